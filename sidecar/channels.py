@@ -1,0 +1,210 @@
+"""What a host's channels show: events in order, kept until they have been read.
+
+Owns how events wait for a reader that is slower than their source. Readers pull, so nothing queues up in
+between: text that nobody has read yet grows in place, progress that nobody has read is replaced, and memory is
+bounded by what the events say rather than by how often they came. Knows nothing of JSON, transports or methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from sidecar.contract import Event
+from sidecar.contract.logs import LogEntry
+
+TERMINAL = frozenset({"done", "error", "cancelled"})
+"""The `status` of a channel's last event."""
+
+LIVE_LOG_LINES = 2_000
+"""Log lines kept for a subscriber that does not read: about 400 KB, some seconds of a chatty engine."""
+
+TextStatus = Literal["token", "reasoning"]
+
+
+@dataclass(slots=True)
+class Text:
+    """A piece of streamed text, in the parts it came in; thousands a second pass through, so no contract struct."""
+
+    status: TextStatus
+    parts: list[str]
+
+    @property
+    def text(self) -> str:
+        """The parts together."""
+        return self.parts[0] if len(self.parts) == 1 else "".join(self.parts)
+
+
+Entry = Text | Event
+Wake = Callable[[], None]
+
+
+def status_of(entry: Entry) -> str:
+    """The `status` member of an event on the wire."""
+    if isinstance(entry, Text):
+        return entry.status
+    return str(entry.__struct_config__.tag)
+
+
+class EventSource(Protocol):
+    """Something a channel reads from."""
+
+    def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        """The events after a sequence number, each with its own. What has been read no longer changes."""
+        ...
+
+    def follow(self, wake: Wake) -> None:
+        """Call `wake` whenever there is something new to read. It must not block."""
+        ...
+
+    def unfollow(self, wake: Wake) -> None:
+        """Undo `follow`."""
+        ...
+
+
+class EventLog:
+    """The events of one piece of work, such as an answer or a start; kept for readers that come later or again.
+
+    Events are numbered from 1. The last one closes the log.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._forgotten = 0
+        self._read_seq = 0
+        self._followers: list[Wake] = []
+        self.closed = False
+
+    @property
+    def last_seq(self) -> int:
+        """Sequence number of the newest event; 0 before the first."""
+        return self._forgotten + len(self._entries)
+
+    @property
+    def kept(self) -> int:
+        """Events that can still be read again."""
+        return len(self._entries)
+
+    def append(self, event: Event, *, replaces: bool = False) -> None:
+        """Add an event. With `replaces` it takes the place of an unread one of the same status (progress)."""
+        if self.closed:
+            raise ValueError("the event log is closed")
+        status = status_of(event)
+        if replaces and self._tail_is_unread() and status_of(self._entries[-1]) == status:
+            self._entries[-1] = event
+        else:
+            self._entries.append(event)
+        self.closed = status in TERMINAL
+        self._wake()
+
+    def append_text(self, status: TextStatus, text: str) -> None:
+        """Add text; it joins an unread piece of the same kind."""
+        if self.closed:
+            raise ValueError("the event log is closed")
+        if self._tail_is_unread():
+            tail = self._entries[-1]
+            if isinstance(tail, Text) and tail.status == status:
+                tail.parts.append(text)
+                return
+        self._entries.append(Text(status, [text]))
+        self._wake()
+
+    def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        start = max(after_seq - self._forgotten, 0)
+        if start >= len(self._entries):
+            return ()
+        self._read_seq = self.last_seq
+        first = self._forgotten + start + 1
+        return list(enumerate(self._entries[start:], first))
+
+    def forget(self, up_to_seq: int | None = None) -> None:
+        """Let go of events that a host has acknowledged, all read ones by default."""
+        last = self._read_seq if up_to_seq is None else min(up_to_seq, self._read_seq)
+        count = last - self._forgotten
+        if count > 0:
+            del self._entries[:count]
+            self._forgotten += count
+
+    def follow(self, wake: Wake) -> None:
+        self._followers.append(wake)
+        if self._entries:
+            wake()
+
+    def unfollow(self, wake: Wake) -> None:
+        if wake in self._followers:
+            self._followers.remove(wake)
+
+    def _tail_is_unread(self) -> bool:
+        return bool(self._entries) and self.last_seq > self._read_seq
+
+    def _wake(self) -> None:
+        for wake in self._followers:
+            wake()
+
+
+class LiveFeed:
+    """What a subscription shows: the newest state, for one reader, nothing kept once it was read.
+
+    An unread event is replaced by a newer one of the same key, so that at most one event a key waits.
+    """
+
+    def __init__(self, make_logs_event: Callable[[list[LogEntry], int], Event]) -> None:
+        self._make_logs_event = make_logs_event
+        self._unread: dict[Hashable, Event] = {}
+        self._log_entries: list[LogEntry] = []
+        self._log_dropped = 0
+        self._final: Event | None = None
+        self._next_seq = 1
+        self._wake: Wake | None = None
+
+    def put(self, key: Hashable, event: Event) -> Event | None:
+        """Show an event in the place of an unread one of its key, which is returned."""
+        replaced = self._unread.pop(key, None)
+        self._unread[key] = event
+        self._notify()
+        return replaced
+
+    def add_log_entries(self, entries: Sequence[LogEntry]) -> None:
+        """Show log lines; the oldest unread ones are dropped and counted when there are too many."""
+        self._log_entries.extend(entries)
+        excess = len(self._log_entries) - LIVE_LOG_LINES
+        if excess > 0:
+            del self._log_entries[:excess]
+            self._log_dropped += excess
+        self._notify()
+
+    def close(self, final: Event) -> None:
+        """End the subscription with this event."""
+        self._final = final
+        self._notify()
+
+    def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        del after_seq  # one reader, and nothing is kept to be read again
+        return list(self._drain())
+
+    def follow(self, wake: Wake) -> None:
+        self._wake = wake
+        if self._unread or self._log_entries or self._final is not None:
+            wake()
+
+    def unfollow(self, wake: Wake) -> None:
+        if self._wake is wake:
+            self._wake = None
+
+    def _drain(self) -> Iterator[tuple[int, Entry]]:
+        events: list[Event] = list(self._unread.values())
+        self._unread.clear()
+        if self._log_entries:
+            events.append(self._make_logs_event(self._log_entries, self._log_dropped))
+            self._log_entries, self._log_dropped = [], 0
+        if self._final is not None:
+            events.append(self._final)
+            self._final = None
+        for event in events:
+            yield self._next_seq, event
+            self._next_seq += 1
+
+    def _notify(self) -> None:
+        if self._wake is not None:
+            self._wake()

@@ -1,0 +1,146 @@
+"""Config: one JSON file, every key with its default here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, StorageError
+from sidecar.contract.method import Lane, Method, Params
+from sidecar.contract.servers import EngineName, ServerSettings
+from sidecar.contract.sessions import ContextPolicy, SamplingParams
+
+_LANE = Lane("config")
+
+
+class EnginesConfig(Params, kw_only=True):
+    """Which engine to use."""
+
+    llama_cpp_path: Annotated[str | None, Meta(description="Folder of a llama.cpp build to prefer.")] = None
+    preferred: Annotated[EngineName | None, Meta(description="Engine to use where none is named.")] = None
+    python: Annotated[
+        str | None,
+        Meta(description="Python program that has llama-cpp-python, where the sidecar's own does not."),
+    ] = None
+    start_timeout_seconds: Annotated[
+        float, Meta(gt=0, le=86_400, description="Longest start of an engine without any sign of progress.")
+    ] = 180.0
+    stop_grace_seconds: Annotated[
+        float, Meta(ge=0, le=4, description="How long an engine may take to end before it is killed.")
+    ] = 2.0
+
+
+class ModelsConfig(Params, kw_only=True):
+    """Where models are."""
+
+    folders: Annotated[list[str], Meta(description="Folders to list beside the sidecar's own; never written to.")] = (
+        field(default_factory=list)
+    )
+    default: Annotated[str | None, Meta(description="Model to start where none is named.")] = None
+
+
+class ServerDefaults(Params, kw_only=True):
+    """Start settings where none are given."""
+
+    ctx_size: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 4096
+    parallel: Annotated[int, Meta(ge=1, le=256)] = 4
+    n_gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = -1
+
+
+class ChatPreset(SamplingParams, kw_only=True):
+    """A named set of chat settings."""
+
+    system: str | None = None
+    context_policy: ContextPolicy | None = None
+
+
+class ChatConfig(SamplingParams, kw_only=True):
+    """Chat settings where neither message nor session has them."""
+
+    system: Annotated[str | None, Meta(description="System prompt of new sessions.")] = None
+    context_policy: ContextPolicy = "error"
+    max_queue: Annotated[
+        int, Meta(ge=1, le=100_000, description="Messages that may wait for one server before QUEUE_FULL.")
+    ] = 512
+
+
+class StorageConfig(Params, kw_only=True):
+    """History."""
+
+    deleted_retention_days: Annotated[
+        float, Meta(ge=0, le=3650, description="How long a deleted session can be brought back.")
+    ] = 30.0
+
+
+class LogsConfig(Params, kw_only=True):
+    """Logs."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Lowest level kept.")] = "info"
+    max_file_bytes: Annotated[
+        int, Meta(ge=65_536, le=1_073_741_824, description="Size at which a log file is turned over.")
+    ] = 5_242_880
+    kept_files: Annotated[int, Meta(ge=1, le=100, description="Older files kept of each source.")] = 3
+
+
+class Config(Params, kw_only=True):
+    """The whole config."""
+
+    engines: EnginesConfig = field(default_factory=EnginesConfig)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    server_defaults: ServerDefaults = field(default_factory=ServerDefaults)
+    chat: ChatConfig = field(default_factory=ChatConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+    logs: LogsConfig = field(default_factory=LogsConfig)
+    server_presets: Annotated[
+        dict[str, ServerSettings],
+        Meta(description="Named start settings, for `preset` of start_llama_server."),
+    ] = field(default_factory=dict)
+    chat_presets: Annotated[
+        dict[str, ChatPreset], Meta(description="Named chat settings, for `preset` of send_message.")
+    ] = field(default_factory=dict)
+
+
+class GetConfig(Params):
+    """The whole config, defaults filled in."""
+
+
+class SetConfig(Params, kw_only=True):
+    """Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+
+    The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+    """
+
+    patch: dict[str, Any]
+
+
+class ResetConfig(Params, kw_only=True):
+    """Go back to the defaults."""
+
+    keys: Annotated[
+        list[str] | None, Meta(description='Dotted keys such as "chat.temperature". Default: everything.')
+    ] = None
+
+
+class GetConfigSchema(Params):
+    """The JSON Schema of the config, with descriptions and defaults."""
+
+
+METHODS = (
+    Method(name="get_config", params=GetConfig, result=Config),
+    Method(
+        name="set_config",
+        params=SetConfig,
+        result=Config,
+        errors=(InvalidParams, DiskFull, PermissionDenied, StorageError),
+        lane=_LANE,
+    ),
+    Method(
+        name="reset_config",
+        params=ResetConfig,
+        result=Config,
+        errors=(InvalidParams, DiskFull, PermissionDenied, StorageError),
+        lane=_LANE,
+    ),
+    Method(name="get_config_schema", params=GetConfigSchema, result=dict[str, Any]),
+)

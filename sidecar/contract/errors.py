@@ -1,0 +1,317 @@
+"""Every error a host can see, one class a name.
+
+Owns the names, the codes and whether a retry can help. Knows nothing of JSON-RPC framing: `dispatch`
+turns these into wire errors, and is the only place that does.
+
+    SidecarError
+    ├── ParseError, InvalidRequest, MethodNotFound, InvalidParams, InternalError   (JSON-RPC's own)
+    ├── Cancelled, Overloaded
+    ├── ServerNotRunning, ServerAlreadyRunning
+    ├── EngineNotFound, EngineStartFailed, EngineCrashed, EngineUnresponsive
+    ├── ContextTooLong, QueueFull
+    ├── ModelNotFound, ModelInvalid, ModelInUse, DeleteNotAllowed
+    ├── DownloadFailed, ChecksumMismatch
+    ├── DiskFull, PermissionDenied, PathNotAllowed, PortInUse
+    ├── SessionNotFound
+    └── DataDirLocked, StorageError, NotSupported
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, get_args
+
+Cause = Literal[
+    "OUT_OF_MEMORY",
+    "MODEL_CORRUPT",
+    "MODEL_NOT_SUPPORTED",
+    "BAD_FLAG",
+    "MISSING_LIBRARY",
+    "PORT_IN_USE",
+    "PERMISSION_DENIED",
+    "KILLED",
+    "TIMEOUT",
+    "UNKNOWN",
+]
+"""Why an engine did not start or did not stay, decided from its exit code and the end of its log."""
+
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+
+
+class SidecarError(Exception):
+    """A failure that a host is told about.
+
+    Attributes:
+        code: the JSON-RPC error code, fixed for each name.
+        name: the stable name a host switches on.
+        retryable: whether the same request may succeed later without a change.
+        hint: what to do next, one sentence.
+        data: further members of the wire error's `data`; never a traceback, a secret or a prompt.
+    """
+
+    code: ClassVar[int]
+    name: ClassVar[str]
+    retryable: ClassVar[bool] = False
+    default_hint: ClassVar[str] = ""
+    extra: ClassVar[tuple[str, ...]] = ()
+    """Names of the further `data` members that this error may carry."""
+
+    def __init__(self, message: str, *, hint: str | None = None, **data: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = self.default_hint if hint is None else hint
+        self.data = data
+
+    def to_wire(self) -> dict[str, Any]:
+        """The `error` member of a JSON-RPC response."""
+        data = {"name": self.name, "retryable": self.retryable, "hint": self.hint, **self.data}
+        return {"code": self.code, "message": self.message, "data": data}
+
+
+class ParseError(SidecarError):
+    """The line was not one JSON value in UTF-8."""
+
+    code = -32700
+    name = "PARSE_ERROR"
+    default_hint = "Send one JSON value per line, in UTF-8 without a byte order mark."
+
+
+class InvalidRequest(SidecarError):
+    """The JSON was not a JSON-RPC 2.0 request."""
+
+    code = -32600
+    name = "INVALID_REQUEST"
+    default_hint = 'Send {"jsonrpc": "2.0", "id": 1, "method": "…", "params": {…}}.'
+
+
+class MethodNotFound(SidecarError):
+    """No method has this name."""
+
+    code = -32601
+    name = "METHOD_NOT_FOUND"
+    default_hint = "Ask rpc.discover for the methods there are."
+
+
+class InvalidParams(SidecarError):
+    """A parameter is missing, unknown, of the wrong type or out of its range."""
+
+    code = -32602
+    name = "INVALID_PARAMS"
+    default_hint = "Compare the parameters with the method's schema in rpc.discover."
+    extra = ("path",)
+
+
+class InternalError(SidecarError):
+    """A defect of the sidecar; the log has the details under `error_id`."""
+
+    code = -32603
+    name = "INTERNAL_ERROR"
+    default_hint = "Look up error_id in the log of source 'sidecar' and report it."
+    extra = ("error_id",)
+
+
+class Cancelled(SidecarError):
+    """The request was cancelled by the host; `partial` is the text so far."""
+
+    code = -32800
+    name = "CANCELLED"
+    extra = ("partial",)
+
+
+class Overloaded(SidecarError):
+    """More requests are under way than the sidecar takes at once."""
+
+    code = -32001
+    name = "OVERLOADED"
+    retryable = True
+    default_hint = "Wait for answers before sending more requests."
+    extra = ("queue_size",)
+
+
+class ServerNotRunning(SidecarError):
+    """No server of this id is ready."""
+
+    code = -32010
+    name = "SERVER_NOT_RUNNING"
+    default_hint = "Call start_llama_server first."
+
+
+class ServerAlreadyRunning(SidecarError):
+    """A server of this id is starting or running."""
+
+    code = -32011
+    name = "SERVER_ALREADY_RUNNING"
+    default_hint = "Use another server_id, or call stop_llama_server, restart_server or switch_model."
+
+
+class EngineNotFound(SidecarError):
+    """The engine that was asked for is not on this machine."""
+
+    code = -32012
+    name = "ENGINE_NOT_FOUND"
+    default_hint = "Give llama_cpp_path, or install the embedded engine (pip install 'llama-sidecar[embedded]')."
+
+
+class EngineStartFailed(SidecarError):
+    """The engine did not become ready; `cause` and `log_tail` say why."""
+
+    code = -32013
+    name = "ENGINE_START_FAILED"
+    extra = ("cause", "exit_code", "log_tail")
+
+
+class EngineCrashed(SidecarError):
+    """The engine ended while it was in use; partial text is kept."""
+
+    code = -32014
+    name = "ENGINE_CRASHED"
+    retryable = True
+    default_hint = "Start the server again; the log tail says how it ended."
+    extra = ("cause", "exit_code", "log_tail", "partial")
+
+
+class EngineUnresponsive(SidecarError):
+    """The engine is alive but did not answer in time."""
+
+    code = -32015
+    name = "ENGINE_UNRESPONSIVE"
+    retryable = True
+    default_hint = "Try again, or restart the server with restart_server."
+    extra = ("partial",)
+
+
+class ContextTooLong(SidecarError):
+    """The prompt does not fit the model's context; nothing was cut and nothing was sent."""
+
+    code = -32016
+    name = "CONTEXT_TOO_LONG"
+    default_hint = "Shorten the message, start the server with a larger ctx_size, or choose another context_policy."
+    extra = ("max_context", "input_length")
+
+
+class ModelNotFound(SidecarError):
+    """No model file at this path or of this name."""
+
+    code = -32017
+    name = "MODEL_NOT_FOUND"
+    default_hint = "Call list_models for the models there are, or give model_path."
+
+
+class ModelInvalid(SidecarError):
+    """The file is not a usable GGUF model."""
+
+    code = -32018
+    name = "MODEL_INVALID"
+    default_hint = "Download the file again; it is damaged or not a GGUF model."
+
+
+class ModelInUse(SidecarError):
+    """A running server uses the model."""
+
+    code = -32019
+    name = "MODEL_IN_USE"
+    default_hint = "Stop the server that uses it first."
+    extra = ("server_id",)
+
+
+class DeleteNotAllowed(SidecarError):
+    """The file does not belong to the sidecar, so it is not deleted."""
+
+    code = -32020
+    name = "DELETE_NOT_ALLOWED"
+
+
+class DownloadFailed(SidecarError):
+    """A transfer ended early."""
+
+    code = -32021
+    name = "DOWNLOAD_FAILED"
+    retryable = True
+
+
+class ChecksumMismatch(SidecarError):
+    """The file's hash is not the expected one; the file was not kept."""
+
+    code = -32022
+    name = "CHECKSUM_MISMATCH"
+    retryable = True
+
+
+class DiskFull(SidecarError):
+    """There is no room left on the disk; what was there before is intact."""
+
+    code = -32023
+    name = "DISK_FULL"
+    retryable = True
+    default_hint = "Free some space and try again."
+
+
+class PermissionDenied(SidecarError):
+    """The operating system refused access."""
+
+    code = -32024
+    name = "PERMISSION_DENIED"
+    default_hint = "Check who owns the file or folder and its permissions."
+
+
+class PathNotAllowed(SidecarError):
+    """The path is not one that this method accepts."""
+
+    code = -32025
+    name = "PATH_NOT_ALLOWED"
+    default_hint = "Give an absolute path to an ordinary file."
+
+
+class PortInUse(SidecarError):
+    """Another program listens on the port that was asked for."""
+
+    code = -32026
+    name = "PORT_IN_USE"
+    default_hint = "Leave port out to let the system choose one, or name another."
+    extra = ("port",)
+
+
+class SessionNotFound(SidecarError):
+    """No session or message has this id."""
+
+    code = -32027
+    name = "SESSION_NOT_FOUND"
+    default_hint = "Call list_sessions for the sessions there are."
+
+
+class QueueFull(SidecarError):
+    """Too many messages wait for this server."""
+
+    code = -32028
+    name = "QUEUE_FULL"
+    retryable = True
+    default_hint = "Wait for a running message to end, or start the server with more parallel slots."
+    extra = ("queue_size",)
+
+
+class DataDirLocked(SidecarError):
+    """Another sidecar works on the data folder."""
+
+    code = -32029
+    name = "DATA_DIR_LOCKED"
+    default_hint = "Use that sidecar, or start this one with another --data-dir."
+    extra = ("data_dir", "pid")
+
+
+class StorageError(SidecarError):
+    """The database or a file of ours could not be read or written."""
+
+    code = -32030
+    name = "STORAGE_ERROR"
+
+
+class NotSupported(SidecarError):
+    """This engine, model or build cannot do what was asked."""
+
+    code = -32031
+    name = "NOT_SUPPORTED"
+
+
+def all_errors() -> list[type[SidecarError]]:
+    """Every error class, JSON-RPC's own first, then by code downwards."""
+    own = sorted(SidecarError.__subclasses__(), key=lambda error: -error.code)
+    return [e for e in own if e.code <= -32600] + [e for e in own if e.code > -32600]

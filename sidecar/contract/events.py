@@ -1,0 +1,75 @@
+"""Events of subscriptions, by topic."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from msgspec import Meta
+
+from sidecar.contract.logs import LogEntry
+from sidecar.contract.method import Event
+from sidecar.contract.resources import Resources
+from sidecar.contract.servers import ServerInfo
+from sidecar.contract.sessions import Session
+
+Topic = Literal["servers", "resources", "logs", "sessions"]
+TOPICS: tuple[Topic, ...] = get_args(Topic)
+
+_DROPPED = Meta(description="How many events of this topic were left out before this one because the host read slowly.")
+
+
+class ServerEvent(Event, tag="server", kw_only=True):
+    """Topic servers: a server is in a new state. Begins with every server there is."""
+
+    server: ServerInfo
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class ServerRemovedEvent(Event, tag="server_removed", kw_only=True):
+    """Topic servers: a server was stopped."""
+
+    server_id: str
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class ResourcesEvent(Event, tag="resources", kw_only=True):
+    """Topic resources: a reading."""
+
+    resources: Resources
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class LogsEvent(Event, tag="logs", kw_only=True):
+    """Topic logs: new lines."""
+
+    entries: list[LogEntry]
+    dropped: Annotated[int, Meta(description="Lines left out before these because the host read slowly.")] = 0
+
+
+class SessionEvent(Event, tag="session", kw_only=True):
+    """Topic sessions: a session was made, changed, restored or used."""
+
+    session: Session
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class SessionDeletedEvent(Event, tag="session_deleted", kw_only=True):
+    """Topic sessions: a session was deleted."""
+
+    session_id: str
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class SubscriptionDone(Event, tag="done"):
+    """The subscription ended."""
+
+
+TOPIC_EVENTS = (
+    ServerEvent,
+    ServerRemovedEvent,
+    ResourcesEvent,
+    LogsEvent,
+    SessionEvent,
+    SessionDeletedEvent,
+    SubscriptionDone,
+)

@@ -1,0 +1,143 @@
+"""Life of a connection: handshake, liveness, the contract itself, shutdown, subscriptions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from sidecar.contract.errors import DataDirLocked
+from sidecar.contract.events import TOPIC_EVENTS, Topic
+from sidecar.contract.method import Method, Params, Result
+
+CONTRACT_VERSION = "1.0"
+"""Major and minor. A host that asks for another major is refused."""
+
+
+class ClientInfo(Params, kw_only=True):
+    """Who the host is; written to the log."""
+
+    name: Annotated[str, Meta(max_length=200)]
+    version: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Initialize(Params, kw_only=True):
+    """Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work."""
+
+    client: Annotated[ClientInfo | None, Meta(description="Name and version of the host.")] = None
+    contract_version: Annotated[
+        str | int | None,
+        Meta(description='The contract the host was written for, like "1" or "1.0". Another major is refused.'),
+    ] = None
+    host_pid: Annotated[
+        Annotated[int, Meta(ge=2)] | None,
+        Meta(description="Process id of the host: the sidecar stops when this process ends."),
+    ] = None
+
+
+class ServerIdentity(Result, kw_only=True):
+    """Name and version of this sidecar."""
+
+    name: str
+    version: str
+
+
+class Capabilities(Result, kw_only=True):
+    """What this sidecar serves."""
+
+    methods: Annotated[list[str], Meta(description="Every method that can be called.")]
+    topics: Annotated[list[str], Meta(description="Every topic that can be subscribed to.")]
+    max_line_bytes: Annotated[int, Meta(description="The longest line that is read, without its LF.")]
+
+
+class Notice(Result, kw_only=True):
+    """Something that the person in front of the host should know."""
+
+    name: Annotated[str, Meta(description="Stable name, such as CONFIG_BROKEN.")]
+    message: Annotated[str, Meta(description="What happened and why.")]
+    hint: Annotated[str, Meta(description="What to do next.")]
+
+
+class InitializeResult(Result, kw_only=True):
+    """The handshake's answer."""
+
+    server: ServerIdentity
+    contract_version: str
+    contract_hash: Annotated[
+        str, Meta(description="SHA-256 of the OpenRPC document; equal hashes mean equal contracts.")
+    ]
+    pid: Annotated[int, Meta(description="Process id of the sidecar.")]
+    data_dir: Annotated[str, Meta(description="Folder of models, history, config and logs.")]
+    capabilities: Capabilities
+    notices: Annotated[
+        list[Notice], Meta(description="Things set right at start, such as a broken config file put aside.")
+    ]
+
+
+class Ping(Params):
+    """Answer at once: the connection lives."""
+
+
+class Shutdown(Params):
+    """Stop every engine and owned process, flush, answer, exit 0. At most 5 s."""
+
+
+class Discover(Params):
+    """The contract as an OpenRPC document."""
+
+
+class SubscribeOptions(Params, kw_only=True):
+    """How much of a topic to send."""
+
+    interval_ms: Annotated[
+        Annotated[int, Meta(ge=100, le=60_000)] | None,
+        Meta(description="resources: time between two readings. Default 1000."),
+    ] = None
+    source: Annotated[str | None, Meta(description="logs: one source, as in list_log_sources. Default: all.")] = None
+    min_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        Meta(description="logs: the lowest level to send. Default: info."),
+    ] = None
+
+
+class Subscribe(Params, kw_only=True):
+    """Receive the events of topics on a channel, beginning with the present state.
+
+    The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
+    For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+    """
+
+    topics: Annotated[list[Topic], Meta(min_length=1)]
+    channel: Annotated[str, Meta(min_length=1, max_length=200)]
+    options: SubscribeOptions | None = None
+
+
+class Subscription(Result, kw_only=True):
+    """A live subscription."""
+
+    channel: str
+    topics: list[Topic]
+
+
+class Unsubscribe(Params, kw_only=True):
+    """End a subscription; its channel ends with `done` before this is answered."""
+
+    channel: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Unsubscribed(Result, kw_only=True):
+    """Whether there was such a subscription."""
+
+    channel: str
+    found: bool
+    topics: list[Topic] | UnsetType = UNSET
+
+
+METHODS = (
+    Method(name="initialize", params=Initialize, result=InitializeResult, errors=(DataDirLocked,)),
+    Method(name="ping", params=Ping, result=Literal["pong"]),
+    Method(name="shutdown", params=Shutdown, result=None),
+    Method(name="rpc.discover", params=Discover, result=dict[str, Any]),
+    Method(name="subscribe", params=Subscribe, result=Subscription, events=TOPIC_EVENTS),
+    Method(name="unsubscribe", params=Unsubscribe, result=Unsubscribed),
+)

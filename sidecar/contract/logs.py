@@ -1,0 +1,70 @@
+"""Logs: what the sidecar and its engines say, by source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sidecar.contract.errors import InvalidParams
+from sidecar.contract.method import Method, Params, Result
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class LogEntry(Result, kw_only=True):
+    """One line."""
+
+    seq: Annotated[int, Meta(description="Counts over all sources, never goes back.")]
+    at: Annotated[float, Meta(description="When it was taken in, Unix seconds.")]
+    source: Annotated[str, Meta(description='"sidecar", or "server:" and a server_id.')]
+    level: Level
+    message: Annotated[str, Meta(description="Control characters are escaped.")]
+
+
+class GetLogs(Params, kw_only=True):
+    """The latest lines that are still held in memory, oldest first."""
+
+    source: Annotated[str | None, Meta(description="Default: all.")] = None
+    since: Annotated[int | None, Meta(description="Only lines with a greater `seq`.")] = None
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)] | None,
+        Meta(description="At most so many, the newest. Default 500."),
+    ] = None
+    min_level: Annotated[Level | None, Meta(description="Default debug: everything that is kept.")] = None
+
+
+class LogPage(Result, kw_only=True):
+    """Lines, and where to go on."""
+
+    entries: list[LogEntry]
+    last_seq: Annotated[int, Meta(description="Give it as `since` next time.")]
+    complete: Annotated[
+        bool, Meta(description="Whether every line after `since` is still in memory; the files have the others.")
+    ]
+
+
+class ListLogSources(Params):
+    """Who has logged."""
+
+
+class LogSource(Result, kw_only=True):
+    """A source."""
+
+    source: str
+    file: Annotated[str, Meta(description="Its newest log file.")]
+    lines: Annotated[int, Meta(description="Lines taken in so far.")]
+    file_bytes: int
+
+
+class ClearLogs(Params, kw_only=True):
+    """Forget the lines in memory and empty the files."""
+
+    source: Annotated[str | None, Meta(description="Default: all.")] = None
+
+
+METHODS = (
+    Method(name="get_logs", params=GetLogs, result=LogPage, errors=(InvalidParams,)),
+    Method(name="list_log_sources", params=ListLogSources, result=list[LogSource]),
+    Method(name="clear_logs", params=ClearLogs, result=None, errors=(InvalidParams,)),
+)

@@ -1,0 +1,90 @@
+"""What a method of the contract is: its name, types, errors, events and lane.
+
+The tables in this package are the only authored form of the contract. The dispatcher reads them to
+convert parameters, `openrpc` reads them to describe the wire, and the clients are generated from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sidecar.contract.errors import SidecarError
+
+
+class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Parameters of a method, by name. Unknown names are refused; `null` means "use the default"."""
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """A result, or a part of one. Members marked optional in the schema may be missing."""
+
+
+class Event(msgspec.Struct, kw_only=True, tag_field="status"):
+    """Something that happens on a channel; `status` says what."""
+
+
+class WireError(Result, kw_only=True):
+    """An error as the host sees it: JSON-RPC's code and message, and `data` with `name`, `retryable`, `hint`."""
+
+    code: int
+    message: str
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: SidecarError) -> WireError:
+        """An error for the wire."""
+        return cls(**error.to_wire())
+
+
+class ErrorEvent(Event, tag="error", kw_only=True):
+    """It failed; `error` is the response's."""
+
+    error: WireError
+
+
+class CancelledEvent(Event, tag="cancelled", kw_only=True):
+    """Cancelled by the host; what was kept of an answer is in `partial`."""
+
+    partial: str | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Which requests of a method wait for each other.
+
+    Requests run concurrently. Those of one lane run one after the other, in the order of arrival;
+    with `key` only where the parameter of that name has the same value.
+    """
+
+    name: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One row of the contract.
+
+    Attributes:
+        name: what a host calls, `verb_noun`.
+        params: the struct its parameters are converted to; the struct's docstring describes the method.
+        result: the type of its result.
+        errors: the errors that it raises beside those that every method can.
+        events: what its channel carries; empty where the method does not stream.
+        lane: whom it waits for; `None` for nobody.
+    """
+
+    name: str
+    params: type[Params]
+    result: Any
+    errors: tuple[type[SidecarError], ...] = ()
+    events: tuple[type[Event], ...] = ()
+    lane: Lane | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the method takes a `channel`."""
+        return bool(self.events)

@@ -1,0 +1,115 @@
+"""The contract as an OpenRPC document, built from the tables of this package.
+
+Served by `rpc.discover` and written to `ipc_schema/`; the same function makes both, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import orjson
+
+from sidecar.contract import FAMILIES, METHODS
+from sidecar.contract.errors import SidecarError, all_errors
+from sidecar.contract.life import CONTRACT_VERSION
+from sidecar.contract.method import Event, Method, Result
+from sidecar.contract.sessions import SessionExport
+
+REF_TEMPLATE = "#/components/schemas/{name}"
+
+
+def document() -> dict[str, Any]:
+    """The whole contract as plain JSON values."""
+    families = {method.name: family for family, methods in FAMILIES.items() for method in methods}
+    return {
+        "openrpc": "1.3.2",
+        "info": {
+            "title": "llama-sidecar",
+            "version": CONTRACT_VERSION,
+            "description": "Local language models over line-delimited JSON-RPC 2.0. One JSON value per line, UTF-8.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "methods": [_method(method, families[method.name]) for method in METHODS.values()],
+        "components": {"schemas": schemas(), "errors": {e.name: _error(e) for e in all_errors()}},
+    }
+
+
+def contract_hash(openrpc: dict[str, Any]) -> str:
+    """SHA-256 over the document with sorted keys and no spaces."""
+    return hashlib.sha256(orjson.dumps(openrpc, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def schemas() -> dict[str, Any]:
+    """JSON Schemas of every named type, by name."""
+    types = [t for m in METHODS.values() for t in (m.params, m.result, *m.events)]
+    _, components = msgspec.json.schema_components([*types, SessionExport], ref_template=REF_TEMPLATE)
+    for struct in (*_subclasses(Result), *_subclasses(Event)):
+        schema = components.get(struct.__name__)
+        if schema is not None:
+            _require_what_is_always_sent(struct, schema)
+    return dict(sorted(components.items()))
+
+
+def schema_of(annotation: Any) -> dict[str, Any]:
+    """The JSON Schema of one type, with references into `schemas()`."""
+    (schema,), _ = msgspec.json.schema_components([annotation], ref_template=REF_TEMPLATE)
+    return schema
+
+
+def _method(method: Method, family: str) -> dict[str, Any]:
+    description = inspect.cleandoc(method.params.__doc__ or "")
+    out: dict[str, Any] = {
+        "name": method.name,
+        "summary": description.split("\n")[0],
+        "description": description,
+        "tags": [{"name": family}],
+        "paramStructure": "by-name",
+        "params": list(_params(method)),
+        "result": {"name": "result", "schema": schema_of(method.result)},
+        "errors": [{"$ref": f"#/components/errors/{e.name}"} for e in method.errors],
+    }
+    if method.events:
+        out["x-events"] = [schema_of(event) for event in method.events]
+    if method.lane is not None:
+        out["x-lane"] = {"name": method.lane.name, "key": method.lane.key}
+    return out
+
+
+def _params(method: Method) -> Iterator[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([method.params], ref_template=REF_TEMPLATE)
+    schema = components[method.params.__name__]
+    required = set(schema.get("required", ()))
+    for name, member in schema["properties"].items():
+        yield {
+            "name": name,
+            "required": name in required,
+            "schema": {"$ref": f"{REF_TEMPLATE.format(name=method.params.__name__)}/properties/{name}"},
+            **({"description": member["description"]} if "description" in member else {}),
+        }
+
+
+def _error(error: type[SidecarError]) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": inspect.cleandoc(error.__doc__ or ""),
+        "data": {"name": error.name, "retryable": error.retryable, "members": list(error.extra)},
+    }
+
+
+def _require_what_is_always_sent(struct: type[msgspec.Struct], schema: dict[str, Any]) -> None:
+    """A default in a result is a convenience of ours; for a host the member is always there, unless UNSET."""
+    tag = [struct.__struct_config__.tag_field] if struct.__struct_config__.tag is not None else []
+    always = [f.encode_name for f in msgspec.structs.fields(struct) if f.default is not msgspec.UNSET]
+    schema["required"] = [*tag, *always]
+    for member in schema["properties"].values():
+        member.pop("default", None)
+
+
+def _subclasses(root: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for child in root.__subclasses__():
+        yield child
+        yield from _subclasses(child)

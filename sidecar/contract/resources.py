@@ -1,0 +1,87 @@
+"""Resources: what the machine has and what is used of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sidecar.contract.method import Method, Params, Result
+
+
+class CpuUse(Result, kw_only=True):
+    """The processors."""
+
+    percent: Annotated[float, Meta(description="0 to 100 over all cores, since the reading before.")]
+    logical_cores: int
+    physical_cores: int | None
+
+
+class MemoryUse(Result, kw_only=True):
+    """Main memory."""
+
+    total_bytes: int
+    available_bytes: Annotated[int, Meta(description="What programs can still get without swapping.")]
+    used_bytes: int
+
+
+class DiskUse(Result, kw_only=True):
+    """The disk of the data folder."""
+
+    path: str
+    total_bytes: int
+    free_bytes: int
+
+
+class GpuUse(Result, kw_only=True):
+    """A GPU. What its driver does not tell is null."""
+
+    index: int
+    name: str
+    uuid: str
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+    utilization_percent: float | None
+    temperature_celsius: float | None
+    power_watts: float | None
+    driver_version: str | None
+
+
+class GpuStatus(Result, kw_only=True):
+    """Whether GPUs can be read at all. A driver that fails or hangs is told here; it is never an error."""
+
+    state: Annotated[
+        Literal["ok", "absent", "failing", "hanging"],
+        Meta(description="`absent`: no NVIDIA driver. `hanging`: the driver has not answered in time."),
+    ]
+    message: str
+
+
+class ServerUse(Result, kw_only=True):
+    """What one engine uses."""
+
+    server_id: str
+    pid: int
+    memory_bytes: Annotated[int, Meta(description="Resident memory, shared pages such as a mapped model included.")]
+    cpu_percent: Annotated[float, Meta(description="100 is one core, since the reading before.")]
+    gpu_memory_bytes: Annotated[int | None, Meta(description="Over all GPUs; null where the driver does not tell.")]
+
+
+class GetResources(Params):
+    """A reading of the machine, now."""
+
+
+class Resources(Result, kw_only=True):
+    """The machine and its use."""
+
+    at: float
+    cpu: CpuUse
+    memory: MemoryUse
+    disk: DiskUse
+    gpus: list[GpuUse]
+    gpu_status: GpuStatus
+    servers: list[ServerUse]
+
+
+METHODS = (Method(name="get_resources", params=GetResources, result=Resources),)

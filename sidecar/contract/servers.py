@@ -1,0 +1,419 @@
+"""Servers: one engine process with one model each, side by side under their `server_id`s."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from sidecar.contract.errors import (
+    EngineNotFound,
+    EngineStartFailed,
+    InvalidParams,
+    ModelInvalid,
+    ModelNotFound,
+    NotSupported,
+    PathNotAllowed,
+    PermissionDenied,
+    PortInUse,
+    ServerAlreadyRunning,
+    ServerNotRunning,
+)
+from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
+
+DEFAULT_SERVER_ID = "default"
+
+EngineName = Literal["llama-server", "embedded", "llama-cpp-python"]
+"""`llama-server`: llama.cpp's own program. `embedded`: the same server from a wheel, no compiler needed.
+`llama-cpp-python`: that project's `llama_cpp.server`."""
+
+ServerState = Literal["queued", "planning", "starting", "loading", "warming", "ready", "stopping", "stopped", "failed"]
+
+ServerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
+Channel = Annotated[str, Meta(min_length=1, max_length=200)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
+
+_SERVER_ID = Meta(description='Which server. Default "default".')
+CHANNEL = Meta(description="Name for this request's events, unique among the host's live channels.")
+
+
+class ServerSettings(Params, kw_only=True):
+    """How to run a model. Everything is optional."""
+
+    llama_cpp_path: Annotated[
+        str | None,
+        Meta(description="Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from."),
+    ] = None
+    model_path: Annotated[str | None, Meta(description="The GGUF file to load. Wins over `model`.")] = None
+    model: Annotated[
+        str | None,
+        Meta(
+            description="Name of a model in the library. With neither: the config's default, else the only one, "
+            "else the last used, else the starter model."
+        ),
+    ] = None
+    port: Annotated[
+        Port | None,
+        Meta(description="TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system."),
+    ] = None
+    host: Annotated[
+        Annotated[str, Meta(max_length=255)] | None,
+        Meta(description="Address to listen on, with `port`. Default 127.0.0.1."),
+    ] = None
+    ctx_size: Annotated[
+        Annotated[int, Meta(ge=0, le=2**31 - 1)] | None,
+        Meta(description="Context in tokens; 0 takes the model's own. Default 4096."),
+    ] = None
+    parallel: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Meta(description="Messages answered at the same time; they share the context. Default 4."),
+    ] = None
+    n_gpu_layers: Annotated[
+        Annotated[int, Meta(ge=-1, le=10_000)] | None,
+        Meta(description="Layers on the GPU; -1 is all that fit, 0 none. Default -1."),
+    ] = None
+    engine: Annotated[EngineName | None, Meta(description="Default: the best one found.")] = None
+    mmproj_path: Annotated[str | None, Meta(description="Projector GGUF of a vision or audio model.")] = None
+    threads: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | None,
+        Meta(description="CPU threads. Default: the engine's choice."),
+    ] = None
+    batch_size: Annotated[
+        Annotated[int, Meta(ge=1, le=1_048_576)] | None,
+        Meta(description="Logical batch of the prompt, tokens. Default: the engine's, 2048."),
+    ] = None
+    ubatch_size: Annotated[
+        Annotated[int, Meta(ge=1, le=1_048_576)] | None,
+        Meta(description="Physical batch of the prompt, tokens. Default: the engine's, 512."),
+    ] = None
+    flash_attn: Annotated[
+        Literal["on", "off", "auto"] | bool | None, Meta(description="Flash attention. Default auto.")
+    ] = None
+    cache_type_k: Annotated[CacheType | None, Meta(description="Type of the K cache. Default f16.")] = None
+    cache_type_v: Annotated[CacheType | None, Meta(description="Type of the V cache. Default f16.")] = None
+    n_cpu_moe: Annotated[
+        Annotated[int, Meta(ge=0, le=10_000)] | None,
+        Meta(description="Layers whose experts stay on the CPU. Default 0."),
+    ] = None
+    chat_template: Annotated[
+        Annotated[str, Meta(max_length=1_000_000)] | None,
+        Meta(description="Name or Jinja text of a chat template. Default: the model's."),
+    ] = None
+    chat_template_file: Annotated[str | None, Meta(description="File with a Jinja chat template.")] = None
+    lora: Annotated[list[str] | None, Meta(description="LoRA adapter files to apply.")] = None
+    reasoning_budget: Annotated[
+        Annotated[int, Meta(ge=-1)] | None,
+        Meta(description="Tokens a model may think; -1 without a limit, 0 none. Default -1."),
+    ] = None
+    embeddings: Annotated[bool | None, Meta(description="Serve embeddings only. Default false.")] = None
+    rpc_servers: Annotated[list[str] | None, Meta(description="llama.cpp RPC servers, host:port each.")] = None
+    extra_args: Annotated[
+        list[str] | None,
+        Meta(description="Further flags, handed over as they are; refused where the engine has none such."),
+    ] = None
+    env: Annotated[dict[str, str] | None, Meta(description="Further environment variables of the engine process.")] = (
+        None
+    )
+
+
+class StartLlamaServer(ServerSettings, kw_only=True):
+    """Start an engine with a model; answered when it is ready for messages.
+
+    With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
+    embedded engine, then llama-cpp-python.
+    """
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+    preset: Annotated[
+        str | None,
+        Meta(description="Name in the config's `server_presets`; parameters given here win over it."),
+    ] = None
+    channel: Annotated[Channel | None, CHANNEL] = None
+
+
+class PreviewCommand(ServerSettings, kw_only=True):
+    """The command that start_llama_server would run. Nothing is started, nothing is written."""
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+    preset: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
+    channel: Annotated[
+        Channel | None, Meta(description="Accepted and not used: the parameters are those of start.")
+    ] = None
+
+
+class StartPlan(Result, kw_only=True):
+    """What the engine was asked for, after every default."""
+
+    ctx_size: int
+    parallel: int
+    n_gpu_layers: int
+    argv: Annotated[list[str], Meta(description="The command line; never holds a secret.")]
+    ignored: Annotated[list[str], Meta(description="Settings that this engine does not know, left out.")]
+
+
+class StartActual(Result, kw_only=True):
+    """What the engine says of itself once it is ready."""
+
+    context_per_message: Annotated[
+        int, Meta(description="Tokens that one message's prompt and answer may use together.")
+    ]
+    slots: Annotated[int, Meta(description="Messages that it answers at the same time.")]
+    load_ms: Annotated[float, Meta(description="From the start of the process until it was ready.")]
+    gpu_layers: Annotated[int | None, Meta(description="Layers on the GPU, where the engine says so.")]
+    total_layers: Annotated[int | None, Meta(description="Layers of the model, where the engine says so.")]
+    vision: Annotated[bool, Meta(description="Whether it takes images.")]
+    build: Annotated[str | None, Meta(description="The engine's build, in its own words.")]
+
+
+class ServerInfo(Result, kw_only=True):
+    """A server and how it is."""
+
+    server_id: str
+    state: ServerState
+    engine: EngineName
+    model: Annotated[str, Meta(description="The model's name.")]
+    model_path: str
+    pid: Annotated[int | None, Meta(description="Process id of the engine while there is one.")]
+    port: Annotated[int | None, Meta(description="TCP port; null on a private socket.")]
+    base_url: Annotated[str | None, Meta(description="Where its OpenAI API is; null on a private socket.")]
+    ctx_size: int
+    parallel: int
+    n_gpu_layers: int
+    started_at: Annotated[float | None, Meta(description="When its process was started, Unix seconds.")]
+    message: Annotated[str, Meta(description="Its state in a sentence.")]
+    plan: StartPlan | None
+    actual: StartActual | None
+    error: Annotated[WireError | None, Meta(description="Why it failed, in state `failed`.")]
+
+
+class ServerDetails(ServerInfo, kw_only=True):
+    """A server and how to reach it directly, past the sidecar."""
+
+    api_key: Annotated[str | None, Meta(description="Send it as `Authorization: Bearer …`.")]
+    socket_path: Annotated[str | None, Meta(description="UNIX socket of its HTTP API.")]
+
+
+class StartQueued(Event, tag="queued"):
+    """Accepted."""
+
+
+class StartPlanning(Event, tag="planning"):
+    """Engine and model are being chosen and checked."""
+
+
+class StartStarting(Event, tag="starting", kw_only=True):
+    """The process is being started."""
+
+    pid: int | UnsetType = UNSET
+
+
+class StartLoading(Event, tag="loading", kw_only=True):
+    """The model is being read."""
+
+    stage: Annotated[str, Meta(description="What is being loaded, such as text_model or mmproj_model.")]
+    progress: Annotated[float | None, Meta(description="0 to 1 over all stages; null where the engine does not tell.")]
+    eta_ms: Annotated[float | UnsetType, Meta(description="Estimated time left, from the rate so far.")] = UNSET
+
+
+class StartWarming(Event, tag="warming"):
+    """Loaded; the first empty run is under way."""
+
+
+class StartDone(ServerInfo, Event, tag="done"):
+    """Ready; the members are the response's."""
+
+
+START_EVENTS = (
+    StartQueued,
+    StartPlanning,
+    StartStarting,
+    StartLoading,
+    StartWarming,
+    StartDone,
+    ErrorEvent,
+    CancelledEvent,
+)
+
+
+class StopLlamaServer(Params, kw_only=True):
+    """Stop a server, in whatever state it is; answered when its process is gone."""
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+
+
+class IsLlamaRunning(Params, kw_only=True):
+    """Whether the server is ready for messages."""
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+
+
+class GetLlamaConfig(Params, kw_only=True):
+    """The settings a server runs with; those it would start with where there is none."""
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+
+
+class LlamaConfig(Result, kw_only=True):
+    """Settings in effect; the further settings of start_llama_server are in `settings` where they were given."""
+
+    server_id: str
+    llama_cpp_path: str | None
+    model_path: str | None
+    port: int | None
+    ctx_size: int
+    parallel: int
+    n_gpu_layers: int
+    engine: EngineName | None
+    settings: dict[str, Any]
+
+
+class GetServer(Params, kw_only=True):
+    """A server, with how to reach it directly."""
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+
+
+class ListServers(Params):
+    """Every server that was started and not stopped, failed ones too."""
+
+
+class RestartServer(Params, kw_only=True):
+    """Stop a server and start it with the same settings."""
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+    channel: Annotated[Channel | None, CHANNEL] = None
+
+
+class SwitchModel(Params, kw_only=True):
+    """Stop a server and start it with another model and otherwise the same settings. Sessions stay."""
+
+    model: Annotated[str, Meta(min_length=1, description="Name in the library, or path of a GGUF file.")]
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+    channel: Annotated[Channel | None, CHANNEL] = None
+
+
+class CommandPreview(Result, kw_only=True):
+    """A command, not run."""
+
+    argv: list[str]
+    one_liner: Annotated[str, Meta(description="The same, quoted for a POSIX shell.")]
+    ignored: Annotated[list[str], Meta(description="Settings that this engine does not know, left out.")]
+
+
+class PingServer(Params, kw_only=True):
+    """Ask an engine whether it is well."""
+
+    server_id: Annotated[ServerId | None, _SERVER_ID] = None
+    base_url: Annotated[
+        Annotated[str, Meta(pattern=r"^https?://")] | None,
+        Meta(description="Any OpenAI-compatible server instead of one of ours."),
+    ] = None
+
+
+class ServerPing(Result, kw_only=True):
+    """How the engine answered."""
+
+    ok: bool
+    latency_ms: float | None
+    status: Annotated[int | None, Meta(description="HTTP status, where there was an answer.")]
+    error: Annotated[str | None, Meta(description="Why it is not well, in plain words.")]
+
+
+class ListEngines(Params):
+    """The engines of this machine, best first."""
+
+
+class EngineInfo(Result, kw_only=True):
+    """An engine that can be used, or why it can not."""
+
+    engine: EngineName
+    available: bool
+    path: Annotated[str | None, Meta(description="The program or module that would run.")]
+    version: str | None
+    origin: Annotated[
+        Literal["config", "path", "package"],
+        Meta(description="Where it was found: the config's llama_cpp_path, PATH, or a Python package."),
+    ]
+    message: Annotated[str, Meta(description="In words: found, or what is missing and how to get it.")]
+
+
+class ProbeEngine(Params, kw_only=True):
+    """Ask a llama.cpp folder what it can do."""
+
+    llama_cpp_path: Annotated[str, Meta(min_length=1, description="Folder of a llama.cpp build.")]
+
+
+class EngineDevice(Result, kw_only=True):
+    """A device that the build can use."""
+
+    name: Annotated[str, Meta(description="The engine's name for it, such as CUDA0.")]
+    description: str
+    total_bytes: int | None
+    free_bytes: int | None
+
+
+class EngineProbe(Result, kw_only=True):
+    """What a build is."""
+
+    path: Annotated[str, Meta(description="The llama-server program.")]
+    version: str
+    backends: Annotated[list[str], Meta(description="Kinds of device, such as CPU, CUDA, Vulkan.")]
+    devices: list[EngineDevice]
+    flags: Annotated[list[str], Meta(description="Every long flag that it takes.")]
+    unix_socket: Annotated[bool, Meta(description="Whether it can listen on a UNIX socket.")]
+
+
+_START_ERRORS = (
+    EngineNotFound,
+    EngineStartFailed,
+    ModelNotFound,
+    ModelInvalid,
+    PathNotAllowed,
+    PermissionDenied,
+    PortInUse,
+    InvalidParams,
+)
+
+METHODS = (
+    Method(
+        name="start_llama_server",
+        params=StartLlamaServer,
+        result=ServerInfo,
+        errors=(ServerAlreadyRunning, *_START_ERRORS),
+        events=START_EVENTS,
+    ),
+    Method(
+        name="stop_llama_server",
+        params=StopLlamaServer,
+        result=Literal["llama-server stopped"],
+        errors=(ServerNotRunning,),
+    ),
+    Method(name="is_llama_running", params=IsLlamaRunning, result=bool),
+    Method(name="get_llama_config", params=GetLlamaConfig, result=LlamaConfig),
+    Method(name="get_server", params=GetServer, result=ServerDetails, errors=(ServerNotRunning,)),
+    Method(name="list_servers", params=ListServers, result=list[ServerInfo]),
+    Method(
+        name="restart_server",
+        params=RestartServer,
+        result=ServerInfo,
+        errors=(ServerNotRunning, *_START_ERRORS),
+        events=START_EVENTS,
+    ),
+    Method(
+        name="switch_model",
+        params=SwitchModel,
+        result=ServerInfo,
+        errors=(ServerNotRunning, *_START_ERRORS),
+        events=START_EVENTS,
+    ),
+    Method(name="preview_command", params=PreviewCommand, result=CommandPreview, errors=_START_ERRORS),
+    Method(name="ping_server", params=PingServer, result=ServerPing, errors=(ServerNotRunning,)),
+    Method(name="list_engines", params=ListEngines, result=list[EngineInfo]),
+    Method(
+        name="probe_engine",
+        params=ProbeEngine,
+        result=EngineProbe,
+        errors=(EngineNotFound, EngineStartFailed, NotSupported, PathNotAllowed),
+    ),
+)

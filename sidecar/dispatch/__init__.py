@@ -1,0 +1,1 @@
+"""JSON-RPC: requests to handlers and their outcomes back, each exactly once."""

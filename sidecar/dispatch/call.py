@@ -1,0 +1,92 @@
+"""A request as its handler sees it.
+
+Owns the request's channel, from its reservation to its last event. Knows nothing of ids or JSON-RPC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sidecar.channels import EventLog, EventSource
+from sidecar.contract import CancelledEvent, ErrorEvent, WireError
+from sidecar.contract.errors import Cancelled, InvalidParams, SidecarError
+from sidecar.transport.outbox import Channel, Outbox
+
+
+class Channels:
+    """The live channels of one host, by name."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._live: dict[str, Channel | None] = {}
+        self._subscriptions: dict[str, Callable[[], None]] = {}
+
+    def reserve(self, name: str) -> None:
+        """Claim a name.
+
+        Raises:
+            InvalidParams: the host has a live channel of this name.
+        """
+        if name in self._live:
+            raise InvalidParams(
+                f"The channel {name!r} is in use.", path="$.channel", hint="Choose a name of its own for each request."
+            )
+        self._live[name] = None
+
+    def open(self, name: str, source: EventSource, *, after_seq: int = 0) -> Channel:
+        """Let a reserved channel show a source."""
+        channel = self._live[name] = self._outbox.open_channel(name, source, after_seq=after_seq)
+        return channel
+
+    def finish(self, name: str, error: SidecarError | None) -> None:
+        """Free a name; the channel is ended with the error where its source has not ended it."""
+        channel = self._live.pop(name)
+        if channel is None:
+            if error is None:
+                return
+            channel = self._outbox.open_channel(name, EventLog())
+        if error is not None:
+            self._outbox.end_channel(channel, _final_event(error))
+        # Without an error the source has written its last event; it waits in the outbox, before the response.
+
+    def keep(self, name: str, stop: Callable[[], None]) -> None:
+        """Let a channel outlive its request, until `release`; `stop` makes its source write the last event."""
+        self._subscriptions[name] = stop
+
+    def release(self, name: str) -> bool:
+        """End a kept channel; False where there is none of this name."""
+        stop = self._subscriptions.pop(name, None)
+        if stop is None:
+            return False
+        stop()
+        self.finish(name, None)
+        return True
+
+    def close_all(self) -> None:
+        """The host is gone: stop following everything."""
+        for channel in self._live.values():
+            if channel is not None:
+                channel.close()
+        for stop in self._subscriptions.values():
+            stop()
+        self._subscriptions.clear()
+
+
+class Call:
+    """What a handler may do beside returning a result."""
+
+    def __init__(self, channels: Channels, channel: str | None) -> None:
+        self.channels = channels
+        self._channel = channel
+
+    def follow(self, source: EventSource, *, after_seq: int = 0) -> None:
+        """Show a source's events on the request's channel, if it has one."""
+        if self._channel is not None:
+            self.channels.open(self._channel, source, after_seq=after_seq)
+
+
+def _final_event(error: SidecarError) -> ErrorEvent | CancelledEvent:
+    if isinstance(error, Cancelled):
+        partial = error.data.get("partial")
+        return CancelledEvent() if partial is None else CancelledEvent(partial=partial)
+    return ErrorEvent(error=WireError.of(error))

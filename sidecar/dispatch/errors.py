@@ -1,0 +1,48 @@
+"""The one place where exceptions become wire errors.
+
+Owns the mapping, and that nothing unforeseen reaches a host: an exception that is not ours goes to the log under an
+`error_id`, and the host gets that id.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import secrets
+
+import msgspec
+
+from sidecar.contract.errors import DiskFull, InternalError, InvalidParams, PermissionDenied, SidecarError
+
+logger = logging.getLogger(__name__)
+
+_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
+_FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>[^`]*)`")
+
+
+def as_sidecar_error(error: BaseException) -> SidecarError:
+    """The error that a host is told for an exception."""
+    if isinstance(error, SidecarError):
+        return error
+    if isinstance(error, msgspec.ValidationError):
+        return invalid_params(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull("The disk is full; nothing was changed.")
+    if isinstance(error, PermissionError):
+        return PermissionDenied(f"The system refused access to {error.filename or 'a file'}.")
+    error_id = secrets.token_hex(6)
+    logger.error("internal error %s", error_id, exc_info=error)
+    return InternalError(f"Something went wrong inside the sidecar (error {error_id}).", error_id=error_id)
+
+
+def invalid_params(error: msgspec.ValidationError) -> InvalidParams:
+    """msgspec's sentence and path as ours: `path` names the member itself where it is unknown or missing."""
+    text = str(error)
+    path = "$"
+    if found := _PATH.search(text):
+        path = found["path"]
+        text = text[: found.start()]
+    if field := _FIELD.search(text):
+        path = f"{path}.{field['field']}"
+    return InvalidParams(f"{text} at {path}.", path=path)

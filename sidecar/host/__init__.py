@@ -1,0 +1,1 @@
+"""The machine: folders, processes, hardware. Differences between operating systems end here."""

@@ -1,0 +1,107 @@
+"""Where things are kept.
+
+Owns the layout of the data folder and of the private folder for sockets, and how the program starts itself again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar.contract.errors import PermissionDenied
+
+DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
+
+PRIVATE = 0o700
+"""Nobody but the owner: history and sockets are in there."""
+
+
+def default_data_dir() -> Path:
+    """The data folder where none is named: LLAMA_SIDECAR_DATA_DIR, else the system's place for user data."""
+    if named := os.environ.get(DATA_DIR_VARIABLE):
+        return Path(named).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("llama-sidecar", appauthor=False)
+
+
+def self_command() -> list[str]:
+    """The command that starts this program again, frozen or from source."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    return [sys.executable, "-m", "sidecar"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """The data folder's layout."""
+
+    root: Path
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / "config.json"
+
+    @property
+    def history_file(self) -> Path:
+        return self.root / "history.db"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def create(self) -> None:
+        """Make the folders that are missing.
+
+        Raises:
+            PermissionDenied: the folder can not be made or written to.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+            self.models.mkdir(exist_ok=True)
+            self.logs.mkdir(exist_ok=True, mode=PRIVATE)
+        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            raise PermissionDenied(
+                f"The data folder {self.root} can not be used: {error.strerror}.",
+                hint="Choose a folder that you may write to with --data-dir.",
+            ) from error
+
+
+def make_runtime_dir(data_dir: Path) -> Path:
+    """An empty folder for sockets that only this user can enter, the same one for the same data folder.
+
+    It is not inside the data folder because a socket's path is limited to about 100 bytes (sun_path). Whoever calls
+    holds the data folder's lock, so what an earlier sidecar left there is removed.
+
+    Raises:
+        PermissionDenied: somebody else has put something in its place.
+    """
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    folder = base / f"llama-sidecar-{os.getuid() if hasattr(os, 'getuid') else 0}-{digest}"
+    if folder.is_symlink() or (folder.exists() and not _is_mine(folder)):
+        raise PermissionDenied(
+            f"{folder} belongs to somebody else.", hint="Remove it, or set TMPDIR to a folder of your own."
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=PRIVATE)
+    return folder
+
+
+def _is_mine(folder: Path) -> bool:
+    info = folder.stat()
+    return stat.S_ISDIR(info.st_mode) and (not hasattr(os, "getuid") or info.st_uid == os.getuid())

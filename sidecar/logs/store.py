@@ -1,0 +1,206 @@
+"""The log lines of all sources.
+
+Owns the lines in memory, their numbers, and who listens. Lines are kept as they came and read only when somebody
+asks, since an engine can write a hundred thousand a second.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sidecar.contract.errors import InvalidParams
+from sidecar.contract.logs import Level, LogEntry, LogPage, LogSource
+from sidecar.logs.files import RotatingFile
+from sidecar.logs.lines import LEVELS, escape_chunk, level_of, printable
+
+LINES_IN_MEMORY = 5_000
+"""Lines of one source held for get_logs: about 1 MB."""
+
+LINE_BYTES = 8_192
+"""A longer line is cut: an engine that writes without an LF must not fill the memory."""
+
+Listener = Callable[["Source", int], None]
+"""Called with a source and the number of lines that are new in it. Must not block."""
+
+
+@dataclass(slots=True)
+class Line:
+    """A line as it was taken in."""
+
+    seq: int
+    at: float
+    raw: bytes
+    level: Level | None
+
+    def entry(self, source: str) -> LogEntry:
+        """The line as hosts see it."""
+        return LogEntry(
+            seq=self.seq,
+            at=self.at,
+            source=source,
+            level=self.level or level_of(self.raw),
+            message=printable(self.raw),
+        )
+
+
+class Source:
+    """The lines of one source, in memory and in a file."""
+
+    def __init__(self, name: str, file: RotatingFile, store: LogStore) -> None:
+        self.name = name
+        self.file = file
+        self.taken_in = 0
+        self._store = store
+        self._lines: deque[Line] = deque(maxlen=LINES_IN_MEMORY)
+        self._partial = b""
+        self._forgotten_seq = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take in bytes of an engine's output, cut anywhere."""
+        head, separator, tail = (self._partial + chunk).rpartition(b"\n")
+        if not separator:
+            if len(tail) > LINE_BYTES:
+                self._take_in(tail + b"\n", [tail])
+                tail = b""
+            self._partial = tail
+            return
+        self._partial = tail
+        self._take_in(head + b"\n", head.split(b"\n"))
+
+    def flush(self) -> None:
+        """Take in a last line that had no LF."""
+        if self._partial:
+            self.feed(b"\n")
+
+    def write(self, level: Level, message: str) -> None:
+        """Take in a line of our own."""
+        text = printable(message)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        self.file.write(f"{stamp}Z {level.upper():7} {text}\n".encode())
+        self._append([text.encode()], level)
+
+    def tail(self, count: int) -> list[str]:
+        """The last lines, ready to show."""
+        skip = max(len(self._lines) - count, 0)
+        return [printable(line.raw) for line in islice(self._lines, skip, None)]
+
+    def newest(self, count: int) -> Iterator[LogEntry]:
+        """The last `count` lines as entries."""
+        skip = max(len(self._lines) - count, 0)
+        return (line.entry(self.name) for line in islice(self._lines, skip, None))
+
+    def since(self, seq: int) -> tuple[list[Line], bool]:
+        """The lines in memory after a number, and whether those are all there were."""
+        return [line for line in self._lines if line.seq > seq], self._forgotten_seq <= seq
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._lines.clear()
+        self._partial = b""
+        self.file.clear()
+
+    def _take_in(self, text: bytes, lines: list[bytes]) -> None:
+        self.file.write(escape_chunk(text))
+        self._append([line[:LINE_BYTES].removesuffix(b"\r") for line in lines if line], None)
+
+    def _append(self, lines: list[bytes], level: Level | None) -> None:
+        seq, at = self._store.take_numbers(len(lines)), time.time()
+        excess = len(self._lines) + len(lines) - LINES_IN_MEMORY
+        if excess > 0:
+            old = len(self._lines)
+            self._forgotten_seq = self._lines[excess - 1].seq if excess <= old else seq + excess - old - 1
+        self._lines.extend(Line(seq + i, at, raw, level) for i, raw in enumerate(lines))
+        self.taken_in += len(lines)
+        self._store.tell(self, len(lines))
+
+
+class LogStore:
+    """All sources."""
+
+    def __init__(self, folder: Path, *, max_file_bytes: int, kept_files: int) -> None:
+        self._folder = folder
+        self._max_file_bytes = max_file_bytes
+        self._kept_files = kept_files
+        self._sources: dict[str, Source] = {}
+        self._listeners: list[Listener] = []
+        self._last_seq = 0
+
+    def source(self, name: str) -> Source:
+        """The source of a name; made where there is none yet."""
+        if name not in self._sources:
+            file_name = re.sub(r"[^A-Za-z0-9._-]", "-", name) + ".log"
+            file = RotatingFile(self._folder / file_name, max_bytes=self._max_file_bytes, kept=self._kept_files)
+            self._sources[name] = Source(name, file, self)
+        return self._sources[name]
+
+    def get(self, *, source: str | None, since: int | None, limit: int, min_level: Level) -> LogPage:
+        """Lines in memory, oldest first; at most `limit`, the newest of them.
+
+        Raises:
+            InvalidParams: there is no such source.
+        """
+        after = since or 0
+        found: list[tuple[Line, str]] = []
+        complete = True
+        for one in self._chosen(source):
+            lines, all_of_them = one.since(after)
+            complete &= all_of_them
+            found += ((line, one.name) for line in lines)
+        found.sort(key=lambda pair: pair[0].seq)
+        entries = [line.entry(name) for line, name in found]
+        if LEVELS[min_level]:
+            entries = [entry for entry in entries if LEVELS[entry.level] >= LEVELS[min_level]]
+        return LogPage(entries=entries[-limit:], last_seq=self._last_seq, complete=complete)
+
+    def sources(self) -> list[LogSource]:
+        """Every source that has logged."""
+        return [
+            LogSource(source=s.name, file=str(s.file.path), lines=s.taken_in, file_bytes=s.file.size)
+            for s in self._sources.values()
+        ]
+
+    def clear(self, source: str | None) -> None:
+        """Forget one source's lines, or all.
+
+        Raises:
+            InvalidParams: there is no such source.
+        """
+        for one in self._chosen(source):
+            one.clear()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of new lines; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def take_numbers(self, count: int) -> int:
+        """The first of `count` new numbers."""
+        first = self._last_seq + 1
+        self._last_seq += count
+        return first
+
+    def tell(self, source: Source, count: int) -> None:
+        """Tell the listeners."""
+        for listener in self._listeners:
+            listener(source, count)
+
+    def close(self) -> None:
+        """Close the files."""
+        for source in self._sources.values():
+            source.flush()
+            source.file.close()
+
+    def _chosen(self, name: str | None) -> Iterable[Source]:
+        if name is None:
+            return self._sources.values()
+        if name not in self._sources:
+            raise InvalidParams(
+                f"There is no log source {name!r}.", path="$.source", hint="Call list_log_sources for those there are."
+            )
+        return [self._sources[name]]

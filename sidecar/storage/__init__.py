@@ -1,0 +1,1 @@
+"""What is kept on disk: the history database and the config file."""

@@ -1,0 +1,153 @@
+"""The history database: one file, one connection, one thread.
+
+Owns the connection and how work reaches it. Knows no table but its version; `migrations` has the schema.
+
+One connection for everything, because SQLite before 3.51.3 can lose commits in WAL mode when two connections write
+and checkpoint at the same moment; with `locking_mode=EXCLUSIVE` not even another program can be the second. Work
+runs in the order it is handed in, on one thread, so the event loop never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sidecar.contract.errors import DiskFull, PermissionDenied, SidecarError, StorageError
+from sidecar.storage import migrations
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Work = Callable[[sqlite3.Connection], T]
+"""Something to do with the connection; its changes are committed together, or not at all if it raises."""
+
+
+class Database:
+    """The history file. Opened by the first piece of work."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Work[T]) -> T:
+        """Do a piece of work in a transaction.
+
+        Once handed in it is done, even if whoever waits for it is cancelled: a message on its way to the disk
+        must not be lost half-way.
+
+        Raises:
+            StorageError: the file can not be opened, read or written.
+            DiskFull: there is no room.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def job() -> None:
+            try:
+                result = self._transact(work)
+            except BaseException as error:  # noqa: BLE001 - carried over to the waiting task
+                _tell(loop, future, None, _as_sidecar_error(error))
+            else:
+                _tell(loop, future, result, None)
+
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="history", daemon=True)
+            self._thread.start()
+        self._queue.put(job)
+        return await future
+
+    async def close(self) -> None:
+        """Finish what was handed in and close the file. Safe to call twice."""
+        if self._thread is None:
+            return
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def job() -> None:
+            self._close()
+            loop.call_soon_threadsafe(done.set)
+
+        self._queue.put(job)
+        self._queue.put(None)
+        self._thread = None
+        await done.wait()
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            job()
+
+    def _transact(self, work: Work[T]) -> T:
+        connection = self._connection or self._open()
+        connection.execute("BEGIN")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            self._path.chmod(0o600)
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            # An answered message must survive a power cut (0.4 ms a commit on an SSD); none is made per token.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cache_size = -8192")  # 8 MiB
+            migrations.migrate(connection, self._path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: T | None, error: BaseException | None
+) -> None:
+    def set_outcome() -> None:
+        if future.cancelled():
+            if error is not None:
+                logger.warning("history: work whose caller was cancelled failed: %s", error)
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    try:
+        loop.call_soon_threadsafe(set_outcome)
+    except RuntimeError:  # the loop has ended; nobody waits any more
+        return
+
+
+def _as_sidecar_error(error: BaseException) -> BaseException:
+    if isinstance(error, SidecarError) or not isinstance(error, sqlite3.Error):
+        return error
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        return DiskFull("The disk is full; the history was not changed.")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return PermissionDenied(f"The history file can not be written: {error}.")
+    logger.error("history: %s (%s)", error, name or type(error).__name__)
+    return StorageError(
+        f"The history file could not be used: {error}.",
+        hint="Look at the log of source 'sidecar'; keep a copy of history.db before you repair or remove it.",
+    )

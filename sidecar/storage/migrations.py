@@ -1,0 +1,95 @@
+"""The schema of the history file, and the way there from every older one.
+
+Owns every table. A step is never changed once it was released; a new one is added.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sidecar.contract.errors import StorageError
+
+_VERSION_1 = """
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    title_is_own INTEGER NOT NULL,   -- 1: given by the host, 0: taken from the first message
+    system TEXT,
+    server_id TEXT,
+    config TEXT NOT NULL,            -- JSON of SessionConfig
+    archived INTEGER NOT NULL DEFAULT 0,
+    head TEXT,                       -- last message of the branch in use
+    message_count INTEGER NOT NULL DEFAULT 0,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    deleted_at REAL
+) STRICT;
+CREATE INDEX sessions_by_use ON sessions (archived, updated_at DESC, id) WHERE deleted_at IS NULL;
+CREATE INDEX sessions_deleted ON sessions (deleted_at) WHERE deleted_at IS NOT NULL;
+
+CREATE TABLE messages (
+    rowid INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    parent_id TEXT,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL,
+    parts TEXT,                      -- JSON of the content parts, where there was more than text
+    reasoning TEXT,
+    tool_calls TEXT,                 -- JSON
+    tool_call_id TEXT,
+    state TEXT NOT NULL,
+    finish_reason TEXT,
+    usage TEXT,                      -- JSON
+    timings TEXT,                    -- JSON
+    model TEXT,
+    created_at REAL NOT NULL
+) STRICT;
+CREATE INDEX messages_by_parent ON messages (session_id, parent_id);
+CREATE INDEX messages_running ON messages (state) WHERE state = 'running';
+
+CREATE VIRTUAL TABLE messages_text USING fts5 (
+    content, content = 'messages', content_rowid = 'rowid', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+);
+CREATE TRIGGER messages_text_insert AFTER INSERT ON messages BEGIN
+    INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
+END;
+CREATE TRIGGER messages_text_delete AFTER DELETE ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, content) VALUES ('delete', old.rowid, old.content);
+END;
+CREATE TRIGGER messages_text_update AFTER UPDATE OF content ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, content) VALUES ('delete', old.rowid, old.content);
+    INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
+END;
+
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;  -- small things to remember, as JSON
+"""
+
+STEPS = (_VERSION_1,)
+"""Scripts in order; a file of version n has had the first n of them."""
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the file to the newest version, all steps in one transaction, with a copy of the old file first.
+
+    Raises:
+        StorageError: a newer llama-sidecar has written the file; it is left as it is.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise StorageError(
+            f"The history was written by a newer llama-sidecar (schema {version}, this one knows {len(STEPS)}).",
+            hint="Update llama-sidecar, or use another --data-dir.",
+        )
+    if version == len(STEPS):
+        return
+    if version > 0:
+        _back_up(connection, path.with_name(f"{path.stem}-before-schema-{len(STEPS)}{path.suffix}"))
+    script = "".join(STEPS[version:])
+    connection.executescript(f"BEGIN; {script} PRAGMA user_version = {len(STEPS)}; COMMIT;")
+
+
+def _back_up(connection: sqlite3.Connection, copy: Path) -> None:
+    copy.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(copy),))

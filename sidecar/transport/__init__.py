@@ -1,0 +1,1 @@
+"""Bytes to messages and back: framing, what waits to be written, and the stdio connection."""

@@ -1,0 +1,149 @@
+"""The lines that wait to be written to one host, without I/O.
+
+Owns their order and what a channel's notification looks like. Responses are kept as they are; a channel stands in
+the queue once and is read only when its turn comes, so that events which come faster than the host reads gather in
+their source (see `channels`) instead of here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+import orjson
+
+from sidecar.channels import TERMINAL, Entry, EventSource, Text, status_of
+from sidecar.contract import Event
+
+_TEXT_MEMBER = {"token": b'"token","chunk":', "reasoning": b'"reasoning","reasoning":'}
+
+
+def encode(message: object) -> bytes:
+    """A message as one line of JSON, without its LF.
+
+    Line and paragraph separators are escaped: some hosts split lines there (contract, Transport).
+    """
+    line = orjson.dumps(message, default=msgspec.to_builtins)
+    if b"\xe2\x80" in line:
+        line = line.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+    if b"\xc2\x85" in line:
+        line = line.replace(b"\xc2\x85", b"\\u0085")
+    return line
+
+
+class Channel:
+    """A host's named channel onto an event source."""
+
+    def __init__(self, name: str, source: EventSource, after_seq: int, schedule: Callable[[Channel], None]) -> None:
+        self.name = name
+        self.ended = False
+        self._source = source
+        self._seq = after_seq
+        self._schedule = schedule
+        self._prefix = b'{"jsonrpc":"2.0","method":"channel","params":{"channel":' + encode(name) + b',"seq":'
+        self.scheduled = False
+
+    def open(self) -> None:
+        """Begin to follow the source."""
+        self._source.follow(self._on_news)
+
+    def end(self, final: Event) -> list[bytes]:
+        """The lines that end the channel with this event, if its source has not ended it yet."""
+        lines = self.take()
+        if not self.ended:
+            self._seq += 1
+            lines.append(self._line(self._seq, final))
+            self._close()
+        return lines
+
+    def close(self) -> None:
+        """Stop following; nothing more is sent."""
+        if not self.ended:
+            self._close()
+
+    def take(self) -> list[bytes]:
+        """The notifications for all events that have not been sent yet."""
+        self.scheduled = False
+        if self.ended:
+            return []
+        lines = []
+        for seq, entry in self._source.read(self._seq):
+            lines.append(self._line(seq, entry))
+            self._seq = seq
+            if status_of(entry) in TERMINAL:
+                self._close()
+        return lines
+
+    def _line(self, seq: int, entry: Entry) -> bytes:
+        if isinstance(entry, Text):
+            event = b'{"status":' + _TEXT_MEMBER[entry.status] + encode(entry.text) + b"}"
+        else:
+            event = encode(entry)
+        return b'%b%d,"event":%b}}' % (self._prefix, seq, event)
+
+    def _close(self) -> None:
+        self.ended = True
+        self._source.unfollow(self._on_news)
+
+    def _on_news(self) -> None:
+        if not self.scheduled:
+            self.scheduled = True
+            self._schedule(self)
+
+
+class Outbox:
+    """What waits to be written to one host, first come first out.
+
+    `wake` is called when there is something to take.
+    """
+
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        self.wake = wake
+        self._queue: deque[bytes | Channel] = deque()
+        self._waiting_bytes = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of responses that wait; the events of channels are not counted, they wait in their sources."""
+        return self._waiting_bytes
+
+    def send(self, message: object) -> None:
+        """Put a response in the queue. It is never dropped."""
+        self.send_line(encode(message))
+
+    def send_line(self, line: bytes) -> None:
+        """Put an encoded message in the queue."""
+        self._queue.append(line)
+        self._waiting_bytes += len(line)
+        self.wake()
+
+    def open_channel(self, name: str, source: EventSource, *, after_seq: int = 0) -> Channel:
+        """A channel onto a source, from the event after `after_seq` on."""
+        channel = Channel(name, source, after_seq, self._schedule)
+        channel.open()
+        return channel
+
+    def end_channel(self, channel: Channel, final: Event) -> None:
+        """End a channel with this event, unless its source has ended it; anything unsent is sent before."""
+        for line in channel.end(final):
+            self.send_line(line)
+
+    def take(self, max_bytes: int) -> list[bytes]:
+        """Lines to write now: about `max_bytes`, at least one if there is any."""
+        lines: list[bytes] = []
+        size = 0
+        while self._queue and size < max_bytes:
+            item = self._queue.popleft()
+            if isinstance(item, Channel):
+                new = item.take()
+            else:
+                new = [item]
+                self._waiting_bytes -= len(item)
+            lines += new
+            size += sum(map(len, new))
+        return lines
+
+    def _schedule(self, channel: Channel) -> None:
+        self._queue.append(channel)
+        self.wake()
