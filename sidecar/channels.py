@@ -66,12 +66,12 @@ class EventSource(Protocol):
 class EventLog:
     """The events of one piece of work, such as an answer or a start; kept for readers that come later or again.
 
-    Events are numbered from 1. The last one closes the log.
+    Events are numbered from 1, or from after `after_seq`. The last one closes the log.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, after_seq: int = 0) -> None:
         self._entries: list[Entry] = []
-        self._forgotten = 0
+        self._forgotten = after_seq
         self._read_seq = 0
         self._followers: list[Wake] = []
         self.closed = False
@@ -118,10 +118,14 @@ class EventLog:
         first = self._forgotten + start + 1
         return list(enumerate(self._entries[start:], first))
 
+    def resume_point(self, after_seq: int) -> int:
+        """Where a reader goes on that has the events up to `after_seq`: the last event is always shown to it."""
+        return min(after_seq, self.last_seq - 1 if self.closed else self.last_seq)
+
     def forget(self, up_to_seq: int | None = None) -> None:
-        """Let go of events that a host has acknowledged, all read ones by default."""
+        """Let go of events that a host has acknowledged, all read ones by default; never of the one that closes."""
         last = self._read_seq if up_to_seq is None else min(up_to_seq, self._read_seq)
-        count = last - self._forgotten
+        count = min(last, self.last_seq - 1 if self.closed else last) - self._forgotten
         if count > 0:
             del self._entries[:count]
             self._forgotten += count

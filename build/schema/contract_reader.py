@@ -93,10 +93,11 @@ class _Reader:
         if not isinstance(described, info.StructType):
             raise TypeError(f"{cls.__name__} is not a struct")
         sent_whole = issubclass(cls, Result | Event)
+        unset = {f.name for f in msgspec.structs.fields(cls) if f.default is msgspec.UNSET}  # inspect hides it
         members = []
         for member in described.fields:
             type_, description = self._described(member.type)
-            required = member.default is not msgspec.UNSET if sent_whole else member.required
+            required = member.name not in unset if sent_whole else member.required
             members.append(Member(member.encode_name, type_, required, description, _owner(cls, member.name)))
         struct = StructModel(
             name=cls.__name__,
@@ -142,7 +143,7 @@ class _Reader:
             case info.DictType():
                 return Dictionary(self._type(node.value_type))
             case info.LiteralType():
-                return Choice(tuple(node.values))
+                return Choice(tuple(value for value in node.values if isinstance(value, str | int)))
             case info.StructType():
                 return Named(self._struct(node.cls).name)
             case info.UnionType():
@@ -198,7 +199,7 @@ def _event_unions() -> Iterator[tuple[tuple[type[Event], ...], str]]:
 
 
 def _owner(cls: type, member: str) -> str:
-    return next(base.__name__ for base in cls.__mro__ if member in base.__dict__.get("__annotations__", {}))
+    return next(base.__name__ for base in cls.__mro__ if member in inspect.get_annotations(base))
 
 
 def _bases(cls: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:

@@ -167,19 +167,19 @@ class StartActual(Result, kw_only=True):
 
 
 class ServerInfo(Result, kw_only=True):
-    """A server and how it is."""
+    """A server and how it is. Before it is planned, what has not been chosen yet is null."""
 
     server_id: str
     state: ServerState
-    engine: EngineName
-    model: Annotated[str, Meta(description="The model's name.")]
-    model_path: str
+    engine: EngineName | None
+    model: Annotated[str | None, Meta(description="The model's name.")]
+    model_path: str | None
     pid: Annotated[int | None, Meta(description="Process id of the engine while there is one.")]
     port: Annotated[int | None, Meta(description="TCP port; null on a private socket.")]
     base_url: Annotated[str | None, Meta(description="Where its OpenAI API is; null on a private socket.")]
-    ctx_size: int
-    parallel: int
-    n_gpu_layers: int
+    ctx_size: int | None
+    parallel: int | None
+    n_gpu_layers: int | None
     started_at: Annotated[float | None, Meta(description="When its process was started, Unix seconds.")]
     message: Annotated[str, Meta(description="Its state in a sentence.")]
     plan: StartPlan | None

@@ -7,15 +7,12 @@ Owns the mapping, and that nothing unforeseen reaches a host: an exception that 
 from __future__ import annotations
 
 import errno
-import logging
 import re
-import secrets
 
 import msgspec
 
-from sidecar.contract.errors import DiskFull, InternalError, InvalidParams, PermissionDenied, SidecarError
-
-logger = logging.getLogger(__name__)
+from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, SidecarError
+from sidecar.logs.defects import internal_error
 
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>[^`]*)`")
@@ -31,9 +28,7 @@ def as_sidecar_error(error: BaseException) -> SidecarError:
         return DiskFull("The disk is full; nothing was changed.")
     if isinstance(error, PermissionError):
         return PermissionDenied(f"The system refused access to {error.filename or 'a file'}.")
-    error_id = secrets.token_hex(6)
-    logger.error("internal error %s", error_id, exc_info=error)
-    return InternalError(f"Something went wrong inside the sidecar (error {error_id}).", error_id=error_id)
+    return internal_error(error)
 
 
 def invalid_params(error: msgspec.ValidationError) -> InvalidParams:

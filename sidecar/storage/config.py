@@ -6,7 +6,7 @@ Owns reading, changing and writing it. What a key means and its default are in `
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ class ConfigFile:
         self._changes: dict[str, Any] = {}
         self.config = Config()
         self.notices: list[Notice] = []
-        self._listeners: list[Callable[[Config], None]] = []
 
     def load(self) -> None:
         """Read the file. A broken one is put aside, the defaults are used, and a notice says so."""
@@ -81,10 +80,6 @@ class ConfigFile:
             changes = merge(changes, patch)
         return self._write(changes)
 
-    def listen(self, listener: Callable[[Config], None]) -> None:
-        """Be told of each change."""
-        self._listeners.append(listener)
-
     def _write(self, changes: dict[str, Any]) -> Config:
         try:
             config = _convert(changes)
@@ -92,8 +87,6 @@ class ConfigFile:
             raise InvalidParams(f"The config does not allow this: {error}.", path="$.patch") from None
         write_atomically(self._path, orjson.dumps(changes, option=orjson.OPT_INDENT_2) + b"\n")
         self._changes, self.config = changes, config
-        for listener in self._listeners:
-            listener(config)
         return config
 
     def _put_aside(self) -> Path:

@@ -39,7 +39,7 @@ class Database:
         self._connection: sqlite3.Connection | None = None
 
     async def run(self, work: Work[T]) -> T:
-        """Do a piece of work in a transaction.
+        """Do a piece of work in a transaction and wait for it.
 
         Once handed in it is done, even if whoever waits for it is cancelled: a message on its way to the disk
         must not be lost half-way.
@@ -48,6 +48,10 @@ class Database:
             StorageError: the file can not be opened, read or written.
             DiskFull: there is no room.
         """
+        return await asyncio.shield(self.submit(work))
+
+    def submit(self, work: Work[T]) -> asyncio.Future[T]:
+        """Hand in a piece of work; the future has its outcome, as `run` would."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -63,7 +67,7 @@ class Database:
             self._thread = threading.Thread(target=self._work, name="history", daemon=True)
             self._thread.start()
         self._queue.put(job)
-        return await future
+        return future
 
     async def close(self) -> None:
         """Finish what was handed in and close the file. Safe to call twice."""
@@ -105,7 +109,6 @@ class Database:
             # An answered message must survive a power cut (0.4 ms a commit on an SSD); none is made per token.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cache_size = -8192")  # 8 MiB
             migrations.migrate(connection, self._path)
         except BaseException:

@@ -43,6 +43,7 @@ CREATE TABLE messages (
     finish_reason TEXT,
     usage TEXT,                      -- JSON
     timings TEXT,                    -- JSON
+    context TEXT,                    -- JSON of ContextUse
     model TEXT,
     created_at REAL NOT NULL
 ) STRICT;

@@ -1,0 +1,67 @@
+"""What `check` looks at and what `format` mends. All checks run, whatever the first one finds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipes import places
+from recipes.console import Problem, say
+from recipes.environment import Environment
+from recipes.processes import call
+
+GENERATOR = Path("build", "schema", "generate.py")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command, and what to do when it fails."""
+
+    name: str
+    argv: tuple[str | Path, ...]
+    repair: str
+
+
+def checks(environment: Environment) -> list[Check]:
+    python = environment.python
+    typed = places.shown(python)
+    return [
+        Check("format", (python, "-m", "ruff", "format", "--check", "."), "make format"),
+        Check("lint", (python, "-m", "ruff", "check", "."), "make format mends some of it; the rest by hand"),
+        Check("types", (python, "-m", "mypy"), "change the lines named above"),
+        Check("import layers", (environment.script("lint-imports"),), "move the import named above to a higher layer"),
+        Check("generated files", (python, GENERATOR, "--check"), f"{typed} {GENERATOR}"),
+        Check(
+            "generated clients",
+            (python, Path("build", "schema", "check_clients.py")),
+            "see its message above",
+        ),
+    ]
+
+
+def run_all(listed: list[Check]) -> None:
+    """Runs every check, says at the end which failed and how each is mended, and raises if any did."""
+    failed: list[Check] = []
+    started = time.monotonic()
+    for check in listed:
+        say(f"Checking: {check.name} ...")
+        began = time.monotonic()
+        if call(check.argv) != 0:
+            failed.append(check)
+        say(f"  {'FAILED' if check in failed else 'good'} after {time.monotonic() - began:.1f} s")
+    say(f"{len(listed)} checks, {len(failed)} failed, in {time.monotonic() - started:.1f} s")
+    if failed:
+        repairs = "\n".join(f"  {check.name}: {check.repair}" for check in failed)
+        raise Problem(
+            f"These checks failed: {', '.join(check.name for check in failed)}.",
+            next_step=f"To repair them:\n{repairs}",
+        )
+
+
+def mend(environment: Environment) -> None:
+    """Formats the tree, and lets the linter change what it can change safely."""
+    call([environment.python, "-m", "ruff", "check", "--fix-only", "."])
+    code = call([environment.python, "-m", "ruff", "format", "."])
+    if code != 0:
+        raise Problem("ruff could not format the tree.", next_step="Its message is above.", exit_code=code)

@@ -1,0 +1,189 @@
+"""The commands of build/dev.py, each whole on its own: it does what it needs first, and only once.
+
+Owns the table of commands, their order of steps and the way a failure is told. How a step is done is in
+the other modules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipes import checks, llama_cpp, lockfiles, native, places, processes, starter_model
+from recipes.console import Problem, report, say
+from recipes.environment import Environment
+
+# The package's own answer, and its own way of making the folder: the history in there is for the owner alone.
+ASK_FOR_MODELS = (
+    "from sidecar.host.paths import DataDir, default_data_dir; "
+    "data = DataDir(default_data_dir()); data.create(); print(data.models)"
+)
+IN_THE_TREE = (
+    *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
+)
+IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "locks")
+
+
+def _environment(*, develop: bool = False) -> Environment:
+    environment = Environment(places.VENV)
+    environment.ensure_made()
+    environment.ensure_requirements("build")
+    environment.ensure_requirements("run")
+    if develop:
+        environment.ensure_requirements("dev")
+    environment.ensure_package()
+    return environment
+
+
+def _ready_to_run() -> Environment:
+    environment = _environment()
+    printed = processes.output([environment.python, "-X", "utf8", "-c", ASK_FOR_MODELS])
+    if not printed:
+        raise Problem(
+            "The installed package did not say where its models go.",
+            next_step=f'To see why, run: {places.shown(environment.python)} -c "{ASK_FOR_MODELS}"',
+        )
+    starter_model.ensure_in(Path(printed.strip()), environment)
+    return environment
+
+
+def setup(_: Sequence[str]) -> int:
+    environment = _ready_to_run()
+    say(f"Everything is set up. To start the chat: {places.shown(environment.script('llama-sidecar'))} chat")
+    return 0
+
+
+def run(_: Sequence[str]) -> int:
+    program = _ready_to_run().script("llama-sidecar")
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    return processes.become([program, "chat", *([] if terminal else ["--demo"])])
+
+
+def test(arguments: Sequence[str]) -> int:
+    environment = _environment(develop=True)
+    model = {"LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment))}
+    return processes.call([environment.python, "-m", "pytest", *arguments], environ=model, quiet=False)
+
+
+def build_llama_cpp(_: Sequence[str]) -> int:
+    # The folder alone on the last line, for scripts.
+    say(str(llama_cpp.ensure_built()))
+    return 0
+
+
+def test_native(arguments: Sequence[str]) -> int:
+    folder = llama_cpp.ensure_built()
+    bindings = native.ensure_installed(folder)
+    environment = _environment(develop=True)
+    environ = {
+        "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
+        "LLAMA_SIDECAR_TEST_LLAMA_CPP": str(folder),
+        "LLAMA_SIDECAR_TEST_ENGINES": "llama-server,llama-cpp-python",
+        "LLAMA_SIDECAR_TEST_PYTHON": str(bindings.python),
+        **native.library_path(folder),
+    }
+    argv: processes.Argv = [environment.python, "-m", "pytest", Path("tests", "conversation"), *arguments]
+    return processes.call(argv, environ=environ, quiet=False)
+
+
+def check(_: Sequence[str]) -> int:
+    checks.run_all(checks.checks(_environment(develop=True)))
+    return 0
+
+
+def mend_format(_: Sequence[str]) -> int:
+    checks.mend(_environment(develop=True))
+    return 0
+
+
+def bench(arguments: Sequence[str]) -> int:
+    folder = llama_cpp.ensure_built()
+    environment = _environment(develop=True)
+    environ = {
+        "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
+        "LLAMA_SIDECAR_TEST_LLAMA_CPP": str(folder),
+    }
+    argv: processes.Argv = [environment.python, Path("tests", "bench", "run.py"), *arguments]
+    return processes.call(argv, environ=environ, quiet=False)
+
+
+def lock(arguments: Sequence[str]) -> int:
+    lockfiles.make_all(upgrade="--upgrade" in arguments)
+    return 0
+
+
+def clean(arguments: Sequence[str]) -> int:
+    folders = [places.ROOT / name for name in IN_THE_TREE]
+    if "--cache" in arguments:
+        # By name and never the folder itself: LLAMA_SIDECAR_CACHE_DIR may point at one that holds other things.
+        folders += [places.cache() / name for name in IN_THE_CACHE]
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)
+            say(f"Removed {places.shown(folder)}.")
+    say("Models, sessions and settings in the data folder are kept.")
+    return 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command: what it does in a sentence, and which arguments it takes ("any" passes them all on)."""
+
+    action: Callable[[Sequence[str]], int]
+    help: str
+    takes: tuple[str, ...] = ()
+
+    @property
+    def passes_on(self) -> bool:
+        return self.takes == ("any",)
+
+
+COMMANDS = {
+    "run": Command(run, "set everything up and chat; without a terminal: one demo message"),
+    "setup": Command(setup, "all that run needs, starting nothing"),
+    "test": Command(test, "the tests, with a real conversation; arguments go to pytest", ("any",)),
+    "check": Command(check, "format, lint, types, import layers, generated files"),
+    "format": Command(mend_format, "mend what check says about format, and some of the lint"),
+    "llama-cpp": Command(build_llama_cpp, "build llama.cpp's server and tools; the last line is their folder"),
+    "test-native": Command(test_native, "the conversation tests on llama-server and llama-cpp-python", ("any",)),
+    "bench": Command(bench, "the benchmarks; arguments go to tests/bench/run.py", ("any",)),
+    "lock": Command(lock, "make the lock files anew; --upgrade takes newer versions", ("--upgrade",)),
+    "clean": Command(clean, "remove .venv and what tools left in the tree; --cache: the cache, too", ("--cache",)),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command that `argv` names and returns the exit code; problems are told, not raised."""
+    parser = argparse.ArgumentParser(prog="build/dev.py", description="The development commands of llama-sidecar.")
+    listed = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, command in COMMANDS.items():
+        sub = listed.add_parser(name, help=command.help, description=command.help, add_help=not command.passes_on)
+        for option in command.takes if not command.passes_on else ():
+            sub.add_argument(option, action="store_true")
+    options, arguments = parser.parse_known_args(argv)
+    chosen = COMMANDS[options.command]
+    if arguments and not chosen.passes_on:
+        parser.error(f"{options.command} does not take {' '.join(arguments)}")
+    if not chosen.passes_on:
+        arguments = [option for option in chosen.takes if getattr(options, option.lstrip("-"))]
+    try:
+        return chosen.action(arguments)
+    except Problem as problem:
+        report(problem)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        report(Problem("Stopped by Ctrl-C.", next_step="Run the same command again to go on."))
+        return 130
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        report(
+            Problem(
+                f"The system refused a file operation: {error.strerror or error}{where}.",
+                next_step="Check the free disk space and the permissions there, then run the same command again.",
+            )
+        )
+        return 1

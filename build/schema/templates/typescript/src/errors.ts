@@ -1,0 +1,57 @@
+/** What a call can fail with. */
+
+import { ERROR_CODES, type ErrorName } from "./contract.js";
+
+/** The sidecar's answer to a request that failed. Switch on `errorName`. */
+export class SidecarError extends Error {
+  override readonly name = "SidecarError";
+
+  /** JSON-RPC's code, one for each name. */
+  readonly code: number;
+  /** The stable name. A later sidecar may send one that this client does not know. */
+  readonly errorName: ErrorName | (string & {});
+  /** Whether the same request may succeed later without a change. */
+  readonly retryable: boolean;
+  /** What to do next, in one sentence. */
+  readonly hint: string;
+  /** Everything that the error tells, such as `partial` or `log_tail`. */
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(code: number, message: string, data: Readonly<Record<string, unknown>>) {
+    super(message);
+    this.code = code;
+    this.errorName = typeof data["name"] === "string" ? data["name"] : "INTERNAL_ERROR";
+    this.retryable = data["retryable"] === true;
+    this.hint = typeof data["hint"] === "string" ? data["hint"] : "";
+    this.data = data;
+  }
+
+  /** The `error` member of a response. */
+  static fromWire(error: unknown): SidecarError {
+    if (!isObject(error) || typeof error["code"] !== "number" || typeof error["message"] !== "string") {
+      return new SidecarError(ERROR_CODES.INTERNAL_ERROR, "The sidecar sent an error that can not be read.", {});
+    }
+    return new SidecarError(error["code"], error["message"], isObject(error["data"]) ? error["data"] : {});
+  }
+
+  /** A request that was cancelled before it was sent. */
+  static cancelled(): SidecarError {
+    const name: ErrorName = "CANCELLED";
+    const data = { name, retryable: false, hint: "" };
+    return new SidecarError(ERROR_CODES[name], "The request was cancelled before it was sent.", data);
+  }
+}
+
+/** The connection is gone. Every call under way rejects with the same one; `cause` says why, where that is known. */
+export class ConnectionClosedError extends Error {
+  override readonly name = "ConnectionClosedError";
+
+  constructor(cause: Error) {
+    super(`The connection to the sidecar is closed: ${cause.message}`, { cause });
+  }
+}
+
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

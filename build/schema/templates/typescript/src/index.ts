@@ -1,0 +1,19 @@
+/** The client's public surface, for Node and browsers alike. `spawnSidecar` is in `./transports/stdio.js`. */
+
+export { createClient } from "./client.js";
+export type {
+  CallOptions,
+  Client,
+  ClientMethods,
+  ClientOptions,
+  EventOf,
+  ParamsOf,
+  ResultOf,
+  StreamingMethodName,
+} from "./client.js";
+export { CONTRACT_HASH, CONTRACT_VERSION, ERROR_CODES, METHODS } from "./contract.js";
+export type { ErrorName, Streaming } from "./contract.js";
+export { ConnectionClosedError, SidecarError } from "./errors.js";
+export type { EventStream } from "./event_stream.js";
+export type { Transport } from "./transports/transport.js";
+export type * from "./types.js";

@@ -1,0 +1,144 @@
+//! Every error of the contract. Generated from sidecar/contract by build/schema/generate.py; do not edit.
+
+use serde::{Deserialize, Serialize};
+
+/// The stable name of an error; what a host switches on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ErrorName {
+    /// The JSON was not a JSON-RPC 2.0 request.
+    InvalidRequest,
+    /// No method has this name.
+    MethodNotFound,
+    /// A parameter is missing, unknown, of the wrong type or out of its range. `data` may also have: path.
+    InvalidParams,
+    /// A defect of the sidecar; the log has the details under `error_id`. `data` may also have: error_id.
+    InternalError,
+    /// The line was not one JSON value in UTF-8.
+    ParseError,
+    /// The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial.
+    Cancelled,
+    /// More requests are under way than the sidecar takes at once. `data` may also have: queue_size.
+    Overloaded,
+    /// No server of this id is ready.
+    ServerNotRunning,
+    /// A server of this id is starting or running.
+    ServerAlreadyRunning,
+    /// The engine that was asked for is not on this machine.
+    EngineNotFound,
+    /// The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail.
+    EngineStartFailed,
+    /// The engine ended while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial.
+    EngineCrashed,
+    /// The engine is alive but did not answer in time. `data` may also have: partial.
+    EngineUnresponsive,
+    /// The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length.
+    ContextTooLong,
+    /// No model file at this path or of this name.
+    ModelNotFound,
+    /// The file is not a usable GGUF model.
+    ModelInvalid,
+    /// A running server uses the model. `data` may also have: server_id.
+    ModelInUse,
+    /// The file does not belong to the sidecar, so it is not deleted.
+    DeleteNotAllowed,
+    /// A transfer ended early.
+    DownloadFailed,
+    /// The file's hash is not the expected one; the file was not kept.
+    ChecksumMismatch,
+    /// There is no room left on the disk; what was there before is intact.
+    DiskFull,
+    /// The operating system refused access.
+    PermissionDenied,
+    /// The path is not one that this method accepts.
+    PathNotAllowed,
+    /// Another program listens on the port that was asked for. `data` may also have: port.
+    PortInUse,
+    /// No session or message has this id.
+    SessionNotFound,
+    /// Too many messages wait for this server. `data` may also have: queue_size.
+    QueueFull,
+    /// Another sidecar works on the data folder. `data` may also have: data_dir, pid.
+    DataDirLocked,
+    /// The database or a file of ours could not be read or written.
+    StorageError,
+    /// This engine, model or build cannot do what was asked.
+    NotSupported,
+    /// A name that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+impl ErrorName {
+    /// The JSON-RPC error code, one for each name.
+    pub const fn code(self) -> Option<i64> {
+        match self {
+            Self::InvalidRequest => Some(-32600),
+            Self::MethodNotFound => Some(-32601),
+            Self::InvalidParams => Some(-32602),
+            Self::InternalError => Some(-32603),
+            Self::ParseError => Some(-32700),
+            Self::Cancelled => Some(-32800),
+            Self::Overloaded => Some(-32001),
+            Self::ServerNotRunning => Some(-32010),
+            Self::ServerAlreadyRunning => Some(-32011),
+            Self::EngineNotFound => Some(-32012),
+            Self::EngineStartFailed => Some(-32013),
+            Self::EngineCrashed => Some(-32014),
+            Self::EngineUnresponsive => Some(-32015),
+            Self::ContextTooLong => Some(-32016),
+            Self::ModelNotFound => Some(-32017),
+            Self::ModelInvalid => Some(-32018),
+            Self::ModelInUse => Some(-32019),
+            Self::DeleteNotAllowed => Some(-32020),
+            Self::DownloadFailed => Some(-32021),
+            Self::ChecksumMismatch => Some(-32022),
+            Self::DiskFull => Some(-32023),
+            Self::PermissionDenied => Some(-32024),
+            Self::PathNotAllowed => Some(-32025),
+            Self::PortInUse => Some(-32026),
+            Self::SessionNotFound => Some(-32027),
+            Self::QueueFull => Some(-32028),
+            Self::DataDirLocked => Some(-32029),
+            Self::StorageError => Some(-32030),
+            Self::NotSupported => Some(-32031),
+            Self::Newer => None,
+        }
+    }
+
+    /// The name that belongs to a JSON-RPC error code.
+    pub const fn from_code(code: i64) -> Self {
+        match code {
+            -32600 => Self::InvalidRequest,
+            -32601 => Self::MethodNotFound,
+            -32602 => Self::InvalidParams,
+            -32603 => Self::InternalError,
+            -32700 => Self::ParseError,
+            -32800 => Self::Cancelled,
+            -32001 => Self::Overloaded,
+            -32010 => Self::ServerNotRunning,
+            -32011 => Self::ServerAlreadyRunning,
+            -32012 => Self::EngineNotFound,
+            -32013 => Self::EngineStartFailed,
+            -32014 => Self::EngineCrashed,
+            -32015 => Self::EngineUnresponsive,
+            -32016 => Self::ContextTooLong,
+            -32017 => Self::ModelNotFound,
+            -32018 => Self::ModelInvalid,
+            -32019 => Self::ModelInUse,
+            -32020 => Self::DeleteNotAllowed,
+            -32021 => Self::DownloadFailed,
+            -32022 => Self::ChecksumMismatch,
+            -32023 => Self::DiskFull,
+            -32024 => Self::PermissionDenied,
+            -32025 => Self::PathNotAllowed,
+            -32026 => Self::PortInUse,
+            -32027 => Self::SessionNotFound,
+            -32028 => Self::QueueFull,
+            -32029 => Self::DataDirLocked,
+            -32030 => Self::StorageError,
+            -32031 => Self::NotSupported,
+            _ => Self::Newer,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+// An event is matched once and dropped; a box for the large ones would cost the host's code more than it saves.
+#![allow(clippy::large_enum_variant)]
+
+pub mod errors;
+pub mod methods;
+pub mod types;
+pub mod wire;
+
+pub use errors::ErrorName;
+pub use methods::{Method, CONTRACT_HASH, CONTRACT_VERSION};
+pub use wire::{
+    Cancel, ChannelEvent, ChannelNotification, ErrorData, ErrorObject, ErrorResponse, NoEvent,
+    Request, RequestId, Response, SidecarMessage,
+};

@@ -1,0 +1,595 @@
+//! Every method of the contract. Generated from sidecar/contract by build/schema/generate.py; do not edit.
+
+use serde::{de::DeserializeOwned, Serialize};
+use serde_json::{Map, Value};
+
+use crate::types;
+use crate::wire::NoEvent;
+
+/// What belongs to a method.
+pub trait Method {
+    /// What stands in `method` of a request.
+    const NAME: &'static str;
+    /// Its parameters.
+    type Params: Serialize;
+    /// Its result.
+    type Result: DeserializeOwned;
+    /// What its channel carries; [`NoEvent`] where it does not stream.
+    type Event: DeserializeOwned;
+}
+
+/// The contract that this crate was generated from: major and minor.
+pub const CONTRACT_VERSION: &str = "1.0";
+
+/// SHA-256 of its OpenRPC document, as `initialize` answers it.
+pub const CONTRACT_HASH: &str = "7046d361223dba766df88aca70ebb7d03c1c7b9b59f983f8631a12e508e96018";
+
+/// The name of every method.
+pub const NAMES: &[&str] = &[
+    "initialize",
+    "ping",
+    "shutdown",
+    "rpc.discover",
+    "subscribe",
+    "unsubscribe",
+    "start_llama_server",
+    "stop_llama_server",
+    "is_llama_running",
+    "get_llama_config",
+    "get_server",
+    "list_servers",
+    "restart_server",
+    "switch_model",
+    "preview_command",
+    "ping_server",
+    "list_engines",
+    "probe_engine",
+    "send_message",
+    "regenerate_message",
+    "edit_message",
+    "cancel_message",
+    "count_tokens",
+    "preview_context",
+    "resume_session",
+    "ack",
+    "create_session",
+    "list_sessions",
+    "get_session",
+    "get_messages",
+    "update_session",
+    "delete_session",
+    "restore_session",
+    "search_messages",
+    "export_session",
+    "import_session",
+    "get_config",
+    "set_config",
+    "reset_config",
+    "get_config_schema",
+    "get_logs",
+    "list_log_sources",
+    "clear_logs",
+    "list_models",
+    "inspect_model",
+    "get_resources",
+];
+
+/// Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work.
+#[derive(Debug, Clone, Copy)]
+pub struct Initialize;
+
+impl Method for Initialize {
+    const NAME: &'static str = "initialize";
+    type Params = types::Initialize;
+    type Result = types::InitializeResult;
+    type Event = NoEvent;
+}
+
+/// Answer at once: the connection lives.
+#[derive(Debug, Clone, Copy)]
+pub struct Ping;
+
+impl Method for Ping {
+    const NAME: &'static str = "ping";
+    type Params = types::Ping;
+    type Result = types::PingResult;
+    type Event = NoEvent;
+}
+
+/// Stop every engine and owned process, flush, answer, exit 0. At most 5 s.
+#[derive(Debug, Clone, Copy)]
+pub struct Shutdown;
+
+impl Method for Shutdown {
+    const NAME: &'static str = "shutdown";
+    type Params = types::Shutdown;
+    type Result = ();
+    type Event = NoEvent;
+}
+
+/// The contract as an OpenRPC document.
+#[derive(Debug, Clone, Copy)]
+pub struct Discover;
+
+impl Method for Discover {
+    const NAME: &'static str = "rpc.discover";
+    type Params = types::Discover;
+    type Result = Map<String, Value>;
+    type Event = NoEvent;
+}
+
+/// Receive the events of topics on a channel, beginning with the present state.
+///
+/// The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
+/// For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+#[derive(Debug, Clone, Copy)]
+pub struct Subscribe;
+
+impl Method for Subscribe {
+    const NAME: &'static str = "subscribe";
+    type Params = types::Subscribe;
+    type Result = types::Subscription;
+    type Event = types::TopicEvent;
+}
+
+/// End a subscription; its channel ends with `done` before this is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Unsubscribe;
+
+impl Method for Unsubscribe {
+    const NAME: &'static str = "unsubscribe";
+    type Params = types::Unsubscribe;
+    type Result = types::Unsubscribed;
+    type Event = NoEvent;
+}
+
+/// Start an engine with a model; answered when it is ready for messages.
+///
+/// With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
+/// embedded engine, then llama-cpp-python.
+#[derive(Debug, Clone, Copy)]
+pub struct StartLlamaServer;
+
+impl Method for StartLlamaServer {
+    const NAME: &'static str = "start_llama_server";
+    type Params = types::StartLlamaServer;
+    type Result = types::ServerInfo;
+    type Event = types::StartEvent;
+}
+
+/// Stop a server, in whatever state it is; answered when its process is gone.
+#[derive(Debug, Clone, Copy)]
+pub struct StopLlamaServer;
+
+impl Method for StopLlamaServer {
+    const NAME: &'static str = "stop_llama_server";
+    type Params = types::StopLlamaServer;
+    type Result = types::StopLlamaServerResult;
+    type Event = NoEvent;
+}
+
+/// Whether the server is ready for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct IsLlamaRunning;
+
+impl Method for IsLlamaRunning {
+    const NAME: &'static str = "is_llama_running";
+    type Params = types::IsLlamaRunning;
+    type Result = bool;
+    type Event = NoEvent;
+}
+
+/// The settings a server runs with; those it would start with where there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLlamaConfig;
+
+impl Method for GetLlamaConfig {
+    const NAME: &'static str = "get_llama_config";
+    type Params = types::GetLlamaConfig;
+    type Result = types::LlamaConfig;
+    type Event = NoEvent;
+}
+
+/// A server, with how to reach it directly.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServer;
+
+impl Method for GetServer {
+    const NAME: &'static str = "get_server";
+    type Params = types::GetServer;
+    type Result = types::ServerDetails;
+    type Event = NoEvent;
+}
+
+/// Every server that was started and not stopped, failed ones too.
+#[derive(Debug, Clone, Copy)]
+pub struct ListServers;
+
+impl Method for ListServers {
+    const NAME: &'static str = "list_servers";
+    type Params = types::ListServers;
+    type Result = Vec<types::ServerInfo>;
+    type Event = NoEvent;
+}
+
+/// Stop a server and start it with the same settings.
+#[derive(Debug, Clone, Copy)]
+pub struct RestartServer;
+
+impl Method for RestartServer {
+    const NAME: &'static str = "restart_server";
+    type Params = types::RestartServer;
+    type Result = types::ServerInfo;
+    type Event = types::StartEvent;
+}
+
+/// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+#[derive(Debug, Clone, Copy)]
+pub struct SwitchModel;
+
+impl Method for SwitchModel {
+    const NAME: &'static str = "switch_model";
+    type Params = types::SwitchModel;
+    type Result = types::ServerInfo;
+    type Event = types::StartEvent;
+}
+
+/// The command that start_llama_server would run. Nothing is started, nothing is written.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviewCommand;
+
+impl Method for PreviewCommand {
+    const NAME: &'static str = "preview_command";
+    type Params = types::PreviewCommand;
+    type Result = types::CommandPreview;
+    type Event = NoEvent;
+}
+
+/// Ask an engine whether it is well.
+#[derive(Debug, Clone, Copy)]
+pub struct PingServer;
+
+impl Method for PingServer {
+    const NAME: &'static str = "ping_server";
+    type Params = types::PingServer;
+    type Result = types::ServerPing;
+    type Event = NoEvent;
+}
+
+/// The engines of this machine, best first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListEngines;
+
+impl Method for ListEngines {
+    const NAME: &'static str = "list_engines";
+    type Params = types::ListEngines;
+    type Result = Vec<types::EngineInfo>;
+    type Event = NoEvent;
+}
+
+/// Ask a llama.cpp folder what it can do.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeEngine;
+
+impl Method for ProbeEngine {
+    const NAME: &'static str = "probe_engine";
+    type Params = types::ProbeEngine;
+    type Result = types::EngineProbe;
+    type Event = NoEvent;
+}
+
+/// Say something in a session and get the answer, streamed where `channel` is given.
+///
+/// Messages to one session are answered in the order they came. The user's message is kept before the first
+/// event that comes from the engine is sent, the answer before `done`.
+#[derive(Debug, Clone, Copy)]
+pub struct SendMessage;
+
+impl Method for SendMessage {
+    const NAME: &'static str = "send_message";
+    type Params = types::SendMessage;
+    type Result = types::TurnResult;
+    type Event = types::TurnEvent;
+}
+
+/// Answer again. The old answer stays as a sibling branch.
+#[derive(Debug, Clone, Copy)]
+pub struct RegenerateMessage;
+
+impl Method for RegenerateMessage {
+    const NAME: &'static str = "regenerate_message";
+    type Params = types::RegenerateMessage;
+    type Result = types::TurnResult;
+    type Event = types::TurnEvent;
+}
+
+/// Replace a user message and answer it. The old message and all after it stay as a sibling branch.
+#[derive(Debug, Clone, Copy)]
+pub struct EditMessage;
+
+impl Method for EditMessage {
+    const NAME: &'static str = "edit_message";
+    type Params = types::EditMessage;
+    type Result = types::TurnResult;
+    type Event = types::TurnEvent;
+}
+
+/// Stop the answer of a session; answered when the engine works on it no longer.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelMessage;
+
+impl Method for CancelMessage {
+    const NAME: &'static str = "cancel_message";
+    type Params = types::CancelMessage;
+    type Result = types::CancelResult;
+    type Event = NoEvent;
+}
+
+/// Exact tokens of a text, or of a conversation with the model's template around it.
+#[derive(Debug, Clone, Copy)]
+pub struct CountTokens;
+
+impl Method for CountTokens {
+    const NAME: &'static str = "count_tokens";
+    type Params = types::CountTokens;
+    type Result = types::TokenCount;
+    type Event = NoEvent;
+}
+
+/// What send_message would send, leave out, and why. Nothing is sent to the model or kept.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviewContext;
+
+impl Method for PreviewContext {
+    const NAME: &'static str = "preview_context";
+    type Params = types::PreviewContext;
+    type Result = types::ContextPreview;
+    type Event = NoEvent;
+}
+
+/// Follow the running or last answer of a session again, after a reload or a lost connection.
+///
+/// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
+/// come. Answered as the send_message that it follows.
+#[derive(Debug, Clone, Copy)]
+pub struct ResumeSession;
+
+impl Method for ResumeSession {
+    const NAME: &'static str = "resume_session";
+    type Params = types::ResumeSession;
+    type Result = types::TurnResult;
+    type Event = types::TurnEvent;
+}
+
+/// Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session.
+#[derive(Debug, Clone, Copy)]
+pub struct Ack;
+
+impl Method for Ack {
+    const NAME: &'static str = "ack";
+    type Params = types::Ack;
+    type Result = types::AckResult;
+    type Event = NoEvent;
+}
+
+/// Make an empty session.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateSession;
+
+impl Method for CreateSession {
+    const NAME: &'static str = "create_session";
+    type Params = types::CreateSession;
+    type Result = types::Session;
+    type Event = NoEvent;
+}
+
+/// Sessions, the last used first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSessions;
+
+impl Method for ListSessions {
+    const NAME: &'static str = "list_sessions";
+    type Params = types::ListSessions;
+    type Result = types::SessionPage;
+    type Event = NoEvent;
+}
+
+/// One session.
+#[derive(Debug, Clone, Copy)]
+pub struct GetSession;
+
+impl Method for GetSession {
+    const NAME: &'static str = "get_session";
+    type Params = types::GetSession;
+    type Result = types::Session;
+    type Event = NoEvent;
+}
+
+/// The messages of a branch, oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct GetMessages;
+
+impl Method for GetMessages {
+    const NAME: &'static str = "get_messages";
+    type Params = types::GetMessages;
+    type Result = types::MessagePage;
+    type Event = NoEvent;
+}
+
+/// Change a session; what is left out stays.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateSession;
+
+impl Method for UpdateSession {
+    const NAME: &'static str = "update_session";
+    type Params = types::UpdateSession;
+    type Result = types::Session;
+    type Event = NoEvent;
+}
+
+/// Delete a session. It can be brought back with restore_session until it is purged.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteSession;
+
+impl Method for DeleteSession {
+    const NAME: &'static str = "delete_session";
+    type Params = types::DeleteSession;
+    type Result = types::DeletedSession;
+    type Event = NoEvent;
+}
+
+/// Undo delete_session.
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreSession;
+
+impl Method for RestoreSession {
+    const NAME: &'static str = "restore_session";
+    type Params = types::RestoreSession;
+    type Result = types::Session;
+    type Event = NoEvent;
+}
+
+/// Messages that hold all the words, the newest first. The last word may be unfinished.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchMessages;
+
+impl Method for SearchMessages {
+    const NAME: &'static str = "search_messages";
+    type Params = types::SearchMessages;
+    type Result = types::SearchPage;
+    type Event = NoEvent;
+}
+
+/// A session as text to keep: everything as JSON, or the branch in use as Markdown.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportSession;
+
+impl Method for ExportSession {
+    const NAME: &'static str = "export_session";
+    type Params = types::ExportSession;
+    type Result = types::ExportedSession;
+    type Event = NoEvent;
+}
+
+/// Bring in what export_session wrote as JSON. It gets a new id where the old one is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportSession;
+
+impl Method for ImportSession {
+    const NAME: &'static str = "import_session";
+    type Params = types::ImportSession;
+    type Result = types::Session;
+    type Event = NoEvent;
+}
+
+/// The whole config, defaults filled in.
+#[derive(Debug, Clone, Copy)]
+pub struct GetConfig;
+
+impl Method for GetConfig {
+    const NAME: &'static str = "get_config";
+    type Params = types::GetConfig;
+    type Result = types::Config;
+    type Event = NoEvent;
+}
+
+/// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+///
+/// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+#[derive(Debug, Clone, Copy)]
+pub struct SetConfig;
+
+impl Method for SetConfig {
+    const NAME: &'static str = "set_config";
+    type Params = types::SetConfig;
+    type Result = types::Config;
+    type Event = NoEvent;
+}
+
+/// Go back to the defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct ResetConfig;
+
+impl Method for ResetConfig {
+    const NAME: &'static str = "reset_config";
+    type Params = types::ResetConfig;
+    type Result = types::Config;
+    type Event = NoEvent;
+}
+
+/// The JSON Schema of the config, with descriptions and defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct GetConfigSchema;
+
+impl Method for GetConfigSchema {
+    const NAME: &'static str = "get_config_schema";
+    type Params = types::GetConfigSchema;
+    type Result = Map<String, Value>;
+    type Event = NoEvent;
+}
+
+/// The latest lines that are still held in memory, oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLogs;
+
+impl Method for GetLogs {
+    const NAME: &'static str = "get_logs";
+    type Params = types::GetLogs;
+    type Result = types::LogPage;
+    type Event = NoEvent;
+}
+
+/// Who has logged.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLogSources;
+
+impl Method for ListLogSources {
+    const NAME: &'static str = "list_log_sources";
+    type Params = types::ListLogSources;
+    type Result = Vec<types::LogSource>;
+    type Event = NoEvent;
+}
+
+/// Forget the lines in memory and empty the files.
+#[derive(Debug, Clone, Copy)]
+pub struct ClearLogs;
+
+impl Method for ClearLogs {
+    const NAME: &'static str = "clear_logs";
+    type Params = types::ClearLogs;
+    type Result = ();
+    type Event = NoEvent;
+}
+
+/// The models in the library: the sidecar's own folder and those of the config.
+#[derive(Debug, Clone, Copy)]
+pub struct ListModels;
+
+impl Method for ListModels {
+    const NAME: &'static str = "list_models";
+    type Params = types::ListModels;
+    type Result = Vec<types::ModelInfo>;
+    type Event = NoEvent;
+}
+
+/// What a GGUF file says of itself. Only its header is read.
+#[derive(Debug, Clone, Copy)]
+pub struct InspectModel;
+
+impl Method for InspectModel {
+    const NAME: &'static str = "inspect_model";
+    type Params = types::InspectModel;
+    type Result = types::ModelInspection;
+    type Event = NoEvent;
+}
+
+/// A reading of the machine, now.
+#[derive(Debug, Clone, Copy)]
+pub struct GetResources;
+
+impl Method for GetResources {
+    const NAME: &'static str = "get_resources";
+    type Params = types::GetResources;
+    type Result = types::Resources;
+    type Event = NoEvent;
+}

@@ -1,0 +1,2696 @@
+//! Every type of the contract. Generated from sidecar/contract by build/schema/generate.py; do not edit.
+//!
+//! Members that this crate does not know are ignored, values that it does not know are `Newer`, so that it goes
+//! on working with a later minor version of the contract.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ack {
+    pub session_id: String,
+    /// The last one. Default: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<i64>,
+}
+
+impl Ack {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+            seq: None,
+        }
+    }
+}
+
+/// How many events are still kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AckResult {
+    pub kept_events: i64,
+}
+
+/// Sound, as base64.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudioData {
+    pub data: String,
+    pub format: AudioDataFormat,
+}
+
+impl AudioData {
+    /// What must be given; everything else is left to its default.
+    pub fn new(data: impl Into<String>, format: impl Into<AudioDataFormat>) -> Self {
+        Self {
+            data: data.into(),
+            format: format.into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AudioDataFormat {
+    #[serde(rename = "mp3")]
+    Mp3,
+    #[serde(rename = "wav")]
+    Wav,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Sound in a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudioPart {
+    pub input_audio: AudioData,
+}
+
+impl AudioPart {
+    /// What must be given; everything else is left to its default.
+    pub fn new(input_audio: impl Into<AudioData>) -> Self {
+        Self {
+            input_audio: input_audio.into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CacheType {
+    #[serde(rename = "f32")]
+    F32,
+    #[serde(rename = "f16")]
+    F16,
+    #[serde(rename = "bf16")]
+    Bf16,
+    #[serde(rename = "q8_0")]
+    Q8_0,
+    #[serde(rename = "q4_0")]
+    Q4_0,
+    #[serde(rename = "q4_1")]
+    Q4_1,
+    #[serde(rename = "iq4_nl")]
+    Iq4Nl,
+    #[serde(rename = "q5_0")]
+    Q5_0,
+    #[serde(rename = "q5_1")]
+    Q5_1,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Stop the answer of a session; answered when the engine works on it no longer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelMessage {
+    pub session_id: String,
+}
+
+impl CancelMessage {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+        }
+    }
+}
+
+/// What was stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelResult {
+    /// Answers stopped: the running one and those waiting behind it.
+    pub cancelled: i64,
+    /// Whether the engine was seen idle again; null where it does not tell.
+    pub engine_idle: Option<bool>,
+}
+
+/// Cancelled by the host; what was kept of an answer is in `partial`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelledEvent {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+}
+
+/// What this sidecar serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Every method that can be called.
+    pub methods: Vec<String>,
+    /// Every topic that can be subscribed to.
+    pub topics: Vec<String>,
+    /// The longest line that is read, without its LF.
+    pub max_line_bytes: i64,
+}
+
+/// Why an engine did not start or did not stay, decided from its exit code and the end of its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cause {
+    #[serde(rename = "OUT_OF_MEMORY")]
+    OutOfMemory,
+    #[serde(rename = "MODEL_CORRUPT")]
+    ModelCorrupt,
+    #[serde(rename = "MODEL_NOT_SUPPORTED")]
+    ModelNotSupported,
+    #[serde(rename = "BAD_FLAG")]
+    BadFlag,
+    #[serde(rename = "MISSING_LIBRARY")]
+    MissingLibrary,
+    #[serde(rename = "PORT_IN_USE")]
+    PortInUse,
+    #[serde(rename = "PERMISSION_DENIED")]
+    PermissionDenied,
+    #[serde(rename = "KILLED")]
+    Killed,
+    #[serde(rename = "TIMEOUT")]
+    Timeout,
+    #[serde(rename = "UNKNOWN")]
+    Unknown,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Chat settings where neither message nor session has them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChatConfig {
+    /// 0 always takes the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Likeliest tokens to choose from; 0 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i64>,
+    /// Least probability, relative to the likeliest token's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Longest answer. Default: until the model ends or the context is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+    /// 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f64>,
+    /// -1 is a new one each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SamplingParamsStop>,
+    /// System prompt of new sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+    /// Messages that may wait for one server before QUEUE_FULL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queue: Option<i64>,
+}
+
+/// A named set of chat settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChatPreset {
+    /// 0 always takes the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Likeliest tokens to choose from; 0 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i64>,
+    /// Least probability, relative to the likeliest token's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Longest answer. Default: until the model ends or the context is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+    /// 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f64>,
+    /// -1 is a new one each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SamplingParamsStop>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+}
+
+/// Forget the lines in memory and empty the files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClearLogs {
+    /// Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// Who the host is; written to the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientInfo {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl ClientInfo {
+    /// What must be given; everything else is left to its default.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: None,
+        }
+    }
+}
+
+/// A command, not run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommandPreview {
+    pub argv: Vec<String>,
+    /// The same, quoted for a POSIX shell.
+    pub one_liner: String,
+    /// Settings that this engine does not know, left out.
+    pub ignored: Vec<String>,
+}
+
+/// The whole config.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engines: Option<EnginesConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<ModelsConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_defaults: Option<ServerDefaults>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat: Option<ChatConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<LogsConfig>,
+    /// Named start settings, for `preset` of start_llama_server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_presets: Option<BTreeMap<String, ServerSettings>>,
+    /// Named chat settings, for `preset` of send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_presets: Option<BTreeMap<String, ChatPreset>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum ContentPart {
+    /// Text of a message.
+    #[serde(rename = "text")]
+    Text(TextPart),
+    /// An image in a message.
+    #[serde(rename = "image_url")]
+    ImageUrl(ImagePart),
+    /// Sound in a message.
+    #[serde(rename = "input_audio")]
+    InputAudio(AudioPart),
+}
+
+/// What happens when a conversation outgrows the model's context. `error`: CONTEXT_TOO_LONG, nothing is sent.
+/// `drop_oldest`: the oldest exchanges are left out. `keep_ends`: the first exchange stays, those after it are left
+/// out. The system prompt and the new message are never dropped, and the response always says what was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ContextPolicy {
+    #[serde(rename = "error")]
+    Error,
+    #[serde(rename = "drop_oldest")]
+    DropOldest,
+    #[serde(rename = "keep_ends")]
+    KeepEnds,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The plan for a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextPreview {
+    pub policy: ContextPolicy,
+    /// Whether it would be sent; false is CONTEXT_TOO_LONG.
+    pub fits: bool,
+    pub max_context: i64,
+    /// Tokens of what would be sent; of everything where it does not fit.
+    pub input_length: i64,
+    /// Tokens kept free for the answer when messages are left out.
+    pub reserved: i64,
+    /// Ids of the messages that would be sent, oldest first.
+    pub sent_messages: Vec<String>,
+    pub dropped: Vec<DroppedMessage>,
+}
+
+/// What became of the context. Nothing is ever left out without being counted here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextUse {
+    pub policy: ContextPolicy,
+    /// Tokens that prompt and answer may use together.
+    pub max_context: i64,
+    /// Tokens of prompt and answer.
+    pub used: i64,
+    /// Messages of the branch that were not sent to the model.
+    pub dropped_messages: i64,
+    /// Whether older messages were replaced by a summary.
+    pub summarised: bool,
+}
+
+/// Exact tokens of a text, or of a conversation with the model's template around it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CountTokens {
+    /// Plain text, without a template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The branch in use of this session, as it would be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// A further user message after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageContent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+}
+
+/// The processors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CpuUse {
+    /// 0 to 100 over all cores, since the reading before.
+    pub percent: f64,
+    pub logical_cores: i64,
+    pub physical_cores: Option<i64>,
+}
+
+/// Make an empty session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateSession {
+    /// A UUID made by the host. Default: a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// Default: from the first user message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// System prompt. Default: the config's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<SessionConfig>,
+}
+
+/// Delete a session. It can be brought back with restore_session until it is purged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeleteSession {
+    pub session_id: String,
+}
+
+impl DeleteSession {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+        }
+    }
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedSession {
+    pub session_id: String,
+    /// When it will be gone for good, Unix seconds.
+    pub purge_at: f64,
+}
+
+/// The contract as an OpenRPC document.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Discover {}
+
+/// The disk of the data folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskUse {
+    pub path: String,
+    pub total_bytes: i64,
+    pub free_bytes: i64,
+}
+
+/// A message that would be left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DroppedMessage {
+    pub message_id: String,
+    pub role: String,
+    pub reason: String,
+}
+
+/// Replace a user message and answer it. The old message and all after it stay as a sibling branch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EditMessage {
+    /// 0 always takes the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Likeliest tokens to choose from; 0 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i64>,
+    /// Least probability, relative to the likeliest token's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Longest answer. Default: until the model ends or the context is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+    /// 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f64>,
+    /// -1 is a new one each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SamplingParamsStop>,
+    /// Default: the session's, else "default", else the only one running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Functions the model may call, in OpenAI's form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    /// As OpenAI's tool_choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<TurnParamsToolChoice>,
+    /// As OpenAI's response_format: a JSON schema the answer must follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Map<String, Value>>,
+    /// Whether a model that can think may. Default: the model's own way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// Name in the config's `chat_presets`; parameters given here win over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Default: the session's, else the config's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    pub session_id: String,
+    /// The user message to replace.
+    pub message_id: String,
+    pub message: MessageContent,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<String>>,
+}
+
+impl EditMessage {
+    /// What must be given; everything else is left to its default.
+    pub fn new(
+        session_id: impl Into<String>,
+        message_id: impl Into<String>,
+        message: impl Into<MessageContent>,
+    ) -> Self {
+        Self {
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            min_p: None,
+            max_tokens: None,
+            repeat_penalty: None,
+            seed: None,
+            stop: None,
+            server_id: None,
+            tools: None,
+            tool_choice: None,
+            response_format: None,
+            reasoning: None,
+            preset: None,
+            context_policy: None,
+            channel: None,
+            session_id: session_id.into(),
+            message_id: message_id.into(),
+            message: message.into(),
+            images: None,
+        }
+    }
+}
+
+/// A device that the build can use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineDevice {
+    /// The engine's name for it, such as CUDA0.
+    pub name: String,
+    pub description: String,
+    pub total_bytes: Option<i64>,
+    pub free_bytes: Option<i64>,
+}
+
+/// An engine that can be used, or why it can not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineInfo {
+    pub engine: EngineName,
+    pub available: bool,
+    /// The program or module that would run.
+    pub path: Option<String>,
+    pub version: Option<String>,
+    /// Where it was found: the config's llama_cpp_path, PATH, or a Python package.
+    pub origin: EngineInfoOrigin,
+    /// In words: found, or what is missing and how to get it.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EngineInfoOrigin {
+    #[serde(rename = "config")]
+    Config,
+    #[serde(rename = "package")]
+    Package,
+    #[serde(rename = "path")]
+    Path,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// `llama-server`: llama.cpp's own program. `embedded`: the same server from a wheel, no compiler needed.
+/// `llama-cpp-python`: that project's `llama_cpp.server`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EngineName {
+    #[serde(rename = "llama-server")]
+    LlamaServer,
+    #[serde(rename = "embedded")]
+    Embedded,
+    #[serde(rename = "llama-cpp-python")]
+    LlamaCppPython,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// What a build is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineProbe {
+    /// The llama-server program.
+    pub path: String,
+    pub version: String,
+    /// Kinds of device, such as CPU, CUDA, Vulkan.
+    pub backends: Vec<String>,
+    pub devices: Vec<EngineDevice>,
+    /// Every long flag that it takes.
+    pub flags: Vec<String>,
+    /// Whether it can listen on a UNIX socket.
+    pub unix_socket: bool,
+}
+
+/// Which engine to use.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EnginesConfig {
+    /// Folder of a llama.cpp build to prefer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub llama_cpp_path: Option<String>,
+    /// Engine to use where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<EngineName>,
+    /// Python program that has llama-cpp-python, where the sidecar's own does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Option<String>,
+    /// Longest start of an engine without any sign of progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_timeout_seconds: Option<f64>,
+    /// How long an engine may take to end before it is killed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_grace_seconds: Option<f64>,
+}
+
+/// It failed; `error` is the response's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorEvent {
+    pub error: WireError,
+}
+
+/// A session as text to keep: everything as JSON, or the branch in use as Markdown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportSession {
+    pub session_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<ExportSessionFormat>,
+}
+
+impl ExportSession {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+            format: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExportSessionFormat {
+    #[serde(rename = "json")]
+    Json,
+    #[serde(rename = "markdown")]
+    Markdown,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A message in an exported file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportedMessage {
+    pub message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
+    pub role: ExportedMessageRole,
+    pub content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<Map<String, Value>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ToolCall>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<ExportedMessageState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timings: Option<Timings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    pub created_at: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExportedMessageRole {
+    #[serde(rename = "assistant")]
+    Assistant,
+    #[serde(rename = "tool")]
+    Tool,
+    #[serde(rename = "user")]
+    User,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExportedMessageState {
+    #[serde(rename = "cancelled")]
+    Cancelled,
+    #[serde(rename = "complete")]
+    Complete,
+    #[serde(rename = "error")]
+    Error,
+    #[serde(rename = "interrupted")]
+    Interrupted,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The text and how to name the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportedSession {
+    pub format: ExportedSessionFormat,
+    pub filename: String,
+    pub content: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExportedSessionFormat {
+    #[serde(rename = "json")]
+    Json,
+    #[serde(rename = "markdown")]
+    Markdown,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The whole config, defaults filled in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetConfig {}
+
+/// The JSON Schema of the config, with descriptions and defaults.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetConfigSchema {}
+
+/// The settings a server runs with; those it would start with where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetLlamaConfig {
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+}
+
+/// The latest lines that are still held in memory, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetLogs {
+    /// Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Only lines with a greater `seq`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
+    /// At most so many, the newest. Default 500.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Default debug: everything that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_level: Option<Level>,
+}
+
+/// The messages of a branch, oldest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetMessages {
+    pub session_id: String,
+    /// Id of the branch's last message, or of any on it. Default: the branch in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// At most so many, the newest of them. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Only messages above this one, to page upwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+}
+
+impl GetMessages {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+            branch: None,
+            limit: None,
+            before: None,
+        }
+    }
+}
+
+/// A reading of the machine, now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetResources {}
+
+/// A server, with how to reach it directly.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetServer {
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+}
+
+/// One session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetSession {
+    pub session_id: String,
+}
+
+impl GetSession {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+        }
+    }
+}
+
+/// Whether GPUs can be read at all. A driver that fails or hangs is told here; it is never an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GpuStatus {
+    /// `absent`: no NVIDIA driver. `hanging`: the driver has not answered in time.
+    pub state: GpuStatusState,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum GpuStatusState {
+    #[serde(rename = "absent")]
+    Absent,
+    #[serde(rename = "failing")]
+    Failing,
+    #[serde(rename = "hanging")]
+    Hanging,
+    #[serde(rename = "ok")]
+    Ok,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A GPU. What its driver does not tell is null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GpuUse {
+    pub index: i64,
+    pub name: String,
+    pub uuid: String,
+    pub total_bytes: i64,
+    pub used_bytes: i64,
+    pub free_bytes: i64,
+    pub utilization_percent: Option<f64>,
+    pub temperature_celsius: Option<f64>,
+    pub power_watts: Option<f64>,
+    pub driver_version: Option<String>,
+}
+
+/// An image in a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImagePart {
+    pub image_url: ImageUrl,
+}
+
+impl ImagePart {
+    /// What must be given; everything else is left to its default.
+    pub fn new(image_url: impl Into<ImageUrl>) -> Self {
+        Self {
+            image_url: image_url.into(),
+        }
+    }
+}
+
+/// Where an image is: a data: URL. Addresses on the network are refused: the sidecar fetches nothing for a chat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageUrl {
+    /// data:image/…;base64,…
+    pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<ImageUrlDetail>,
+}
+
+impl ImageUrl {
+    /// What must be given; everything else is left to its default.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            detail: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ImageUrlDetail {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "high")]
+    High,
+    #[serde(rename = "low")]
+    Low,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Bring in what export_session wrote as JSON. It gets a new id where the old one is taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImportSession {
+    /// The JSON text.
+    pub content: String,
+}
+
+impl ImportSession {
+    /// What must be given; everything else is left to its default.
+    pub fn new(content: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+        }
+    }
+}
+
+/// Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Initialize {
+    /// Name and version of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientInfo>,
+    /// The contract the host was written for, like "1" or "1.0". Another major is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract_version: Option<InitializeContractVersion>,
+    /// Process id of the host: the sidecar stops when this process ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_pid: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum InitializeContractVersion {
+    Text(String),
+    Number(i64),
+}
+
+impl From<&str> for InitializeContractVersion {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for InitializeContractVersion {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// The handshake's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InitializeResult {
+    pub server: ServerIdentity,
+    pub contract_version: String,
+    /// SHA-256 of the OpenRPC document; equal hashes mean equal contracts.
+    pub contract_hash: String,
+    /// Process id of the sidecar.
+    pub pid: i64,
+    /// Folder of models, history, config and logs.
+    pub data_dir: String,
+    pub capabilities: Capabilities,
+    /// Things set right at start, such as a broken config file put aside.
+    pub notices: Vec<Notice>,
+}
+
+/// What a GGUF file says of itself. Only its header is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InspectModel {
+    /// Absolute path.
+    pub path: String,
+}
+
+impl InspectModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+/// Whether the server is ready for messages.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IsLlamaRunning {
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Level {
+    #[serde(rename = "debug")]
+    Debug,
+    #[serde(rename = "info")]
+    Info,
+    #[serde(rename = "warning")]
+    Warning,
+    #[serde(rename = "error")]
+    Error,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The engines of this machine, best first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListEngines {}
+
+/// Who has logged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListLogSources {}
+
+/// The models in the library: the sidecar's own folder and those of the config.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListModels {}
+
+/// Every server that was started and not stopped, failed ones too.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListServers {}
+
+/// Sessions, the last used first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListSessions {
+    /// Only those whose title holds this text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Only archived ones, or only others. Default: others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    /// Default 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Settings in effect; the further settings of start_llama_server are in `settings` where they were given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LlamaConfig {
+    pub server_id: String,
+    pub llama_cpp_path: Option<String>,
+    pub model_path: Option<String>,
+    pub port: Option<i64>,
+    pub ctx_size: i64,
+    pub parallel: i64,
+    pub n_gpu_layers: i64,
+    pub engine: Option<EngineName>,
+    pub settings: Map<String, Value>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// Counts over all sources, never goes back.
+    pub seq: i64,
+    /// When it was taken in, Unix seconds.
+    pub at: f64,
+    /// "sidecar", or "server:" and a server_id.
+    pub source: String,
+    pub level: Level,
+    /// Control characters are escaped.
+    pub message: String,
+}
+
+/// Lines, and where to go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogPage {
+    pub entries: Vec<LogEntry>,
+    /// Give it as `since` next time.
+    pub last_seq: i64,
+    /// Whether every line after `since` is still in memory; the files have the others.
+    pub complete: bool,
+}
+
+/// A source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogSource {
+    pub source: String,
+    /// Its newest log file.
+    pub file: String,
+    /// Lines taken in so far.
+    pub lines: i64,
+    pub file_bytes: i64,
+}
+
+/// Logs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogsConfig {
+    /// Lowest level kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// Size at which a log file is turned over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_file_bytes: Option<i64>,
+    /// Older files kept of each source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_files: Option<i64>,
+}
+
+/// Topic logs: new lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogsEvent {
+    pub entries: Vec<LogEntry>,
+    /// Lines left out before these because the host read slowly.
+    pub dropped: i64,
+}
+
+/// Main memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    pub total_bytes: i64,
+    /// What programs can still get without swapping.
+    pub available_bytes: i64,
+    pub used_bytes: i64,
+}
+
+/// One message of a session's tree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    pub message_id: String,
+    pub session_id: String,
+    pub parent_id: Option<String>,
+    pub role: MessageRole,
+    pub content: String,
+    /// The content parts, where there was more than text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<Map<String, Value>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ToolCall>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// `interrupted`: the sidecar ended while it was being written; what was kept is here.
+    pub state: MessageState,
+    pub finish_reason: Option<String>,
+    pub usage: Option<Usage>,
+    pub timings: Option<Timings>,
+    /// The model that wrote it.
+    pub model: Option<String>,
+    pub created_at: f64,
+    /// The branches at this point: ids of all messages with this parent, oldest first.
+    pub siblings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MessageContent {
+    Text(String),
+    List(Vec<ContentPart>),
+}
+
+impl From<&str> for MessageContent {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for MessageContent {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// Messages of one branch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessagePage {
+    pub session_id: String,
+    /// Id of the branch's last message.
+    pub branch: Option<String>,
+    pub messages: Vec<Message>,
+    /// Whether there are older ones on this branch.
+    pub has_more: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MessageRole {
+    #[serde(rename = "assistant")]
+    Assistant,
+    #[serde(rename = "tool")]
+    Tool,
+    #[serde(rename = "user")]
+    User,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MessageState {
+    #[serde(rename = "cancelled")]
+    Cancelled,
+    #[serde(rename = "complete")]
+    Complete,
+    #[serde(rename = "error")]
+    Error,
+    #[serde(rename = "interrupted")]
+    Interrupted,
+    #[serde(rename = "running")]
+    Running,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A model in the library.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// What `model` parameters take.
+    pub name: String,
+    /// The file; the first of a split model.
+    pub path: String,
+    /// All files of the model together.
+    pub size_bytes: i64,
+    /// How many files it is split into.
+    pub files: i64,
+    pub modified_at: f64,
+    /// `own`: in the sidecar's models folder. `folder`: in one of the config's.
+    pub origin: ModelInfoOrigin,
+    /// A projector beside it, for images.
+    pub mmproj_path: Option<String>,
+    /// Whether its header could be read.
+    pub valid: bool,
+    /// Why not, in words.
+    pub problem: Option<String>,
+    pub architecture: Option<String>,
+    /// Such as Q4_K_M.
+    pub quantization: Option<String>,
+    /// Number of weights.
+    pub parameters: Option<i64>,
+    /// Context the model was trained for, tokens.
+    pub context_length: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ModelInfoOrigin {
+    #[serde(rename = "folder")]
+    Folder,
+    #[serde(rename = "own")]
+    Own,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A GGUF header.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInspection {
+    pub path: String,
+    pub size_bytes: i64,
+    pub gguf_version: i64,
+    pub tensor_count: i64,
+    pub name: Option<String>,
+    pub architecture: Option<String>,
+    pub quantization: Option<String>,
+    pub parameters: Option<i64>,
+    pub context_length: Option<i64>,
+    pub layers: Option<i64>,
+    pub embedding_length: Option<i64>,
+    pub heads: Option<i64>,
+    pub kv_heads: Option<i64>,
+    pub experts: Option<i64>,
+    /// Number of tokens.
+    pub vocabulary: Option<i64>,
+    pub chat_template: Option<String>,
+    pub licence: Option<String>,
+    /// Every key and value; long arrays as {"array": type, "length": n}.
+    pub metadata: Map<String, Value>,
+}
+
+/// Where models are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelsConfig {
+    /// Folders to list beside the sidecar's own; never written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folders: Option<Vec<String>>,
+    /// Model to start where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+}
+
+/// Something that the person in front of the host should know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Stable name, such as CONFIG_BROKEN.
+    pub name: String,
+    /// What happened and why.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// Answer at once: the connection lives.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ping {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PingResult {
+    #[serde(rename = "pong")]
+    Pong,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Ask an engine whether it is well.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PingServer {
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Any OpenAI-compatible server instead of one of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+}
+
+/// The command that start_llama_server would run. Nothing is started, nothing is written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PreviewCommand {
+    /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub llama_cpp_path: Option<String>,
+    /// The GGUF file to load. Wins over `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_path: Option<String>,
+    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// Address to listen on, with `port`. Default 127.0.0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Context in tokens; 0 takes the model's own. Default 4096.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ctx_size: Option<i64>,
+    /// Messages answered at the same time; they share the context. Default 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<i64>,
+    /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_gpu_layers: Option<i64>,
+    /// Default: the best one found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Projector GGUF of a vision or audio model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mmproj_path: Option<String>,
+    /// CPU threads. Default: the engine's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<i64>,
+    /// Logical batch of the prompt, tokens. Default: the engine's, 2048.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<i64>,
+    /// Physical batch of the prompt, tokens. Default: the engine's, 512.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ubatch_size: Option<i64>,
+    /// Flash attention. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flash_attn: Option<ServerSettingsFlashAttn>,
+    /// Type of the K cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_k: Option<CacheType>,
+    /// Type of the V cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_v: Option<CacheType>,
+    /// Layers whose experts stay on the CPU. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_cpu_moe: Option<i64>,
+    /// Name or Jinja text of a chat template. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
+    /// File with a Jinja chat template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template_file: Option<String>,
+    /// LoRA adapter files to apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Vec<String>>,
+    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_budget: Option<i64>,
+    /// Serve embeddings only. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<bool>,
+    /// llama.cpp RPC servers, host:port each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_servers: Option<Vec<String>>,
+    /// Further flags, handed over as they are; refused where the engine has none such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_args: Option<Vec<String>>,
+    /// Further environment variables of the engine process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, String>>,
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// As in start_llama_server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Accepted and not used: the parameters are those of start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+/// What send_message would send, leave out, and why. Nothing is sent to the model or kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreviewContext {
+    pub session_id: String,
+    pub message: MessageContent,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+}
+
+impl PreviewContext {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>, message: impl Into<MessageContent>) -> Self {
+        Self {
+            session_id: session_id.into(),
+            message: message.into(),
+            server_id: None,
+            context_policy: None,
+            max_tokens: None,
+        }
+    }
+}
+
+/// Ask a llama.cpp folder what it can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeEngine {
+    /// Folder of a llama.cpp build.
+    pub llama_cpp_path: String,
+}
+
+impl ProbeEngine {
+    /// What must be given; everything else is left to its default.
+    pub fn new(llama_cpp_path: impl Into<String>) -> Self {
+        Self {
+            llama_cpp_path: llama_cpp_path.into(),
+        }
+    }
+}
+
+/// Answer again. The old answer stays as a sibling branch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegenerateMessage {
+    /// 0 always takes the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Likeliest tokens to choose from; 0 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i64>,
+    /// Least probability, relative to the likeliest token's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Longest answer. Default: until the model ends or the context is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+    /// 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f64>,
+    /// -1 is a new one each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SamplingParamsStop>,
+    /// Default: the session's, else "default", else the only one running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Functions the model may call, in OpenAI's form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    /// As OpenAI's tool_choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<TurnParamsToolChoice>,
+    /// As OpenAI's response_format: a JSON schema the answer must follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Map<String, Value>>,
+    /// Whether a model that can think may. Default: the model's own way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// Name in the config's `chat_presets`; parameters given here win over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Default: the session's, else the config's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    pub session_id: String,
+    /// The answer to make again. Default: the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+}
+
+impl RegenerateMessage {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            min_p: None,
+            max_tokens: None,
+            repeat_penalty: None,
+            seed: None,
+            stop: None,
+            server_id: None,
+            tools: None,
+            tool_choice: None,
+            response_format: None,
+            reasoning: None,
+            preset: None,
+            context_policy: None,
+            channel: None,
+            session_id: session_id.into(),
+            message_id: None,
+        }
+    }
+}
+
+/// Go back to the defaults.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResetConfig {
+    /// Dotted keys such as "chat.temperature". Default: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<String>>,
+}
+
+/// The machine and its use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    pub at: f64,
+    pub cpu: CpuUse,
+    pub memory: MemoryUse,
+    pub disk: DiskUse,
+    pub gpus: Vec<GpuUse>,
+    pub gpu_status: GpuStatus,
+    pub servers: Vec<ServerUse>,
+}
+
+/// Topic resources: a reading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResourcesEvent {
+    pub resources: Resources,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// Stop a server and start it with the same settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RestartServer {
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+/// Undo delete_session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RestoreSession {
+    pub session_id: String,
+}
+
+impl RestoreSession {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+        }
+    }
+}
+
+/// Follow the running or last answer of a session again, after a reload or a lost connection.
+///
+/// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
+/// come. Answered as the send_message that it follows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResumeSession {
+    pub session_id: String,
+    /// The last `seq` the host has. Default 0: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_seq: Option<i64>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+impl ResumeSession {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+            after_seq: None,
+            channel: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SamplingParamsStop {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl From<&str> for SamplingParamsStop {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for SamplingParamsStop {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// A message found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchHit {
+    pub session_id: String,
+    pub session_title: String,
+    pub message_id: String,
+    pub role: String,
+    /// The text around the words, which stand between \u0002 and \u0003.
+    pub snippet: String,
+    pub created_at: f64,
+}
+
+/// Messages that hold all the words, the newest first. The last word may be unfinished.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchMessages {
+    pub query: String,
+    /// Only in this session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// Default 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+impl SearchMessages {
+    /// What must be given; everything else is left to its default.
+    pub fn new(query: impl Into<String>) -> Self {
+        Self {
+            query: query.into(),
+            session_id: None,
+            limit: None,
+            cursor: None,
+        }
+    }
+}
+
+/// A page of messages found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchPage {
+    pub hits: Vec<SearchHit>,
+    pub next_cursor: Option<String>,
+}
+
+/// Say something in a session and get the answer, streamed where `channel` is given.
+///
+/// Messages to one session are answered in the order they came. The user's message is kept before the first
+/// event that comes from the engine is sent, the answer before `done`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SendMessage {
+    /// 0 always takes the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Likeliest tokens to choose from; 0 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i64>,
+    /// Least probability, relative to the likeliest token's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Longest answer. Default: until the model ends or the context is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+    /// 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f64>,
+    /// -1 is a new one each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SamplingParamsStop>,
+    /// Default: the session's, else "default", else the only one running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Functions the model may call, in OpenAI's form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    /// As OpenAI's tool_choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<TurnParamsToolChoice>,
+    /// As OpenAI's response_format: a JSON schema the answer must follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Map<String, Value>>,
+    /// Whether a model that can think may. Default: the model's own way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// Name in the config's `chat_presets`; parameters given here win over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Default: the session's, else the config's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Text or content parts. The one-string form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is understood.
+    pub message: MessageContent,
+    /// Left out, or a UUID not seen yet: a new session is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// System prompt; kept as the session's from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<String>>,
+    /// Answers to the model's tool calls, in place of a message: leave `message` empty then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_results: Option<Vec<ToolResult>>,
+    /// A text with {message} in it, in whose place the message is put.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+}
+
+impl SendMessage {
+    /// What must be given; everything else is left to its default.
+    pub fn new(message: impl Into<MessageContent>) -> Self {
+        Self {
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            min_p: None,
+            max_tokens: None,
+            repeat_penalty: None,
+            seed: None,
+            stop: None,
+            server_id: None,
+            tools: None,
+            tool_choice: None,
+            response_format: None,
+            reasoning: None,
+            preset: None,
+            context_policy: None,
+            channel: None,
+            message: message.into(),
+            session_id: None,
+            system: None,
+            images: None,
+            tool_results: None,
+            template: None,
+        }
+    }
+}
+
+/// Start settings where none are given.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerDefaults {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ctx_size: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_gpu_layers: Option<i64>,
+}
+
+/// A server and how to reach it directly, past the sidecar.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerDetails {
+    pub server_id: String,
+    pub state: ServerState,
+    pub engine: Option<EngineName>,
+    /// The model's name.
+    pub model: Option<String>,
+    pub model_path: Option<String>,
+    /// Process id of the engine while there is one.
+    pub pid: Option<i64>,
+    /// TCP port; null on a private socket.
+    pub port: Option<i64>,
+    /// Where its OpenAI API is; null on a private socket.
+    pub base_url: Option<String>,
+    pub ctx_size: Option<i64>,
+    pub parallel: Option<i64>,
+    pub n_gpu_layers: Option<i64>,
+    /// When its process was started, Unix seconds.
+    pub started_at: Option<f64>,
+    /// Its state in a sentence.
+    pub message: String,
+    pub plan: Option<StartPlan>,
+    pub actual: Option<StartActual>,
+    /// Why it failed, in state `failed`.
+    pub error: Option<WireError>,
+    /// Send it as `Authorization: Bearer …`.
+    pub api_key: Option<String>,
+    /// UNIX socket of its HTTP API.
+    pub socket_path: Option<String>,
+}
+
+/// Topic servers: a server is in a new state. Begins with every server there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerEvent {
+    pub server: ServerInfo,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// Name and version of this sidecar.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerIdentity {
+    pub name: String,
+    pub version: String,
+}
+
+/// A server and how it is. Before it is planned, what has not been chosen yet is null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerInfo {
+    pub server_id: String,
+    pub state: ServerState,
+    pub engine: Option<EngineName>,
+    /// The model's name.
+    pub model: Option<String>,
+    pub model_path: Option<String>,
+    /// Process id of the engine while there is one.
+    pub pid: Option<i64>,
+    /// TCP port; null on a private socket.
+    pub port: Option<i64>,
+    /// Where its OpenAI API is; null on a private socket.
+    pub base_url: Option<String>,
+    pub ctx_size: Option<i64>,
+    pub parallel: Option<i64>,
+    pub n_gpu_layers: Option<i64>,
+    /// When its process was started, Unix seconds.
+    pub started_at: Option<f64>,
+    /// Its state in a sentence.
+    pub message: String,
+    pub plan: Option<StartPlan>,
+    pub actual: Option<StartActual>,
+    /// Why it failed, in state `failed`.
+    pub error: Option<WireError>,
+}
+
+/// How the engine answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerPing {
+    pub ok: bool,
+    pub latency_ms: Option<f64>,
+    /// HTTP status, where there was an answer.
+    pub status: Option<i64>,
+    /// Why it is not well, in plain words.
+    pub error: Option<String>,
+}
+
+/// Topic servers: a server was stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerRemovedEvent {
+    pub server_id: String,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// How to run a model. Everything is optional.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerSettings {
+    /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub llama_cpp_path: Option<String>,
+    /// The GGUF file to load. Wins over `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_path: Option<String>,
+    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// Address to listen on, with `port`. Default 127.0.0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Context in tokens; 0 takes the model's own. Default 4096.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ctx_size: Option<i64>,
+    /// Messages answered at the same time; they share the context. Default 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<i64>,
+    /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_gpu_layers: Option<i64>,
+    /// Default: the best one found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Projector GGUF of a vision or audio model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mmproj_path: Option<String>,
+    /// CPU threads. Default: the engine's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<i64>,
+    /// Logical batch of the prompt, tokens. Default: the engine's, 2048.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<i64>,
+    /// Physical batch of the prompt, tokens. Default: the engine's, 512.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ubatch_size: Option<i64>,
+    /// Flash attention. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flash_attn: Option<ServerSettingsFlashAttn>,
+    /// Type of the K cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_k: Option<CacheType>,
+    /// Type of the V cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_v: Option<CacheType>,
+    /// Layers whose experts stay on the CPU. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_cpu_moe: Option<i64>,
+    /// Name or Jinja text of a chat template. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
+    /// File with a Jinja chat template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template_file: Option<String>,
+    /// LoRA adapter files to apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Vec<String>>,
+    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_budget: Option<i64>,
+    /// Serve embeddings only. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<bool>,
+    /// llama.cpp RPC servers, host:port each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_servers: Option<Vec<String>>,
+    /// Further flags, handed over as they are; refused where the engine has none such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_args: Option<Vec<String>>,
+    /// Further environment variables of the engine process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ServerSettingsFlashAttn {
+    Name(ServerSettingsFlashAttnName),
+    Flag(bool),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ServerSettingsFlashAttnName {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "off")]
+    Off,
+    #[serde(rename = "on")]
+    On,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ServerState {
+    #[serde(rename = "queued")]
+    Queued,
+    #[serde(rename = "planning")]
+    Planning,
+    #[serde(rename = "starting")]
+    Starting,
+    #[serde(rename = "loading")]
+    Loading,
+    #[serde(rename = "warming")]
+    Warming,
+    #[serde(rename = "ready")]
+    Ready,
+    #[serde(rename = "stopping")]
+    Stopping,
+    #[serde(rename = "stopped")]
+    Stopped,
+    #[serde(rename = "failed")]
+    Failed,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// What one engine uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerUse {
+    pub server_id: String,
+    pub pid: i64,
+    /// Resident memory, shared pages such as a mapped model included.
+    pub memory_bytes: i64,
+    /// 100 is one core, since the reading before.
+    pub cpu_percent: f64,
+    /// Over all GPUs; null where the driver does not tell.
+    pub gpu_memory_bytes: Option<i64>,
+}
+
+/// A conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    pub session_id: String,
+    pub title: String,
+    pub system: Option<String>,
+    /// The server it was last used with.
+    pub server_id: Option<String>,
+    pub config: SessionConfig,
+    pub archived: bool,
+    pub created_at: f64,
+    pub updated_at: f64,
+    /// Messages in all branches.
+    pub message_count: i64,
+    /// Last message of the branch in use.
+    pub head: Option<String>,
+}
+
+/// Sampling settings and context policy of one session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionConfig {
+    /// 0 always takes the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Likeliest tokens to choose from; 0 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i64>,
+    /// Least probability, relative to the likeliest token's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Longest answer. Default: until the model ends or the context is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+    /// 1 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f64>,
+    /// -1 is a new one each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SamplingParamsStop>,
+    /// Default: the config's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+}
+
+/// Topic sessions: a session was deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionDeletedEvent {
+    pub session_id: String,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// Topic sessions: a session was made, changed, restored or used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionEvent {
+    pub session: Session,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// The JSON that export_session writes and import_session reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionExport {
+    pub format: SessionExportFormat,
+    pub version: i64,
+    pub session_id: String,
+    pub title: String,
+    pub system: Option<String>,
+    pub config: SessionConfig,
+    pub created_at: f64,
+    pub updated_at: f64,
+    pub head: Option<String>,
+    pub messages: Vec<ExportedMessage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SessionExportFormat {
+    #[serde(rename = "llama-sidecar/session")]
+    LlamaSidecarSession,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A page of sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionPage {
+    pub sessions: Vec<Session>,
+    pub next_cursor: Option<String>,
+}
+
+/// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+///
+/// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetConfig {
+    pub patch: Map<String, Value>,
+}
+
+impl SetConfig {
+    /// What must be given; everything else is left to its default.
+    pub fn new(patch: impl Into<Map<String, Value>>) -> Self {
+        Self {
+            patch: patch.into(),
+        }
+    }
+}
+
+/// Stop every engine and owned process, flush, answer, exit 0. At most 5 s.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shutdown {}
+
+/// What the engine says of itself once it is ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartActual {
+    /// Tokens that one message's prompt and answer may use together.
+    pub context_per_message: i64,
+    /// Messages that it answers at the same time.
+    pub slots: i64,
+    /// From the start of the process until it was ready.
+    pub load_ms: f64,
+    /// Layers on the GPU, where the engine says so.
+    pub gpu_layers: Option<i64>,
+    /// Layers of the model, where the engine says so.
+    pub total_layers: Option<i64>,
+    /// Whether it takes images.
+    pub vision: bool,
+    /// The engine's build, in its own words.
+    pub build: Option<String>,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum StartEvent {
+    /// Accepted.
+    Queued,
+    /// Engine and model are being chosen and checked.
+    Planning,
+    /// The process is being started.
+    Starting(StartStarting),
+    /// The model is being read.
+    Loading(StartLoading),
+    /// Loaded; the first empty run is under way.
+    Warming,
+    /// Ready; the members are the response's.
+    Done(ServerInfo),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Start an engine with a model; answered when it is ready for messages.
+///
+/// With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
+/// embedded engine, then llama-cpp-python.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartLlamaServer {
+    /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub llama_cpp_path: Option<String>,
+    /// The GGUF file to load. Wins over `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_path: Option<String>,
+    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// Address to listen on, with `port`. Default 127.0.0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Context in tokens; 0 takes the model's own. Default 4096.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ctx_size: Option<i64>,
+    /// Messages answered at the same time; they share the context. Default 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<i64>,
+    /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_gpu_layers: Option<i64>,
+    /// Default: the best one found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Projector GGUF of a vision or audio model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mmproj_path: Option<String>,
+    /// CPU threads. Default: the engine's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<i64>,
+    /// Logical batch of the prompt, tokens. Default: the engine's, 2048.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<i64>,
+    /// Physical batch of the prompt, tokens. Default: the engine's, 512.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ubatch_size: Option<i64>,
+    /// Flash attention. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flash_attn: Option<ServerSettingsFlashAttn>,
+    /// Type of the K cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_k: Option<CacheType>,
+    /// Type of the V cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_v: Option<CacheType>,
+    /// Layers whose experts stay on the CPU. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_cpu_moe: Option<i64>,
+    /// Name or Jinja text of a chat template. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
+    /// File with a Jinja chat template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template_file: Option<String>,
+    /// LoRA adapter files to apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Vec<String>>,
+    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_budget: Option<i64>,
+    /// Serve embeddings only. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<bool>,
+    /// llama.cpp RPC servers, host:port each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_servers: Option<Vec<String>>,
+    /// Further flags, handed over as they are; refused where the engine has none such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_args: Option<Vec<String>>,
+    /// Further environment variables of the engine process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, String>>,
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Name in the config's `server_presets`; parameters given here win over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+/// The model is being read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartLoading {
+    /// What is being loaded, such as text_model or mmproj_model.
+    pub stage: String,
+    /// 0 to 1 over all stages; null where the engine does not tell.
+    pub progress: Option<f64>,
+    /// Estimated time left, from the rate so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta_ms: Option<f64>,
+}
+
+/// What the engine was asked for, after every default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartPlan {
+    pub ctx_size: i64,
+    pub parallel: i64,
+    pub n_gpu_layers: i64,
+    /// The command line; never holds a secret.
+    pub argv: Vec<String>,
+    /// Settings that this engine does not know, left out.
+    pub ignored: Vec<String>,
+}
+
+/// The process is being started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartStarting {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i64>,
+}
+
+/// Stop a server, in whatever state it is; answered when its process is gone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StopLlamaServer {
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum StopLlamaServerResult {
+    #[serde(rename = "llama-server stopped")]
+    LlamaServerStopped,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// History.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StorageConfig {
+    /// How long a deleted session can be brought back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_retention_days: Option<f64>,
+}
+
+/// Receive the events of topics on a channel, beginning with the present state.
+///
+/// The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
+/// For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subscribe {
+    pub topics: Vec<Topic>,
+    pub channel: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<SubscribeOptions>,
+}
+
+impl Subscribe {
+    /// What must be given; everything else is left to its default.
+    pub fn new(topics: impl Into<Vec<Topic>>, channel: impl Into<String>) -> Self {
+        Self {
+            topics: topics.into(),
+            channel: channel.into(),
+            options: None,
+        }
+    }
+}
+
+/// How much of a topic to send.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SubscribeOptions {
+    /// resources: time between two readings. Default 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<i64>,
+    /// logs: one source, as in list_log_sources. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// logs: the lowest level to send. Default: info.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_level: Option<Level>,
+}
+
+/// A live subscription.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subscription {
+    pub channel: String,
+    pub topics: Vec<Topic>,
+}
+
+/// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SwitchModel {
+    /// Name in the library, or path of a GGUF file.
+    pub model: String,
+    /// Which server. Default "default".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+impl SwitchModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            server_id: None,
+            channel: None,
+        }
+    }
+}
+
+/// Text of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextPart {
+    pub text: String,
+}
+
+impl TextPart {
+    /// What must be given; everything else is left to its default.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+/// How long it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// From the request to the first token; null where there was none.
+    pub ttft_ms: Option<f64>,
+    /// Prompt tokens computed a second.
+    pub prompt_per_second: Option<f64>,
+    /// Tokens generated a second.
+    pub predicted_per_second: Option<f64>,
+    /// From the request to the end.
+    pub total_ms: f64,
+}
+
+/// Tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenCount {
+    pub tokens: i64,
+    pub max_context: i64,
+}
+
+/// A call that the model asks for; answer it with `tool_results`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    pub id: String,
+    pub r#type: ToolCallType,
+    pub function: ToolFunction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ToolCallType {
+    #[serde(rename = "function")]
+    Function,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The function a model wants called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolFunction {
+    pub name: String,
+    /// JSON as the model wrote it; it may be wrong.
+    pub arguments: String,
+}
+
+/// What a tool gave back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolResult {
+    /// `id` of the tool call it answers.
+    pub tool_call_id: String,
+    pub content: String,
+}
+
+impl ToolResult {
+    /// What must be given; everything else is left to its default.
+    pub fn new(tool_call_id: impl Into<String>, content: impl Into<String>) -> Self {
+        Self {
+            tool_call_id: tool_call_id.into(),
+            content: content.into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Topic {
+    #[serde(rename = "servers")]
+    Servers,
+    #[serde(rename = "resources")]
+    Resources,
+    #[serde(rename = "logs")]
+    Logs,
+    #[serde(rename = "sessions")]
+    Sessions,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 7 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum TopicEvent {
+    /// Topic servers: a server is in a new state. Begins with every server there is.
+    Server(ServerEvent),
+    /// Topic servers: a server was stopped.
+    ServerRemoved(ServerRemovedEvent),
+    /// Topic resources: a reading.
+    Resources(ResourcesEvent),
+    /// Topic logs: new lines.
+    Logs(LogsEvent),
+    /// Topic sessions: a session was made, changed, restored or used.
+    Session(SessionEvent),
+    /// Topic sessions: a session was deleted.
+    SessionDeleted(SessionDeletedEvent),
+    /// The subscription ended.
+    Done,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum TurnEvent {
+    /// Accepted; so many messages are before it.
+    Queued(TurnQueued),
+    /// The prompt is being computed.
+    Prefill(TurnPrefill),
+    /// The model thinks.
+    Reasoning(TurnReasoning),
+    /// The answer goes on.
+    Token(TurnToken),
+    /// The model wants a function called; complete.
+    ToolCall(TurnToolCall),
+    /// Complete and kept; the members are the response's.
+    Done(TurnResult),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TurnParamsToolChoice {
+    Name(TurnParamsToolChoiceName),
+    Object(Map<String, Value>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TurnParamsToolChoiceName {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "required")]
+    Required,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The prompt is being computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnPrefill {
+    pub processed: i64,
+    pub total: i64,
+    pub cached: i64,
+}
+
+/// Accepted; so many messages are before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnQueued {
+    pub position: i64,
+}
+
+/// The model thinks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnReasoning {
+    pub reasoning: String,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnResult {
+    pub session_id: String,
+    /// Id of the answer.
+    pub message_id: String,
+    /// Id of the message that it answers.
+    pub user_message_id: Option<String>,
+    pub content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ToolCall>>,
+    /// stop, length (max_tokens reached or the context is full), or tool_calls.
+    pub finish_reason: String,
+    pub usage: Usage,
+    pub timings: Timings,
+    pub context: ContextUse,
+}
+
+/// The answer goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnToken {
+    pub chunk: String,
+}
+
+/// The model wants a function called; complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnToolCall {
+    pub tool_call: ToolCall,
+}
+
+/// End a subscription; its channel ends with `done` before this is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unsubscribe {
+    pub channel: String,
+}
+
+impl Unsubscribe {
+    /// What must be given; everything else is left to its default.
+    pub fn new(channel: impl Into<String>) -> Self {
+        Self {
+            channel: channel.into(),
+        }
+    }
+}
+
+/// Whether there was such a subscription.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unsubscribed {
+    pub channel: String,
+    pub found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topics: Option<Vec<Topic>>,
+}
+
+/// Change a session; what is left out stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateSession {
+    pub session_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// System prompt; "" removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    /// Replaces the session's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<SessionConfig>,
+    /// Id of a message: go on from its branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+impl UpdateSession {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+            title: None,
+            system: None,
+            server_id: None,
+            archived: None,
+            config: None,
+            branch: None,
+        }
+    }
+}
+
+/// Tokens, as the engine counted them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    pub prompt_tokens: i64,
+    pub completion_tokens: i64,
+    /// Of the prompt, found in the engine's cache and not computed again.
+    pub cached_tokens: i64,
+}
+
+/// An error as the host sees it: JSON-RPC's code and message, and `data` with `name`, `retryable`, `hint`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WireError {
+    pub code: i64,
+    pub message: String,
+    pub data: Map<String, Value>,
+}

@@ -1,0 +1,130 @@
+// Generated from sidecar/contract by build/schema/generate.py. Do not edit.
+
+import type { MethodName } from "./types.js";
+
+/** The contract that this client was generated from: major and minor. */
+export const CONTRACT_VERSION = "1.0";
+
+/** SHA-256 of its OpenRPC document, as `initialize` answers it. */
+export const CONTRACT_HASH = "7046d361223dba766df88aca70ebb7d03c1c7b9b59f983f8631a12e508e96018";
+
+/**
+ * How a method uses channels. `none`: not at all. `request`: events come until its response.
+ * `subscription`: events come after its response too, until the channel's last one.
+ */
+export type Streaming = "none" | "request" | "subscription";
+
+/** Every method, and how it streams. */
+export const METHODS = {
+  initialize: "none",
+  ping: "none",
+  shutdown: "none",
+  "rpc.discover": "none",
+  subscribe: "subscription",
+  unsubscribe: "none",
+  start_llama_server: "request",
+  stop_llama_server: "none",
+  is_llama_running: "none",
+  get_llama_config: "none",
+  get_server: "none",
+  list_servers: "none",
+  restart_server: "request",
+  switch_model: "request",
+  preview_command: "none",
+  ping_server: "none",
+  list_engines: "none",
+  probe_engine: "none",
+  send_message: "request",
+  regenerate_message: "request",
+  edit_message: "request",
+  cancel_message: "none",
+  count_tokens: "none",
+  preview_context: "none",
+  resume_session: "request",
+  ack: "none",
+  create_session: "none",
+  list_sessions: "none",
+  get_session: "none",
+  get_messages: "none",
+  update_session: "none",
+  delete_session: "none",
+  restore_session: "none",
+  search_messages: "none",
+  export_session: "none",
+  import_session: "none",
+  get_config: "none",
+  set_config: "none",
+  reset_config: "none",
+  get_config_schema: "none",
+  get_logs: "none",
+  list_log_sources: "none",
+  clear_logs: "none",
+  list_models: "none",
+  inspect_model: "none",
+  get_resources: "none",
+} as const satisfies Record<MethodName, Streaming>;
+
+/** Every error a host can see, by the name to switch on. */
+export const ERROR_CODES = {
+  /** The JSON was not a JSON-RPC 2.0 request. */
+  INVALID_REQUEST: -32600,
+  /** No method has this name. */
+  METHOD_NOT_FOUND: -32601,
+  /** A parameter is missing, unknown, of the wrong type or out of its range. `data` may also have: path. */
+  INVALID_PARAMS: -32602,
+  /** A defect of the sidecar; the log has the details under `error_id`. `data` may also have: error_id. */
+  INTERNAL_ERROR: -32603,
+  /** The line was not one JSON value in UTF-8. */
+  PARSE_ERROR: -32700,
+  /** The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial. */
+  CANCELLED: -32800,
+  /** More requests are under way than the sidecar takes at once. `data` may also have: queue_size. */
+  OVERLOADED: -32001,
+  /** No server of this id is ready. */
+  SERVER_NOT_RUNNING: -32010,
+  /** A server of this id is starting or running. */
+  SERVER_ALREADY_RUNNING: -32011,
+  /** The engine that was asked for is not on this machine. */
+  ENGINE_NOT_FOUND: -32012,
+  /** The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail. */
+  ENGINE_START_FAILED: -32013,
+  /** The engine ended while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial. */
+  ENGINE_CRASHED: -32014,
+  /** The engine is alive but did not answer in time. `data` may also have: partial. */
+  ENGINE_UNRESPONSIVE: -32015,
+  /** The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length. */
+  CONTEXT_TOO_LONG: -32016,
+  /** No model file at this path or of this name. */
+  MODEL_NOT_FOUND: -32017,
+  /** The file is not a usable GGUF model. */
+  MODEL_INVALID: -32018,
+  /** A running server uses the model. `data` may also have: server_id. */
+  MODEL_IN_USE: -32019,
+  /** The file does not belong to the sidecar, so it is not deleted. */
+  DELETE_NOT_ALLOWED: -32020,
+  /** A transfer ended early. */
+  DOWNLOAD_FAILED: -32021,
+  /** The file's hash is not the expected one; the file was not kept. */
+  CHECKSUM_MISMATCH: -32022,
+  /** There is no room left on the disk; what was there before is intact. */
+  DISK_FULL: -32023,
+  /** The operating system refused access. */
+  PERMISSION_DENIED: -32024,
+  /** The path is not one that this method accepts. */
+  PATH_NOT_ALLOWED: -32025,
+  /** Another program listens on the port that was asked for. `data` may also have: port. */
+  PORT_IN_USE: -32026,
+  /** No session or message has this id. */
+  SESSION_NOT_FOUND: -32027,
+  /** Too many messages wait for this server. `data` may also have: queue_size. */
+  QUEUE_FULL: -32028,
+  /** Another sidecar works on the data folder. `data` may also have: data_dir, pid. */
+  DATA_DIR_LOCKED: -32029,
+  /** The database or a file of ours could not be read or written. */
+  STORAGE_ERROR: -32030,
+  /** This engine, model or build cannot do what was asked. */
+  NOT_SUPPORTED: -32031,
+} as const;
+
+/** The stable name of an error. */
+export type ErrorName = keyof typeof ERROR_CODES;

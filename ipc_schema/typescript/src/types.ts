@@ -1,0 +1,1712 @@
+// Generated from sidecar/contract by build/schema/generate.py. Do not edit.
+
+export type CacheType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0" | "q4_1" | "iq4_nl" | "q5_0" | "q5_1";
+
+/** Why an engine did not start or did not stay, decided from its exit code and the end of its log. */
+export type Cause =
+  | "OUT_OF_MEMORY"
+  | "MODEL_CORRUPT"
+  | "MODEL_NOT_SUPPORTED"
+  | "BAD_FLAG"
+  | "MISSING_LIBRARY"
+  | "PORT_IN_USE"
+  | "PERMISSION_DENIED"
+  | "KILLED"
+  | "TIMEOUT"
+  | "UNKNOWN";
+
+export type ContentPart = TextPart | ImagePart | AudioPart;
+
+/**
+ * What happens when a conversation outgrows the model's context. `error`: CONTEXT_TOO_LONG, nothing is sent.
+ * `drop_oldest`: the oldest exchanges are left out. `keep_ends`: the first exchange stays, those after it are left
+ * out. The system prompt and the new message are never dropped, and the response always says what was.
+ */
+export type ContextPolicy = "error" | "drop_oldest" | "keep_ends";
+
+/**
+ * `llama-server`: llama.cpp's own program. `embedded`: the same server from a wheel, no compiler needed.
+ * `llama-cpp-python`: that project's `llama_cpp.server`.
+ */
+export type EngineName = "llama-server" | "embedded" | "llama-cpp-python";
+
+export type Level = "debug" | "info" | "warning" | "error";
+
+export type MessageContent = string | ContentPart[];
+
+export type ServerState =
+  | "queued"
+  | "planning"
+  | "starting"
+  | "loading"
+  | "warming"
+  | "ready"
+  | "stopping"
+  | "stopped"
+  | "failed";
+
+export type Topic = "servers" | "resources" | "logs" | "sessions";
+
+/** What a tool gave back. */
+export interface ToolResult {
+  /** `id` of the tool call it answers. */
+  tool_call_id: string;
+  content: string;
+}
+
+/**
+ * Say something in a session and get the answer, streamed where `channel` is given.
+ *
+ * Messages to one session are answered in the order they came. The user's message is kept before the first
+ * event that comes from the engine is sent, the answer before `done`.
+ */
+export interface SendMessage {
+  /** 0 always takes the likeliest token. */
+  temperature?: number | null | undefined;
+  /** Nucleus sampling; 1 switches it off. */
+  top_p?: number | null | undefined;
+  /** Likeliest tokens to choose from; 0 is all. */
+  top_k?: number | null | undefined;
+  /** Least probability, relative to the likeliest token's. */
+  min_p?: number | null | undefined;
+  /** Longest answer. Default: until the model ends or the context is full. */
+  max_tokens?: number | null | undefined;
+  /** 1 switches it off. */
+  repeat_penalty?: number | null | undefined;
+  /** -1 is a new one each time. */
+  seed?: number | null | undefined;
+  /** Texts that end the answer. */
+  stop?: string[] | string | null | undefined;
+  /** Default: the session's, else "default", else the only one running. */
+  server_id?: string | null | undefined;
+  /** Functions the model may call, in OpenAI's form. */
+  tools?: Record<string, unknown>[] | null | undefined;
+  /** As OpenAI's tool_choice. */
+  tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** As OpenAI's response_format: a JSON schema the answer must follow. */
+  response_format?: Record<string, unknown> | null | undefined;
+  /** Whether a model that can think may. Default: the model's own way. */
+  reasoning?: boolean | null | undefined;
+  /** Name in the config's `chat_presets`; parameters given here win over it. */
+  preset?: string | null | undefined;
+  /** Default: the session's, else the config's. */
+  context_policy?: ContextPolicy | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+  /** Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood. */
+  message: MessageContent;
+  /** Left out, or a UUID not seen yet: a new session is made. */
+  session_id?: string | null | undefined;
+  /** System prompt; kept as the session's from now on. */
+  system?: string | null | undefined;
+  /** Images for a vision model: data: URLs, bare base64, or absolute paths of image files. */
+  images?: string[] | null | undefined;
+  /** Answers to the model's tool calls, in place of a message: leave `message` empty then. */
+  tool_results?: ToolResult[] | null | undefined;
+  /** A text with {message} in it, in whose place the message is put. */
+  template?: string | null | undefined;
+}
+
+/** Accepted; so many messages are before it. */
+export interface TurnQueued {
+  status: "queued";
+  position: number;
+}
+
+/** The prompt is being computed. */
+export interface TurnPrefill {
+  status: "prefill";
+  processed: number;
+  total: number;
+  cached: number;
+}
+
+/** The model thinks. */
+export interface TurnReasoning {
+  status: "reasoning";
+  reasoning: string;
+}
+
+/** The answer goes on. */
+export interface TurnToken {
+  status: "token";
+  chunk: string;
+}
+
+/** The model wants a function called; complete. */
+export interface TurnToolCall {
+  status: "tool_call";
+  tool_call: ToolCall;
+}
+
+/** What became of the context. Nothing is ever left out without being counted here. */
+export interface ContextUse {
+  policy: ContextPolicy;
+  /** Tokens that prompt and answer may use together. */
+  max_context: number;
+  /** Tokens of prompt and answer. */
+  used: number;
+  /** Messages of the branch that were not sent to the model. */
+  dropped_messages: number;
+  /** Whether older messages were replaced by a summary. */
+  summarised: boolean;
+}
+
+/** Complete and kept; the members are the response's. */
+export interface TurnDone extends TurnResult {
+  status: "done";
+}
+
+/** The answer. */
+export interface TurnResult {
+  session_id: string;
+  /** Id of the answer. */
+  message_id: string;
+  /** Id of the message that it answers. */
+  user_message_id: string | null;
+  content: string;
+  reasoning?: string;
+  tool_calls?: ToolCall[];
+  /** stop, length (max_tokens reached or the context is full), or tool_calls. */
+  finish_reason: string;
+  usage: Usage;
+  timings: Timings;
+  context: ContextUse;
+}
+
+/** Answer again. The old answer stays as a sibling branch. */
+export interface RegenerateMessage {
+  /** 0 always takes the likeliest token. */
+  temperature?: number | null | undefined;
+  /** Nucleus sampling; 1 switches it off. */
+  top_p?: number | null | undefined;
+  /** Likeliest tokens to choose from; 0 is all. */
+  top_k?: number | null | undefined;
+  /** Least probability, relative to the likeliest token's. */
+  min_p?: number | null | undefined;
+  /** Longest answer. Default: until the model ends or the context is full. */
+  max_tokens?: number | null | undefined;
+  /** 1 switches it off. */
+  repeat_penalty?: number | null | undefined;
+  /** -1 is a new one each time. */
+  seed?: number | null | undefined;
+  /** Texts that end the answer. */
+  stop?: string[] | string | null | undefined;
+  /** Default: the session's, else "default", else the only one running. */
+  server_id?: string | null | undefined;
+  /** Functions the model may call, in OpenAI's form. */
+  tools?: Record<string, unknown>[] | null | undefined;
+  /** As OpenAI's tool_choice. */
+  tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** As OpenAI's response_format: a JSON schema the answer must follow. */
+  response_format?: Record<string, unknown> | null | undefined;
+  /** Whether a model that can think may. Default: the model's own way. */
+  reasoning?: boolean | null | undefined;
+  /** Name in the config's `chat_presets`; parameters given here win over it. */
+  preset?: string | null | undefined;
+  /** Default: the session's, else the config's. */
+  context_policy?: ContextPolicy | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+  session_id: string;
+  /** The answer to make again. Default: the last one. */
+  message_id?: string | null | undefined;
+}
+
+/** Replace a user message and answer it. The old message and all after it stay as a sibling branch. */
+export interface EditMessage {
+  /** 0 always takes the likeliest token. */
+  temperature?: number | null | undefined;
+  /** Nucleus sampling; 1 switches it off. */
+  top_p?: number | null | undefined;
+  /** Likeliest tokens to choose from; 0 is all. */
+  top_k?: number | null | undefined;
+  /** Least probability, relative to the likeliest token's. */
+  min_p?: number | null | undefined;
+  /** Longest answer. Default: until the model ends or the context is full. */
+  max_tokens?: number | null | undefined;
+  /** 1 switches it off. */
+  repeat_penalty?: number | null | undefined;
+  /** -1 is a new one each time. */
+  seed?: number | null | undefined;
+  /** Texts that end the answer. */
+  stop?: string[] | string | null | undefined;
+  /** Default: the session's, else "default", else the only one running. */
+  server_id?: string | null | undefined;
+  /** Functions the model may call, in OpenAI's form. */
+  tools?: Record<string, unknown>[] | null | undefined;
+  /** As OpenAI's tool_choice. */
+  tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** As OpenAI's response_format: a JSON schema the answer must follow. */
+  response_format?: Record<string, unknown> | null | undefined;
+  /** Whether a model that can think may. Default: the model's own way. */
+  reasoning?: boolean | null | undefined;
+  /** Name in the config's `chat_presets`; parameters given here win over it. */
+  preset?: string | null | undefined;
+  /** Default: the session's, else the config's. */
+  context_policy?: ContextPolicy | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+  session_id: string;
+  /** The user message to replace. */
+  message_id: string;
+  message: MessageContent;
+  /** As in send_message. */
+  images?: string[] | null | undefined;
+}
+
+/** Stop the answer of a session; answered when the engine works on it no longer. */
+export interface CancelMessage {
+  session_id: string;
+}
+
+/** What was stopped. */
+export interface CancelResult {
+  /** Answers stopped: the running one and those waiting behind it. */
+  cancelled: number;
+  /** Whether the engine was seen idle again; null where it does not tell. */
+  engine_idle: boolean | null;
+}
+
+/** Exact tokens of a text, or of a conversation with the model's template around it. */
+export interface CountTokens {
+  /** Plain text, without a template. */
+  text?: string | null | undefined;
+  /** The branch in use of this session, as it would be sent. */
+  session_id?: string | null | undefined;
+  /** A further user message after it. */
+  message?: MessageContent | null | undefined;
+  server_id?: string | null | undefined;
+}
+
+/** Tokens. */
+export interface TokenCount {
+  tokens: number;
+  max_context: number;
+}
+
+/** What send_message would send, leave out, and why. Nothing is sent to the model or kept. */
+export interface PreviewContext {
+  session_id: string;
+  message: MessageContent;
+  server_id?: string | null | undefined;
+  context_policy?: ContextPolicy | null | undefined;
+  /** As in send_message. */
+  max_tokens?: number | null | undefined;
+}
+
+/** A message that would be left out. */
+export interface DroppedMessage {
+  message_id: string;
+  role: string;
+  reason: string;
+}
+
+/** The plan for a message. */
+export interface ContextPreview {
+  policy: ContextPolicy;
+  /** Whether it would be sent; false is CONTEXT_TOO_LONG. */
+  fits: boolean;
+  max_context: number;
+  /** Tokens of what would be sent; of everything where it does not fit. */
+  input_length: number;
+  /** Tokens kept free for the answer when messages are left out. */
+  reserved: number;
+  /** Ids of the messages that would be sent, oldest first. */
+  sent_messages: string[];
+  dropped: DroppedMessage[];
+}
+
+/**
+ * Follow the running or last answer of a session again, after a reload or a lost connection.
+ *
+ * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
+ * come. Answered as the send_message that it follows.
+ */
+export interface ResumeSession {
+  session_id: string;
+  /** The last `seq` the host has. Default 0: everything. */
+  after_seq?: number | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
+export interface Ack {
+  session_id: string;
+  /** The last one. Default: all of them. */
+  seq?: number | null | undefined;
+}
+
+/** How many events are still kept. */
+export interface AckResult {
+  kept_events: number;
+}
+
+/** The whole config, defaults filled in. */
+export type GetConfig = Record<string, never>;
+
+/** Which engine to use. */
+export interface EnginesConfig {
+  /** Folder of a llama.cpp build to prefer. */
+  llama_cpp_path?: string | null | undefined;
+  /** Engine to use where none is named. */
+  preferred?: EngineName | null | undefined;
+  /** Python program that has llama-cpp-python, where the sidecar's own does not. */
+  python?: string | null | undefined;
+  /** Longest start of an engine without any sign of progress. */
+  start_timeout_seconds?: number | undefined;
+  /** How long an engine may take to end before it is killed. */
+  stop_grace_seconds?: number | undefined;
+}
+
+/** Where models are. */
+export interface ModelsConfig {
+  /** Folders to list beside the sidecar's own; never written to. */
+  folders?: string[] | undefined;
+  /** Model to start where none is named. */
+  default?: string | null | undefined;
+}
+
+/** Start settings where none are given. */
+export interface ServerDefaults {
+  ctx_size?: number | undefined;
+  parallel?: number | undefined;
+  n_gpu_layers?: number | undefined;
+}
+
+/** Chat settings where neither message nor session has them. */
+export interface ChatConfig {
+  /** 0 always takes the likeliest token. */
+  temperature?: number | null | undefined;
+  /** Nucleus sampling; 1 switches it off. */
+  top_p?: number | null | undefined;
+  /** Likeliest tokens to choose from; 0 is all. */
+  top_k?: number | null | undefined;
+  /** Least probability, relative to the likeliest token's. */
+  min_p?: number | null | undefined;
+  /** Longest answer. Default: until the model ends or the context is full. */
+  max_tokens?: number | null | undefined;
+  /** 1 switches it off. */
+  repeat_penalty?: number | null | undefined;
+  /** -1 is a new one each time. */
+  seed?: number | null | undefined;
+  /** Texts that end the answer. */
+  stop?: string[] | string | null | undefined;
+  /** System prompt of new sessions. */
+  system?: string | null | undefined;
+  context_policy?: ContextPolicy | undefined;
+  /** Messages that may wait for one server before QUEUE_FULL. */
+  max_queue?: number | undefined;
+}
+
+/** History. */
+export interface StorageConfig {
+  /** How long a deleted session can be brought back. */
+  deleted_retention_days?: number | undefined;
+}
+
+/** Logs. */
+export interface LogsConfig {
+  /** Lowest level kept. */
+  level?: Level | undefined;
+  /** Size at which a log file is turned over. */
+  max_file_bytes?: number | undefined;
+  /** Older files kept of each source. */
+  kept_files?: number | undefined;
+}
+
+/** A named set of chat settings. */
+export interface ChatPreset {
+  /** 0 always takes the likeliest token. */
+  temperature?: number | null | undefined;
+  /** Nucleus sampling; 1 switches it off. */
+  top_p?: number | null | undefined;
+  /** Likeliest tokens to choose from; 0 is all. */
+  top_k?: number | null | undefined;
+  /** Least probability, relative to the likeliest token's. */
+  min_p?: number | null | undefined;
+  /** Longest answer. Default: until the model ends or the context is full. */
+  max_tokens?: number | null | undefined;
+  /** 1 switches it off. */
+  repeat_penalty?: number | null | undefined;
+  /** -1 is a new one each time. */
+  seed?: number | null | undefined;
+  /** Texts that end the answer. */
+  stop?: string[] | string | null | undefined;
+  system?: string | null | undefined;
+  context_policy?: ContextPolicy | null | undefined;
+}
+
+/** The whole config. */
+export interface Config {
+  engines?: EnginesConfig | undefined;
+  models?: ModelsConfig | undefined;
+  server_defaults?: ServerDefaults | undefined;
+  chat?: ChatConfig | undefined;
+  storage?: StorageConfig | undefined;
+  logs?: LogsConfig | undefined;
+  /** Named start settings, for `preset` of start_llama_server. */
+  server_presets?: Record<string, ServerSettings> | undefined;
+  /** Named chat settings, for `preset` of send_message. */
+  chat_presets?: Record<string, ChatPreset> | undefined;
+}
+
+/**
+ * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+ *
+ * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+ */
+export interface SetConfig {
+  patch: Record<string, unknown>;
+}
+
+/** Go back to the defaults. */
+export interface ResetConfig {
+  /** Dotted keys such as "chat.temperature". Default: everything. */
+  keys?: string[] | null | undefined;
+}
+
+/** The JSON Schema of the config, with descriptions and defaults. */
+export type GetConfigSchema = Record<string, never>;
+
+/** Topic servers: a server is in a new state. Begins with every server there is. */
+export interface ServerEvent {
+  status: "server";
+  server: ServerInfo;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic servers: a server was stopped. */
+export interface ServerRemovedEvent {
+  status: "server_removed";
+  server_id: string;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic resources: a reading. */
+export interface ResourcesEvent {
+  status: "resources";
+  resources: Resources;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic logs: new lines. */
+export interface LogsEvent {
+  status: "logs";
+  entries: LogEntry[];
+  /** Lines left out before these because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic sessions: a session was made, changed, restored or used. */
+export interface SessionEvent {
+  status: "session";
+  session: Session;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic sessions: a session was deleted. */
+export interface SessionDeletedEvent {
+  status: "session_deleted";
+  session_id: string;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** The subscription ended. */
+export interface SubscriptionDone {
+  status: "done";
+}
+
+/** Who the host is; written to the log. */
+export interface ClientInfo {
+  name: string;
+  version?: string | undefined;
+}
+
+/** Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work. */
+export interface Initialize {
+  /** Name and version of the host. */
+  client?: ClientInfo | null | undefined;
+  /** The contract the host was written for, like "1" or "1.0". Another major is refused. */
+  contract_version?: string | number | null | undefined;
+  /** Process id of the host: the sidecar stops when this process ends. */
+  host_pid?: number | null | undefined;
+}
+
+/** Name and version of this sidecar. */
+export interface ServerIdentity {
+  name: string;
+  version: string;
+}
+
+/** What this sidecar serves. */
+export interface Capabilities {
+  /** Every method that can be called. */
+  methods: string[];
+  /** Every topic that can be subscribed to. */
+  topics: string[];
+  /** The longest line that is read, without its LF. */
+  max_line_bytes: number;
+}
+
+/** Something that the person in front of the host should know. */
+export interface Notice {
+  /** Stable name, such as CONFIG_BROKEN. */
+  name: string;
+  /** What happened and why. */
+  message: string;
+  /** What to do next. */
+  hint: string;
+}
+
+/** The handshake's answer. */
+export interface InitializeResult {
+  server: ServerIdentity;
+  contract_version: string;
+  /** SHA-256 of the OpenRPC document; equal hashes mean equal contracts. */
+  contract_hash: string;
+  /** Process id of the sidecar. */
+  pid: number;
+  /** Folder of models, history, config and logs. */
+  data_dir: string;
+  capabilities: Capabilities;
+  /** Things set right at start, such as a broken config file put aside. */
+  notices: Notice[];
+}
+
+/** Answer at once: the connection lives. */
+export type Ping = Record<string, never>;
+
+/** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
+export type Shutdown = Record<string, never>;
+
+/** The contract as an OpenRPC document. */
+export type Discover = Record<string, never>;
+
+/** How much of a topic to send. */
+export interface SubscribeOptions {
+  /** resources: time between two readings. Default 1000. */
+  interval_ms?: number | null | undefined;
+  /** logs: one source, as in list_log_sources. Default: all. */
+  source?: string | null | undefined;
+  /** logs: the lowest level to send. Default: info. */
+  min_level?: Level | null | undefined;
+}
+
+/**
+ * Receive the events of topics on a channel, beginning with the present state.
+ *
+ * The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
+ * For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+ */
+export interface Subscribe {
+  topics: Topic[];
+  channel: string;
+  options?: SubscribeOptions | null | undefined;
+}
+
+/** A live subscription. */
+export interface Subscription {
+  channel: string;
+  topics: Topic[];
+}
+
+/** End a subscription; its channel ends with `done` before this is answered. */
+export interface Unsubscribe {
+  channel: string;
+}
+
+/** Whether there was such a subscription. */
+export interface Unsubscribed {
+  channel: string;
+  found: boolean;
+  topics?: Topic[];
+}
+
+/** One line. */
+export interface LogEntry {
+  /** Counts over all sources, never goes back. */
+  seq: number;
+  /** When it was taken in, Unix seconds. */
+  at: number;
+  /** "sidecar", or "server:" and a server_id. */
+  source: string;
+  level: Level;
+  /** Control characters are escaped. */
+  message: string;
+}
+
+/** The latest lines that are still held in memory, oldest first. */
+export interface GetLogs {
+  /** Default: all. */
+  source?: string | null | undefined;
+  /** Only lines with a greater `seq`. */
+  since?: number | null | undefined;
+  /** At most so many, the newest. Default 500. */
+  limit?: number | null | undefined;
+  /** Default debug: everything that is kept. */
+  min_level?: Level | null | undefined;
+}
+
+/** Lines, and where to go on. */
+export interface LogPage {
+  entries: LogEntry[];
+  /** Give it as `since` next time. */
+  last_seq: number;
+  /** Whether every line after `since` is still in memory; the files have the others. */
+  complete: boolean;
+}
+
+/** Who has logged. */
+export type ListLogSources = Record<string, never>;
+
+/** A source. */
+export interface LogSource {
+  source: string;
+  /** Its newest log file. */
+  file: string;
+  /** Lines taken in so far. */
+  lines: number;
+  file_bytes: number;
+}
+
+/** Forget the lines in memory and empty the files. */
+export interface ClearLogs {
+  /** Default: all. */
+  source?: string | null | undefined;
+}
+
+/** An error as the host sees it: JSON-RPC's code and message, and `data` with `name`, `retryable`, `hint`. */
+export interface WireError {
+  code: number;
+  message: string;
+  data: Record<string, unknown>;
+}
+
+/** It failed; `error` is the response's. */
+export interface ErrorEvent {
+  status: "error";
+  error: WireError;
+}
+
+/** Cancelled by the host; what was kept of an answer is in `partial`. */
+export interface CancelledEvent {
+  status: "cancelled";
+  partial?: string;
+}
+
+/** The models in the library: the sidecar's own folder and those of the config. */
+export type ListModels = Record<string, never>;
+
+/** A model in the library. */
+export interface ModelInfo {
+  /** What `model` parameters take. */
+  name: string;
+  /** The file; the first of a split model. */
+  path: string;
+  /** All files of the model together. */
+  size_bytes: number;
+  /** How many files it is split into. */
+  files: number;
+  modified_at: number;
+  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. */
+  origin: "folder" | "own";
+  /** A projector beside it, for images. */
+  mmproj_path: string | null;
+  /** Whether its header could be read. */
+  valid: boolean;
+  /** Why not, in words. */
+  problem: string | null;
+  architecture: string | null;
+  /** Such as Q4_K_M. */
+  quantization: string | null;
+  /** Number of weights. */
+  parameters: number | null;
+  /** Context the model was trained for, tokens. */
+  context_length: number | null;
+}
+
+/** What a GGUF file says of itself. Only its header is read. */
+export interface InspectModel {
+  /** Absolute path. */
+  path: string;
+}
+
+/** A GGUF header. */
+export interface ModelInspection {
+  path: string;
+  size_bytes: number;
+  gguf_version: number;
+  tensor_count: number;
+  name: string | null;
+  architecture: string | null;
+  quantization: string | null;
+  parameters: number | null;
+  context_length: number | null;
+  layers: number | null;
+  embedding_length: number | null;
+  heads: number | null;
+  kv_heads: number | null;
+  experts: number | null;
+  /** Number of tokens. */
+  vocabulary: number | null;
+  chat_template: string | null;
+  licence: string | null;
+  /** Every key and value; long arrays as {"array": type, "length": n}. */
+  metadata: Record<string, unknown>;
+}
+
+/** The processors. */
+export interface CpuUse {
+  /** 0 to 100 over all cores, since the reading before. */
+  percent: number;
+  logical_cores: number;
+  physical_cores: number | null;
+}
+
+/** Main memory. */
+export interface MemoryUse {
+  total_bytes: number;
+  /** What programs can still get without swapping. */
+  available_bytes: number;
+  used_bytes: number;
+}
+
+/** The disk of the data folder. */
+export interface DiskUse {
+  path: string;
+  total_bytes: number;
+  free_bytes: number;
+}
+
+/** A GPU. What its driver does not tell is null. */
+export interface GpuUse {
+  index: number;
+  name: string;
+  uuid: string;
+  total_bytes: number;
+  used_bytes: number;
+  free_bytes: number;
+  utilization_percent: number | null;
+  temperature_celsius: number | null;
+  power_watts: number | null;
+  driver_version: string | null;
+}
+
+/** Whether GPUs can be read at all. A driver that fails or hangs is told here; it is never an error. */
+export interface GpuStatus {
+  /** `absent`: no NVIDIA driver. `hanging`: the driver has not answered in time. */
+  state: "absent" | "failing" | "hanging" | "ok";
+  message: string;
+}
+
+/** What one engine uses. */
+export interface ServerUse {
+  server_id: string;
+  pid: number;
+  /** Resident memory, shared pages such as a mapped model included. */
+  memory_bytes: number;
+  /** 100 is one core, since the reading before. */
+  cpu_percent: number;
+  /** Over all GPUs; null where the driver does not tell. */
+  gpu_memory_bytes: number | null;
+}
+
+/** The machine and its use. */
+export interface Resources {
+  at: number;
+  cpu: CpuUse;
+  memory: MemoryUse;
+  disk: DiskUse;
+  gpus: GpuUse[];
+  gpu_status: GpuStatus;
+  servers: ServerUse[];
+}
+
+/** A reading of the machine, now. */
+export type GetResources = Record<string, never>;
+
+/** What the engine was asked for, after every default. */
+export interface StartPlan {
+  ctx_size: number;
+  parallel: number;
+  n_gpu_layers: number;
+  /** The command line; never holds a secret. */
+  argv: string[];
+  /** Settings that this engine does not know, left out. */
+  ignored: string[];
+}
+
+/** What the engine says of itself once it is ready. */
+export interface StartActual {
+  /** Tokens that one message's prompt and answer may use together. */
+  context_per_message: number;
+  /** Messages that it answers at the same time. */
+  slots: number;
+  /** From the start of the process until it was ready. */
+  load_ms: number;
+  /** Layers on the GPU, where the engine says so. */
+  gpu_layers: number | null;
+  /** Layers of the model, where the engine says so. */
+  total_layers: number | null;
+  /** Whether it takes images. */
+  vision: boolean;
+  /** The engine's build, in its own words. */
+  build: string | null;
+}
+
+/** A server and how it is. Before it is planned, what has not been chosen yet is null. */
+export interface ServerInfo {
+  server_id: string;
+  state: ServerState;
+  engine: EngineName | null;
+  /** The model's name. */
+  model: string | null;
+  model_path: string | null;
+  /** Process id of the engine while there is one. */
+  pid: number | null;
+  /** TCP port; null on a private socket. */
+  port: number | null;
+  /** Where its OpenAI API is; null on a private socket. */
+  base_url: string | null;
+  ctx_size: number | null;
+  parallel: number | null;
+  n_gpu_layers: number | null;
+  /** When its process was started, Unix seconds. */
+  started_at: number | null;
+  /** Its state in a sentence. */
+  message: string;
+  plan: StartPlan | null;
+  actual: StartActual | null;
+  /** Why it failed, in state `failed`. */
+  error: WireError | null;
+}
+
+/**
+ * Start an engine with a model; answered when it is ready for messages.
+ *
+ * With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
+ * embedded engine, then llama-cpp-python.
+ */
+export interface StartLlamaServer {
+  /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
+  llama_cpp_path?: string | null | undefined;
+  /** The GGUF file to load. Wins over `model`. */
+  model_path?: string | null | undefined;
+  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  model?: string | null | undefined;
+  /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
+  port?: number | null | undefined;
+  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  host?: string | null | undefined;
+  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  ctx_size?: number | null | undefined;
+  /** Messages answered at the same time; they share the context. Default 4. */
+  parallel?: number | null | undefined;
+  /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
+  n_gpu_layers?: number | null | undefined;
+  /** Default: the best one found. */
+  engine?: EngineName | null | undefined;
+  /** Projector GGUF of a vision or audio model. */
+  mmproj_path?: string | null | undefined;
+  /** CPU threads. Default: the engine's choice. */
+  threads?: number | null | undefined;
+  /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
+  batch_size?: number | null | undefined;
+  /** Physical batch of the prompt, tokens. Default: the engine's, 512. */
+  ubatch_size?: number | null | undefined;
+  /** Flash attention. Default auto. */
+  flash_attn?: "auto" | "off" | "on" | boolean | null | undefined;
+  /** Type of the K cache. Default f16. */
+  cache_type_k?: CacheType | null | undefined;
+  /** Type of the V cache. Default f16. */
+  cache_type_v?: CacheType | null | undefined;
+  /** Layers whose experts stay on the CPU. Default 0. */
+  n_cpu_moe?: number | null | undefined;
+  /** Name or Jinja text of a chat template. Default: the model's. */
+  chat_template?: string | null | undefined;
+  /** File with a Jinja chat template. */
+  chat_template_file?: string | null | undefined;
+  /** LoRA adapter files to apply. */
+  lora?: string[] | null | undefined;
+  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  reasoning_budget?: number | null | undefined;
+  /** Serve embeddings only. Default false. */
+  embeddings?: boolean | null | undefined;
+  /** llama.cpp RPC servers, host:port each. */
+  rpc_servers?: string[] | null | undefined;
+  /** Further flags, handed over as they are; refused where the engine has none such. */
+  extra_args?: string[] | null | undefined;
+  /** Further environment variables of the engine process. */
+  env?: Record<string, string> | null | undefined;
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+  /** Name in the config's `server_presets`; parameters given here win over it. */
+  preset?: string | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** Accepted. */
+export interface StartQueued {
+  status: "queued";
+}
+
+/** Engine and model are being chosen and checked. */
+export interface StartPlanning {
+  status: "planning";
+}
+
+/** The process is being started. */
+export interface StartStarting {
+  status: "starting";
+  pid?: number;
+}
+
+/** The model is being read. */
+export interface StartLoading {
+  status: "loading";
+  /** What is being loaded, such as text_model or mmproj_model. */
+  stage: string;
+  /** 0 to 1 over all stages; null where the engine does not tell. */
+  progress: number | null;
+  /** Estimated time left, from the rate so far. */
+  eta_ms?: number;
+}
+
+/** Loaded; the first empty run is under way. */
+export interface StartWarming {
+  status: "warming";
+}
+
+/** Ready; the members are the response's. */
+export interface StartDone extends ServerInfo {
+  status: "done";
+}
+
+/** Stop a server, in whatever state it is; answered when its process is gone. */
+export interface StopLlamaServer {
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+}
+
+/** Whether the server is ready for messages. */
+export interface IsLlamaRunning {
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+}
+
+/** The settings a server runs with; those it would start with where there is none. */
+export interface GetLlamaConfig {
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+}
+
+/** Settings in effect; the further settings of start_llama_server are in `settings` where they were given. */
+export interface LlamaConfig {
+  server_id: string;
+  llama_cpp_path: string | null;
+  model_path: string | null;
+  port: number | null;
+  ctx_size: number;
+  parallel: number;
+  n_gpu_layers: number;
+  engine: EngineName | null;
+  settings: Record<string, unknown>;
+}
+
+/** A server, with how to reach it directly. */
+export interface GetServer {
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+}
+
+/** A server and how to reach it directly, past the sidecar. */
+export interface ServerDetails {
+  server_id: string;
+  state: ServerState;
+  engine: EngineName | null;
+  /** The model's name. */
+  model: string | null;
+  model_path: string | null;
+  /** Process id of the engine while there is one. */
+  pid: number | null;
+  /** TCP port; null on a private socket. */
+  port: number | null;
+  /** Where its OpenAI API is; null on a private socket. */
+  base_url: string | null;
+  ctx_size: number | null;
+  parallel: number | null;
+  n_gpu_layers: number | null;
+  /** When its process was started, Unix seconds. */
+  started_at: number | null;
+  /** Its state in a sentence. */
+  message: string;
+  plan: StartPlan | null;
+  actual: StartActual | null;
+  /** Why it failed, in state `failed`. */
+  error: WireError | null;
+  /** Send it as `Authorization: Bearer …`. */
+  api_key: string | null;
+  /** UNIX socket of its HTTP API. */
+  socket_path: string | null;
+}
+
+/** Every server that was started and not stopped, failed ones too. */
+export type ListServers = Record<string, never>;
+
+/** Stop a server and start it with the same settings. */
+export interface RestartServer {
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+export interface SwitchModel {
+  /** Name in the library, or path of a GGUF file. */
+  model: string;
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** The command that start_llama_server would run. Nothing is started, nothing is written. */
+export interface PreviewCommand {
+  /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
+  llama_cpp_path?: string | null | undefined;
+  /** The GGUF file to load. Wins over `model`. */
+  model_path?: string | null | undefined;
+  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  model?: string | null | undefined;
+  /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
+  port?: number | null | undefined;
+  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  host?: string | null | undefined;
+  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  ctx_size?: number | null | undefined;
+  /** Messages answered at the same time; they share the context. Default 4. */
+  parallel?: number | null | undefined;
+  /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
+  n_gpu_layers?: number | null | undefined;
+  /** Default: the best one found. */
+  engine?: EngineName | null | undefined;
+  /** Projector GGUF of a vision or audio model. */
+  mmproj_path?: string | null | undefined;
+  /** CPU threads. Default: the engine's choice. */
+  threads?: number | null | undefined;
+  /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
+  batch_size?: number | null | undefined;
+  /** Physical batch of the prompt, tokens. Default: the engine's, 512. */
+  ubatch_size?: number | null | undefined;
+  /** Flash attention. Default auto. */
+  flash_attn?: "auto" | "off" | "on" | boolean | null | undefined;
+  /** Type of the K cache. Default f16. */
+  cache_type_k?: CacheType | null | undefined;
+  /** Type of the V cache. Default f16. */
+  cache_type_v?: CacheType | null | undefined;
+  /** Layers whose experts stay on the CPU. Default 0. */
+  n_cpu_moe?: number | null | undefined;
+  /** Name or Jinja text of a chat template. Default: the model's. */
+  chat_template?: string | null | undefined;
+  /** File with a Jinja chat template. */
+  chat_template_file?: string | null | undefined;
+  /** LoRA adapter files to apply. */
+  lora?: string[] | null | undefined;
+  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  reasoning_budget?: number | null | undefined;
+  /** Serve embeddings only. Default false. */
+  embeddings?: boolean | null | undefined;
+  /** llama.cpp RPC servers, host:port each. */
+  rpc_servers?: string[] | null | undefined;
+  /** Further flags, handed over as they are; refused where the engine has none such. */
+  extra_args?: string[] | null | undefined;
+  /** Further environment variables of the engine process. */
+  env?: Record<string, string> | null | undefined;
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+  /** As in start_llama_server. */
+  preset?: string | null | undefined;
+  /** Accepted and not used: the parameters are those of start. */
+  channel?: string | null | undefined;
+}
+
+/** A command, not run. */
+export interface CommandPreview {
+  argv: string[];
+  /** The same, quoted for a POSIX shell. */
+  one_liner: string;
+  /** Settings that this engine does not know, left out. */
+  ignored: string[];
+}
+
+/** Ask an engine whether it is well. */
+export interface PingServer {
+  /** Which server. Default "default". */
+  server_id?: string | null | undefined;
+  /** Any OpenAI-compatible server instead of one of ours. */
+  base_url?: string | null | undefined;
+}
+
+/** How the engine answered. */
+export interface ServerPing {
+  ok: boolean;
+  latency_ms: number | null;
+  /** HTTP status, where there was an answer. */
+  status: number | null;
+  /** Why it is not well, in plain words. */
+  error: string | null;
+}
+
+/** The engines of this machine, best first. */
+export type ListEngines = Record<string, never>;
+
+/** An engine that can be used, or why it can not. */
+export interface EngineInfo {
+  engine: EngineName;
+  available: boolean;
+  /** The program or module that would run. */
+  path: string | null;
+  version: string | null;
+  /** Where it was found: the config's llama_cpp_path, PATH, or a Python package. */
+  origin: "config" | "package" | "path";
+  /** In words: found, or what is missing and how to get it. */
+  message: string;
+}
+
+/** Ask a llama.cpp folder what it can do. */
+export interface ProbeEngine {
+  /** Folder of a llama.cpp build. */
+  llama_cpp_path: string;
+}
+
+/** A device that the build can use. */
+export interface EngineDevice {
+  /** The engine's name for it, such as CUDA0. */
+  name: string;
+  description: string;
+  total_bytes: number | null;
+  free_bytes: number | null;
+}
+
+/** What a build is. */
+export interface EngineProbe {
+  /** The llama-server program. */
+  path: string;
+  version: string;
+  /** Kinds of device, such as CPU, CUDA, Vulkan. */
+  backends: string[];
+  devices: EngineDevice[];
+  /** Every long flag that it takes. */
+  flags: string[];
+  /** Whether it can listen on a UNIX socket. */
+  unix_socket: boolean;
+}
+
+/** How to run a model. Everything is optional. */
+export interface ServerSettings {
+  /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
+  llama_cpp_path?: string | null | undefined;
+  /** The GGUF file to load. Wins over `model`. */
+  model_path?: string | null | undefined;
+  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  model?: string | null | undefined;
+  /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
+  port?: number | null | undefined;
+  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  host?: string | null | undefined;
+  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  ctx_size?: number | null | undefined;
+  /** Messages answered at the same time; they share the context. Default 4. */
+  parallel?: number | null | undefined;
+  /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
+  n_gpu_layers?: number | null | undefined;
+  /** Default: the best one found. */
+  engine?: EngineName | null | undefined;
+  /** Projector GGUF of a vision or audio model. */
+  mmproj_path?: string | null | undefined;
+  /** CPU threads. Default: the engine's choice. */
+  threads?: number | null | undefined;
+  /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
+  batch_size?: number | null | undefined;
+  /** Physical batch of the prompt, tokens. Default: the engine's, 512. */
+  ubatch_size?: number | null | undefined;
+  /** Flash attention. Default auto. */
+  flash_attn?: "auto" | "off" | "on" | boolean | null | undefined;
+  /** Type of the K cache. Default f16. */
+  cache_type_k?: CacheType | null | undefined;
+  /** Type of the V cache. Default f16. */
+  cache_type_v?: CacheType | null | undefined;
+  /** Layers whose experts stay on the CPU. Default 0. */
+  n_cpu_moe?: number | null | undefined;
+  /** Name or Jinja text of a chat template. Default: the model's. */
+  chat_template?: string | null | undefined;
+  /** File with a Jinja chat template. */
+  chat_template_file?: string | null | undefined;
+  /** LoRA adapter files to apply. */
+  lora?: string[] | null | undefined;
+  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  reasoning_budget?: number | null | undefined;
+  /** Serve embeddings only. Default false. */
+  embeddings?: boolean | null | undefined;
+  /** llama.cpp RPC servers, host:port each. */
+  rpc_servers?: string[] | null | undefined;
+  /** Further flags, handed over as they are; refused where the engine has none such. */
+  extra_args?: string[] | null | undefined;
+  /** Further environment variables of the engine process. */
+  env?: Record<string, string> | null | undefined;
+}
+
+/** Text of a message. */
+export interface TextPart {
+  type: "text";
+  text: string;
+}
+
+/** Where an image is: a data: URL. Addresses on the network are refused: the sidecar fetches nothing for a chat. */
+export interface ImageUrl {
+  /** data:image/…;base64,… */
+  url: string;
+  detail?: "auto" | "high" | "low" | null | undefined;
+}
+
+/** An image in a message. */
+export interface ImagePart {
+  type: "image_url";
+  image_url: ImageUrl;
+}
+
+/** Sound, as base64. */
+export interface AudioData {
+  data: string;
+  format: "mp3" | "wav";
+}
+
+/** Sound in a message. */
+export interface AudioPart {
+  type: "input_audio";
+  input_audio: AudioData;
+}
+
+/** Sampling settings and context policy of one session. */
+export interface SessionConfig {
+  /** 0 always takes the likeliest token. */
+  temperature?: number | null | undefined;
+  /** Nucleus sampling; 1 switches it off. */
+  top_p?: number | null | undefined;
+  /** Likeliest tokens to choose from; 0 is all. */
+  top_k?: number | null | undefined;
+  /** Least probability, relative to the likeliest token's. */
+  min_p?: number | null | undefined;
+  /** Longest answer. Default: until the model ends or the context is full. */
+  max_tokens?: number | null | undefined;
+  /** 1 switches it off. */
+  repeat_penalty?: number | null | undefined;
+  /** -1 is a new one each time. */
+  seed?: number | null | undefined;
+  /** Texts that end the answer. */
+  stop?: string[] | string | null | undefined;
+  /** Default: the config's. */
+  context_policy?: ContextPolicy | null | undefined;
+}
+
+/** A conversation. */
+export interface Session {
+  session_id: string;
+  title: string;
+  system: string | null;
+  /** The server it was last used with. */
+  server_id: string | null;
+  config: SessionConfig;
+  archived: boolean;
+  created_at: number;
+  updated_at: number;
+  /** Messages in all branches. */
+  message_count: number;
+  /** Last message of the branch in use. */
+  head: string | null;
+}
+
+/** The function a model wants called. */
+export interface ToolFunction {
+  name: string;
+  /** JSON as the model wrote it; it may be wrong. */
+  arguments: string;
+}
+
+/** A call that the model asks for; answer it with `tool_results`. */
+export interface ToolCall {
+  id: string;
+  type: "function";
+  function: ToolFunction;
+}
+
+/** Tokens, as the engine counted them. */
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  /** Of the prompt, found in the engine's cache and not computed again. */
+  cached_tokens: number;
+}
+
+/** How long it took. */
+export interface Timings {
+  /** From the request to the first token; null where there was none. */
+  ttft_ms: number | null;
+  /** Prompt tokens computed a second. */
+  prompt_per_second: number | null;
+  /** Tokens generated a second. */
+  predicted_per_second: number | null;
+  /** From the request to the end. */
+  total_ms: number;
+}
+
+/** Make an empty session. */
+export interface CreateSession {
+  /** A UUID made by the host. Default: a new one. */
+  session_id?: string | null | undefined;
+  /** Default: from the first user message. */
+  title?: string | null | undefined;
+  /** System prompt. Default: the config's. */
+  system?: string | null | undefined;
+  server_id?: string | null | undefined;
+  config?: SessionConfig | null | undefined;
+}
+
+/** Sessions, the last used first. */
+export interface ListSessions {
+  /** Only those whose title holds this text. */
+  query?: string | null | undefined;
+  /** Only archived ones, or only others. Default: others. */
+  archived?: boolean | null | undefined;
+  /** Default 50. */
+  limit?: number | null | undefined;
+  /** `next_cursor` of the page before. */
+  cursor?: string | null | undefined;
+}
+
+/** A page of sessions. */
+export interface SessionPage {
+  sessions: Session[];
+  next_cursor: string | null;
+}
+
+/** One session. */
+export interface GetSession {
+  session_id: string;
+}
+
+/** The messages of a branch, oldest first. */
+export interface GetMessages {
+  session_id: string;
+  /** Id of the branch's last message, or of any on it. Default: the branch in use. */
+  branch?: string | null | undefined;
+  /** At most so many, the newest of them. Default: all. */
+  limit?: number | null | undefined;
+  /** Only messages above this one, to page upwards. */
+  before?: string | null | undefined;
+}
+
+/** One message of a session's tree. */
+export interface Message {
+  message_id: string;
+  session_id: string;
+  parent_id: string | null;
+  role: "assistant" | "tool" | "user";
+  content: string;
+  /** The content parts, where there was more than text. */
+  parts?: Record<string, unknown>[];
+  reasoning?: string;
+  tool_calls?: ToolCall[];
+  tool_call_id?: string;
+  /** `interrupted`: the sidecar ended while it was being written; what was kept is here. */
+  state: "cancelled" | "complete" | "error" | "interrupted" | "running";
+  finish_reason: string | null;
+  usage: Usage | null;
+  timings: Timings | null;
+  /** The model that wrote it. */
+  model: string | null;
+  created_at: number;
+  /** The branches at this point: ids of all messages with this parent, oldest first. */
+  siblings: string[];
+}
+
+/** Messages of one branch. */
+export interface MessagePage {
+  session_id: string;
+  /** Id of the branch's last message. */
+  branch: string | null;
+  messages: Message[];
+  /** Whether there are older ones on this branch. */
+  has_more: boolean;
+}
+
+/** Change a session; what is left out stays. */
+export interface UpdateSession {
+  session_id: string;
+  title?: string | null | undefined;
+  /** System prompt; "" removes it. */
+  system?: string | null | undefined;
+  server_id?: string | null | undefined;
+  archived?: boolean | null | undefined;
+  /** Replaces the session's settings. */
+  config?: SessionConfig | null | undefined;
+  /** Id of a message: go on from its branch. */
+  branch?: string | null | undefined;
+}
+
+/** Delete a session. It can be brought back with restore_session until it is purged. */
+export interface DeleteSession {
+  session_id: string;
+}
+
+/** What was deleted. */
+export interface DeletedSession {
+  session_id: string;
+  /** When it will be gone for good, Unix seconds. */
+  purge_at: number;
+}
+
+/** Undo delete_session. */
+export interface RestoreSession {
+  session_id: string;
+}
+
+/** Messages that hold all the words, the newest first. The last word may be unfinished. */
+export interface SearchMessages {
+  query: string;
+  /** Only in this session. */
+  session_id?: string | null | undefined;
+  /** Default 20. */
+  limit?: number | null | undefined;
+  /** `next_cursor` of the page before. */
+  cursor?: string | null | undefined;
+}
+
+/** A message found. */
+export interface SearchHit {
+  session_id: string;
+  session_title: string;
+  message_id: string;
+  role: string;
+  /** The text around the words, which stand between \u0002 and \u0003. */
+  snippet: string;
+  created_at: number;
+}
+
+/** A page of messages found. */
+export interface SearchPage {
+  hits: SearchHit[];
+  next_cursor: string | null;
+}
+
+/** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
+export interface ExportSession {
+  session_id: string;
+  format?: "json" | "markdown" | null | undefined;
+}
+
+/** The text and how to name the file. */
+export interface ExportedSession {
+  format: "json" | "markdown";
+  filename: string;
+  content: string;
+}
+
+/** Bring in what export_session wrote as JSON. It gets a new id where the old one is taken. */
+export interface ImportSession {
+  /** The JSON text. */
+  content: string;
+}
+
+/** A message in an exported file. */
+export interface ExportedMessage {
+  message_id: string;
+  parent_id?: string | null;
+  role: "assistant" | "tool" | "user";
+  content: string;
+  parts?: Record<string, unknown>[] | null;
+  reasoning?: string | null;
+  tool_calls?: ToolCall[] | null;
+  tool_call_id?: string | null;
+  state?: "cancelled" | "complete" | "error" | "interrupted";
+  finish_reason?: string | null;
+  usage?: Usage | null;
+  timings?: Timings | null;
+  model?: string | null;
+  created_at: number;
+}
+
+/** The JSON that export_session writes and import_session reads. */
+export interface SessionExport {
+  format: "llama-sidecar/session";
+  version: 1;
+  session_id: string;
+  title: string;
+  system: string | null;
+  config: SessionConfig;
+  created_at: number;
+  updated_at: number;
+  head: string | null;
+  messages: ExportedMessage[];
+}
+
+export type TopicEvent =
+  | ServerEvent
+  | ServerRemovedEvent
+  | ResourcesEvent
+  | LogsEvent
+  | SessionEvent
+  | SessionDeletedEvent
+  | SubscriptionDone;
+
+export type StartEvent =
+  | StartQueued
+  | StartPlanning
+  | StartStarting
+  | StartLoading
+  | StartWarming
+  | StartDone
+  | ErrorEvent
+  | CancelledEvent;
+
+export type TurnEvent =
+  | TurnQueued
+  | TurnPrefill
+  | TurnReasoning
+  | TurnToken
+  | TurnToolCall
+  | TurnDone
+  | ErrorEvent
+  | CancelledEvent;
+
+/** The types of each method. `events` is never where it does not stream. */
+export interface Methods {
+  /** Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work. */
+  initialize: { params: Initialize; result: InitializeResult; events: never };
+  /** Answer at once: the connection lives. */
+  ping: { params: Ping; result: "pong"; events: never };
+  /** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
+  shutdown: { params: Shutdown; result: null; events: never };
+  /** The contract as an OpenRPC document. */
+  "rpc.discover": { params: Discover; result: Record<string, unknown>; events: never };
+  /**
+   * Receive the events of topics on a channel, beginning with the present state.
+   *
+   * The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
+   * For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+   */
+  subscribe: { params: Subscribe; result: Subscription; events: TopicEvent };
+  /** End a subscription; its channel ends with `done` before this is answered. */
+  unsubscribe: { params: Unsubscribe; result: Unsubscribed; events: never };
+  /**
+   * Start an engine with a model; answered when it is ready for messages.
+   *
+   * With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
+   * embedded engine, then llama-cpp-python.
+   */
+  start_llama_server: { params: StartLlamaServer; result: ServerInfo; events: StartEvent };
+  /** Stop a server, in whatever state it is; answered when its process is gone. */
+  stop_llama_server: { params: StopLlamaServer; result: "llama-server stopped"; events: never };
+  /** Whether the server is ready for messages. */
+  is_llama_running: { params: IsLlamaRunning; result: boolean; events: never };
+  /** The settings a server runs with; those it would start with where there is none. */
+  get_llama_config: { params: GetLlamaConfig; result: LlamaConfig; events: never };
+  /** A server, with how to reach it directly. */
+  get_server: { params: GetServer; result: ServerDetails; events: never };
+  /** Every server that was started and not stopped, failed ones too. */
+  list_servers: { params: ListServers; result: ServerInfo[]; events: never };
+  /** Stop a server and start it with the same settings. */
+  restart_server: { params: RestartServer; result: ServerInfo; events: StartEvent };
+  /** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+  switch_model: { params: SwitchModel; result: ServerInfo; events: StartEvent };
+  /** The command that start_llama_server would run. Nothing is started, nothing is written. */
+  preview_command: { params: PreviewCommand; result: CommandPreview; events: never };
+  /** Ask an engine whether it is well. */
+  ping_server: { params: PingServer; result: ServerPing; events: never };
+  /** The engines of this machine, best first. */
+  list_engines: { params: ListEngines; result: EngineInfo[]; events: never };
+  /** Ask a llama.cpp folder what it can do. */
+  probe_engine: { params: ProbeEngine; result: EngineProbe; events: never };
+  /**
+   * Say something in a session and get the answer, streamed where `channel` is given.
+   *
+   * Messages to one session are answered in the order they came. The user's message is kept before the first
+   * event that comes from the engine is sent, the answer before `done`.
+   */
+  send_message: { params: SendMessage; result: TurnResult; events: TurnEvent };
+  /** Answer again. The old answer stays as a sibling branch. */
+  regenerate_message: { params: RegenerateMessage; result: TurnResult; events: TurnEvent };
+  /** Replace a user message and answer it. The old message and all after it stay as a sibling branch. */
+  edit_message: { params: EditMessage; result: TurnResult; events: TurnEvent };
+  /** Stop the answer of a session; answered when the engine works on it no longer. */
+  cancel_message: { params: CancelMessage; result: CancelResult; events: never };
+  /** Exact tokens of a text, or of a conversation with the model's template around it. */
+  count_tokens: { params: CountTokens; result: TokenCount; events: never };
+  /** What send_message would send, leave out, and why. Nothing is sent to the model or kept. */
+  preview_context: { params: PreviewContext; result: ContextPreview; events: never };
+  /**
+   * Follow the running or last answer of a session again, after a reload or a lost connection.
+   *
+   * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
+   * come. Answered as the send_message that it follows.
+   */
+  resume_session: { params: ResumeSession; result: TurnResult; events: TurnEvent };
+  /** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
+  ack: { params: Ack; result: AckResult; events: never };
+  /** Make an empty session. */
+  create_session: { params: CreateSession; result: Session; events: never };
+  /** Sessions, the last used first. */
+  list_sessions: { params: ListSessions; result: SessionPage; events: never };
+  /** One session. */
+  get_session: { params: GetSession; result: Session; events: never };
+  /** The messages of a branch, oldest first. */
+  get_messages: { params: GetMessages; result: MessagePage; events: never };
+  /** Change a session; what is left out stays. */
+  update_session: { params: UpdateSession; result: Session; events: never };
+  /** Delete a session. It can be brought back with restore_session until it is purged. */
+  delete_session: { params: DeleteSession; result: DeletedSession; events: never };
+  /** Undo delete_session. */
+  restore_session: { params: RestoreSession; result: Session; events: never };
+  /** Messages that hold all the words, the newest first. The last word may be unfinished. */
+  search_messages: { params: SearchMessages; result: SearchPage; events: never };
+  /** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
+  export_session: { params: ExportSession; result: ExportedSession; events: never };
+  /** Bring in what export_session wrote as JSON. It gets a new id where the old one is taken. */
+  import_session: { params: ImportSession; result: Session; events: never };
+  /** The whole config, defaults filled in. */
+  get_config: { params: GetConfig; result: Config; events: never };
+  /**
+   * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+   *
+   * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+   */
+  set_config: { params: SetConfig; result: Config; events: never };
+  /** Go back to the defaults. */
+  reset_config: { params: ResetConfig; result: Config; events: never };
+  /** The JSON Schema of the config, with descriptions and defaults. */
+  get_config_schema: { params: GetConfigSchema; result: Record<string, unknown>; events: never };
+  /** The latest lines that are still held in memory, oldest first. */
+  get_logs: { params: GetLogs; result: LogPage; events: never };
+  /** Who has logged. */
+  list_log_sources: { params: ListLogSources; result: LogSource[]; events: never };
+  /** Forget the lines in memory and empty the files. */
+  clear_logs: { params: ClearLogs; result: null; events: never };
+  /** The models in the library: the sidecar's own folder and those of the config. */
+  list_models: { params: ListModels; result: ModelInfo[]; events: never };
+  /** What a GGUF file says of itself. Only its header is read. */
+  inspect_model: { params: InspectModel; result: ModelInspection; events: never };
+  /** A reading of the machine, now. */
+  get_resources: { params: GetResources; result: Resources; events: never };
+}
+
+/** The name of a method. */
+export type MethodName = keyof Methods;

@@ -1,0 +1,61 @@
+"""The program's entry: `llama-sidecar`, or `python -m sidecar`.
+
+Owns the first moments: which of the program's faces is wanted, and that the wire is taken out of everybody's reach
+before anything is imported that could write to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def main() -> int:
+    """Run the program with the process's arguments; returns its exit code."""
+    arguments = sys.argv[1:]
+    if arguments[:2] == ["engine-child", "embedded"]:
+        from sidecar.engines import embedded_child
+
+        return embedded_child.main(arguments[2])
+
+    from sidecar.cli.arguments import parse
+
+    options = parse(arguments)
+    if options.command is not None:
+        from sidecar.cli.commands import run_command
+
+        return run_command(options)
+    return serve(options)
+
+
+def serve(options: argparse.Namespace) -> NoReturn:
+    """Serve a host on stdin and stdout; ends the process."""
+    import os
+
+    from sidecar.host.standard_streams import take_wire
+
+    read_fd, write_fd = take_wire()
+
+    from sidecar import app
+
+    app.serve(
+        app.Options(
+            data_dir=options.data_dir,
+            config_file=options.config,
+            max_line_bytes=options.max_line_bytes,
+            log_level=options.log_level,
+            host_pid=options.host_pid,
+        ),
+        read_fd,
+        write_fd,
+    )
+    # Not return: the thread that reads stdin may stand in a read that ends with the host only.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

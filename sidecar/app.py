@@ -1,0 +1,246 @@
+"""The composition root: builds the sidecar's parts, lets them run, and takes them down in order.
+
+Owns the order of start and stop. Everything that a part needs is handed to it here; no part looks for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from sidecar.chat.history import History
+from sidecar.chat.service import Chat
+from sidecar.contract import METHODS
+from sidecar.contract.config import Config
+from sidecar.contract.errors import SidecarError
+from sidecar.contract.life import Notice
+from sidecar.contract.logs import Level
+from sidecar.dispatch.call import Call
+from sidecar.dispatch.dispatcher import Dispatcher, Handler
+from sidecar.dispatch.lanes import Lanes
+from sidecar.engines.discovery import Engines
+from sidecar.engines.fleet import Fleet
+from sidecar.handlers.chat import ChatHandlers
+from sidecar.handlers.config import ConfigHandlers
+from sidecar.handlers.life import LifeHandlers
+from sidecar.handlers.logs import LogHandlers
+from sidecar.handlers.models import ModelHandlers
+from sidecar.handlers.resources import ResourceHandlers
+from sidecar.handlers.servers import ServerHandlers
+from sidecar.handlers.sessions import SessionHandlers
+from sidecar.handlers.topics import Topics
+from sidecar.host.hardware import ResourceMonitor
+from sidecar.host.lock import DataDirLock
+from sidecar.host.paths import DataDir, make_runtime_dir
+from sidecar.host.watch import until_gone
+from sidecar.logs import handler as logging_handler
+from sidecar.logs.store import LogStore
+from sidecar.models.library import Library
+from sidecar.servers.planner import Planner
+from sidecar.storage.config import ConfigFile
+from sidecar.storage.database import Database
+from sidecar.storage.facts import Facts
+from sidecar.transport.framing import MAX_LINE_BYTES
+from sidecar.transport.stdio import StdioTransport
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 4.8
+"""From the wish to stop to the end, whatever hangs (contract, Transport: 5 s)."""
+
+LAST_WORDS_SECONDS = 1.0
+"""For the host to read the last answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the sidecar was started.
+
+    Attributes:
+        data_dir: the data folder.
+        config_file: the config file, where it is not in the data folder.
+        max_line_bytes: the longest line that is read.
+        log_level: wins over the config's.
+        host_pid: stop when this process has ended.
+    """
+
+    data_dir: Path
+    config_file: Path | None = None
+    max_line_bytes: int = MAX_LINE_BYTES
+    log_level: Level | None = None
+    host_pid: int | None = None
+
+
+class App:
+    """One sidecar, for one host on stdio."""
+
+    def __init__(self, options: Options, read_fd: int, write_fd: int) -> None:
+        self._options = options
+        self._data_dir = DataDir(options.data_dir)
+        self._lock = DataDirLock(self._data_dir.lock_file)
+        self._config = ConfigFile(options.config_file or self._data_dir.config_file)
+        self._transport = StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes)
+        self._stop = anyio.Event()
+        self._tasks: anyio.abc.TaskGroup
+
+    async def run(self) -> None:
+        """Serve the host until it is gone or wants the end; returns when everything is stopped."""
+        logging_handler.set_up(self._options.log_level or "info", None)
+        with _signals(self._stop.set):
+            async with anyio.create_task_group() as self._tasks:
+                try:
+                    self._data_dir.create()
+                    self._lock.acquire()
+                except SidecarError as problem:
+                    logger.error("%s %s", problem.message, problem.hint)
+                    await self._serve(self._refusing(problem))
+                else:
+                    async with self._parts() as handlers:
+                        await self._serve(handlers)
+                self._tasks.cancel_scope.cancel()
+        with anyio.move_on_after(LAST_WORDS_SECONDS):
+            await self._transport.drain()
+        self._lock.release()
+
+    async def _serve(self, handlers: dict[str, Handler]) -> None:
+        """Carry out requests until it is time to stop."""
+        dispatcher = Dispatcher(handlers=handlers, outbox=self._transport.outbox, tasks=self._tasks, lanes=Lanes())
+        if self._options.host_pid is not None:
+            self._watch_host(self._options.host_pid)
+        async with anyio.create_task_group() as serving:
+            serving.start_soon(self._read_requests, dispatcher)
+            await self._stop.wait()
+            self._transport.stop_reading()
+        # From here on nothing may take long.
+        deadline = threading.Timer(STOP_SECONDS, os._exit, (1,))
+        deadline.daemon = True
+        deadline.start()
+
+    async def _read_requests(self, dispatcher: Dispatcher) -> None:
+        await self._transport.serve(dispatcher.handle)
+        if not self._stop.is_set():
+            logger.info("the host is gone; stopping")
+            dispatcher.host_is_gone()
+            self._stop.set()
+
+    @asynccontextmanager
+    async def _parts(self) -> AsyncIterator[dict[str, Handler]]:
+        """Everything that works on the data folder, and the handlers for it."""
+        self._config.load()
+        config = self._config
+        logs = LogStore(
+            self._data_dir.logs,
+            max_file_bytes=config.config.logs.max_file_bytes,
+            kept_files=config.config.logs.kept_files,
+        )
+        self._set_up_logging(logs, config.config)
+        database = Database(self._data_dir.history_file)
+        history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
+        fleet = Fleet(
+            logs=logs, runtime_dir=make_runtime_dir(self._data_dir.root), config=lambda: config.config.engines
+        )
+        engines = Engines(lambda: config.config.engines)
+        library = Library(self._data_dir.models, lambda: [Path(f) for f in config.config.models.folders])
+        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
+        chat = Chat(history=history, fleet=fleet, config=lambda: config.config)
+        monitor = ResourceMonitor(self._data_dir.root)
+        resources = ResourceHandlers(monitor, fleet)
+        topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
+        families: list[Any] = [
+            self._life(topics),
+            ServerHandlers(fleet=fleet, engines=engines, planner=planner),
+            ChatHandlers(chat),
+            SessionHandlers(history=history, chat=chat, config=lambda: config.config),
+            ConfigHandlers(config, lambda new: self._set_up_logging(logs, new)),
+            LogHandlers(logs),
+            ModelHandlers(library),
+            resources,
+        ]
+        try:
+            async with fleet.run(), anyio.create_task_group() as requests:
+                self._tasks = requests
+                async with topics.run(), chat.run():
+                    requests.start_soon(self._tidy, history)
+                    yield {name: handler for family in families for name, handler in family.methods().items()}
+                # Answers under way are kept by now, and their requests answered; the others are cancelled.
+                requests.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                monitor.close()
+                await database.close()
+                logs.close()
+
+    def _life(self, topics: Topics | None) -> LifeHandlers:
+        return LifeHandlers(
+            data_dir=self._data_dir.root,
+            max_line_bytes=self._options.max_line_bytes,
+            notices=self._notices,
+            topics=topics,
+            watch_host=self._watch_host,
+            shut_down=self._stop.set,
+        )
+
+    def _refusing(self, problem: SidecarError) -> dict[str, Handler]:
+        """Handlers of a sidecar that has no data folder to work on: it lives, and says why it does nothing."""
+
+        async def refuse(_params: Any, _call: Call) -> Any:
+            raise problem
+
+        life = self._life(None).methods()
+        allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
+        return dict.fromkeys(METHODS, refuse) | allowed
+
+    def _notices(self) -> list[Notice]:
+        return list(self._config.notices)
+
+    def _watch_host(self, pid: int) -> None:
+        async def watch() -> None:
+            await until_gone(pid)
+            logger.info("the host (process %d) has ended; stopping", pid)
+            self._stop.set()
+
+        self._tasks.start_soon(watch)
+
+    def _set_up_logging(self, logs: LogStore, config: Config) -> None:
+        level = self._options.log_level or config.logs.level
+        logging_handler.set_up(level, logs.source("sidecar"), asyncio.get_running_loop())
+
+    async def _tidy(self, history: History) -> None:
+        try:
+            await history.tidy()
+        except SidecarError as problem:
+            logger.error("the history can not be used: %s %s", problem.message, problem.hint)
+
+
+def serve(options: Options, read_fd: int, write_fd: int) -> None:
+    """Run a sidecar on these descriptors to its end."""
+    anyio.run(lambda: App(options, read_fd, write_fd).run())
+
+
+@contextmanager
+def _signals(call: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM and Ctrl-C call a function in the loop meanwhile."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    if os.name == "nt":  # asyncio has no signal handlers there; untested
+        old = {number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(call)) for number in numbers}
+        yield
+        for number, handler in old.items():
+            signal.signal(number, handler)
+        return
+    for number in numbers:
+        loop.add_signal_handler(number, call)
+    yield
+    for number in numbers:
+        loop.remove_signal_handler(number)

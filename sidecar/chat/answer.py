@@ -1,0 +1,89 @@
+"""An answer as it grows.
+
+Pure. Owns what the chunks of a stream add up to, and which events they become.
+"""
+
+from __future__ import annotations
+
+from sidecar.channels import EventLog
+from sidecar.contract.chat import TurnPrefill, TurnToolCall
+from sidecar.contract.sessions import ToolCall, ToolFunction
+from sidecar.engines.stream import ChatChunk, EngineTimings, ToolCallDelta, UsageCount
+
+
+class Answer:
+    """Text, reasoning and tool calls so far; each chunk's events go to the log."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int, ToolCall] = {}
+        self._open_call: int | None = None
+        self.finish_reason: str | None = None
+        self.usage: UsageCount | None = None
+        self.timings: EngineTimings | None = None
+        self.has_begun = False
+
+    @property
+    def content(self) -> str:
+        return "".join(self._content)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        return [self._calls[index] for index in sorted(self._calls)]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing worth keeping."""
+        return not self._content and not self._reasoning and not self._calls
+
+    def add(self, chunk: ChatChunk) -> None:
+        """Take in a chunk."""
+        for choice in chunk.choices:
+            delta = choice.delta
+            if delta.content:
+                self.has_begun = True
+                self._content.append(delta.content)
+                self._events.append_text("token", delta.content)
+            if delta.reasoning_content:
+                self.has_begun = True
+                self._reasoning.append(delta.reasoning_content)
+                self._events.append_text("reasoning", delta.reasoning_content)
+            for call in delta.tool_calls or ():
+                self.has_begun = True
+                self._add_call(call)
+            if choice.finish_reason:
+                self.finish_reason = choice.finish_reason
+                self._tell_call()
+        if chunk.prompt_progress is not None and not self.has_begun:
+            progress = chunk.prompt_progress
+            event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
+            self._events.append(event, replaces=True)
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        if chunk.timings is not None:
+            self.timings = chunk.timings
+
+    def _add_call(self, delta: ToolCallDelta) -> None:
+        if delta.index != self._open_call:
+            self._tell_call()
+            self._open_call = delta.index
+        call = self._calls.setdefault(
+            delta.index, ToolCall(id="", type="function", function=ToolFunction(name="", arguments=""))
+        )
+        if delta.id:
+            call.id = delta.id
+        if delta.function is not None:
+            call.function.name += delta.function.name or ""
+            call.function.arguments += delta.function.arguments or ""
+
+    def _tell_call(self) -> None:
+        """The call that was open is complete."""
+        if self._open_call is not None:
+            self._events.append(TurnToolCall(tool_call=self._calls[self._open_call]))
+            self._open_call = None

@@ -1,0 +1,132 @@
+"""Sessions as text to keep, and back.
+
+Owns the exported formats. The JSON form holds the whole tree and can be imported; Markdown is for people.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+
+import msgspec
+
+from sidecar.chat import messages, sessions
+from sidecar.chat.messages import StoredMessage, tool_calls_of
+from sidecar.chat.record import new_id
+from sidecar.contract.errors import InvalidParams
+from sidecar.contract.sessions import ExportedMessage, ExportedSession, Session, SessionExport
+
+_SPEAKERS = {"user": "You", "assistant": "Assistant", "tool": "Tool"}
+_OPTIONAL = ("parts", "reasoning", "tool_calls", "tool_call_id")
+
+
+def as_json(session: Session, tree: list[StoredMessage]) -> ExportedSession:
+    """The whole session, every branch."""
+    exported = SessionExport(
+        format="llama-sidecar/session",
+        version=1,
+        session_id=session.session_id,
+        title=session.title,
+        system=session.system,
+        config=session.config,
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+        head=session.head,
+        messages=[_exported(message) for message in tree],
+    )
+    text = msgspec.json.format(msgspec.json.encode(exported), indent=2).decode()
+    return ExportedSession(format="json", filename=f"{_file_name(session.title)}.json", content=text)
+
+
+def as_markdown(session: Session, branch: list[StoredMessage]) -> ExportedSession:
+    """The branch in use, for people."""
+    parts = [f"# {session.title}"]
+    if session.system:
+        parts.append("\n".join(f"> {line}" for line in session.system.splitlines()))
+    for message in branch:
+        heading = _SPEAKERS[message.role]
+        if message.role == "assistant" and message.model:
+            heading += f" ({message.model})"
+        parts.append(f"## {heading}")
+        if isinstance(message.reasoning, str):
+            parts.append(f"<details><summary>Reasoning</summary>\n\n{message.reasoning}\n\n</details>")
+        if message.content:
+            parts.append(message.content)
+        parts += [f"```json\n{call.function.name}({call.function.arguments})\n```" for call in tool_calls_of(message)]
+        if message.state != "complete":
+            parts.append(f"*({message.state})*")
+    content = "\n\n".join(parts) + "\n"
+    return ExportedSession(format="markdown", filename=f"{_file_name(session.title)}.md", content=content)
+
+
+def read_json(content: str) -> SessionExport:
+    """An exported session.
+
+    Raises:
+        InvalidParams: the text is no such thing.
+    """
+    try:
+        exported = msgspec.json.decode(content, type=SessionExport)
+    except msgspec.DecodeError as error:
+        raise InvalidParams(
+            f"This is not a session that export_session wrote: {error}.",
+            path="$.content",
+            hint="Give the JSON text of export_session with format json.",
+        ) from None
+    known: set[str] = set()
+    for message in exported.messages:
+        if message.message_id in known or (message.parent_id is not None and message.parent_id not in known):
+            raise InvalidParams(
+                f"The message {message.message_id} comes twice, or before its parent.", path="$.content"
+            )
+        known.add(message.message_id)
+    if exported.head is not None and exported.head not in known:
+        raise InvalidParams("The session's head is none of its messages.", path="$.content")
+    return exported
+
+
+def insert(db: sqlite3.Connection, exported: SessionExport) -> Session:
+    """Add an exported session; ids that are taken are replaced by new ones."""
+    session_id, new_ids = exported.session_id, {m.message_id: m.message_id for m in exported.messages}
+    if db.execute("SELECT 1 FROM sessions WHERE id = ?", (session_id,)).fetchone():
+        session_id = new_id()
+    if any(db.execute("SELECT 1 FROM messages WHERE id = ?", (id_,)).fetchone() for id_ in new_ids):
+        new_ids = {id_: new_id() for id_ in new_ids}
+    sessions.insert(
+        db,
+        session_id=session_id,
+        title=exported.title,
+        system=exported.system,
+        server_id=None,
+        config=exported.config,
+        created_at=exported.created_at,
+    )
+    for message in exported.messages:
+        values = {name: getattr(message, name) for name in ExportedMessage.__struct_fields__}
+        for name in _OPTIONAL:
+            if values[name] is None:
+                del values[name]
+        values |= {
+            "message_id": new_ids[message.message_id],
+            "parent_id": new_ids[message.parent_id] if message.parent_id else None,
+        }
+        messages.insert(db, StoredMessage(session_id=session_id, siblings=[], **values))
+    head = new_ids[exported.head] if exported.head else None
+    return sessions.update(db, session_id, {"head": head})
+
+
+def _exported(message: StoredMessage) -> ExportedMessage:
+    values = {name: getattr(message, name) for name in ExportedMessage.__struct_fields__}
+    for name in _OPTIONAL:
+        if values[name] is msgspec.UNSET:
+            values[name] = None
+    if values["state"] == "running":
+        values["state"] = "interrupted"
+    return ExportedMessage(**values)
+
+
+def _file_name(title: str) -> str:
+    """A file name that every system takes."""
+    name = re.sub(r"[^\w.-]+", "-", title).strip("-.")[:60]
+    return f"{name or 'chat'}-{time.strftime('%Y-%m-%d')}"

@@ -1,0 +1,196 @@
+"""Sessions as hosts ask for them.
+
+Owns what is done with the history as a whole: each method is one transaction, and whoever listens is told of changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sidecar.chat import export, messages, search, sessions
+from sidecar.chat.messages import StoredMessage
+from sidecar.chat.record import new_id
+from sidecar.contract.sessions import (
+    CreateSession,
+    DeletedSession,
+    ExportedSession,
+    ExportSession,
+    GetMessages,
+    ImportSession,
+    ListSessions,
+    MessagePage,
+    SearchMessages,
+    SearchPage,
+    Session,
+    SessionConfig,
+    SessionPage,
+    UpdateSession,
+)
+from sidecar.storage.database import Database
+
+DAY_SECONDS = 86_400.0
+DEFAULT_SESSIONS = 50
+DEFAULT_HITS = 20
+
+Listener = Callable[[str, Session | None], None]
+"""Called with a session's id and its new state; `None` when it was deleted."""
+
+
+class History:
+    """The sessions and their messages."""
+
+    def __init__(self, database: Database, *, retention_days: Callable[[], float]) -> None:
+        self.database = database
+        self._retention_days = retention_days
+        self._listeners: list[Listener] = []
+
+    async def tidy(self) -> None:
+        """What is done once at start: mark answers that broke off, remove sessions deleted long ago."""
+        before = time.time() - self._retention_days() * DAY_SECONDS
+
+        def work(db: Any) -> None:
+            messages.mark_interrupted(db)
+            sessions.purge(db, deleted_before=before)
+
+        await self.database.run(work)
+
+    async def create(self, params: CreateSession, *, system: str | None) -> Session:
+        """Make an empty session; `system` is the prompt where none is given."""
+        session = await self.database.run(
+            lambda db: sessions.insert(
+                db,
+                session_id=params.session_id or new_id(),
+                title=params.title,
+                system=system if params.system is None else params.system,
+                server_id=params.server_id,
+                config=params.config or SessionConfig(),
+            )
+        )
+        return self._tell(session)
+
+    async def find(self, session_id: str) -> Session | None:
+        """A session, or `None`."""
+        return await self.database.run(lambda db: sessions.find(db, session_id))
+
+    async def get(self, session_id: str) -> Session:
+        """A session. Raises SessionNotFound."""
+        return await self.database.run(lambda db: sessions.get(db, session_id))
+
+    async def page(self, params: ListSessions) -> SessionPage:
+        """Sessions, the last used first."""
+        return await self.database.run(
+            lambda db: sessions.page(
+                db,
+                query=params.query,
+                archived=bool(params.archived),
+                limit=params.limit or DEFAULT_SESSIONS,
+                cursor=params.cursor,
+            )
+        )
+
+    async def branch(self, session_id: str, last: str | None) -> list[StoredMessage]:
+        """The messages from the root to `last`, oldest first."""
+        return await self.database.run(lambda db: messages.branch(db, session_id, last))
+
+    async def message(self, session_id: str, message_id: str) -> StoredMessage:
+        """One message. Raises SessionNotFound."""
+        return await self.database.run(lambda db: messages.get(db, session_id, message_id))
+
+    async def message_page(self, params: GetMessages) -> MessagePage:
+        """The messages of a branch, oldest first."""
+
+        def work(db: Any) -> MessagePage:
+            session = sessions.get(db, params.session_id)
+            last = session.head
+            if params.branch is not None:
+                last = messages.leaf_below(db, params.session_id, params.branch)
+            start = last
+            if params.before is not None:
+                start = messages.get(db, params.session_id, params.before).parent_id
+            limit = params.limit
+            found = messages.branch(db, params.session_id, start, limit=limit + 1 if limit else None)
+            has_more = limit is not None and len(found) > limit
+            shown = found[1:] if has_more else found
+            messages.fill_in_siblings(db, params.session_id, shown)
+            return MessagePage(
+                session_id=params.session_id,
+                branch=last,
+                messages=[message.as_contract() for message in shown],
+                has_more=has_more,
+            )
+
+        return await self.database.run(work)
+
+    async def update(self, params: UpdateSession) -> Session:
+        """Change a session."""
+
+        def work(db: Any) -> Session:
+            changes: dict[str, Any] = {}
+            if params.title is not None:
+                changes |= {"title": params.title, "title_is_own": True}
+            if params.system is not None:
+                changes["system"] = params.system or None
+            for name in ("server_id", "archived", "config"):
+                if (value := getattr(params, name)) is not None:
+                    changes[name] = value
+            if params.branch is not None:
+                changes["head"] = messages.leaf_below(db, params.session_id, params.branch)
+            return sessions.update(db, params.session_id, changes)
+
+        return self._tell(await self.database.run(work))
+
+    async def delete(self, session_id: str) -> DeletedSession:
+        """Delete a session; it can be restored for a while."""
+        deleted_at = await self.database.run(lambda db: sessions.delete(db, session_id))
+        for listener in self._listeners:
+            listener(session_id, None)
+        return DeletedSession(session_id=session_id, purge_at=deleted_at + self._retention_days() * DAY_SECONDS)
+
+    async def restore(self, session_id: str) -> Session:
+        """Undo `delete`."""
+        return self._tell(await self.database.run(lambda db: sessions.restore(db, session_id)))
+
+    async def search(self, params: SearchMessages) -> SearchPage:
+        """Messages that hold all the words."""
+        return await self.database.run(
+            lambda db: search.search(
+                db,
+                params.query,
+                session_id=params.session_id,
+                limit=params.limit or DEFAULT_HITS,
+                cursor=params.cursor,
+            )
+        )
+
+    async def export(self, params: ExportSession) -> ExportedSession:
+        """A session as text."""
+
+        def work(db: Any) -> ExportedSession:
+            session = sessions.get(db, params.session_id)
+            if params.format == "markdown":
+                return export.as_markdown(session, messages.branch(db, params.session_id, session.head))
+            return export.as_json(session, messages.all_of(db, params.session_id))
+
+        return await self.database.run(work)
+
+    async def bring_in(self, params: ImportSession) -> Session:
+        """A session from its exported JSON."""
+        exported = export.read_json(params.content)
+        return self._tell(await self.database.run(lambda db: export.insert(db, exported)))
+
+    async def tell_changed(self, session_id: str) -> None:
+        """Tell the listeners of a session that changed elsewhere."""
+        if self._listeners and (session := await self.find(session_id)):
+            self._tell(session)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of each change; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, session: Session) -> Session:
+        for listener in self._listeners:
+            listener(session.session_id, session)
+        return session

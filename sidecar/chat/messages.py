@@ -1,0 +1,165 @@
+"""The messages table: a tree of messages for each session.
+
+Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any
+
+import msgspec
+
+from sidecar.contract.chat import ContextUse
+from sidecar.contract.errors import SessionNotFound
+from sidecar.contract.sessions import Message, ToolCall
+
+_COLUMNS = (
+    "id, session_id, parent_id, role, content, parts, reasoning, tool_calls, tool_call_id, state, finish_reason,"
+    " usage, timings, context, model, created_at"
+)
+_COLUMNS_OF_M = ", ".join(f"m.{name.strip()}" for name in _COLUMNS.split(","))
+
+_JSON = ("parts", "tool_calls", "usage", "timings", "context")
+
+
+class StoredMessage(Message, kw_only=True):
+    """A message as it is kept: what hosts see, and what became of the context when it was written."""
+
+    context: ContextUse | None = None
+
+    def as_contract(self) -> Message:
+        """What hosts see of it."""
+        return Message(**{name: getattr(self, name) for name in Message.__struct_fields__})
+
+
+def insert(db: sqlite3.Connection, message: StoredMessage) -> None:
+    """Add a message to its session's tree."""
+    values = {name: _column(message, name) for name in _COLUMNS.replace(" ", "").split(",")}
+    marks = ", ".join("?" * len(values))
+    db.execute(f"INSERT INTO messages ({_COLUMNS}) VALUES ({marks})", tuple(values.values()))
+    db.execute("UPDATE sessions SET message_count = message_count + 1 WHERE id = ?", (message.session_id,))
+
+
+def finish(db: sqlite3.Connection, message: StoredMessage) -> None:
+    """Write what became of an answer that was `running`."""
+    names = ("content", "reasoning", "tool_calls", "state", "finish_reason", "usage", "timings", "context", "model")
+    assignments = ", ".join(f"{name} = ?" for name in names)
+    db.execute(
+        f"UPDATE messages SET {assignments} WHERE id = ?",
+        (*(_column(message, name) for name in names), message.message_id),
+    )
+
+
+def remove(db: sqlite3.Connection, session_id: str, message_ids: list[str]) -> None:
+    """Take messages out again that turned out never to have been sent. They must have no children."""
+    for message_id in message_ids:
+        db.execute("DELETE FROM messages WHERE id = ?", (message_id,))
+    db.execute("UPDATE sessions SET message_count = message_count - ? WHERE id = ?", (len(message_ids), session_id))
+
+
+def set_head(db: sqlite3.Connection, session_id: str, head: str | None, **columns: Any) -> None:
+    """Make a message the last one of the branch in use."""
+    values = {"head": head, "updated_at": time.time(), **columns}
+    assignments = ", ".join(f"{name} = ?" for name in values)
+    db.execute(f"UPDATE sessions SET {assignments} WHERE id = ?", (*values.values(), session_id))
+
+
+def get(db: sqlite3.Connection, session_id: str, message_id: str) -> StoredMessage:
+    """One message.
+
+    Raises:
+        SessionNotFound: the session has no such message.
+    """
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM messages WHERE id = ? AND session_id = ?",
+        (message_id, session_id),
+    ).fetchone()
+    if row is None:
+        raise SessionNotFound(f"The session {session_id} has no message {message_id}.")
+    return _message(row)
+
+
+def branch(
+    db: sqlite3.Connection, session_id: str, last: str | None, *, limit: int | None = None
+) -> list[StoredMessage]:
+    """The messages from the root to `last`, oldest first; at most the newest `limit` of them."""
+    if last is None:
+        return []
+    rows = db.execute(
+        "WITH RECURSIVE path (id, depth) AS ("
+        " SELECT id, 0 FROM messages WHERE id = ?1 AND session_id = ?2"
+        " UNION ALL SELECT m.parent_id, depth + 1 FROM path JOIN messages m ON m.id = path.id"
+        "  WHERE m.parent_id IS NOT NULL AND (?3 IS NULL OR depth + 1 < ?3))"
+        f" SELECT {_COLUMNS_OF_M} FROM path JOIN messages m ON m.id = path.id ORDER BY depth DESC",
+        (last, session_id, limit),
+    )
+    return [_message(row) for row in rows]
+
+
+def leaf_below(db: sqlite3.Connection, session_id: str, message_id: str) -> str:
+    """The end of the newest branch through a message.
+
+    Raises:
+        SessionNotFound: the session has no such message.
+    """
+    current = get(db, session_id, message_id).message_id
+    while True:
+        row = db.execute(
+            "SELECT id FROM messages WHERE session_id = ? AND parent_id = ? ORDER BY rowid DESC LIMIT 1",
+            (session_id, current),
+        ).fetchone()
+        if row is None:
+            return current
+        (current,) = row
+
+
+def fill_in_siblings(db: sqlite3.Connection, session_id: str, messages: list[StoredMessage]) -> None:
+    """Set each message's `siblings`. Only points where the tree branches are looked up."""
+    rows = db.execute(
+        "SELECT parent_id, json_group_array(id) FROM (SELECT parent_id, id FROM messages WHERE session_id = ?"
+        " ORDER BY rowid) GROUP BY parent_id HAVING count(*) > 1",
+        (session_id,),
+    )
+    branching = {parent: msgspec.json.decode(ids, type=list[str]) for parent, ids in rows}
+    for message in messages:
+        message.siblings = branching.get(message.parent_id, [message.message_id])
+
+
+def all_of(db: sqlite3.Connection, session_id: str) -> list[StoredMessage]:
+    """The whole tree, parents before children."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM messages WHERE session_id = ? ORDER BY rowid",
+        (session_id,),
+    )
+    return [_message(row) for row in rows]
+
+
+def mark_interrupted(db: sqlite3.Connection) -> int:
+    """Mark answers that were being written when an earlier sidecar ended; returns how many."""
+    return db.execute("UPDATE messages SET state = 'interrupted' WHERE state = 'running'").rowcount
+
+
+def _column(message: StoredMessage, name: str) -> Any:
+    value = getattr(message, "message_id" if name == "id" else name)
+    if value is msgspec.UNSET or value is None:
+        return None
+    return msgspec.json.encode(value).decode() if name in _JSON else value
+
+
+def _message(row: tuple[Any, ...]) -> StoredMessage:
+    values = dict(zip(_COLUMNS.replace(" ", "").split(","), row, strict=True))
+    values["message_id"] = values.pop("id")
+    for name in _JSON:
+        if values[name] is not None:
+            values[name] = msgspec.json.decode(values[name])
+    for name in ("parts", "reasoning", "tool_calls", "tool_call_id"):
+        if values[name] is None:
+            del values[name]
+    return msgspec.convert({**values, "siblings": []}, StoredMessage)
+
+
+def tool_calls_of(message: Message) -> list[ToolCall]:
+    """The calls a message asks for."""
+    return message.tool_calls if isinstance(message.tool_calls, list) else []

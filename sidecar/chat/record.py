@@ -1,0 +1,191 @@
+"""What is kept of one turn: the question at its beginning, the answer at its end.
+
+Owns the turn's rows in the history; one commit for each end, none for a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio
+
+from sidecar.chat import messages, sessions
+from sidecar.chat.answer import Answer
+from sidecar.chat.messages import StoredMessage
+from sidecar.contract.chat import ContextUse, TurnResult
+from sidecar.contract.sessions import SessionConfig, Timings, Usage
+from sidecar.storage.database import Database
+
+Ending = Literal["cancelled", "interrupted", "error"]
+"""How an answer that is not complete ended."""
+
+
+@dataclass(slots=True)
+class Question:
+    """What an answer follows on, and what of it is new.
+
+    Attributes:
+        session_id: the session.
+        history: the branch before the new messages, oldest first.
+        new_messages: messages to keep before the answer: what was said, or nothing where it is kept already.
+        old_head: the session's head before.
+        new_session: columns of the session to make, where there is none yet.
+        session_columns: what changes in a session that there is.
+    """
+
+    session_id: str
+    history: list[StoredMessage]
+    new_messages: list[StoredMessage]
+    old_head: str | None = None
+    new_session: dict[str, Any] | None = None
+    session_columns: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def conversation(self) -> list[StoredMessage]:
+        """All messages that the answer follows on."""
+        return [*self.history, *self.new_messages]
+
+    @property
+    def parent_id(self) -> str | None:
+        """The message that is answered."""
+        return self.conversation[-1].message_id if self.conversation else None
+
+
+class Record:
+    """The rows of one turn."""
+
+    def __init__(self, database: Database, question: Question, message_id: str, model: str | None) -> None:
+        self._database = database
+        self._question = question
+        self._message_id = message_id
+        self._model = model
+        self._begun: asyncio.Future[None] | None = None
+
+    def begin(self) -> asyncio.Future[None]:
+        """Keep the question and a place for the answer, in one commit; the future is done when they are kept."""
+        question = self._question
+        place = self._answer("", "running")
+
+        def work(db: sqlite3.Connection) -> None:
+            if question.new_session is not None:
+                sessions.insert(
+                    db, session_id=question.session_id, title=None, config=SessionConfig(), **question.new_session
+                )
+            for message in (*question.new_messages, place):
+                messages.insert(db, message)
+            if question.new_messages:
+                sessions.give_title(db, question.session_id, question.new_messages[-1].content)
+            messages.set_head(db, question.session_id, self._message_id, **question.session_columns)
+
+        self._begun = self._database.submit(work)
+        return self._begun
+
+    async def complete(self, answer: Answer, usage: Usage, timings: Timings, context: ContextUse) -> TurnResult:
+        """Keep the whole answer; the result is what the host is told."""
+        message = self._filled(answer, "complete")
+        message.usage, message.timings, message.context = usage, timings, context
+        await self._database.run(lambda db: messages.finish(db, message))
+        return result_of(message)
+
+    async def give_up(self, answer: Answer, timings: Timings, *, state: Ending, refused: bool) -> None:
+        """Keep what there is of an answer that is not complete.
+
+        A question that the engine refused is taken out again: it was never said, and every later message of the
+        session would be refused with it.
+        """
+        if not await self._was_begun():
+            return
+        if not answer.is_empty:
+            message = self._filled(answer, state)
+            message.timings = timings
+            await self._database.run(lambda db: messages.finish(db, message))
+            return
+        question = self._question
+        new = [message.message_id for message in question.new_messages]
+        gone = [self._message_id, *(reversed(new) if refused else ())]
+        head = question.old_head if refused or not new else new[-1]
+
+        def work(db: sqlite3.Connection) -> None:
+            messages.remove(db, question.session_id, gone)
+            if refused and question.new_session is not None:
+                db.execute("DELETE FROM sessions WHERE id = ?", (question.session_id,))
+            else:
+                messages.set_head(db, question.session_id, head)
+
+        await self._database.run(work)
+
+    async def _was_begun(self) -> bool:
+        """Whether the question is kept; waits for a commit that is under way."""
+        if self._begun is None:
+            return False
+        await asyncio.wait([self._begun])
+        return not self._begun.cancelled() and self._begun.exception() is None
+
+    def _filled(self, answer: Answer, state: Ending | Literal["complete"]) -> StoredMessage:
+        message = self._answer(answer.content, state)
+        if answer.reasoning:
+            message.reasoning = answer.reasoning
+        if answer.tool_calls:
+            message.tool_calls = answer.tool_calls
+        message.finish_reason = answer.finish_reason
+        return message
+
+    def _answer(self, content: str, state: Any) -> StoredMessage:
+        question = self._question
+        message = new_message(question.session_id, question.parent_id, role="assistant", content=content, state=state)
+        message.message_id = self._message_id
+        message.model = self._model
+        return message
+
+
+def new_message(
+    session_id: str, parent_id: str | None, *, role: Any, content: str, state: Any = "complete"
+) -> StoredMessage:
+    """A message made now, under an id of its own."""
+    return StoredMessage(
+        message_id=new_id(),
+        session_id=session_id,
+        parent_id=parent_id,
+        role=role,
+        content=content,
+        state=state,
+        finish_reason=None,
+        usage=None,
+        timings=None,
+        model=None,
+        created_at=time.time(),
+        siblings=[],
+    )
+
+
+def new_id() -> str:
+    """An id for a session or message: a random UUID."""
+    import uuid
+
+    return str(uuid.uuid4())
+
+
+def result_of(message: StoredMessage) -> TurnResult:
+    """A kept answer as the response to the request that made it."""
+    return TurnResult(
+        session_id=message.session_id,
+        message_id=message.message_id,
+        user_message_id=message.parent_id,
+        content=message.content,
+        reasoning=message.reasoning,
+        tool_calls=message.tool_calls,
+        finish_reason=message.finish_reason or "stop",
+        usage=message.usage or Usage(prompt_tokens=0, completion_tokens=0, cached_tokens=0),
+        timings=message.timings or Timings(ttft_ms=None, prompt_per_second=None, predicted_per_second=None, total_ms=0),
+        context=message.context
+        or ContextUse(policy="error", max_context=0, used=0, dropped_messages=0, summarised=False),
+    )
+
+
+def shield() -> anyio.CancelScope:
+    """For what must be kept although its turn is cancelled."""
+    return anyio.CancelScope(shield=True)

@@ -1,0 +1,183 @@
+"""The sessions table.
+
+Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any
+
+import msgspec
+
+from sidecar.contract.errors import InvalidParams, SessionNotFound
+from sidecar.contract.sessions import Session, SessionConfig, SessionPage
+
+TITLE_CHARACTERS = 60
+"""Length of a title taken from a message: one line of a list."""
+
+_COLUMNS = "id, title, system, server_id, config, archived, created_at, updated_at, message_count, head"
+
+
+def insert(
+    db: sqlite3.Connection,
+    *,
+    session_id: str,
+    title: str | None,
+    system: str | None,
+    server_id: str | None,
+    config: SessionConfig,
+    created_at: float | None = None,
+) -> Session:
+    """A new, empty session.
+
+    Raises:
+        InvalidParams: the id is taken.
+    """
+    now = time.time() if created_at is None else created_at
+    try:
+        db.execute(
+            "INSERT INTO sessions (id, title, title_is_own, system, server_id, config, created_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (session_id, title or "", title is not None, system or None, server_id, _to_json(config), now, now),
+        )
+    except sqlite3.IntegrityError:
+        raise InvalidParams(
+            f"There is a session {session_id}.", path="$.session_id", hint="Leave session_id out to get a new one."
+        ) from None
+    return get(db, session_id)
+
+
+def find(db: sqlite3.Connection, session_id: str) -> Session | None:
+    """A session that is not deleted, or `None`."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM sessions WHERE id = ? AND deleted_at IS NULL",
+        (session_id,),
+    ).fetchone()
+    return _session(row) if row else None
+
+
+def get(db: sqlite3.Connection, session_id: str) -> Session:
+    """A session that is not deleted.
+
+    Raises:
+        SessionNotFound: there is none.
+    """
+    session = find(db, session_id)
+    if session is None:
+        raise SessionNotFound(f"There is no session {session_id}.")
+    return session
+
+
+def page(db: sqlite3.Connection, *, query: str | None, archived: bool, limit: int, cursor: str | None) -> SessionPage:
+    """Sessions, the last used first.
+
+    Raises:
+        InvalidParams: the cursor is none of ours.
+    """
+    conditions, values = ["deleted_at IS NULL", "archived = ?"], [archived]
+    arguments: list[Any] = list(values)
+    if query:
+        conditions.append("title LIKE ? ESCAPE '\\'")
+        arguments.append(f"%{_escape_like(query)}%")
+    if cursor:
+        conditions.append("(updated_at, id) < (?, ?)")
+        arguments += _read_cursor(cursor)
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM sessions WHERE {' AND '.join(conditions)} ORDER BY updated_at DESC, id DESC LIMIT ?",
+        (*arguments, limit + 1),
+    ).fetchall()
+    sessions = [_session(row) for row in rows[:limit]]
+    last = sessions[-1] if len(rows) > limit else None
+    return SessionPage(sessions=sessions, next_cursor=f"{last.updated_at!r} {last.session_id}" if last else None)
+
+
+def update(db: sqlite3.Connection, session_id: str, changes: dict[str, Any]) -> Session:
+    """Change columns; `updated_at` follows.
+
+    Raises:
+        SessionNotFound: there is none.
+    """
+    get(db, session_id)
+    values = {**changes, "updated_at": time.time()}
+    if isinstance(values.get("config"), SessionConfig):
+        values["config"] = _to_json(values["config"])
+    assignments = ", ".join(f"{column} = ?" for column in values)
+    db.execute(f"UPDATE sessions SET {assignments} WHERE id = ?", (*values.values(), session_id))
+    return get(db, session_id)
+
+
+def give_title(db: sqlite3.Connection, session_id: str, text: str) -> None:
+    """Take the title from a message, where the session has none yet."""
+    db.execute("UPDATE sessions SET title = ? WHERE id = ? AND title = ''", (title_of(text), session_id))
+
+
+def delete(db: sqlite3.Connection, session_id: str) -> float:
+    """Mark a session as deleted; returns when.
+
+    Raises:
+        SessionNotFound: there is none.
+    """
+    get(db, session_id)
+    now = time.time()
+    db.execute("UPDATE sessions SET deleted_at = ? WHERE id = ?", (now, session_id))
+    return now
+
+
+def restore(db: sqlite3.Connection, session_id: str) -> Session:
+    """Undo `delete`; nothing happens to a session that is not deleted.
+
+    Raises:
+        SessionNotFound: there is none, or it has been purged.
+    """
+    db.execute("UPDATE sessions SET deleted_at = NULL WHERE id = ?", (session_id,))
+    return get(db, session_id)
+
+
+def purge(db: sqlite3.Connection, *, deleted_before: float) -> int:
+    """Remove sessions that were deleted before a time, for good; returns how many."""
+    return db.execute("DELETE FROM sessions WHERE deleted_at < ?", (deleted_before,)).rowcount
+
+
+def title_of(text: str) -> str:
+    """A title from a message: its first line that says something, cut at a word."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "New chat")
+    line = " ".join(line.split())
+    if len(line) <= TITLE_CHARACTERS:
+        return line
+    head, space, _ = line[:TITLE_CHARACTERS].rpartition(" ")
+    return f"{head if space else line[:TITLE_CHARACTERS]}…"
+
+
+def _session(row: tuple[Any, ...]) -> Session:
+    id_, title, system, server_id, config, archived, created_at, updated_at, count, head = row
+    return Session(
+        session_id=id_,
+        title=title or "New chat",
+        system=system,
+        server_id=server_id,
+        config=msgspec.json.decode(config, type=SessionConfig),
+        archived=bool(archived),
+        created_at=created_at,
+        updated_at=updated_at,
+        message_count=count,
+        head=head,
+    )
+
+
+def _to_json(config: SessionConfig) -> str:
+    given = {name: value for name, value in msgspec.structs.asdict(config).items() if value is not None}
+    return msgspec.json.encode(given).decode()
+
+
+def _escape_like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    updated_at, _, session_id = cursor.partition(" ")
+    try:
+        return float(updated_at), session_id
+    except ValueError:
+        raise InvalidParams("This cursor is not from list_sessions.", path="$.cursor") from None

@@ -1,0 +1,78 @@
+"""The embedded engine: llama.cpp's server as a prebuilt Python module (xllamacpp), in a child process of ours.
+
+Owns whether the module is there and the child's command line; `embedded_child` is what runs in the child.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+from dataclasses import dataclass
+
+from sidecar.contract.servers import EngineName
+from sidecar.engines.launch import Command, Endpoint, Launch
+from sidecar.host.paths import self_command
+
+MODULE = "xllamacpp"
+
+CHILD = "engine-child"
+"""The first argument with which this program becomes the child."""
+
+_HANDED_OVER = (
+    "threads",
+    "batch_size",
+    "ubatch_size",
+    "flash_attn",
+    "cache_type_k",
+    "cache_type_v",
+    "n_cpu_moe",
+    "chat_template",
+    "chat_template_file",
+    "lora",
+    "reasoning_budget",
+    "embeddings",
+    "mmproj_path",
+    "extra_args",
+)
+_NOT_KNOWN = ("rpc_servers",)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The installed module."""
+
+    version: str | None
+    name: EngineName = "embedded"
+    path: str = MODULE
+    unix_socket: bool = os.name != "nt"
+    refuses_long_prompts: bool = True
+
+    def command(self, launch: Launch, endpoint: Endpoint) -> Command:
+        settings = {name: getattr(launch.settings, name) for name in _HANDED_OVER}
+        job = {
+            "model_path": str(launch.model_path),
+            "model_name": launch.model_name,
+            "host": str(endpoint.socket_path or endpoint.host),
+            "port": endpoint.port,
+            "ctx_size": launch.ctx_size,
+            "parallel": launch.parallel,
+            "n_gpu_layers": launch.n_gpu_layers,
+            **{name: value for name, value in settings.items() if value is not None},
+        }
+        argv = [*self_command(), CHILD, "embedded", json.dumps(job, ensure_ascii=False)]
+        # As for llama-server: tells the progress of loading and ends with its stdin.
+        env = {"LLAMA_SERVER_ROUTER_PORT": "0"} | (launch.settings.env or {})
+        return Command(argv, env, [name for name in _NOT_KNOWN if getattr(launch.settings, name)])
+
+
+def find_embedded() -> Embedded | None:
+    """The embedded engine, if its module is installed. It is not imported."""
+    if importlib.util.find_spec(MODULE) is None:
+        return None
+    try:
+        version = importlib.metadata.version(MODULE)
+    except importlib.metadata.PackageNotFoundError:  # a frozen program carries no package metadata
+        version = None
+    return Embedded(version)

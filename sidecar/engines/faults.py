@@ -1,0 +1,173 @@
+"""Why an engine failed, from its exit code and the end of its log.
+
+Pure. The phrases are those of llama.cpp, ggml, the dynamic loaders and uvicorn; each stands in a test with the log
+that it came from.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sidecar.contract.errors import Cause
+
+LOG_TAIL_LINES = 30
+"""Lines of the log that go with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A failure in plain words."""
+
+    cause: Cause
+    message: str
+    hint: str
+
+
+_WORDS: dict[Cause, tuple[str, str]] = {
+    "OUT_OF_MEMORY": (
+        "there was not enough memory",
+        "Lower ctx_size or parallel, put fewer layers on the GPU (n_gpu_layers), or choose a smaller quantization.",
+    ),
+    "MODEL_CORRUPT": ("the model file is damaged or incomplete", "Download the model again."),
+    "MODEL_NOT_SUPPORTED": (
+        "this engine does not know this kind of model",
+        "Use a newer llama.cpp build, or another model.",
+    ),
+    "BAD_FLAG": (
+        "it does not accept one of its flags",
+        "Correct extra_args; probe_engine lists the flags of a llama.cpp build.",
+    ),
+    "MISSING_LIBRARY": (
+        "a library it needs is missing",
+        "Install the missing library (log_tail names it), or use another llama.cpp build.",
+    ),
+    "PORT_IN_USE": (
+        "its port is used by another program",
+        "Leave port out to let the system choose one, or name another.",
+    ),
+    "PERMISSION_DENIED": (
+        "the system refused access to a file",
+        "Check the permissions of the model and of the engine's program.",
+    ),
+    "KILLED": (
+        "it was killed from outside",
+        "If nobody did that on purpose, the system was probably out of memory: lower ctx_size or take a smaller model.",
+    ),
+    "TIMEOUT": (
+        "it took too long without any sign of progress",
+        "Try again, or raise engines.start_timeout_seconds in the config.",
+    ),
+    "UNKNOWN": ("it gave no reason that we know", "Look at log_tail, or at get_logs of this server."),
+}
+
+_PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
+    # Loaders speak before the engine's first line.
+    (
+        "MISSING_LIBRARY",
+        (
+            "error while loading shared libraries",
+            "cannot open shared object file",
+            "Library not loaded",
+            "No module named",
+            "ImportError",
+            "DLL load failed",
+        ),
+    ),
+    ("PORT_IN_USE", (r"couldn't bind (?:HTTP )?server socket", "address already in use", "EADDRINUSE")),
+    (
+        "BAD_FLAG",
+        (
+            "error: invalid argument",
+            "error while handling argument",
+            "error: unknown argument",
+            "to show complete usage, run with -h",
+        ),
+    ),
+    (
+        "OUT_OF_MEMORY",
+        (
+            "out of memory",
+            "failed to allocate",
+            "unable to allocate",
+            "cannot allocate memory",
+            "alloc_failed",
+            "bad_alloc",
+            "OutOfDeviceMemory",
+            "mmap failed",
+            "MemoryError",
+        ),
+    ),
+    (
+        "MODEL_NOT_SUPPORTED",
+        (
+            "unknown model architecture",
+            r"unknown (?:pre-)?tokenizer",
+            r"unsupported (?:model|file type|quantization)",
+            "invalid ggml type",
+            "unknown projector type",
+        ),
+    ),
+    ("PERMISSION_DENIED", ("permission denied", "access is denied")),
+    (
+        "MODEL_CORRUPT",
+        (
+            "invalid magic",
+            "failed to read magic",
+            "not within the file bounds",
+            "corrupted or incomplete",
+            "wrong number of tensors",
+            "wrong shape",
+            "missing tensor",
+            "tensor .* not found",
+            r"failed to read (?:key|tensor|header)",
+            "unexpectedly reached end of file",
+            "gguf_init_from",
+            "key not found in model",
+            "failed to load CLIP",
+        ),
+    ),
+)
+
+_PATTERNS = tuple((cause, re.compile("|".join(phrases), re.IGNORECASE)) for cause, phrases in _PHRASES)
+
+_LOADER_FAILED = {127, -1073741515, 3221225781}
+"""Exit codes of a loader that missed a library: the shell's, and Windows' 0xC0000135 signed and unsigned."""
+
+
+def classify(exit_code: int | None, log_tail: Sequence[str]) -> Fault:
+    """The cause of a failure.
+
+    Args:
+        exit_code: negative for a signal, as in `subprocess`; `None` while the process still ran.
+        log_tail: the end of the engine's log.
+    """
+    text = "\n".join(log_tail)
+    for cause, pattern in _PATTERNS:
+        if pattern.search(text):
+            return fault(cause)
+    if exit_code in _LOADER_FAILED:
+        return fault("MISSING_LIBRARY")
+    if exit_code is not None and -exit_code in (signal.SIGTERM, getattr(signal, "SIGKILL", 9)):
+        return fault("KILLED")
+    return fault("UNKNOWN")
+
+
+def fault(cause: Cause) -> Fault:
+    """A cause with its words."""
+    reason, hint = _WORDS[cause]
+    return Fault(cause, reason, hint)
+
+
+def exit_words(exit_code: int | None) -> str:
+    """An exit code for people."""
+    if exit_code is None:
+        return "still running"
+    if exit_code < 0:
+        try:
+            return f"ended by {signal.Signals(-exit_code).name}"
+        except ValueError:
+            return f"ended by signal {-exit_code}"
+    return f"exit code {exit_code}"

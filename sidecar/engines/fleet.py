@@ -1,0 +1,141 @@
+"""All servers, side by side under their ids.
+
+Owns which servers there are. What each of them does is its own business (`server`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.abc
+
+from sidecar.contract.config import EnginesConfig
+from sidecar.contract.errors import ServerAlreadyRunning, ServerNotRunning
+from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo
+from sidecar.engines.server import Plan, Server
+from sidecar.logs.store import LogStore
+
+Listener = Callable[[str, ServerInfo | None], None]
+"""Called with a server's id and its new state; `None` when it is gone from the list."""
+
+
+class Fleet:
+    """The servers."""
+
+    def __init__(self, *, logs: LogStore, runtime_dir: Path, config: Callable[[], EnginesConfig]) -> None:
+        self._logs = logs
+        self._runtime_dir = runtime_dir
+        self._config = config
+        self._servers: dict[str, Server] = {}
+        self._listeners: list[Listener] = []
+        self._tasks: anyio.abc.TaskGroup
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Let servers run; on leaving, all are stopped."""
+        async with anyio.create_task_group() as self._tasks:
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    async with anyio.create_task_group() as stopping:
+                        for server in self._servers.values():
+                            stopping.start_soon(server.stop)
+
+    def start(self, server_id: str, plan: Plan) -> Server:
+        """Begin to start a server.
+
+        Raises:
+            ServerAlreadyRunning: a server of this id is starting or running.
+        """
+        current = self._servers.get(server_id)
+        if current is not None and current.state not in ("failed", "stopped"):
+            raise ServerAlreadyRunning(f"The server {server_id!r} is {current.state}.")
+        config = self._config()
+        server = self._servers[server_id] = Server(
+            server_id,
+            plan,
+            logs=self._logs,
+            runtime_dir=self._runtime_dir,
+            start_timeout_seconds=config.start_timeout_seconds,
+            stop_grace_seconds=config.stop_grace_seconds,
+            on_change=self._changed,
+        )
+        self._tasks.start_soon(server.run)
+        return server
+
+    async def stop(self, server_id: str) -> None:
+        """Stop a server and take it off the list; returns when its process is gone.
+
+        Raises:
+            ServerNotRunning: there is none of this id.
+        """
+        server = self.get(server_id)
+        await server.stop()
+        if self._servers.get(server_id) is server:
+            del self._servers[server_id]
+            for listener in self._listeners:
+                listener(server_id, None)
+
+    async def restart(self, server_id: str, plan: Plan) -> Server:
+        """Stop a server and begin to start it again with this plan.
+
+        Raises:
+            ServerNotRunning: there is none of this id.
+        """
+        await self.get(server_id).stop()
+        return self.start(server_id, plan)
+
+    def get(self, server_id: str) -> Server:
+        """A server, in whatever state.
+
+        Raises:
+            ServerNotRunning: there is none of this id.
+        """
+        if server_id not in self._servers:
+            raise ServerNotRunning(f"There is no server {server_id!r}.")
+        return self._servers[server_id]
+
+    def find(self, server_id: str) -> Server | None:
+        """A server, or `None`."""
+        return self._servers.get(server_id)
+
+    def choose(self, server_id: str | None, remembered: str | None) -> Server:
+        """The server for a message: the one named, else the session's, else "default", else the only one ready.
+
+        Raises:
+            ServerNotRunning: it is not ready, or there is none.
+        """
+        if server_id is not None:
+            server = self.get(server_id)
+        else:
+            ready = [s for s in self._servers.values() if s.state == "ready"]
+            preferred = [s for name in (remembered, DEFAULT_SERVER_ID) for s in ready if s.server_id == name]
+            if preferred:
+                return preferred[0]
+            if len(ready) == 1:
+                return ready[0]
+            server = self.get(remembered or DEFAULT_SERVER_ID)
+        server.ready_link()
+        return server
+
+    def infos(self) -> list[ServerInfo]:
+        """Every server, in the order of their starts."""
+        return [server.info() for server in self._servers.values()]
+
+    def all(self) -> list[Server]:
+        """Every server."""
+        return list(self._servers.values())
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of each change; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _changed(self, server: Server) -> None:
+        info = server.info()
+        for listener in self._listeners:
+            listener(server.server_id, info)

@@ -1,0 +1,98 @@
+"""What it takes to start an engine.
+
+Owns the words between those who choose (engine, model, settings) and those who run: pure data, decided beforehand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from sidecar.contract.servers import EngineName, ServerSettings
+
+LOOPBACK = "127.0.0.1"
+
+API_KEY_VARIABLE = "LLAMA_API_KEY"
+"""The environment variable every engine of ours takes its key from; argv can be read by every user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine listens.
+
+    Attributes:
+        socket_path: a UNIX socket; then the others do not count.
+        host: address to listen on.
+        port: TCP port; 0 lets the system choose.
+    """
+
+    socket_path: Path | None = None
+    host: str = LOOPBACK
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A process to start.
+
+    Attributes:
+        argv: program and arguments; never holds a secret.
+        env: variables beside the allowed ones of ours.
+        ignored: settings that the engine does not know, by their names in the contract.
+    """
+
+    argv: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+
+
+class Engine(Protocol):
+    """An engine found on this machine."""
+
+    @property
+    def name(self) -> EngineName: ...
+
+    @property
+    def version(self) -> str | None: ...
+
+    @property
+    def path(self) -> str:
+        """The program or module, for people."""
+        ...
+
+    @property
+    def unix_socket(self) -> bool:
+        """Whether it can listen on a UNIX socket."""
+        ...
+
+    @property
+    def refuses_long_prompts(self) -> bool:
+        """Whether it answers a prompt beyond its context with an error before the stream begins."""
+        ...
+
+    def command(self, launch: Launch, endpoint: Endpoint) -> Command:
+        """The process that runs a model with these settings."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start, with every choice made.
+
+    Attributes:
+        server_id: whose start it is.
+        engine: what runs it.
+        model_name: the model as people know it.
+        model_path: the file to load.
+        settings: the settings as asked for; paths checked, `ctx_size`, `parallel`, `n_gpu_layers` set.
+    """
+
+    server_id: str
+    engine: Engine
+    model_name: str
+    model_path: Path
+    ctx_size: int
+    parallel: int
+    n_gpu_layers: int
+    settings: ServerSettings

@@ -1,0 +1,254 @@
+"""What runs in llama-cpp-python's child process: its own server, with the small questions of llama-server added.
+
+Runs under any Python that has `llama-cpp-python[server]`; imports nothing else of ours. Tells the progress of loading
+in llama-server's state lines, listens where it is told, and ends with its stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+from typing import Any
+
+STATE_LINE = "\ncmd_child_to_router:state:"
+CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
+"""ggml's numbers of the types (ggml.h)."""
+
+
+class Counted(Exception):
+    """Carries the tokens of a prompt out of a chat handler that was about to complete it."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__(tokens)
+        self.tokens = tokens
+
+
+class CountingLlama:
+    """A model whose completions are not computed, only their prompt is counted."""
+
+    def __init__(self, llama: Any) -> None:
+        self._llama = llama
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._llama, name)
+
+    def create_completion(self, prompt: list[int], **_: Any) -> None:
+        raise Counted(len(prompt))
+
+
+def main(arguments: str) -> int:
+    """Load the model and serve it until stdin ends."""
+    job: dict[str, Any] = json.loads(arguments)
+    threading.Thread(target=_exit_with_stdin, daemon=True).start()
+    listener = _listen(job)
+    _tell_progress()
+    try:
+        app = _make_app(job)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the engine's log
+        return 1
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    print(f"llama_cpp.server: listening on {_address(job, listener)}", flush=True)  # noqa: T201
+    # The socket has listened since before the load: a request that comes now is answered once the loop runs.
+    _tell_state("ready", {})
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _make_app(job: dict[str, Any]) -> Any:
+    """The server's own application with the model loaded, and our questions.
+
+    Raises:
+        ValueError: a setting is wrong, or the model can not be loaded.
+    """
+    from llama_cpp.server import app as server_module
+    from llama_cpp.server.settings import ModelSettings, ServerSettings
+
+    # A second message must wait for the first, not end it.
+    server = ServerSettings(api_key=os.environ["LLAMA_API_KEY"], interrupt_requests=False)
+    app = server_module.create_app(
+        server_settings=server, model_settings=[ModelSettings(**_model_settings(job, ModelSettings))]
+    )
+    llama = server_module._llama_proxy()
+    if template := _template(job):
+        _use_template(llama, template)
+    _add_questions(app, llama)
+    return app
+
+
+def _template(job: dict[str, Any]) -> str | None:
+    """The Jinja text of a chat template that was asked for."""
+    if "chat_template_file" in job:
+        with open(job["chat_template_file"], encoding="utf-8") as file:  # noqa: PTH123 - a path as it came
+            return file.read()
+    template = job.get("chat_template")
+    return template if template and "{" in template else None
+
+
+def _model_settings(job: dict[str, Any], known: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "model": job["model_path"],
+        "model_alias": job["model_name"],
+        "n_ctx": job["ctx_size"],
+        "n_gpu_layers": job["n_gpu_layers"],
+        "logits_all": False,
+    }
+    for ours, theirs in (("threads", "n_threads"), ("batch_size", "n_batch"), ("ubatch_size", "n_ubatch")):
+        if ours in job:
+            settings[theirs] = job[ours]
+    if "flash_attn" in job:
+        settings["flash_attn"] = job["flash_attn"] in ("on", True)
+    for ours, theirs in (("cache_type_k", "type_k"), ("cache_type_v", "type_v")):
+        if ours in job:
+            settings[theirs] = CACHE_TYPES[job[ours]]
+    if "lora" in job:
+        if len(job["lora"]) > 1:
+            raise ValueError("invalid argument: llama-cpp-python takes one LoRA adapter")
+        settings["lora_path"] = job["lora"][0]
+    if "mmproj_path" in job:
+        settings |= {"clip_model_path": job["mmproj_path"], "chat_format": "mtmd"}
+    if job.get("chat_template") and not _template(job):
+        settings["chat_format"] = job["chat_template"]
+    if "embeddings" in job:
+        settings["embedding"] = job["embeddings"]
+    if "rpc_servers" in job:
+        settings["rpc_servers"] = ",".join(job["rpc_servers"])
+    return settings | _extra(job.get("extra_args", []), known)
+
+
+def _extra(arguments: list[str], known: Any) -> dict[str, str]:
+    """`--some_name value` as the setting `some_name`; pydantic converts the value."""
+    extra: dict[str, str] = {}
+    words = list(arguments)
+    while words:
+        flag = words.pop(0)
+        name = flag.removeprefix("--").replace("-", "_")
+        if not flag.startswith("--") or name not in known.model_fields:
+            raise ValueError(f"invalid argument: {flag} is no setting of llama_cpp.server")
+        extra[name] = words.pop(0) if words and not words[0].startswith("--") else "true"
+    return extra
+
+
+def _add_questions(app: Any, llama: Any) -> None:
+    """The questions of llama-server that this server does not know, behind the same key."""
+    import llama_cpp
+    from fastapi import Depends
+    from llama_cpp.server import app as server
+
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    async def props() -> dict[str, Any]:
+        return {
+            "default_generation_settings": {"n_ctx": llama.n_ctx()},
+            "total_slots": 1,
+            "modalities": {"vision": llama.chat_handler is not None},
+            "build_info": f"llama-cpp-python {llama_cpp.__version__}",
+        }
+
+    async def slots() -> list[dict[str, Any]]:
+        return [{"id": 0, "n_ctx": llama.n_ctx(), "is_processing": server.llama_inner_lock.locked()}]
+
+    def tokenize(body: dict[str, Any]) -> dict[str, Any]:
+        return {"tokens": llama.tokenize(str(body["content"]).encode(), add_bos=False, special=False)}
+
+    def input_tokens(body: dict[str, Any]) -> dict[str, int]:
+        return {"input_tokens": _count(llama, body)}
+
+    key = [Depends(server.authenticate)]
+    app.add_api_route("/health", health)
+    app.add_api_route("/props", props, dependencies=key)
+    app.add_api_route("/slots", slots, dependencies=key)
+    app.add_api_route("/tokenize", tokenize, methods=["POST"], dependencies=key)
+    app.add_api_route("/v1/chat/completions/input_tokens", input_tokens, methods=["POST"], dependencies=key)
+
+
+def _use_template(llama: Any, template: str) -> None:
+    """A Jinja chat template in place of the model's own; the package renders it in a sandbox."""
+    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+    def piece(token: int) -> str:
+        return str(llama.detokenize([token], special=True).decode("utf-8", "replace")) if token != -1 else ""
+
+    formatter = Jinja2ChatFormatter(template, piece(llama.token_eos()), piece(llama.token_bos()))
+    name = "sidecar.template"
+    llama._chat_handlers[name] = formatter.to_chat_handler()
+    llama.chat_format = name
+
+
+def _count(llama: Any, body: dict[str, Any]) -> int:
+    """Tokens of a conversation, as the model's own chat handler puts it together."""
+    from llama_cpp.llama_chat_format import get_chat_completion_handler
+
+    handler = (
+        llama.chat_handler
+        or llama._chat_handlers.get(llama.chat_format)
+        or get_chat_completion_handler(llama.chat_format)
+    )
+    try:
+        handler(llama=CountingLlama(llama), messages=body["messages"], tools=body.get("tools"))
+    except Counted as counted:
+        return counted.tokens
+    raise RuntimeError("the chat handler did not complete a prompt")
+
+
+def _listen(job: dict[str, Any]) -> socket.socket:
+    if job["socket_path"]:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(job["socket_path"])
+    else:
+        family = socket.AF_INET6 if ":" in job["host"] else socket.AF_INET
+        listener = socket.socket(family)
+        if os.name != "nt":  # there it would let two programs share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((job["host"], job["port"]))
+    return listener
+
+
+def _address(job: dict[str, Any], listener: socket.socket) -> str:
+    if job["socket_path"]:
+        return f"unix://{job['socket_path']}"
+    return f"http://{job['host']}:{listener.getsockname()[1]}"
+
+
+def _tell_progress() -> None:
+    """Have the native loader report: llama-cpp-python itself does not pass its callback on."""
+    from llama_cpp import llama_cpp as native
+
+    defaults = native.llama_model_default_params
+
+    def tell(progress: float, _: Any) -> bool:
+        _tell_state("loading", {"stages": ["text_model"], "current": "text_model", "value": progress})
+        return True
+
+    callback = native.llama_progress_callback(tell)
+    native.llama_progress_callback_kept = callback  # the native side holds no reference
+
+    def with_progress() -> Any:
+        params = defaults()
+        params.progress_callback = callback
+        return params
+
+    native.llama_model_default_params = with_progress
+
+
+def _tell_state(state: str, payload: dict[str, Any]) -> None:
+    sys.stdout.write(f"{STATE_LINE}{json.dumps({'state': state, 'payload': payload})}\n")
+    sys.stdout.flush()
+
+
+def _exit_with_stdin() -> None:
+    while os.read(0, 4096):
+        continue
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    # Its own folder would shadow packages of the same names.
+    sys.path.pop(0)
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,81 @@
+"""Chat."""
+
+from __future__ import annotations
+
+import anyio
+
+from sidecar.chat.service import Chat
+from sidecar.chat.turn import Turn
+from sidecar.contract.chat import (
+    Ack,
+    AckResult,
+    CancelMessage,
+    CancelResult,
+    ContextPreview,
+    CountTokens,
+    EditMessage,
+    PreviewContext,
+    RegenerateMessage,
+    ResumeSession,
+    SendMessage,
+    TokenCount,
+    TurnResult,
+)
+from sidecar.dispatch.call import Call
+from sidecar.dispatch.dispatcher import Handler
+
+
+class ChatHandlers:
+    """The Chat family."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    def methods(self) -> dict[str, Handler]:
+        return {
+            "send_message": self.send,
+            "regenerate_message": self.regenerate,
+            "edit_message": self.edit,
+            "cancel_message": self.cancel,
+            "count_tokens": self.count_tokens,
+            "preview_context": self.preview_context,
+            "resume_session": self.resume,
+            "ack": self.ack,
+        }
+
+    async def send(self, params: SendMessage, call: Call) -> TurnResult:
+        return await _follow(self._chat.send(params), call)
+
+    async def regenerate(self, params: RegenerateMessage, call: Call) -> TurnResult:
+        return await _follow(self._chat.regenerate(params), call)
+
+    async def edit(self, params: EditMessage, call: Call) -> TurnResult:
+        return await _follow(self._chat.edit(params), call)
+
+    async def cancel(self, params: CancelMessage, call: Call) -> CancelResult:
+        return await self._chat.cancel(params.session_id)
+
+    async def count_tokens(self, params: CountTokens, call: Call) -> TokenCount:
+        return await self._chat.count_tokens(params)
+
+    async def preview_context(self, params: PreviewContext, call: Call) -> ContextPreview:
+        return await self._chat.preview_context(params)
+
+    async def resume(self, params: ResumeSession, call: Call) -> TurnResult:
+        after_seq = params.after_seq or 0
+        turn = await self._chat.resume(params.session_id, after_seq)
+        call.follow(turn.events, after_seq=turn.events.resume_point(after_seq))
+        return await turn.result()
+
+    async def ack(self, params: Ack, call: Call) -> AckResult:
+        return self._chat.ack(params.session_id, params.seq)
+
+
+async def _follow(turn: Turn, call: Call) -> TurnResult:
+    """Show a turn's events and wait for its end; a request that is cancelled stops its turn."""
+    call.follow(turn.events)
+    try:
+        return await turn.result()
+    except anyio.get_cancelled_exc_class():
+        await turn.cancel()
+    return await turn.result()

@@ -1,0 +1,112 @@
+"""Life of a connection, and subscriptions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sidecar
+from sidecar.channels import LiveFeed
+from sidecar.contract import METHODS
+from sidecar.contract.errors import NotSupported
+from sidecar.contract.events import TOPICS, LogsEvent, SubscriptionDone
+from sidecar.contract.generated import CONTRACT_HASH
+from sidecar.contract.life import (
+    CONTRACT_VERSION,
+    Capabilities,
+    Discover,
+    Initialize,
+    InitializeResult,
+    Notice,
+    Ping,
+    ServerIdentity,
+    Shutdown,
+    Subscribe,
+    Subscription,
+    Unsubscribe,
+    Unsubscribed,
+)
+from sidecar.dispatch.call import Call
+from sidecar.dispatch.dispatcher import Handler
+from sidecar.handlers.topics import Topics
+
+
+class LifeHandlers:
+    """initialize, ping, shutdown, rpc.discover, subscribe, unsubscribe."""
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        max_line_bytes: int,
+        notices: Callable[[], list[Notice]],
+        topics: Topics | None,
+        watch_host: Callable[[int], None],
+        shut_down: Callable[[], None],
+    ) -> None:
+        self._data_dir = data_dir
+        self._max_line_bytes = max_line_bytes
+        self._notices = notices
+        self._topics = topics
+        self._watch_host = watch_host
+        self._shut_down = shut_down
+
+    def methods(self) -> dict[str, Handler]:
+        return {
+            "initialize": self.initialize,
+            "ping": self.ping,
+            "shutdown": self.shutdown,
+            "rpc.discover": self.discover,
+            "subscribe": self.subscribe,
+            "unsubscribe": self.unsubscribe,
+        }
+
+    async def initialize(self, params: Initialize, call: Call) -> InitializeResult:
+        asked = str(params.contract_version or CONTRACT_VERSION)
+        if asked.split(".")[0] != CONTRACT_VERSION.split(".")[0]:
+            raise NotSupported(
+                f"The host speaks contract {asked}, this sidecar {CONTRACT_VERSION}.",
+                hint="Use a llama-sidecar of the host's major version, or update the host.",
+            )
+        if params.host_pid is not None:
+            self._watch_host(params.host_pid)
+        return InitializeResult(
+            server=ServerIdentity(name="llama-sidecar", version=sidecar.__version__),
+            contract_version=CONTRACT_VERSION,
+            contract_hash=CONTRACT_HASH,
+            pid=os.getpid(),
+            data_dir=str(self._data_dir),
+            capabilities=Capabilities(methods=list(METHODS), topics=list(TOPICS), max_line_bytes=self._max_line_bytes),
+            notices=self._notices(),
+        )
+
+    async def ping(self, params: Ping, call: Call) -> str:
+        return "pong"
+
+    async def shutdown(self, params: Shutdown, call: Call) -> None:
+        self._shut_down()
+
+    async def discover(self, params: Discover, call: Call) -> dict[str, Any]:
+        from sidecar.contract import openrpc  # builds every schema: only for who asks
+
+        return openrpc.document()
+
+    async def subscribe(self, params: Subscribe, call: Call) -> Subscription:
+        if self._topics is None:
+            raise NotSupported("There is nothing to subscribe to without a data folder.")
+        call.channels.reserve(params.channel)
+        feed = LiveFeed(lambda entries, dropped: LogsEvent(entries=entries, dropped=dropped))
+        stop_sources = self._topics.feed(feed, params.topics, params.options)
+
+        def stop() -> None:
+            stop_sources()
+            feed.close(SubscriptionDone())
+
+        call.channels.keep(params.channel, stop)
+        call.follow(feed)
+        return Subscription(channel=params.channel, topics=params.topics)
+
+    async def unsubscribe(self, params: Unsubscribe, call: Call) -> Unsubscribed:
+        return Unsubscribed(channel=params.channel, found=call.channels.release(params.channel))

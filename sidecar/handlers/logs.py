@@ -1,0 +1,34 @@
+"""Logs."""
+
+from __future__ import annotations
+
+from sidecar.contract.logs import ClearLogs, GetLogs, ListLogSources, LogPage, LogSource
+from sidecar.dispatch.call import Call
+from sidecar.dispatch.dispatcher import Handler
+from sidecar.logs.store import LogStore
+
+DEFAULT_LOG_LINES = 500
+
+
+class LogHandlers:
+    """The Logs family."""
+
+    def __init__(self, logs: LogStore) -> None:
+        self._logs = logs
+
+    def methods(self) -> dict[str, Handler]:
+        return {"get_logs": self.get, "list_log_sources": self.list_sources, "clear_logs": self.clear}
+
+    async def get(self, params: GetLogs, call: Call) -> LogPage:
+        return self._logs.get(
+            source=params.source,
+            since=params.since,
+            limit=params.limit or DEFAULT_LOG_LINES,
+            min_level=params.min_level or "debug",
+        )
+
+    async def list_sources(self, params: ListLogSources, call: Call) -> list[LogSource]:
+        return self._logs.sources()
+
+    async def clear(self, params: ClearLogs, call: Call) -> None:
+        self._logs.clear(params.source)

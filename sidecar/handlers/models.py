@@ -1,0 +1,27 @@
+"""Models."""
+
+from __future__ import annotations
+
+import anyio.to_thread
+
+from sidecar.contract.models import InspectModel, ListModels, ModelInfo, ModelInspection
+from sidecar.dispatch.call import Call
+from sidecar.dispatch.dispatcher import Handler
+from sidecar.models import gguf
+from sidecar.models.library import Library, resolve_path
+
+
+class ModelHandlers:
+    """The Models family."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def methods(self) -> dict[str, Handler]:
+        return {"list_models": self.list_models, "inspect_model": self.inspect}
+
+    async def list_models(self, params: ListModels, call: Call) -> list[ModelInfo]:
+        return await anyio.to_thread.run_sync(self._library.list)
+
+    async def inspect(self, params: InspectModel, call: Call) -> ModelInspection:
+        return await anyio.to_thread.run_sync(lambda: gguf.inspect(resolve_path(params.path)))

@@ -1,0 +1,28 @@
+"""Resources."""
+
+from __future__ import annotations
+
+from sidecar.contract.resources import GetResources, Resources
+from sidecar.dispatch.call import Call
+from sidecar.dispatch.dispatcher import Handler
+from sidecar.engines.fleet import Fleet
+from sidecar.host.hardware import EngineProcess, ResourceMonitor
+
+
+class ResourceHandlers:
+    """The Resources family."""
+
+    def __init__(self, monitor: ResourceMonitor, fleet: Fleet) -> None:
+        self._monitor = monitor
+        self._fleet = fleet
+
+    def methods(self) -> dict[str, Handler]:
+        return {"get_resources": self.get}
+
+    async def get(self, params: GetResources, call: Call) -> Resources:
+        return await self.read()
+
+    async def read(self) -> Resources:
+        """A reading of the machine and its engines."""
+        running = [EngineProcess(s.server_id, s.pid) for s in self._fleet.all() if s.pid is not None]
+        return await self._monitor.read(running)

@@ -1,0 +1,115 @@
+"""What subscriptions show: changes of servers, sessions, logs and resources, put into a feed.
+
+Owns which source fills which topic. The feed keeps what the host has not read yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+import anyio.abc
+
+from sidecar.channels import LiveFeed
+from sidecar.chat.history import History
+from sidecar.contract.events import (
+    ResourcesEvent,
+    ServerEvent,
+    ServerRemovedEvent,
+    SessionDeletedEvent,
+    SessionEvent,
+    Topic,
+)
+from sidecar.contract.life import SubscribeOptions
+from sidecar.contract.logs import Level
+from sidecar.contract.resources import Resources
+from sidecar.contract.servers import ServerInfo
+from sidecar.contract.sessions import Session
+from sidecar.engines.fleet import Fleet
+from sidecar.logs.lines import LEVELS
+from sidecar.logs.store import LogStore, Source
+
+DEFAULT_INTERVAL_MS = 1000
+DEFAULT_MIN_LEVEL: Level = "info"
+
+Stop = Callable[[], object]
+
+
+class Topics:
+    """The sources of all topics."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        history: History,
+        logs: LogStore,
+        read_resources: Callable[[], Awaitable[Resources]],
+    ) -> None:
+        self._fleet = fleet
+        self._history = history
+        self._logs = logs
+        self._read_resources = read_resources
+        self._tasks: anyio.abc.TaskGroup
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Let subscriptions take readings; on leaving, none is taken any more."""
+        async with anyio.create_task_group() as self._tasks:
+            yield
+            self._tasks.cancel_scope.cancel()
+
+    def feed(self, feed: LiveFeed, topics: Sequence[Topic], options: SubscribeOptions | None) -> Stop:
+        """Fill a feed from these topics, beginning with the present state; returns what ends it."""
+        options = options or SubscribeOptions()
+        starts: dict[Topic, Callable[[], Stop]] = {
+            "servers": partial(self._servers, feed),
+            "sessions": partial(self._sessions, feed),
+            "logs": partial(self._log_lines, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
+            "resources": partial(self._resources, feed, options.interval_ms or DEFAULT_INTERVAL_MS),
+        }
+        stops = [starts[topic]() for topic in dict.fromkeys(topics)]
+        return lambda: [stop() for stop in stops]
+
+    def _servers(self, feed: LiveFeed) -> Stop:
+        def show(server_id: str, info: ServerInfo | None) -> None:
+            event = ServerRemovedEvent(server_id=server_id) if info is None else ServerEvent(server=info)
+            feed.put(("server", server_id), event)
+
+        for info in self._fleet.infos():
+            show(info.server_id, info)
+        return self._fleet.listen(show)
+
+    def _sessions(self, feed: LiveFeed) -> Stop:
+        def show(session_id: str, session: Session | None) -> None:
+            event = SessionDeletedEvent(session_id=session_id) if session is None else SessionEvent(session=session)
+            feed.put(("session", session_id), event)
+
+        return self._history.listen(show)
+
+    def _log_lines(self, feed: LiveFeed, source: str | None, min_level: Level) -> Stop:
+        least = LEVELS[min_level]
+
+        def show(one: Source, count: int) -> None:
+            if source is None or one.name == source:
+                feed.add_log_entries([e for e in one.newest(count) if LEVELS[e.level] >= least])
+
+        return self._logs.listen(show)
+
+    def _resources(self, feed: LiveFeed, interval_ms: int) -> Stop:
+        scope = anyio.CancelScope()
+
+        async def read_again_and_again() -> None:
+            dropped = 0
+            with scope:
+                while True:
+                    event = ResourcesEvent(resources=await self._read_resources(), dropped=dropped)
+                    unread = feed.put("resources", event)
+                    dropped = dropped + 1 if unread is not None else 0
+                    event.dropped = dropped
+                    await anyio.sleep(interval_ms / 1e3)
+
+        self._tasks.start_soon(read_again_and_again)
+        return scope.cancel

@@ -1,0 +1,17 @@
+"""Defects of ours: the details go to the log under an id, the host gets the id."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from sidecar.contract.errors import InternalError
+
+logger = logging.getLogger(__name__)
+
+
+def internal_error(error: BaseException) -> InternalError:
+    """Log an exception nobody foresaw, and the error to tell about it."""
+    error_id = secrets.token_hex(6)
+    logger.error("internal error %s", error_id, exc_info=error)
+    return InternalError(f"Something went wrong inside the sidecar (error {error_id}).", error_id=error_id)

@@ -1,0 +1,32 @@
+"""Small things to remember between runs, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from sidecar.storage.database import Database
+
+
+class Facts:
+    """Names and JSON values in the history file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, name: str) -> Any:
+        """The value of a name; `None` where there is none."""
+        row = await self._database.run(
+            lambda db: db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        )
+        return orjson.loads(row[0]) if row else None
+
+    async def set(self, name: str, value: Any) -> None:
+        """Remember a value."""
+        text = orjson.dumps(value).decode()
+        await self._database.run(
+            lambda db: db.execute(
+                "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)
+            )
+        )

@@ -1,0 +1,80 @@
+"""The Python client's generated methods send what the contract says."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.client.methods import ContractMethods, TurnEvent
+from sidecar.contract import METHODS, Method
+from sidecar.contract.chat import TurnResult
+
+SAMPLES = json.loads(
+    (Path(__file__).resolve().parents[2] / "ipc_schema" / "rust" / "tests" / "samples.json").read_text(encoding="utf-8")
+)
+CHANNEL_OF_ITS_OWN = {"subscribe", "unsubscribe", "preview_command"}
+"""Methods whose caller names the channel; the client names those of all others."""
+
+
+class Recorder(ContractMethods):
+    """Sends nothing; remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.request: tuple[str, dict[str, Any], Any, Any, Any] | None = None
+
+    async def _request(
+        self,
+        method: str,
+        params: dict[str, Any],
+        result: Any,
+        events: Any = None,
+        on_event: Callable[[Any], None] | None = None,
+    ) -> Any:
+        self.request = (method, params, result, events, on_event)
+        return "the answer"
+
+
+def called(method: Method, arguments: dict[str, Any]) -> tuple[Any, Recorder]:
+    recorder = Recorder()
+    function = getattr(recorder, method.name.removeprefix("rpc."))
+    return asyncio.run(function(**arguments)), recorder
+
+
+def sample_arguments(method: Method, params: dict[str, Any]) -> dict[str, Any]:
+    if method.name in CHANNEL_OF_ITS_OWN:
+        return params
+    return {name: value for name, value in params.items() if name != "channel"}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
+class TestEveryMethod:
+    def test_sends_what_was_given_under_its_own_name(self, method: Method) -> None:
+        for sample in SAMPLES["params"][method.name]:
+            arguments = sample_arguments(method, sample)
+            answer, recorder = called(method, arguments)
+            given = {name: value for name, value in arguments.items() if value is not None}
+            assert recorder.request is not None
+            assert recorder.request[:3] == (method.name, given, method.result)
+            assert answer == "the answer"
+
+    def test_takes_a_listener_where_it_streams(self, method: Method) -> None:
+        signature = inspect.signature(getattr(ContractMethods, method.name.removeprefix("rpc.")))
+        assert ("on_event" in signature.parameters) == method.streams
+        assert ("channel" in signature.parameters) == (method.name in CHANNEL_OF_ITS_OWN)
+
+    def test_has_the_contracts_docstring(self, method: Method) -> None:
+        doc = inspect.getdoc(getattr(ContractMethods, method.name.removeprefix("rpc."))) or ""
+        description = inspect.cleandoc(method.params.__doc__ or "")
+        assert " ".join(doc.split()).startswith(" ".join(description.split()))
+
+
+def test_a_listener_is_handed_over_with_the_type_of_its_events() -> None:
+    events: list[Any] = []
+    _, recorder = called(METHODS["send_message"], {"message": "Hello", "on_event": events.append})
+    assert recorder.request == ("send_message", {"message": "Hello"}, TurnResult, TurnEvent, events.append)

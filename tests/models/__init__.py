@@ -1,0 +1,1 @@
+"""Tests of the models layer, and the writer of GGUF files that other tests use, too."""
