@@ -26,11 +26,11 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Dispatcher, Handler
+from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.engines.discovery import Engines
 from sidecar.engines.fleet import Fleet
+from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.chat import ChatHandlers
 from sidecar.handlers.config import ConfigHandlers
 from sidecar.handlers.life import LifeHandlers
@@ -128,7 +128,7 @@ class App:
         deadline.start()
 
     async def _read_requests(self, dispatcher: Dispatcher) -> None:
-        await self._transport.serve(dispatcher.handle)
+        await self._transport.serve(dispatcher.handle, dispatcher.handle_oversize)
         if not self._stop.is_set():
             logger.info("the host is gone; stopping")
             dispatcher.host_is_gone()

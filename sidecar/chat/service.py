@@ -86,7 +86,7 @@ class Chat:
         session_id = params.session_id or new_id()
 
         async def prepare() -> Job:
-            said = await anyio.to_thread.run_sync(read_message, params.message, params.images, params.template)
+            said = await anyio.to_thread.run_sync(read_message, params.message or "", params.images, params.template)
             session = await self._history.find(session_id)
             history = await self._history.branch(session_id, session.head) if session else []
             parent = history[-1].message_id if history else None

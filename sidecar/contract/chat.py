@@ -7,11 +7,9 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from sidecar.contract.errors import (
-    Cancelled,
     ContextTooLong,
     EngineCrashed,
     EngineUnresponsive,
-    InvalidParams,
     NotSupported,
     QueueFull,
     ServerNotRunning,
@@ -32,6 +30,7 @@ from sidecar.contract.sessions import (
 )
 
 MessageContent = Text | Annotated[list[ContentPart], Meta(min_length=1, max_length=1000)]
+"""What is said: text, or content parts."""
 
 
 class ToolResult(Params, kw_only=True):
@@ -80,11 +79,12 @@ class SendMessage(TurnParams, kw_only=True):
     """
 
     message: Annotated[
-        MessageContent,
+        MessageContent | None,
         Meta(
             description="Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood."
+            " Needed, but for `tool_results`."
         ),
-    ]
+    ] = None
     session_id: Annotated[Uuid | None, Meta(description="Left out, or a UUID not seen yet: a new session is made.")] = (
         None
     )
@@ -95,7 +95,7 @@ class SendMessage(TurnParams, kw_only=True):
     ] = None
     tool_results: Annotated[
         list[ToolResult] | None,
-        Meta(description="Answers to the model's tool calls, in place of a message: leave `message` empty then."),
+        Meta(description="Answers to the model's tool calls, in place of a message."),
     ] = None
     template: Annotated[
         Annotated[str, Meta(max_length=1_000_000)] | None,
@@ -292,9 +292,7 @@ _TURN_ERRORS = (
     QueueFull,
     EngineCrashed,
     EngineUnresponsive,
-    Cancelled,
     NotSupported,
-    InvalidParams,
     StorageError,
 )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, StorageError
+from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
 from sidecar.contract.servers import EngineName, ServerSettings
 from sidecar.contract.sessions import ContextPolicy, SamplingParams
@@ -132,14 +132,14 @@ METHODS = (
         name="set_config",
         params=SetConfig,
         result=Config,
-        errors=(InvalidParams, DiskFull, PermissionDenied, StorageError),
+        errors=(DiskFull, PermissionDenied, StorageError),
         lane=_LANE,
     ),
     Method(
         name="reset_config",
         params=ResetConfig,
         result=Config,
-        errors=(InvalidParams, DiskFull, PermissionDenied, StorageError),
+        errors=(DiskFull, PermissionDenied, StorageError),
         lane=_LANE,
     ),
     Method(name="get_config_schema", params=GetConfigSchema, result=dict[str, Any]),

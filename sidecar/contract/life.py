@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from sidecar.contract.errors import DataDirLocked
+from sidecar.contract.errors import NotSupported
 from sidecar.contract.events import TOPIC_EVENTS, Topic
 from sidecar.contract.method import Method, Params, Result
 
@@ -134,7 +134,7 @@ class Unsubscribed(Result, kw_only=True):
 
 
 METHODS = (
-    Method(name="initialize", params=Initialize, result=InitializeResult, errors=(DataDirLocked,)),
+    Method(name="initialize", params=Initialize, result=InitializeResult, errors=(NotSupported,)),
     Method(name="ping", params=Ping, result=Literal["pong"]),
     Method(name="shutdown", params=Shutdown, result=None),
     Method(name="rpc.discover", params=Discover, result=dict[str, Any]),

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sidecar.contract.errors import InvalidParams
 from sidecar.contract.method import Method, Params, Result
 
 Level = Literal["debug", "info", "warning", "error"]
+"""How grave a line is, least first."""
 
 
 class LogEntry(Result, kw_only=True):
@@ -64,7 +64,7 @@ class ClearLogs(Params, kw_only=True):
 
 
 METHODS = (
-    Method(name="get_logs", params=GetLogs, result=LogPage, errors=(InvalidParams,)),
+    Method(name="get_logs", params=GetLogs, result=LogPage),
     Method(name="list_log_sources", params=ListLogSources, result=list[LogSource]),
-    Method(name="clear_logs", params=ClearLogs, result=None, errors=(InvalidParams,)),
+    Method(name="clear_logs", params=ClearLogs, result=None),
 )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sidecar.contract.errors import SidecarError
+from sidecar.contract.errors import Cancelled, DataDirLocked, InternalError, InvalidParams, Overloaded, SidecarError
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -62,6 +62,10 @@ class Lane:
 
     name: str
     key: str | None = None
+
+
+COMMON_ERRORS: tuple[type[SidecarError], ...] = (InvalidParams, InternalError, Cancelled, Overloaded, DataDirLocked)
+"""What every method can answer with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,11 @@ class ModelInspection(Result, kw_only=True):
     chat_template: str | None
     licence: str | None
     metadata: Annotated[
-        dict[str, Any], Meta(description='Every key and value; long arrays as {"array": type, "length": n}.')
+        dict[str, Any],
+        Meta(
+            description='Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all '
+            'as {"text_bytes": n}.'
+        ),
     ]
 
 

@@ -16,8 +16,8 @@ import orjson
 from sidecar.contract import FAMILIES, METHODS
 from sidecar.contract.errors import SidecarError, all_errors
 from sidecar.contract.life import CONTRACT_VERSION
-from sidecar.contract.method import Event, Method, Result
-from sidecar.contract.sessions import SessionExport
+from sidecar.contract.method import COMMON_ERRORS, Method
+from sidecar.contract.sessions import ExportedMessage, SessionExport
 
 REF_TEMPLATE = "#/components/schemas/{name}"
 
@@ -47,10 +47,10 @@ def schemas() -> dict[str, Any]:
     """JSON Schemas of every named type, by name."""
     types = [t for m in METHODS.values() for t in (m.params, m.result, *m.events)]
     _, components = msgspec.json.schema_components([*types, SessionExport], ref_template=REF_TEMPLATE)
-    for struct in (*_subclasses(Result), *_subclasses(Event)):
-        schema = components.get(struct.__name__)
-        if schema is not None:
-            _require_what_is_always_sent(struct, schema)
+    _, sent_by_hosts = msgspec.json.schema_components([m.params for m in METHODS.values()])
+    structs = {struct.__name__: struct for struct in _subclasses(msgspec.Struct)}
+    for name in components.keys() - sent_by_hosts.keys() - {SessionExport.__name__, ExportedMessage.__name__}:
+        _require_what_is_always_sent(structs[name], components[name])
     return dict(sorted(components.items()))
 
 
@@ -70,7 +70,7 @@ def _method(method: Method, family: str) -> dict[str, Any]:
         "paramStructure": "by-name",
         "params": list(_params(method)),
         "result": {"name": "result", "schema": schema_of(method.result)},
-        "errors": [{"$ref": f"#/components/errors/{e.name}"} for e in method.errors],
+        "errors": [{"$ref": f"#/components/errors/{e.name}"} for e in (*method.errors, *COMMON_ERRORS)],
     }
     if method.events:
         out["x-events"] = [schema_of(event) for event in method.events]
@@ -101,7 +101,7 @@ def _error(error: type[SidecarError]) -> dict[str, Any]:
 
 
 def _require_what_is_always_sent(struct: type[msgspec.Struct], schema: dict[str, Any]) -> None:
-    """A default in a result is a convenience of ours; for a host the member is always there, unless UNSET."""
+    """A default in what only we send is a convenience of ours: for a host the member is always there, unless UNSET."""
     tag = [struct.__struct_config__.tag_field] if struct.__struct_config__.tag is not None else []
     always = [f.encode_name for f in msgspec.structs.fields(struct) if f.default is not msgspec.UNSET]
     schema["required"] = [*tag, *always]

@@ -39,9 +39,9 @@ class GpuUse(Result, kw_only=True):
     index: int
     name: str
     uuid: str
-    total_bytes: int
-    used_bytes: int
-    free_bytes: int
+    total_bytes: Annotated[int | None, Meta(description="Its own memory; null where it shares the machine's.")]
+    used_bytes: int | None
+    free_bytes: int | None
     utilization_percent: float | None
     temperature_celsius: float | None
     power_watts: float | None

@@ -9,7 +9,6 @@ from msgspec import UNSET, Meta, UnsetType
 from sidecar.contract.errors import (
     EngineNotFound,
     EngineStartFailed,
-    InvalidParams,
     ModelInvalid,
     ModelNotFound,
     NotSupported,
@@ -28,11 +27,13 @@ EngineName = Literal["llama-server", "embedded", "llama-cpp-python"]
 `llama-cpp-python`: that project's `llama_cpp.server`."""
 
 ServerState = Literal["queued", "planning", "starting", "loading", "warming", "ready", "stopping", "stopped", "failed"]
+"""How far a server is. `stopped` and `failed` are its ends."""
 
 ServerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
 Channel = Annotated[str, Meta(min_length=1, max_length=200)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
+"""Types of the KV cache, in llama.cpp's names."""
 
 _SERVER_ID = Meta(description='Which server. Default "default".')
 CHANNEL = Meta(description="Name for this request's events, unique among the host's live channels.")
@@ -372,7 +373,6 @@ _START_ERRORS = (
     PathNotAllowed,
     PermissionDenied,
     PortInUse,
-    InvalidParams,
 )
 
 METHODS = (

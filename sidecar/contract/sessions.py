@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from sidecar.contract.errors import InvalidParams, SessionNotFound, StorageError
+from sidecar.contract.errors import SessionNotFound, StorageError
 from sidecar.contract.method import Lane, Method, Params, Result
+from sidecar.contract.servers import ServerId
 
 ContextPolicy = Literal["error", "drop_oldest", "keep_ends"]
 """What happens when a conversation outgrows the model's context. `error`: CONTEXT_TOO_LONG, nothing is sent.
@@ -94,6 +95,7 @@ class AudioPart(Params, tag_field="type", tag="input_audio", kw_only=True):
 
 
 ContentPart = TextPart | ImagePart | AudioPart
+"""A part of a message, as in OpenAI's API."""
 
 
 class ToolFunction(Result, kw_only=True):
@@ -185,8 +187,8 @@ class CreateSession(Params, kw_only=True):
         Annotated[str, Meta(max_length=500)] | None, Meta(description="Default: from the first user message.")
     ] = None
     system: Annotated[Text | None, Meta(description="System prompt. Default: the config's.")] = None
-    server_id: str | None = None
-    config: SessionConfig | None = None
+    server_id: Annotated[ServerId | None, Meta(description="The server to use. Default: the one ready.")] = None
+    config: Annotated[SessionConfig | None, Meta(description="Settings of this session. Default: none.")] = None
 
 
 class ListSessions(Params, kw_only=True):
@@ -241,7 +243,7 @@ class UpdateSession(Params, kw_only=True):
     session_id: Uuid
     title: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
     system: Annotated[Text | None, Meta(description='System prompt; "" removes it.')] = None
-    server_id: str | None = None
+    server_id: Annotated[ServerId | None, Meta(description="The server to use from now on.")] = None
     archived: bool | None = None
     config: Annotated[SessionConfig | None, Meta(description="Replaces the session's settings.")] = None
     branch: Annotated[Uuid | None, Meta(description="Id of a message: go on from its branch.")] = None
@@ -297,7 +299,7 @@ class ExportSession(Params, kw_only=True):
     """A session as text to keep: everything as JSON, or the branch in use as Markdown."""
 
     session_id: Uuid
-    format: Literal["json", "markdown"] | None = None
+    format: Annotated[Literal["json", "markdown"] | None, Meta(description="Default json.")] = None
 
 
 class ExportedSession(Result, kw_only=True):
@@ -349,7 +351,7 @@ class SessionExport(Struct, kw_only=True):
 
 
 METHODS = (
-    Method(name="create_session", params=CreateSession, result=Session, errors=(InvalidParams, StorageError)),
+    Method(name="create_session", params=CreateSession, result=Session, errors=(StorageError,)),
     Method(name="list_sessions", params=ListSessions, result=SessionPage, errors=(StorageError,)),
     Method(name="get_session", params=GetSession, result=Session, errors=(SessionNotFound,)),
     Method(name="get_messages", params=GetMessages, result=MessagePage, errors=(SessionNotFound,)),
@@ -376,5 +378,5 @@ METHODS = (
     ),
     Method(name="search_messages", params=SearchMessages, result=SearchPage, errors=(StorageError,)),
     Method(name="export_session", params=ExportSession, result=ExportedSession, errors=(SessionNotFound,)),
-    Method(name="import_session", params=ImportSession, result=Session, errors=(InvalidParams, StorageError)),
+    Method(name="import_session", params=ImportSession, result=Session, errors=(StorageError,)),
 )

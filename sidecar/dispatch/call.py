@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sidecar.channels import EventLog, EventSource
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.errors import Cancelled, InvalidParams, SidecarError
-from sidecar.transport.outbox import Channel, Outbox
+from sidecar.dispatch.outbox import Channel, Outbox
 
 
 class Channels:
@@ -19,7 +19,7 @@ class Channels:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._live: dict[str, Channel | None] = {}
-        self._subscriptions: dict[str, Callable[[], None]] = {}
+        self._subscriptions: dict[str, Callable[[], object]] = {}
 
     def reserve(self, name: str) -> None:
         """Claim a name.
@@ -49,12 +49,18 @@ class Channels:
             self._outbox.end_channel(channel, _final_event(error))
         # Without an error the source has written its last event; it waits in the outbox, before the response.
 
-    def keep(self, name: str, stop: Callable[[], None]) -> None:
-        """Let a channel outlive its request, until `release`; `stop` makes its source write the last event."""
-        self._subscriptions[name] = stop
+    def subscribe(self, name: str, source: EventSource, stop: Callable[[], object]) -> None:
+        """Open a channel that outlives its request, until `unsubscribe`.
 
-    def release(self, name: str) -> bool:
-        """End a kept channel; False where there is none of this name."""
+        Raises:
+            InvalidParams: the host has a live channel of this name.
+        """
+        self.reserve(name)
+        self._subscriptions[name] = stop
+        self.open(name, source)
+
+    def unsubscribe(self, name: str) -> bool:
+        """Have a subscription's source write its last event; False where there is none of this name."""
         stop = self._subscriptions.pop(name, None)
         if stop is None:
             return False
@@ -72,17 +78,22 @@ class Channels:
         self._subscriptions.clear()
 
 
-class Call:
-    """What a handler may do beside returning a result."""
+class RequestCall:
+    """`handlers.call.Call` for one request."""
 
     def __init__(self, channels: Channels, channel: str | None) -> None:
-        self.channels = channels
+        self._channels = channels
         self._channel = channel
 
     def follow(self, source: EventSource, *, after_seq: int = 0) -> None:
-        """Show a source's events on the request's channel, if it has one."""
         if self._channel is not None:
-            self.channels.open(self._channel, source, after_seq=after_seq)
+            self._channels.open(self._channel, source, after_seq=after_seq)
+
+    def subscribe(self, channel: str, source: EventSource, stop: Callable[[], object]) -> None:
+        self._channels.subscribe(channel, source, stop)
+
+    def unsubscribe(self, channel: str) -> bool:
+        return self._channels.unsubscribe(channel)
 
 
 def _final_event(error: SidecarError) -> ErrorEvent | CancelledEvent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -32,20 +32,17 @@ from sidecar.contract.errors import (
     SidecarError,
 )
 from sidecar.dispatch import envelope
-from sidecar.dispatch.call import Call, Channels
+from sidecar.dispatch.call import Channels, RequestCall
 from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, Request, RequestId
 from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.lanes import Lanes
-from sidecar.transport.framing import Oversize
-from sidecar.transport.outbox import Outbox
+from sidecar.dispatch.outbox import Outbox
+from sidecar.handlers.call import Handler
 
 logger = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 1024
 """Requests of one host under way at once; beyond, OVERLOADED. Sixteen times the 64 streams we plan for."""
-
-Handler = Callable[[Any, Call], Awaitable[Any]]
-"""What carries out a method: converted parameters and the call in, the result out; failures are raised."""
 
 
 class Dispatcher:
@@ -64,11 +61,8 @@ class Dispatcher:
             name: functools.partial(self._carry_out, METHODS[name], handler) for name, handler in handlers.items()
         }
 
-    def handle(self, line: bytes | Oversize) -> None:
+    def handle(self, line: bytes) -> None:
         """Take in a line. Never waits: what takes time goes on in a task of its own."""
-        if isinstance(line, Oversize):
-            self._reject(Rejected(None, ParseError("The line is too long; it was skipped.", hint=_OVERSIZE_HINT)))
-            return
         try:
             value = envelope.parse(line)
         except ParseError as error:
@@ -78,6 +72,10 @@ class Dispatcher:
             self._handle_batch(value)
         else:
             self._start(value, self._outbox.send)
+
+    def handle_oversize(self) -> None:
+        """Answer a line that was too long to be kept."""
+        self._reject(Rejected(None, ParseError("The line is too long; it was skipped.", hint=_OVERSIZE_HINT)))
 
     def host_is_gone(self) -> None:
         """Stop telling the host anything, and end its subscriptions."""
@@ -161,11 +159,11 @@ class Dispatcher:
         """Run a handler, with the request's channel reserved before and ended after."""
         name: str | None = getattr(params, "channel", None) if method.streams else None
         if name is None or method.name == "subscribe":  # a subscription's channel outlives its request
-            return await handler(params, Call(self._channels, name))
+            return await handler(params, RequestCall(self._channels, name))
         self._channels.reserve(name)
         error: SidecarError | None = None
         try:
-            return await handler(params, Call(self._channels, name))
+            return await handler(params, RequestCall(self._channels, name))
         except Exception as exc:  # noqa: BLE001 - mapped, and raised again
             error = as_sidecar_error(exc)
             raise error from None

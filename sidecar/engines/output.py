@@ -70,10 +70,11 @@ class Output:
     @property
     def gpu_layers(self) -> int | None:
         """Layers that really are on a GPU: llama.cpp says "offloaded" also where there is no GPU to take them."""
-        if self.offloaded is None:
+        if not self.device_mib:
             return None
-        on_gpu = any(not _CPU_DEVICES.match(device.encode()) for device in self.device_mib)
-        return self.offloaded[0] if on_gpu else 0
+        if all(_CPU_DEVICES.match(device.encode()) for device in self.device_mib):
+            return 0
+        return self.offloaded[0] if self.offloaded else None
 
     @property
     def total_layers(self) -> int | None:

@@ -14,6 +14,9 @@ from sidecar.logs.store import Source
 LEAST_STEP = 0.01
 """Progress told to a host, in steps of one percent: a load says it hundreds of times."""
 
+SILENT_SECONDS = 1.0
+"""A load that has told no progress for so long is shown without one."""
+
 LEAST_ETA_PROGRESS = 0.05
 """No estimate before so much is done: the first bytes say nothing about the rest."""
 
@@ -28,9 +31,16 @@ class LoadClock:
     """The pace of one load."""
 
     def __init__(self) -> None:
-        self.told = False
         self._started = time.monotonic()
         self._last = -1.0
+        self._said_silent = False
+
+    def is_silent(self) -> bool:
+        """Whether the engine has told no progress for so long that it may never; true once."""
+        if self._said_silent or time.monotonic() - self._started < SILENT_SECONDS:
+            return False
+        self._said_silent = True
+        return True
 
     def advance(self, progress: float) -> bool:
         """Whether a host should be told of this progress."""

@@ -297,20 +297,19 @@ class Server:
         output = process.output
         if output.warming or output.ready:
             if self.state == "loading":
+                if output.progress is not None and clock.advance(1.0):
+                    self.events.append(StartLoading(stage=output.progress.stage, progress=1.0))
                 self._set("warming")
                 self.events.append(StartWarming())
-        elif self.state == "loading":
-            progress = output.progress
-            if progress is None:
-                if not clock.told:
-                    clock.told = True
-                    self.events.append(StartLoading(stage="text_model", progress=None))
-            elif clock.advance(progress.value):
-                eta = clock.eta_ms(progress.value)
-                event = StartLoading(stage=progress.stage, progress=round(progress.value, 4))
-                if eta is not None:
-                    event.eta_ms = eta
-                self.events.append(event, replaces=True)
+        elif output.progress is None:
+            if clock.is_silent():
+                self.events.append(StartLoading(stage="text_model", progress=None), replaces=True)
+        elif clock.advance(output.progress.value):
+            progress = output.progress.value
+            event = StartLoading(stage=output.progress.stage, progress=round(progress, 4))
+            if (eta := clock.eta_ms(progress)) is not None:
+                event.eta_ms = eta
+            self.events.append(event, replaces=True)
 
     def _address(self, process: EngineProcess) -> str | None:
         endpoint = self._endpoint

@@ -21,8 +21,7 @@ from sidecar.contract.chat import (
     TokenCount,
     TurnResult,
 )
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
+from sidecar.handlers.call import Call, Handler
 
 
 class ChatHandlers:

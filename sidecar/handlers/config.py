@@ -8,8 +8,7 @@ from typing import Any
 import anyio.to_thread
 
 from sidecar.contract.config import Config, GetConfig, GetConfigSchema, ResetConfig, SetConfig
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
+from sidecar.handlers.call import Call, Handler
 from sidecar.storage import config as config_file
 from sidecar.storage.config import ConfigFile
 

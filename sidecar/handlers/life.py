@@ -28,8 +28,7 @@ from sidecar.contract.life import (
     Unsubscribe,
     Unsubscribed,
 )
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
+from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.topics import Topics
 
 
@@ -96,7 +95,6 @@ class LifeHandlers:
     async def subscribe(self, params: Subscribe, call: Call) -> Subscription:
         if self._topics is None:
             raise NotSupported("There is nothing to subscribe to without a data folder.")
-        call.channels.reserve(params.channel)
         feed = LiveFeed(lambda entries, dropped: LogsEvent(entries=entries, dropped=dropped))
         stop_sources = self._topics.feed(feed, params.topics, params.options)
 
@@ -104,9 +102,8 @@ class LifeHandlers:
             stop_sources()
             feed.close(SubscriptionDone())
 
-        call.channels.keep(params.channel, stop)
-        call.follow(feed)
+        call.subscribe(params.channel, feed, stop)
         return Subscription(channel=params.channel, topics=params.topics)
 
     async def unsubscribe(self, params: Unsubscribe, call: Call) -> Unsubscribed:
-        return Unsubscribed(channel=params.channel, found=call.channels.release(params.channel))
+        return Unsubscribed(channel=params.channel, found=call.unsubscribe(params.channel))

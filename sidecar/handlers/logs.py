@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sidecar.contract.logs import ClearLogs, GetLogs, ListLogSources, LogPage, LogSource
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
+from sidecar.handlers.call import Call, Handler
 from sidecar.logs.store import LogStore
 
 DEFAULT_LOG_LINES = 500

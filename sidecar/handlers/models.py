@@ -5,8 +5,7 @@ from __future__ import annotations
 import anyio.to_thread
 
 from sidecar.contract.models import InspectModel, ListModels, ModelInfo, ModelInspection
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
+from sidecar.handlers.call import Call, Handler
 from sidecar.models import gguf
 from sidecar.models.library import Library, resolve_path
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from sidecar.contract.resources import GetResources, Resources
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
 from sidecar.engines.fleet import Fleet
+from sidecar.handlers.call import Call, Handler
 from sidecar.host.hardware import EngineProcess, ResourceMonitor
 
 

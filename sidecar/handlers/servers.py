@@ -31,12 +31,11 @@ from sidecar.contract.servers import (
     StopLlamaServer,
     SwitchModel,
 )
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
 from sidecar.engines.discovery import Engines
 from sidecar.engines.fleet import Fleet
 from sidecar.engines.link import EngineLink
 from sidecar.engines.server import Server
+from sidecar.handlers.call import Call, Handler
 from sidecar.servers.planner import Planner
 
 

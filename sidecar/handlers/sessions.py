@@ -25,8 +25,7 @@ from sidecar.contract.sessions import (
     SessionPage,
     UpdateSession,
 )
-from sidecar.dispatch.call import Call
-from sidecar.dispatch.dispatcher import Handler
+from sidecar.handlers.call import Call, Handler
 
 
 class SessionHandlers:

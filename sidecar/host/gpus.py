@@ -208,7 +208,7 @@ class _Driver:
 def _read_gpu(nvml: Nvml, index: int, driver_version: str | None, memory_by_pid: dict[int, int]) -> GpuUse:
     """One GPU; what its processes use is added to `memory_by_pid`."""
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    memory = _value(nvml, partial(nvml.nvmlDeviceGetMemoryInfo, handle))
     rates = _value(nvml, partial(nvml.nvmlDeviceGetUtilizationRates, handle))
     milliwatts = _value(nvml, partial(nvml.nvmlDeviceGetPowerUsage, handle))
     celsius = _value(nvml, partial(nvml.nvmlDeviceGetTemperature, handle, _SENSOR_OF_THE_CHIP))
@@ -216,9 +216,9 @@ def _read_gpu(nvml: Nvml, index: int, driver_version: str | None, memory_by_pid:
         index=index,
         name=nvml.nvmlDeviceGetName(handle),
         uuid=nvml.nvmlDeviceGetUUID(handle),
-        total_bytes=memory.total,
-        used_bytes=memory.used,
-        free_bytes=memory.free,
+        total_bytes=None if memory is None else memory.total,
+        used_bytes=None if memory is None else memory.used,
+        free_bytes=None if memory is None else memory.free,
         utilization_percent=None if rates is None else float(rates.gpu),
         temperature_celsius=None if celsius is None else float(celsius),
         power_watts=None if milliwatts is None else milliwatts / 1000,

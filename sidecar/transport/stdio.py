@@ -19,8 +19,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+from sidecar.dispatch.outbox import Outbox
 from sidecar.transport.framing import MAX_LINE_BYTES, LineFramer, Oversize
-from sidecar.transport.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +61,10 @@ class StdioTransport:
         self._drained.set()
         self._poll = _writability_poll(write_fd)
 
-    async def serve(self, on_line: Callable[[bytes | Oversize], None]) -> None:
+    async def serve(self, on_line: Callable[[bytes], None], on_oversize: Callable[[], None]) -> None:
         """Give every line to `on_line` until the host closes its end. Returns at end-of-file or a broken pipe."""
         self._loop = asyncio.get_running_loop()
-        self._on_line = on_line
+        self._on_line, self._on_oversize = on_line, on_oversize
         for target, name in ((self._read, "wire-reader"), (self._write, "wire-writer")):
             threading.Thread(target=target, name=name, daemon=True).start()
         await self._ended.wait()
@@ -98,8 +98,13 @@ class StdioTransport:
                 logger.warning("the host closed stdin in the middle of a line; that line was not executed")
             self._ended.set()
             return
+        if self._ended.is_set():
+            return
         for line in self._framer.feed(chunk):
-            self._on_line(line)
+            if isinstance(line, Oversize):
+                self._on_oversize()
+            else:
+                self._on_line(line)
         self._owed_credits += 1
         self._pay_credits()
 

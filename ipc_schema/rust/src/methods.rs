@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "7046d361223dba766df88aca70ebb7d03c1c7b9b59f983f8631a12e508e96018";
+pub const CONTRACT_HASH: &str = "afd1d1f4d0a2509d9782679be4117bab609d3b1c395b5cb626b8a24b6e0b9b8c";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -76,6 +76,7 @@ impl AudioPart {
     }
 }
 
+/// Types of the KV cache, in llama.cpp's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CacheType {
     #[serde(rename = "f32")]
@@ -300,6 +301,7 @@ pub struct Config {
     pub chat_presets: Option<BTreeMap<String, ChatPreset>>,
 }
 
+/// A part of a message, as in OpenAI's API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ContentPart {
@@ -397,8 +399,10 @@ pub struct CreateSession {
     /// System prompt. Default: the config's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// The server to use. Default: the one ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
+    /// Settings of this session. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<SessionConfig>,
 }
@@ -635,6 +639,7 @@ pub struct ErrorEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExportSession {
     pub session_id: String,
+    /// Default json.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<ExportSessionFormat>,
 }
@@ -852,9 +857,10 @@ pub struct GpuUse {
     pub index: i64,
     pub name: String,
     pub uuid: String,
-    pub total_bytes: i64,
-    pub used_bytes: i64,
-    pub free_bytes: i64,
+    /// Its own memory; null where it shares the machine's.
+    pub total_bytes: Option<i64>,
+    pub used_bytes: Option<i64>,
+    pub free_bytes: Option<i64>,
     pub utilization_percent: Option<f64>,
     pub temperature_celsius: Option<f64>,
     pub power_watts: Option<f64>,
@@ -995,6 +1001,7 @@ pub struct IsLlamaRunning {
     pub server_id: Option<String>,
 }
 
+/// How grave a line is, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Level {
     #[serde(rename = "debug")]
@@ -1152,6 +1159,7 @@ pub struct Message {
     pub siblings: Vec<String>,
 }
 
+/// What is said: text, or content parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum MessageContent {
@@ -1273,7 +1281,7 @@ pub struct ModelInspection {
     pub vocabulary: Option<i64>,
     pub chat_template: Option<String>,
     pub licence: Option<String>,
-    /// Every key and value; long arrays as {"array": type, "length": n}.
+    /// Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}.
     pub metadata: Map<String, Value>,
 }
 
@@ -1687,7 +1695,7 @@ pub struct SearchPage {
 ///
 /// Messages to one session are answered in the order they came. The user's message is kept before the first
 /// event that comes from the engine is sent, the answer before `done`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SendMessage {
     /// 0 always takes the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1737,8 +1745,9 @@ pub struct SendMessage {
     /// Name for this request's events, unique among the host's live channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// Text or content parts. The one-string form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is understood.
-    pub message: MessageContent,
+    /// Text or content parts. The one-string form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is understood. Needed, but for `tool_results`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageContent>,
     /// Left out, or a UUID not seen yet: a new session is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
@@ -1748,42 +1757,12 @@ pub struct SendMessage {
     /// Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<String>>,
-    /// Answers to the model's tool calls, in place of a message: leave `message` empty then.
+    /// Answers to the model's tool calls, in place of a message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_results: Option<Vec<ToolResult>>,
     /// A text with {message} in it, in whose place the message is put.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-}
-
-impl SendMessage {
-    /// What must be given; everything else is left to its default.
-    pub fn new(message: impl Into<MessageContent>) -> Self {
-        Self {
-            temperature: None,
-            top_p: None,
-            top_k: None,
-            min_p: None,
-            max_tokens: None,
-            repeat_penalty: None,
-            seed: None,
-            stop: None,
-            server_id: None,
-            tools: None,
-            tool_choice: None,
-            response_format: None,
-            reasoning: None,
-            preset: None,
-            context_policy: None,
-            channel: None,
-            message: message.into(),
-            session_id: None,
-            system: None,
-            images: None,
-            tool_results: None,
-            template: None,
-        }
-    }
 }
 
 /// Start settings where none are given.
@@ -1991,6 +1970,7 @@ pub enum ServerSettingsFlashAttnName {
     Newer,
 }
 
+/// How far a server is. `stopped` and `failed` are its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ServerState {
     #[serde(rename = "queued")]
@@ -2651,6 +2631,7 @@ pub struct UpdateSession {
     /// System prompt; "" removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// The server to use from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "7046d361223dba766df88aca70ebb7d03c1c7b9b59f983f8631a12e508e96018";
+export const CONTRACT_HASH = "afd1d1f4d0a2509d9782679be4117bab609d3b1c395b5cb626b8a24b6e0b9b8c";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

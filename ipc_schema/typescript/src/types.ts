@@ -1,5 +1,6 @@
 // Generated from sidecar/contract by build/schema/generate.py. Do not edit.
 
+/** Types of the KV cache, in llama.cpp's names. */
 export type CacheType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0" | "q4_1" | "iq4_nl" | "q5_0" | "q5_1";
 
 /** Why an engine did not start or did not stay, decided from its exit code and the end of its log. */
@@ -15,6 +16,7 @@ export type Cause =
   | "TIMEOUT"
   | "UNKNOWN";
 
+/** A part of a message, as in OpenAI's API. */
 export type ContentPart = TextPart | ImagePart | AudioPart;
 
 /**
@@ -30,10 +32,13 @@ export type ContextPolicy = "error" | "drop_oldest" | "keep_ends";
  */
 export type EngineName = "llama-server" | "embedded" | "llama-cpp-python";
 
+/** How grave a line is, least first. */
 export type Level = "debug" | "info" | "warning" | "error";
 
+/** What is said: text, or content parts. */
 export type MessageContent = string | ContentPart[];
 
+/** How far a server is. `stopped` and `failed` are its ends. */
 export type ServerState =
   | "queued"
   | "planning"
@@ -93,15 +98,15 @@ export interface SendMessage {
   context_policy?: ContextPolicy | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
-  /** Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood. */
-  message: MessageContent;
+  /** Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood. Needed, but for `tool_results`. */
+  message?: MessageContent | null | undefined;
   /** Left out, or a UUID not seen yet: a new session is made. */
   session_id?: string | null | undefined;
   /** System prompt; kept as the session's from now on. */
   system?: string | null | undefined;
   /** Images for a vision model: data: URLs, bare base64, or absolute paths of image files. */
   images?: string[] | null | undefined;
-  /** Answers to the model's tool calls, in place of a message: leave `message` empty then. */
+  /** Answers to the model's tool calls, in place of a message. */
   tool_results?: ToolResult[] | null | undefined;
   /** A text with {message} in it, in whose place the message is put. */
   template?: string | null | undefined;
@@ -758,7 +763,7 @@ export interface ModelInspection {
   vocabulary: number | null;
   chat_template: string | null;
   licence: string | null;
-  /** Every key and value; long arrays as {"array": type, "length": n}. */
+  /** Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}. */
   metadata: Record<string, unknown>;
 }
 
@@ -790,9 +795,10 @@ export interface GpuUse {
   index: number;
   name: string;
   uuid: string;
-  total_bytes: number;
-  used_bytes: number;
-  free_bytes: number;
+  /** Its own memory; null where it shares the machine's. */
+  total_bytes: number | null;
+  used_bytes: number | null;
+  free_bytes: number | null;
   utilization_percent: number | null;
   temperature_celsius: number | null;
   power_watts: number | null;
@@ -1377,7 +1383,9 @@ export interface CreateSession {
   title?: string | null | undefined;
   /** System prompt. Default: the config's. */
   system?: string | null | undefined;
+  /** The server to use. Default: the one ready. */
   server_id?: string | null | undefined;
+  /** Settings of this session. Default: none. */
   config?: SessionConfig | null | undefined;
 }
 
@@ -1455,6 +1463,7 @@ export interface UpdateSession {
   title?: string | null | undefined;
   /** System prompt; "" removes it. */
   system?: string | null | undefined;
+  /** The server to use from now on. */
   server_id?: string | null | undefined;
   archived?: boolean | null | undefined;
   /** Replaces the session's settings. */
@@ -1511,6 +1520,7 @@ export interface SearchPage {
 /** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
 export interface ExportSession {
   session_id: string;
+  /** Default json. */
   format?: "json" | "markdown" | null | undefined;
 }
 

@@ -1,0 +1,35 @@
+"""What a handler is, and what it may do beside returning a result.
+
+Owns the words between dispatch and handlers: neither knows the other's insides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from sidecar.channels import EventSource
+
+
+class Call(Protocol):
+    """A request under way."""
+
+    def follow(self, source: EventSource, *, after_seq: int = 0) -> None:
+        """Show a source's events on the request's channel, if it has one. The source writes the last event."""
+        ...
+
+    def subscribe(self, channel: str, source: EventSource, stop: Callable[[], object]) -> None:
+        """Show a source on a channel that outlives the request; `stop` makes the source write its last event.
+
+        Raises:
+            InvalidParams: the host has a live channel of this name.
+        """
+        ...
+
+    def unsubscribe(self, channel: str) -> bool:
+        """End a subscription; False where there is none on this channel."""
+        ...
+
+
+Handler = Callable[[Any, Call], Awaitable[Any]]
+"""What carries out a method: converted parameters and the call in, the result out; failures are raised."""
