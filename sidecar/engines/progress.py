@@ -35,9 +35,9 @@ class LoadClock:
         self._last = -1.0
         self._said_silent = False
 
-    def is_silent(self) -> bool:
-        """Whether the engine has told no progress for so long that it may never; true once."""
-        if self._said_silent or time.monotonic() - self._started < SILENT_SECONDS:
+    def is_silent(self, *, now: bool = False) -> bool:
+        """Whether the engine has told no progress for so long that it may never, or until `now`; true once."""
+        if self._said_silent or not (now or time.monotonic() - self._started >= SILENT_SECONDS):
             return False
         self._said_silent = True
         return True

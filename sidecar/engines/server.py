@@ -244,6 +244,7 @@ class Server:
                 if link is not None and (process.output.ready or not process.output.supervised):
                     status, _ = await link.health()
                     if status == 200:
+                        self._tell_progress(process, clock, at_end=True)
                         return link
                 if await self._next_news() or await signs.seen():
                     last_sign = time.monotonic()
@@ -293,7 +294,8 @@ class Server:
             return Endpoint(socket_path=self._runtime_dir / f"{secrets.token_hex(4)}.sock")
         return Endpoint()
 
-    def _tell_progress(self, process: EngineProcess, clock: LoadClock) -> None:
+    def _tell_progress(self, process: EngineProcess, clock: LoadClock, *, at_end: bool = False) -> None:
+        """Tell hosts how far the load is; at its end also what came too fast to be seen on the way."""
         output = process.output
         if output.warming or output.ready:
             if self.state == "loading":
@@ -302,7 +304,7 @@ class Server:
                 self._set("warming")
                 self.events.append(StartWarming())
         elif output.progress is None:
-            if clock.is_silent():
+            if clock.is_silent(now=at_end):
                 self.events.append(StartLoading(stage="text_model", progress=None), replaces=True)
         elif clock.advance(output.progress.value):
             progress = output.progress.value

@@ -265,12 +265,13 @@ async def test_process_memory_that_the_driver_keeps_to_itself_is_left_out(
     assert (await make_reader().read()).memory_by_pid == {2: 8}
 
 
-async def test_a_gpu_that_does_not_tell_its_memory_is_left_out_and_named(
+async def test_a_gpu_that_shares_the_machines_memory_tells_none_of_its_own(
     make_reader: MakeReader, nvml: FakeNvml
 ) -> None:
     nvml.errors["memory"] = NOT_SUPPORTED
     assert await make_reader().read() == GpuReading(
-        status=GpuStatus(state="ok", message="GPU 0 can not be read: error 3.")
+        status=GpuStatus(state="ok", message="1 GPU."),
+        gpus=[gpu(total_bytes=None, used_bytes=None, free_bytes=None)],
     )
 
 

@@ -1,0 +1,365 @@
+"""A llama-server without a model, with faults on demand: a real process for tests, standard library only.
+
+Speaks as much of llama-server's HTTP API and of its supervised child mode as the sidecar uses. A token is a word.
+Faults of the process are command-line flags (see FAULTS); what an answer does is said by the message itself:
+
+    tokens=50       answer with 50 words: w1 w2 … (default 8)
+    delay=0.01      seconds before each
+    reasoning=3     think 3 words first
+    tool=get_time   ask for a function call instead
+    hold-after=5    stop after 5 words until POST /release or the client hangs up
+    die-after=5     exit with code 42 after 5 words
+    stall-after=5   stop after 5 words and never go on
+    garbage-after=5 send something that is no event after 5 words
+    error-after=5   send an error event after 5 words
+    text=…          answer with this text (to the end of the message), a word at a time
+
+`install(folder)` puts it there as a program named llama-server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+FAULTS = {
+    "--ready-after": "N  seconds of loading before it is ready",
+    "--never-ready": "load for ever",
+    "--unsupervised": "tell no progress on stdout: an older build",
+    "--stdout-progress": "N  steps of progress to tell",
+    "--ignore-term": "do not end on SIGTERM or when stdin ends",
+    "--fork-grandchild": "start a process of its own that outlives it",
+    "--abort-on-load": "SIGABRT while loading",
+    "--exit-on-load": "N  exit with this code while loading",
+    "--say-on-load": "TEXT  a line of log while loading",
+    "--flood-stderr": "N  lines of log while loading",
+    "--flood-endless": "N  bytes of log without an LF while loading",
+    "--split-utf8": "send answers in pieces of one byte",
+    "--no-slots": "do not tell which slots are busy",
+    "--pid-file": "PATH  write the pids of itself and its grandchild there",
+}
+
+HELP = """\
+----- common params -----
+
+-h,    --help, --usage                  print usage and exit
+--version                               show version and build info
+-m,    --model FNAME                    model path to load
+-a,    --alias STRING                   set model name aliases
+-c,    --ctx-size N                     size of the prompt context
+-np,   --parallel N                     number of server slots
+-t,    --threads N                      number of CPU threads
+-ngl,  --gpu-layers, --n-gpu-layers N   max. number of layers to store in VRAM, either an exact number,
+                                        'auto', or 'all' (default: auto)
+--list-devices                          print list of available devices and exit
+--host HOST                             ip address to listen, or bind to an UNIX socket if the address ends with .sock
+--port PORT                             port to listen
+"""
+
+
+class Engine:
+    """The faults, the slots and the answers."""
+
+    def __init__(self, flags: dict[str, str]) -> None:
+        self.flags = flags
+        self.context = int(flags.get("--ctx-size", "4096"))
+        self.slots = int(flags.get("--parallel", "1"))
+        self.busy = 0
+        self.ready = False
+        self.released = asyncio.Event()
+        self.requests: list[dict[str, Any]] = []
+
+    async def serve(self) -> None:
+        """Load, then answer until the end of stdin or SIGTERM."""
+        self.write_pids()
+        if "--ignore-term" in self.flags:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        host = self.flags["--host"]
+        if host.endswith(".sock"):
+            server = await asyncio.start_unix_server(self.handle, host)
+            address = f"unix://{host}"
+        else:
+            try:
+                server = await asyncio.start_server(self.handle, host, int(self.flags["--port"]))
+            except OSError:
+                log(f"E srv         start: couldn't bind HTTP server socket, hostname: {host}")
+                sys.exit(1)
+            address = f"http://{host}:{server.sockets[0].getsockname()[1]}"
+        await self.load()
+        self.ready = True
+        log(f"I srv  llama_server: listening on {address}")
+        if "--unsupervised" not in self.flags:
+            state("ready", {})
+        async with server:
+            await server.serve_forever()
+
+    async def load(self) -> None:
+        for _ in range(int(self.flags.get("--flood-stderr", "0"))):
+            log("I noise " + "x" * 60)
+        if size := int(self.flags.get("--flood-endless", "0")):
+            sys.stderr.write("y" * size)
+            sys.stderr.flush()
+        if text := self.flags.get("--say-on-load"):
+            log(text)
+        steps = int(self.flags.get("--stdout-progress", "4"))
+        pause = float(self.flags.get("--ready-after", "0")) / (steps + 1)
+        for step in range(steps + 1):
+            if "--unsupervised" not in self.flags:
+                state("loading", {"stages": ["text_model"], "current": "text_model", "value": step / steps})
+            await asyncio.sleep(pause)
+        if "--abort-on-load" in self.flags:
+            os.abort()
+        if code := self.flags.get("--exit-on-load"):
+            sys.exit(int(code))
+        if "--never-ready" in self.flags:
+            await asyncio.Event().wait()
+
+    def write_pids(self) -> None:
+        pids = [os.getpid()]
+        if "--fork-grandchild" in self.flags:
+            sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
+            pids.append(subprocess.Popen([sys.executable, "-c", sleeper]).pid)
+        if path := self.flags.get("--pid-file"):
+            Path(path).write_text(json.dumps(pids))
+
+    # --- HTTP ----------------------------------------------------------------------------------------------
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection; several requests after each other."""
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                line, *headers = head.decode().split("\r\n")
+                verb, path, _ = line.split(" ")
+                fields = {h.split(":")[0].lower(): h.split(":", 1)[1].strip() for h in headers if ":" in h}
+                body = await reader.readexactly(int(fields.get("content-length", "0")))
+                await self.answer(verb, path, fields, json.loads(body or b"null"), reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def answer(
+        self,
+        verb: str,
+        path: str,
+        fields: dict[str, str],
+        body: Any,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        key = os.environ.get("LLAMA_API_KEY")
+        status, reply = 200, self.reply(path, body)
+        if path == "/health":
+            if not self.ready:
+                status, reply = 503, error("Loading model", "unavailable_error")
+        elif key and fields.get("authorization") != f"Bearer {key}":
+            status, reply = 401, error("Invalid API Key", "authentication_error")
+        elif path == "/v1/chat/completions":
+            self.requests.append(body)
+            tokens = prompt_tokens(body)
+            if tokens < self.context:
+                await self.chat(body, tokens, reader, writer)
+            status, reply = 400, error("request exceeds the available context size", "exceed_context_size_error")
+            reply["error"] |= {"n_prompt_tokens": tokens, "n_ctx": self.context}
+        elif reply is None:
+            status, reply = 404, error("File Not Found", "not_found_error")
+        data = json.dumps(reply).encode()
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n" % status)
+        writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(data), data))
+        await writer.drain()
+
+    def reply(self, path: str, body: Any) -> Any:
+        """What the small questions are answered with; nothing for a path that there is not."""
+        if path == "/health":
+            return {"status": "ok"}
+        if path == "/props":
+            settings = {"n_ctx": self.context}
+            return {"default_generation_settings": settings, "total_slots": self.slots, "build_info": "fake"}
+        if path == "/slots" and "--no-slots" not in self.flags:
+            return [{"id": i, "is_processing": i < self.busy} for i in range(self.slots)]
+        if path == "/tokenize":
+            return {"tokens": list(range(count(body["content"])))}
+        if path == "/v1/chat/completions/input_tokens":
+            return {"input_tokens": prompt_tokens(body)}
+        if path == "/requests":
+            return self.requests
+        if path == "/release":
+            self.released.set()
+            return {}
+        return None
+
+    async def chat(
+        self, body: dict[str, Any], tokens: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Stream an answer; a client that hangs up ends it."""
+        self.busy += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        stream = asyncio.create_task(self.stream(body, tokens, writer))
+        hung_up = asyncio.create_task(reader.read(1))
+        try:
+            await asyncio.wait([stream, hung_up], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stream.cancel()
+            hung_up.cancel()
+            self.busy -= 1
+        raise ConnectionError("the answer is over")
+
+    async def stream(self, body: dict[str, Any], tokens: int, writer: asyncio.StreamWriter) -> None:
+        said = last_text(body)
+        how = dict(re.findall(r"(\S+?)=(\S+)", said))
+        words = [f"w{i} " for i in range(1, int(how.get("tokens", "8")) + 1)]
+        if "text=" in said:
+            words = re.findall(r"\S+\s*|\s+", said.split("text=", 1)[1])
+        limit = body.get("max_tokens")
+        finish = "stop"
+        if limit is not None and len(words) > limit:
+            words, finish = words[:limit], "length"
+        await self.send(writer, {"prompt_progress": {"total": tokens, "processed": tokens, "cache": 0}})
+        for i in range(int(how.get("reasoning", "0"))):
+            await self.delta(writer, {"reasoning_content": f"r{i + 1} "})
+        if "tool" in how:
+            await self.call(writer, how["tool"])
+            words, finish = [], "tool_calls"
+        for i, word in enumerate(words):
+            await self.misbehave(how, i, writer)
+            await asyncio.sleep(float(how.get("delay", "0")))
+            await self.delta(writer, {"content": word})
+        await self.misbehave(how, len(words), writer)
+        await self.send(writer, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+        usage = {"prompt_tokens": tokens, "completion_tokens": len(words)}
+        timings = {"cache_n": 0, "prompt_n": tokens, "prompt_per_second": 1000.0, "predicted_per_second": 100.0}
+        await self.send(writer, {"choices": [], "usage": usage, "timings": timings})
+        await self.write(writer, b"data: [DONE]\n\n")
+
+    async def misbehave(self, how: dict[str, str], sent: int, writer: asyncio.StreamWriter) -> None:
+        if how.get("hold-after") == str(sent):
+            await self.released.wait()
+        if how.get("stall-after") == str(sent):
+            await asyncio.Event().wait()
+        if how.get("die-after") == str(sent):
+            await writer.drain()
+            os._exit(42)
+        if how.get("garbage-after") == str(sent):
+            await self.write(writer, b"data: {this is no JSON\n\n")
+        if how.get("error-after") == str(sent):
+            await self.send(writer, error("the fake engine fails", "server_error"))
+
+    async def call(self, writer: asyncio.StreamWriter, name: str) -> None:
+        start = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
+        await self.delta(writer, {"tool_calls": [start]})
+        for piece in ('{"zone":', ' "UTC"}'):
+            await self.delta(writer, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+
+    async def delta(self, writer: asyncio.StreamWriter, delta: dict[str, Any]) -> None:
+        await self.send(writer, {"choices": [{"index": 0, "finish_reason": None, "delta": delta}]})
+
+    async def send(self, writer: asyncio.StreamWriter, event: dict[str, Any]) -> None:
+        await self.write(writer, b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n")
+
+    async def write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if "--split-utf8" in self.flags:
+            for i in range(len(data)):
+                writer.write(data[i : i + 1])
+                await writer.drain()
+                await asyncio.sleep(0)
+        else:
+            writer.write(data)
+            await writer.drain()
+
+
+def prompt_tokens(body: dict[str, Any]) -> int:
+    """Words of all messages, and two for the template around each."""
+    texts = [message.get("content") or "" for message in body["messages"]]
+    flat = [
+        part.get("text", "image") if isinstance(part, dict) else part
+        for text in texts
+        for part in (text if isinstance(text, list) else [text])
+    ]
+    return sum(count(text) for text in flat) + 2 * len(texts)
+
+
+def count(text: str) -> int:
+    """Words."""
+    return len(text.split())
+
+
+def last_text(body: dict[str, Any]) -> str:
+    """The text of the last user message."""
+    for message in reversed(body["messages"]):
+        if message["role"] == "user":
+            content = message["content"]
+            return content if isinstance(content, str) else " ".join(p.get("text", "") for p in content)
+    return ""
+
+
+def error(message: str, kind: str) -> dict[str, Any]:
+    """An error in llama-server's form."""
+    return {"error": {"message": message, "type": kind}}
+
+
+def log(line: str) -> None:
+    sys.stderr.write(f"0.00.001.000 {line}\n")
+    sys.stderr.flush()
+
+
+def state(name: str, payload: dict[str, Any]) -> None:
+    sys.stdout.write(f"\ncmd_child_to_router:state:{json.dumps({'state': name, 'payload': payload})}\n")
+    sys.stdout.flush()
+
+
+def parse(words: list[str]) -> dict[str, str]:
+    known = {name for line in HELP.splitlines() for name in re.findall(r"--[a-z-]+", line[:40])} | FAULTS.keys()
+    flags: dict[str, str] = {}
+    while words:
+        name = words.pop(0)
+        if name not in known:
+            sys.stderr.write(f"error: invalid argument: {name}\n")
+            sys.exit(1)
+        takes_value = name in ("--help", "--version", "--list-devices") or not words or words[0].startswith("--")
+        flags[name] = "" if takes_value else words.pop(0)
+    return flags
+
+
+def main() -> None:
+    flags = parse(sys.argv[1:])
+    if "--help" in flags:
+        print(HELP + "".join(f"{name} {text}\n" for name, text in FAULTS.items()))
+    elif "--version" in flags:
+        print("version: fake (build 1)")
+    elif "--list-devices" in flags:
+        print("Available devices:\n  FAKE0: Fake GPU (8192 MiB, 4096 MiB free)")
+    else:
+        if "--unsupervised" not in flags and "--ignore-term" not in flags:
+            watch_stdin()
+        asyncio.run(Engine(flags).serve())
+
+
+def watch_stdin() -> None:
+    import threading
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            continue
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def install(folder: Path) -> Path:
+    """Put this file into a folder as the program `llama-server`; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "llama-server"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
+if __name__ == "__main__":
+    main()
