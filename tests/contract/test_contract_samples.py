@@ -8,7 +8,7 @@ from typing import Any, Union
 
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from sidecar.contract import METHODS, Method
 
