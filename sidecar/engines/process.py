@@ -139,10 +139,10 @@ class EngineProcess(asyncio.SubprocessProtocol):
         if STATE_PREFIX in head:
             ordinary = []
             for line in head.split(b"\n"):
-                if line.startswith(STATE_PREFIX):
-                    news |= self.output.read_state(line)
-                else:
-                    ordinary.append(line)
+                # Its logger may have written the time of its next line already: the marker need not come first.
+                log, marker, state = line.partition(STATE_PREFIX)
+                news |= bool(marker) and self.output.read_state(marker + state)
+                ordinary.append(log)
             head = b"\n".join(ordinary)
         news |= self.output.read_log(head)
         self._source.feed(head + b"\n")
