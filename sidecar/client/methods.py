@@ -587,6 +587,7 @@ class ContractMethods(ABC):
     async def send_message(
         self,
         *,
+        message: MessageContent,
         temperature: float | None = None,
         top_p: float | None = None,
         top_k: int | None = None,
@@ -602,7 +603,6 @@ class ContractMethods(ABC):
         reasoning: bool | None = None,
         preset: str | None = None,
         context_policy: ContextPolicy | None = None,
-        message: MessageContent | None = None,
         session_id: str | None = None,
         system: str | None = None,
         images: list[str] | None = None,
@@ -616,6 +616,7 @@ class ContractMethods(ABC):
         event that comes from the engine is sent, the answer before `done`.
 
         Args:
+            message: Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood.
             temperature: 0 always takes the likeliest token.
             top_p: Nucleus sampling; 1 switches it off.
             top_k: Likeliest tokens to choose from; 0 is all.
@@ -631,18 +632,17 @@ class ContractMethods(ABC):
             reasoning: Whether a model that can think may. Default: the model's own way.
             preset: Name in the config's `chat_presets`; parameters given here win over it.
             context_policy: Default: the session's, else the config's.
-            message: Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood.
-                Needed, but for `tool_results`.
             session_id: Left out, or a UUID not seen yet: a new session is made.
             system: System prompt; kept as the session's from now on.
             images: Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
-            tool_results: Answers to the model's tool calls, in place of a message.
+            tool_results: Answers to the model's tool calls, in place of a message: leave `message` empty then.
             template: A text with {message} in it, in whose place the message is put.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: TurnResult = await self._request(
             "send_message",
             _given(
+                message=message,
                 temperature=temperature,
                 top_p=top_p,
                 top_k=top_k,
@@ -658,7 +658,6 @@ class ContractMethods(ABC):
                 reasoning=reasoning,
                 preset=preset,
                 context_policy=context_policy,
-                message=message,
                 session_id=session_id,
                 system=system,
                 images=images,

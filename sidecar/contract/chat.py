@@ -79,12 +79,11 @@ class SendMessage(TurnParams, kw_only=True):
     """
 
     message: Annotated[
-        MessageContent | None,
+        MessageContent,
         Meta(
             description="Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood."
-            " Needed, but for `tool_results`."
         ),
-    ] = None
+    ]
     session_id: Annotated[Uuid | None, Meta(description="Left out, or a UUID not seen yet: a new session is made.")] = (
         None
     )
@@ -95,7 +94,7 @@ class SendMessage(TurnParams, kw_only=True):
     ] = None
     tool_results: Annotated[
         list[ToolResult] | None,
-        Meta(description="Answers to the model's tool calls, in place of a message."),
+        Meta(description="Answers to the model's tool calls, in place of a message: leave `message` empty then."),
     ] = None
     template: Annotated[
         Annotated[str, Meta(max_length=1_000_000)] | None,

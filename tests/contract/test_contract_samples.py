@@ -37,6 +37,7 @@ BAD_PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("start_llama_server", {"lora": "adapter.gguf"}),
     ("switch_model", {"model": ""}),
     ("ping_server", {"base_url": "ftp://127.0.0.1"}),
+    ("send_message", {}),
     ("send_message", {"message": 5}),
     ("send_message", {"message": 1}),
     ("send_message", {"message": []}),

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "afd1d1f4d0a2509d9782679be4117bab609d3b1c395b5cb626b8a24b6e0b9b8c";
+pub const CONTRACT_HASH: &str = "81b1d14b8497a69a51dfe2525306a5826ac46ee18969a7d47f95a0e5826314f6";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -1695,7 +1695,7 @@ pub struct SearchPage {
 ///
 /// Messages to one session are answered in the order they came. The user's message is kept before the first
 /// event that comes from the engine is sent, the answer before `done`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SendMessage {
     /// 0 always takes the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1745,9 +1745,8 @@ pub struct SendMessage {
     /// Name for this request's events, unique among the host's live channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// Text or content parts. The one-string form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is understood. Needed, but for `tool_results`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<MessageContent>,
+    /// Text or content parts. The one-string form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is understood.
+    pub message: MessageContent,
     /// Left out, or a UUID not seen yet: a new session is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
@@ -1757,12 +1756,42 @@ pub struct SendMessage {
     /// Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<String>>,
-    /// Answers to the model's tool calls, in place of a message.
+    /// Answers to the model's tool calls, in place of a message: leave `message` empty then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_results: Option<Vec<ToolResult>>,
     /// A text with {message} in it, in whose place the message is put.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+}
+
+impl SendMessage {
+    /// What must be given; everything else is left to its default.
+    pub fn new(message: impl Into<MessageContent>) -> Self {
+        Self {
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            min_p: None,
+            max_tokens: None,
+            repeat_penalty: None,
+            seed: None,
+            stop: None,
+            server_id: None,
+            tools: None,
+            tool_choice: None,
+            response_format: None,
+            reasoning: None,
+            preset: None,
+            context_policy: None,
+            channel: None,
+            message: message.into(),
+            session_id: None,
+            system: None,
+            images: None,
+            tool_results: None,
+            template: None,
+        }
+    }
 }
 
 /// Start settings where none are given.

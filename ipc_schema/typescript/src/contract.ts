@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "afd1d1f4d0a2509d9782679be4117bab609d3b1c395b5cb626b8a24b6e0b9b8c";
+export const CONTRACT_HASH = "81b1d14b8497a69a51dfe2525306a5826ac46ee18969a7d47f95a0e5826314f6";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

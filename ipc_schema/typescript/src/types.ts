@@ -98,15 +98,15 @@ export interface SendMessage {
   context_policy?: ContextPolicy | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
-  /** Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood. Needed, but for `tool_results`. */
-  message?: MessageContent | null | undefined;
+  /** Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood. */
+  message: MessageContent;
   /** Left out, or a UUID not seen yet: a new session is made. */
   session_id?: string | null | undefined;
   /** System prompt; kept as the session's from now on. */
   system?: string | null | undefined;
   /** Images for a vision model: data: URLs, bare base64, or absolute paths of image files. */
   images?: string[] | null | undefined;
-  /** Answers to the model's tool calls, in place of a message. */
+  /** Answers to the model's tool calls, in place of a message: leave `message` empty then. */
   tool_results?: ToolResult[] | null | undefined;
   /** A text with {message} in it, in whose place the message is put. */
   template?: string | null | undefined;
