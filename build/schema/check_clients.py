@@ -8,15 +8,32 @@ install. Knows nothing of what the clients say; `generate.py` makes them.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-_IPC_SCHEMA = Path(__file__).resolve().parents[2] / "ipc_schema"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests import fake_engine
+from tests.models.gguf_files import write_model
+
+_ROOT = Path(__file__).resolve().parents[2]
+_IPC_SCHEMA = _ROOT / "ipc_schema"
 _TYPESCRIPT = _IPC_SCHEMA / "typescript"
 _RUST = _IPC_SCHEMA / "rust"
+_EXAMPLES = (
+    (_TYPESCRIPT, ("node", "examples/chat.mjs")),
+    (_RUST, ("cargo", "run", "--quiet", "--example", "chat")),
+)
+"""The hosts of the README."""
+
+_SAID = "w1 w2 w3"
+"""How the fake engine's answers begin."""
+
 _STEP_TIMEOUT_SECONDS = 900
 """Compiling serde on a slow machine takes minutes; a tool that hangs does so for ever."""
 
@@ -45,8 +62,51 @@ def main() -> int:
             step = " ".join([program, *arguments])
             print(f"`{step}` failed in ipc_schema/{folder.name}.", file=sys.stderr)
             return 1
-    print("The TypeScript and Rust clients build and pass their tests.")
+    if not _examples_run(programs | {"node": shutil.which("node")}):
+        return 1
+    print("The TypeScript and Rust clients build, pass their tests and talk to a sidecar.")
     return 0
+
+
+def _examples_run(programs: dict[str, str | None]) -> bool:
+    """Run the README's hosts against a real sidecar with the fake engine of the tests."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data_dir = folder / "data"
+        write_model(data_dir / "models" / "tiny.gguf")
+        engines = {"llama_cpp_path": str(fake_engine.install(folder / "llama.cpp"))}
+        (data_dir / "config.json").write_text(json.dumps({"engines": engines}), encoding="utf-8")
+        program = folder / "bin" / "llama-sidecar"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sidecar "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+        environment = {
+            "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(_ROOT),
+            "LLAMA_SIDECAR_DATA_DIR": str(data_dir),
+        }
+        for package, (command, *arguments) in _EXAMPLES:
+            said = _output([programs[command] or command, *arguments], package, environment)
+            if said is None or _SAID not in said:
+                print(f"The example of ipc_schema/{package.name} did not print the answer.", file=sys.stderr)
+                return False
+    return True
+
+
+def _output(command: list[str], folder: Path, environment: dict[str, str]) -> str | None:
+    """What a program prints; `None` where it fails, and then what it said is shown."""
+    environment = {**os.environ, **environment}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, timeout=_STEP_TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        sys.stderr.buffer.write((late.stdout or b"") + (late.stderr or b""))
+        return None
+    if done.returncode != 0:
+        sys.stderr.buffer.write(done.stdout + done.stderr)
+        return None
+    return done.stdout.decode()
 
 
 def _succeeds(command: list[str], folder: Path) -> bool:

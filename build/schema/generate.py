@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from contract_reader import read_contract
 from json_schema import openrpc_json, schema_json
 from python_client import generated_py, methods_py
+from readme import readme_md
 from rust_methods import errors_rs, methods_rs, roundtrip_rs, samples_json
 from rust_types import RustTypes
 from typescript import contract_ts, types_ts
@@ -48,6 +49,7 @@ def generate() -> dict[Path, str]:
         "ipc_schema/rust/src/errors.rs": errors_rs(contract),
         "ipc_schema/rust/tests/roundtrip.rs": roundtrip_rs(contract),
         "ipc_schema/rust/tests/samples.json": samples_json(contract),
+        "README.md": readme_md((ROOT / "README.md").read_text(encoding="utf-8")),
         "sidecar/client/methods.py": methods_py(contract),
         "sidecar/contract/generated.py": generated_py(contract_hash),
     }
