@@ -41,20 +41,25 @@ def serve(options: argparse.Namespace) -> NoReturn:
 
     from sidecar import app
 
-    app.serve(
-        app.Options(
-            data_dir=options.data_dir,
-            config_file=options.config,
-            max_line_bytes=options.max_line_bytes,
-            log_level=options.log_level,
-            host_pid=options.host_pid,
-        ),
-        read_fd,
-        write_fd,
-    )
-    # Not return: the thread that reads stdin may stand in a read that ends with the host only.
-    sys.stderr.flush()
-    os._exit(0)
+    code = 1
+    try:
+        app.serve(
+            app.Options(
+                data_dir=options.data_dir,
+                config_file=options.config,
+                max_line_bytes=options.max_line_bytes,
+                log_level=options.log_level,
+                host_pid=options.host_pid,
+            ),
+            read_fd,
+            write_fd,
+        )
+        code = 0
+    except BaseException:  # noqa: BLE001 - a defect of ours
+        sys.excepthook(*sys.exc_info())
+    finally:
+        # Not return: a thread may stand in a read that ends with the host only, or in a dead disk or GPU driver.
+        os._exit(code)
 
 
 if __name__ == "__main__":

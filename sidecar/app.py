@@ -24,7 +24,6 @@ from sidecar.chat.service import Chat
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
-from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
@@ -42,9 +41,10 @@ from sidecar.handlers.sessions import SessionHandlers
 from sidecar.handlers.topics import Topics
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.lock import DataDirLock
-from sidecar.host.paths import DataDir, make_runtime_dir
+from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
 from sidecar.host.watch import until_gone
 from sidecar.logs import handler as logging_handler
+from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 from sidecar.models.library import Library
 from sidecar.servers.planner import Planner
@@ -92,52 +92,73 @@ class App:
         self._config = ConfigFile(options.config_file or self._data_dir.config_file)
         self._transport = StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes)
         self._stop = anyio.Event()
+        self._watched_hosts: set[int] = set()
         self._tasks: anyio.abc.TaskGroup
+        self._dispatcher: Dispatcher | None = None
 
     async def run(self) -> None:
         """Serve the host until it is gone or wants the end; returns when everything is stopped."""
         logging_handler.set_up(self._options.log_level or "info", None)
         with _signals(self._stop.set):
-            async with anyio.create_task_group() as self._tasks:
-                try:
-                    self._data_dir.create()
-                    self._lock.acquire()
-                except SidecarError as problem:
-                    logger.error("%s %s", problem.message, problem.hint)
-                    await self._serve(self._refusing(problem))
-                else:
-                    async with self._parts() as handlers:
-                        await self._serve(handlers)
-                self._tasks.cancel_scope.cancel()
-        with anyio.move_on_after(LAST_WORDS_SECONDS):
-            await self._transport.drain()
-        self._lock.release()
+            try:
+                async with anyio.create_task_group() as self._tasks:
+                    await self._serve_what_can_be()
+                    self._tasks.cancel_scope.cancel()
+            finally:
+                if self._dispatcher is not None:
+                    self._dispatcher.finish()
+                with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
+                    await self._transport.drain()
+                self._lock.release()
+
+    async def _serve_what_can_be(self) -> None:
+        try:
+            runtime_dir = self._take_data_dir()
+        except SidecarError as problem:
+            logger.error("%s %s", problem.message, problem.hint)
+            self._lock.release()
+            await self._serve(self._refusing(problem))
+        else:
+            async with self._parts(runtime_dir) as handlers:
+                await self._serve(handlers)
+
+    def _take_data_dir(self) -> Path:
+        """Make the data folder ours; returns the folder for sockets.
+
+        Raises:
+            SidecarError: it is another sidecar's, or can not be used.
+        """
+        self._data_dir.create()
+        self._lock.acquire()
+        self._config.load()
+        return make_runtime_dir(self._data_dir.root)
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Carry out requests until it is time to stop."""
         dispatcher = Dispatcher(handlers=handlers, outbox=self._transport.outbox, tasks=self._tasks, lanes=Lanes())
+        self._dispatcher = dispatcher
         if self._options.host_pid is not None:
             self._watch_host(self._options.host_pid)
-        async with anyio.create_task_group() as serving:
-            serving.start_soon(self._read_requests, dispatcher)
-            await self._stop.wait()
-            self._transport.stop_reading()
-        # From here on nothing may take long.
-        deadline = threading.Timer(STOP_SECONDS, os._exit, (1,))
-        deadline.daemon = True
-        deadline.start()
+        try:
+            async with anyio.create_task_group() as serving:
+                serving.start_soon(self._read_requests, dispatcher)
+                await self._stop.wait()
+                self._transport.stop_reading()
+        finally:
+            # From here on nothing may take long. What hangs then was asked for by nobody: the end was.
+            deadline = threading.Timer(STOP_SECONDS, os._exit, (0 if self._stop.is_set() else 1,))
+            deadline.daemon = True
+            deadline.start()
 
     async def _read_requests(self, dispatcher: Dispatcher) -> None:
         await self._transport.serve(dispatcher.handle, dispatcher.handle_oversize)
         if not self._stop.is_set():
             logger.info("the host is gone; stopping")
-            dispatcher.host_is_gone()
             self._stop.set()
 
     @asynccontextmanager
-    async def _parts(self) -> AsyncIterator[dict[str, Handler]]:
+    async def _parts(self, runtime_dir: Path) -> AsyncIterator[dict[str, Handler]]:
         """Everything that works on the data folder, and the handlers for it."""
-        self._config.load()
         config = self._config
         logs = LogStore(
             self._data_dir.logs,
@@ -147,9 +168,7 @@ class App:
         self._set_up_logging(logs, config.config)
         database = Database(self._data_dir.history_file)
         history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
-        fleet = Fleet(
-            logs=logs, runtime_dir=make_runtime_dir(self._data_dir.root), config=lambda: config.config.engines
-        )
+        fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
         engines = Engines(lambda: config.config.engines)
         library = Library(self._data_dir.models, lambda: [Path(f) for f in config.config.models.folders])
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
@@ -179,13 +198,15 @@ class App:
             with anyio.CancelScope(shield=True):
                 monitor.close()
                 await database.close()
+                logging_handler.set_up(self._options.log_level or config.config.logs.level, None)
                 logs.close()
+                remove_runtime_dir(runtime_dir)
 
     def _life(self, topics: Topics | None) -> LifeHandlers:
         return LifeHandlers(
             data_dir=self._data_dir.root,
             max_line_bytes=self._options.max_line_bytes,
-            notices=self._notices,
+            notices=lambda: list(self._config.notices),
             topics=topics,
             watch_host=self._watch_host,
             shut_down=self._stop.set,
@@ -195,14 +216,11 @@ class App:
         """Handlers of a sidecar that has no data folder to work on: it lives, and says why it does nothing."""
 
         async def refuse(_params: Any, _call: Call) -> Any:
-            raise problem
+            raise problem.with_traceback(None)  # else it would grow with each request
 
         life = self._life(None).methods()
         allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
         return dict.fromkeys(METHODS, refuse) | allowed
-
-    def _notices(self) -> list[Notice]:
-        return list(self._config.notices)
 
     def _watch_host(self, pid: int) -> None:
         async def watch() -> None:
@@ -210,7 +228,9 @@ class App:
             logger.info("the host (process %d) has ended; stopping", pid)
             self._stop.set()
 
-        self._tasks.start_soon(watch)
+        if pid not in self._watched_hosts:
+            self._watched_hosts.add(pid)
+            self._tasks.start_soon(watch)
 
     def _set_up_logging(self, logs: LogStore, config: Config) -> None:
         level = self._options.log_level or config.logs.level
@@ -221,6 +241,8 @@ class App:
             await history.tidy()
         except SidecarError as problem:
             logger.error("the history can not be used: %s %s", problem.message, problem.hint)
+        except Exception as problem:  # noqa: BLE001 - hosts are told as soon as they ask for something in it
+            internal_error(problem)
 
 
 def serve(options: Options, read_fd: int, write_fd: int) -> None:

@@ -12,6 +12,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sidecar.contract import Event
+from sidecar.contract.events import (
+    LogsEvent,
+    ResourcesEvent,
+    ServerEvent,
+    ServerRemovedEvent,
+    SessionDeletedEvent,
+    SessionEvent,
+)
 from sidecar.contract.logs import LogEntry
 
 TERMINAL = frozenset({"done", "error", "cancelled"})
@@ -19,6 +27,12 @@ TERMINAL = frozenset({"done", "error", "cancelled"})
 
 LIVE_LOG_LINES = 2_000
 """Log lines kept for a subscriber that does not read: about 400 KB, some seconds of a chatty engine."""
+
+LOG_LINES_AN_EVENT = 250
+"""Lines told at once: some 50 KB, 2 MB at worst, so that no host meets a line that is longer than it reads."""
+
+StateEvent = ServerEvent | ServerRemovedEvent | SessionEvent | SessionDeletedEvent | ResourcesEvent
+"""What shows how something is now, so that a newer one makes it worthless."""
 
 TextStatus = Literal["token", "reasoning"]
 
@@ -153,24 +167,25 @@ class LiveFeed:
     An unread event is replaced by a newer one of the same key, so that at most one event a key waits.
     """
 
-    def __init__(self, make_logs_event: Callable[[list[LogEntry], int], Event]) -> None:
-        self._make_logs_event = make_logs_event
-        self._unread: dict[Hashable, Event] = {}
+    def __init__(self) -> None:
+        self._unread: dict[Hashable, StateEvent] = {}
         self._log_entries: list[LogEntry] = []
         self._log_dropped = 0
         self._final: Event | None = None
         self._next_seq = 1
         self._wake: Wake | None = None
 
-    def put(self, key: Hashable, event: Event) -> Event | None:
-        """Show an event in the place of an unread one of its key, which is returned."""
-        replaced = self._unread.pop(key, None)
+    def put(self, key: Hashable, event: StateEvent) -> None:
+        """Show an event in the place of an unread one of its key, which is counted in the new one's `dropped`."""
+        if (replaced := self._unread.pop(key, None)) is not None:
+            event.dropped = replaced.dropped + 1
         self._unread[key] = event
         self._notify()
-        return replaced
 
     def add_log_entries(self, entries: Sequence[LogEntry]) -> None:
         """Show log lines; the oldest unread ones are dropped and counted when there are too many."""
+        if not entries:
+            return
         self._log_entries.extend(entries)
         excess = len(self._log_entries) - LIVE_LOG_LINES
         if excess > 0:
@@ -199,9 +214,11 @@ class LiveFeed:
     def _drain(self) -> Iterator[tuple[int, Entry]]:
         events: list[Event] = list(self._unread.values())
         self._unread.clear()
-        if self._log_entries:
-            events.append(self._make_logs_event(self._log_entries, self._log_dropped))
-            self._log_entries, self._log_dropped = [], 0
+        for first in range(0, len(self._log_entries), LOG_LINES_AN_EVENT):
+            entries = self._log_entries[first : first + LOG_LINES_AN_EVENT]
+            events.append(LogsEvent(entries=entries, dropped=self._log_dropped))
+            self._log_dropped = 0
+        self._log_entries = []
         if self._final is not None:
             events.append(self._final)
             self._final = None

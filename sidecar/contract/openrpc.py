@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -22,8 +23,9 @@ from sidecar.contract.sessions import ExportedMessage, SessionExport
 REF_TEMPLATE = "#/components/schemas/{name}"
 
 
+@cache
 def document() -> dict[str, Any]:
-    """The whole contract as plain JSON values."""
+    """The whole contract as plain JSON values. Made once, since that takes 0.1 s; not to be changed."""
     families = {method.name: family for family, methods in FAMILIES.items() for method in methods}
     return {
         "openrpc": "1.3.2",
@@ -48,7 +50,9 @@ def schemas() -> dict[str, Any]:
     types = [t for m in METHODS.values() for t in (m.params, m.result, *m.events)]
     _, components = msgspec.json.schema_components([*types, SessionExport], ref_template=REF_TEMPLATE)
     _, sent_by_hosts = msgspec.json.schema_components([m.params for m in METHODS.values()])
-    structs = {struct.__name__: struct for struct in _subclasses(msgspec.Struct)}
+    # Ours only: a struct elsewhere in the process may have the same name.
+    ours = f"{__package__}."
+    structs = {s.__name__: s for s in _subclasses(msgspec.Struct) if s.__module__.startswith(ours)}
     for name in components.keys() - sent_by_hosts.keys() - {SessionExport.__name__, ExportedMessage.__name__}:
         _require_what_is_always_sent(structs[name], components[name])
     return dict(sorted(components.items()))

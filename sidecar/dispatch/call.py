@@ -5,11 +5,15 @@ Owns the request's channel, from its reservation to its last event. Knows nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
 
 from sidecar.channels import EventLog, EventSource
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.errors import Cancelled, InvalidParams, SidecarError
+from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.outbox import Channel, Outbox
 
 
@@ -32,6 +36,37 @@ class Channels:
                 f"The channel {name!r} is in use.", path="$.channel", hint="Choose a name of its own for each request."
             )
         self._live[name] = None
+
+    @contextmanager
+    def reserved(self, name: str | None) -> Iterator[None]:
+        """Have a name for as long as a request is under way, if it names a channel at all.
+
+        However the request ends, its channel has ended before: where the source has not done that, with the error.
+
+        Raises:
+            SidecarError: what the exception within is to the host.
+            InvalidParams: the host has a live channel of this name.
+        """
+        if name is None:
+            yield
+            return
+        self.reserve(name)
+        error: SidecarError | None = None
+        try:
+            yield
+        except BaseException as exc:
+            error = as_sidecar_error(exc)
+            if isinstance(exc, anyio.get_cancelled_exc_class()):
+                raise
+            raise error from None
+        finally:
+            self.finish(name, error)
+
+    def refuse(self, name: str, error: SidecarError) -> None:
+        """Tell the error of a request that was not even begun, unless another one has the channel."""
+        if name not in self._live:
+            self.reserve(name)
+            self.finish(name, error)
 
     def open(self, name: str, source: EventSource, *, after_seq: int = 0) -> Channel:
         """Let a reserved channel show a source."""
@@ -68,14 +103,10 @@ class Channels:
         self.finish(name, None)
         return True
 
-    def close_all(self) -> None:
-        """The host is gone: stop following everything."""
-        for channel in self._live.values():
-            if channel is not None:
-                channel.close()
-        for stop in self._subscriptions.values():
-            stop()
-        self._subscriptions.clear()
+    def end_subscriptions(self) -> None:
+        """Have the source of every subscription write its last event."""
+        for name in list(self._subscriptions):
+            self.unsubscribe(name)
 
 
 class RequestCall:

@@ -8,9 +8,8 @@ what the methods do.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
@@ -20,29 +19,43 @@ from jsonrpcserver.exceptions import JsonRpcError
 from jsonrpcserver.request import Request as RpcRequest
 from jsonrpcserver.result import Result as RpcResult
 from jsonrpcserver.result import Success
+from jsonrpcserver.sentinels import NOCONTEXT
 
-from sidecar.contract import METHODS, Method, Params
+from sidecar.contract import METHODS, Method
 from sidecar.contract.errors import (
     Cancelled,
-    InvalidParams,
     InvalidRequest,
     MethodNotFound,
     Overloaded,
     ParseError,
     SidecarError,
 )
+from sidecar.contract.servers import Channel
 from sidecar.dispatch import envelope
 from sidecar.dispatch.call import Channels, RequestCall
 from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, Request, RequestId
 from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.lanes import Lanes
-from sidecar.dispatch.outbox import Outbox
+from sidecar.dispatch.outbox import Outbox, encode
 from sidecar.handlers.call import Handler
-
-logger = logging.getLogger(__name__)
+from sidecar.logs.defects import internal_error
 
 MAX_IN_FLIGHT = 1024
 """Requests of one host under way at once; beyond, OVERLOADED. Sixteen times the 64 streams we plan for."""
+
+_ALWAYS_TAKEN = frozenset({"ping", "cancel_message", "shutdown"})
+"""What a host in trouble needs; none of them adds to what is under way for long."""
+
+_ANSWERED_LAST = frozenset({"shutdown"})
+"""Answered when everything has stopped (contract, Shutdown)."""
+
+_OVERSIZE_HINT = "Send large data by file path, or start the sidecar with a larger --max-line-bytes."
+
+
+class Respond(Protocol):
+    """Takes an encoded response; `last` where it is to be the last thing that is said."""
+
+    def __call__(self, line: bytes, *, last: bool = False) -> None: ...
 
 
 class Dispatcher:
@@ -66,52 +79,52 @@ class Dispatcher:
         try:
             value = envelope.parse(line)
         except ParseError as error:
-            self._reject(Rejected(None, error))
+            self._reject(error)
             return
         if isinstance(value, list):
             self._handle_batch(value)
         else:
-            self._start(value, self._outbox.send)
+            self._start(value, self._respond)
 
     def handle_oversize(self) -> None:
         """Answer a line that was too long to be kept."""
-        self._reject(Rejected(None, ParseError("The line is too long; it was skipped.", hint=_OVERSIZE_HINT)))
+        self._reject(ParseError("The line is too long; it was skipped.", hint=_OVERSIZE_HINT))
 
-    def host_is_gone(self) -> None:
-        """Stop telling the host anything, and end its subscriptions."""
-        self._channels.close_all()
+    def finish(self) -> None:
+        """End the subscriptions and say what was kept for the end; every request is over by now."""
+        self._channels.end_subscriptions()
+        self._outbox.say_last_words()
 
     def _handle_batch(self, values: list[Any]) -> None:
         if not values:
-            self._reject(Rejected(None, InvalidRequest("A batch must not be empty.")))
+            self._reject(InvalidRequest("A batch must not be empty."))
             return
-        responses: list[dict[str, Any]] = []
-        expected = sum(1 for value in values if _will_be_answered(value))
-
-        def collect(response: dict[str, Any]) -> None:
-            responses.append(response)
-            if len(responses) == expected:
-                self._outbox.send(responses)
-
+        batch = _Batch(sum(1 for value in values if _will_be_answered(value)), self._respond)
         for value in values:
-            self._start(value, collect)
+            self._start(value, batch.add)
 
-    def _start(self, value: Any, respond: Callable[[dict[str, Any]], None]) -> None:
+    def _start(self, value: Any, respond: Respond) -> None:
         request = envelope.check(value)
         if request is None:
             return
         if isinstance(request, Rejected):
-            respond(envelope.failure(request.id, request.error.to_wire()))
+            respond(encode(envelope.failure(request.id, request.error.to_wire())))
             return
         if request.method == "$/cancel" and request.id is NO_ID:
             self._cancel(request.params.get("id"))
             return
         error = self._refusal(request)
         if error is None:
+            scope = anyio.CancelScope()
+            if not isinstance(request.id, NoId) and request.id is not None:  # now, for what the next line may say
+                self._in_flight[request.id] = scope
             self._running += 1
-            self._tasks.start_soon(self._run, request, respond)
-        elif not isinstance(request.id, NoId):
-            respond(envelope.failure(request.id, error.to_wire()))
+            self._tasks.start_soon(self._run, request, scope, respond)
+            return
+        if (channel := _channel_of(METHODS.get(request.method), request.params)) is not None:
+            self._channels.refuse(channel, error)
+        if not isinstance(request.id, NoId):
+            respond(encode(envelope.failure(request.id, error.to_wire())))
 
     def _refusal(self, request: Request) -> SidecarError | None:
         """Why a request is not even begun."""
@@ -119,7 +132,7 @@ class Dispatcher:
             return InvalidRequest(
                 f"A request with the id {request.id!r} is still under way.", hint="Give every request an id of its own."
             )
-        if self._running >= MAX_IN_FLIGHT and request.method != "cancel_message":
+        if self._running >= MAX_IN_FLIGHT and request.method not in _ALWAYS_TAKEN:
             return Overloaded(f"{self._running} requests are under way.", queue_size=self._running)
         return None
 
@@ -127,58 +140,71 @@ class Dispatcher:
         if isinstance(id_, str | int) and not isinstance(id_, bool) and (scope := self._in_flight.get(id_)):
             scope.cancel()
 
-    async def _run(self, request: Request, respond: Callable[[dict[str, Any]], None]) -> None:
+    async def _run(self, request: Request, scope: anyio.CancelScope, respond: Respond) -> None:
         """Carry out a request and answer it."""
         outcome: RpcResult | None = None
-        scope = anyio.CancelScope()
-        if not isinstance(request.id, NoId) and request.id is not None:
-            self._in_flight[request.id] = scope
         try:
             with scope:
                 rpc = RpcRequest(request.method, request.params, request.id)
-                _, outcome = await dispatch_request(self._methods, scope, rpc)
+                _, outcome = await dispatch_request(self._methods, NOCONTEXT, rpc)
         finally:
             self._running -= 1
             if not isinstance(request.id, NoId):
                 self._in_flight.pop(request.id, None)
-                respond(_response(request.id, request.method, outcome))
+                line, succeeded = _response(request.id, request.method, outcome)
+                respond(line, last=succeeded and request.method in _ANSWERED_LAST)
 
-    async def _carry_out(
-        self, method: Method, handler: Handler, scope: anyio.CancelScope, /, **params: Any
-    ) -> RpcResult:
+    async def _carry_out(self, method: Method, handler: Handler, /, **params: Any) -> RpcResult:
         """What jsonrpcserver calls. It would tell the host `str(exc)`, so it never sees an exception of ours."""
         try:
-            converted = msgspec.convert(params, method.params)
-            async with self._lanes.enter(method.lane, converted):
-                return Success(await self._call(method, handler, converted, scope))
-        except Exception as exc:  # noqa: BLE001 - this is the place where every exception is mapped
+            channel = _channel_of(method, params)
+            with self._channels.reserved(channel):
+                converted = msgspec.convert(params, method.params)
+                async with self._lanes.enter(method.lane, converted):
+                    return Success(await handler(converted, RequestCall(self._channels, channel)))
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as exc:  # noqa: BLE001 - this is the place where every exception is mapped
             error = as_sidecar_error(exc).to_wire()
             raise JsonRpcError(error["code"], error["message"], error["data"]) from None
 
-    async def _call(self, method: Method, handler: Handler, params: Params, scope: anyio.CancelScope) -> Any:
-        """Run a handler, with the request's channel reserved before and ended after."""
-        name: str | None = getattr(params, "channel", None) if method.streams else None
-        if name is None or method.name == "subscribe":  # a subscription's channel outlives its request
-            return await handler(params, RequestCall(self._channels, name))
-        self._channels.reserve(name)
-        error: SidecarError | None = None
-        try:
-            return await handler(params, RequestCall(self._channels, name))
-        except Exception as exc:  # noqa: BLE001 - mapped, and raised again
-            error = as_sidecar_error(exc)
-            raise error from None
-        except anyio.get_cancelled_exc_class():
-            if scope.cancel_called:
-                error = Cancelled("The request was cancelled.")
-            raise
-        finally:
-            self._channels.finish(name, error)
+    def _respond(self, line: bytes, *, last: bool = False) -> None:
+        if last:
+            self._outbox.send_last(line)
+        else:
+            self._outbox.send_line(line)
 
-    def _reject(self, rejected: Rejected) -> None:
-        self._outbox.send(envelope.failure(rejected.id, rejected.error.to_wire()))
+    def _reject(self, error: SidecarError) -> None:
+        self._respond(encode(envelope.failure(None, error.to_wire())))
 
 
-_OVERSIZE_HINT = "Send large data by file path, or start the sidecar with a larger --max-line-bytes."
+class _Batch:
+    """The responses of one batch, answered together."""
+
+    def __init__(self, expected: int, respond: Respond) -> None:
+        self._expected = expected
+        self._respond = respond
+        self._lines: list[bytes] = []
+        self._last = False
+
+    def add(self, line: bytes, *, last: bool = False) -> None:
+        self._lines.append(line)
+        self._last |= last
+        if len(self._lines) == self._expected:
+            self._respond(b"[" + b",".join(self._lines) + b"]", last=self._last)
+
+
+def _channel_of(method: Method | None, params: dict[str, Any]) -> str | None:
+    """The channel on which a request wants its events; told also where its other parameters are wrong.
+
+    That of `subscribe` is none of the request's, since it outlives it.
+    """
+    if method is None or not method.streams or method.name == "subscribe":
+        return None
+    try:
+        return msgspec.convert(params.get("channel"), Channel | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def _will_be_answered(value: Any) -> bool:
@@ -186,19 +212,24 @@ def _will_be_answered(value: Any) -> bool:
     return request is not None and (isinstance(request, Rejected) or request.id is not NO_ID)
 
 
-def _response(id_: RequestId, method: str, outcome: RpcResult | None) -> dict[str, Any]:
-    """A response from what jsonrpcserver made of the call; no outcome means that it was cancelled."""
+def _response(id_: RequestId, method: str, outcome: RpcResult | None) -> tuple[bytes, bool]:
+    """The encoded response, from what jsonrpcserver made of the call, and whether it is a result.
+
+    No outcome means that the request was cancelled.
+    """
+    try:
+        if outcome is not None and hasattr(outcome, "_value"):
+            return encode(envelope.success(id_, outcome._value.result)), True
+        return encode(envelope.failure(id_, _error_of(method, outcome))), False
+    except TypeError as problem:  # a handler's result that JSON has no words for
+        return encode(envelope.failure(id_, internal_error(problem).to_wire())), False
+
+
+def _error_of(method: str, outcome: RpcResult | None) -> dict[str, Any]:
     if outcome is None:
-        return envelope.failure(id_, Cancelled("The request was cancelled.").to_wire())
-    if hasattr(outcome, "_value"):
-        return envelope.success(id_, outcome._value.result)
+        return Cancelled("The request was cancelled.").to_wire()
     error = outcome._error
     if isinstance(error.data, dict):
-        return envelope.failure(id_, {"code": error.code, "message": error.message, "data": error.data})
-    # Only jsonrpcserver's own outcomes have other data: the method is unknown, or a name can not be a parameter's.
-    own: SidecarError
-    if error.code == MethodNotFound.code:
-        own = MethodNotFound(f"There is no method {method!r}.")
-    else:
-        own = InvalidParams("The parameters do not fit the method.", path="$")
-    return envelope.failure(id_, own.to_wire())
+        return {"code": error.code, "message": error.message, "data": error.data}
+    # jsonrpcserver's only outcome of its own; `_carry_out` takes any parameters.
+    return MethodNotFound(f"There is no method {method!r}.").to_wire()

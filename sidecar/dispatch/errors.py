@@ -6,12 +6,13 @@ Owns the mapping, and that nothing unforeseen reaches a host: an exception that 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import re
 
 import msgspec
 
-from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, SidecarError
+from sidecar.contract.errors import Cancelled, DiskFull, InvalidParams, PermissionDenied, SidecarError
 from sidecar.logs.defects import internal_error
 
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
@@ -20,13 +21,17 @@ _FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>[^`]*)`")
 
 def as_sidecar_error(error: BaseException) -> SidecarError:
     """The error that a host is told for an exception."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:  # of one task that failed in a group
+        error = error.exceptions[0]
     if isinstance(error, SidecarError):
         return error
+    if isinstance(error, asyncio.CancelledError):
+        return Cancelled("The request was cancelled.")
     if isinstance(error, msgspec.ValidationError):
         return invalid_params(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("The disk is full; nothing was changed.")
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return PermissionDenied(f"The system refused access to {error.filename or 'a file'}.")
     return internal_error(error)
 

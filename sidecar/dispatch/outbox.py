@@ -22,14 +22,31 @@ _TEXT_MEMBER = {"token": b'"token","chunk":', "reasoning": b'"reasoning","reason
 def encode(message: object) -> bytes:
     """A message as one line of JSON, without its LF.
 
-    Line and paragraph separators are escaped: some hosts split lines there (contract, Transport).
+    Line and paragraph separators are escaped: some hosts split lines there (contract, Transport). What is no
+    character, such as a byte of a file's name that is not UTF-8, is told as U+FFFD.
+
+    Raises:
+        TypeError: there is something in it that JSON has no words for.
     """
-    line = orjson.dumps(message, default=msgspec.to_builtins)
+    try:
+        line = orjson.dumps(message, default=msgspec.to_builtins)
+    except orjson.JSONEncodeError:
+        line = orjson.dumps(_without_surrogates(msgspec.to_builtins(message)))
     if b"\xe2\x80" in line:
         line = line.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     if b"\xc2\x85" in line:
         line = line.replace(b"\xc2\x85", b"\\u0085")
     return line
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    return value
 
 
 class Channel:
@@ -56,11 +73,6 @@ class Channel:
             lines.append(self._line(self._seq, final))
             self._close()
         return lines
-
-    def close(self) -> None:
-        """Stop following; nothing more is sent."""
-        if not self.ended:
-            self._close()
 
     def take(self) -> list[bytes]:
         """The notifications for all events that have not been sent yet."""
@@ -101,6 +113,7 @@ class Outbox:
     def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
         self.wake = wake
         self._queue: deque[bytes | Channel] = deque()
+        self._last_words: list[bytes] = []
         self._waiting_bytes = 0
 
     @property
@@ -108,15 +121,21 @@ class Outbox:
         """Bytes of responses that wait; the events of channels are not counted, they wait in their sources."""
         return self._waiting_bytes
 
-    def send(self, message: object) -> None:
-        """Put a response in the queue. It is never dropped."""
-        self.send_line(encode(message))
-
     def send_line(self, line: bytes) -> None:
-        """Put an encoded message in the queue."""
+        """Put a response in the queue. It is never dropped."""
         self._queue.append(line)
         self._waiting_bytes += len(line)
         self.wake()
+
+    def send_last(self, line: bytes) -> None:
+        """Keep a response until `say_last_words`."""
+        self._last_words.append(line)
+
+    def say_last_words(self) -> None:
+        """Put what was kept for the end in the queue."""
+        for line in self._last_words:
+            self.send_line(line)
+        self._last_words.clear()
 
     def open_channel(self, name: str, source: EventSource, *, after_seq: int = 0) -> Channel:
         """A channel onto a source, from the event after `after_seq` on."""

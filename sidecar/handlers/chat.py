@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 from sidecar.chat.service import Chat
-from sidecar.chat.turn import Turn
+from sidecar.chat.turn import Turn, result_or_raise
 from sidecar.contract.chat import (
     Ack,
     AckResult,
@@ -63,6 +63,8 @@ class ChatHandlers:
     async def resume(self, params: ResumeSession, call: Call) -> TurnResult:
         after_seq = params.after_seq or 0
         turn = await self._chat.resume(params.session_id, after_seq)
+        if after_seq > turn.events.last_seq:  # a seq of an earlier turn: the host has seen nothing of this one
+            after_seq = 0
         call.follow(turn.events, after_seq=turn.events.resume_point(after_seq))
         return await turn.result()
 
@@ -77,4 +79,4 @@ async def _follow(turn: Turn, call: Call) -> TurnResult:
         return await turn.result()
     except anyio.get_cancelled_exc_class():
         await turn.cancel()
-    return await turn.result()
+        return result_or_raise(turn.outcome)

@@ -11,7 +11,7 @@ import sidecar
 from sidecar.channels import LiveFeed
 from sidecar.contract import METHODS
 from sidecar.contract.errors import NotSupported
-from sidecar.contract.events import TOPICS, LogsEvent, SubscriptionDone
+from sidecar.contract.events import TOPICS, SubscriptionDone
 from sidecar.contract.generated import CONTRACT_HASH
 from sidecar.contract.life import (
     CONTRACT_VERSION,
@@ -29,7 +29,7 @@ from sidecar.contract.life import (
     Unsubscribed,
 )
 from sidecar.handlers.call import Call, Handler
-from sidecar.handlers.topics import Topics
+from sidecar.handlers.topics import Stop, Topics
 
 
 class LifeHandlers:
@@ -63,7 +63,7 @@ class LifeHandlers:
         }
 
     async def initialize(self, params: Initialize, call: Call) -> InitializeResult:
-        asked = str(params.contract_version or CONTRACT_VERSION)
+        asked = str(CONTRACT_VERSION if params.contract_version is None else params.contract_version)
         if asked.split(".")[0] != CONTRACT_VERSION.split(".")[0]:
             raise NotSupported(
                 f"The host speaks contract {asked}, this sidecar {CONTRACT_VERSION}.",
@@ -95,14 +95,16 @@ class LifeHandlers:
     async def subscribe(self, params: Subscribe, call: Call) -> Subscription:
         if self._topics is None:
             raise NotSupported("There is nothing to subscribe to without a data folder.")
-        feed = LiveFeed(lambda entries, dropped: LogsEvent(entries=entries, dropped=dropped))
-        stop_sources = self._topics.feed(feed, params.topics, params.options)
+        feed = LiveFeed()
+        sources: list[Stop] = []
 
         def stop() -> None:
-            stop_sources()
+            for stop_source in sources:
+                stop_source()
             feed.close(SubscriptionDone())
 
-        call.subscribe(params.channel, feed, stop)
+        call.subscribe(params.channel, feed, stop)  # first, since it refuses a channel that is in use
+        sources += self._topics.feed(feed, params.topics, params.options)
         return Subscription(channel=params.channel, topics=params.topics)
 
     async def unsubscribe(self, params: Unsubscribe, call: Call) -> Unsubscribed:

@@ -6,8 +6,9 @@ import anyio.to_thread
 
 from sidecar.contract.models import InspectModel, ListModels, ModelInfo, ModelInspection
 from sidecar.handlers.call import Call, Handler
-from sidecar.models import gguf
-from sidecar.models.library import Library, resolve_path
+from sidecar.models.inspection import inspect
+from sidecar.models.library import Library
+from sidecar.models.paths import resolve_path
 
 
 class ModelHandlers:
@@ -23,4 +24,4 @@ class ModelHandlers:
         return await anyio.to_thread.run_sync(self._library.list)
 
     async def inspect(self, params: InspectModel, call: Call) -> ModelInspection:
-        return await anyio.to_thread.run_sync(lambda: gguf.inspect(resolve_path(params.path)))
+        return await anyio.to_thread.run_sync(lambda: inspect(resolve_path(params.path)))

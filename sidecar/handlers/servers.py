@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import anyio
-import msgspec
 
-from sidecar.contract.errors import Cancelled, ServerNotRunning
+from sidecar.contract.errors import Cancelled
 from sidecar.contract.servers import (
     DEFAULT_SERVER_ID,
     CommandPreview,
@@ -36,7 +35,7 @@ from sidecar.engines.fleet import Fleet
 from sidecar.engines.link import EngineLink
 from sidecar.engines.server import Server
 from sidecar.handlers.call import Call, Handler
-from sidecar.servers.planner import Planner
+from sidecar.servers.planner import Planner, again, with_model
 
 
 class ServerHandlers:
@@ -64,11 +63,12 @@ class ServerHandlers:
         }
 
     async def start(self, params: StartLlamaServer, call: Call) -> ServerInfo:
-        server = self._fleet.start(params.server_id or DEFAULT_SERVER_ID, lambda: self._planner.plan(params))
+        settings = self._planner.settings(params)
+        server = self._fleet.start(params.server_id or DEFAULT_SERVER_ID, settings, self._planner.plan)
         return await self._see_ready(server, call)
 
     async def stop(self, params: StopLlamaServer, call: Call) -> str:
-        await self._fleet.stop(params.server_id or DEFAULT_SERVER_ID)
+        await self._fleet.stop(self._named(params.server_id))
         return "llama-server stopped"
 
     async def is_running(self, params: IsLlamaRunning, call: Call) -> bool:
@@ -80,38 +80,29 @@ class ServerHandlers:
         return self._planner.describe(server_id, self._fleet.find(server_id))
 
     async def get(self, params: GetServer, call: Call) -> ServerDetails:
-        return self._fleet.get(params.server_id or DEFAULT_SERVER_ID).details()
+        return self._named(params.server_id).details()
 
     async def list_servers(self, params: ListServers, call: Call) -> list[ServerInfo]:
         return self._fleet.infos()
 
     async def restart(self, params: RestartServer, call: Call) -> ServerInfo:
-        server_id = params.server_id or DEFAULT_SERVER_ID
-        server = await self._fleet.restart(server_id, self._fleet.get(server_id).plan)
-        return await self._see_ready(server, call)
+        server = self._named(params.server_id)
+        return await self._replace(server, again(server), call)
 
     async def switch_model(self, params: SwitchModel, call: Call) -> ServerInfo:
-        server_id = params.server_id or DEFAULT_SERVER_ID
-        old = self._fleet.get(server_id).launch
-        settings = msgspec.structs.asdict(old.settings if old else ServerSettings())
-        # What belongs to the old model does not fit the new one.
-        settings |= {"model": params.model, "model_path": None, "mmproj_path": None, "lora": None}
-        wanted = StartLlamaServer(server_id=server_id, **settings)
-        await self._planner.check_model(params.model)
-        server = await self._fleet.restart(server_id, lambda: self._planner.plan(wanted))
-        return await self._see_ready(server, call)
+        server = self._named(params.server_id)
+        return await self._replace(server, with_model(again(server), params.model), call)
 
     async def preview(self, params: PreviewCommand, call: Call) -> CommandPreview:
-        return await self._planner.preview(params)
+        return await self._planner.preview(self._planner.settings(params))
 
     async def ping(self, params: PingServer, call: Call) -> ServerPing:
         if params.base_url is None:
-            try:
-                return await _ping(self._fleet.get(params.server_id or DEFAULT_SERVER_ID).ready_link())
-            except ServerNotRunning as error:
-                if self._fleet.find(params.server_id or DEFAULT_SERVER_ID) is None:
-                    raise
-                return ServerPing(ok=False, latency_ms=None, status=None, error=error.message)
+            server = self._named(params.server_id)
+            if server.state != "ready":
+                problem = f"The server is not ready; its state is {server.state}."
+                return ServerPing(ok=False, latency_ms=None, status=None, error=problem)
+            return await _ping(server.ready_link())
         link = await EngineLink.open(params.base_url.rstrip("/").removesuffix("/v1"), None)
         try:
             return await _ping(link)
@@ -124,6 +115,14 @@ class ServerHandlers:
     async def probe(self, params: ProbeEngine, call: Call) -> EngineProbe:
         return await self._engines.probe(params.llama_cpp_path)
 
+    def _named(self, server_id: str | None) -> Server:
+        return self._fleet.get(server_id or DEFAULT_SERVER_ID)
+
+    async def _replace(self, server: Server, settings: ServerSettings, call: Call) -> ServerInfo:
+        """Start anew with other settings. What can not be started does not stop what runs."""
+        await self._planner.choose(settings)
+        return await self._see_ready(await self._fleet.replace(server, settings, self._planner.plan), call)
+
     async def _see_ready(self, server: Server, call: Call) -> ServerInfo:
         """Answer when a server is ready; a start that is cancelled leaves no process."""
         call.follow(server.events)
@@ -131,7 +130,7 @@ class ServerHandlers:
             info = await server.started()
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
-                await self._fleet.stop(server.server_id)
+                await self._fleet.stop(server)
             raise Cancelled("The start was cancelled.") from None
         await self._planner.remember(server)
         return info

@@ -66,7 +66,7 @@ class SessionHandlers:
         return await self._history.update(params)
 
     async def delete(self, params: DeleteSession, call: Call) -> DeletedSession:
-        await self._chat.cancel(params.session_id)
+        await self._chat.leave(params.session_id)
         return await self._history.delete(params.session_id)
 
     async def restore(self, params: RestoreSession, call: Call) -> Session:

@@ -28,6 +28,7 @@ from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 from sidecar.engines.fleet import Fleet
+from sidecar.logs.defects import internal_error
 from sidecar.logs.lines import LEVELS
 from sidecar.logs.store import LogStore, Source
 
@@ -61,8 +62,8 @@ class Topics:
             yield
             self._tasks.cancel_scope.cancel()
 
-    def feed(self, feed: LiveFeed, topics: Sequence[Topic], options: SubscribeOptions | None) -> Stop:
-        """Fill a feed from these topics, beginning with the present state; returns what ends it."""
+    def feed(self, feed: LiveFeed, topics: Sequence[Topic], options: SubscribeOptions | None) -> list[Stop]:
+        """Fill a feed from these topics, beginning with the present state; returns what ends each."""
         options = options or SubscribeOptions()
         starts: dict[Topic, Callable[[], Stop]] = {
             "servers": partial(self._servers, feed),
@@ -70,8 +71,7 @@ class Topics:
             "logs": partial(self._log_lines, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
             "resources": partial(self._resources, feed, options.interval_ms or DEFAULT_INTERVAL_MS),
         }
-        stops = [starts[topic]() for topic in dict.fromkeys(topics)]
-        return lambda: [stop() for stop in stops]
+        return [starts[topic]() for topic in dict.fromkeys(topics)]
 
     def _servers(self, feed: LiveFeed) -> Stop:
         def show(server_id: str, info: ServerInfo | None) -> None:
@@ -102,13 +102,15 @@ class Topics:
         scope = anyio.CancelScope()
 
         async def read_again_and_again() -> None:
-            dropped = 0
+            failed_before = False
             with scope:
                 while True:
-                    event = ResourcesEvent(resources=await self._read_resources(), dropped=dropped)
-                    unread = feed.put("resources", event)
-                    dropped = dropped + 1 if unread is not None else 0
-                    event.dropped = dropped
+                    try:
+                        feed.put("resources", ResourcesEvent(resources=await self._read_resources()))
+                    except Exception as error:  # noqa: BLE001 - one reading must not take everything else along
+                        if not failed_before:
+                            internal_error(error)
+                        failed_before = True
                     await anyio.sleep(interval_ms / 1e3)
 
         self._tasks.start_soon(read_again_and_again)

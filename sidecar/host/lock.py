@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
 
-from sidecar.contract.errors import DataDirLocked
+from sidecar.contract.errors import DataDirLocked, PermissionDenied
+
+logger = logging.getLogger(__name__)
 
 
 class DataDirLock:
@@ -21,22 +24,31 @@ class DataDirLock:
 
         Raises:
             DataDirLocked: another process has it; `pid` says which, where it is known.
+            PermissionDenied: the lock file can not be made, or not be locked on this file system.
         """
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise self._refused(error) from error
         try:
             _lock(fd)
-        except OSError:
-            holder = os.pread(fd, 32, 0) if hasattr(os, "pread") else b""
+        except _LOCKED_BY_ANOTHER:
+            pid = _holder(fd)
             os.close(fd)
-            pid = int(holder) if holder.strip().isdigit() else None
             raise DataDirLocked(
                 f"Another llama-sidecar{f' (process {pid})' if pid else ''} works on {self._path.parent}.",
                 data_dir=str(self._path.parent),
                 pid=pid,
             ) from None
-        os.ftruncate(fd, 0)
-        os.write(fd, b"%d\n" % os.getpid())
+        except OSError as error:
+            os.close(fd)
+            raise self._refused(error) from error
         self._fd = fd
+        try:
+            os.ftruncate(fd, 0)
+            os.write(fd, b"%d\n" % os.getpid())
+        except OSError as error:  # a full disk: the lock holds all the same
+            logger.warning("the lock file can not say who we are: %s", error)
 
     def release(self) -> None:
         """Give the lock back. Safe to call twice."""
@@ -44,8 +56,22 @@ class DataDirLock:
             os.close(self._fd)
             self._fd = None
 
+    def _refused(self, error: OSError) -> PermissionDenied:
+        return PermissionDenied(
+            f"The data folder {self._path.parent} can not be locked: {error.strerror}.",
+            hint="Choose a folder on a local disk that you may write to with --data-dir.",
+        )
+
+
+def _holder(fd: int) -> int | None:
+    """Who has the lock, as they wrote there."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    text = os.read(fd, 32).strip()
+    return int(text) if text.isdigit() else None
+
 
 if sys.platform == "win32":  # untested: no Windows machine here
+    _LOCKED_BY_ANOTHER = OSError  # msvcrt has one error for everything
 
     def _lock(fd: int) -> None:
         import msvcrt
@@ -56,6 +82,7 @@ if sys.platform == "win32":  # untested: no Windows machine here
         os.lseek(fd, 0, os.SEEK_SET)
 
 else:
+    _LOCKED_BY_ANOTHER = BlockingIOError
 
     def _lock(fd: int) -> None:
         import fcntl

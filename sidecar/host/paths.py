@@ -5,6 +5,7 @@ Owns the layout of the data folder and of the private folder for sockets, and ho
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -14,12 +15,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.contract.errors import PermissionDenied
+from sidecar.contract.errors import DiskFull, PermissionDenied
 
 DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
 
 PRIVATE = 0o700
 """Nobody but the owner: history and sockets are in there."""
+
+MAX_RUNTIME_DIR_BYTES = 85
+"""Leaves room for a socket's name within the 104 bytes that sun_path has on macOS (108 on Linux)."""
 
 
 def default_data_dir() -> Path:
@@ -68,13 +72,16 @@ class DataDir:
         """Make the folders that are missing.
 
         Raises:
-            PermissionDenied: the folder can not be made or written to.
+            PermissionDenied: a folder can not be made.
+            DiskFull: there is no room for one.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
             self.models.mkdir(exist_ok=True)
             self.logs.mkdir(exist_ok=True, mode=PRIVATE)
-        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(f"There is no room for the data folder {self.root}.") from error
             raise PermissionDenied(
                 f"The data folder {self.root} can not be used: {error.strerror}.",
                 hint="Choose a folder that you may write to with --data-dir.",
@@ -88,18 +95,33 @@ def make_runtime_dir(data_dir: Path) -> Path:
     holds the data folder's lock, so what an earlier sidecar left there is removed.
 
     Raises:
-        PermissionDenied: somebody else has put something in its place.
+        PermissionDenied: somebody else has put something in its place, or it can not be made.
     """
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    folder = base / f"llama-sidecar-{os.getuid() if hasattr(os, 'getuid') else 0}-{digest}"
+    name = f"llama-sidecar-{os.getuid() if hasattr(os, 'getuid') else 0}-{digest}"
+    folder = _place_for_sockets(name) / name
+    hint = "Remove it, or set TMPDIR to a folder of your own."
     if folder.is_symlink() or (folder.exists() and not _is_mine(folder)):
-        raise PermissionDenied(
-            f"{folder} belongs to somebody else.", hint="Remove it, or set TMPDIR to a folder of your own."
-        )
+        raise PermissionDenied(f"{folder} belongs to somebody else.", hint=hint)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=PRIVATE)
+    try:
+        folder.mkdir(mode=PRIVATE)
+    except OSError as error:
+        raise PermissionDenied(f"The folder {folder} can not be made: {error.strerror}.", hint=hint) from error
     return folder
+
+
+def remove_runtime_dir(folder: Path) -> None:
+    """Remove the folder for sockets, as far as possible: the next sidecar begins with an empty one anyway."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place_for_sockets(name: str) -> Path:
+    """The first usable folder that is short enough; XDG_RUNTIME_DIR may name one that this session does not have."""
+    wanted = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108 - a private folder in it
+    places = [Path(place) for place in wanted if place and os.access(place, os.W_OK | os.X_OK)]
+    short = (place for place in places if len(os.fsencode(place / name)) <= MAX_RUNTIME_DIR_BYTES)
+    return next(short, places[0] if places else Path(tempfile.gettempdir()))
 
 
 def _is_mine(folder: Path) -> bool:

@@ -14,16 +14,16 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 def take_wire() -> tuple[int, int]:
     """Private descriptors of what were stdin and stdout; children do not inherit them."""
-    null = os.open(os.devnull, os.O_RDWR)
     for fd in (STDIN, STDOUT, STDERR):
         if not _is_open(fd):
-            os.dup2(null, fd)
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     read_fd, write_fd = os.dup(STDIN), os.dup(STDOUT)
     if sys.platform == "win32":  # else every \n would become \r\n; untested
         import msvcrt
 
         msvcrt.setmode(read_fd, os.O_BINARY)
         msvcrt.setmode(write_fd, os.O_BINARY)
+    null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, STDIN)
     os.dup2(STDERR, STDOUT)
     os.close(null)

@@ -17,11 +17,13 @@ async def until_gone(pid: int) -> None:
 
 
 def _born(pid: int) -> float | None:
-    """When a process was started; `None` if there is none, or it only waits to be reaped."""
+    """When a process was started, 0 where that is not ours to know; `None` if there is none, or only a zombie."""
     import psutil
 
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.AccessDenied:
+        return 0.0
     except psutil.Error:
         return None

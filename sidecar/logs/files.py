@@ -6,8 +6,11 @@ not stop an engine.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 class RotatingFile:
@@ -42,6 +45,7 @@ class RotatingFile:
         except OSError as error:
             self.problem = f"{self.path.name} is no longer written: {error.strerror}"
             self.close()
+            logger.warning("%s", self.problem)  # comes back here where the file is our own, and goes no further
 
     def clear(self) -> None:
         """Empty the file and remove its older copies."""

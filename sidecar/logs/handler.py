@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
+import os
+import select
 import threading
 
 from sidecar.contract.logs import Level
@@ -21,6 +22,9 @@ _LEVELS: dict[Level, int] = {
     "error": logging.ERROR,
 }
 
+PIECE_BYTES = 512
+"""The PIPE_BUF that every POSIX system has: a write of at most this goes into a pipe at once or not at all."""
+
 
 class StoreHandler(logging.Handler):
     """Writes records to a log source, from whatever thread they come."""
@@ -32,25 +36,47 @@ class StoreHandler(logging.Handler):
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = self.format(record)
-        if threading.get_ident() == self._thread:
-            self._source.write(_level(record), message)
-        else:
-            try:
+        try:
+            message = self.format(record)
+            if threading.get_ident() == self._thread:
+                self._source.write(_level(record), message)
+            elif not self._loop.is_closed():  # else stderr still has the record
                 self._loop.call_soon_threadsafe(self._source.write, _level(record), message)
-            except RuntimeError:  # the loop has ended; stderr still has the record
-                return
+        except Exception:  # noqa: BLE001 - as every handler: what can not be logged must not stop what logs it
+            self.handleError(record)
 
 
-class StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """One printable line a record on stderr, whatever the record holds."""
+class StderrHandler(logging.Handler):
+    """Printable lines on stderr, whatever the record holds. Never waits for whoever reads them.
 
-    def __init__(self) -> None:
-        super().__init__(sys.stderr)
+    A host that does not read our stderr would stop us otherwise, as soon as the pipe is full: what does not go in
+    at once is left out, since the log file has it, too.
+    """
+
+    def __init__(self, fd: int = 2) -> None:
+        super().__init__()
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self._fd = fd
 
-    def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(printable(line) for line in super().format(record).split("\n"))
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            lines = [printable(line) for line in self.format(record).split("\n")]
+            data = "".join(f"{line}\n" for line in lines).encode()
+            while data and _takes_a_piece(self._fd):
+                data = data[os.write(self._fd, data[:PIECE_BYTES]) :]
+        except OSError:  # nobody is there to read it
+            return
+        except Exception:  # noqa: BLE001 - as every handler: what can not be logged must not stop what logs it
+            self.handleError(record)
+
+
+def _takes_a_piece(fd: int) -> bool:
+    """Whether PIECE_BYTES can be written without waiting; taken for granted where it can not be asked."""
+    if not hasattr(select, "poll"):  # Windows
+        return True
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return any(events & select.POLLOUT for _, events in poll.poll(0))
 
 
 def set_up(level: Level, source: Source | None, loop: asyncio.AbstractEventLoop | None = None) -> None:

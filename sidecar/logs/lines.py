@@ -30,6 +30,8 @@ _ERROR_WORDS = re.compile(rb"^(?:error|fatal|terminate called|Traceback|GGML_ASS
 _CONTROL = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 """C0 control characters that a log line must not carry into a terminal or another log, LF and TAB left out."""
 
+_ANY_CONTROL = re.compile(b"[%b]" % re.escape(_CONTROL))
+
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x09), *range(0x0A, 0x20), 0x7F)} | {
     0x85: "\\x85",
     0x2028: "\\u2028",
@@ -48,12 +50,18 @@ def level_of(line: bytes) -> Level:
 
 def printable(line: bytes | str) -> str:
     """The line with control characters escaped, so that nothing can pretend to be another line."""
-    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
+    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else _without_surrogates(line)
     return text.translate(_ESCAPES)
+
+
+def _without_surrogates(text: str) -> str:
+    """A file's name that is not UTF-8 comes as a text that can not be encoded."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def escape_chunk(chunk: bytes) -> bytes:
     """Whole lines as they go to a file: bytes as they are, control characters escaped."""
+    chunk = chunk.replace(b"\r\n", b"\n")
     if len(chunk.translate(None, _CONTROL)) == len(chunk):
         return chunk
-    return b"".join(printable(line).encode() + b"\n" for line in chunk.split(b"\n")[:-1])
+    return _ANY_CONTROL.sub(lambda found: b"\\x%02x" % found[0][0], chunk)

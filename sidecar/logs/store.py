@@ -83,7 +83,7 @@ class Source:
         text = printable(message)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         self.file.write(f"{stamp}Z {level.upper():7} {text}\n".encode())
-        self._append([text.encode()], level)
+        self._append([text.encode()[:LINE_BYTES]], level)
 
     def tail(self, count: int) -> list[str]:
         """The last lines, ready to show."""
@@ -101,15 +101,20 @@ class Source:
 
     def clear(self) -> None:
         """Forget everything."""
+        if self._lines:
+            self._forgotten_seq = self._lines[-1].seq
         self._lines.clear()
         self._partial = b""
         self.file.clear()
 
     def _take_in(self, text: bytes, lines: list[bytes]) -> None:
         self.file.write(escape_chunk(text))
-        self._append([line[:LINE_BYTES].removesuffix(b"\r") for line in lines if line], None)
+        lines = [line.removesuffix(b"\r")[:LINE_BYTES] for line in lines]
+        self._append([line for line in lines if line], None)
 
     def _append(self, lines: list[bytes], level: Level | None) -> None:
+        if not lines:
+            return
         seq, at = self._store.take_numbers(len(lines)), time.time()
         excess = len(self._lines) + len(lines) - LINES_IN_MEMORY
         if excess > 0:

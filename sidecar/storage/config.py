@@ -5,8 +5,10 @@ Owns reading, changing and writing it. What a key means and its default are in `
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,13 @@ import orjson
 from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.life import Notice
-from sidecar.storage.files import write_atomically
+from sidecar.storage.files import refusal, write_atomically
+
+
+class _Patched(msgspec.Struct):
+    """A config that is validated as a member of set_config's parameters, so that paths in errors begin there."""
+
+    patch: Config
 
 
 class ConfigFile:
@@ -34,69 +42,80 @@ class ConfigFile:
     def load(self) -> None:
         """Read the file. A broken one is put aside, the defaults are used, and a notice says so."""
         try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._notify(f"The config file {self._path} can not be read: {error.strerror}.", "The defaults are used.")
-            return
-        try:
-            changes = orjson.loads(data)
+            changes = orjson.loads(self._path.read_bytes())
             if not isinstance(changes, dict):
                 raise msgspec.ValidationError("the file does not hold a JSON object")
             config = _convert(changes)
-        except (orjson.JSONDecodeError, msgspec.ValidationError) as error:
-            aside = self._put_aside()
-            self._notify(
-                f"The config file is broken ({error}); it was put aside as {aside.name} and the defaults are used.",
-                f"Correct {aside} and copy it back to {self._path.name}, or set your settings again.",
-            )
+        except FileNotFoundError:
             return
-        self._changes, self.config = changes, config
+        except OSError as error:
+            self._give_up_on_file(f"can not be read: {error.strerror}")
+        except (orjson.JSONDecodeError, msgspec.ValidationError) as error:
+            self._give_up_on_file(f"is broken: {error}")
+        else:
+            self._changes, self.config = changes, config
 
     def patch(self, patch: dict[str, Any]) -> Config:
         """Apply a JSON merge patch and write the file.
 
         Raises:
-            InvalidParams: the patch names an unknown key or gives a wrong value; nothing is changed.
-            OSError: the file can not be written; nothing is changed.
+            msgspec.ValidationError: the patch names an unknown key or gives a wrong value, and where, as seen from
+                the parameters of set_config; nothing is changed.
+            DiskFull, PermissionDenied, StorageError: the file can not be written; nothing is changed.
         """
-        return self._write(merge(self._changes, patch))
+        changes = merge(self._changes, patch)
+        return self._write(changes, msgspec.convert({"patch": changes}, _Patched).patch)
 
     def reset(self, keys: Sequence[str] | None) -> Config:
         """Go back to the defaults, all or those of dotted keys.
 
         Raises:
             InvalidParams: there is no such key.
+            DiskFull, PermissionDenied, StorageError: the file can not be written; nothing is changed.
         """
-        if keys is None:
-            return self._write({})
-        changes = self._changes
-        for key in keys:
-            _require_known(key)
+        changes = {} if keys is None else self._changes
+        for key in keys or ():
+            self._require_known(key)
             patch: Any = None
             for name in reversed(key.split(".")):
                 patch = {name: patch}
             changes = merge(changes, patch)
-        return self._write(changes)
+        return self._write(changes, _convert(changes))
 
-    def _write(self, changes: dict[str, Any]) -> Config:
+    def _write(self, changes: dict[str, Any], config: Config) -> Config:
         try:
-            config = _convert(changes)
-        except msgspec.ValidationError as error:
-            raise InvalidParams(f"The config does not allow this: {error}.", path="$.patch") from None
-        write_atomically(self._path, orjson.dumps(changes, option=orjson.OPT_INDENT_2) + b"\n")
+            write_atomically(self._path, orjson.dumps(changes, option=orjson.OPT_INDENT_2) + b"\n")
+        except OSError as error:
+            raise refusal(error, "The config was not changed") from error
         self._changes, self.config = changes, config
         return config
 
-    def _put_aside(self) -> Path:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        aside = self._path.with_name(f"{self._path.stem}.broken-{stamp}{self._path.suffix}")
-        self._path.replace(aside)
-        return aside
-
-    def _notify(self, message: str, hint: str) -> None:
+    def _give_up_on_file(self, why: str) -> None:
+        """Put the file aside, so that the next change does not overwrite it, and say so."""
+        aside = self._name_aside()
+        try:
+            self._path.rename(aside)
+        except OSError as error:
+            message = f"The config file {why}. It could not be put aside ({error.strerror}); the defaults are used."
+            hint = f"Correct {self._path} and start again."
+        else:
+            message = f"The config file {why}. It was put aside as {aside.name}; the defaults are used."
+            hint = f"Correct {aside} and copy it back to {self._path.name}, or set your settings again."
         self.notices.append(Notice(name="CONFIG_BROKEN", message=message, hint=hint))
+
+    def _name_aside(self) -> Path:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        names = (f"{self._path.stem}.broken-{stamp}-{number}{self._path.suffix}" for number in count(1))
+        return next(aside for name in names if not os.path.lexists(aside := self._path.with_name(name)))
+
+    def _require_known(self, key: str) -> None:
+        value: Any = msgspec.to_builtins(self.config)
+        for name in key.split("."):
+            if not isinstance(value, dict) or name not in value:
+                raise InvalidParams(
+                    f"The config has no key {key!r}.", path="$.keys", hint="Ask get_config for the keys there are."
+                )
+            value = value[name]
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -119,13 +138,3 @@ def schema() -> dict[str, Any]:
 
 def _convert(changes: dict[str, Any]) -> Config:
     return msgspec.convert(changes, Config)
-
-
-def _require_known(key: str) -> None:
-    struct: Any = msgspec.to_builtins(Config())
-    for name in key.split("."):
-        if not isinstance(struct, dict) or name not in struct:
-            raise InvalidParams(
-                f"The config has no key {key!r}.", path="$.keys", hint="Ask get_config_schema for the keys there are."
-            )
-        struct = struct[name]

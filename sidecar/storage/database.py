@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from sidecar.contract.errors import DiskFull, PermissionDenied, SidecarError, StorageError
+from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.storage import migrations
+from sidecar.storage.files import refusal
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Database:
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
+        self._closing: asyncio.Event | None = None
 
     async def run(self, work: Work[T]) -> T:
         """Do a piece of work in a transaction and wait for it.
@@ -48,10 +50,17 @@ class Database:
             StorageError: the file can not be opened, read or written.
             DiskFull: there is no room.
         """
-        return await asyncio.shield(self.submit(work))
+        outcome = self.submit(work)
+        try:
+            return await asyncio.shield(outcome)
+        except asyncio.CancelledError:
+            outcome.add_done_callback(_log_failure)
+            raise
 
     def submit(self, work: Work[T]) -> asyncio.Future[T]:
         """Hand in a piece of work; the future has its outcome, as `run` would."""
+        if self._closing is not None:
+            raise RuntimeError("the history is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -70,19 +79,24 @@ class Database:
         return future
 
     async def close(self) -> None:
-        """Finish what was handed in and close the file. Safe to call twice."""
-        if self._thread is None:
-            return
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        """Finish what was handed in and close the file; nothing is taken any more. Safe to call twice."""
+        if self._closing is None:
+            loop, done = asyncio.get_running_loop(), asyncio.Event()
+            self._closing = done
 
-        def job() -> None:
-            self._close()
-            loop.call_soon_threadsafe(done.set)
+            def job() -> None:
+                try:
+                    self._close()
+                except sqlite3.Error as error:
+                    logger.error("history: closing: %s", error)
+                finally:
+                    loop.call_soon_threadsafe(done.set)
 
-        self._queue.put(job)
-        self._queue.put(None)
-        self._thread = None
-        await done.wait()
+            if self._thread is None:
+                done.set()
+            self._queue.put(job)
+            self._queue.put(None)
+        await self._closing.wait()
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
@@ -105,6 +119,7 @@ class Database:
         try:
             self._path.chmod(0o600)
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            migrations.check_version(connection)  # before anything is written
             connection.execute("PRAGMA journal_mode = WAL")
             # An answered message must survive a power cut (0.4 ms a commit on an SSD); none is made per token.
             connection.execute("PRAGMA synchronous = FULL")
@@ -126,11 +141,14 @@ class Database:
 def _tell(
     loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: T | None, error: BaseException | None
 ) -> None:
+    if isinstance(error, StopIteration) or (error is not None and not isinstance(error, Exception)):
+        # No future takes the first, so that its task would wait for ever; the others would end the loop or the task.
+        error = RuntimeError(f"work raised {error!r}")
+
     def set_outcome() -> None:
         if future.cancelled():
-            if error is not None:
-                logger.warning("history: work whose caller was cancelled failed: %s", error)
-        elif error is not None:
+            return
+        if error is not None:
             future.set_exception(error)
         else:
             future.set_result(result)  # type: ignore[arg-type]
@@ -141,8 +159,16 @@ def _tell(
         return
 
 
+def _log_failure(outcome: asyncio.Future[T]) -> None:
+    """Nobody waits for this work any more; that it failed must be known all the same."""
+    if not outcome.cancelled() and (error := outcome.exception()) is not None:
+        logger.error("history: work whose caller was cancelled failed: %s", error)
+
+
 def _as_sidecar_error(error: BaseException) -> BaseException:
-    if isinstance(error, SidecarError) or not isinstance(error, sqlite3.Error):
+    if isinstance(error, OSError):
+        return refusal(error, "The history was not changed")
+    if not isinstance(error, sqlite3.Error):
         return error
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL":

@@ -1,22 +1,31 @@
-"""Files replaced as a whole or not at all."""
+"""Files replaced as a whole or not at all, and what it is to a host when the system refuses."""
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
 from pathlib import Path
 
+from sidecar.contract.errors import DiskFull, PermissionDenied, SidecarError, StorageError
+
 WINDOWS_RETRY_SECONDS = 2.5
 """How long to retry a replace that Windows refuses because a scanner or editor has the file open."""
+
+
+IS_WINDOWS = os.name == "nt"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file's content so that a crash or a full disk leaves the old content or the new, whole.
 
+    Where the name is a link, what it points to is replaced.
+
     Raises:
         OSError: it could not be written; the old content is still there.
     """
+    path = path.resolve()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
@@ -31,13 +40,23 @@ def write_atomically(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def refusal(error: OSError, what: str) -> SidecarError:
+    """The error to tell about a file of ours; `what` was not done, such as "The history was not changed"."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"The disk is full. {what}.")
+    reason = error.strerror or str(error)
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return PermissionDenied(f"The system refuses access to the file: {reason}. {what}.")
+    return StorageError(f"The file can not be used: {reason}. {what}.")
+
+
 def _replace(source: Path, target: Path) -> None:
     deadline = time.monotonic() + WINDOWS_RETRY_SECONDS
     while True:
         try:
             source.replace(target)
         except PermissionError:
-            if os.name != "nt" or time.monotonic() > deadline:
+            if not IS_WINDOWS or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
         else:
@@ -46,7 +65,7 @@ def _replace(source: Path, target: Path) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself durable; Windows has no such call and needs none."""
-    if os.name != "nt":
+    if not IS_WINDOWS:
         fd = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(fd)

@@ -71,18 +71,28 @@ STEPS = (_VERSION_1,)
 """Scripts in order; a file of version n has had the first n of them."""
 
 
+def check_version(connection: sqlite3.Connection) -> int:
+    """The file's version; 0 where it is new. Only reads.
+
+    Raises:
+        StorageError: a newer llama-sidecar has written the file.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(STEPS):
+        raise StorageError(
+            f"The history was written by a newer llama-sidecar (schema {version}, this one knows {len(STEPS)}).",
+            hint="Update llama-sidecar, or use another --data-dir.",
+        )
+    return version
+
+
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the file to the newest version, all steps in one transaction, with a copy of the old file first.
 
     Raises:
         StorageError: a newer llama-sidecar has written the file; it is left as it is.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(STEPS):
-        raise StorageError(
-            f"The history was written by a newer llama-sidecar (schema {version}, this one knows {len(STEPS)}).",
-            hint="Update llama-sidecar, or use another --data-dir.",
-        )
+    version = check_version(connection)
     if version == len(STEPS):
         return
     if version > 0:

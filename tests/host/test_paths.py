@@ -1,0 +1,178 @@
+"""Where things are kept."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from sidecar.contract.errors import DiskFull, PermissionDenied
+from sidecar.host.paths import (
+    DATA_DIR_VARIABLE,
+    MAX_RUNTIME_DIR_BYTES,
+    DataDir,
+    default_data_dir,
+    make_runtime_dir,
+    remove_runtime_dir,
+    self_command,
+)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# --- the data folder ---------------------------------------------------------------------------------------------
+
+
+def test_a_data_folder_is_made_with_its_parents_and_private(data_dir: Path) -> None:
+    layout = DataDir(data_dir / "deeper")
+    layout.create()
+    layout.create()
+    assert sorted(p.name for p in layout.root.iterdir()) == ["logs", "models"]
+    assert (mode_of(layout.root), mode_of(layout.logs)) == (0o700, 0o700)
+
+
+@pytest.mark.parametrize("in_the_way", [".", "models", "logs"])
+def test_a_file_in_the_place_of_a_folder_is_told(data_dir: Path, in_the_way: str) -> None:
+    layout = DataDir(data_dir)
+    if in_the_way != ".":
+        data_dir.mkdir()
+    (data_dir / in_the_way).write_text("a file")
+    with pytest.raises(PermissionDenied):
+        layout.create()
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (errno.EACCES, PermissionDenied),
+        (errno.EROFS, PermissionDenied),
+        (errno.ENAMETOOLONG, PermissionDenied),
+        (errno.ENOSPC, DiskFull),
+        (errno.EDQUOT, DiskFull),
+    ],
+)
+def test_what_the_system_refuses_is_told(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(error):
+        DataDir(data_dir).create()
+
+
+def test_the_variable_names_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "named"))
+    assert default_data_dir() == tmp_path / "named"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(DATA_DIR_VARIABLE, "relative")
+    assert default_data_dir() == tmp_path / "relative"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(DATA_DIR_VARIABLE, "~/mine")
+    assert default_data_dir() == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_it_the_systems_place_counts(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    if value is None:
+        monkeypatch.delenv(DATA_DIR_VARIABLE, raising=False)
+    else:
+        monkeypatch.setenv(DATA_DIR_VARIABLE, value)
+    assert default_data_dir().name == "llama-sidecar"
+    assert default_data_dir().is_absolute()
+
+
+def test_the_program_starts_itself_again_frozen_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert self_command() == [sys.executable, "-m", "sidecar"]
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert self_command() == [sys.executable]
+
+
+# --- the folder for sockets --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """XDG_RUNTIME_DIR, short enough for sockets."""
+    short = Path(tempfile.mkdtemp(prefix="rt", dir="/tmp"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    return short
+
+
+def test_the_folder_for_sockets_is_private_and_empty_and_the_same_each_time(runtime: Path, data_dir: Path) -> None:
+    folder = make_runtime_dir(data_dir)
+    (folder / "left behind.sock").write_text("")
+    assert make_runtime_dir(data_dir) == folder
+    assert (folder.parent, list(folder.iterdir()), mode_of(folder)) == (runtime, [], 0o700)
+    assert make_runtime_dir(data_dir / "other") != folder
+    remove_runtime_dir(folder)
+    remove_runtime_dir(folder)
+    remove_runtime_dir(make_runtime_dir(data_dir / "other"))
+    runtime.rmdir()
+
+
+@pytest.mark.parametrize("value", ["", "/nowhere/at/all"])
+def test_a_runtime_folder_that_there_is_not_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path, value: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", value)
+    folder = make_runtime_dir(data_dir)
+    assert folder.parent == Path(tempfile.gettempdir())
+    remove_runtime_dir(folder)
+
+
+def test_a_folder_whose_name_is_too_long_for_sockets_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_dir: Path
+) -> None:
+    long = tmp_path / ("x" * MAX_RUNTIME_DIR_BYTES)
+    long.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    folder = make_runtime_dir(data_dir)
+    assert len(os.fsencode(folder)) <= MAX_RUNTIME_DIR_BYTES
+    remove_runtime_dir(folder)
+
+
+def test_what_somebody_else_has_put_there_is_not_used(runtime: Path, data_dir: Path, tmp_path: Path) -> None:
+    folder = make_runtime_dir(data_dir)
+    folder.rmdir()
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "file").write_text("kept")
+    folder.symlink_to(victim)
+    with pytest.raises(PermissionDenied):
+        make_runtime_dir(data_dir)
+    assert (victim / "file").read_text() == "kept"
+    folder.unlink()
+    folder.write_text("a file")
+    with pytest.raises(PermissionDenied):
+        make_runtime_dir(data_dir)
+    folder.unlink()
+    runtime.rmdir()
+
+
+def test_a_folder_of_another_user_is_not_used(runtime: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_runtime_dir(data_dir)
+    monkeypatch.setattr("sidecar.host.paths._is_mine", lambda _: False)
+    with pytest.raises(PermissionDenied):
+        make_runtime_dir(data_dir)
+    remove_runtime_dir(folder)
+    runtime.rmdir()
+
+
+def test_a_folder_that_can_not_be_made_is_told(runtime: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)
+        with pytest.raises(PermissionDenied):
+            make_runtime_dir(data_dir)
+    runtime.rmdir()

@@ -1,0 +1,226 @@
+"""The log lines of all sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.contract.errors import InvalidParams
+from sidecar.contract.logs import Level, LogPage
+from sidecar.logs.store import LINE_BYTES, LINES_IN_MEMORY, LogStore
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[LogStore]:
+    store = LogStore(tmp_path, max_file_bytes=1_000_000, kept_files=2)
+    yield store
+    store.close()
+
+
+def page(
+    logs: LogStore,
+    *,
+    source: str | None = None,
+    since: int | None = None,
+    limit: int = 100_000,
+    min_level: Level = "debug",
+) -> LogPage:
+    return logs.get(source=source, since=since, limit=limit, min_level=min_level)
+
+
+def messages(found: LogPage) -> list[str]:
+    return [entry.message for entry in found.entries]
+
+
+# --- taking lines in ---------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    lines=st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"_").replace(b"\r", b"_"))),
+    cuts=st.lists(st.integers(0, 200)),
+)
+def test_output_that_is_cut_anywhere_gives_the_same_lines(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], cuts: list[int]
+) -> None:
+    stream = b"".join(line + b"\n" for line in lines)
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    folder = tmp_path_factory.mktemp("logs")
+    for name in ("whole", "pieces"):
+        (folder / name).mkdir()
+    whole, pieces = (LogStore(folder / name, max_file_bytes=10**6, kept_files=1) for name in ("whole", "pieces"))
+    whole.source("a").feed(stream)
+    for start, end in pairwise(bounds):
+        pieces.source("a").feed(stream[start:end])
+    assert messages(page(whole)) == messages(page(pieces))
+    assert len(page(whole).entries) == sum(1 for line in lines if line)
+    assert (folder / "pieces" / "a.log").exists() is bool(stream)
+    if stream:
+        assert (folder / "whole" / "a.log").read_bytes() == (folder / "pieces" / "a.log").read_bytes()
+    whole.close()
+    pieces.close()
+
+
+def test_a_last_line_without_an_end_is_taken_in_when_the_output_ends(logs: LogStore) -> None:
+    source = logs.source("a")
+    source.feed(b"one\r\ntwo")
+    assert messages(page(logs)) == ["one"]
+    source.flush()
+    source.flush()
+    assert messages(page(logs)) == ["one", "two"]
+
+
+def test_endless_output_without_an_end_of_line_is_bounded_in_memory(logs: LogStore) -> None:
+    source = logs.source("a")
+    for _ in range(1000):
+        source.feed(b"x" * 10_000)
+    source.feed(b"y" * 100_000 + b"\nshort\n")
+    found = page(logs)
+    assert max(len(message) for message in messages(found)) == LINE_BYTES
+    assert messages(found)[-1] == "short"
+    source.write("info", "z" * 100_000)
+    assert messages(page(logs))[-1] == "z" * LINE_BYTES
+
+
+def test_blank_lines_are_no_lines(logs: LogStore) -> None:
+    told: list[int] = []
+    logs.listen(lambda source, count: told.append(count))
+    logs.source("a").feed(b"\n\r\n\n")
+    assert (page(logs).entries, told) == ([], [])
+
+
+def test_lines_of_ours_have_their_level_and_a_time_in_the_file(logs: LogStore) -> None:
+    logs.source("sidecar").write("warning", "one\ntwo \x1b[0m \udcff")
+    [entry] = page(logs).entries
+    assert (entry.level, entry.message) == ("warning", "one\\x0atwo \\x1b[0m \\udcff")
+    [line] = Path(logs.sources()[0].file).read_text(encoding="utf-8").splitlines()
+    assert line.endswith("Z WARNING one\\x0atwo \\x1b[0m \\udcff")
+
+
+# --- reading them ------------------------------------------------------------------------------------------------
+
+
+def test_lines_of_all_sources_come_in_the_order_in_which_they_came(logs: LogStore) -> None:
+    logs.source("a").feed(b"1\n2\n")
+    logs.source("b").feed(b"3\n")
+    logs.source("a").feed(b"4\n")
+    found = page(logs)
+    assert [(e.seq, e.source, e.message) for e in found.entries] == [
+        (1, "a", "1"),
+        (2, "a", "2"),
+        (3, "b", "3"),
+        (4, "a", "4"),
+    ]
+    assert (found.last_seq, found.complete) == (4, True)
+    assert messages(page(logs, source="b")) == ["3"]
+    assert messages(page(logs, limit=2)) == ["3", "4"]
+
+
+def test_a_host_goes_on_where_it_was(logs: LogStore) -> None:
+    logs.source("a").feed(b"1\n2\n3\n")
+    first = page(logs)
+    assert messages(page(logs, since=first.last_seq)) == []
+    logs.source("a").feed(b"4\n")
+    assert messages(page(logs, since=first.last_seq)) == ["4"]
+    assert messages(page(logs, since=1)) == ["2", "3", "4"]
+    assert messages(page(logs, since=99)) == []
+    assert messages(page(logs, since=-5)) == ["1", "2", "3", "4"]
+
+
+def test_lines_of_lower_levels_can_be_left_out(logs: LogStore) -> None:
+    logs.source("a").feed(b"D one\nI two\nW three\nE four\nfive\n")
+    levels: list[Level] = ["debug", "info", "warning", "error"]
+    assert [len(page(logs, min_level=level).entries) for level in levels] == [5, 4, 2, 1]
+    assert messages(page(logs, min_level="warning", limit=1)) == ["E four"]
+
+
+def test_what_is_no_longer_in_memory_is_told(logs: LogStore) -> None:
+    source = logs.source("a")
+    for number in range(LINES_IN_MEMORY + 10):
+        source.feed(b"%d\n" % number)
+    found = page(logs)
+    assert (found.complete, messages(found)[0], len(found.entries)) == (False, "10", LINES_IN_MEMORY)
+    assert not page(logs, since=9).complete
+    assert page(logs, since=10).complete
+    source.feed(b"".join(b"%d\n" % i for i in range(3 * LINES_IN_MEMORY)))
+    last = page(logs).last_seq
+    assert page(logs, since=last - LINES_IN_MEMORY).complete
+    assert not page(logs, since=last - LINES_IN_MEMORY - 1).complete
+    assert source.taken_in == 4 * LINES_IN_MEMORY + 10
+
+
+def test_the_last_lines_are_ready_to_show(logs: LogStore) -> None:
+    source = logs.source("a")
+    source.feed(b"1\n2\x1b\n3\n")
+    assert source.tail(2) == ["2\\x1b", "3"]
+    assert source.tail(99) == ["1", "2\\x1b", "3"]
+
+
+def test_a_source_that_nobody_knows_is_refused(logs: LogStore) -> None:
+    logs.source("a")
+    for ask in (lambda: page(logs, source="b"), lambda: logs.clear("b")):
+        with pytest.raises(InvalidParams) as refused:
+            ask()
+        assert refused.value.data == {"path": "$.source"}
+
+
+# --- sources, clearing, listening --------------------------------------------------------------------------------
+
+
+def test_sources_tell_their_file_and_how_much_is_in_it(logs: LogStore, tmp_path: Path) -> None:
+    logs.source("server:default").feed(b"one\ntwo\n")
+    logs.source("sidecar")
+    told = [(s.source, Path(s.file).name, s.lines, s.file_bytes) for s in logs.sources()]
+    assert told == [("server:default", "server-default.log", 2, 8), ("sidecar", "sidecar.log", 0, 0)]
+    assert {path.name for path in tmp_path.iterdir()} == {"server-default.log"}
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "..", "C:\\x", "\0", "server:" + "a" * 64])
+def test_every_name_of_a_source_is_a_file_in_the_folder(logs: LogStore, tmp_path: Path, name: str) -> None:
+    logs.source(name).feed(b"x\n")
+    [file] = tmp_path.iterdir()
+    assert Path(logs.sources()[0].file) == file
+
+
+def test_clearing_one_source_leaves_the_others_and_the_numbers(logs: LogStore) -> None:
+    logs.source("a").feed(b"1\n2\nhalf a li")
+    logs.source("b").feed(b"3\n")
+    logs.clear("a")
+    found = page(logs)
+    assert (messages(found), found.last_seq, found.complete) == (["3"], 3, False)
+    assert page(logs, since=2).complete
+    logs.source("a").feed(b"ne\n")
+    assert messages(page(logs, since=3)) == ["ne"]
+    logs.clear(None)
+    assert page(logs).entries == []
+    assert [s.file_bytes for s in logs.sources()] == [0, 0]
+
+
+def test_listeners_are_told_how_many_lines_are_new_until_they_leave(logs: LogStore) -> None:
+    told: list[tuple[str, list[str]]] = []
+    stop = logs.listen(lambda source, count: told.append((source.name, [e.message for e in source.newest(count)])))
+    logs.source("a").feed(b"1\n2\n3")
+    logs.source("sidecar").write("info", "ours")
+    stop()
+    logs.source("a").feed(b"\n")
+    assert told == [("a", ["1", "2"]), ("sidecar", ["ours"])]
+
+
+def test_more_lines_at_once_than_are_kept_are_told_as_far_as_they_are_kept(logs: LogStore) -> None:
+    told: list[int] = []
+    logs.listen(lambda source, count: told.append(len(list(source.newest(count)))))
+    logs.source("a").feed(b"x\n" * (LINES_IN_MEMORY + 5))
+    assert told == [LINES_IN_MEMORY]
+
+
+def test_closing_takes_in_what_is_left_and_can_be_done_twice(logs: LogStore) -> None:
+    logs.source("a").feed(b"no end")
+    logs.close()
+    logs.close()
+    assert messages(page(logs)) == ["no end"]
+    assert Path(logs.sources()[0].file).read_bytes() == b"no end\n"
