@@ -14,34 +14,43 @@ Faults of the process are command-line flags (see FAULTS); what an answer does i
     error-after=5   send an error event after 5 words
     text=…          answer with this text (to the end of the message), a word at a time
 
-`install(folder)` puts it there as a program named llama-server.
+`install(folder)` puts it there as a program named llama-server; flags named there are always on.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
+import shlex
 import signal
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 FAULTS = {
     "--ready-after": "N  seconds of loading before it is ready",
     "--never-ready": "load for ever",
+    "--stuck-at": "X  tell progress up to X, 0 to 1, and load for ever",
+    "--log-every": "S  write a line of log every S seconds while loading for ever",
     "--unsupervised": "tell no progress on stdout: an older build",
+    "--old-build": "tell no progress on stdout, and know no UNIX sockets",
     "--stdout-progress": "N  steps of progress to tell",
     "--ignore-term": "do not end on SIGTERM or when stdin ends",
     "--fork-grandchild": "start a process of its own that outlives it",
+    "--fork-daemon": "the same in a session of its own; it holds the output open",
     "--abort-on-load": "SIGABRT while loading",
     "--exit-on-load": "N  exit with this code while loading",
     "--say-on-load": "TEXT  a line of log while loading",
     "--flood-stderr": "N  lines of log while loading",
     "--flood-endless": "N  bytes of log without an LF while loading",
     "--split-utf8": "send answers in pieces of one byte",
+    "--die-on": "PATH  exit with code 43 when asked for PATH",
+    "--hang-on": "PATH  never answer PATH",
+    "--garbage-on": "PATH  answer PATH with what is no JSON",
     "--no-slots": "do not tell which slots are busy",
     "--pid-file": "PATH  write the pids of itself and its grandchild there",
 }
@@ -75,6 +84,7 @@ class Engine:
         self.ready = False
         self.released = asyncio.Event()
         self.requests: list[dict[str, Any]] = []
+        self.supervised = not {"--unsupervised", "--old-build"} & flags.keys()
 
     async def serve(self) -> None:
         """Load, then answer until the end of stdin or SIGTERM."""
@@ -95,7 +105,7 @@ class Engine:
         await self.load()
         self.ready = True
         log(f"I srv  llama_server: listening on {address}")
-        if "--unsupervised" not in self.flags:
+        if self.supervised:
             state("ready", {})
         async with server:
             await server.serve_forever()
@@ -109,23 +119,32 @@ class Engine:
         if text := self.flags.get("--say-on-load"):
             log(text)
         steps = int(self.flags.get("--stdout-progress", "4"))
+        most = float(self.flags.get("--stuck-at", "1"))
         pause = float(self.flags.get("--ready-after", "0")) / (steps + 1)
         for step in range(steps + 1):
-            if "--unsupervised" not in self.flags:
-                state("loading", {"stages": ["text_model"], "current": "text_model", "value": step / steps})
+            if self.supervised:
+                state("loading", {"stages": ["text_model"], "current": "text_model", "value": most * step / steps})
             await asyncio.sleep(pause)
         if "--abort-on-load" in self.flags:
             os.abort()
         if code := self.flags.get("--exit-on-load"):
             sys.exit(int(code))
-        if "--never-ready" in self.flags:
+        if every := self.flags.get("--log-every"):
+            while True:
+                log("I still loading")
+                await asyncio.sleep(float(every))
+        if "--never-ready" in self.flags or "--stuck-at" in self.flags:
             await asyncio.Event().wait()
 
     def write_pids(self) -> None:
+        import subprocess
+
         pids = [os.getpid()]
+        sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
         if "--fork-grandchild" in self.flags:
-            sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
             pids.append(subprocess.Popen([sys.executable, "-c", sleeper]).pid)
+        if "--fork-daemon" in self.flags:
+            pids.append(subprocess.Popen([sys.executable, "-c", sleeper], start_new_session=True).pid)
         if path := self.flags.get("--pid-file"):
             Path(path).write_text(json.dumps(pids))
 
@@ -154,6 +173,10 @@ class Engine:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
+        if self.flags.get("--die-on") == path:
+            os._exit(43)
+        if self.flags.get("--hang-on") == path:
+            await asyncio.Event().wait()
         key = os.environ.get("LLAMA_API_KEY")
         status, reply = 200, self.reply(path, body)
         if path == "/health":
@@ -170,7 +193,7 @@ class Engine:
             reply["error"] |= {"n_prompt_tokens": tokens, "n_ctx": self.context}
         elif reply is None:
             status, reply = 404, error("File Not Found", "not_found_error")
-        data = json.dumps(reply).encode()
+        data = b"{no" if self.flags.get("--garbage-on") == path else json.dumps(reply).encode()
         writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n" % status)
         writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(data), data))
         await writer.drain()
@@ -330,15 +353,24 @@ def parse(words: list[str]) -> dict[str, str]:
 def main() -> None:
     flags = parse(sys.argv[1:])
     if "--help" in flags:
-        print(HELP + "".join(f"{name} {text}\n" for name, text in FAULTS.items()))
+        help_text = HELP.replace(", or bind to an UNIX socket if the address ends with .sock", "")
+        print((help_text if "--old-build" in flags else HELP) + "".join(f"{n} {t}\n" for n, t in FAULTS.items()))
     elif "--version" in flags:
         print("version: fake (build 1)")
     elif "--list-devices" in flags:
         print("Available devices:\n  FAKE0: Fake GPU (8192 MiB, 4096 MiB free)")
     else:
-        if "--unsupervised" not in flags and "--ignore-term" not in flags:
+        if not {"--unsupervised", "--old-build", "--ignore-term"} & flags.keys():
             watch_stdin()
-        asyncio.run(Engine(flags).serve())
+        run(flags)
+
+
+def run(flags: dict[str, str]) -> None:
+    """Be an engine. What takes long to import comes now: `--help` is asked for in many tests."""
+    global asyncio
+    import asyncio
+
+    asyncio.run(Engine(flags).serve())
 
 
 def watch_stdin() -> None:
@@ -352,11 +384,12 @@ def watch_stdin() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def install(folder: Path) -> Path:
-    """Put this file into a folder as the program `llama-server`; returns the folder."""
+def install(folder: Path, *flags: str) -> Path:
+    """Put this file into a folder as the program `llama-server`; returns the folder. The flags are always on."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "llama-server"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" "$@"\n')
+    words = shlex.join([sys.executable, "-S", str(Path(__file__).resolve()), *flags])
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o755)
     return folder
 

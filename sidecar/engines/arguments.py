@@ -13,29 +13,49 @@ from sidecar.engines.launch import Endpoint, Launch
 ALL_LAYERS = 999
 """More layers than any model has: how "all" was said before builds knew the word."""
 
-_VALUES = {
-    "threads": ("--threads",),
-    "batch_size": ("--batch-size",),
-    "ubatch_size": ("--ubatch-size",),
-    "cache_type_k": ("--cache-type-k",),
-    "cache_type_v": ("--cache-type-v",),
-    "n_cpu_moe": ("--n-cpu-moe",),
-    "chat_template": ("--chat-template",),
-    "chat_template_file": ("--chat-template-file",),
-    "reasoning_budget": ("--reasoning-budget",),
-    "mmproj_path": ("--mmproj",),
-}
-"""Settings that are one flag with one value."""
+TRACE = "4"
+"""The verbosity at which a build says where the memory and the layers went. Older builds count otherwise: their 4 would
+write prompts into the log."""
 
 _HOUSE_FLAGS: tuple[tuple[str, ...], ...] = (
+    ("--jinja",),  # older builds need it for tools and reasoning, and before a template of one's own
     ("--kv-unified",),  # ctx_size is what one message may use, as the contract says; slots share it
     ("--offline",),  # an engine of ours fetches nothing
     ("--no-ui", "--no-webui"),
-    ("--jinja",),  # older builds need it for tools and reasoning
     ("--log-prefix",),  # the level of each line
     ("--log-timestamps",),
 )
 """Switches for every start, where the build knows them."""
+
+_VALUES = {
+    "threads": "--threads",
+    "batch_size": "--batch-size",
+    "ubatch_size": "--ubatch-size",
+    "cache_type_k": "--cache-type-k",
+    "cache_type_v": "--cache-type-v",
+    "n_cpu_moe": "--n-cpu-moe",
+    "chat_template": "--chat-template",
+    "chat_template_file": "--chat-template-file",
+    "reasoning_budget": "--reasoning-budget",
+    "mmproj_path": "--mmproj",
+}
+"""Settings that are one flag with one value."""
+
+_OURS = frozenset(
+    {"model", "m", "host", "port", "api-prefix", "api-key", "api-key-file", "ssl-key-file", "ssl-cert-file"}
+    | {"hostnames", "api-keys", "ssl-file-key", "ssl-file-cert"}  # the embedded engine's names
+)
+"""Flags that decide which model runs and how the engine is reached."""
+
+
+def flag_of_ours(extra_args: list[str]) -> str | None:
+    """The first flag among further arguments that is not for a host to give: with it the sidecar would lose its way
+    to the engine, or a secret would stand in argv."""
+    for word in extra_args:
+        name = word.partition("=")[0]
+        if name.startswith("-") and name.lstrip("-").replace("_", "-") in _OURS:
+            return name
+    return None
 
 
 def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> tuple[list[str], list[str]]:
@@ -43,33 +63,27 @@ def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -
     arguments = [*_always(launch, endpoint, flags)]
     ignored: list[str] = []
     settings = launch.settings
-    for name, spellings in _VALUES.items():
-        value = getattr(settings, name)
-        if value is None:
-            continue
-        if found := flags.get(*spellings):
-            arguments += [found[0], str(value)]
-        else:
-            ignored.append(name)
-    for name, more in (
-        ("flash_attn", _flash_attn(settings.flash_attn, flags)),
-        ("lora", _repeated(settings.lora, "--lora", flags)),
-        ("embeddings", _switch(settings.embeddings, "--embeddings", flags)),
-        ("rpc_servers", _joined(settings.rpc_servers, "--rpc", flags)),
-    ):
-        if more is None:
+    choices: dict[str, list[str] | None] = {
+        name: _value(getattr(settings, name), flag, flags) for name, flag in _VALUES.items()
+    }
+    choices["flash_attn"] = _flash_attn(settings.flash_attn, flags)
+    choices["lora"] = _lora(settings.lora, flags)
+    choices["embeddings"] = _embeddings(settings.embeddings, flags)
+    choices["rpc_servers"] = _value(",".join(settings.rpc_servers or ()) or None, "--rpc", flags)
+    for name, words in choices.items():
+        if words is None:
             ignored.append(name)
         else:
-            arguments += more
-    arguments += [found[0] for names in _HOUSE_FLAGS if (found := flags.get(*names))]
-    if "--cors-origins" in flags:
-        arguments += ["--cors-origins", "localhost"]
-    if "--verbosity" in flags:
-        arguments += ["--verbosity", "4"]  # where the memory and the layers went
+            arguments += words
     return arguments + list(settings.extra_args or ()), ignored
 
 
 def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]:
+    yield from (found[0] for names in _HOUSE_FLAGS if (found := flags.get(*names)))
+    if "--cors-origins" in flags:
+        yield from ("--cors-origins", "localhost")
+    if (found := flags.get("--verbosity")) and f"{TRACE}: trace" in found[1].text:
+        yield from ("--verbosity", TRACE)
     yield from ("--model", str(launch.model_path))
     if "--alias" in flags and "," not in launch.model_name:
         yield from ("--alias", launch.model_name)
@@ -86,6 +100,12 @@ def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]
         yield from (name, layers)
 
 
+def _value(value: object, name: str, flags: FlagSet) -> list[str] | None:
+    if value is None:
+        return []
+    return [name, str(value)] if name in flags else None
+
+
 def _flash_attn(value: str | bool | None, flags: FlagSet) -> list[str] | None:
     if value is None:
         return []
@@ -99,19 +119,27 @@ def _flash_attn(value: str | bool | None, flags: FlagSet) -> list[str] | None:
     return [name] if word == "on" else []  # a switch in older builds, off by default
 
 
-def _switch(value: bool | None, name: str, flags: FlagSet) -> list[str] | None:
+def _lora(paths: list[str] | None, flags: FlagSet) -> list[str] | None:
+    if not paths:
+        return []
+    found = flags.get("--lora")
+    if found is None:
+        return None
+    name, flag = found
+    if "comma-separated" in flag.text:
+        return [name, ",".join(map(_csv, paths))]
+    return [word for path in paths for word in (name, path)]
+
+
+def _csv(text: str) -> str:
+    """A field of the lists that llama.cpp reads."""
+    if "," in text or text.startswith('"'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _embeddings(value: bool | None, flags: FlagSet) -> list[str] | None:
     if not value:
         return []
-    return [name] if name in flags else None
-
-
-def _repeated(values: list[str] | None, name: str, flags: FlagSet) -> list[str] | None:
-    if not values:
-        return []
-    return [word for value in values for word in (name, value)] if name in flags else None
-
-
-def _joined(values: list[str] | None, name: str, flags: FlagSet) -> list[str] | None:
-    if not values:
-        return []
-    return [name, ",".join(values)] if name in flags else None
+    found = flags.get("--embeddings", "--embedding")
+    return [found[0]] if found else None

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Literal
 
 import anyio.to_thread
 
 from sidecar.contract.config import EnginesConfig
-from sidecar.contract.errors import EngineNotFound, SidecarError
+from sidecar.contract.errors import EngineNotFound, EngineStartFailed, SidecarError
 from sidecar.contract.servers import EngineInfo, EngineName, EngineProbe
 from sidecar.engines.embedded import find_embedded
 from sidecar.engines.launch import Engine
@@ -20,11 +21,7 @@ from sidecar.engines.llama_server import LlamaServers
 
 logger = logging.getLogger(__name__)
 
-_HOW_TO_GET: dict[EngineName, str] = {
-    "llama-server": "No llama-server on PATH, and no engines.llama_cpp_path in the config.",
-    "embedded": "Not installed: pip install 'llama-sidecar[embedded]'.",
-    "llama-cpp-python": "Not installed: pip install 'llama-cpp-python[server]', or set engines.python.",
-}
+_BEST_FIRST: tuple[EngineName, ...] = ("llama-server", "embedded", "llama-cpp-python")
 
 
 class Engines:
@@ -35,66 +32,66 @@ class Engines:
         self._llama_servers = LlamaServers()
 
     async def pick(self, name: EngineName | None, llama_cpp_path: str | None) -> Engine:
-        """The engine for a start: the one named, else the config's preferred, else the best one found.
+        """The engine for a start: the one named, else the folder's, else the config's preferred, else the best found.
+
+        A llama.cpp folder in the config is never passed over in silence; a broken llama-server on PATH is, with a
+        line in the log. Next to the name of another engine `llama_cpp_path` says nothing.
 
         Raises:
             EngineNotFound: it is not there, or there is none at all.
-            EngineStartFailed: there is a llama-server, but it can not be run.
+            EngineStartFailed: there is one, but it can not be run.
+            PathNotAllowed: a folder's path is not absolute.
         """
-        return await anyio.to_thread.run_sync(self._pick, name, llama_cpp_path)
-
-    async def infos(self) -> list[EngineInfo]:
-        """Every kind of engine, found or not, the best one found first."""
-        return await anyio.to_thread.run_sync(self._infos)
-
-    async def probe(self, llama_cpp_path: str) -> EngineProbe:
-        """What a llama.cpp folder's llama-server is and can do."""
-        return await anyio.to_thread.run_sync(lambda: self._llama_servers.in_folder(llama_cpp_path).probe())
-
-    def _pick(self, name: EngineName | None, llama_cpp_path: str | None) -> Engine:
-        if llama_cpp_path is not None:
-            return self._llama_servers.in_folder(llama_cpp_path)
-        name = name or self._config().preferred
+        name = name or ("llama-server" if llama_cpp_path else self._config().preferred)
         if name is not None:
-            engine = self._find(name)
-            if engine is None:
-                raise EngineNotFound(f"The engine {name} is not on this machine.", hint=_HOW_TO_GET[name])
-            return engine
-        for candidate in _HOW_TO_GET:
-            if engine := self._find(candidate):
-                return engine
+            return await self._find(name, llama_cpp_path)
+        for candidate in _BEST_FIRST:
+            try:
+                return await self._find(candidate, None)
+            except (EngineNotFound, EngineStartFailed) as error:
+                if candidate == "llama-server" and self._config().llama_cpp_path:
+                    raise
+                if isinstance(error, EngineStartFailed):
+                    logger.warning("the engine %s is left out: %s", candidate, error.message)
         raise EngineNotFound(
             "There is no engine on this machine: no llama-server on PATH or in the config, no embedded engine.",
         )
 
-    def _find(self, name: EngineName) -> Engine | None:
+    async def infos(self) -> list[EngineInfo]:
+        """Every kind of engine, found or not, the best one found first."""
+        infos = [await self._info(name) for name in _BEST_FIRST]
+        preferred = self._config().preferred
+        return sorted(infos, key=lambda info: (not info.available, info.engine != preferred))
+
+    async def probe(self, llama_cpp_path: str) -> EngineProbe:
+        """What a llama.cpp folder's llama-server is and can do."""
+        return await (await self._llama_servers.in_folder(llama_cpp_path)).probe()
+
+    async def _find(self, name: EngineName, llama_cpp_path: str | None) -> Engine:
         config = self._config()
         if name == "llama-server":
-            if config.llama_cpp_path:
-                return self._llama_servers.in_folder(config.llama_cpp_path)
-            return self._llama_servers.on_path()
+            if folder := llama_cpp_path or config.llama_cpp_path:
+                return await self._llama_servers.in_folder(folder)
+            return await self._llama_servers.on_path()
         if name == "embedded":
-            return find_embedded()
-        return find_llama_cpp_python(config.python)
+            return await anyio.to_thread.run_sync(find_embedded)
+        return await find_llama_cpp_python(config.python)
 
-    def _infos(self) -> list[EngineInfo]:
-        infos = [self._info(name) for name in _HOW_TO_GET]
-        return sorted(infos, key=lambda info: not info.available)
-
-    def _info(self, name: EngineName) -> EngineInfo:
-        origin = "package"
+    async def _info(self, name: EngineName) -> EngineInfo:
+        origin: Literal["config", "path", "package"] = "package"
         if name == "llama-server":
             origin = "config" if self._config().llama_cpp_path else "path"
-        problem = _HOW_TO_GET[name]
+        engine: Engine | None = None
+        message = "Found."
         try:
-            engine = self._find(name)
+            engine = await self._find(name, None)
         except SidecarError as error:
-            engine, problem = None, f"{error.message} {error.hint}"
+            message = f"{error.message} {error.hint}"
         return EngineInfo(
             engine=name,
             available=engine is not None,
             path=engine.path if engine else None,
             version=engine.version if engine else None,
-            origin=origin,  # type: ignore[arg-type]
-            message="Found." if engine else problem,
+            origin=origin,
+            message=message,
         )

@@ -10,7 +10,10 @@ import importlib.util
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
+import sidecar
+from sidecar.contract.errors import EngineNotFound
 from sidecar.contract.servers import EngineName
 from sidecar.engines.launch import Command, Endpoint, Launch
 from sidecar.host.paths import self_command
@@ -64,13 +67,22 @@ class Embedded:
         argv = [*self_command(), CHILD, "embedded", json.dumps(job, ensure_ascii=False)]
         # As for llama-server: tells the progress of loading and ends with its stdin.
         env = {"LLAMA_SERVER_ROUTER_PORT": "0"} | (launch.settings.env or {})
-        return Command(argv, env, [name for name in _NOT_KNOWN if getattr(launch.settings, name)])
+        # With -m, Python looks for modules where it is started first of all: not in whatever folder the host is in.
+        home = Path(sidecar.__file__).parents[1]
+        return Command(argv, env, [name for name in _NOT_KNOWN if getattr(launch.settings, name)], cwd=home)
 
 
-def find_embedded() -> Embedded | None:
-    """The embedded engine, if its module is installed. It is not imported."""
+def find_embedded() -> Embedded:
+    """The embedded engine. Its module is looked for, not imported. Blocks.
+
+    Raises:
+        EngineNotFound: the module is not installed.
+    """
     if importlib.util.find_spec(MODULE) is None:
-        return None
+        raise EngineNotFound(
+            f"The embedded engine's module {MODULE} is not installed.",
+            hint="Install it with: pip install 'llama-sidecar[embedded]'.",
+        )
     try:
         version = importlib.metadata.version(MODULE)
     except importlib.metadata.PackageNotFoundError:  # a frozen program carries no package metadata

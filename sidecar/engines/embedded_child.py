@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ MEMORY_VERBOSITY = 4
 
 
 def main(arguments: str) -> int:
-    """Load the model and serve it; the process ends with its stdin."""
+    """Load the model and serve it; the process ends with its stdin, while it loads, too."""
     import xllamacpp
 
+    watch = threading.Thread(target=_exit_with_stdin, daemon=True)
+    watch.start()
     job: dict[str, Any] = json.loads(arguments)
     try:
         params = _params(xllamacpp, job)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: invalid argument: {error}", file=sys.stderr)  # noqa: T201 - the engine's log
         return 1
     try:
@@ -38,19 +41,26 @@ def main(arguments: str) -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     print(f"embedded engine: listening on {server.listening_address}", flush=True)  # noqa: T201
-    while sys.stdin.buffer.read(4096):  # nothing is ever sent; it ends when the sidecar closes it or dies
+    watch.join()
+    return 0
+
+
+def _exit_with_stdin() -> None:
+    while os.read(0, 4096):  # nothing is ever sent; it ends when the sidecar closes it or dies
         continue
     # The server's threads have no other way to end.
     os._exit(0)
 
 
 def _params(xllamacpp: Any, job: dict[str, Any]) -> Any:
+    if not (api_key := os.environ.get(API_KEY_VARIABLE)):
+        raise ValueError(f"{API_KEY_VARIABLE} is not set, and without a key everybody on this machine could use it")
     params = xllamacpp.CommonParams()
     params.model.path = job["model_path"]
     params.model_alias = {job["model_name"]}
     params.hostnames = [job["host"]]
     params.port = job["port"]
-    params.api_keys = [os.environ[API_KEY_VARIABLE]]
+    params.api_keys = [api_key]
     params.n_ctx = job["ctx_size"]
     params.n_parallel = job["parallel"]
     params.n_gpu_layers = job["n_gpu_layers"]

@@ -64,19 +64,19 @@ _WORDS: dict[Cause, tuple[str, str]] = {
 }
 
 _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
-    # Loaders speak before the engine's first line.
     (
         "MISSING_LIBRARY",
         (
             "error while loading shared libraries",
             "cannot open shared object file",
+            "Shared library with base name",  # llama-cpp-python
             "Library not loaded",
             "No module named",
             "ImportError",
             "DLL load failed",
         ),
     ),
-    ("PORT_IN_USE", (r"couldn't bind (?:HTTP )?server socket", "address already in use", "EADDRINUSE")),
+    ("PORT_IN_USE", (r"couldn't bind (?:to |HTTP )?server socket", "address already in use", "EADDRINUSE")),
     (
         "BAD_FLAG",
         (
@@ -89,14 +89,14 @@ _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         "OUT_OF_MEMORY",
         (
-            "out of memory",
+            "out ?of ?(?:device ?|host ?)?memory",
+            "insufficient memory",
             "failed to allocate",
             "unable to allocate",
             "cannot allocate memory",
+            "memory allocation of size",  # Vulkan
             "alloc_failed",
-            "bad_alloc",
-            "OutOfDeviceMemory",
-            "mmap failed",
+            "std::bad_alloc",
             "MemoryError",
         ),
     ),
@@ -108,49 +108,69 @@ _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"unsupported (?:model|file type|quantization)",
             "invalid ggml type",
             "unknown projector type",
+            "only supports up to version",
+            "is no longer supported",
         ),
     ),
     ("PERMISSION_DENIED", ("permission denied", "access is denied")),
     (
         "MODEL_CORRUPT",
         (
-            "invalid magic",
-            "failed to read magic",
+            r"gguf_init_from_\w+: (?!failed to open)",
             "not within the file bounds",
-            "corrupted or incomplete",
+            "corrupted",
+            r"invalid (?:model|split)",
+            "failed to load GGUF split",
             "wrong number of tensors",
             "wrong shape",
             "missing tensor",
             "tensor .* not found",
-            r"failed to read (?:key|tensor|header)",
-            "unexpectedly reached end of file",
-            "gguf_init_from",
             "key not found in model",
+            "cannot find tokenizer",
+            r"key \S+ has wrong",
+            "invalid gguf type",
+            "invalid data",
+            "unexpectedly reached end of file",
             "failed to load CLIP",
         ),
     ),
 )
+"""Causes by what a line says. Where a line fits two, the first one counts."""
 
 _PATTERNS = tuple((cause, re.compile("|".join(phrases), re.IGNORECASE)) for cause, phrases in _PHRASES)
+
+_NO_ERROR = re.compile(r"^(?:[\d.]+ )?[DIW] ")
+"""Lines below the level of an error: what failed there was got over (a lock on memory, a plug-in), or stands in a
+model's name."""
 
 _LOADER_FAILED = {127, -1073741515, 3221225781}
 """Exit codes of a loader that missed a library: the shell's, and Windows' 0xC0000135 signed and unsigned."""
 
+_NOT_EXECUTABLE = 126
+"""The shell's, where the engine is started by a script."""
+
+_KILLED = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9), 128 + 15, 128 + 9}
+"""Ended by a signal, or by way of a shell."""
+
 
 def classify(exit_code: int | None, log_tail: Sequence[str]) -> Fault:
-    """The cause of a failure.
+    """The cause of a failure: what the last line says that says anything, else the exit code.
 
     Args:
         exit_code: negative for a signal, as in `subprocess`; `None` while the process still ran.
         log_tail: the end of the engine's log.
     """
-    text = "\n".join(log_tail)
-    for cause, pattern in _PATTERNS:
-        if pattern.search(text):
-            return fault(cause)
+    for line in reversed(log_tail):
+        if _NO_ERROR.match(line):
+            continue
+        for cause, pattern in _PATTERNS:
+            if pattern.search(line):
+                return fault(cause)
     if exit_code in _LOADER_FAILED:
         return fault("MISSING_LIBRARY")
-    if exit_code is not None and -exit_code in (signal.SIGTERM, getattr(signal, "SIGKILL", 9)):
+    if exit_code == _NOT_EXECUTABLE:
+        return fault("PERMISSION_DENIED")
+    if exit_code in _KILLED:
         return fault("KILLED")
     return fault("UNKNOWN")
 

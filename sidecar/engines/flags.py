@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ENTRY = re.compile(
-    r"^(?P<names>--?[A-Za-z][\w.-]*(?:,\s+--?[A-Za-z][\w.-]*)*)"  # -c,    --ctx-size
-    r"(?:[ ](?P<value>[^\s-].*?))?"  # N
-    r"(?:\s{2,}(?P<text>.*))?$"  # size of the prompt context …
-)
+_LARGEST_INDENT = 3
+"""Blanks before an entry: 0, or 2 in builds of before September 2024. Descriptions stand much further right."""
+
+_NAME = re.compile(r"--?[A-Za-z][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +55,26 @@ class FlagSet:
 
 
 def parse_help(text: str) -> FlagSet:
-    """The flags in a help text."""
+    """The flags in a help text; none in a text that is something else."""
     flags: list[Flag] = []
     for line in text.splitlines():
-        if line.startswith("-") and (match := _ENTRY.match(line)):
-            names = tuple(re.split(r",\s+", match["names"]))
-            flags.append(Flag(names, match["value"], (match["text"] or "").strip()))
+        entry = line.lstrip(" ")
+        if len(line) - len(entry) <= _LARGEST_INDENT and (flag := _entry(entry)):
+            flags.append(flag)
         elif flags and line.startswith(" "):
             last = flags[-1]
-            flags[-1] = Flag(last.names, last.value, f"{last.text} {line.strip()}".strip())
+            flags[-1] = Flag(last.names, last.value, f"{last.text} {entry.strip()}".strip())
     return FlagSet(flags)
+
+
+def _entry(line: str) -> Flag | None:
+    """An entry's first line: `-c,    --ctx-size N     size of …`, in older builds `-c N, --ctx-size N  size of …`."""
+    head, _, text = re.sub(r",\s+(?=-)", ", ", line).partition("  ")
+    names: list[str] = []
+    value: str | None = None
+    for spelling in head.split(", "):
+        name, _, rest = spelling.partition(" ")
+        if _NAME.fullmatch(name):
+            names.append(name)
+            value = rest or value
+    return Flag(tuple(names), value, text.strip()) if names else None

@@ -14,7 +14,7 @@ import anyio.abc
 
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ServerAlreadyRunning, ServerNotRunning
-from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo
+from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo, ServerSettings
 from sidecar.engines.server import Plan, Server
 from sidecar.logs.store import LogStore
 
@@ -45,18 +45,19 @@ class Fleet:
                         for server in self._servers.values():
                             stopping.start_soon(server.stop)
 
-    def start(self, server_id: str, plan: Plan) -> Server:
+    def start(self, server_id: str, settings: ServerSettings, plan: Plan) -> Server:
         """Begin to start a server.
 
         Raises:
-            ServerAlreadyRunning: a server of this id is starting or running.
+            ServerAlreadyRunning: a server of this id is starting, running or stopping.
         """
         current = self._servers.get(server_id)
         if current is not None and current.state not in ("failed", "stopped"):
             raise ServerAlreadyRunning(f"The server {server_id!r} is {current.state}.")
         config = self._config()
-        server = self._servers[server_id] = Server(
+        server = Server(
             server_id,
+            settings,
             plan,
             logs=self._logs,
             runtime_dir=self._runtime_dir,
@@ -64,30 +65,28 @@ class Fleet:
             stop_grace_seconds=config.stop_grace_seconds,
             on_change=self._changed,
         )
+        self._servers.pop(server_id, None)  # its place is that of its start
+        self._servers[server_id] = server
         self._tasks.start_soon(server.run)
         return server
 
-    async def stop(self, server_id: str) -> None:
-        """Stop a server and take it off the list; returns when its process is gone.
-
-        Raises:
-            ServerNotRunning: there is none of this id.
-        """
-        server = self.get(server_id)
+    async def stop(self, server: Server) -> None:
+        """Stop a server and take it off the list; returns when its process is gone. Another one that has taken its
+        place meanwhile is left alone."""
         await server.stop()
-        if self._servers.get(server_id) is server:
-            del self._servers[server_id]
-            for listener in self._listeners:
-                listener(server_id, None)
+        if self._servers.get(server.server_id) is server:
+            del self._servers[server.server_id]
+            for listener in list(self._listeners):
+                listener(server.server_id, None)
 
-    async def restart(self, server_id: str, plan: Plan) -> Server:
-        """Stop a server and begin to start it again with this plan.
+    async def replace(self, server: Server, settings: ServerSettings, plan: Plan) -> Server:
+        """Stop a server and begin to start one of the same id.
 
         Raises:
-            ServerNotRunning: there is none of this id.
+            ServerAlreadyRunning: somebody else was faster.
         """
-        await self.get(server_id).stop()
-        return self.start(server_id, plan)
+        await server.stop()
+        return self.start(server.server_id, settings, plan)
 
     def get(self, server_id: str) -> Server:
         """A server, in whatever state.
@@ -106,19 +105,24 @@ class Fleet:
     def choose(self, server_id: str | None, remembered: str | None) -> Server:
         """The server for a message: the one named, else the session's, else "default", else the only one ready.
 
+        A session's server that is there and not ready is not passed over: another one has another model.
+
         Raises:
             ServerNotRunning: it is not ready, or there is none.
         """
-        if server_id is not None:
-            server = self.get(server_id)
-        else:
-            ready = [s for s in self._servers.values() if s.state == "ready"]
-            preferred = [s for name in (remembered, DEFAULT_SERVER_ID) for s in ready if s.server_id == name]
-            if preferred:
-                return preferred[0]
+        name = server_id or (remembered if remembered in self._servers else None)
+        if name is None:
+            ready = {server.server_id: server for server in self._servers.values() if server.state == "ready"}
+            if DEFAULT_SERVER_ID in ready:
+                return ready[DEFAULT_SERVER_ID]
             if len(ready) == 1:
-                return ready[0]
-            server = self.get(remembered or DEFAULT_SERVER_ID)
+                return ready.popitem()[1]
+            if len(ready) > 1:
+                raise ServerNotRunning(
+                    f"There is no server {DEFAULT_SERVER_ID!r}, and {len(ready)} others are ready.",
+                    hint=f"Name one with server_id: {', '.join(ready)}.",
+                )
+        server = self.get(name or DEFAULT_SERVER_ID)
         server.ready_link()
         return server
 
@@ -137,5 +141,5 @@ class Fleet:
 
     def _changed(self, server: Server) -> None:
         info = server.info()
-        for listener in self._listeners:
+        for listener in list(self._listeners):
             listener(server.server_id, info)

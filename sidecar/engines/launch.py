@@ -31,6 +31,11 @@ class Endpoint:
     host: str = LOOPBACK
     port: int = 0
 
+    def base_url(self, port: int) -> str:
+        """Where the API is on this machine once the engine listens on a port."""
+        host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -40,11 +45,13 @@ class Command:
         argv: program and arguments; never holds a secret.
         env: variables beside the allowed ones of ours.
         ignored: settings that the engine does not know, by their names in the contract.
+        cwd: the folder to start in; ours where none is named.
     """
 
     argv: list[str]
     env: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+    cwd: Path | None = None
 
 
 class Engine(Protocol):
@@ -81,14 +88,13 @@ class Launch:
     """One start, with every choice made.
 
     Attributes:
-        server_id: whose start it is.
         engine: what runs it.
         model_name: the model as people know it.
         model_path: the file to load.
-        settings: the settings as asked for; paths checked, `ctx_size`, `parallel`, `n_gpu_layers` set.
+        ctx_size, parallel, n_gpu_layers: as asked for, else the config's.
+        settings: the settings as asked for, the preset's included; paths checked.
     """
 
-    server_id: str
     engine: Engine
     model_name: str
     model_path: Path

@@ -1,30 +1,25 @@
 """Talking to one engine over its HTTP API.
 
-Owns the connections, the key and what an engine's errors mean. Knows nothing of processes: when the engine is gone
+Owns the connections, the key and what an engine's answers mean. Knows nothing of processes: when the engine is gone
 it says so, and `server` finds out why.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
 import msgspec
 import orjson
 
-from sidecar.contract.errors import (
-    ContextTooLong,
-    EngineUnresponsive,
-    InvalidParams,
-    NotSupported,
-    SidecarError,
-)
+from sidecar.contract.errors import EngineUnresponsive, NotSupported, SidecarError
+from sidecar.engines.output import NOT_JSON
+from sidecar.engines.refusal import refusal
 from sidecar.engines.stream import ChatChunk, ChunkReader
 
 if TYPE_CHECKING:
@@ -39,10 +34,13 @@ ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 180.0
 """Longest silence within a streamed answer. llama-server sends something every 30 s even while it waits."""
 
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""The largest answer to a question: token lists of the longest texts have some MB."""
+
 UNIX_HOST = "http://engine"
 """The host part of URLs over a UNIX socket; it is not looked up."""
 
-_TOO_LONG = re.compile(r"maximum context length is (?P<max>\d+).*?requested (?P<length>\d+)", re.DOTALL)
+T = TypeVar("T")
 
 
 class EngineGone(Exception):
@@ -70,6 +68,24 @@ class Slot(msgspec.Struct):
     is_processing: bool = False
 
 
+class Tokens(msgspec.Struct):
+    """A text in tokens; which they are is not looked at."""
+
+    tokens: list[msgspec.Raw]
+
+
+class TokenCount(msgspec.Struct):
+    """Tokens of a conversation."""
+
+    input_tokens: int
+
+
+class Prompt(msgspec.Struct):
+    """A conversation with the model's template around it."""
+
+    prompt: str
+
+
 class EngineLink:
     """A client of one engine."""
 
@@ -82,11 +98,13 @@ class EngineLink:
         """A client for `http://…` or `unix://…`; nothing is sent yet."""
         # A third of a second of imports that only a running engine needs; the loop goes on meanwhile.
         aiohttp = await anyio.to_thread.run_sync(_import_aiohttp)
-        base_url, connector = address, None
+        # A connection for each request: an engine closes idle ones after some seconds, and a message that is sent at
+        # that very moment would be lost. To connect takes a tenth of a millisecond.
+        options: dict[str, Any] = {"limit": 0, "force_close": True}
         if address.startswith("unix://"):
-            base_url, connector = UNIX_HOST, aiohttp.UnixConnector(address.removeprefix("unix://"), limit=0)
+            base_url, connector = UNIX_HOST, aiohttp.UnixConnector(address.removeprefix("unix://"), **options)
         else:
-            connector = aiohttp.TCPConnector(limit=0)
+            base_url, connector = address, aiohttp.TCPConnector(**options)
         session = aiohttp.ClientSession(
             connector=connector,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
@@ -98,144 +116,158 @@ class EngineLink:
         return cls(session, base_url)
 
     async def close(self) -> None:
-        """Hang up. Safe to call twice."""
+        """Hang up: whatever is under way ends with EngineGone. Safe to call twice."""
         await self._session.close()
 
     async def health(self) -> tuple[int | None, float]:
         """HTTP status of `/health` and the milliseconds it took; no status where nobody answers."""
         started = time.perf_counter()
+        status = None
         try:
-            with anyio.fail_after(CONNECT_SECONDS):
-                async with self._session.get(f"{self.base_url}/health") as response:
-                    await response.read()
-                    return response.status, (time.perf_counter() - started) * 1e3
-        except (TimeoutError, OSError):
-            return None, (time.perf_counter() - started) * 1e3
-        except _client_errors():
-            return None, (time.perf_counter() - started) * 1e3
+            with anyio.fail_after(CONNECT_SECONDS), self._breaking():
+                async with self._session.get(f"{self.base_url}/health", allow_redirects=False) as response:
+                    status = response.status
+        except (EngineGone, TimeoutError):
+            status = None
+        return status, (time.perf_counter() - started) * 1e3
 
     async def props(self) -> Props:
         """What the engine says of itself."""
-        return msgspec.json.decode(await self._ask("GET", "/props"), type=Props, strict=False)
+        return await self._ask("GET", "/props", answer=Props)
 
     async def busy_slots(self) -> int | None:
         """How many messages it works on; `None` where it does not tell."""
         try:
-            slots = msgspec.json.decode(await self._ask("GET", "/slots"), type=list[Slot])
-        except (SidecarError, msgspec.DecodeError):
+            slots = await self._ask("GET", "/slots", answer=list[Slot])
+        except SidecarError:
             return None
         return sum(slot.is_processing for slot in slots)
 
     async def count_text(self, text: str) -> int:
         """Tokens of a text, without a template."""
-        reply = orjson.loads(await self._ask("POST", "/tokenize", {"content": text}))
-        return len(reply["tokens"])
+        return len((await self._ask("POST", "/tokenize", {"content": text}, answer=Tokens)).tokens)
 
     async def count_chat(self, body: dict[str, Any]) -> int:
         """Tokens of a conversation with the model's template around it: what `chat` with this body would cost."""
         try:
-            reply = orjson.loads(await self._ask("POST", "/v1/chat/completions/input_tokens", body))
+            count = await self._ask("POST", "/v1/chat/completions/input_tokens", body, answer=TokenCount)
         except NotSupported:  # builds from before that endpoint
-            prompt = orjson.loads(await self._ask("POST", "/apply-template", body))["prompt"]
+            prompt = (await self._ask("POST", "/apply-template", body, answer=Prompt)).prompt
             request = {"content": prompt, "add_special": True, "parse_special": True}
-            return len(orjson.loads(await self._ask("POST", "/tokenize", request))["tokens"])
-        return int(reply["input_tokens"])
+            return len((await self._ask("POST", "/tokenize", request, answer=Tokens)).tokens)
+        return count.input_tokens
 
     @asynccontextmanager
     async def chat(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[list[ChatChunk]]]:
         """A streamed chat completion: an iterator over the chunks, several at a time when they come fast.
 
-        Leaving the context hangs up, which makes the engine stop.
+        Leaving the context hangs up, which makes the engine stop. What the block itself raises is left alone.
 
         Raises:
             ContextTooLong, InvalidParams, NotSupported, EngineUnresponsive: the engine refuses.
             EngineGone: the engine hung up.
         """
+        url = f"{self.base_url}/v1/chat/completions"
         try:
-            async with self._session.post(f"{self.base_url}/v1/chat/completions", json=body) as response:
-                if response.status != 200:
-                    raise _refusal(response.status, await response.read())
-                try:
-                    yield _read_chunks(response)
-                finally:
-                    response.close()  # not back to the pool: an answer left early must end at the engine, too
+            with self._breaking():
+                response = await self._session.post(url, json=body, allow_redirects=False)
         except TimeoutError:
-            raise EngineUnresponsive(f"The engine has been silent for {SILENCE_SECONDS:.0f} s.") from None
-        except _client_errors() as error:
-            raise EngineGone(str(error)) from error
-
-    async def _ask(self, verb: str, path: str, body: object = None) -> bytes:
+            raise _silent() from None
         try:
-            with anyio.fail_after(ANSWER_SECONDS):
-                async with self._session.request(verb, self.base_url + path, json=body) as response:
-                    data: bytes = await response.read()
+            if response.status != 200:
+                raise refusal(response.status, await self._read_refusal(response))
+            yield _read_chunks(response)
+        finally:
+            response.close()  # not back to the pool: an answer left early must end at the engine, too
+
+    async def _ask(self, verb: str, path: str, body: object = None, *, answer: type[T]) -> T:
+        """Ask a small question.
+
+        Raises:
+            SidecarError: the engine refuses, is silent, or answers something else.
+            EngineGone: the engine hung up.
+        """
+        try:
+            with anyio.fail_after(ANSWER_SECONDS), self._breaking():
+                async with self._session.request(
+                    verb, self.base_url + path, json=body, allow_redirects=False
+                ) as response:
+                    data = await _read(response)
                     if response.status != 200:
-                        raise _refusal(response.status, data)
-                    return data
+                        raise refusal(response.status, data)
         except TimeoutError:
             raise EngineUnresponsive(f"The engine did not answer {path} in {ANSWER_SECONDS:.0f} s.") from None
-        except _client_errors() as error:
+        try:
+            return msgspec.json.decode(data, type=answer, strict=False)
+        except NOT_JSON as error:
+            raise EngineUnresponsive(f"The engine's answer to {path} can not be understood: {error}.") from None
+
+    async def _read_refusal(self, response: aiohttp.ClientResponse) -> bytes:
+        """The text of an error response; an engine that does not get to its end has said enough with its status."""
+        try:
+            with anyio.fail_after(ANSWER_SECONDS), self._breaking():
+                return await _read(response)
+        except TimeoutError:
+            return b""
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """Tells connections that fail or break as EngineGone; timeouts stay what they are."""
+        if self._session.closed:
+            raise EngineGone("the link is closed")
+        try:
+            yield
+        except TimeoutError:
+            raise
+        except _failures() as error:
             raise EngineGone(str(error)) from error
 
 
 async def _read_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[list[ChatChunk]]:
-    reader = ChunkReader()
-    async for data in response.content.iter_any():
+    reader, failures = ChunkReader(), _failures()
+    while not reader.done:
         try:
-            chunks = reader.feed(data)
-        except (ValueError, msgspec.DecodeError) as error:
-            raise EngineUnresponsive(f"The engine's answer can not be understood: {error}.") from None
-        for chunk in chunks:
-            if chunk.error is not None:
-                raise _refusal(500, orjson.dumps({"error": chunk.error}))
-        if chunks:
-            yield chunks
-    if not reader.done:
-        raise EngineGone("the answer broke off")
+            data = await response.content.readany()
+        except TimeoutError:
+            raise _silent() from None
+        except failures as error:
+            raise EngineGone(str(error)) from error
+        if not data:
+            raise EngineGone("the answer broke off")
+        chunks = reader.feed(data)
+        failed = next((i for i, chunk in enumerate(chunks) if chunk.error is not None), None)
+        if sound := chunks[:failed]:
+            yield sound
+        if failed is not None:
+            raise refusal(500, orjson.dumps({"error": chunks[failed].error}))
+        if reader.problem is not None:
+            raise EngineUnresponsive(f"The engine's answer can not be understood: {reader.problem}.")
 
 
-def _refusal(status: int, data: bytes) -> SidecarError:
-    """The error for an engine's error response."""
-    message, kind, code = _error_parts(data)
-    if kind.get("type") == "exceed_context_size_error":
-        return context_too_long(int(kind.get("n_ctx", 0)), int(kind.get("n_prompt_tokens", 0)))
-    if match := _TOO_LONG.search(message):
-        return context_too_long(int(match["max"]), int(match["length"]))
-    text = f"The engine refused: {message[:300]}"
-    if status in (404, 501) or "not supported" in message:
-        return NotSupported(text, hint="Use a model, an engine or a projector (mmproj_path) that can do this.")
-    if status in (400, 413, 422):
-        return InvalidParams(text, path="$", hint="Correct what the engine names.")
-    return EngineUnresponsive(f"{text} (HTTP {status}{f', {code}' if code else ''}).")
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole answer, if it is not absurdly long."""
+    parts: list[bytes] = []
+    left = MAX_ANSWER_BYTES
+    while left > 0 and (part := await response.content.readany()):
+        parts.append(part)
+        left -= len(part)
+    if left <= 0:
+        raise EngineUnresponsive(f"The engine's answer is longer than {MAX_ANSWER_BYTES} bytes.")
+    return b"".join(parts)
 
 
-def context_too_long(max_context: int, input_length: int) -> ContextTooLong:
-    """The error for a prompt that does not fit."""
-    return ContextTooLong(
-        f"The prompt has {input_length} tokens, the context {max_context}.",
-        max_context=max_context,
-        input_length=input_length,
-    )
+def _silent() -> EngineUnresponsive:
+    return EngineUnresponsive(f"The engine has been silent for {SILENCE_SECONDS:.0f} s.")
 
 
-def _error_parts(data: bytes) -> tuple[str, dict[str, Any], str]:
-    try:
-        error = orjson.loads(data)["error"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return data[:300].decode("utf-8", "replace"), {}, ""
-    if isinstance(error, dict):
-        return str(error.get("message", "")), error, str(error.get("code") or "")
-    return str(error), {}, ""
+def _failures() -> tuple[type[Exception], ...]:
+    """What aiohttp raises when a connection fails. Asked for late: only a link that is open has imported it."""
+    import aiohttp
+
+    return (aiohttp.ClientError, asyncio.IncompleteReadError, OSError)
 
 
 def _import_aiohttp() -> Any:
     import aiohttp
 
     return aiohttp
-
-
-def _client_errors() -> tuple[type[Exception], ...]:
-    """What aiohttp raises when a connection fails. Asked for late: only a link that is open has imported it."""
-    import aiohttp
-
-    return (aiohttp.ClientError, asyncio.IncompleteReadError, ConnectionError)

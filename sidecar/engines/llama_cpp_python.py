@@ -9,24 +9,20 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import logging
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio.to_thread
+
+from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.contract.servers import EngineName
 from sidecar.engines.launch import Command, Endpoint, Launch
-from sidecar.host.environment import child_environment
+from sidecar.engines.questions import ask
 
-logger = logging.getLogger(__name__)
-
-MODULE = "llama_cpp"
+MODULE, PACKAGE = "llama_cpp", "llama-cpp-python"
 CHILD = Path(__file__).with_name("llama_cpp_python_child.py")
-
-ASK_SECONDS = 20.0
-"""For a Python to say which version it has: it imports the package, native library and all."""
 
 _HANDED_OVER = (
     "threads",
@@ -44,6 +40,8 @@ _HANDED_OVER = (
     "extra_args",
 )
 _NOT_KNOWN = ("n_cpu_moe", "reasoning_budget")
+
+_VERSION_QUESTION = f"import importlib.metadata as m; print(m.version({PACKAGE!r}))"
 
 _LIBRARY_VARIABLES = ("LLAMA_CPP_LIB_PATH",)
 """Where the package finds its native library when it was installed without one."""
@@ -83,28 +81,34 @@ class LlamaCppPython:
         return Command(argv, env | (launch.settings.env or {}), ignored)
 
 
-def find_llama_cpp_python(python: str | None) -> LlamaCppPython | None:
-    """The engine of a named Python, else of our own, if the package is installed there. Blocks."""
-    if python is not None:
-        version = _ask_version(python)
-        return LlamaCppPython(python, version) if version else None
-    if getattr(sys, "frozen", False) or importlib.util.find_spec(MODULE) is None:
-        return None
-    return LlamaCppPython(sys.executable, importlib.metadata.version("llama-cpp-python"))
+async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
+    """The engine of a named Python, else of our own.
 
-
-def _ask_version(python: str) -> str | None:
-    question = "import importlib.metadata as m; print(m.version('llama-cpp-python'))"
+    Raises:
+        EngineNotFound: the package is not installed there, or there is no such Python.
+        EngineStartFailed: that Python can not be run.
+    """
+    if python is None:
+        return LlamaCppPython(sys.executable, await anyio.to_thread.run_sync(_own_version))
     try:
-        done = subprocess.run(
-            [python, "-c", question],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=ASK_SECONDS,
-            env=child_environment(),
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        logger.warning("engines.python (%s) can not be run: %s", python, error)
+        return LlamaCppPython(python, (await ask(python, "-c", _VERSION_QUESTION)).strip())
+    except EngineStartFailed as error:
+        if error.data["exit_code"] is None:
+            raise
+        raise _not_installed(f"{python} has no {PACKAGE}") from None
+
+
+def _own_version() -> str | None:
+    if getattr(sys, "frozen", False) or importlib.util.find_spec(MODULE) is None:
+        raise _not_installed(f"{PACKAGE} is not installed")
+    try:
+        return importlib.metadata.version(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:  # a folder on the path, not installed
         return None
-    return done.stdout.decode().strip() or None
+
+
+def _not_installed(problem: str) -> EngineNotFound:
+    return EngineNotFound(
+        f"{problem}.",
+        hint=f"Install it with: pip install '{PACKAGE}[server]'; or set engines.python to a Python that has it.",
+    )

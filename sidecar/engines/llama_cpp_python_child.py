@@ -17,6 +17,9 @@ STATE_LINE = "\ncmd_child_to_router:state:"
 CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
 """ggml's numbers of the types (ggml.h)."""
 
+BACKLOG = 128
+"""Connections that may wait while the model is loaded."""
+
 
 class Counted(Exception):
     """Carries the tokens of a prompt out of a chat handler that was about to complete it."""
@@ -46,9 +49,14 @@ def main(arguments: str) -> int:
     listener = _listen(job)
     _tell_progress()
     try:
-        app = _make_app(job)
+        settings = _settings(job)
+    except (ValueError, OSError) as error:
+        print(f"error: invalid argument: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the engine's log
+        return 1
+    try:
+        app = _make_app(job, *settings)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the engine's log
+        print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return 1
     import uvicorn
 
@@ -60,20 +68,28 @@ def main(arguments: str) -> int:
     return 0
 
 
-def _make_app(job: dict[str, Any]) -> Any:
-    """The server's own application with the model loaded, and our questions.
+def _settings(job: dict[str, Any]) -> tuple[Any, Any]:
+    """The settings of the server and of its model, in the package's own types.
 
     Raises:
-        ValueError: a setting is wrong, or the model can not be loaded.
+        ValueError: one of them is wrong.
     """
-    from llama_cpp.server import app as server_module
     from llama_cpp.server.settings import ModelSettings, ServerSettings
 
     # A second message must wait for the first, not end it.
     server = ServerSettings(api_key=os.environ["LLAMA_API_KEY"], interrupt_requests=False)
-    app = server_module.create_app(
-        server_settings=server, model_settings=[ModelSettings(**_model_settings(job, ModelSettings))]
-    )
+    return server, ModelSettings(**_model_settings(job, ModelSettings))
+
+
+def _make_app(job: dict[str, Any], server: Any, model: Any) -> Any:
+    """The server's own application with the model loaded, and our questions.
+
+    Raises:
+        ValueError: the model can not be loaded.
+    """
+    from llama_cpp.server import app as server_module
+
+    app = server_module.create_app(server_settings=server, model_settings=[model])
     llama = server_module._llama_proxy()
     if template := _template(job):
         _use_template(llama, template)
@@ -207,6 +223,7 @@ def _listen(job: dict[str, Any]) -> socket.socket:
         if os.name != "nt":  # there it would let two programs share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((job["host"], job["port"]))
+    listener.listen(BACKLOG)
     return listener
 
 

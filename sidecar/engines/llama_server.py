@@ -5,29 +5,23 @@ Owns where the program is looked for, what a build is asked, and its command lin
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio.to_thread
+
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed
 from sidecar.contract.servers import EngineDevice, EngineName, EngineProbe
 from sidecar.engines.arguments import llama_server_arguments
-from sidecar.engines.faults import LOG_TAIL_LINES, classify, exit_words
 from sidecar.engines.flags import FlagSet, parse_help
 from sidecar.engines.launch import Command, Endpoint, Launch
-from sidecar.host.environment import child_environment
-
-logger = logging.getLogger(__name__)
+from sidecar.engines.questions import ask
 
 PROGRAM = "llama-server.exe" if os.name == "nt" else "llama-server"
-
-ASK_SECONDS = 20.0
-"""For `--help` and the like: the first run of a CUDA build may read its libraries from a slow disk."""
 
 _SUPERVISED = {"LLAMA_SERVER_ROUTER_PORT": "0"}
 """Makes llama-server behave as the child of its own router: it tells the progress of loading on stdout and exits when
@@ -38,6 +32,11 @@ _DEVICE = re.compile(
     r"^\s+(?P<name>\S+): (?P<description>.+?)(?: \((?P<total>\d+) MiB, (?P<free>\d+) MiB free\))?$", re.MULTILINE
 )
 _MIB = 1024 * 1024
+
+_FOLDER_HINT = f"Give the absolute path of the folder that holds {PROGRAM}, such as build/bin of a llama.cpp checkout."
+
+Identity = tuple[int, ...]
+"""What changes when a program is built anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,15 @@ class LlamaServer:
         arguments, ignored = llama_server_arguments(launch, endpoint, self.flags)
         return Command([str(self.program), *arguments], _SUPERVISED | (launch.settings.env or {}), ignored)
 
-    def probe(self) -> EngineProbe:
-        """What the build is, devices included. Blocks."""
-        devices = list(_devices(_ask(self.program, "--list-devices"))) if "--list-devices" in self.flags else []
+    async def probe(self) -> EngineProbe:
+        """What the build is, devices included.
+
+        Raises:
+            EngineStartFailed: it can not be run.
+        """
+        devices: list[EngineDevice] = []
+        if "--list-devices" in self.flags:
+            devices = list(_devices(await ask(str(self.program), "--list-devices")))
         backends = {"CPU", *(re.sub(r"\d+$", "", device.name) for device in devices)}
         return EngineProbe(
             path=str(self.program),
@@ -81,48 +86,82 @@ class LlamaServers:
     """Finds llama-server programs, and asks each build once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int], LlamaServer] = {}
+        self._known: dict[str, tuple[Identity, LlamaServer]] = {}
 
-    def in_folder(self, folder: str) -> LlamaServer:
-        """The llama-server of a llama.cpp folder: its root, build or bin folder, or the program itself. Blocks.
+    async def in_folder(self, folder: str) -> LlamaServer:
+        """The llama-server of a llama.cpp folder: its root, build or bin folder, or the program itself.
 
         Raises:
-            PathNotAllowed: the path is not absolute.
+            PathNotAllowed: the path is not absolute, or none that the system takes.
             EngineNotFound: there is none.
             EngineStartFailed: it can not be run.
         """
+        return await self._ask_once(*await anyio.to_thread.run_sync(_find_in, folder))
+
+    async def on_path(self) -> LlamaServer:
+        """The llama-server on PATH.
+
+        Raises:
+            EngineNotFound: there is none.
+            EngineStartFailed: it can not be run.
+        """
+        return await self._ask_once(*await anyio.to_thread.run_sync(_find_on_path))
+
+    async def _ask_once(self, program: Path, identity: Identity) -> LlamaServer:
+        known = self._known.get(str(program))
+        if known is not None and known[0] == identity:
+            return known[1]
+        flags = parse_help(await ask(str(program), "--help"))
+        if "--model" not in flags:
+            raise EngineStartFailed(
+                f"{program} is no llama-server: its --help does not name --model.",
+                hint="Give the folder of a llama.cpp build.",
+                cause="UNKNOWN",
+                exit_code=0,
+                log_tail=[],
+            )
+        version = _VERSION.search(await ask(str(program), "--version"))
+        server = LlamaServer(program, version["version"].strip() if version else None, flags)
+        self._known[str(program)] = identity, server
+        return server
+
+
+def _find_in(folder: str) -> tuple[Path, Identity]:
+    try:
         root = Path(folder).expanduser()
-        if not root.is_absolute():
-            raise PathNotAllowed(f"llama_cpp_path must be an absolute path, not {folder!r}.")
+    except RuntimeError:
+        raise PathNotAllowed(f"It is not known where the home folder in {folder} is.") from None
+    if not root.is_absolute():
+        raise PathNotAllowed(f"llama_cpp_path must be an absolute path, not {folder!r}.", hint=_FOLDER_HINT)
+    try:
         for candidate in _candidates(root):
             if candidate.is_file():
-                return self._ask_once(candidate)
-        if not root.exists():
-            raise EngineNotFound(f"There is no folder {root}.", hint="Give the folder of a llama.cpp build.")
+                return candidate, _identity(candidate)
+        exists = root.exists()
+    except PermissionError:
+        raise PathNotAllowed(f"{folder} may not be looked into.", hint=_FOLDER_HINT) from None
+    except (OSError, ValueError) as error:  # too long, a NUL in it
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PathNotAllowed(f"{folder!a} is not a path that the system takes: {reason}.", hint=_FOLDER_HINT) from None
+    if not exists:
+        raise EngineNotFound(f"There is no folder {root}.", hint=_FOLDER_HINT)
+    raise EngineNotFound(f"There is no {PROGRAM} in {root}.", hint=_FOLDER_HINT)
+
+
+def _find_on_path() -> tuple[Path, Identity]:
+    found = shutil.which(PROGRAM)
+    if found is None:
         raise EngineNotFound(
-            f"There is no {PROGRAM} in {root}.",
-            hint=f"Give the folder that holds {PROGRAM}, such as build/bin of a llama.cpp checkout.",
+            f"There is no {PROGRAM} on PATH, and no engines.llama_cpp_path in the config.", hint=_FOLDER_HINT
         )
+    program = Path(found).absolute()
+    return program, _identity(program)
 
-    def on_path(self) -> LlamaServer | None:
-        """The llama-server on PATH, if there is one that runs. Blocks."""
-        found = shutil.which(PROGRAM)
-        if found is None:
-            return None
-        try:
-            return self._ask_once(Path(found))
-        except EngineStartFailed as error:
-            logger.warning("the llama-server on PATH is left out: %s", error.message)
-            return None
 
-    def _ask_once(self, program: Path) -> LlamaServer:
-        info = program.stat()
-        key = (str(program), info.st_size, info.st_mtime_ns)
-        if key not in self._known:
-            flags = parse_help(_ask(program, "--help"))
-            version = _VERSION.search(_ask(program, "--version"))
-            self._known[key] = LlamaServer(program, version["version"] if version else None, flags)
-        return self._known[key]
+def _identity(program: Path) -> Identity:
+    # Its folder, too: the program may be a stub, and what was built anew one of the libraries beside it.
+    info, folder = program.stat(), program.parent.stat()
+    return info.st_size, info.st_mtime_ns, folder.st_mtime_ns
 
 
 def _candidates(root: Path) -> Iterator[Path]:
@@ -141,38 +180,3 @@ def _devices(text: str) -> Iterator[EngineDevice]:
             total_bytes=int(match["total"]) * _MIB if match["total"] else None,
             free_bytes=int(match["free"]) * _MIB if match["free"] else None,
         )
-
-
-def _ask(program: Path, question: str) -> str:
-    """What a program prints for a flag; stdout and stderr together, since builds differ in which they use."""
-    try:
-        done = subprocess.run(
-            [str(program), question],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=ASK_SECONDS,
-            env=child_environment(),
-            check=False,
-        )
-    except PermissionError as error:
-        raise _cannot_run(program, f"{error.strerror}", None, ["permission denied"]) from None
-    except OSError as error:
-        raise _cannot_run(program, f"{error.strerror}", None, []) from None
-    except subprocess.TimeoutExpired:
-        raise _cannot_run(program, f"no answer to {question} in {ASK_SECONDS:.0f} s", None, []) from None
-    text = done.stdout.decode("utf-8", "replace")
-    if done.returncode != 0:
-        raise _cannot_run(program, exit_words(done.returncode), done.returncode, text.splitlines()[-LOG_TAIL_LINES:])
-    return text
-
-
-def _cannot_run(program: Path, why: str, exit_code: int | None, log_tail: list[str]) -> EngineStartFailed:
-    fault = classify(exit_code, log_tail)
-    return EngineStartFailed(
-        f"{program} can not be run: {fault.message if fault.cause != 'UNKNOWN' else why} ({why}).",
-        hint=fault.hint if fault.cause != "UNKNOWN" else "Check that it is a llama.cpp build for this machine.",
-        cause=fault.cause,
-        exit_code=exit_code,
-        log_tail=log_tail,
-    )

@@ -1,7 +1,8 @@
 """What an engine's output tells about its start.
 
 Pure. Two kinds of lines count: llama-server's state lines, which it writes as the child of a router, and a few lines
-of the ordinary log that say where it listens and where the model's layers went.
+of the ordinary log that say where it listens and where the model's layers went. None of it is trusted: a model's own
+texts stand in the log, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import msgspec
 
 STATE_PREFIX = b"cmd_child_to_router:"
 STATE_LINE = b"cmd_child_to_router:state:"
+
+
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a JSON value of somebody else's can raise."""
 
 
 class LoadPayload(msgspec.Struct):
@@ -33,17 +38,19 @@ class StateLine(msgspec.Struct):
 _decode_state = msgspec.json.Decoder(StateLine).decode
 _decode_payload = msgspec.json.Decoder(LoadPayload).decode
 
-_LISTENING = re.compile(
-    rb"listening on (?P<url>(?:https?|unix)://\S+)|running on (?P<uvicorn>https?://\S+|unix socket \S+)"
-)
-_OFFLOADED = re.compile(rb"offloaded (?P<gpu>\d+)/(?P<all>\d+) layers to GPU")
-_BUFFER = re.compile(rb"load_tensors:\s+(?P<device>\S+) model buffer size =\s+(?P<mib>[\d.]+) MiB")
-_BUILD = re.compile(rb"build(?:_info)?:? +(?P<build>[^\n]+?)(?: with |$)")
+_LISTENING = re.compile(rb"(?:listening|Uvicorn running) on https?://\S*:(?P<port>\d{1,5})(?!\d)")
+_OFFLOADED = re.compile(rb"offloaded (?P<gpu>\d{1,6})/(?P<all>\d{1,6}) layers to GPU")
+_BUFFER = re.compile(rb"load_tensors:\s+(?P<device>\S{1,80})(?: model)? buffer size =\s+[\d.]+ MiB")
+_BUILD = re.compile(rb"common_params_print_info: build(?:_info)?:? +(?P<build>[^\n]+?)(?: with |$)")
 _WARMING = re.compile(rb"warming up the model")
-_CPU_DEVICES = re.compile(rb"^(?:CPU|.*_Host|BLAS)")
+_CPU_DEVICES = re.compile(r"^(?:CPU|.*_Host|BLAS)")
 
-_INTERESTING = re.compile(rb"listening on |unning on |offloaded |model buffer size|common_params_print_info|warming up")
-"""One cheap look at a chunk of output; most of it is none of our business."""
+_MARKS = (b" on http", b"offloaded ", b"buffer size", b"common_params_print_info", b"warming up")
+"""What the lines that count have in common, to be looked for in a chunk of output at once: most of it is none of our
+business, and a regular expression would take twenty times as long."""
+
+MOST_DEVICES = 256
+"""Devices whose buffers are remembered; a machine has a dozen."""
 
 
 @dataclass(slots=True)
@@ -56,23 +63,34 @@ class Progress:
 
 @dataclass(slots=True)
 class Output:
-    """What has been learnt from an engine's output so far."""
+    """What has been learnt from an engine's output so far.
+
+    Attributes:
+        supervised: it writes state lines.
+        ready: it says so in one.
+        progress: the last one told.
+        warming: the model is read, or a log line says that it warms up.
+        port: the TCP port that the log says it listens on.
+        build: the build in its own words.
+        offloaded: layers "offloaded to GPU", and all layers.
+        devices: those that hold parts of the model.
+    """
 
     supervised: bool = False
     ready: bool = False
     progress: Progress | None = None
     warming: bool = False
-    address: str | None = None
+    port: int | None = None
     build: str | None = None
     offloaded: tuple[int, int] | None = None
-    device_mib: dict[str, float] = field(default_factory=dict)
+    devices: set[str] = field(default_factory=set)
 
     @property
     def gpu_layers(self) -> int | None:
         """Layers that really are on a GPU: llama.cpp says "offloaded" also where there is no GPU to take them."""
-        if not self.device_mib:
+        if not self.devices:
             return None
-        if all(_CPU_DEVICES.match(device.encode()) for device in self.device_mib):
+        if all(_CPU_DEVICES.match(device) for device in self.devices):
             return 0
         return self.offloaded[0] if self.offloaded else None
 
@@ -88,7 +106,7 @@ class Output:
         try:
             state = _decode_state(line[len(STATE_LINE) :])
             payload = _decode_payload(state.payload) if state.state == "loading" else None
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return False
         self.supervised = True
         if state.state == "ready":
@@ -99,29 +117,31 @@ class Output:
         return True
 
     def read_log(self, chunk: bytes) -> bool:
-        """Take in whole lines of the ordinary log. True if they changed what is known."""
-        if not _INTERESTING.search(chunk):
+        """Take in whole lines of the ordinary log. True if some of them say something that counts."""
+        if not any(mark in chunk for mark in _MARKS):
             return False
-        for line in chunk.split(b"\n"):
-            self._read_log_line(line)
-        return True
+        news = [self._read_log_line(line) for line in chunk.split(b"\n")]
+        return any(news)
 
-    def _read_log_line(self, line: bytes) -> None:
+    def _read_log_line(self, line: bytes) -> bool:
         if match := _LISTENING.search(line):
-            self.address = (match["url"] or match["uvicorn"]).decode("utf-8", "replace").rstrip("/")
+            self.port = int(match["port"])
         elif match := _OFFLOADED.search(line):
             self.offloaded = int(match["gpu"]), int(match["all"])
         elif match := _BUFFER.search(line):
-            device = match["device"].decode("utf-8", "replace")
-            self.device_mib[device] = self.device_mib.get(device, 0.0) + float(match["mib"])
+            if len(self.devices) < MOST_DEVICES:
+                self.devices.add(match["device"].decode("utf-8", "replace"))
         elif _WARMING.search(line):
             self.warming = True
-        elif b"common_params_print_info" in line and (match := _BUILD.search(line)):
+        elif match := _BUILD.search(line):
             self.build = match["build"].decode("utf-8", "replace").strip()
+        else:
+            return False
+        return True
 
 
 def _over_all_stages(payload: LoadPayload) -> Progress:
     stages = payload.stages or [payload.current]
     done = stages.index(payload.current) if payload.current in stages else 0
     value = (done + min(max(payload.value, 0.0), 1.0)) / len(stages)
-    return Progress(payload.current, value)
+    return Progress(payload.current or "text_model", value)

@@ -1,108 +1,112 @@
-"""One engine process: its start, its output, its end.
+"""An engine's process, and what its output tells.
 
-Owns the operating-system process and the pipes. What its output means is `output`'s business, when to start or
-stop it `server`'s.
+Owns how the output is cut into lines and where each of them goes: state lines to `output`, all others to the log.
+When to start or stop it is `server`'s business.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import time
-from collections.abc import Callable
 
 import anyio
+import anyio.to_thread
 
-from sidecar.contract.errors import EngineNotFound, EngineStartFailed
-from sidecar.engines.faults import fault
+from sidecar.engines.child import Child
+from sidecar.engines.faults import LOG_TAIL_LINES
 from sidecar.engines.launch import Command
 from sidecar.engines.output import STATE_PREFIX, Output
 from sidecar.host import process_tree
-from sidecar.host.environment import child_environment
 from sidecar.logs.store import Source
 
 LONGEST_LINE = 64 * 1024
 """Bytes without an LF that are held back to see whether they are a state line."""
 
-LAST_OUTPUT_SECONDS = 0.5
-"""How long to wait for the end of the output once the process has ended: a grandchild may hold the pipe open."""
 
-STDOUT = 1
+class EngineProcess:
+    """A started engine."""
 
-
-class EngineProcess(asyncio.SubprocessProtocol):
-    """A started engine. Its output is taken in as it comes: an engine whose pipe is full stands still."""
-
-    def __init__(self, source: Source, on_news: Callable[[], None]) -> None:
+    def __init__(self, source: Source) -> None:
         self.output = Output()
-        self.exit_code: int | None = None
-        self.ended = asyncio.Event()
-        self.started_at = time.time()
-        self.started_clock = time.monotonic()
         self._source = source
-        self._on_news = on_news
+        self._lines_before = source.taken_in
+        self._news = anyio.Event()
         self._partial = b""
-        self._transport: asyncio.SubprocessTransport
+        self._child: Child
 
     @classmethod
-    async def start(cls, command: Command, source: Source, on_news: Callable[[], None]) -> EngineProcess:
-        """Start a process. `on_news` is called whenever its output changes what is known, and when it ends.
+    async def start(cls, command: Command, source: Source) -> EngineProcess:
+        """Start an engine; whoever calls has to `stop` it. Its output goes to a log source.
 
         Raises:
             EngineNotFound: the program is not there.
             EngineStartFailed: the system refuses to run it.
         """
-        engine = cls(source, on_news)
-        try:
-            await asyncio.get_running_loop().subprocess_exec(
-                lambda: engine,
-                *command.argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env=child_environment(command.env),
-                **process_tree.spawn_options(),
-            )
-        except FileNotFoundError:
-            raise EngineNotFound(f"There is no program {command.argv[0]}.") from None
-        except OSError as error:
-            cause = fault("PERMISSION_DENIED" if error.errno == errno.EACCES else "UNKNOWN")
-            raise EngineStartFailed(
-                f"{command.argv[0]} can not be run: {error.strerror}.",
-                hint=cause.hint if cause.cause != "UNKNOWN" else "Check that it is a program for this machine.",
-                cause=cause.cause,
-                exit_code=None,
-                log_tail=[],
-            ) from None
+        engine = cls(source)
+        engine._child = await Child.start(command, on_output=engine.receive, on_end=engine._finish)
         return engine
 
     @property
     def pid(self) -> int:
-        """Process id; its process group has the same."""
-        return self._transport.get_pid()
+        """Process id."""
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Negative for a signal; `None` while it runs."""
+        return self._child.exit_code
+
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set when it has ended and all of its output has been taken in."""
+        return self._child.ended
+
+    @property
+    def started_at(self) -> float:
+        """Unix seconds."""
+        return self._child.started_at
+
+    @property
+    def started_clock(self) -> float:
+        """The same on the monotonic clock."""
+        return self._child.started_clock
+
+    @property
+    def lines(self) -> int:
+        """Lines that it has logged so far."""
+        return self._source.taken_in - self._lines_before
+
+    async def news(self, seconds: float) -> bool:
+        """Wait until its output changes what is known, or it ends; False where nothing happens for so long."""
+        with anyio.move_on_after(seconds):
+            await self._news.wait()
+        happened, self._news = self._news.is_set(), anyio.Event()
+        return happened
+
+    def tail(self, count: int = LOG_TAIL_LINES) -> list[str]:
+        """The end of its log; lines of an earlier start of the same server do not count."""
+        return self._source.tail(min(count, self.lines))
+
+    async def listening_port(self, wanted: int) -> int | None:
+        """The TCP port that it really listens on; `None` where it does not yet.
+
+        A line of the log is no proof: a model's texts stand in the log as well, and whoever believes them sends its
+        prompts to a stranger. Nor is an open port, which may be another program's.
+
+        Args:
+            wanted: the port that it was asked to listen on; 0 for any.
+        """
+        ports = await anyio.to_thread.run_sync(process_tree.listening_ports, self.pid)
+        told = wanted or self.output.port
+        if ports is None or told in ports:
+            return told
+        return ports.pop() if len(ports) == 1 and not wanted else None
 
     async def stop(self, *, grace_seconds: float) -> None:
-        """End the process and everything it has started: stdin closed and SIGTERM first, then without mercy.
+        """End it and everything it has started. Safe to call twice; not to be cancelled half-way."""
+        await self._child.stop(grace_seconds=grace_seconds)
 
-        Safe to call twice, and when it has ended by itself. Not to be cancelled half-way.
-        """
-        with anyio.CancelScope(shield=True):
-            below = await anyio.to_thread.run_sync(process_tree.descendants, self.pid)
-            if self.exit_code is None:
-                self._close_pipe(0)
-                process_tree.terminate(self.pid)
-                with anyio.move_on_after(grace_seconds):
-                    await self.ended.wait()
-            await anyio.to_thread.run_sync(process_tree.kill_tree, self.pid, below)
-            await self.ended.wait()
-
-    # --- asyncio.SubprocessProtocol ------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - asyncio's promise
-        self._transport = transport
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
+        """Take in bytes of its output, cut anywhere."""
         head, separator, tail = (self._partial + data).rpartition(b"\n")
         if len(tail) > LONGEST_LINE:
             head, separator, tail = head + separator + tail, b"\n", b""
@@ -110,28 +114,11 @@ class EngineProcess(asyncio.SubprocessProtocol):
         if separator:
             self._take_in(head)
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == STDOUT:
-            self._finish_if_over()
-
-    def process_exited(self) -> None:
-        self.exit_code = self._transport.get_returncode()
-        asyncio.get_running_loop().call_later(LAST_OUTPUT_SECONDS, self._close_pipe, STDOUT)
-        self._finish_if_over()
-
-    def _finish_if_over(self) -> None:
-        pipe = self._transport.get_pipe_transport(STDOUT)
-        if self.exit_code is None or not (pipe is None or pipe.is_closing()) or self.ended.is_set():
-            return
-        self._take_in(self._partial)
-        self._source.flush()
-        self._transport.close()
-        self.ended.set()
-        self._on_news()
-
-    def _close_pipe(self, fd: int) -> None:
-        if pipe := self._transport.get_pipe_transport(fd):
-            pipe.close()
+    def _finish(self) -> None:
+        if self._partial:
+            self._take_in(self._partial)
+            self._partial = b""
+        self._news.set()
 
     def _take_in(self, head: bytes) -> None:
         """Take in whole lines, without the last LF."""
@@ -142,9 +129,11 @@ class EngineProcess(asyncio.SubprocessProtocol):
                 # Its logger may have written the time of its next line already: the marker need not come first.
                 log, marker, state = line.partition(STATE_PREFIX)
                 news |= bool(marker) and self.output.read_state(marker + state)
-                ordinary.append(log)
+                if log:
+                    ordinary.append(log)
             head = b"\n".join(ordinary)
-        news |= self.output.read_log(head)
-        self._source.feed(head + b"\n")
+        if head:
+            news |= self.output.read_log(head)
+            self._source.feed(head + b"\n")
         if news:
-            self._on_news()
+            self._news.set()

@@ -1,4 +1,4 @@
-"""How a load gets on: whether it still moves, and how long it will take.
+"""How a load gets on: what a host is told of it, and whether it still moves.
 
 Owns the clocks of one load. The estimate is the rate so far; the signs are what any program shows that is not stuck.
 """
@@ -6,10 +6,13 @@ Owns the clocks of one load. The estimate is the rate so far; the signs are what
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import anyio.to_thread
 
-from sidecar.logs.store import Source
+from sidecar.contract.servers import StartLoading, StartWarming
+from sidecar.engines.output import Output
+from sidecar.engines.process import EngineProcess
 
 LEAST_STEP = 0.01
 """Progress told to a host, in steps of one percent: a load says it hundreds of times."""
@@ -26,35 +29,51 @@ LOOK_INTERVAL_SECONDS = 2.0
 LEAST_GROWTH_BYTES = 1024 * 1024
 """Growth of memory or reads that counts as a sign: less is the noise of a process that waits."""
 
+DEFAULT_STAGE = "text_model"
+"""What is loaded where the engine does not say: its model."""
 
-class LoadClock:
-    """The pace of one load."""
 
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._last = -1.0
+class LoadStory:
+    """One load as hosts are told of it: loading, further and further, then warming up, once.
+
+    Args:
+        clock: seconds; for the estimate and for SILENT_SECONDS.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._last: float | None = None
         self._said_silent = False
+        self._warming = False
 
-    def is_silent(self, *, now: bool = False) -> bool:
-        """Whether the engine has told no progress for so long that it may never, or until `now`; true once."""
-        if self._said_silent or not (now or time.monotonic() - self._started >= SILENT_SECONDS):
-            return False
-        self._said_silent = True
-        return True
+    def go_on(self, output: Output, *, at_end: bool = False) -> list[StartLoading | StartWarming]:
+        """What is new; at the end of the load also what came too fast to be seen on the way."""
+        if self._warming:
+            return []
+        if output.warming or output.ready:
+            self._warming = True
+            return [*self._complete(output), StartWarming()]
+        if output.progress is not None:
+            return self._further(output.progress.stage, output.progress.value)
+        if not self._said_silent and (at_end or self._clock() - self._started >= SILENT_SECONDS):
+            self._said_silent = True
+            return [StartLoading(stage=DEFAULT_STAGE, progress=None)]
+        return []
 
-    def advance(self, progress: float) -> bool:
-        """Whether a host should be told of this progress."""
-        if progress < 1 and progress - self._last < LEAST_STEP:
-            return False
-        changed = progress != self._last
+    def _complete(self, output: Output) -> list[StartLoading]:
+        if output.progress is not None:
+            return [] if self._last == 1 else [StartLoading(stage=output.progress.stage, progress=1.0)]
+        return [] if self._said_silent else [StartLoading(stage=DEFAULT_STAGE, progress=None)]
+
+    def _further(self, stage: str, progress: float) -> list[StartLoading | StartWarming]:
+        if self._last is not None and progress - self._last < LEAST_STEP:
+            return []
         self._last = progress
-        return changed
-
-    def eta_ms(self, progress: float) -> float | None:
-        """Estimated milliseconds left; `None` while it is too early to say."""
-        if progress < LEAST_ETA_PROGRESS:
-            return None
-        return round((time.monotonic() - self._started) * 1e3 * (1 - progress) / progress)
+        event = StartLoading(stage=stage, progress=round(progress, 4))
+        if progress >= LEAST_ETA_PROGRESS:
+            event.eta_ms = round((self._clock() - self._started) * 1e3 * (1 - progress) / progress)
+        return [event]
 
 
 class SignsOfLife:
@@ -63,22 +82,21 @@ class SignsOfLife:
     A mapped model of 40 GB is read page by page without a word, for minutes on a slow disk.
     """
 
-    def __init__(self, pid: int, source: Source) -> None:
-        self._pid = pid
-        self._source = source
-        self._lines = source.taken_in
+    def __init__(self, process: EngineProcess) -> None:
+        self._process = process
+        self._lines = process.lines
         self._bytes = 0
         self._looked_at = 0.0
 
     async def seen(self) -> bool:
         """Whether there was a sign since the last time."""
-        lines, self._lines = self._lines, self._source.taken_in
+        lines, self._lines = self._lines, self._process.lines
         if self._lines != lines:
             return True
         if time.monotonic() - self._looked_at < LOOK_INTERVAL_SECONDS:
             return False
         self._looked_at = time.monotonic()
-        before, self._bytes = self._bytes, await anyio.to_thread.run_sync(_bytes_moved, self._pid)
+        before, self._bytes = self._bytes, await anyio.to_thread.run_sync(_bytes_moved, self._process.pid)
         return self._bytes - before > LEAST_GROWTH_BYTES
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from sidecar.engines.output import NOT_JSON
+
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """A longer event is no token: the engine has lost its mind, or is none."""
 
@@ -87,34 +89,52 @@ class ChatChunk(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(ChatChunk).decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class ChunkReader:
-    """Cuts a byte stream into chunks, however the bytes arrive."""
+    """Cuts a byte stream into chunks, however the bytes arrive.
+
+    Attributes:
+        done: the stream has said that it is complete.
+        problem: what came is not what a chat completion sends; nothing more is read then.
+    """
 
     def __init__(self) -> None:
-        self._partial = b""
         self.done = False
+        self.problem: str | None = None
+        self._partial = b""
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        """The chunks that these bytes complete.
-
-        Raises:
-            ValueError: they are not what a chat completion sends.
-        """
-        lines = (self._partial + data).split(b"\n") if self._partial else data.split(b"\n")
-        self._partial = lines.pop()
-        if len(self._partial) > MAX_EVENT_BYTES:
-            raise ValueError("an event of the stream is too long")
-        chunks = []
+        """The chunks that these bytes complete."""
+        chunks: list[ChatChunk] = []
+        if self.problem is not None:
+            return chunks
+        *lines, self._partial = (self._partial + data if self._partial else data).split(b"\n")
         for line in lines:
-            # Everything else is a blank line, a comment that keeps the connection alive, or an event's name.
-            if line.startswith(b"data:"):
-                payload = line[5:].strip()
-                if payload == b"[DONE]":
-                    self.done = True
-                else:
-                    chunks.append(_decode(payload))
-            elif line.startswith(b"error:"):
-                chunks.append(ChatChunk(error=line[6:].decode("utf-8", "replace").strip()))
+            try:
+                self._read(line, chunks)
+            except NOT_JSON as error:
+                self.problem, self._partial = str(error), b""
+                return chunks
+        if len(self._partial) > MAX_EVENT_BYTES:
+            self.problem, self._partial = f"an event of more than {MAX_EVENT_BYTES} bytes", b""
         return chunks
+
+    def _read(self, line: bytes, chunks: list[ChatChunk]) -> None:
+        # Everything else is a blank line, a comment that keeps the connection alive, or an event's name.
+        if line.startswith(b"data:"):
+            payload = line[5:].strip()
+            if payload == b"[DONE]":
+                self.done = True
+            elif payload:
+                chunks.append(_decode(payload))
+        elif line.startswith(b"error:"):  # llama-server of before 2025
+            chunks.append(ChatChunk(error=_error(line[6:].strip())))
+
+
+def _error(payload: bytes) -> dict[str, Any] | str:
+    try:
+        return _decode_object(payload)
+    except NOT_JSON:
+        return payload.decode("utf-8", "replace")

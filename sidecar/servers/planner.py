@@ -5,36 +5,32 @@ Owns how engine, model and settings are chosen and checked before anything is st
 
 from __future__ import annotations
 
-import errno
+import logging
 import shlex
-import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio.to_thread
 import msgspec
 
 from sidecar.contract.config import Config
-from sidecar.contract.errors import InvalidParams, ModelInvalid, PortInUse
+from sidecar.contract.errors import InvalidParams, ModelInvalid, SidecarError
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.servers import (
-    DEFAULT_SERVER_ID,
-    CommandPreview,
-    LlamaConfig,
-    PreviewCommand,
-    ServerSettings,
-    StartLlamaServer,
-)
+from sidecar.contract.servers import CommandPreview, LlamaConfig, PreviewCommand, ServerSettings, StartLlamaServer
+from sidecar.engines.arguments import flag_of_ours
 from sidecar.engines.discovery import Engines
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
 from sidecar.engines.server import Server
-from sidecar.models.library import Library, resolve_path
+from sidecar.models.library import Library
+from sidecar.models.paths import resolve_path
 from sidecar.models.selection import choose_model
+from sidecar.servers.ports import check_port
 from sidecar.storage.facts import Facts
+
+logger = logging.getLogger(__name__)
 
 LAST_MODEL = "last_model"
 """The fact that remembers the model used last."""
-
-_PATHS = ("mmproj_path", "chat_template_file")
 
 
 class Planner:
@@ -46,119 +42,142 @@ class Planner:
         self._library = library
         self._facts = facts
 
-    async def plan(self, params: StartLlamaServer) -> Launch:
+    def settings(self, params: StartLlamaServer | PreviewCommand) -> ServerSettings:
+        """The parameters over their preset, as plain settings.
+
+        Raises:
+            InvalidParams: there is no such preset, or a flag that is not for a host to give.
+        """
+        given = {name: getattr(params, name) for name in ServerSettings.__struct_fields__}
+        if params.preset is not None:
+            presets = self._config().server_presets
+            if params.preset not in presets:
+                raise InvalidParams(
+                    f"There is no server preset {params.preset!r}.",
+                    path="$.preset",
+                    hint=f"The config's server_presets has: {', '.join(presets) or 'none'}.",
+                )
+            base = msgspec.structs.asdict(presets[params.preset])
+            given = base | {name: value for name, value in given.items() if value is not None}
+        if flag := flag_of_ours(given["extra_args"] or []):
+            raise InvalidParams(
+                f"{flag} is not taken in extra_args: it decides which model runs, or how the engine is reached.",
+                path="$.extra_args",
+                hint="Use model_path, host and port; get_server tells the key that the sidecar has made.",
+            )
+        return ServerSettings(**given)
+
+    async def plan(self, settings: ServerSettings) -> Launch:
         """Every choice of a start. Raises SidecarError where one can not be made."""
-        settings = self._with_preset(params, params.preset)
-        launch = await self._launch(params.server_id or DEFAULT_SERVER_ID, settings)
-        if settings.port is not None:
-            check_port(settings.host or LOOPBACK, settings.port)
+        launch = await self.choose(settings)
+        if settings.port is not None or settings.host is not None:
+            await anyio.to_thread.run_sync(check_port, settings.host or LOOPBACK, settings.port or 0)
         return launch
+
+    async def choose(self, settings: ServerSettings) -> Launch:
+        """The choices of a start, but for whether its port is free. Raises SidecarError where one can not be made."""
+        engine = await self._engines.pick(settings.engine, settings.llama_cpp_path)
+        model = await self._choose_model(settings)
+        if settings.mmproj_path is None and model.mmproj_path is not None:
+            settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
+        defaults = self._config().server_defaults
+        return Launch(
+            engine=engine,
+            model_name=model.name,
+            model_path=await anyio.to_thread.run_sync(resolve_path, model.path),
+            ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
+            parallel=defaults.parallel if settings.parallel is None else settings.parallel,
+            n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
+            settings=await anyio.to_thread.run_sync(_with_resolved_paths, settings),
+        )
 
     async def remember(self, server: Server) -> None:
         """Make a server's model the one to start next time, where none is named."""
-        if server.launch is not None:
+        if server.launch is None:
+            return
+        try:
             await self._facts.set(LAST_MODEL, str(server.launch.model_path))
+        except SidecarError as problem:  # the server runs; that its model is not remembered is no failure of the start
+            logger.warning("the model used last can not be remembered: %s", problem.message)
 
-    async def check_model(self, model: str) -> None:
-        """See that there is such a model. Raises ModelNotFound or ModelInvalid."""
-        await anyio.to_thread.run_sync(self._choose_model, ServerSettings(model=model), None)
-
-    async def preview(self, params: PreviewCommand) -> CommandPreview:
-        """The command that a start with these parameters would run."""
-        settings = self._with_preset(params, params.preset)
-        launch = await self._launch(params.server_id or DEFAULT_SERVER_ID, settings)
-        endpoint = Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0)
-        command = launch.engine.command(launch, endpoint)
+    async def preview(self, settings: ServerSettings) -> CommandPreview:
+        """The command of a start with these settings, on TCP: a private socket is made at the start itself."""
+        launch = await self.choose(settings)
+        command = launch.engine.command(launch, Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0))
         return CommandPreview(argv=command.argv, one_liner=shlex.join(command.argv), ignored=command.ignored)
 
     def describe(self, server_id: str, server: Server | None) -> LlamaConfig:
         """The settings that a server runs with, or would start with."""
-        launch = server.launch if server is not None else None
-        defaults = self._config().server_defaults
-        settings = launch.settings if launch else ServerSettings()
+        config = self._config()
+        settings = ServerSettings() if server is None else again(server)
+        defaults = config.server_defaults
         return LlamaConfig(
             server_id=server_id,
-            llama_cpp_path=settings.llama_cpp_path or self._config().engines.llama_cpp_path,
-            model_path=str(launch.model_path) if launch else None,
-            port=settings.port,
-            ctx_size=launch.ctx_size if launch else defaults.ctx_size,
-            parallel=launch.parallel if launch else defaults.parallel,
-            n_gpu_layers=launch.n_gpu_layers if launch else defaults.n_gpu_layers,
-            engine=launch.engine.name if launch else self._config().engines.preferred,
-            settings={k: v for k, v in msgspec.to_builtins(settings).items() if v is not None and k != "env"},
-        )
-
-    def _with_preset(self, params: ServerSettings, preset: str | None) -> ServerSettings:
-        """The parameters over their preset, as plain settings."""
-        given = {name: getattr(params, name) for name in ServerSettings.__struct_fields__}
-        if preset is None:
-            return ServerSettings(**given)
-        presets = self._config().server_presets
-        if preset not in presets:
-            raise InvalidParams(
-                f"There is no server preset {preset!r}.",
-                path="$.preset",
-                hint=f"The config's server_presets has: {', '.join(presets) or 'none'}.",
-            )
-        base = msgspec.structs.asdict(presets[preset])
-        return ServerSettings(**(base | {name: value for name, value in given.items() if value is not None}))
-
-    async def _launch(self, server_id: str, settings: ServerSettings) -> Launch:
-        engine = await self._engines.pick(settings.engine, settings.llama_cpp_path)
-        last_used = await self._facts.get(LAST_MODEL)
-        model = await anyio.to_thread.run_sync(self._choose_model, settings, last_used)
-        if settings.mmproj_path is None and model.mmproj_path is not None:
-            settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
-        await anyio.to_thread.run_sync(_check_files, settings)
-        defaults = self._config().server_defaults
-        return Launch(
-            server_id=server_id,
-            engine=engine,
-            model_name=model.name,
-            model_path=resolve_path(model.path),
+            llama_cpp_path=settings.llama_cpp_path or config.engines.llama_cpp_path,
+            model_path=settings.model_path,
+            port=settings.port if server is None else server.port or settings.port,
             ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
-            settings=settings,
+            engine=settings.engine or config.engines.preferred,
+            settings={k: v for k, v in msgspec.to_builtins(settings).items() if v is not None and k != "env"},
         )
 
-    def _choose_model(self, settings: ServerSettings, last_used: str | None) -> ModelInfo:
-        if settings.model_path is not None:
-            resolve_path(settings.model_path)
-            model = self._library.find(settings.model_path)
-        elif settings.model is not None:
-            model = self._library.find(settings.model)
-        else:
-            models = self._library.list()
+    async def _choose_model(self, settings: ServerSettings) -> ModelInfo:
+        if settings.model_path is None and settings.model is None:
+            last_used = await self._last_used()
+            models = await anyio.to_thread.run_sync(self._library.list)
             return choose_model(models=models, default=self._config().models.default, last_used=last_used)
+        return await anyio.to_thread.run_sync(self._named_model, settings)
+
+    def _named_model(self, settings: ServerSettings) -> ModelInfo:
+        if settings.model_path is not None:
+            model = self._library.find(str(resolve_path(settings.model_path)))
+        else:
+            model = self._library.find(settings.model or "")
         if not model.valid:
             raise ModelInvalid(f"{model.path} can not be used: {model.problem}")
         return model
 
-
-def check_port(host: str, port: int) -> None:
-    """See that a port is free.
-
-    Raises:
-        PortInUse: it is not.
-        InvalidParams: the address is none of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    async def _last_used(self) -> str | None:
         try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse(f"Another program listens on {host}:{port}.", port=port) from None
-            raise InvalidParams(
-                f"{host}:{port} can not be listened on: {error.strerror}.",
-                path="$.host",
-                hint="Give an address of this machine, or leave host and port out.",
-            ) from None
+            last_used = await self._facts.get(LAST_MODEL)
+        except SidecarError as problem:
+            logger.warning("the model used last is not known: %s", problem.message)
+            return None
+        return last_used if isinstance(last_used, str) else None
 
 
-def _check_files(settings: ServerSettings) -> None:
-    for path in (*(getattr(settings, name) for name in _PATHS), *(settings.lora or ())):
-        if path is not None:
-            resolve_path(path)
+def again(server: Server) -> ServerSettings:
+    """What starts a server once more just as it was: whatever was chosen for it is named now."""
+    launch = server.launch
+    if launch is None:
+        return server.settings
+    folder = str(Path(launch.engine.path).parent) if launch.engine.name == "llama-server" else None
+    return msgspec.structs.replace(
+        launch.settings,
+        engine=launch.engine.name,
+        llama_cpp_path=folder,
+        model=None,
+        model_path=str(launch.model_path),
+        ctx_size=launch.ctx_size,
+        parallel=launch.parallel,
+        n_gpu_layers=launch.n_gpu_layers,
+    )
+
+
+def with_model(settings: ServerSettings, model: str) -> ServerSettings:
+    """The settings for another model, without what belongs to the one before."""
+    return msgspec.structs.replace(settings, model=model, model_path=None, mmproj_path=None, lora=None)
+
+
+def _with_resolved_paths(settings: ServerSettings) -> ServerSettings:
+    def resolved(path: str | None) -> str | None:
+        return None if path is None else str(resolve_path(path))
+
+    return msgspec.structs.replace(
+        settings,
+        mmproj_path=resolved(settings.mmproj_path),
+        chat_template_file=resolved(settings.chat_template_file),
+        lora=settings.lora and [str(resolve_path(path)) for path in settings.lora],
+    )

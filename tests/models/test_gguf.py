@@ -13,8 +13,10 @@ import pytest
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.contract.models import ModelInspection
-from sidecar.models import gguf
-from sidecar.models.gguf import TensorInfo, inspect, read_header, without_quantization
+from sidecar.models import gguf, gguf_metadata, gguf_window
+from sidecar.models.gguf import TensorInfo, read_header
+from sidecar.models.inspection import inspect
+from sidecar.models.quantization import without_quantization
 
 from .gguf_files import (
     ARRAY,
@@ -153,8 +155,8 @@ def test_long_arrays_are_told_by_type_and_length_only(put: Put) -> None:
 
 
 def test_texts_longer_than_the_window_are_stepped_over_in_arrays(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gguf, "FIRST_READ_BYTES", 16)
-    monkeypatch.setattr(gguf, "NEXT_READ_BYTES", 16)
+    monkeypatch.setattr(gguf_window, "FIRST_READ_BYTES", 16)
+    monkeypatch.setattr(gguf_window, "NEXT_READ_BYTES", 16)
     texts = ["x" * (n % 50) for n in range(300)]
     metadata = {"t.tokens": texts, "general.name": "after them"}
     assert read_header(put(gguf_bytes(metadata, LLAMA_TENSORS))).metadata == {
@@ -164,7 +166,7 @@ def test_texts_longer_than_the_window_are_stepped_over_in_arrays(put: Put, monke
 
 
 def test_texts_past_what_is_kept_are_told_by_their_length(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gguf, "MAX_KEPT_TEXT_BYTES", 10)
+    monkeypatch.setattr(gguf_metadata, "MAX_KEPT_TEXT_BYTES", 10)
     metadata = {"a.first": "1234567", "a.second": "1234", "a.third": "123", "a.list": ["", "1"]}
     assert read_header(put(gguf_bytes(metadata))).metadata == {
         "a.first": "1234567",
@@ -408,7 +410,7 @@ def test_a_damaged_file_is_refused_with_what_is_wrong_with_it(put: Put, data: by
 
 
 def test_a_header_longer_than_any_known_one_is_refused(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gguf, "MAX_HEADER_BYTES", 600)
+    monkeypatch.setattr(gguf_window, "MAX_HEADER_BYTES", 600)
     expected = "its header is longer than 600 bytes, which no known model's is."
     for value in (["t"] * 70, [1] * 200, "text" * 200):
         assert problem_of(put(gguf_bytes({"a": value}))) == expected
@@ -423,7 +425,7 @@ def test_names_from_the_file_do_not_flood_the_message(put: Put) -> None:
 def test_a_file_that_shrinks_while_it_is_read_is_cut_short(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(model_bytes())
     size = path.stat().st_size
-    monkeypatch.setattr(gguf, "FIRST_READ_BYTES", 24)
+    monkeypatch.setattr(gguf_window, "FIRST_READ_BYTES", 24)
     check = gguf._check_version
 
     def check_and_shrink(version: int) -> None:

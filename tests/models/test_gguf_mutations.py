@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import ModelInvalid
-from sidecar.models import gguf
-from sidecar.models.gguf import GgufHeader, inspect, read_header
+from sidecar.models import gguf_window
+from sidecar.models.gguf import GgufHeader, read_header
+from sidecar.models.inspection import inspect
 
 from .gguf_files import (
     ARRAY,
@@ -159,8 +160,8 @@ def test_moved_parts_give_the_same_through_a_window_of_any_size(
     data = SAMPLE[:start] + inserted + SAMPLE[start + removed :]
     whole = outcome(path, data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gguf, "FIRST_READ_BYTES", window)
-        patch.setattr(gguf, "NEXT_READ_BYTES", window)
+        patch.setattr(gguf_window, "FIRST_READ_BYTES", window)
+        patch.setattr(gguf_window, "NEXT_READ_BYTES", window)
         assert repr(outcome(path, data)) == repr(whole)  # repr: a NaN is not equal to itself
 
 

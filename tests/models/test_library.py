@@ -10,9 +10,11 @@ import pytest
 
 from sidecar.contract.errors import ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.contract.models import ModelInfo
-from sidecar.models import library as library_module
+from sidecar.models import header_cache, scan
 from sidecar.models.gguf import GgufHeader, read_header
-from sidecar.models.library import FULL_READ_SECONDS, MAX_DEPTH, Library, resolve_path
+from sidecar.models.library import FULL_READ_SECONDS, Library
+from sidecar.models.paths import resolve_path
+from sidecar.models.scan import MAX_DEPTH
 
 from .gguf_files import LLAMA_PARAMETERS, LLAMA_TENSORS, gguf_bytes, llama_metadata, write_model
 
@@ -142,7 +144,7 @@ def test_folders_are_entered_to_a_bounded_depth(library: Library, own: Path) -> 
 def test_only_so_many_entries_are_looked_at(
     library: Library, own: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(library_module, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(scan, "MAX_ENTRIES", 5)
     for number in range(10):
         write_model(own / f"{number}.gguf")
     assert len(names(library)) == 5
@@ -382,7 +384,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         reads.append((path.name, full))
         return read_header(path, full=full)
 
-    monkeypatch.setattr(library_module, "read_header", counting)
+    monkeypatch.setattr(header_cache, "read_header", counting)
     return reads
 
 

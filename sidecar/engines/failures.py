@@ -1,0 +1,47 @@
+"""What went wrong with an engine, as the error that a host is told.
+
+Owns the wording of failed starts and crashes. The causes are `faults`' business.
+"""
+
+from __future__ import annotations
+
+from sidecar.contract.errors import EngineCrashed, EngineStartFailed
+from sidecar.engines.faults import classify, exit_words, fault
+from sidecar.engines.process import EngineProcess
+
+CRASH_LINES = 10
+"""Lines of the log that a crash is explained by: it had time for many more while it ran."""
+
+
+def start_failed(engine: str, process: EngineProcess, complaint: str | None = None) -> EngineStartFailed:
+    """Why a start failed: the engine has ended, else there is a complaint, else it has been silent for too long."""
+    tail, exit_code = process.tail(), process.exit_code
+    if exit_code is not None:
+        why, complaint = classify(exit_code, tail), None
+    else:
+        why = fault("UNKNOWN" if complaint else "TIMEOUT")
+    return EngineStartFailed(
+        f"{engine} did not start: {complaint or why.message} ({exit_words(exit_code)}).",
+        hint=why.hint,
+        cause=why.cause,
+        exit_code=exit_code,
+        log_tail=tail,
+    )
+
+
+def crashed(process: EngineProcess) -> EngineCrashed:
+    """Why a ready engine ended."""
+    tail = process.tail()
+    why = classify(process.exit_code, tail[-CRASH_LINES:])
+    return EngineCrashed(
+        f"The engine ended while it was in use: {why.message} ({exit_words(process.exit_code)}).",
+        cause=why.cause,
+        exit_code=process.exit_code,
+        log_tail=tail,
+    )
+
+
+def hung_up(process: EngineProcess | None) -> EngineCrashed:
+    """The engine broke a connection, and seems to run on."""
+    tail = process.tail() if process is not None else []
+    return EngineCrashed("The engine broke the connection.", cause="UNKNOWN", exit_code=None, log_tail=tail)

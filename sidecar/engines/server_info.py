@@ -1,0 +1,71 @@
+"""A server as hosts see it.
+
+Pure: reads what the server's owner task has written, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sidecar.contract import WireError
+from sidecar.contract.servers import ServerDetails, ServerInfo, ServerState, StartPlan
+
+if TYPE_CHECKING:
+    from sidecar.engines.server import Server
+
+_MESSAGES: dict[ServerState, str] = {
+    "queued": "Waiting to start.",
+    "planning": "Choosing the engine and checking the model.",
+    "starting": "Starting the engine.",
+    "loading": "Loading the model.",
+    "warming": "Warming up.",
+    "ready": "llama-server started successfully",
+    "stopping": "Stopping.",
+    "stopped": "llama-server stopped",
+    "failed": "Failed.",
+}
+
+
+def members_of(server: Server) -> dict[str, Any]:
+    """The members of ServerInfo, which other structs have as well."""
+    launch, command, process = server.launch, server.command, server.process
+    failure = server.failure if server.state == "failed" else None
+    return {
+        "server_id": server.server_id,
+        "state": server.state,
+        "engine": launch.engine.name if launch else None,
+        "model": launch.model_name if launch else None,
+        "model_path": str(launch.model_path) if launch else None,
+        "pid": server.pid,
+        "port": server.port,
+        "base_url": server.endpoint.base_url(server.port) if server.endpoint and server.port else None,
+        "ctx_size": launch.ctx_size if launch else None,
+        "parallel": launch.parallel if launch else None,
+        "n_gpu_layers": launch.n_gpu_layers if launch else None,
+        "started_at": process.started_at if process else None,
+        "message": failure.message if failure else _MESSAGES[server.state],
+        "plan": StartPlan(
+            ctx_size=launch.ctx_size,
+            parallel=launch.parallel,
+            n_gpu_layers=launch.n_gpu_layers,
+            argv=command.argv,
+            ignored=command.ignored,
+        )
+        if launch and command
+        else None,
+        "actual": server.actual,
+        "error": WireError.of(failure) if failure else None,
+    }
+
+
+def info_of(server: Server) -> ServerInfo:
+    """The server."""
+    return ServerInfo(**members_of(server))
+
+
+def details_of(server: Server) -> ServerDetails:
+    """The server, and how to reach it past the sidecar."""
+    socket = server.endpoint.socket_path if server.endpoint else None
+    return ServerDetails(
+        **members_of(server), api_key=server.api_key, socket_path=str(socket) if socket is not None else None
+    )

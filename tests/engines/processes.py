@@ -1,0 +1,34 @@
+"""Small programs for tests, and what the system says of processes."""
+
+from __future__ import annotations
+
+import sys
+
+import psutil
+
+from sidecar.engines.launch import Command
+
+WAIT_SECONDS = 30.0
+"""Longest wait for what is sure to happen; a test that needs it is broken."""
+
+
+def python(program: str, *arguments: str, env: dict[str, str] | None = None) -> Command:
+    """A command that runs a few lines of Python; `os`, `sys`, `time` and `signal` are there."""
+    imports = "import os, signal, subprocess, sys, time\n"
+    return Command([sys.executable, "-S", "-E", "-c", imports + program, *arguments], env or {})
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until_gone(pid: int) -> None:
+    """Wait for a process's end."""
+    try:
+        psutil.Process(pid).wait(timeout=WAIT_SECONDS)
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,113 @@
+"""Servers that run in a test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from sidecar.channels import status_of
+from sidecar.contract.errors import SidecarError
+from sidecar.contract.servers import ServerSettings, ServerState
+from sidecar.engines.launch import Engine, Launch
+from sidecar.engines.server import Plan, Server
+from sidecar.logs.store import LogStore
+from tests.engines.processes import WAIT_SECONDS
+
+
+@dataclass
+class Stage:
+    """What a server needs around it, and what it has shown."""
+
+    engine: Engine
+    logs: LogStore
+    runtime_dir: Path
+    states: list[ServerState] = field(default_factory=list)
+
+    def launch(self, settings: ServerSettings) -> Launch:
+        return Launch(
+            engine=self.engine,
+            model_name="Tiny",
+            model_path=Path("/models/tiny.gguf"),
+            ctx_size=settings.ctx_size or 64,
+            parallel=settings.parallel or 2,
+            n_gpu_layers=-1,
+            settings=settings,
+        )
+
+    async def plan(self, settings: ServerSettings) -> Launch:
+        return self.launch(settings)
+
+    def server(
+        self,
+        *extra_args: str,
+        plan: Plan | None = None,
+        timeout: float = WAIT_SECONDS,
+        grace: float = WAIT_SECONDS,
+        on_change: Callable[[Server], None] | None = None,
+        **settings: Any,
+    ) -> Server:
+        """A server of the fake engine with these flags; a fault that is not expected fails the test by its bounds."""
+
+        def note(server: Server) -> None:
+            self.states.append(server.state)
+            if on_change is not None:
+                on_change(server)
+
+        return Server(
+            "test",
+            ServerSettings(extra_args=list(extra_args), **settings),
+            plan or self.plan,
+            logs=self.logs,
+            runtime_dir=self.runtime_dir,
+            start_timeout_seconds=timeout,
+            stop_grace_seconds=grace,
+            on_change=note,
+        )
+
+    def leftovers(self) -> list[str]:
+        """What is left in the folder for sockets."""
+        return [path.name for path in self.runtime_dir.iterdir()]
+
+
+@asynccontextmanager
+async def running(*servers: Server) -> AsyncIterator[None]:
+    """Let servers run meanwhile; stopped at the end."""
+    with anyio.fail_after(WAIT_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            for server in servers:
+                tasks.start_soon(server.run)
+            try:
+                yield
+            finally:
+                for server in servers:
+                    await server.stop()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that the loop will bring about."""
+    with anyio.fail_after(WAIT_SECONDS):
+        while not condition():  # noqa: ASYNC110 - some conditions are facts of the system, without an event
+            await anyio.sleep(0.002)
+
+
+async def error_of(waiting: Awaitable[object]) -> SidecarError:
+    """The error that something ends with."""
+    try:
+        result = await waiting
+    except SidecarError as error:
+        return error
+    raise AssertionError(f"there was no error but {result!r}")
+
+
+def statuses(server: Server) -> list[str]:
+    """The statuses of a server's events, repetitions left out."""
+    found: list[str] = []
+    for _, event in server.events.read(0):
+        if not found or found[-1] != status_of(event):
+            found.append(status_of(event))
+    return found

@@ -1,0 +1,304 @@
+"""The link: what engines answer, refuse and break off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from sidecar.contract.errors import SidecarError
+from sidecar.engines import link as link_module
+from sidecar.engines.link import EngineGone, EngineLink, Props
+from sidecar.engines.stream import ChatChunk, Choice, Delta
+from tests.engines.http_peer import STREAM, Script, always, answer, serving
+from tests.engines.processes import WAIT_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
+TOO_LONG = {"type": "exceed_context_size_error", "n_ctx": 5, "n_prompt_tokens": 9}
+BODY = {"messages": [{"role": "user", "content": "hi"}]}
+
+
+@asynccontextmanager
+async def linked(
+    script: Script, *, key: str | None = None, heads: list[str] | None = None
+) -> AsyncIterator[EngineLink]:
+    async with serving(script, heads) as url:
+        link = await EngineLink.open(url, key)
+        try:
+            with anyio.fail_after(WAIT_SECONDS):
+                yield link
+        finally:
+            await link.close()
+
+
+def reply(body: Any, status: int = 200) -> Script:
+    return always(answer(status, json.dumps(body).encode()))
+
+
+def by_path(**replies: tuple[int, Any]) -> Script:
+    """Answers by the last word of the path."""
+
+    async def script(head: str, reader: Any, writer: Any) -> None:
+        name = head.split(" ")[1].rpartition("/")[2].replace("-", "_")
+        status, body = replies.get(name, (404, {"error": {"message": "File Not Found"}}))
+        writer.write(answer(status, json.dumps(body).encode()))
+        await writer.drain()
+
+    return script
+
+
+def token(text: str) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"delta": {"content": text}}]}).encode() + b"\n\n"
+
+
+def chunk(text: str) -> ChatChunk:
+    return ChatChunk(choices=[Choice(delta=Delta(content=text))])
+
+
+async def read(link: EngineLink) -> tuple[list[ChatChunk], str | None]:
+    """The chunks of an answer, and the name of the error that ended it."""
+    chunks: list[ChatChunk] = []
+    try:
+        async with link.chat(BODY) as stream:
+            async for some in stream:
+                chunks += some
+    except SidecarError as error:
+        return chunks, error.name
+    except EngineGone:
+        return chunks, "gone"
+    return chunks, None
+
+
+# --- questions ---
+
+
+async def test_the_key_goes_with_every_request() -> None:
+    heads: list[str] = []
+    async with linked(reply({}), key="k1", heads=heads) as link:
+        await link.health()
+        await link.props()
+        await read(link)
+    assert [head.split(" ")[1] for head in heads] == ["/health", "/props", "/v1/chat/completions"]
+    assert all("Authorization: Bearer k1\r\n" in head for head in heads)
+
+
+async def test_what_an_engine_says_of_itself_is_read_and_more_is_skipped() -> None:
+    body = {
+        "default_generation_settings": {"n_ctx": 512, "params": {}},
+        "total_slots": 3,
+        "modalities": {"vision": True, "audio": False},
+        "build_info": "b1",
+        "chat_template": "…",
+    }
+    async with linked(reply(body)) as link:
+        assert await link.props() == Props(
+            default_generation_settings=Props.Generation(n_ctx=512),
+            modalities=Props.Modalities(vision=True),
+            total_slots=3,
+            build_info="b1",
+        )
+
+
+async def test_tokens_are_counted() -> None:
+    async with linked(by_path(tokenize=(200, {"tokens": [1, 2, 3]}), input_tokens=(200, {"input_tokens": 9}))) as link:
+        assert (await link.count_text("x"), await link.count_chat(BODY)) == (3, 9)
+
+
+async def test_conversations_are_counted_by_way_of_their_template_where_the_engine_does_not_count_them() -> None:
+    async with linked(by_path(apply_template=(200, {"prompt": "<s>"}), tokenize=(200, {"tokens": [1, 2]}))) as link:
+        assert await link.count_chat(BODY) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "busy"),
+    [
+        (reply([{"id": 0, "is_processing": True}, {"id": 1}]), 1),
+        (reply([]), 0),
+        (reply({"error": {"message": "This server does not support slots endpoint."}}, 501), None),
+        (reply({"a": 1}), None),
+    ],
+)
+async def test_busy_slots_are_counted_where_the_engine_tells_them(script: Script, busy: int | None) -> None:
+    async with linked(script) as link:
+        assert await link.busy_slots() == busy
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        (always(answer(200, b"{no")), "ENGINE_UNRESPONSIVE"),
+        (always(answer(200, b'{"build_info": 7, "total_slots": "x"}')), "ENGINE_UNRESPONSIVE"),
+        (always(answer(200, b'{"build_info": "\xff"}')), "ENGINE_UNRESPONSIVE"),
+        (always(answer(200, b'{"x": ' + b"[" * 100_000)), "ENGINE_UNRESPONSIVE"),
+        (always(answer(302, b"", headers="Location: http://127.0.0.1:1/\r\n")), "ENGINE_UNRESPONSIVE"),
+        (reply({"error": {"message": "Invalid API Key"}}, 401), "ENGINE_UNRESPONSIVE"),
+        (reply({"error": {"message": "File Not Found"}}, 404), "NOT_SUPPORTED"),
+    ],
+)
+async def test_an_answer_of_another_kind_is_an_error_with_a_name(script: Script, name: str) -> None:
+    async with linked(script) as link:
+        with pytest.raises(SidecarError) as caught:
+            await link.props()
+    assert caught.value.name == name
+
+
+async def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "MAX_ANSWER_BYTES", 1000)
+    async with linked(always(answer(200, b"[" + b"1," * 1000))) as link:
+        with pytest.raises(SidecarError) as caught:
+            await link.props()
+    assert caught.value.name == "ENGINE_UNRESPONSIVE"
+
+
+async def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(link_module, "CONNECT_SECONDS", 0.05)
+    async with linked(always(hang=True)) as link:
+        with pytest.raises(SidecarError) as caught:
+            await link.props()
+        assert (await link.health())[0] is None
+    assert caught.value.name == "ENGINE_UNRESPONSIVE"
+
+
+@pytest.mark.parametrize(
+    "pieces", [(), (b"nonsense\r\n\r\n",), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",)]
+)
+async def test_an_engine_that_hangs_up_is_gone(pieces: tuple[bytes, ...]) -> None:
+    async with linked(always(*pieces)) as link:
+        with pytest.raises(EngineGone):
+            await link.props()
+
+
+async def test_an_engine_that_is_not_there_is_gone() -> None:
+    link = await EngineLink.open(NOBODY, None)
+    with pytest.raises(EngineGone):
+        await link.props()
+    assert (await link.health())[0] is None
+    assert await read(link) == ([], "gone")
+    await link.close()
+
+
+async def test_a_closed_link_says_that_the_engine_is_gone() -> None:
+    async with linked(reply({})) as link:
+        await link.close()
+        await link.close()
+        with pytest.raises(EngineGone):
+            await link.props()
+        assert (await link.health())[0] is None
+        assert await read(link) == ([], "gone")
+
+
+@pytest.mark.parametrize(
+    ("script", "status"), [(reply({"status": "ok"}), 200), (reply({}, 503), 503), (always(b"nonsense\r\n\r\n"), None)]
+)
+async def test_health_is_a_status_or_nothing(script: Script, status: int | None) -> None:
+    async with linked(script) as link:
+        found, milliseconds = await link.health()
+    assert (found, milliseconds > 0) == (status, True)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[", "http://", "http://\x00"])
+async def test_the_health_of_what_is_no_address_is_nothing(url: str) -> None:
+    link = await EngineLink.open(url, None)
+    assert (await link.health())[0] is None
+    await link.close()
+
+
+# --- answers ---
+
+
+async def test_an_answer_is_read_to_its_end() -> None:
+    async with linked(always(STREAM, token("a"), token("b")[:9], token("b")[9:], b"data: [DONE]\n\n")) as link:
+        assert await read(link) == ([chunk("a"), chunk("b")], None)
+
+
+async def test_an_answer_is_over_when_it_says_so_even_if_the_connection_stays_open() -> None:
+    async with linked(always(STREAM, token("a"), b"data: [DONE]\n\n", hang=True)) as link:
+        assert await read(link) == ([chunk("a")], None)
+
+
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [
+        (b"", "gone"),
+        (b"data: {garbage\n\n", "ENGINE_UNRESPONSIVE"),
+        (b'data: {"error": {"message": "boom", "type": "server_error"}}\n\n', "ENGINE_UNRESPONSIVE"),
+        (b'error: {"message": "boom"}\n\n', "ENGINE_UNRESPONSIVE"),
+        (b"data: " + json.dumps({"error": TOO_LONG}).encode() + b"\n\n", "CONTEXT_TOO_LONG"),
+    ],
+)
+async def test_what_came_before_a_failure_is_given_out_first(end: bytes, name: str) -> None:
+    async with linked(always(STREAM + token("a") + token("b") + end)) as link:
+        assert await read(link) == ([chunk("a"), chunk("b")], name)
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        (reply({"error": {"message": "bad role", "type": "invalid_request_error"}}, 400), "INVALID_PARAMS"),
+        (reply({"error": TOO_LONG}, 400), "CONTEXT_TOO_LONG"),
+        (always(answer(500, b"\xff\xfe")), "ENGINE_UNRESPONSIVE"),
+        (always(answer(301, b"", headers="Location: http://127.0.0.1:1/\r\n")), "ENGINE_UNRESPONSIVE"),
+        (always(b"HTTP/1.1 500 X\r\nContent-Length: 99\r\n\r\nshort"), "gone"),
+    ],
+)
+async def test_a_refused_answer_has_a_name(script: Script, name: str) -> None:
+    async with linked(script) as link:
+        assert await read(link) == ([], name)
+
+
+async def test_silence_within_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "SILENCE_SECONDS", 0.1)
+    async with linked(always(STREAM, token("a"), hang=True)) as link:
+        assert await read(link) == ([chunk("a")], "ENGINE_UNRESPONSIVE")
+    async with linked(always(hang=True)) as link:
+        assert await read(link) == ([], "ENGINE_UNRESPONSIVE")
+
+
+async def test_leaving_an_answer_hangs_up() -> None:
+    hung_up = anyio.Event()
+
+    async def script(_head: str, reader: Any, writer: Any) -> None:
+        writer.write(STREAM + token("a"))
+        await writer.drain()
+        await reader.read()
+        hung_up.set()
+
+    async with linked(script) as link:
+        async with link.chat(BODY) as stream:
+            assert await anext(stream) == [chunk("a")]
+        await hung_up.wait()
+
+
+async def test_closing_the_link_ends_an_answer_under_way() -> None:
+    begun = anyio.Event()
+    found: list[tuple[list[ChatChunk], str | None]] = []
+
+    async def script(_head: str, reader: Any, writer: Any) -> None:
+        writer.write(STREAM + token("a"))
+        await writer.drain()
+        begun.set()
+        await reader.read()
+
+    async def follow(link: EngineLink) -> None:
+        found.append(await read(link))
+
+    async with linked(script) as link, anyio.create_task_group() as tasks:
+        tasks.start_soon(follow, link)
+        await begun.wait()
+        await link.close()
+    assert found[0][1] == "gone"
+
+
+async def test_what_the_block_raises_is_not_taken_for_the_engines_failure() -> None:
+    for failure in (TimeoutError("mine"), ConnectionError("mine"), ValueError("mine")):
+        async with linked(always(STREAM, token("a"), hang=True)) as link:
+            with pytest.raises(type(failure), match="mine"):
+                async with link.chat(BODY):
+                    raise failure
