@@ -19,7 +19,8 @@ class Answer:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[int, ToolCall] = {}
-        self._open_call: int | None = None
+        self.tool_calls: list[ToolCall] = []
+        """The calls that are complete: none before `end`. What there is of a call before has no use."""
         self.finish_reason: str | None = None
         self.usage: UsageCount | None = None
         self.timings: EngineTimings | None = None
@@ -34,32 +35,27 @@ class Answer:
         return "".join(self._reasoning)
 
     @property
-    def tool_calls(self) -> list[ToolCall]:
-        return [self._calls[index] for index in sorted(self._calls)]
-
-    @property
     def is_empty(self) -> bool:
         """Whether there is nothing worth keeping."""
-        return not self._content and not self._reasoning and not self._calls
+        return not self._content and not self._reasoning and not self.tool_calls
 
     def add(self, chunk: ChatChunk) -> None:
         """Take in a chunk."""
         for choice in chunk.choices:
             delta = choice.delta
-            if delta.content:
-                self.has_begun = True
-                self._content.append(delta.content)
-                self._events.append_text("token", delta.content)
             if delta.reasoning_content:
                 self.has_begun = True
                 self._reasoning.append(delta.reasoning_content)
                 self._events.append_text("reasoning", delta.reasoning_content)
+            if delta.content:
+                self.has_begun = True
+                self._content.append(delta.content)
+                self._events.append_text("token", delta.content)
             for call in delta.tool_calls or ():
                 self.has_begun = True
                 self._add_call(call)
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
-                self._tell_call()
         if chunk.prompt_progress is not None and not self.has_begun:
             progress = chunk.prompt_progress
             event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
@@ -69,10 +65,13 @@ class Answer:
         if chunk.timings is not None:
             self.timings = chunk.timings
 
+    def end(self) -> None:
+        """Take the stream's end: the calls are complete, and told. Pieces of them may have come mixed."""
+        self.tool_calls = [self._calls[index] for index in sorted(self._calls)]
+        for call in self.tool_calls:
+            self._events.append(TurnToolCall(tool_call=call))
+
     def _add_call(self, delta: ToolCallDelta) -> None:
-        if delta.index != self._open_call:
-            self._tell_call()
-            self._open_call = delta.index
         call = self._calls.setdefault(
             delta.index, ToolCall(id="", type="function", function=ToolFunction(name="", arguments=""))
         )
@@ -81,9 +80,3 @@ class Answer:
         if delta.function is not None:
             call.function.name += delta.function.name or ""
             call.function.arguments += delta.function.arguments or ""
-
-    def _tell_call(self) -> None:
-        """The call that was open is complete."""
-        if self._open_call is not None:
-            self._events.append(TurnToolCall(tool_call=self._calls[self._open_call]))
-            self._open_call = None

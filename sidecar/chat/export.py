@@ -12,10 +12,12 @@ import time
 import msgspec
 
 from sidecar.chat import messages, sessions
-from sidecar.chat.messages import StoredMessage, tool_calls_of
-from sidecar.chat.record import new_id
+from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import ExportedMessage, ExportedSession, Session, SessionExport
+
+FILE_NAME_CHARACTERS = 50
+"""Of the title; with date and suffix it stays below 255 bytes, the limit of most file systems, in any script."""
 
 _SPEAKERS = {"user": "You", "assistant": "Assistant", "tool": "Tool"}
 _OPTIONAL = ("parts", "reasoning", "tool_calls", "tool_call_id")
@@ -41,7 +43,7 @@ def as_json(session: Session, tree: list[StoredMessage]) -> ExportedSession:
 
 def as_markdown(session: Session, branch: list[StoredMessage]) -> ExportedSession:
     """The branch in use, for people."""
-    parts = [f"# {session.title}"]
+    parts = [f"# {' '.join(session.title.split())}"]
     if session.system:
         parts.append("\n".join(f"> {line}" for line in session.system.splitlines()))
     for message in branch:
@@ -96,7 +98,7 @@ def insert(db: sqlite3.Connection, exported: SessionExport) -> Session:
     sessions.insert(
         db,
         session_id=session_id,
-        title=exported.title,
+        title=None if exported.title == sessions.UNTITLED else exported.title,
         system=exported.system,
         server_id=None,
         config=exported.config,
@@ -128,5 +130,5 @@ def _exported(message: StoredMessage) -> ExportedMessage:
 
 def _file_name(title: str) -> str:
     """A file name that every system takes."""
-    name = re.sub(r"[^\w.-]+", "-", title).strip("-.")[:60]
+    name = re.sub(r"[^\w.-]+", "-", title)[:FILE_NAME_CHARACTERS].strip("-.")
     return f"{name or 'chat'}-{time.strftime('%Y-%m-%d')}"

@@ -5,13 +5,13 @@ Owns what is done with the history as a whole: each method is one transaction, a
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
 from sidecar.chat import export, messages, search, sessions
-from sidecar.chat.messages import StoredMessage
-from sidecar.chat.record import new_id
+from sidecar.chat.messages import StoredMessage, new_id
 from sidecar.contract.sessions import (
     CreateSession,
     DeletedSession,
@@ -28,7 +28,7 @@ from sidecar.contract.sessions import (
     SessionPage,
     UpdateSession,
 )
-from sidecar.storage.database import Database
+from sidecar.storage.database import Database, Work
 
 DAY_SECONDS = 86_400.0
 DEFAULT_SESSIONS = 50
@@ -42,7 +42,7 @@ class History:
     """The sessions and their messages."""
 
     def __init__(self, database: Database, *, retention_days: Callable[[], float]) -> None:
-        self.database = database
+        self._database = database
         self._retention_days = retention_days
         self._listeners: list[Listener] = []
 
@@ -54,11 +54,11 @@ class History:
             messages.mark_interrupted(db)
             sessions.purge(db, deleted_before=before)
 
-        await self.database.run(work)
+        await self._database.run(work)
 
     async def create(self, params: CreateSession, *, system: str | None) -> Session:
         """Make an empty session; `system` is the prompt where none is given."""
-        session = await self.database.run(
+        session = await self._database.run(
             lambda db: sessions.insert(
                 db,
                 session_id=params.session_id or new_id(),
@@ -68,19 +68,31 @@ class History:
                 config=params.config or SessionConfig(),
             )
         )
-        return self._tell(session)
-
-    async def find(self, session_id: str) -> Session | None:
-        """A session, or `None`."""
-        return await self.database.run(lambda db: sessions.find(db, session_id))
+        return self._told(session)
 
     async def get(self, session_id: str) -> Session:
         """A session. Raises SessionNotFound."""
-        return await self.database.run(lambda db: sessions.get(db, session_id))
+        return await self._database.run(lambda db: sessions.get(db, session_id))
+
+    async def open(self, session_id: str) -> tuple[Session | None, list[StoredMessage]]:
+        """A session to go on with and its branch in use, oldest first; `None` where it is to be made yet.
+
+        Raises:
+            InvalidParams: it is deleted.
+        """
+
+        def work(db: Any) -> tuple[Session | None, list[StoredMessage]]:
+            session = sessions.find(db, session_id)
+            if session is None:
+                sessions.require_free(db, session_id)
+                return None, []
+            return session, messages.branch(db, session_id, session.head)
+
+        return await self._database.run(work)
 
     async def page(self, params: ListSessions) -> SessionPage:
         """Sessions, the last used first."""
-        return await self.database.run(
+        return await self._database.run(
             lambda db: sessions.page(
                 db,
                 query=params.query,
@@ -92,11 +104,11 @@ class History:
 
     async def branch(self, session_id: str, last: str | None) -> list[StoredMessage]:
         """The messages from the root to `last`, oldest first."""
-        return await self.database.run(lambda db: messages.branch(db, session_id, last))
+        return await self._database.run(lambda db: messages.branch(db, session_id, last))
 
     async def message(self, session_id: str, message_id: str) -> StoredMessage:
         """One message. Raises SessionNotFound."""
-        return await self.database.run(lambda db: messages.get(db, session_id, message_id))
+        return await self._database.run(lambda db: messages.get(db, session_id, message_id))
 
     async def message_page(self, params: GetMessages) -> MessagePage:
         """The messages of a branch, oldest first."""
@@ -121,7 +133,7 @@ class History:
                 has_more=has_more,
             )
 
-        return await self.database.run(work)
+        return await self._database.run(work)
 
     async def update(self, params: UpdateSession) -> Session:
         """Change a session."""
@@ -139,22 +151,21 @@ class History:
                 changes["head"] = messages.leaf_below(db, params.session_id, params.branch)
             return sessions.update(db, params.session_id, changes)
 
-        return self._tell(await self.database.run(work))
+        return self._told(await self._database.run(work))
 
     async def delete(self, session_id: str) -> DeletedSession:
         """Delete a session; it can be restored for a while."""
-        deleted_at = await self.database.run(lambda db: sessions.delete(db, session_id))
-        for listener in self._listeners:
-            listener(session_id, None)
+        deleted_at = await self._database.run(lambda db: sessions.delete(db, session_id))
+        self._tell(session_id, None)
         return DeletedSession(session_id=session_id, purge_at=deleted_at + self._retention_days() * DAY_SECONDS)
 
     async def restore(self, session_id: str) -> Session:
         """Undo `delete`."""
-        return self._tell(await self.database.run(lambda db: sessions.restore(db, session_id)))
+        return self._told(await self._database.run(lambda db: sessions.restore(db, session_id)))
 
     async def search(self, params: SearchMessages) -> SearchPage:
         """Messages that hold all the words."""
-        return await self.database.run(
+        return await self._database.run(
             lambda db: search.search(
                 db,
                 params.query,
@@ -173,24 +184,40 @@ class History:
                 return export.as_markdown(session, messages.branch(db, params.session_id, session.head))
             return export.as_json(session, messages.all_of(db, params.session_id))
 
-        return await self.database.run(work)
+        return await self._database.run(work)
 
     async def bring_in(self, params: ImportSession) -> Session:
         """A session from its exported JSON."""
         exported = export.read_json(params.content)
-        return self._tell(await self.database.run(lambda db: export.insert(db, exported)))
+        return self._told(await self._database.run(lambda db: export.insert(db, exported)))
 
-    async def tell_changed(self, session_id: str) -> None:
-        """Tell the listeners of a session that changed elsewhere."""
-        if self._listeners and (session := await self.find(session_id)):
-            self._tell(session)
+    def change(self, session_id: str, work: Work[None]) -> asyncio.Future[Session | None]:
+        """Hand in a change of a session's messages, which is then made whatever becomes of whoever asked for it.
+
+        The future has the session as it is when the change is kept; `None` where it is gone.
+        """
+
+        def change_and_look(db: Any) -> Session | None:
+            work(db)
+            return sessions.find(db, session_id)
+
+        change = self._database.submit(change_and_look)
+        change.add_done_callback(lambda done: self._tell_outcome(session_id, done))
+        return change
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told of each change; returns what ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def _tell(self, session: Session) -> Session:
-        for listener in self._listeners:
-            listener(session.session_id, session)
+    def _tell_outcome(self, session_id: str, change: asyncio.Future[Session | None]) -> None:
+        if not change.cancelled() and change.exception() is None:
+            self._tell(session_id, change.result())
+
+    def _told(self, session: Session) -> Session:
+        self._tell(session.session_id, session)
         return session
+
+    def _tell(self, session_id: str, session: Session | None) -> None:
+        for listener in self._listeners:
+            listener(session_id, session)

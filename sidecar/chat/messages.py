@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import Any
+import uuid
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,13 +16,17 @@ from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
 
-_COLUMNS = (
-    "id, session_id, parent_id, role, content, parts, reasoning, tool_calls, tool_call_id, state, finish_reason,"
-    " usage, timings, context, model, created_at"
+_NAMES = (
+    *("id", "session_id", "parent_id", "role", "content", "parts", "reasoning", "tool_calls", "tool_call_id", "state"),
+    *("finish_reason", "usage", "timings", "context", "model", "created_at"),
 )
-_COLUMNS_OF_M = ", ".join(f"m.{name.strip()}" for name in _COLUMNS.split(","))
-
+_COLUMNS = ", ".join(_NAMES)
+_COLUMNS_OF_M = ", ".join(f"m.{name}" for name in _NAMES)
 _JSON = ("parts", "tool_calls", "usage", "timings", "context")
+_OUTCOME = ("content", "reasoning", "tool_calls", "state", "finish_reason", "usage", "timings", "context")
+"""What is known of an answer only when it has ended."""
+
+Role = Literal["user", "assistant", "tool"]
 
 
 class StoredMessage(Message, kw_only=True):
@@ -34,27 +39,59 @@ class StoredMessage(Message, kw_only=True):
         return Message(**{name: getattr(self, name) for name in Message.__struct_fields__})
 
 
+def new_id() -> str:
+    """An id for a session or message: a random UUID."""
+    return str(uuid.uuid4())
+
+
+def new_message(session_id: str, parent_id: str | None, *, role: Role, content: str) -> StoredMessage:
+    """A whole message made now, under an id of its own."""
+    return StoredMessage(
+        message_id=new_id(),
+        session_id=session_id,
+        parent_id=parent_id,
+        role=role,
+        content=content,
+        state="complete",
+        finish_reason=None,
+        usage=None,
+        timings=None,
+        model=None,
+        created_at=time.time(),
+        siblings=[],
+    )
+
+
+def tool_calls_of(message: Message) -> list[ToolCall]:
+    """The calls a message asks for."""
+    return message.tool_calls if isinstance(message.tool_calls, list) else []
+
+
 def insert(db: sqlite3.Connection, message: StoredMessage) -> None:
     """Add a message to its session's tree."""
-    values = {name: _column(message, name) for name in _COLUMNS.replace(" ", "").split(",")}
-    marks = ", ".join("?" * len(values))
-    db.execute(f"INSERT INTO messages ({_COLUMNS}) VALUES ({marks})", tuple(values.values()))
+    marks = ", ".join("?" * len(_NAMES))
+    values = tuple(_column(message, name) for name in _NAMES)
+    db.execute(f"INSERT INTO messages ({_COLUMNS}) VALUES ({marks})", values)
     db.execute("UPDATE sessions SET message_count = message_count + 1 WHERE id = ?", (message.session_id,))
 
 
 def finish(db: sqlite3.Connection, message: StoredMessage) -> None:
     """Write what became of an answer that was `running`."""
-    names = ("content", "reasoning", "tool_calls", "state", "finish_reason", "usage", "timings", "context", "model")
-    assignments = ", ".join(f"{name} = ?" for name in names)
+    assignments = ", ".join(f"{name} = ?" for name in _OUTCOME)
     db.execute(
         f"UPDATE messages SET {assignments} WHERE id = ?",
-        (*(_column(message, name) for name in names), message.message_id),
+        (*(_column(message, name) for name in _OUTCOME), message.message_id),
     )
 
 
-def remove(db: sqlite3.Connection, session_id: str, message_ids: list[str]) -> None:
-    """Take messages out again that turned out never to have been sent. They must have no children."""
+def take_back(db: sqlite3.Connection, session_id: str, message_ids: list[str], *, head: str | None) -> None:
+    """Take messages out again that turned out not to be any, children before parents.
+
+    Where the session's branch in use ends with one of them, it ends with `head` from now on; a host that has gone on
+    to another branch meanwhile stays there.
+    """
     for message_id in message_ids:
+        db.execute("UPDATE sessions SET head = ? WHERE id = ? AND head = ?", (head, session_id, message_id))
         db.execute("DELETE FROM messages WHERE id = ?", (message_id,))
     db.execute("UPDATE sessions SET message_count = message_count - ? WHERE id = ?", (len(message_ids), session_id))
 
@@ -149,7 +186,7 @@ def _column(message: StoredMessage, name: str) -> Any:
 
 
 def _message(row: tuple[Any, ...]) -> StoredMessage:
-    values = dict(zip(_COLUMNS.replace(" ", "").split(","), row, strict=True))
+    values = dict(zip(_NAMES, row, strict=True))
     values["message_id"] = values.pop("id")
     for name in _JSON:
         if values[name] is not None:
@@ -158,8 +195,3 @@ def _message(row: tuple[Any, ...]) -> StoredMessage:
         if values[name] is None:
             del values[name]
     return msgspec.convert({**values, "siblings": []}, StoredMessage)
-
-
-def tool_calls_of(message: Message) -> list[ToolCall]:
-    """The calls a message asks for."""
-    return message.tool_calls if isinstance(message.tool_calls, list) else []

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from sidecar.chat.messages import StoredMessage, tool_calls_of
+from sidecar.chat.messages import Role, StoredMessage, tool_calls_of
 from sidecar.contract.chat import MessageContent
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import ImagePart, TextPart
@@ -29,9 +30,7 @@ _MAGIC = (
     (b"BM", "image/bmp"),
 )
 
-_SEGMENT = re.compile(
-    r"<\|(system|user|assistant)\|>\s*(.*?)\s*(?:<\|end\|>|(?=<\|(?:system|user|assistant)\|>)|$)", re.S
-)
+_MARK = re.compile(r"<\|(system|user|assistant|end)\|>")
 _ONE_STRING = re.compile(r"\s*<\|(?:system|user)\|>")
 
 
@@ -48,7 +47,7 @@ class Said(msgspec.Struct):
     text: str
     parts: list[dict[str, Any]] | None = None
     system: str | None = None
-    earlier: list[tuple[str, str]] = []
+    earlier: list[tuple[Role, str]] = []
 
 
 def read_message(content: MessageContent, images: Sequence[str] | None, template: str | None) -> Said:
@@ -59,49 +58,50 @@ def read_message(content: MessageContent, images: Sequence[str] | None, template
     """
     if isinstance(content, str):
         said = _read_one_string(content)
-        parts: list[dict[str, Any]] = [{"type": "text", "text": said.text}]
-        has_more = False
+        parts: list[dict[str, Any]] = [_text_part(said.text)]
     else:
         said = Said("\n".join(part.text for part in content if isinstance(part, TextPart)))
         parts = [_plain_part(part) for part in content]
-        has_more = any(not isinstance(part, TextPart) for part in content)
     if template is not None:
         if "{message}" not in template:
             raise InvalidParams("The template has no {message} in it.", path="$.template")
         said.text = template.replace("{message}", said.text)
-        parts = [{"type": "text", "text": said.text}, *(part for part in parts if part["type"] != "text")]
-    for image in images or ():
-        parts.append({"type": "image_url", "image_url": {"url": image_url(image)}})
-        has_more = True
-    if has_more:
-        said.parts = parts
+        parts = [_text_part(said.text), *(part for part in parts if part["type"] != "text")]
+    parts += [_image_part(image_url(image, path="$.images")) for image in images or ()]
+    if any(part["type"] != "text" for part in parts):
+        said.parts = [part for part in parts if part.get("text") != ""]
     return said
 
 
-def image_url(image: str) -> str:
-    """A data: URL for an image given as one, as base64, or as the path of a file. Reads the file.
+def image_url(image: str, *, path: str) -> str:
+    """A data: URL for an image given as one, as base64, or as the absolute path of a file. Reads the file.
+
+    Args:
+        image: the image.
+        path: the parameter it came in, for errors.
 
     Raises:
         InvalidParams: it is none of these.
     """
     if image.startswith("data:"):
         if not image.startswith("data:image/"):
-            raise InvalidParams("An image's data: URL must begin with data:image/.", path="$.images")
+            raise InvalidParams("An image's data: URL must begin with data:image/.", path=path)
         return image
     if image.startswith(("http://", "https://")):
         raise InvalidParams(
-            "Images are not fetched from the network.", path="$.images", hint="Give a data: URL or the path of a file."
+            "Images are not fetched from the network.", path=path, hint="Give a data: URL or the path of a file."
         )
-    if Path(image).is_absolute():
-        data = _read_image(Path(image))
-    else:
-        try:
-            data = base64.b64decode(image, validate=True)
-        except (binascii.Error, ValueError):
-            raise InvalidParams(
-                "An image is neither a data: URL, nor base64, nor an absolute path.", path="$.images"
-            ) from None
-    return f"data:{_mime_type(data)};base64,{base64.b64encode(data).decode()}"
+    # Not by its first letter: the base64 of every JPEG begins with a slash.
+    data = _from_base64(image)
+    mime_type = _mime_type(data)
+    if mime_type is None and Path(image).is_absolute():
+        data = _read_image(Path(image), path)
+        mime_type = _mime_type(data)
+    elif not data:
+        raise InvalidParams("An image is neither a data: URL, nor base64, nor an absolute path.", path=path)
+    if mime_type is None:
+        raise InvalidParams("An image is of no known kind.", path=path, hint="PNG, JPEG, GIF, BMP and WebP are known.")
+    return f"data:{mime_type};base64,{base64.b64encode(data).decode()}"
 
 
 def conversation(system: str | None, messages: Sequence[StoredMessage]) -> list[dict[str, Any]]:
@@ -112,12 +112,11 @@ def conversation(system: str | None, messages: Sequence[StoredMessage]) -> list[
     """
     out: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     for message in messages:
-        calls = tool_calls_of(message)
-        if message.role == "assistant" and not message.content and not calls:
-            continue
         new = _openai_message(message)
+        if new == {"role": "assistant", "content": ""}:
+            continue
         if out and _can_join(out[-1], new):
-            out[-1] = {"role": new["role"], "content": f"{out[-1]['content']}\n\n{new['content']}"}
+            out[-1] = {"role": new["role"], "content": _joined(out[-1]["content"], new["content"])}
         else:
             out.append(new)
     return out
@@ -135,48 +134,75 @@ def _openai_message(message: StoredMessage) -> dict[str, Any]:
 
 
 def _can_join(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    plain = all(set(m) == {"role", "content"} and isinstance(m["content"], str) for m in (a, b))
+    plain = all(set(message) == {"role", "content"} for message in (a, b))
     return plain and a["role"] == b["role"] and a["role"] in ("user", "assistant")
 
 
+def _joined(a: str | list[Any], b: str | list[Any]) -> str | list[Any]:
+    if isinstance(a, str) and isinstance(b, str):
+        return f"{a}\n\n{b}"
+    return [part for content in (a, b) for part in ([_text_part(content)] if isinstance(content, str) else content)]
+
+
 def _read_one_string(text: str) -> Said:
-    """The older form `<|system|>…<|end|><|user|>…<|end|>`, or plain text."""
+    """The older form `<|system|>…<|end|><|user|>…<|end|>`, the newest user message last; all else is plain text.
+
+    An `<|assistant|>` with nothing after it, for the answer to come, is understood; a missing `<|end|>`, too.
+    """
     if not _ONE_STRING.match(text):
         return Said(text)
-    segments = [(role, body) for role, body in _SEGMENT.findall(text) if body]
-    system = "\n\n".join(body for role, body in segments if role == "system") or None
-    turns = [(role, body) for role, body in segments if role != "system"]
-    last_user = max((i for i, (role, _) in enumerate(turns) if role == "user"), default=None)
-    if last_user is None:
+    before, *pieces = _MARK.split(text)
+    marked: list[tuple[Any, str]] = [(mark, body.strip()) for mark, body in zip(pieces[::2], pieces[1::2], strict=True)]
+    outside = before.strip() or any(body for mark, body in marked if mark == "end")
+    said = [(mark, body) for mark, body in marked if mark != "end" and body]
+    turns = [(role, body) for role, body in said if role != "system"]
+    if outside or not turns or turns[-1][0] != "user":
         return Said(text)
-    return Said(turns[last_user][1], system=system, earlier=turns[:last_user])
+    system = "\n\n".join(body for role, body in said if role == "system") or None
+    *earlier, (_, newest) = turns
+    return Said(newest, system=system, earlier=earlier)
 
 
 def _plain_part(part: Any) -> dict[str, Any]:
     if isinstance(part, ImagePart):
-        url = {"url": image_url(part.image_url.url)}
+        out = _image_part(image_url(part.image_url.url, path="$.message"))
         if part.image_url.detail:
-            url["detail"] = part.image_url.detail
-        return {"type": "image_url", "image_url": url}
+            out["image_url"]["detail"] = part.image_url.detail
+        return out
     plain: dict[str, Any] = msgspec.to_builtins(part)
     return plain
 
 
-def _read_image(path: Path) -> bytes:
+def _text_part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _image_part(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _from_base64(text: str) -> bytes:
+    """The bytes; none where it is no base64."""
     try:
-        if path.stat().st_size > MAX_IMAGE_BYTES:
-            raise InvalidParams(f"The image {path} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path="$.images")
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidParams(f"The image {path} can not be read: {error.strerror}.", path="$.images") from None
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
 
 
-def _mime_type(data: bytes) -> str:
-    for magic, mime_type in _MAGIC:
-        if data.startswith(magic):
-            return mime_type
+def _read_image(file: Path, path: str) -> bytes:
+    try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise InvalidParams(f"The image {file} is not an ordinary file.", path=path)
+        if found.st_size > MAX_IMAGE_BYTES:
+            raise InvalidParams(f"The image {file} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path=path)
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidParams(f"The image {str(file)!a} can not be read: {reason}.", path=path) from None
+
+
+def _mime_type(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    raise InvalidParams(
-        "An image is of no known kind.", path="$.images", hint="PNG, JPEG, GIF, BMP and WebP are known."
-    )
+    return next((mime_type for magic, mime_type in _MAGIC if data.startswith(magic)), None)

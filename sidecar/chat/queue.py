@@ -1,4 +1,7 @@
-"""Lines of waiting turns: one for each session, one for each server."""
+"""Lines of waiting turns: one for each session, one for each server.
+
+Owns the order in which they get their turn. Knows nothing of what they wait for.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,6 @@ class Line:
         """How many are in."""
         return self._inside
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nobody is in or waits."""
-        return not self._inside and not self._waiting
-
     def join(self, on_move: Callable[[int], None], *, max_waiting: int) -> Ticket:
         """Take a place; `on_move` is told how many are before it, at once and whenever that changes.
 
@@ -38,56 +36,59 @@ class Line:
         if len(self._waiting) >= max_waiting:
             raise QueueFull(f"{len(self._waiting)} messages wait already.", queue_size=len(self._waiting))
         ticket = Ticket(self, on_move)
-        if self._inside < self._capacity and not self._waiting:
-            self._inside += 1
-            ticket.admit()
-        else:
-            self._waiting.append(ticket)
-        on_move(self._position(ticket))
+        self._waiting.append(ticket)
+        self._let_in()
+        if not ticket.admitted:
+            on_move(len(self._waiting))
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
         """Give a place back, inside or still waiting."""
         if ticket.admitted:
             self._inside -= 1
-        elif ticket in self._waiting:
+        else:
             self._waiting.remove(ticket)
+        self._let_in()
+        for before, waiting in enumerate(self._waiting, 1):
+            waiting.on_move(before)
+
+    def _let_in(self) -> None:
         while self._waiting and self._inside < self._capacity:
             self._inside += 1
             self._waiting.popleft().admit()
-        for waiting in self._waiting:
-            waiting.move(self._position(waiting))
-
-    def _position(self, ticket: Ticket) -> int:
-        return 0 if ticket.admitted else self._inside - self._capacity + 1 + self._waiting.index(ticket)
 
 
 class Ticket:
-    """A place in a line; enter it to wait until it is one's turn."""
+    """A place in a line; whoever holds it must leave, once. As a context it waits, and leaves at the end."""
 
     def __init__(self, line: Line, on_move: Callable[[int], None]) -> None:
+        self.on_move = on_move
         self.admitted = False
         self._line = line
-        self._event = anyio.Event()
-        self._on_move = on_move
+        self._turn = anyio.Event()
 
     def admit(self) -> None:
         """It is this ticket's turn."""
         self.admitted = True
-        self._event.set()
+        self._turn.set()
+        self.on_move(0)
 
-    def move(self, position: int) -> None:
-        """Tell how many are before it."""
-        self._on_move(position)
+    async def wait(self) -> None:
+        """Wait until it is this ticket's turn."""
+        await self._turn.wait()
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._line.leave(self)
 
     async def __aenter__(self) -> None:
         try:
-            await self._event.wait()
+            await self.wait()
         except BaseException:
-            self._line.leave(self)
+            self.leave()
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._line.leave(self)
+        self.leave()

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import anyio
-
 from sidecar.chat import messages, sessions
 from sidecar.chat.answer import Answer
-from sidecar.chat.messages import StoredMessage
+from sidecar.chat.history import History
+from sidecar.chat.messages import StoredMessage, new_message
 from sidecar.contract.chat import ContextUse, TurnResult
-from sidecar.contract.sessions import SessionConfig, Timings, Usage
-from sidecar.storage.database import Database
+from sidecar.contract.sessions import Session, SessionConfig, Timings, Usage
+from sidecar.storage.database import Work
 
-Ending = Literal["cancelled", "interrupted", "error"]
-"""How an answer that is not complete ended."""
+Ending = Literal["complete", "cancelled", "interrupted", "error"]
+"""How an answer ended."""
 
 
 @dataclass(slots=True)
@@ -58,14 +56,14 @@ class Question:
 class Record:
     """The rows of one turn."""
 
-    def __init__(self, database: Database, question: Question, message_id: str, model: str | None) -> None:
-        self._database = database
+    def __init__(self, history: History, question: Question, message_id: str, model: str | None) -> None:
+        self._history = history
         self._question = question
         self._message_id = message_id
         self._model = model
-        self._begun: asyncio.Future[None] | None = None
+        self._begun: asyncio.Future[Session | None] | None = None
 
-    def begin(self) -> asyncio.Future[None]:
+    def begin(self) -> asyncio.Future[Session | None]:
         """Keep the question and a place for the answer, in one commit; the future is done when they are kept."""
         question = self._question
         place = self._answer("", "running")
@@ -77,18 +75,18 @@ class Record:
                 )
             for message in (*question.new_messages, place):
                 messages.insert(db, message)
-            if question.new_messages:
-                sessions.give_title(db, question.session_id, question.new_messages[-1].content)
+            said = next((m.content for m in question.new_messages if m.role == "user"), "")
+            sessions.give_title(db, question.session_id, said)
             messages.set_head(db, question.session_id, self._message_id, **question.session_columns)
 
-        self._begun = self._database.submit(work)
+        self._begun = self._history.change(question.session_id, work)
         return self._begun
 
     async def complete(self, answer: Answer, usage: Usage, timings: Timings, context: ContextUse) -> TurnResult:
         """Keep the whole answer; the result is what the host is told."""
         message = self._filled(answer, "complete")
         message.usage, message.timings, message.context = usage, timings, context
-        await self._database.run(lambda db: messages.finish(db, message))
+        await self._keep(lambda db: messages.finish(db, message))
         return result_of(message)
 
     async def give_up(self, answer: Answer, timings: Timings, *, state: Ending, refused: bool) -> None:
@@ -102,21 +100,25 @@ class Record:
         if not answer.is_empty:
             message = self._filled(answer, state)
             message.timings = timings
-            await self._database.run(lambda db: messages.finish(db, message))
+            await self._keep(lambda db: messages.finish(db, message))
             return
         question = self._question
         new = [message.message_id for message in question.new_messages]
-        gone = [self._message_id, *(reversed(new) if refused else ())]
-        head = question.old_head if refused or not new else new[-1]
 
         def work(db: sqlite3.Connection) -> None:
-            messages.remove(db, question.session_id, gone)
             if refused and question.new_session is not None:
-                db.execute("DELETE FROM sessions WHERE id = ?", (question.session_id,))
+                sessions.remove(db, question.session_id)
+            elif refused:
+                gone = [self._message_id, *reversed(new)]
+                messages.take_back(db, question.session_id, gone, head=question.old_head)
             else:
-                messages.set_head(db, question.session_id, head)
+                head = new[-1] if new else question.old_head
+                messages.take_back(db, question.session_id, [self._message_id], head=head)
 
-        await self._database.run(work)
+        await self._keep(work)
+
+    async def _keep(self, work: Work[None]) -> None:
+        await asyncio.shield(self._history.change(self._question.session_id, work))
 
     async def _was_begun(self) -> bool:
         """Whether the question is kept; waits for a commit that is under way."""
@@ -125,7 +127,7 @@ class Record:
         await asyncio.wait([self._begun])
         return not self._begun.cancelled() and self._begun.exception() is None
 
-    def _filled(self, answer: Answer, state: Ending | Literal["complete"]) -> StoredMessage:
+    def _filled(self, answer: Answer, state: Ending) -> StoredMessage:
         message = self._answer(answer.content, state)
         if answer.reasoning:
             message.reasoning = answer.reasoning
@@ -134,39 +136,11 @@ class Record:
         message.finish_reason = answer.finish_reason
         return message
 
-    def _answer(self, content: str, state: Any) -> StoredMessage:
+    def _answer(self, content: str, state: Ending | Literal["running"]) -> StoredMessage:
         question = self._question
-        message = new_message(question.session_id, question.parent_id, role="assistant", content=content, state=state)
-        message.message_id = self._message_id
-        message.model = self._model
+        message = new_message(question.session_id, question.parent_id, role="assistant", content=content)
+        message.message_id, message.state, message.model = self._message_id, state, self._model
         return message
-
-
-def new_message(
-    session_id: str, parent_id: str | None, *, role: Any, content: str, state: Any = "complete"
-) -> StoredMessage:
-    """A message made now, under an id of its own."""
-    return StoredMessage(
-        message_id=new_id(),
-        session_id=session_id,
-        parent_id=parent_id,
-        role=role,
-        content=content,
-        state=state,
-        finish_reason=None,
-        usage=None,
-        timings=None,
-        model=None,
-        created_at=time.time(),
-        siblings=[],
-    )
-
-
-def new_id() -> str:
-    """An id for a session or message: a random UUID."""
-    import uuid
-
-    return str(uuid.uuid4())
 
 
 def result_of(message: StoredMessage) -> TurnResult:
@@ -184,8 +158,3 @@ def result_of(message: StoredMessage) -> TurnResult:
         context=message.context
         or ContextUse(policy="error", max_context=0, used=0, dropped_messages=0, summarised=False),
     )
-
-
-def shield() -> anyio.CancelScope:
-    """For what must be kept although its turn is cancelled."""
-    return anyio.CancelScope(shield=True)

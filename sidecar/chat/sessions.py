@@ -5,6 +5,7 @@ Owns its SQL. Functions take a connection and run inside the caller's transactio
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from typing import Any
@@ -16,6 +17,9 @@ from sidecar.contract.sessions import Session, SessionConfig, SessionPage
 
 TITLE_CHARACTERS = 60
 """Length of a title taken from a message: one line of a list."""
+
+UNTITLED = "New chat"
+"""What a session is called before anything was said in it."""
 
 _COLUMNS = "id, title, system, server_id, config, archived, created_at, updated_at, message_count, head"
 
@@ -43,10 +47,25 @@ def insert(
             (session_id, title or "", title is not None, system or None, server_id, _to_json(config), now, now),
         )
     except sqlite3.IntegrityError:
-        raise InvalidParams(
-            f"There is a session {session_id}.", path="$.session_id", hint="Leave session_id out to get a new one."
-        ) from None
+        require_free(db, session_id)
+        raise
     return get(db, session_id)
+
+
+def require_free(db: sqlite3.Connection, session_id: str) -> None:
+    """See that an id can be given to a new session.
+
+    Raises:
+        InvalidParams: a session has it, deleted or not.
+    """
+    row = db.execute("SELECT deleted_at FROM sessions WHERE id = ?", (session_id,)).fetchone()
+    if row is None:
+        return
+    if row[0] is None:
+        message, hint = f"There is a session {session_id} already.", "Leave session_id out to get a new one."
+    else:
+        message, hint = f"The session {session_id} is deleted.", "Bring it back with restore_session."
+    raise InvalidParams(message, path="$.session_id", hint=hint)
 
 
 def find(db: sqlite3.Connection, session_id: str) -> Session | None:
@@ -76,8 +95,8 @@ def page(db: sqlite3.Connection, *, query: str | None, archived: bool, limit: in
     Raises:
         InvalidParams: the cursor is none of ours.
     """
-    conditions, values = ["deleted_at IS NULL", "archived = ?"], [archived]
-    arguments: list[Any] = list(values)
+    conditions = ["deleted_at IS NULL", "archived = ?"]
+    arguments: list[Any] = [archived]
     if query:
         conditions.append("title LIKE ? ESCAPE '\\'")
         arguments.append(f"%{_escape_like(query)}%")
@@ -109,8 +128,9 @@ def update(db: sqlite3.Connection, session_id: str, changes: dict[str, Any]) -> 
 
 
 def give_title(db: sqlite3.Connection, session_id: str, text: str) -> None:
-    """Take the title from a message, where the session has none yet."""
-    db.execute("UPDATE sessions SET title = ? WHERE id = ? AND title = ''", (title_of(text), session_id))
+    """Take the title from a message that says something, where the session has none yet."""
+    if text.strip():
+        db.execute("UPDATE sessions SET title = ? WHERE id = ? AND title = ''", (title_of(text), session_id))
 
 
 def delete(db: sqlite3.Connection, session_id: str) -> float:
@@ -135,6 +155,11 @@ def restore(db: sqlite3.Connection, session_id: str) -> Session:
     return get(db, session_id)
 
 
+def remove(db: sqlite3.Connection, session_id: str) -> None:
+    """Remove a session and its messages for good."""
+    db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+
+
 def purge(db: sqlite3.Connection, *, deleted_before: float) -> int:
     """Remove sessions that were deleted before a time, for good; returns how many."""
     return db.execute("DELETE FROM sessions WHERE deleted_at < ?", (deleted_before,)).rowcount
@@ -142,8 +167,7 @@ def purge(db: sqlite3.Connection, *, deleted_before: float) -> int:
 
 def title_of(text: str) -> str:
     """A title from a message: its first line that says something, cut at a word."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "New chat")
-    line = " ".join(line.split())
+    line = next((" ".join(line.split()) for line in text.splitlines() if line.strip()), UNTITLED)
     if len(line) <= TITLE_CHARACTERS:
         return line
     head, space, _ = line[:TITLE_CHARACTERS].rpartition(" ")
@@ -154,7 +178,7 @@ def _session(row: tuple[Any, ...]) -> Session:
     id_, title, system, server_id, config, archived, created_at, updated_at, count, head = row
     return Session(
         session_id=id_,
-        title=title or "New chat",
+        title=title or UNTITLED,
         system=system,
         server_id=server_id,
         config=msgspec.json.decode(config, type=SessionConfig),
@@ -178,6 +202,9 @@ def _escape_like(text: str) -> str:
 def _read_cursor(cursor: str) -> tuple[float, str]:
     updated_at, _, session_id = cursor.partition(" ")
     try:
-        return float(updated_at), session_id
+        number = float(updated_at)
     except ValueError:
-        raise InvalidParams("This cursor is not from list_sessions.", path="$.cursor") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidParams("This cursor is not from list_sessions.", path="$.cursor")
+    return number, session_id

@@ -1,84 +1,62 @@
-"""One turn: a message, its way through the queue and the engine, and the answer that comes back.
+"""One turn: a message, its way through the queues and the engine, and the answer that comes back.
 
-Owns the turn's state; its task (`run`) is the only writer. What the turn is to do is decided by `service` in a `Job`,
-once it is the session's turn; what is kept of it is `record`'s business.
+Owns the turn's state; its task (`run`) is the only writer. What the turn is to do is decided by `jobs`, once it is the
+session's turn; what is kept of it is `record`'s business.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import anyio
 
 from sidecar.channels import EventLog
-from sidecar.chat import prompt
 from sidecar.chat.answer import Answer
 from sidecar.chat.context import Fit, fit
-from sidecar.chat.messages import StoredMessage
+from sidecar.chat.history import History
+from sidecar.chat.jobs import Job
+from sidecar.chat.messages import new_id
 from sidecar.chat.queue import Line
-from sidecar.chat.record import Ending, Question, Record, new_id, shield
+from sidecar.chat.record import Ending, Record
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import ContextUse, TurnDone, TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
-from sidecar.contract.sessions import ContextPolicy, Timings, Usage
-from sidecar.engines.link import EngineGone, context_too_long
+from sidecar.contract.sessions import Timings, Usage
+from sidecar.engines.link import EngineGone
+from sidecar.engines.refusal import context_too_long
 from sidecar.engines.server import Server
 from sidecar.logs.defects import internal_error
-from sidecar.storage.database import Database
-
-
-@dataclass(slots=True)
-class Job:
-    """What a turn has to do.
-
-    Attributes:
-        server: who answers.
-        line: the server's queue.
-        max_waiting: how many may wait in it.
-        question: what is answered.
-        system: the system prompt.
-        body: the request to the engine but for its messages.
-        policy: what to do where not everything fits.
-        max_tokens: longest answer, where one was named.
-    """
-
-    server: Server
-    line: Line
-    max_waiting: int
-    question: Question
-    system: str | None
-    body: dict[str, Any]
-    policy: ContextPolicy
-    max_tokens: int | None
-
-    @property
-    def max_context(self) -> int:
-        """Tokens that prompt and answer may use together."""
-        return self.server.actual.context_per_message if self.server.actual else 0
-
-    async def count(self, messages: Sequence[StoredMessage]) -> int:
-        """Exact tokens of the system prompt and these messages."""
-        body = {**self.body, "messages": prompt.conversation(self.system, messages)}
-        return await self.server.ready_link().count_chat(body)
-
 
 Prepare = Callable[[], Awaitable[Job]]
+
+REFUSALS = (ContextTooLong, InvalidParams, NotSupported)
+"""With these an engine says that it will never answer the question, however often it is asked."""
 
 
 class Turn:
     """A message under way, and what became of it."""
 
-    def __init__(self, session_id: str, prepare: Prepare, line: Line, *, max_waiting: int, database: Database) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        prepare: Prepare,
+        *,
+        history: History,
+        session_line: Line,
+        server_line: Callable[[Server], Line],
+        max_waiting: int,
+    ) -> None:
         self.session_id = session_id
-        self.message_id = new_id()
         self.events = EventLog()
         self.job: Job | None = None
+        self.outcome: TurnResult | SidecarError | None = None
         self._prepare = prepare
-        self._database = database
+        self._history = history
+        self._server_line = server_line
+        self._max_waiting = max_waiting
+        self._message_id = new_id()
         self._record: Record | None = None
         self._answer = Answer(self.events)
         self._started = time.perf_counter()
@@ -87,14 +65,7 @@ class Turn:
         self._scope = anyio.CancelScope()
         self._cancel_requested = False
         self._finished = anyio.Event()
-        self._result: TurnResult | None = None
-        self._failure: SidecarError | None = None
-        self._ticket = line.join(self._tell_position, max_waiting=max_waiting)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the turn is over."""
-        return self._finished.is_set()
+        self._ticket = session_line.join(self._tell_position, max_waiting=max_waiting)
 
     async def result(self) -> TurnResult:
         """Wait for the answer.
@@ -103,46 +74,48 @@ class Turn:
             SidecarError: what went wrong; `Cancelled` if it was cancelled.
         """
         await self._finished.wait()
-        if self._result is None:
-            raise self._failure or Cancelled("The message was cancelled.")
-        return self._result
+        return result_or_raise(self.outcome)
 
-    async def cancel(self) -> None:
-        """Stop the turn; returns when its partial text is kept. Safe to call twice, and when it is over."""
+    async def cancel(self) -> bool:
+        """Stop the turn; returns when its partial text is kept: whether it was stopped and not over already."""
         self._cancel_requested = True
         self._scope.cancel()
-        with shield():
+        with anyio.CancelScope(shield=True):
             await self._finished.wait()
+        return isinstance(self.outcome, Cancelled)
 
     async def run(self) -> None:
         """The turn's task."""
-        error: SidecarError | None = None
+        problem: SidecarError | None = None
         try:
             with self._scope:
-                async with self._ticket:
-                    await self._work()
-        except SidecarError as problem:
-            error = problem
-        except EngineGone:
-            error = await self._explain()
-        except Exception as problem:  # noqa: BLE001 - a defect of ours must not take other turns along
-            error = internal_error(problem)
+                await self._ticket.wait()
+                await self._work()
+        except SidecarError as error:
+            problem = error
+        except EngineGone as error:
+            problem = await self._explain(error)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not take other turns along
+            problem = internal_error(error)
         finally:
-            with shield():
-                try:
-                    await self._finish(error or Cancelled("The message was cancelled."))
-                finally:
-                    self._finished.set()
+            try:
+                with anyio.CancelScope(shield=True):
+                    outcome = self.outcome = self.outcome or await self._give_up(problem)
+                    self.events.append(final_event(outcome))
+            finally:
+                # Only now: the session's next turn follows on what is kept of this one.
+                self._ticket.leave()
+                self._finished.set()
 
     async def _work(self) -> None:
         job = self.job = await self._prepare()
-        launch = job.server.launch
-        record = Record(self._database, job.question, self.message_id, launch.model_name if launch else None)
-        async with job.line.join(self._tell_position, max_waiting=job.max_waiting):
+        async with self._server_line(job.server).join(self._tell_position, max_waiting=self._max_waiting):
             fitted = await self._fit(job)
+            launch = job.server.launch
+            record = Record(self._history, job.question, self._message_id, launch.model_name if launch else None)
             self._record = record
             await self._stream(job, fitted, record)
-        usage = await self._usage(job, fitted)
+            usage = await self._usage(job, fitted)
         context = ContextUse(
             policy=job.policy,
             max_context=job.max_context,
@@ -150,8 +123,8 @@ class Turn:
             dropped_messages=len(fitted.dropped) if fitted else 0,
             summarised=False,
         )
-        with shield():
-            self._result = await record.complete(self._answer, usage, self._timings(), context)
+        with anyio.CancelScope(shield=True):
+            self.outcome = await record.complete(self._answer, usage, self._timings(), context)
 
     async def _fit(self, job: Job) -> Fit | None:
         """Decide what to send, where that needs counting: an engine that refuses long prompts counts by itself.
@@ -175,11 +148,10 @@ class Turn:
 
     async def _stream(self, job: Job, fitted: Fit | None, record: Record) -> None:
         """Send the conversation and take in the answer, while the question is being kept."""
-        messages = fitted.sent if fitted else job.question.conversation
-        body = {**job.body, "messages": prompt.conversation(job.system, messages)}
+        request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
         kept = record.begin()
-        async with link.chat(body) as stream:
+        async with link.chat(request) as stream:
             async for chunks in stream:
                 if not kept.done():  # what a host sees an answer to must not be lost
                     await asyncio.shield(kept)
@@ -188,47 +160,47 @@ class Turn:
                 if self._first_token is None and self._answer.has_begun:
                     self._first_token = time.perf_counter()
         await asyncio.shield(kept)
-
-    async def _finish(self, error: SidecarError) -> None:
-        """Tell how the turn ended, once what there is of the answer is kept."""
-        result, partial = self._result, self._answer.content
-        if result is not None:
-            self.events.append(TurnDone(**{name: getattr(result, name) for name in TurnResult.__struct_fields__}))
-            return
-        state: Ending = "error"
-        if isinstance(error, Cancelled):
-            state = "cancelled" if self._cancel_requested else "interrupted"
-        if self._record is not None:
-            try:
-                await self._record.give_up(
-                    self._answer,
-                    self._timings(),
-                    state=state,
-                    refused=isinstance(error, ContextTooLong | InvalidParams | NotSupported),
-                )
-            except SidecarError as problem:  # the history can not be written: that is what the host must know
-                error = problem
-        if isinstance(error, Cancelled):
-            error = Cancelled(error.message, partial=partial)
-            self.events.append(CancelledEvent(partial=partial))
-        else:
-            if partial:
-                error.data["partial"] = partial
-            self.events.append(ErrorEvent(error=WireError.of(error)))
-        self._failure = error
+        self._answer.end()
 
     async def _usage(self, job: Job, fitted: Fit | None) -> Usage:
-        counted = self._answer.usage
+        counted, timings = self._answer.usage, self._answer.timings
         if counted is None:  # llama-cpp-python's stream does not say; its tokenizer does
-            text = self._answer.reasoning + self._answer.content
-            tokens = await job.server.ready_link().count_text(text)
+            tokens = await self._count(job, self._answer.reasoning + self._answer.content)
             return Usage(prompt_tokens=fitted.tokens if fitted else 0, completion_tokens=tokens, cached_tokens=0)
         details = counted.prompt_tokens_details
+        cached = details.cached_tokens if details else timings.cache_n if timings else None
         return Usage(
             prompt_tokens=counted.prompt_tokens,
             completion_tokens=counted.completion_tokens,
-            cached_tokens=(details.cached_tokens or 0) if details else 0,
+            cached_tokens=cached or 0,
         )
+
+    async def _count(self, job: Job, text: str) -> int:
+        """Tokens of a text; 0 where the engine can not say any more: a whole answer does not fail for a figure."""
+        try:
+            return await job.server.ready_link().count_text(text)
+        except (SidecarError, EngineGone):
+            return 0
+
+    async def _give_up(self, problem: SidecarError | None) -> SidecarError:
+        """Keep what there is of an answer that is not complete; returns what the host is told."""
+        answer, partial = self._answer, self._answer.content
+        state: Ending = "error"
+        if problem is None:
+            state = "cancelled" if self._cancel_requested else "interrupted"
+        if self._record is not None:
+            refused = isinstance(problem, REFUSALS)
+            try:
+                await self._record.give_up(answer, self._timings(), state=state, refused=refused)
+            except SidecarError as failure:  # the history can not be written: that is what the host must know
+                problem = failure
+            except Exception as failure:  # noqa: BLE001 - as in `run`
+                problem = internal_error(failure)
+        if problem is None:
+            return Cancelled("The message was cancelled.", partial=partial)
+        if partial and "partial" in problem.extra:
+            problem.data["partial"] = partial
+        return problem
 
     def _timings(self) -> Timings:
         engine, now = self._answer.timings, time.perf_counter()
@@ -239,11 +211,11 @@ class Turn:
             total_ms=_ms(now - self._started),
         )
 
-    async def _explain(self) -> SidecarError:
+    async def _explain(self, broken: EngineGone) -> SidecarError:
         """Why the engine hung up."""
         if self.job is None:
-            return internal_error(RuntimeError("the engine hung up before there was a job"))
-        with shield():
+            return internal_error(broken)
+        with anyio.CancelScope(shield=True):
             error = await self.job.server.explain_broken_connection()
         # A copy: each turn adds its own partial text.
         return type(error)(error.message, hint=error.hint, **error.data)
@@ -252,6 +224,26 @@ class Turn:
         if position != self._position:
             self._position = position
             self.events.append(TurnQueued(position=position), replaces=True)
+
+
+def result_or_raise(outcome: TurnResult | SidecarError | None) -> TurnResult:
+    """The answer.
+
+    Raises:
+        SidecarError: there is none.
+    """
+    if isinstance(outcome, TurnResult):
+        return outcome
+    raise outcome or Cancelled("The message was cancelled.")
+
+
+def final_event(outcome: TurnResult | SidecarError) -> TurnDone | ErrorEvent | CancelledEvent:
+    """The last event of a turn."""
+    if isinstance(outcome, TurnResult):
+        return TurnDone(**{name: getattr(outcome, name) for name in TurnResult.__struct_fields__})
+    if isinstance(outcome, Cancelled):
+        return CancelledEvent(partial=outcome.data.get("partial", ""))
+    return ErrorEvent(error=WireError.of(outcome))
 
 
 def _ms(seconds: float) -> float:

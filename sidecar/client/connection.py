@@ -7,9 +7,11 @@ the contract.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ import orjson
 from sidecar.client.methods import ContractMethods
 from sidecar.contract.errors import InternalError, SidecarError, all_errors
 from sidecar.host.paths import self_command
-from sidecar.transport.framing import LineFramer
+from sidecar.transport.framing import LineFramer, Oversize
+
+logger = logging.getLogger(__name__)
 
 READ_BYTES = 64 * 1024
 
@@ -29,6 +33,12 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 
 CLOSE_SECONDS = 6.0
 """How long a sidecar may take to end: it promises 5."""
+
+ENDS = frozenset({"done", "error", "cancelled"})
+"""The `status` of a channel's last event."""
+
+NEW_PROCESS_GROUP = 0x200 if os.name == "nt" else 0
+"""CREATE_NEW_PROCESS_GROUP, which `subprocess` has on Windows only; untested."""
 
 _ERRORS = {error.name: error for error in all_errors()}
 
@@ -39,15 +49,28 @@ class ConnectionClosed(Exception):
     """The sidecar has ended; what was under way is lost."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told a channel's events, as which types, and the request that asked for it."""
+
+    on_event: OnEvent
+    events: Any
+    answer: asyncio.Future[Any]
+
+
 class SidecarClient(ContractMethods):
-    """A running sidecar and its methods."""
+    """A running sidecar and its methods.
+
+    A task that is cancelled while it waits for an answer cancels the request, too. So does an `on_event` that raises:
+    the request ends with its exception.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._ids = count(1)
         self._pending: dict[int, asyncio.Future[Any]] = {}
-        self._channels: dict[str, tuple[Any, OnEvent]] = {}
-        self._closed: ConnectionClosed | None = None
+        self._listeners: dict[str, Listener] = {}
+        self._why_closed: str | None = None
         self._reader = asyncio.create_task(self._read(), name="sidecar client")
 
     @property
@@ -65,6 +88,11 @@ class SidecarClient(ContractMethods):
         """Send a notification."""
         await self._send({"jsonrpc": "2.0", "method": method, "params": params})
 
+    async def wait_closed(self) -> str:
+        """Wait until there is no sidecar any more; returns why."""
+        await asyncio.wait([self._reader])
+        return self._why_closed or ""
+
     async def close(self) -> None:
         """Close the sidecar's stdin and wait for its end; after that it is killed. Safe to call twice."""
         if self._process.stdin is not None:
@@ -72,7 +100,7 @@ class SidecarClient(ContractMethods):
         try:
             await asyncio.wait_for(self._process.wait(), CLOSE_SECONDS)
         except TimeoutError:
-            self._process.kill()
+            self._kill()
             await self._process.wait()
         await self._reader
 
@@ -81,71 +109,119 @@ class SidecarClient(ContractMethods):
         method: str,
         params: dict[str, Any],
         result: Any,
-        events: Any = None,
+        events: Any = Any,
         on_event: OnEvent | None = None,
     ) -> Any:
-        if self._closed is not None:
-            raise self._closed
         id_ = next(self._ids)
-        channel: str | None = None
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        listener: Listener | None = None
         if on_event is not None:
-            channel = params.setdefault("channel", f"c{id_}")
-            self._channels[channel] = (events, on_event)
-        answer = self._pending[id_] = asyncio.get_running_loop().create_future()
+            listener = Listener(on_event, events, answer)
+            # Where the name is taken the sidecar refuses the request, and whoever has it keeps listening.
+            self._listeners.setdefault(params.setdefault("channel", f"c{id_}"), listener)
+        self._pending[id_] = answer
+        answered = False
         try:
             await self._send({"jsonrpc": "2.0", "id": id_, "method": method, "params": msgspec.to_builtins(params)})
             value = await answer
-        except asyncio.CancelledError:
-            if id_ in self._pending and self._closed is None:
-                await self.notify("$/cancel", {"id": id_})
-            raise
+            answered = True
         finally:
-            self._pending.pop(id_, None)
-            if channel is not None and method != "subscribe":
-                self._channels.pop(channel, None)
-        return msgspec.convert(value, result) if result is not Any else value
+            if self._pending.pop(id_, None) is not None:  # there was no response
+                self._give_up(id_)
+            if listener is not None and not (answered and method == "subscribe"):
+                self._forget(params["channel"], listener)
+        return msgspec.convert(value, result)
+
+    def _give_up(self, id_: int) -> None:
+        """Have the sidecar stop what nobody waits for any more."""
+        if self._why_closed is None:
+            self._write({"jsonrpc": "2.0", "method": "$/cancel", "params": {"id": id_}})
+
+    def _forget(self, channel: str, listener: Listener) -> None:
+        if self._listeners.get(channel) is listener:
+            del self._listeners[channel]
 
     async def _send(self, message: dict[str, Any]) -> None:
-        if self._closed is not None:
-            raise self._closed
-        stdin = self._process.stdin
-        if stdin is None:
-            raise ConnectionClosed("the sidecar was started without stdin")
+        self._write(message)
         try:
-            stdin.write(orjson.dumps(message) + b"\n")
-            await stdin.drain()
+            if self._process.stdin is not None:
+                await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
-            raise ConnectionClosed("the sidecar has closed its stdin") from None
+            raise ConnectionClosed(self._why_closed or "the sidecar has closed its stdin") from None
+
+    def _write(self, message: dict[str, Any]) -> None:
+        if self._why_closed is not None:
+            raise ConnectionClosed(self._why_closed)
+        if self._process.stdin is None:
+            raise ConnectionClosed("the sidecar was started without stdin")
+        self._process.stdin.write(orjson.dumps(message) + b"\n")
 
     async def _read(self) -> None:
         """Take in what the sidecar writes, to its end."""
-        framer = LineFramer(MAX_LINE_BYTES)
-        stdout = self._process.stdout
+        why = "the sidecar was given up"
+        try:
+            why = await self._read_lines()
+        finally:
+            self._why_closed = why
+            for answer in self._pending.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionClosed(why))
+            self._listeners.clear()
+
+    async def _read_lines(self) -> str:
+        """Take in lines; returns why there are no more."""
+        framer, stdout = LineFramer(MAX_LINE_BYTES), self._process.stdout
         while stdout is not None and (chunk := await stdout.read(READ_BYTES)):
             for line in framer.feed(chunk):
-                if isinstance(line, bytes):
+                try:
+                    if isinstance(line, Oversize):
+                        raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
                     self._take_in(orjson.loads(line))
-        exit_code = await self._process.wait()
-        self._closed = ConnectionClosed(f"the sidecar has ended (exit code {exit_code})")
-        for answer in self._pending.values():
-            if not answer.done():
-                answer.set_exception(self._closed)
+                except (ValueError, TypeError, KeyError, AttributeError) as error:
+                    self._kill()
+                    return f"what came is not from a sidecar: {error}"
+        try:
+            exit_code = await asyncio.wait_for(self._process.wait(), CLOSE_SECONDS)
+        except TimeoutError:
+            return "the sidecar has closed its stdout"
+        return f"the sidecar has ended (exit code {exit_code})"
 
     def _take_in(self, message: Any) -> None:
         if isinstance(message, list):
             for one in message:
                 self._take_in(one)
         elif message.get("method") == "channel":
-            params = message["params"]
-            if handler := self._channels.get(params["channel"]):
-                events, on_event = handler
-                event = params["event"]
-                on_event(event if events is None or events is Any else msgspec.convert(event, events))
-        elif (answer := self._pending.get(message.get("id"))) is not None and not answer.done():
-            if "error" in message:
-                answer.set_exception(error_from_wire(message["error"]))
+            self._tell(message["params"]["channel"], message["params"]["event"])
+        elif (answer := self._pending.get(message.get("id"))) is not None:
+            outcome = error_from_wire(message["error"]) if "error" in message else message["result"]
+            del self._pending[message["id"]]
+            if answer.done():  # whoever asked has given up meanwhile
+                return
+            if isinstance(outcome, SidecarError):
+                answer.set_exception(outcome)
             else:
-                answer.set_result(message.get("result"))
+                answer.set_result(outcome)
+
+    def _tell(self, channel: str, event: dict[str, Any]) -> None:
+        listener = self._listeners.get(channel)
+        if listener is None:
+            return
+        if event["status"] in ENDS:
+            del self._listeners[channel]
+        try:
+            listener.on_event(msgspec.convert(event, listener.events))
+        except Exception as error:
+            self._forget(channel, listener)
+            if listener.answer.done():
+                logger.exception("an event of the channel %s could not be taken in; it is not listened to", channel)
+            else:
+                listener.answer.set_exception(error)
+
+    def _kill(self) -> None:
+        try:
+            self._process.kill()
+        except ProcessLookupError:
+            return
 
 
 def error_from_wire(error: Mapping[str, Any]) -> SidecarError:
@@ -153,7 +229,10 @@ def error_from_wire(error: Mapping[str, Any]) -> SidecarError:
     data = dict(error.get("data") or {})
     kind = _ERRORS.get(str(data.pop("name", "")), InternalError)
     data.pop("retryable", None)
-    return kind(str(error.get("message", "")), hint=str(data.pop("hint", "")), **data)
+    hint = str(data.pop("hint", ""))
+    known = kind(str(error.get("message", "")), hint=hint)
+    known.data.update(data)
+    return known
 
 
 @asynccontextmanager
@@ -185,9 +264,23 @@ async def connect(
         env=env,
         # A Ctrl-C in our terminal is ours to deal with.
         start_new_session=os.name != "nt",
+        creationflags=NEW_PROCESS_GROUP,
     )
     client = SidecarClient(process)
     try:
         yield client
     finally:
-        await asyncio.shield(client.close())
+        await _to_its_end(asyncio.create_task(client.close()))
+
+
+async def _to_its_end(task: asyncio.Task[None]) -> None:
+    """Wait for a task although we are cancelled meanwhile: no sidecar may be left behind."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

@@ -1,0 +1,56 @@
+"""Sessions and messages for tests."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sidecar.chat import messages, sessions
+from sidecar.chat.messages import Role, StoredMessage, new_message
+from sidecar.contract.sessions import Session, SessionConfig
+from sidecar.storage import migrations
+
+
+def open_history() -> sqlite3.Connection:
+    """A history in memory, as the sidecar would make it."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrations.migrate(connection, Path("unused"))
+    return connection
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def a_session(db: sqlite3.Connection, **columns: Any) -> Session:
+    """A session in the history."""
+    given: dict[str, Any] = {"title": None, "system": None, "server_id": None, "config": SessionConfig(), **columns}
+    return sessions.insert(db, **{"session_id": new_id(), **given})
+
+
+def say(
+    db: sqlite3.Connection, session: Session, content: str, *, after: StoredMessage | None = None, role: Role = "user"
+) -> StoredMessage:
+    """A message in the session's tree, which its branch in use ends with."""
+    message = new_message(session.session_id, after.message_id if after else None, role=role, content=content)
+    messages.insert(db, message)
+    messages.set_head(db, session.session_id, message.message_id)
+    return message
+
+
+def a_message(role: Role, content: str, **members: Any) -> StoredMessage:
+    """A message of no session in particular."""
+    message = new_message("", None, role=role, content=content)
+    for name, value in members.items():
+        setattr(message, name, value)
+    return message
+
+
+def rows_on_disk(data_dir: Path) -> list[tuple[str, str, str]]:
+    """Role, content and state of all messages, as they are in the file."""
+    with closing(sqlite3.connect(data_dir / "history.db")) as connection:
+        return connection.execute("SELECT role, content, state FROM messages ORDER BY rowid").fetchall()
