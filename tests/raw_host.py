@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jsonschema
 
@@ -52,11 +52,13 @@ class RawHost:
         self._methods: dict[Any, str] = {}
         self._answers: dict[Any, dict[str, Any]] = {}
         self._lines: queue.Queue[bytes | None] = queue.Queue()
+        self._may_read = threading.Event()
+        self._may_read.set()
         self._threads = [threading.Thread(target=f, daemon=True) for f in (self._read_stdout, self._read_stderr)]
         for thread in self._threads:
             thread.start()
 
-    def __enter__(self) -> RawHost:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,11 +123,15 @@ class RawHost:
 
     def take_line(self) -> Any:
         """Wait for the next line and take it in."""
-        line = self._lines.get(timeout=ANSWER_SECONDS)
-        assert line is not None, f"the sidecar has ended: {self.stderr.decode(errors='replace')[-2000:]}"
-        message = json.loads(line)
+        message = json.loads(self.raw_line())
         self._take_in(message)
         return message
+
+    def raw_line(self) -> bytes:
+        """Wait for the next line, and leave it to the test what it means."""
+        line = self._lines.get(timeout=ANSWER_SECONDS)
+        assert line is not None, f"the sidecar has ended: {self.stderr.decode(errors='replace')[-2000:]}"
+        return line
 
     def text(self, channel: str) -> str:
         """The text that has streamed on a channel."""
@@ -160,6 +166,14 @@ class RawHost:
                     validate_result(message["result"], method)
             self._answers[id_] = message
 
+    def stop_reading(self) -> None:
+        """Read no more than what is on its way already: a host that is busy, or hangs."""
+        self._may_read.clear()
+
+    def go_on_reading(self) -> None:
+        """Undo `stop_reading`."""
+        self._may_read.set()
+
     # --- the end -------------------------------------------------------------------------------------------
 
     def close_stdin(self) -> None:
@@ -173,6 +187,7 @@ class RawHost:
     def close(self) -> int:
         """Close stdin and wait for the exit code; a sidecar that does not end fails the test."""
         self.close_stdin()
+        self.go_on_reading()
         try:
             code = self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -188,11 +203,15 @@ class RawHost:
     def _read_stdout(self) -> None:
         assert self.process.stdout is not None
         pending = b""
-        while chunk := os.read(self.process.stdout.fileno(), 65536):
+        while chunk := self._read_chunk(self.process.stdout.fileno()):
             *lines, pending = (pending + chunk).split(b"\n")
             for line in lines:
                 self._lines.put(line)
         self._lines.put(None)
+
+    def _read_chunk(self, fd: int) -> bytes:
+        self._may_read.wait()
+        return os.read(fd, 65536)
 
     def _read_stderr(self) -> None:
         assert self.process.stderr is not None

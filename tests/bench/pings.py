@@ -56,7 +56,7 @@ def _round_trips(process: subprocess.Popen[bytes], count: int) -> float:
         started = time.perf_counter()
         process.stdin.write(line)
         answer = process.stdout.read(65536)
-        while answer is not None and not answer.endswith(b"\n"):
-            answer += process.stdout.read(65536) or b""
+        while not answer.endswith(b"\n"):
+            answer += process.stdout.read(65536)
         times.append(time.perf_counter() - started)
     return statistics.median(times) * 1e6

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def start_host(engine: str, data_dir: Path, model: Path) -> Iterator[StartHost]:
+def start_host(engine: str, data_dir: Path, model: Path) -> StartHost:
     """Starts a sidecar with the engine set up and the starter model in its library; as often as wanted."""
     engines = {"preferred": engine}
     if engine == "llama-server":

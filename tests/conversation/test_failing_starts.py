@@ -1,4 +1,4 @@
-"""Starts that fail for a real reason, on each engine: the cause is named, nothing is left, the next request answered."""
+"""Starts that fail for a real reason, on each engine: the cause is named, nothing is left, the next ping answered."""
 
 from __future__ import annotations
 
