@@ -27,6 +27,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.contract.logs import Level
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
+from sidecar.dispatch.tasks import RequestTasks
 from sidecar.engines.discovery import Engines
 from sidecar.engines.fleet import Fleet
 from sidecar.handlers.call import Call, Handler
@@ -94,6 +95,7 @@ class App:
         self._stop = anyio.Event()
         self._watched_hosts: set[int] = set()
         self._tasks: anyio.abc.TaskGroup
+        self._requests = RequestTasks()
         self._dispatcher: Dispatcher | None = None
 
     async def run(self) -> None:
@@ -117,7 +119,8 @@ class App:
         except SidecarError as problem:
             logger.error("%s %s", problem.message, problem.hint)
             self._lock.release()
-            await self._serve(self._refusing(problem))
+            async with self._requests.run():
+                await self._serve(self._refusing(problem))
         else:
             async with self._parts(runtime_dir) as handlers:
                 await self._serve(handlers)
@@ -135,7 +138,7 @@ class App:
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Carry out requests until it is time to stop."""
-        dispatcher = Dispatcher(handlers=handlers, outbox=self._transport.outbox, tasks=self._tasks, lanes=Lanes())
+        dispatcher = Dispatcher(handlers=handlers, outbox=self._transport.outbox, tasks=self._requests, lanes=Lanes())
         self._dispatcher = dispatcher
         if self._options.host_pid is not None:
             self._watch_host(self._options.host_pid)
@@ -187,13 +190,13 @@ class App:
             resources,
         ]
         try:
-            async with fleet.run(), anyio.create_task_group() as requests:
-                self._tasks = requests
+            # Left in turn: answers under way are kept and their requests answered, the other requests are cancelled,
+            # and then the engines end.
+            async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
                 async with topics.run(), chat.run():
-                    requests.start_soon(self._tidy, history)
+                    background.start_soon(self._tidy, history)
                     yield {name: handler for family in families for name, handler in family.methods().items()}
-                # Answers under way are kept by now, and their requests answered; the others are cancelled.
-                requests.cancel_scope.cancel()
+                background.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 monitor.close()

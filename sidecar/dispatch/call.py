@@ -6,7 +6,7 @@ Owns the request's channel, from its reservation to its last event. Knows nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import anyio
 
@@ -37,8 +37,7 @@ class Channels:
             )
         self._live[name] = None
 
-    @contextmanager
-    def reserved(self, name: str | None) -> Iterator[None]:
+    def reserved(self, name: str | None) -> AbstractContextManager[None]:
         """Have a name for as long as a request is under way, if it names a channel at all.
 
         However the request ends, its channel has ended before: where the source has not done that, with the error.
@@ -47,9 +46,10 @@ class Channels:
             SidecarError: what the exception within is to the host.
             InvalidParams: the host has a live channel of this name.
         """
-        if name is None:
-            yield
-            return
+        return nullcontext() if name is None else self._reserved(name)
+
+    @contextmanager
+    def _reserved(self, name: str) -> Iterator[None]:
         self.reserve(name)
         error: SidecarError | None = None
         try:

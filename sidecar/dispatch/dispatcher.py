@@ -8,11 +8,11 @@ what the methods do.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import anyio
-import anyio.abc
 import msgspec
 from jsonrpcserver.async_dispatcher import dispatch_request
 from jsonrpcserver.exceptions import JsonRpcError
@@ -37,6 +37,7 @@ from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, Request, RequestId
 from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox, encode
+from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error
 
@@ -61,9 +62,7 @@ class Respond(Protocol):
 class Dispatcher:
     """One host's requests."""
 
-    def __init__(
-        self, *, handlers: Mapping[str, Handler], outbox: Outbox, tasks: anyio.abc.TaskGroup, lanes: Lanes
-    ) -> None:
+    def __init__(self, *, handlers: Mapping[str, Handler], outbox: Outbox, tasks: RequestTasks, lanes: Lanes) -> None:
         self._outbox = outbox
         self._tasks = tasks
         self._lanes = lanes
@@ -71,7 +70,8 @@ class Dispatcher:
         self._in_flight: dict[RequestId, anyio.CancelScope] = {}
         self._running = 0
         self._methods: dict[str, Callable[..., Any]] = {
-            name: functools.partial(self._carry_out, METHODS[name], handler) for name, handler in handlers.items()
+            name: _taking_any_params(functools.partial(self._carry_out, METHODS[name], handler))
+            for name, handler in handlers.items()
         }
 
     def handle(self, line: bytes) -> None:
@@ -119,7 +119,7 @@ class Dispatcher:
             if not isinstance(request.id, NoId) and request.id is not None:  # now, for what the next line may say
                 self._in_flight[request.id] = scope
             self._running += 1
-            self._tasks.start_soon(self._run, request, scope, respond)
+            self._tasks.start(self._run(request, scope, respond), scope)
             return
         if (channel := _channel_of(METHODS.get(request.method), request.params)) is not None:
             self._channels.refuse(channel, error)
@@ -192,6 +192,13 @@ class _Batch:
         self._last |= last
         if len(self._lines) == self._expected:
             self._respond(b"[" + b",".join(self._lines) + b"]", last=self._last)
+
+
+def _taking_any_params(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A callable with its signature written down, which jsonrpcserver would find out again at each request."""
+    any_params = inspect.Parameter("params", inspect.Parameter.VAR_KEYWORD)
+    call.__signature__ = inspect.Signature([any_params])  # type: ignore[attr-defined]
+    return call
 
 
 def _channel_of(method: Method | None, params: dict[str, Any]) -> str | None:

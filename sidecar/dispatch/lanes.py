@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import anyio
 
@@ -16,12 +16,12 @@ class Lanes:
     def __init__(self) -> None:
         self._locks: dict[tuple[str, str | None], anyio.Lock] = {}
 
-    @asynccontextmanager
-    async def enter(self, lane: Lane | None, params: Params) -> AsyncIterator[None]:
+    def enter(self, lane: Lane | None, params: Params) -> AbstractAsyncContextManager[None]:
         """Wait for one's turn in a lane; at once where there is none."""
-        if lane is None:
-            yield
-            return
+        return nullcontext() if lane is None else self._one_at_a_time(lane, params)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, lane: Lane, params: Params) -> AsyncIterator[None]:
         key = (lane.name, getattr(params, lane.key) if lane.key else None)
         lock = self._locks.setdefault(key, anyio.Lock())
         try:

@@ -1,38 +1,24 @@
-"""What a host sends: one thread reads, the event loop takes in lines.
+"""What a host sends, as lines.
 
-Owns the descriptor that is read, and how far reading may run ahead. Knows nothing of what a line says.
-
-Blocking reads sit in a daemon thread because asyncio can not wait for every kind of stdin (files, Windows pipes),
-and because a thread of anyio's pool would keep the interpreter alive until end-of-file.
+Owns how many lines are taken in at a time, and that none are while there is no room. Knows nothing of what a line
+says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import select
-import threading
 from collections import deque
 from collections.abc import Callable
 
+from sidecar.transport.chunks import chunks_of
 from sidecar.transport.framing import LineFramer, Oversize
 
 logger = logging.getLogger(__name__)
 
-READ_BYTES = 64 * 1024
-"""One read: the capacity of a Linux pipe."""
-
-READ_AHEAD_CHUNKS = 4
-"""Chunks read but not yet taken in; then the reader waits, and with it the host's writes."""
-
 LINES_AT_ONCE = 64
 """Lines taken in before everything else gets its turn: one chunk can hold a thousand requests, and the answers to
 those that take no time should be on their way before the next ones are begun."""
-
-HANG_UP_INTERVAL_SECONDS = 1.0
-"""How often a reader that must wait looks whether the host has closed its end: a host that neither reads our answers
-nor keeps its end open would never be noticed otherwise."""
 
 
 class LineReader:
@@ -48,57 +34,37 @@ class LineReader:
         on_end: Callable[[], None],
         may_go_on: Callable[[], bool],
     ) -> None:
-        self._fd = fd
+        self._chunks = chunks_of(fd, self._take_chunk)
         self._framer = framer
         self._on_line = on_line
         self._on_oversize = on_oversize
         self._on_end = on_end
         self._may_go_on = may_go_on
         self._loop = asyncio.get_running_loop()
-        self._credits = threading.Semaphore(READ_AHEAD_CHUNKS)
-        self._owed_credits = 0
         self._lines: deque[bytes | Oversize] = deque()
+        self._owes_a_chunk = False
         self._at_end = False
         self._stopped = False
         self._scheduled = False
 
     def start(self) -> None:
         """Begin to read."""
-        threading.Thread(target=self._read, name="wire-reader", daemon=True).start()
+        self._chunks.more()
 
     def stop(self) -> None:
         """Take in nothing more."""
         self._stopped = True
+        self._chunks.stop()
 
     def go_on(self) -> None:
         """`may_go_on` may say something else now."""
-        if not self._scheduled and not self._stopped and (self._lines or self._owed_credits):
+        if not self._scheduled and not self._stopped and (self._lines or self._owes_a_chunk):
             self._scheduled = True
             self._loop.call_soon(self._take_in_some)
 
-    def _read(self) -> None:
-        """Thread: read chunks and hand them to the loop."""
-        hung_up = False
-        while True:
-            while not hung_up and not self._credits.acquire(timeout=HANG_UP_INTERVAL_SECONDS):
-                hung_up = _has_hung_up(self._fd)  # then what is left is in the pipe, and bounded by it
-            try:
-                chunk = os.read(self._fd, READ_BYTES)
-            except OSError as error:
-                logger.warning("reading from the host failed: %s", error)
-                chunk = b""
-            try:
-                self._loop.call_soon_threadsafe(self._take_chunk, chunk)
-            except RuntimeError:  # the loop has ended
-                return
-            if not chunk:
-                return
-
     def _take_chunk(self, chunk: bytes) -> None:
-        if self._stopped:
-            return
         if chunk:
-            self._owed_credits += 1
+            self._owes_a_chunk = True
             self._lines += self._framer.feed(chunk)
         else:
             self._at_end = True
@@ -119,10 +85,9 @@ class LineReader:
             self.go_on()
         elif self._at_end:
             self._finish()
-        elif self._may_go_on():
-            while self._owed_credits:
-                self._owed_credits -= 1
-                self._credits.release()
+        elif self._owes_a_chunk and self._may_go_on():
+            self._owes_a_chunk = False
+            self._chunks.more()
 
     def _finish(self) -> None:
         if not self._stopped:
@@ -130,12 +95,3 @@ class LineReader:
                 logger.warning("the host closed stdin in the middle of a line; that line was not executed")
             self._stopped = True
             self._on_end()
-
-
-def _has_hung_up(fd: int) -> bool:
-    """Whether nobody can write to the other end any more; False where that can not be asked."""
-    if not hasattr(select, "poll"):  # Windows
-        return False
-    poll = select.poll()
-    poll.register(fd, getattr(select, "POLLRDHUP", 0))
-    return any(events & ~select.POLLIN for _, events in poll.poll(0))

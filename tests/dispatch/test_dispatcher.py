@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import anyio.abc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from sidecar.dispatch import dispatcher as dispatcher_module
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox
+from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Call, Handler
 from tests.raw_host import validate
 
@@ -40,8 +40,7 @@ async def pong(params: Any, call: Call) -> Any:
 class Wire:
     """A dispatcher, and what it has written so far."""
 
-    def __init__(self, tasks: anyio.abc.TaskGroup, handlers: dict[str, Handler]) -> None:
-        self.tasks = tasks
+    def __init__(self, tasks: RequestTasks, handlers: dict[str, Handler]) -> None:
         self.outbox = Outbox()
         self.dispatcher = Dispatcher(
             handlers={"ping": pong, **handlers}, outbox=self.outbox, tasks=tasks, lanes=Lanes()
@@ -81,9 +80,9 @@ class Wire:
 @asynccontextmanager
 async def wire(**handlers: Handler) -> AsyncIterator[Wire]:
     with anyio.fail_after(BOUND_SECONDS):
-        async with anyio.create_task_group() as tasks:
+        tasks = RequestTasks()
+        async with tasks.run():
             yield Wire(tasks, handlers)
-            tasks.cancel_scope.cancel()
 
 
 def brief(message: Any) -> Any:
@@ -347,12 +346,12 @@ async def conversation(messages: list[Any]) -> list[Any]:
         "list_models": raising(SystemExit(1)),
         "get_logs": Door(),
     }
-    async with anyio.create_task_group() as tasks:
+    tasks = RequestTasks()
+    async with tasks.run():
         host = Wire(tasks, handlers)
         for message in messages:
             host.tell(message)
         await host.settled()
-        tasks.cancel_scope.cancel()
     return await host.settled()
 
 
@@ -526,9 +525,7 @@ async def test_the_last_event_comes_before_the_response_when_everything_is_stopp
         host.begin("list_servers")
         await host.settled()
         host.begin("list_servers")  # has not even begun
-        host.tasks.cancel_scope.cancel()
-    with anyio.CancelScope(shield=True):
-        written = [brief(m) for m in await host.settled()]
+    written = [brief(m) for m in await host.settled()]
     assert sorted(written) == ["1: CANCELLED", "2: CANCELLED", "3: CANCELLED", "c/1 cancelled"]
     assert written.index("c/1 cancelled") < written.index("1: CANCELLED")
 

@@ -1,0 +1,163 @@
+"""Bytes from the host, a chunk at a time and only when there is room for one.
+
+Owns how a descriptor is waited for: by the event loop where the system can do that, else by a thread. The loop takes
+about a third of the time that a thread's hand-over takes, and a `ping` is little else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import stat
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES = 64 * 1024
+"""One read: the capacity of a Linux pipe."""
+
+HANG_UP_INTERVAL_SECONDS = 1.0
+"""How often a source that must wait looks whether the host has closed its end: a host that neither reads our answers
+nor keeps its end open would never be noticed otherwise. What it has left is in the pipe then, and bounded by it: it
+is read whether there is room or not."""
+
+TakeChunk = Callable[[bytes], None]
+"""Called in the event loop; an empty chunk is the end."""
+
+
+class Chunks(Protocol):
+    """Reads a descriptor. `more` allows one chunk; until it is called again nothing more is read."""
+
+    def more(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def chunks_of(fd: int, take: TakeChunk) -> Chunks:
+    """What suits a descriptor; the first `more` begins to read."""
+    return LoopChunks(fd, take) if _loop_waits_for(fd) else ThreadChunks(fd, take)
+
+
+def _loop_waits_for(fd: int) -> bool:
+    """Whether the event loop can: for no pipe at all on Windows, for no file anywhere."""
+    mode = os.fstat(fd).st_mode
+    return os.name != "nt" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd))
+
+
+class LoopChunks:
+    """Pipes, sockets and terminals: the event loop says when there is something to read."""
+
+    def __init__(self, fd: int, take: TakeChunk) -> None:
+        self._fd = fd
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._wanted = False
+        self._watching = False
+        self._hung_up = False
+        self._stopped = False
+        self._hang_up_timer: asyncio.TimerHandle | None = None
+
+    def more(self) -> None:
+        self._wanted = True
+        if not self._watching and not self._stopped:
+            self._watch()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._unwatch()
+        self._end_timer()
+
+    def _readable(self) -> None:
+        self._wanted = self._hung_up
+        chunk = _read(self._fd)
+        self._take(chunk)
+        if not chunk:
+            self.stop()
+        elif not self._wanted and not self._stopped:
+            self._unwatch()
+            self._hang_up_timer = self._loop.call_later(HANG_UP_INTERVAL_SECONDS, self._look_for_hang_up)
+
+    def _look_for_hang_up(self) -> None:
+        self._hung_up = _has_hung_up(self._fd)
+        if self._hung_up:
+            self._watch()
+        else:
+            self._hang_up_timer = self._loop.call_later(HANG_UP_INTERVAL_SECONDS, self._look_for_hang_up)
+
+    def _watch(self) -> None:
+        self._end_timer()
+        self._watching = True
+        self._loop.add_reader(self._fd, self._readable)
+
+    def _unwatch(self) -> None:
+        if self._watching:
+            self._watching = False
+            self._loop.remove_reader(self._fd)
+
+    def _end_timer(self) -> None:
+        if self._hang_up_timer is not None:
+            self._hang_up_timer.cancel()
+            self._hang_up_timer = None
+
+
+class ThreadChunks:
+    """Files, and everything on Windows: a thread stands in the reads.
+
+    A daemon, because a thread of anyio's pool would keep the interpreter alive until end-of-file.
+    """
+
+    def __init__(self, fd: int, take: TakeChunk) -> None:
+        self._fd = fd
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._wanted = threading.Event()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def more(self) -> None:
+        self._wanted.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="wire-reader", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def _run(self) -> None:
+        hung_up = False
+        while not self._stopped:
+            while not hung_up and not self._wanted.wait(timeout=HANG_UP_INTERVAL_SECONDS):
+                hung_up = _has_hung_up(self._fd)
+            self._wanted.clear()
+            chunk = _read(self._fd)
+            try:
+                self._loop.call_soon_threadsafe(self._hand_over, chunk)
+            except RuntimeError:  # the loop has ended
+                return
+            if not chunk:
+                return
+
+    def _hand_over(self, chunk: bytes) -> None:
+        if not self._stopped:
+            self._take(chunk)
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, CHUNK_BYTES)
+    except OSError as error:
+        logger.warning("reading from the host failed: %s", error)
+        return b""
+
+
+def _has_hung_up(fd: int) -> bool:
+    """Whether nobody can write to the other end any more; False where that can not be asked."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    poll = select.poll()
+    poll.register(fd, getattr(select, "POLLRDHUP", 0))
+    return any(events & ~select.POLLIN for _, events in poll.poll(0))
