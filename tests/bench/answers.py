@@ -20,10 +20,7 @@ QUESTION = "Tell a long story about a lighthouse keeper and a whale."
 SETTINGS = {"temperature": 0, "seed": 7, "max_tokens": MAX_TOKENS}
 
 TARGET_RATE = 0.97
-"""Issue: tokens/s through the sidecar at least 0.97 times the direct request's."""
-
-TARGET_FIRST = 1.25
-"""Added time to the first token: a quarter of the direct one's is some 5 ms for a prompt that is cached."""
+"""Tokens/s through the sidecar at least 0.97 times the direct request's."""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -61,7 +58,7 @@ def run(pairs: int) -> list[Figure]:
     firsts = {name: [first for _, first in values] for name, values in measured.items()}
     return [
         Figure("tokens/s, 1 stream", "/s", rates["ours"], rates["direct"], "direct", TARGET_RATE, at_most=False),
-        Figure("time to first token", "ms", firsts["ours"], firsts["direct"], "direct", TARGET_FIRST),
+        Figure("time to first token", "ms", firsts["ours"], firsts["direct"], "direct"),
     ]
 
 

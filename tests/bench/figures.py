@@ -14,7 +14,7 @@ class Figure:
     Attributes:
         name: what was measured.
         ours, reference: each pair's two values, in `unit`.
-        target: the ratio to reach.
+        target: the ratio to reach; `None` where none is set.
         at_most: whether the target is an upper bound, else a lower one.
     """
 
@@ -23,7 +23,7 @@ class Figure:
     ours: Sequence[float]
     reference: Sequence[float]
     reference_name: str
-    target: float
+    target: float | None = None
     at_most: bool = True
 
     @property
@@ -33,7 +33,9 @@ class Figure:
 
     @property
     def is_met(self) -> bool:
-        """Whether the target is reached."""
+        """Whether the target is reached, if there is one."""
+        if self.target is None:
+            return True
         return self.ratio <= self.target if self.at_most else self.ratio >= self.target
 
     def as_json(self) -> dict[str, object]:
@@ -56,6 +58,7 @@ def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table."""
     rows = [("figure", "median", "reference", "ratio", "spread", "target", "")]
     for figure in figures:
+        has_target = figure.target is not None
         ratios = sorted(a / b for a, b in zip(figure.ours, figure.reference, strict=True))
         rows.append(
             (
@@ -64,8 +67,8 @@ def table(figures: Sequence[Figure]) -> str:
                 f"{statistics.median(figure.reference):.3g} {figure.unit}, {figure.reference_name}",
                 f"{figure.ratio:.3f}",
                 f"{ratios[0]:.3f} to {ratios[-1]:.3f}",
-                f"{'≤' if figure.at_most else '≥'} {figure.target:g}",
-                "met" if figure.is_met else "missed",
+                f"{'≤' if figure.at_most else '≥'} {figure.target:g}" if has_target else "",
+                ("met" if figure.is_met else "missed") if has_target else "",
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
