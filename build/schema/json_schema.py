@@ -82,7 +82,7 @@ def _envelopes(contract: Contract, results: dict[str, Schema]) -> dict[str, Sche
                 "params": _object(
                     {
                         "channel": {"type": "string", "minLength": 1, "maxLength": 200},
-                        "seq": {"type": "integer", "minimum": 1, "description": "Counts from 1 without gaps."},
+                        "seq": {"type": "integer", "minimum": 1, "description": "Counts up without gaps, from 1; from `after_seq` + 1 on a channel of resume_session."},
                         "event": {"anyOf": events},
                     }
                 ),

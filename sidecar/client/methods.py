@@ -24,6 +24,11 @@ from sidecar.contract.chat import (
 from sidecar.contract.config import (
     Config,
 )
+from sidecar.contract.engines import (
+    EngineInfo,
+    EngineName,
+    EngineProbe,
+)
 from sidecar.contract.events import (
     LogsEvent,
     ResourcesEvent,
@@ -60,9 +65,6 @@ from sidecar.contract.resources import (
 from sidecar.contract.servers import (
     CacheType,
     CommandPreview,
-    EngineInfo,
-    EngineName,
-    EngineProbe,
     LlamaConfig,
     ServerDetails,
     ServerInfo,

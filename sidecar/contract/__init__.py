@@ -5,12 +5,12 @@ Authored here and nowhere else; `ipc_schema/` and the Python client are generate
 
 from __future__ import annotations
 
-from sidecar.contract import chat, config, life, logs, models, resources, servers, sessions
+from sidecar.contract import chat, config, engines, life, logs, models, resources, servers, sessions
 from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Lane, Method, Params, Result, WireError
 
 FAMILIES: dict[str, tuple[Method, ...]] = {
     "Life": life.METHODS,
-    "Servers": servers.METHODS,
+    "Servers": (*servers.METHODS, *engines.METHODS),
     "Chat": chat.METHODS,
     "Sessions": sessions.METHODS,
     "Config": config.METHODS,

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
+from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
-from sidecar.contract.servers import EngineName, ServerSettings
+from sidecar.contract.servers import ServerSettings
 from sidecar.contract.sessions import ContextPolicy, SamplingParams
 
 _LANE = Lane("config")

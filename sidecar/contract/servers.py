@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import (
     EngineNotFound,
     EngineStartFailed,
     ModelInvalid,
     ModelNotFound,
-    NotSupported,
     PathNotAllowed,
     PermissionDenied,
     PortInUse,
@@ -21,10 +21,6 @@ from sidecar.contract.errors import (
 from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
 
 DEFAULT_SERVER_ID = "default"
-
-EngineName = Literal["llama-server", "embedded", "llama-cpp-python"]
-"""`llama-server`: llama.cpp's own program. `embedded`: the same server from a wheel, no compiler needed.
-`llama-cpp-python`: that project's `llama_cpp.server`."""
 
 ServerState = Literal["queued", "planning", "starting", "loading", "warming", "ready", "stopping", "stopped", "failed"]
 """How far a server is. `stopped` and `failed` are its ends."""
@@ -321,50 +317,6 @@ class ServerPing(Result, kw_only=True):
     error: Annotated[str | None, Meta(description="Why it is not well, in plain words.")]
 
 
-class ListEngines(Params):
-    """The engines of this machine, best first."""
-
-
-class EngineInfo(Result, kw_only=True):
-    """An engine that can be used, or why it can not."""
-
-    engine: EngineName
-    available: bool
-    path: Annotated[str | None, Meta(description="The program or module that would run.")]
-    version: str | None
-    origin: Annotated[
-        Literal["config", "path", "package"],
-        Meta(description="Where it was found: the config's llama_cpp_path, PATH, or a Python package."),
-    ]
-    message: Annotated[str, Meta(description="In words: found, or what is missing and how to get it.")]
-
-
-class ProbeEngine(Params, kw_only=True):
-    """Ask a llama.cpp folder what it can do."""
-
-    llama_cpp_path: Annotated[str, Meta(min_length=1, description="Folder of a llama.cpp build.")]
-
-
-class EngineDevice(Result, kw_only=True):
-    """A device that the build can use."""
-
-    name: Annotated[str, Meta(description="The engine's name for it, such as CUDA0.")]
-    description: str
-    total_bytes: int | None
-    free_bytes: int | None
-
-
-class EngineProbe(Result, kw_only=True):
-    """What a build is."""
-
-    path: Annotated[str, Meta(description="The llama-server program.")]
-    version: str
-    backends: Annotated[list[str], Meta(description="Kinds of device, such as CPU, CUDA, Vulkan.")]
-    devices: list[EngineDevice]
-    flags: Annotated[list[str], Meta(description="Every long flag that it takes.")]
-    unix_socket: Annotated[bool, Meta(description="Whether it can listen on a UNIX socket.")]
-
-
 _START_ERRORS = (
     EngineNotFound,
     EngineStartFailed,
@@ -409,11 +361,4 @@ METHODS = (
     ),
     Method(name="preview_command", params=PreviewCommand, result=CommandPreview, errors=_START_ERRORS),
     Method(name="ping_server", params=PingServer, result=ServerPing, errors=(ServerNotRunning,)),
-    Method(name="list_engines", params=ListEngines, result=list[EngineInfo]),
-    Method(
-        name="probe_engine",
-        params=ProbeEngine,
-        result=EngineProbe,
-        errors=(EngineNotFound, EngineStartFailed, NotSupported, PathNotAllowed),
-    ),
 )

@@ -12,8 +12,8 @@ from typing import Literal
 import anyio.to_thread
 
 from sidecar.contract.config import EnginesConfig
+from sidecar.contract.engines import EngineInfo, EngineName, EngineProbe
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, SidecarError
-from sidecar.contract.servers import EngineInfo, EngineName, EngineProbe
 from sidecar.engines.embedded import find_embedded
 from sidecar.engines.launch import Engine
 from sidecar.engines.llama_cpp_python import find_llama_cpp_python

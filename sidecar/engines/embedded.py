@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sidecar
+from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
-from sidecar.contract.servers import EngineName
 from sidecar.engines.launch import Command, Endpoint, Launch
 from sidecar.host.paths import self_command
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from sidecar.contract.servers import EngineName, ServerSettings
+from sidecar.contract.engines import EngineName
+from sidecar.contract.servers import ServerSettings
 
 LOOPBACK = "127.0.0.1"
 

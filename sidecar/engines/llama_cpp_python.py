@@ -16,8 +16,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
-from sidecar.contract.servers import EngineName
 from sidecar.engines.launch import Command, Endpoint, Launch
 from sidecar.engines.questions import ask
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from sidecar.contract.engines import EngineDevice, EngineName, EngineProbe
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed
-from sidecar.contract.servers import EngineDevice, EngineName, EngineProbe
 from sidecar.engines.arguments import llama_server_arguments
 from sidecar.engines.flags import FlagSet, parse_help
 from sidecar.engines.launch import Command, Endpoint, Launch

@@ -6,21 +6,18 @@ import time
 
 import anyio
 
+from sidecar.contract.engines import EngineInfo, EngineProbe, ListEngines, ProbeEngine
 from sidecar.contract.errors import Cancelled
 from sidecar.contract.servers import (
     DEFAULT_SERVER_ID,
     CommandPreview,
-    EngineInfo,
-    EngineProbe,
     GetLlamaConfig,
     GetServer,
     IsLlamaRunning,
-    ListEngines,
     ListServers,
     LlamaConfig,
     PingServer,
     PreviewCommand,
-    ProbeEngine,
     RestartServer,
     ServerDetails,
     ServerInfo,

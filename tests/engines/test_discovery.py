@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sidecar.contract.config import EnginesConfig
+from sidecar.contract.engines import EngineDevice, EngineInfo, EngineProbe
 from sidecar.contract.errors import SidecarError
-from sidecar.contract.servers import EngineDevice, EngineInfo, EngineProbe
 from sidecar.engines import embedded, llama_cpp_python
 from sidecar.engines.discovery import Engines
 from sidecar.engines.llama_server import LlamaServers

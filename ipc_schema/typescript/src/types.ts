@@ -475,6 +475,51 @@ export interface ResetConfig {
 /** The JSON Schema of the config, with descriptions and defaults. */
 export type GetConfigSchema = Record<string, never>;
 
+/** The engines of this machine, best first. */
+export type ListEngines = Record<string, never>;
+
+/** An engine that can be used, or why it can not. */
+export interface EngineInfo {
+  engine: EngineName;
+  available: boolean;
+  /** The program or module that would run. */
+  path: string | null;
+  version: string | null;
+  /** Where it was found: the config's llama_cpp_path, PATH, or a Python package. */
+  origin: "config" | "package" | "path";
+  /** In words: found, or what is missing and how to get it. */
+  message: string;
+}
+
+/** Ask a llama.cpp folder what it can do. */
+export interface ProbeEngine {
+  /** Folder of a llama.cpp build. */
+  llama_cpp_path: string;
+}
+
+/** A device that the build can use. */
+export interface EngineDevice {
+  /** The engine's name for it, such as CUDA0. */
+  name: string;
+  description: string;
+  total_bytes: number | null;
+  free_bytes: number | null;
+}
+
+/** What a build is. */
+export interface EngineProbe {
+  /** The llama-server program. */
+  path: string;
+  version: string;
+  /** Kinds of device, such as CPU, CUDA, Vulkan. */
+  backends: string[];
+  devices: EngineDevice[];
+  /** Every long flag that it takes. */
+  flags: string[];
+  /** Whether it can listen on a UNIX socket. */
+  unix_socket: boolean;
+}
+
 /** Topic servers: a server is in a new state. Begins with every server there is. */
 export interface ServerEvent {
   status: "server";
@@ -1170,51 +1215,6 @@ export interface ServerPing {
   status: number | null;
   /** Why it is not well, in plain words. */
   error: string | null;
-}
-
-/** The engines of this machine, best first. */
-export type ListEngines = Record<string, never>;
-
-/** An engine that can be used, or why it can not. */
-export interface EngineInfo {
-  engine: EngineName;
-  available: boolean;
-  /** The program or module that would run. */
-  path: string | null;
-  version: string | null;
-  /** Where it was found: the config's llama_cpp_path, PATH, or a Python package. */
-  origin: "config" | "package" | "path";
-  /** In words: found, or what is missing and how to get it. */
-  message: string;
-}
-
-/** Ask a llama.cpp folder what it can do. */
-export interface ProbeEngine {
-  /** Folder of a llama.cpp build. */
-  llama_cpp_path: string;
-}
-
-/** A device that the build can use. */
-export interface EngineDevice {
-  /** The engine's name for it, such as CUDA0. */
-  name: string;
-  description: string;
-  total_bytes: number | null;
-  free_bytes: number | null;
-}
-
-/** What a build is. */
-export interface EngineProbe {
-  /** The llama-server program. */
-  path: string;
-  version: string;
-  /** Kinds of device, such as CPU, CUDA, Vulkan. */
-  backends: string[];
-  devices: EngineDevice[];
-  /** Every long flag that it takes. */
-  flags: string[];
-  /** Whether it can listen on a UNIX socket. */
-  unix_socket: boolean;
 }
 
 /** How to run a model. Everything is optional. */
