@@ -55,6 +55,9 @@ def schemas() -> dict[str, Any]:
     structs = {s.__name__: s for s in _subclasses(msgspec.Struct) if s.__module__.startswith(ours)}
     for name in components.keys() - sent_by_hosts.keys() - {SessionExport.__name__, ExportedMessage.__name__}:
         _require_what_is_always_sent(structs[name], components[name])
+    for schema in components.values():
+        if "description" in schema:  # a docstring, which Python before 3.13 leaves indented
+            schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
 
 

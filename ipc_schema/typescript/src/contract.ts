@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "81b1d14b8497a69a51dfe2525306a5826ac46ee18969a7d47f95a0e5826314f6";
+export const CONTRACT_HASH = "53d5efa61ccbdf6e40611d126244398b96355cc0036cd546901c593522716210";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
