@@ -128,7 +128,7 @@ class Engine:
         if "--abort-on-load" in self.flags:
             os.abort()
         if code := self.flags.get("--exit-on-load"):
-            sys.exit(int(code))
+            os._exit(int(code))  # without Python's own last words about requests under way
         if every := self.flags.get("--log-every"):
             while True:
                 log("I still loading")

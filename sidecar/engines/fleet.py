@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from weakref import WeakSet
 
 import anyio
 import anyio.abc
 
 from sidecar.contract.config import EnginesConfig
-from sidecar.contract.errors import ServerAlreadyRunning, ServerNotRunning
+from sidecar.contract.errors import Cancelled, ServerAlreadyRunning, ServerNotRunning
 from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo, ServerSettings
 from sidecar.engines.server import Plan, Server
 from sidecar.logs.store import LogStore
@@ -30,6 +31,7 @@ class Fleet:
         self._runtime_dir = runtime_dir
         self._config = config
         self._servers: dict[str, Server] = {}
+        self._dismissed: WeakSet[Server] = WeakSet()
         self._listeners: list[Listener] = []
         self._tasks: anyio.abc.TaskGroup
 
@@ -73,6 +75,7 @@ class Fleet:
     async def stop(self, server: Server) -> None:
         """Stop a server and take it off the list; returns when its process is gone. Another one that has taken its
         place meanwhile is left alone."""
+        self._dismissed.add(server)
         await server.stop()
         if self._servers.get(server.server_id) is server:
             del self._servers[server.server_id]
@@ -83,9 +86,12 @@ class Fleet:
         """Stop a server and begin to start one of the same id.
 
         Raises:
+            Cancelled: somebody wants it stopped, and gets what they want.
             ServerAlreadyRunning: somebody else was faster.
         """
         await server.stop()
+        if server in self._dismissed:
+            raise Cancelled(f"The server {server.server_id!r} was stopped.")
         return self.start(server.server_id, settings, plan)
 
     def get(self, server_id: str) -> Server:

@@ -90,6 +90,8 @@ async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
     """
     if python is None:
         return LlamaCppPython(sys.executable, await anyio.to_thread.run_sync(_own_version))
+    # Not Path's, which makes "python", to be found on PATH, of "./python".
+    python = await anyio.to_thread.run_sync(os.path.expanduser, python)
     try:
         return LlamaCppPython(python, (await ask(python, "-c", _VERSION_QUESTION)).strip())
     except EngineStartFailed as error:

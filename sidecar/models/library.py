@@ -7,6 +7,7 @@ on the disk: callers use a worker thread.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -91,7 +92,8 @@ class Library:
 
     def _listing(self) -> Sequence[_Model]:
         roots: list[tuple[Path, Origin]] = [(self._own_folder.absolute(), "own")]
-        roots += [(folder.absolute(), "folder") for folder in self._folders()]
+        # Not Path's, which raises where it does not know whose home is meant: such a folder is simply not there.
+        roots += [(Path(os.path.expanduser(f)).absolute(), "folder") for f in self._folders()]  # noqa: PTH111
         files = list(scan(roots))
         deadline = self._clock() + FULL_READ_SECONDS
         self._headers.forget_others(files)

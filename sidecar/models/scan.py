@@ -69,8 +69,8 @@ def scan(roots: Iterable[tuple[Path, Origin]], *, depth: int = MAX_DEPTH) -> Ite
                 continue  # links in a circle, or a folder inside another one of the config
             with os.scandir(folder) as found:
                 entries = sorted(islice(found, left), key=lambda entry: entry.name)
-        except OSError as error:
-            logger.debug("%s is not listed: %s", folder, error.strerror)
+        except (OSError, ValueError) as error:  # missing, closed to us, too long, a NUL in it
+            logger.debug("%s is not listed: %s", folder, error)
             continue
         seen.add(identity)
         left -= len(entries)

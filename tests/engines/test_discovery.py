@@ -251,6 +251,12 @@ async def test_a_named_python_is_asked_for_its_package(tmp_path: Path) -> None:
     assert (found.path, found.version) == (python, "0.3.36")
 
 
+async def test_a_python_in_the_home_folder_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    python = python_that(tmp_path / "p", "echo 0.3.36")
+    assert (await engines(python="~/p/python").pick("llama-cpp-python", None)).path == python
+
+
 @pytest.mark.parametrize(
     ("make", "name"),
     [

@@ -143,6 +143,21 @@ async def test_of_two_who_replace_at_once_one_is_told_that_the_other_was_faster(
     assert sorted(outcomes) == ["already running", "replaced"]
 
 
+async def test_a_stop_wins_over_a_replacement_that_is_under_way(harbour: Harbour) -> None:
+    errors: list[str] = []
+
+    async def replace(server: Server) -> None:
+        errors.append((await error_of(fleet.replace(server, ServerSettings(), harbour.stage.plan))).name)
+
+    async with open_(harbour) as fleet:
+        server = await harbour.ready("x", "--ignore-term")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(replace, server)
+            await until(lambda: server.state == "stopping")
+            await fleet.stop(server)
+        assert (errors, harbour.states()) == (["CANCELLED"], {})
+
+
 async def test_listeners_are_told_of_every_change_and_of_the_end(harbour: Harbour) -> None:
     told: list[tuple[str, str | None]] = []
 

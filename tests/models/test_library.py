@@ -102,6 +102,12 @@ def test_the_folders_of_the_config_are_asked_for_each_time(own: Path, other: Pat
     assert names(library) == ["a"]
 
 
+def test_a_folder_in_the_home_folder_may_be_named(own: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(other.parent))
+    write_model(other / "a.gguf")
+    assert names(Library(own, lambda: [Path("~nobody-of-this-name"), Path("~") / other.name])) == ["a"]
+
+
 @pytest.mark.parametrize(
     "name",
     ["a.gguf.part", "a.gguf.tmp", "a.gguf.incomplete", "a.part", ".a.gguf", ".cache/a.gguf", "a.gguf.txt", "gguf"],
@@ -122,6 +128,12 @@ def test_names_that_are_not_text_are_not_listed(library: Library, own: Path) -> 
     write_model(own / os.fsdecode(b"\xff.gguf"))
     write_model(own / os.fsdecode(b"\xfe") / "a.gguf")
     assert names(library) == []
+
+
+@pytest.mark.parametrize("folder", ["a\0b", "x" * 300, "/dev/null"])
+def test_what_can_be_no_folder_holds_no_models_and_hides_no_others(own: Path, folder: str) -> None:
+    write_model(own / "a.gguf")
+    assert names(Library(own, lambda: [Path(folder)])) == ["a"]
 
 
 def test_missing_folders_hold_no_models(tmp_path: Path) -> None:
