@@ -21,6 +21,9 @@ import jsonschema
 
 SCHEMA = Path(__file__).parents[1] / "ipc_schema" / "schema.json"
 
+TERMINAL = ("done", "error", "cancelled")
+"""Statuses of a channel's last event."""
+
 ANSWER_SECONDS = 60.0
 """Longest wait for anything; a test that needs it is broken."""
 
@@ -113,7 +116,11 @@ class RawHost:
         def found() -> list[dict[str, Any]]:
             return [e["event"] for e in self.events.get(channel, []) if e["event"]["status"] == status]
 
-        self.until(lambda: len(found()) >= at_least)
+        def is_over() -> bool:
+            return channel in self.events and self.events[channel][-1]["event"]["status"] in TERMINAL
+
+        self.until(lambda: len(found()) >= at_least or is_over())
+        assert len(found()) >= at_least, f"{channel} ended with {self.events[channel][-3:]}"
         return found()[at_least - 1]
 
     def until(self, condition: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.models.gguf_files import write_model
-from tests.raw_host import ANSWER_SECONDS, RawHost
+from tests.raw_host import ANSWER_SECONDS, TERMINAL, RawHost
 
 _names = itertools.count(1)
 
@@ -147,5 +147,5 @@ def assert_gapless(events: list[dict[str, Any]]) -> None:
     """The numbers of a channel's events have no gap; only the last event may end it."""
     numbers = [event["seq"] for event in events]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    ends = [event["event"]["status"] in ("done", "error", "cancelled") for event in events]
+    ends = [event["event"]["status"] in TERMINAL for event in events]
     assert not any(ends[:-1])

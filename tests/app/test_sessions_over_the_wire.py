@@ -11,6 +11,8 @@ import pytest
 
 from tests.app.talking import StartTalk, Talk, new_session, prepare, words
 
+AN_ID = "0b9d7f0e-2c1e-4b5e-9a53-1f4f6a7f2d11"
+
 
 def titles(talk: Talk, **params: Any) -> list[str]:
     return [session["title"] for session in talk.call("list_sessions", **params)["sessions"]]
@@ -57,7 +59,7 @@ def test_an_id_can_be_given_once(talk: Talk) -> None:
     assert talk.fail("create_session", session_id=session)["data"]["path"] == "$.session_id"
 
 
-@pytest.mark.parametrize("session_id", ["", "1", "not-a-uuid", "../../etc", f"{new_session()}\n", f" {new_session()}"])
+@pytest.mark.parametrize("session_id", ["", "1", "not-a-uuid", "../../etc", f"{AN_ID}\n", f" {AN_ID}"])
 def test_an_id_that_is_no_uuid_is_refused(talk: Talk, session_id: str) -> None:
     for method, more in (("send_message", {"message": "Hi"}), ("create_session", {}), ("get_session", {})):
         error = talk.fail(method, session_id=session_id, **more)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from typing import Any
 
 import psutil
 
@@ -15,6 +16,8 @@ from tests.conversation.conftest import StartHost
 from tests.raw_host import RawHost
 
 GREEDY = {"temperature": 0, "seed": 1}
+LONG: dict[str, Any] = {"message": "Tell a very long story about a whale.", "max_tokens": 900, **GREEDY}
+"""What the starter model says a lot about; asked to count, it has said "Sinister." and been done."""
 
 
 def new_session() -> str:
@@ -89,13 +92,7 @@ def test_a_cancelled_answer_keeps_its_text_and_leaves_the_engine_idle(start_host
     session = new_session()
     with start_host() as host:
         host.call("start_llama_server")
-        request = host.begin(
-            "send_message",
-            message="Count from one to five hundred.",
-            session_id=session,
-            max_tokens=900,
-            channel="turn",
-        )
+        request = host.begin("send_message", session_id=session, channel="turn", **LONG)
         host.event("turn", "token", at_least=3)
         assert host.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
         error = host.answer(request)["error"]
@@ -104,13 +101,13 @@ def test_a_cancelled_answer_keeps_its_text_and_leaves_the_engine_idle(start_host
         assert host.events["turn"][-1]["event"] == {"status": "cancelled", "partial": error["data"]["partial"]}
         kept = host.call("get_messages", session_id=session)["messages"][-1]
         assert (kept["content"], kept["state"]) == (error["data"]["partial"], "cancelled")
-        assert host.call("send_message", message="And now?", session_id=session, max_tokens=4)["content"]
+        assert host.call("send_message", message="And now?", session_id=session, max_tokens=4, **GREEDY)["content"]
 
 
 def test_the_cancel_notification_stops_an_answer_and_the_next_ping_is_answered(start_host: StartHost) -> None:
     with start_host() as host:
         host.call("start_llama_server")
-        request = host.begin("send_message", message="Count to five hundred.", max_tokens=900, channel="turn")
+        request = host.begin("send_message", channel="turn", **LONG)
         host.event("turn", "token")
         host.notify("$/cancel", id=request)
         assert host.answer(request)["error"]["data"]["name"] == "CANCELLED"
@@ -128,7 +125,7 @@ def test_a_prompt_longer_than_the_context_is_refused_and_leaves_no_trace(start_h
         assert error["data"]["input_length"] > 3000
         assert host.statuses("turn")[-1] == "error"
         assert len(host.call("get_messages", session_id=session)["messages"]) == 2
-        assert host.call("send_message", message="Still there?", session_id=session, max_tokens=4)["content"]
+        assert host.call("send_message", message="Still there?", session_id=session, max_tokens=4, **GREEDY)["content"]
 
 
 def test_the_oldest_messages_are_left_out_on_request_and_counted(start_host: StartHost) -> None:
@@ -230,7 +227,7 @@ def test_a_second_channel_follows_a_running_answer_from_where_the_host_was(start
     session = new_session()
     with start_host() as host:
         host.call("start_llama_server")
-        request = host.begin("send_message", message="Tell a story.", session_id=session, max_tokens=60, channel="one")
+        request = host.begin("send_message", session_id=session, channel="one", **(LONG | {"max_tokens": 60}))
         host.event("one", "token", at_least=5)
         seen = host.events["one"][5]["seq"]
         resumed = host.begin("resume_session", session_id=session, after_seq=seen, channel="two")
@@ -244,7 +241,7 @@ def test_a_second_channel_follows_a_running_answer_from_where_the_host_was(start
 def test_nothing_is_left_after_stdin_is_closed_even_in_the_middle_of_an_answer(start_host: StartHost) -> None:
     with start_host() as host:
         server = host.call("start_llama_server")
-        host.begin("send_message", message="Count to a thousand.", max_tokens=900, channel="turn")
+        host.begin("send_message", channel="turn", **LONG)
         host.event("turn", "token")
         assert host.close() == 0
         assert not psutil.pid_exists(server["pid"])
@@ -254,9 +251,7 @@ def test_an_engine_that_is_killed_while_it_answers_ends_the_answer_with_its_caus
     session = new_session()
     with start_host() as host:
         server = host.call("start_llama_server")
-        request = host.begin(
-            "send_message", message="Count to a thousand.", session_id=session, max_tokens=900, channel="turn"
-        )
+        request = host.begin("send_message", session_id=session, channel="turn", **LONG)
         host.event("turn", "token", at_least=3)
         psutil.Process(server["pid"]).kill()
         error = host.answer(request)["error"]
@@ -268,7 +263,7 @@ def test_an_engine_that_is_killed_while_it_answers_ends_the_answer_with_its_caus
         assert (kept["state"], kept["content"]) == ("error", error["data"]["partial"])
         assert host.fail("send_message", message="Hello?", session_id=session)["data"]["name"] == "SERVER_NOT_RUNNING"
         host.call("start_llama_server")
-        assert host.call("send_message", message="Hello?", session_id=session, max_tokens=4)["content"]
+        assert host.call("send_message", message="Hello?", session_id=session, max_tokens=4, **GREEDY)["content"]
 
 
 def test_the_engine_is_reachable_past_the_sidecar_only_with_its_key(start_host: StartHost) -> None:
