@@ -22,6 +22,8 @@ ASK_FOR_MODELS = (
     "from sidecar.host.paths import DataDir, default_data_dir; "
     "data = DataDir(default_data_dir()); data.create(); print(data.models)"
 )
+# One worker a CPU; a file's tests stay together, since they share what their module's fixtures start.
+SIDE_BY_SIDE = ("-n", "logical", "--dist", "loadfile")
 IN_THE_TREE = (
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
@@ -66,7 +68,7 @@ def run(_: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     environment = _environment(develop=True)
     model = {"LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment))}
-    return processes.call([environment.python, "-m", "pytest", *arguments], environ=model, quiet=False)
+    return processes.call([environment.python, "-m", "pytest", *SIDE_BY_SIDE, *arguments], environ=model, quiet=False)
 
 
 def build_llama_cpp(_: Sequence[str]) -> int:

@@ -82,7 +82,11 @@ def _envelopes(contract: Contract, results: dict[str, Schema]) -> dict[str, Sche
                 "params": _object(
                     {
                         "channel": {"type": "string", "minLength": 1, "maxLength": 200},
-                        "seq": {"type": "integer", "minimum": 1, "description": "Counts up without gaps, from 1; from `after_seq` + 1 on a channel of resume_session."},
+                        "seq": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "description": "Counts up without gaps, from 1; after resume_session from `after_seq` + 1.",
+                        },
                         "event": {"anyOf": events},
                     }
                 ),

@@ -1,36 +1,85 @@
-"""`llama-sidecar call METHOD [json]`: any method, its events and its result as JSON lines."""
+"""`llama-sidecar call METHOD [json]`: any method, its events and its result as JSON."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from typing import Any
 
 import orjson
 
-from sidecar.cli.host import started
+from sidecar.cli.host import connected
+from sidecar.cli.wording import from_terminal
 from sidecar.contract import METHODS
-from sidecar.contract.errors import InvalidParams
+from sidecar.contract.errors import InvalidParams, MethodNotFound, ServerNotRunning, SidecarError
 
-INDENT = orjson.OPT_INDENT_2
+FAILED = 1
 
 
 async def call(options: argparse.Namespace) -> int:
     """Call one method; its result goes to stdout, its events to stderr, one a line."""
-    text = sys.stdin.read() if options.params == "-" else options.params
     try:
-        params: dict[str, Any] = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidParams(f"The parameters are not JSON: {error}.", hint="Give an object, such as '{}'.") from None
+        return await _call(options)
+    except SidecarError as error:
+        _tell(error, started=options.start)
+        return FAILED
+
+
+async def _call(options: argparse.Namespace) -> int:
     method = METHODS.get(options.method)
-    async with started(options) as (client, _):
-        on_event = _show_event if method is not None and method.streams else None
-        result = await client.call(options.method, params, on_event=on_event)
-        sys.stdout.buffer.write(orjson.dumps(result, option=INDENT) + b"\n")
+    if method is None:
+        raise MethodNotFound(f'There is no method "{options.method}".', hint=_near(options.method))
+    params = _params(options.params)
+    async with connected(options) as client:
+        if options.start:
+            await client.start_llama_server()
+        result = await client.call(method.name, params, on_event=_show_event if method.streams else None)
+        sys.stdout.buffer.write(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
         sys.stdout.flush()
+        if method.name == "subscribe":  # it is for what comes after the answer
+            await client.wait_closed()
     return 0
+
+
+def _params(text: str) -> dict[str, Any]:
+    if text == "-":
+        if sys.stdin is None:
+            raise InvalidParams("There is no stdin to read the parameters from.", hint="Give them as an argument.")
+        given = sys.stdin.buffer.read()
+    else:
+        given = from_terminal(text).encode()
+    hint = "Give one JSON object, in single quotes for the shell, such as '{\"limit\": 5}'."
+    try:
+        params = orjson.loads(given)
+    except orjson.JSONDecodeError as error:
+        raise InvalidParams(f"The parameters are not JSON: {error}.", hint=hint) from None
+    if not isinstance(params, dict):
+        raise InvalidParams("The parameters are not a JSON object.", hint=hint)
+    return params
+
+
+def _near(name: str) -> str:
+    close = difflib.get_close_matches(name, METHODS, n=1)
+    meant = f"Did you mean {close[0]}? " if close else ""
+    return f"{meant}llama-sidecar call rpc.discover has all methods."
 
 
 def _show_event(event: Any) -> None:
     sys.stderr.buffer.write(orjson.dumps(event) + b"\n")
     sys.stderr.flush()
+
+
+def _tell(error: SidecarError, *, started: bool) -> None:
+    """An error for somebody who writes a host: its own words, its name, and all that came with it."""
+    hint = error.hint
+    if isinstance(error, ServerNotRunning) and not started:
+        hint = "Each call has a sidecar of its own: with --start it starts an engine first."
+    print(f"error: {error.message} ({error.name})", file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)
+    for name, value in error.data.items():
+        if isinstance(value, list):
+            print(f"  {name}:", *(f"  | {line}" for line in value), sep="\n", file=sys.stderr)
+        elif value is not None:
+            print(f"  {name}: {value}", file=sys.stderr)

@@ -6,75 +6,109 @@ Owns the loop of question and answer. It is a host like any other: everything go
 from __future__ import annotations
 
 import argparse
-import asyncio
+import shlex
 import sys
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
 
-from sidecar.cli import screen
-from sidecar.cli.host import started
-from sidecar.cli.slash import Conversation, Quit, run_slash
-from sidecar.client import SidecarClient
-from sidecar.contract.errors import Cancelled, SidecarError
-from sidecar.contract.servers import ServerInfo
+from sidecar.cli import screen, tables
+from sidecar.cli.conversation import Conversation, start_settings
+from sidecar.cli.host import introduced
+from sidecar.cli.interrupts import Interruptible
+from sidecar.cli.prompt import Prompt
+from sidecar.cli.slash import COMMANDS, Quit, run_slash, show_resumed
+from sidecar.cli.wording import from_terminal
+from sidecar.contract.errors import SidecarError
+from sidecar.host.paths import default_data_dir
 
 DEMO_MESSAGE = "In two sentences: what is a llama, and why do people like them?"
 DEMO_TOKENS = 96
 """Enough for two sentences; a small model may not know when to stop."""
 
-GREETING = "Type a message, /help for commands. Ctrl-C stops an answer, Ctrl-D quits."
+GREETING = "/help lists commands. Ctrl-C stops an answer, Ctrl-D ends the chat."
+
+INTERRUPTED = 130
 
 
 def chat(options: argparse.Namespace) -> int:
     """Chat until the person has enough; returns the exit code."""
-    # Coroutines run only while there is something to wait for; in between the terminal is Python's plain `input`,
-    # which a Ctrl-C interrupts. While they run, asyncio turns a Ctrl-C into a cancellation.
-    with asyncio.Runner() as runner:
+    on_terminal = sys.stdin is not None and sys.stdin.isatty()
+    message = _one_message(options, on_terminal=on_terminal)
+    if not message.strip() and not on_terminal:
+        print("error: There is no message.", file=sys.stderr)
+        print("  Give one as an argument or on stdin, or start the chat in a terminal.", file=sys.stderr)
+        return 2
+    with Interruptible() as loop:
         stack = AsyncExitStack()
         try:
-            client, _ = runner.run(stack.enter_async_context(started(options)))
-            server = runner.run(_start(client, options))
-            conversation = Conversation(client, options.session)
-            if options.system:
-                runner.run(conversation.set_system(options.system))
-            if options.demo:
-                return runner.run(_once(conversation, DEMO_MESSAGE, max_tokens=DEMO_TOKENS))
-            message = options.message or ("" if sys.stdin.isatty() else sys.stdin.read())
+            conversation = loop.run(_begin(stack, options))
             if message.strip():
-                return runner.run(_once(conversation, message))
-            if not sys.stdin.isatty():
-                screen.status.print("Nothing was said: give a message, or use a terminal.")
-                return 1
-            return _talk(runner, conversation, server)
+                return loop.run(_once(conversation, message, options))
+            return _talk(loop, conversation, options)
+        except KeyboardInterrupt:  # while the model was loading
+            screen.say("Stopped.", style="dim")
+            return INTERRUPTED
         finally:
-            runner.run(stack.aclose())
+            loop.finish(stack.aclose())
 
 
-def _talk(runner: asyncio.Runner, conversation: Conversation, server: ServerInfo) -> int:
-    try:
-        import readline  # noqa: F401 - gives `input` line editing, where the system has it
-    except ImportError:  # Windows' console edits lines itself
-        screen.status.print()
-    screen.status.print(f"[bold]{screen.headline(server)}[/]")
-    screen.status.print(f"[dim]{GREETING}[/]")
+def _one_message(options: argparse.Namespace, *, on_terminal: bool) -> str:
+    """The message to send, where it is only one; empty where a person is to type them."""
+    if options.demo:
+        return DEMO_MESSAGE
+    if options.message:
+        return from_terminal(options.message)
+    if on_terminal or sys.stdin is None:
+        return ""
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
+
+
+async def _begin(stack: AsyncExitStack, options: argparse.Namespace) -> Conversation:
+    """A sidecar, the session and a running engine."""
+    client, hello = await stack.enter_async_context(introduced(options))
+    screen.notices(hello.notices)
+    conversation = Conversation(client, start=start_settings(options))
+    session = await conversation.go_to(from_terminal(options.session)) if options.session else None
+    if options.system is not None:
+        await conversation.set_system(from_terminal(options.system))
+    await conversation.start()
+    if session is not None:
+        await show_resumed(conversation, session)
+    return conversation
+
+
+async def _once(conversation: Conversation, message: str, options: argparse.Namespace) -> int:
+    """Send one message and print the answer."""
+    if options.demo:
+        screen.say()
+        screen.say("> ", message)
+    finished = await conversation.say(message, max_tokens=DEMO_TOKENS if options.demo else None)
+    if not options.demo:
+        _say_how_to_go_on(conversation, options)
+    return 0 if finished else INTERRUPTED
+
+
+def _talk(loop: Interruptible, conversation: Conversation, options: argparse.Namespace) -> int:
+    """Ask for lines until there are no more."""
+    prompt = Prompt([command.name for command in COMMANDS])
+    screen.say(GREETING, style="dim")
     while True:
         try:
-            line = input("\n> ").strip()
+            line = prompt.ask()
         except EOFError:
-            screen.status.print()
-            return 0
+            screen.say()
+            break
         except KeyboardInterrupt:
-            screen.status.print("[dim]Ctrl-D or /quit ends the chat.[/]")
-            continue
-        if not line:
+            screen.say()
+            screen.say("Ctrl-D or /quit ends the chat.", style="dim")
             continue
         try:
-            runner.run(_answer(conversation, line))
+            loop.run(_answer(conversation, line))
         except Quit:
-            return 0
+            break
         except KeyboardInterrupt:
-            screen.status.print("[dim]stopped[/]")
+            screen.say("Stopped.", style="dim")
+    _say_how_to_go_on(conversation, options)
+    return 0
 
 
 async def _answer(conversation: Conversation, line: str) -> None:
@@ -82,68 +116,16 @@ async def _answer(conversation: Conversation, line: str) -> None:
     try:
         if line.startswith("/"):
             await run_slash(conversation, line)
-        else:
-            await _say(conversation, line)
+        elif line.strip():
+            await conversation.say(line.strip())
     except SidecarError as error:
         screen.problem(error)
 
 
-async def _once(conversation: Conversation, message: str, *, max_tokens: int | None = None) -> int:
-    """Send one message and print the answer."""
-    screen.status.print(f"[bold]> {message.strip()}[/]", markup=True)
-    try:
-        finished = await _say(conversation, message, max_tokens=max_tokens)
-    except SidecarError as error:
-        screen.problem(error)
-        return 1
-    return 0 if finished else 130
-
-
-async def _say(conversation: Conversation, message: str, *, max_tokens: int | None = None) -> bool:
-    """Send a message; False if a Ctrl-C stopped the answer."""
-    printer = screen.AnswerPrinter()
-    try:
-        result = await _until_interrupted(
-            conversation.client.send_message(
-                message=message,
-                session_id=conversation.session_id,
-                system=conversation.take_system(),
-                max_tokens=max_tokens,
-                on_event=printer.show,
-            ),
-            conversation,
-        )
-    except Cancelled:
-        result = None
-    sys.stdout.write("\n")
-    sys.stdout.flush()
-    if result is None:
-        screen.status.print("[dim]stopped; what was said so far is kept[/]")
-        return False
-    screen.status.print(f"[dim]{screen.figures(result)}[/]")
-    return True
-
-
-async def _until_interrupted(answer: Coroutine[Any, Any, Any], conversation: Conversation) -> Any:
-    """Wait for an answer; a Ctrl-C stops it at the engine and the program goes on."""
-    turn = asyncio.ensure_future(answer)
-    try:
-        return await asyncio.shield(turn)
-    except asyncio.CancelledError:
-        if (task := asyncio.current_task()) is not None:
-            task.uncancel()
-        await conversation.client.cancel_message(session_id=conversation.session_id)
-        return await turn
-
-
-async def _start(client: SidecarClient, options: argparse.Namespace) -> ServerInfo:
-    with screen.LoadProgress() as progress:
-        is_path = bool(options.model) and options.model.endswith(".gguf")
-        return await client.start_llama_server(
-            model=None if is_path else options.model,
-            model_path=options.model if is_path else None,
-            engine=options.engine,
-            llama_cpp_path=options.llama_cpp,
-            ctx_size=options.ctx_size,
-            on_event=progress.show,
-        )
+def _say_how_to_go_on(conversation: Conversation, options: argparse.Namespace) -> None:
+    if not conversation.used:
+        return
+    words = ["llama-sidecar", "chat", "--session", conversation.session_id[: tables.SHORT_ID]]
+    if options.data_dir != default_data_dir():
+        words += ["--data-dir", str(options.data_dir)]
+    screen.say("To go on: ", shlex.join(words), style="dim")

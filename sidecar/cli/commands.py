@@ -4,39 +4,62 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
+import os
 import sys
 
+from sidecar.cli import wording
 from sidecar.client import ConnectionClosed
 from sidecar.contract.errors import SidecarError
 
 FAILED = 1
 NEEDS_EXTRA = 2
+INTERRUPTED = 130
+"""What a shell says of a program that Ctrl-C has ended."""
+
+READER_GONE = 141
+"""What a shell says of a program that wrote into a pipe nobody reads, as in `… | head`."""
 
 
 def run_command(options: argparse.Namespace) -> int:
     """Carry out a command; returns the exit code. What went wrong is told on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a model says what no old locale can show: better "?" than an end
+            stream.reconfigure(errors="replace")
     try:
-        if options.command == "call":
-            from sidecar.cli.call import call
-
-            return asyncio.run(call(options))
-        if options.command == "doctor":
-            from sidecar.cli.doctor import doctor
-
-            return asyncio.run(doctor(options))
-        from sidecar.cli.chat import chat
-
-        return chat(options)
+        return _carry_out(options)
     except ModuleNotFoundError as error:
         if error.name != "rich":
             raise
-        print("This needs the terminal extra: pip install 'llama-sidecar[cli]'.", file=sys.stderr)
-        return NEEDS_EXTRA
+        told = ["error: This needs the terminal extra.", "  Install it with: pip install 'llama-sidecar[cli]'"]
+        return _fail(told, NEEDS_EXTRA)
     except SidecarError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
-        return FAILED
+        return _fail(wording.lines_of(error))
     except ConnectionClosed as error:
-        print(f"The connection broke: {error}. Its log may say why: see --log-level debug.", file=sys.stderr)
-        return FAILED
+        return _fail(wording.broken(error))
+    except BrokenPipeError:
+        # Python flushes stdout once more at the end, and would complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+
+
+def _carry_out(options: argparse.Namespace) -> int:
+    if options.command == "call":
+        from sidecar.cli.call import call
+
+        return asyncio.run(call(options))
+    if options.command == "doctor":
+        from sidecar.cli.doctor import doctor
+
+        return asyncio.run(doctor(options))
+    from sidecar.cli.chat import chat
+
+    return chat(options)
+
+
+def _fail(lines: list[str], exit_code: int = FAILED) -> int:
+    for line in lines:
+        print(line, file=sys.stderr)
+    return exit_code

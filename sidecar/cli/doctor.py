@@ -1,75 +1,144 @@
-"""`llama-sidecar doctor`: what was found, what will be used, and what to do where something is missing."""
+"""`llama-sidecar doctor`: what was found, what will be used, and what to do where something is missing.
+
+It asks a sidecar, as every host does, so what it says is what a start will do.
+"""
 
 from __future__ import annotations
 
 import argparse
+import platform
+from collections.abc import Iterable
 
-from rich.markup import escape
-
-from sidecar.cli import screen
-from sidecar.cli.host import started
+from sidecar.cli import screen, tables
+from sidecar.cli.host import introduced
+from sidecar.cli.wording import hint_of
 from sidecar.client import SidecarClient
+from sidecar.contract.engines import EngineInfo
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import InitializeResult
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.servers import EngineInfo
+from sidecar.contract.servers import CommandPreview
 
-GOOD, BAD = "[green]✓[/]", "[red]✗[/]"
 HEALTHY, UNHEALTHY = 0, 1
+
+GOOD, BAD, ABSENT = ("✓ ", "green"), ("✗ ", "red"), ("· ", "dim")
+
+STARTER = "in a source checkout, make setup fetches a small one (98 MB)"
 
 
 async def doctor(options: argparse.Namespace) -> int:
     """Look at this machine as a start would; exit code 1 where nothing could be started."""
+    examination = Examination()
     try:
-        async with started(options) as (client, hello):
-            return await _examine(client, hello)
-    except SidecarError as error:
-        screen.status.print(f"{BAD} {error.message}")
-        screen.status.print(f"  {error.hint}")
+        async with introduced(options) as (client, hello):
+            return await examination.of(client, hello)
+    except SidecarError as error:  # nothing can be examined, such as a data folder that somebody else uses
+        examination.problem(error)
         return UNHEALTHY
 
 
-async def _examine(client: SidecarClient, hello: InitializeResult) -> int:
-    say = screen.status.print
-    say(f"[bold]llama-sidecar {hello.server.version}[/] · contract {hello.contract_version}")
-    say(f"{GOOD} Data folder: {hello.data_dir}")
-    for notice in hello.notices:
-        say(f"{BAD} {notice.message}\n  {notice.hint}")
-    say("\n[bold]Engines[/]")
-    engines = await client.list_engines()
-    for engine in engines:
-        say(f"{GOOD if engine.available else '[dim]·[/]'} {_engine_line(engine)}")
-    say("\n[bold]Models[/]")
-    models = await client.list_models()
-    if models:
-        say(screen.models_table(models))
-    say("\n[bold]Machine[/]")
-    say(screen.resources_table(await client.get_resources()))
-    say("\n[bold]What a start would use[/]")
-    return await _what_would_start(client, engines, models)
+class Examination:
+    """The report, on stdout, part by part."""
+
+    def __init__(self) -> None:
+        self._out = screen.console(stderr=False)
+
+    async def of(self, client: SidecarClient, hello: InitializeResult) -> int:
+        """Examine a sidecar's machine; returns the exit code."""
+        system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+        self._say((f"llama-sidecar {hello.server.version}", "bold"), f" · contract {hello.contract_version} · {system}")
+        self._say(GOOD, f"Data folder: {hello.data_dir}")
+        screen.notices(hello.notices, to=self._out)
+        self._title("Engines")
+        engines = await client.list_engines()
+        for engine in engines:
+            self._engine(engine)
+        self._title("Models")
+        models = await client.list_models()
+        for model in models:
+            self._model(model)
+        if not models:
+            self._say(BAD, "There is none.")
+        self._title("Machine")
+        screen.show(tables.machine_table(await client.get_resources(), with_load=False), to=self._out)
+        self._title("What a start would use")
+        return await self._start(client, hello, engines, models)
+
+    def problem(self, error: SidecarError) -> None:
+        """What stands in the way of everything else."""
+        self._say(BAD, error.message)
+        if hint := hint_of(error):
+            self._below(hint)
+
+    def _engine(self, engine: EngineInfo) -> None:
+        if engine.available:
+            version = f" {engine.version}" if engine.version else ""
+            self._say(GOOD, (engine.engine, "bold"), version, (f" · {engine.path}", "dim"))
+            return
+        # One that the config names and that is not there is a mistake; the others nobody has asked for.
+        wanted = engine.origin == "config"
+        self._say(BAD if wanted else ABSENT, (engine.engine, "bold"))
+        self._below(engine.message, style="" if wanted else "dim")
+
+    def _model(self, model: ModelInfo) -> None:
+        self._say(GOOD if model.valid else BAD, (model.name, "bold"))
+        if model.valid:
+            self._below(tables.model_figures(model), style="dim")
+        else:
+            self._below(f"It can not be used: {model.problem}")
+        self._below(model.path, style="dim")
+
+    async def _start(
+        self, client: SidecarClient, hello: InitializeResult, engines: list[EngineInfo], models: list[ModelInfo]
+    ) -> int:
+        if not any(engine.available for engine in engines):
+            self._say(BAD, "Nothing: there is no engine.")
+            self._below("Install one with: pip install 'llama-sidecar[embedded]'")
+            self._below("Or name the folder of a llama.cpp build: engines.llama_cpp_path in the config.")
+            return UNHEALTHY
+        if not models:
+            self._say(BAD, "Nothing: there is no model.")
+            self._below(f"Put a GGUF file into {hello.data_dir}/models; {STARTER}.")
+            return UNHEALTHY
+        try:
+            preview = await client.preview_command()
+        except SidecarError as error:
+            self.problem(error)
+            return UNHEALTHY
+        engine = await _same(client, preview, "engine", (e.engine for e in engines if e.available))
+        model = await _same(client, preview, "model", (m.name for m in models if m.valid))
+        settings = await client.get_llama_config()
+        layers = "as many layers as fit" if settings.n_gpu_layers < 0 else f"{settings.n_gpu_layers} layers"
+        rows = [
+            ("Engine", engine or "?"),
+            ("Model", model or "?"),
+            ("Context", f"{settings.ctx_size} tokens" if settings.ctx_size else "all that the model was trained for"),
+            ("Answers", f"up to {settings.parallel} at a time"),
+            ("On the GPU", layers),
+        ]
+        screen.show(tables.pairs(rows), to=self._out)
+        self._say()
+        self._say(GOOD, "Ready. llama-sidecar chat starts it.")
+        return HEALTHY
+
+    def _title(self, text: str) -> None:
+        self._say()
+        self._say(text, style="bold")
+
+    def _below(self, text: str, style: str = "") -> None:
+        screen.say_below(text, style=style, to=self._out)
+
+    def _say(self, *parts: screen.Part, style: str = "") -> None:
+        screen.say(*parts, style=style, to=self._out)
 
 
-def _engine_line(engine: EngineInfo) -> str:
-    if not engine.available:
-        return f"{engine.engine}: {engine.message}"
-    version = f" {engine.version}" if engine.version else ""
-    return f"{engine.engine}{version} ({engine.path})"
-
-
-async def _what_would_start(client: SidecarClient, engines: list[EngineInfo], models: list[ModelInfo]) -> int:
-    say = screen.status.print
-    if not any(engine.available for engine in engines):
-        say(f"{BAD} Nothing: there is no engine.")
-        say("  pip install 'llama-sidecar[embedded]', or set engines.llama_cpp_path in the config.")
-        return UNHEALTHY
-    if not models:
-        say(f"{BAD} Nothing: there is no model.")
-        say("  Put a GGUF file into the models folder of the data folder, or run make setup for the starter model.")
-        return UNHEALTHY
-    try:
-        preview = await client.preview_command()
-    except SidecarError as error:
-        say(f"{BAD} {error.message}\n  {error.hint}")
-        return UNHEALTHY
-    say(f"{GOOD} {escape(preview.one_liner)}", soft_wrap=True)
-    return HEALTHY
+async def _same(client: SidecarClient, preview: CommandPreview, parameter: str, values: Iterable[str]) -> str | None:
+    """The value that is chosen where none is named: the one that gives the same command."""
+    for value in values:
+        try:
+            named = await client.preview_command(**{parameter: value})  # type: ignore[arg-type]
+        except SidecarError:
+            continue
+        if named.argv == preview.argv:
+            return value
+    return None

@@ -1,68 +1,51 @@
-"""The chat's commands: /help, /config and the others.
-
-Owns the conversation's state on our side: which session it is, and what is to be told with the next message.
-"""
+"""The chat's commands: /help, /config and the others."""
 
 from __future__ import annotations
 
-import uuid
+import asyncio
+import difflib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass
 
-import msgspec
-import orjson
+from rich.text import Text
 
-from sidecar.cli import screen
-from sidecar.client import SidecarClient
-from sidecar.contract.errors import InvalidParams, SessionNotFound
-from sidecar.contract.sessions import SessionConfig
+from sidecar.cli import screen, tables
+from sidecar.cli.conversation import Conversation
+from sidecar.cli.settings import change_settings, show_settings
+from sidecar.contract.errors import InvalidParams
+from sidecar.contract.sessions import Session
 
 LISTED_SESSIONS = 20
+
+LOAD_SECONDS = 0.25
+"""Between two readings of the machine: load is what happened since the one before, and of the first nobody knows."""
+
+SHOWN_LETTERS = 200
+"""Of an earlier message, when a session is gone on with: enough to remember by."""
+
+NO_SYSTEM = "-"
+
+NEVER_A_COMMAND = "To send a message that begins with a slash, put a blank before it."
 
 
 class Quit(Exception):
     """The person has enough."""
 
 
-class Conversation:
-    """A session as the terminal sees it. It exists in the sidecar from its first message on."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its name and others for it, what it takes, what it does."""
 
-    def __init__(self, client: SidecarClient, session_id: str | None) -> None:
-        self.client = client
-        self.session_id = session_id or str(uuid.uuid4())
-        self._system: str | None = None
+    names: str
+    takes: str
+    help: str
+    run: Callable[[Conversation, str], Awaitable[None]]
+    needed: str = ""
+    """What is asked where it takes nothing and can not do without."""
 
-    def take_system(self) -> str | None:
-        """A system prompt to send with the next message, once."""
-        system, self._system = self._system, None
-        return system
-
-    async def set_system(self, text: str) -> None:
-        """Change the system prompt, of the session there is or of the one to come."""
-        try:
-            await self.client.update_session(session_id=self.session_id, system=text)
-        except SessionNotFound:
-            self._system = text
-
-    async def set_config(self, changes: dict[str, Any]) -> SessionConfig:
-        """Change settings of the session, which is made if need be."""
-        try:
-            session = await self.client.get_session(session_id=self.session_id)
-        except SessionNotFound:
-            session = await self.client.create_session(session_id=self.session_id, system=self.take_system())
-        if not changes:
-            return session.config
-        try:
-            config = msgspec.convert(msgspec.structs.asdict(session.config) | changes, SessionConfig)
-        except msgspec.ValidationError as error:
-            raise InvalidParams(f"{error}.", hint="/config alone shows the settings.") from None
-        session = await self.client.update_session(session_id=self.session_id, config=config)
-        return session.config
-
-    def begin_anew(self, session_id: str | None = None) -> None:
-        """Go on in another session, a new one by default."""
-        self.session_id = session_id or str(uuid.uuid4())
-        self._system = None
+    @property
+    def name(self) -> str:
+        return self.names.split()[0]
 
 
 async def run_slash(conversation: Conversation, line: str) -> None:
@@ -72,116 +55,135 @@ async def run_slash(conversation: Conversation, line: str) -> None:
         Quit: it was /quit.
         SidecarError: it could not be done.
     """
-    name, _, rest = line[1:].partition(" ")
-    for names, (_, command) in _COMMANDS.items():
-        if name in names.split():
-            await command(conversation, rest.strip())
-            return
-    screen.status.print(f"There is no command /{name}; /help lists them.")
+    name, _, rest = line[1:].strip().partition(" ")
+    command = next((command for command in COMMANDS if name.lower() in command.names.split()), None)
+    rest = rest.strip()
+    if command is None:
+        raise InvalidParams(f"There is no command /{name}.", hint=_near(name))
+    if rest and not command.takes:
+        raise InvalidParams(f"/{command.name} takes nothing after it.", hint=NEVER_A_COMMAND)
+    if command.needed and not rest:
+        raise InvalidParams(command.needed, hint=f"/{command.name} {command.takes}: {command.help}.")
+    await command.run(conversation, rest)
+
+
+def _near(name: str) -> str:
+    close = difflib.get_close_matches(name.lower(), [command.name for command in COMMANDS], n=1)
+    meant = f"Did you mean /{close[0]}? " if close else ""
+    return f"{meant}/help lists the commands. {NEVER_A_COMMAND}"
 
 
 async def _help(_: Conversation, __: str) -> None:
-    for names, (text, _command) in _COMMANDS.items():
-        screen.status.print(f"  [bold]/{names.split()[0]:<11}[/] {text}", highlight=False)
+    rows = [
+        (Text.assemble((f"/{command.name}", "bold"), f" {command.takes}".rstrip()), command.help)
+        for command in COMMANDS
+    ]
+    screen.show(tables.pairs(rows))
+    screen.say()
+    screen.say("Ctrl-C stops an answer, Ctrl-D ends the chat, Tab completes commands.", style="dim")
 
 
 async def _config(conversation: Conversation, rest: str) -> None:
-    changes: dict[str, Any] = {}
-    for word in rest.split():
-        key, equals, text = word.partition("=")
-        if not equals:
-            hint = "/config temperature=0.2 sets, /config temperature= resets."
-            raise InvalidParams(f"{word} is not key=value.", hint=hint)
-        if "." in key:
-            await _set_in_file(conversation.client, key, _value(text))
-        else:
-            changes[key] = _value(text)
-    config = await conversation.set_config(changes)
-    for key, value in msgspec.structs.asdict(config).items():
-        screen.status.print(f"  {key:<15} {'default' if value is None else value}")
-
-
-async def _set_in_file(client: SidecarClient, key: str, value: Any) -> None:
-    patch: Any = value
-    for name in reversed(key.split(".")):
-        patch = {name: patch}
-    await client.set_config(patch=patch)
-    screen.status.print(f"  {key} is {'reset' if value is None else value} in the config file")
+    if rest:
+        await change_settings(conversation, rest)
+    else:
+        await show_settings(conversation)
 
 
 async def _system(conversation: Conversation, rest: str) -> None:
-    await conversation.set_system(rest)
-    screen.status.print("System prompt set." if rest else "System prompt removed.")
+    if rest == NO_SYSTEM:
+        await conversation.set_system("")
+        screen.say("The system prompt is removed.")
+    elif rest:
+        await conversation.set_system(rest)
+        screen.say("The system prompt is set.")
+    elif system := await conversation.system():
+        screen.say(system)
+        screen.say(f"/system TEXT sets another one, /system {NO_SYSTEM} removes it.", style="dim")
+    else:
+        screen.say("There is no system prompt. /system TEXT sets one.")
 
 
 async def _resources(conversation: Conversation, _: str) -> None:
-    screen.status.print(screen.resources_table(await conversation.client.get_resources()))
+    await conversation.client.get_resources()
+    await asyncio.sleep(LOAD_SECONDS)
+    screen.show(tables.machine_table(await conversation.client.get_resources(), with_load=True))
 
 
 async def _models(conversation: Conversation, _: str) -> None:
-    screen.status.print(screen.models_table(await conversation.client.list_models()))
+    models = await conversation.client.list_models()
+    server = await conversation.server()
+    empty = "There is no model in the library. Put GGUF files into the models folder of the data folder."
+    screen.show(tables.models_list(models, in_use=server.model_path if server else None, empty=empty))
 
 
 async def _switch(conversation: Conversation, rest: str) -> None:
-    if not rest:
-        raise InvalidParams("Which model?", hint="/switch NAME; /models lists the names.")
-    with screen.LoadProgress() as progress:
-        server = await conversation.client.switch_model(model=rest, on_event=progress.show)
-    screen.status.print(f"[bold]{screen.headline(server)}[/]")
+    await conversation.switch(rest)
 
 
 async def _session(conversation: Conversation, rest: str) -> None:
     if rest:
-        await _go_to_session(conversation, rest)
-    try:
-        session = await conversation.client.get_session(session_id=conversation.session_id)
-    except SessionNotFound:
-        screen.status.print(f"{conversation.session_id} (new, nothing said yet)")
-    else:
-        screen.status.print(f"{session.session_id} · {session.title} · {session.message_count} messages")
+        await show_resumed(conversation, await conversation.go_to(rest))
+        return
+    session = await conversation.session()
+    if session is None:
+        screen.show(tables.pairs([("Session", f"{conversation.session_id} (new, nothing said yet)")]))
+        return
+    rows = [
+        ("Session", session.session_id),
+        ("Title", session.title or "(none)"),
+        ("Messages", str(session.message_count)),
+    ]
+    if session.system:
+        rows.append(("System", _shortened(session.system)))
+    screen.show(tables.pairs(rows))
 
 
-async def _go_to_session(conversation: Conversation, start: str) -> None:
-    page = await conversation.client.list_sessions(limit=1000)
-    found = [session for session in page.sessions if session.session_id.startswith(start)]
-    if len(found) != 1:
-        raise SessionNotFound(f"{len(found)} sessions begin with {start}.", hint="/sessions lists them.")
-    conversation.begin_anew(found[0].session_id)
+async def show_resumed(conversation: Conversation, session: Session) -> None:
+    """Say which session is gone on with, and how far it got."""
+    screen.say((session.title or session.session_id, "bold"), (f" · {tables.messages(session.message_count)}", "dim"))
+    page = await conversation.client.get_messages(session_id=session.session_id, limit=2)
+    for message in page.messages:
+        mark = "  > " if message.role == "user" else "    "
+        screen.say(mark, _shortened(message.content), style="dim")
 
 
 async def _sessions(conversation: Conversation, rest: str) -> None:
     page = await conversation.client.list_sessions(query=rest or None, limit=LISTED_SESSIONS)
-    screen.status.print(screen.sessions_table(page.sessions))
+    if not page.sessions:
+        screen.say(f'No session has "{rest}" in its title.' if rest else "There is no session yet.")
+        return
+    screen.show(tables.sessions_table(page.sessions, current=conversation.session_id))
+    if page.next_cursor:
+        screen.say("There are older ones: /sessions TEXT finds those with TEXT in the title.", style="dim")
+    screen.say("/session and the first letters of an id goes to that one.", style="dim")
 
 
 async def _new(conversation: Conversation, _: str) -> None:
     conversation.begin_anew()
-    screen.status.print("A new session begins with your next message.")
+    screen.say("A new session begins with your next message.")
 
 
 async def _quit(_: Conversation, __: str) -> None:
     raise Quit
 
 
-def _value(text: str) -> Any:
-    """A value as typed: JSON where it is some, else text; nothing resets."""
-    if not text:
-        return None
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN_LETTERS else f"{flat[: SHOWN_LETTERS - 1]}…"
 
 
-_COMMANDS: dict[str, tuple[str, Callable[[Conversation, str], Awaitable[None]]]] = {
-    "config": ("show the session's settings; k=v changes one, section.key=v changes the config file", _config),
-    "system": ("set the system prompt; alone removes it", _system),
-    "models": ("list the models in the library", _models),
-    "switch": ("load another model and go on", _switch),
-    "resources": ("processor, memory, GPUs and what each server uses of them", _resources),
-    "session": ("which session this is; with the start of an id: go to that one", _session),
-    "sessions": ("list the last sessions; with a text: those with it in the title", _sessions),
-    "new": ("begin a new session", _new),
-    "help ?": ("this list", _help),
-    "quit exit q": ("end the chat", _quit),
-}
+COMMANDS = (
+    Command("help ?", "", "this list", _help),
+    Command("new", "", "begin a new session", _new),
+    Command("session", "[ID]", "which session this is; with the first letters of an id: go to that one", _session),
+    Command("sessions", "[TEXT]", "the last sessions, or those with TEXT in the title", _sessions),
+    Command("system", "[TEXT]", f"show or set the system prompt; {NO_SYSTEM} removes it", _system),
+    Command("config", "[KEY=VALUE …]", "show or change settings; KEY= resets one", _config),
+    Command("models", "", "the models there are", _models),
+    Command(
+        "switch", "MODEL", "load another model, by a name that /models lists or by path", _switch, needed="Which model?"
+    ),
+    Command("resources", "", "processor, memory, GPUs and what the engine uses of them", _resources),
+    Command("quit exit q", "", "end the chat", _quit),
+)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
-
-import orjson
 
 from sidecar.storage.database import Database
 
@@ -20,11 +19,11 @@ class Facts:
         row = await self._database.run(
             lambda db: db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         )
-        return orjson.loads(row[0]) if row else None
+        return json.loads(row[0]) if row else None
 
     async def set(self, name: str, value: Any) -> None:
         """Remember a value."""
-        text = orjson.dumps(value).decode()
+        text = json.dumps(value)  # not orjson, which refuses a path that is not UTF-8
         await self._database.run(
             lambda db: db.execute(
                 "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)

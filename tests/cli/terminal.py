@@ -19,7 +19,29 @@ from pathlib import Path
 BOUND_SECONDS = 60.0
 """Longest wait for anything; a test that needs it is broken."""
 
+PROMPT = "\n> "
+
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
+_PIECES = re.compile(_ESCAPES.pattern + "|[^\x07]", re.DOTALL)
+
+
+def _plain(raw: str) -> str:
+    plain = _ESCAPES.sub("", raw).replace("\r\n", "\n")
+    return "\n".join(line.rpartition("\r")[2] or line.strip("\r") for line in plain.split("\n"))
+
+
+def run(
+    data_dir: Path, *arguments: str | bytes, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """`llama-sidecar` as a script runs it, with pipes, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "sidecar", "--data-dir", str(data_dir), *arguments],
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **(env or {})},
+        timeout=BOUND_SECONDS,
+        check=False,
+    )
 
 
 class Terminal:
@@ -48,13 +70,38 @@ class Terminal:
         )
         os.close(slave)
         self.raw = ""
+        self._whole_lines = ""
+        self._plain_until = 0
         self._seen = 0
 
     @property
     def text(self) -> str:
         """Everything shown so far, as plain lines."""
-        plain = _ESCAPES.sub("", self.raw).replace("\r\n", "\n")
-        return "\n".join(line.rpartition("\r")[2] or line.strip("\r") for line in plain.split("\n"))
+        return self._whole_lines + _plain(self.raw[self._plain_until :])
+
+    @property
+    def screen(self) -> str:
+        """What a person sees in the end: without what was erased or written over, without blanks at ends of lines."""
+        lines: list[list[str]] = [[]]
+        row = column = 0
+        for piece in _PIECES.findall(self.raw):
+            if piece == "\n":
+                row += 1
+                lines += [[]] if row == len(lines) else []
+            elif piece == "\r":
+                column = 0
+            elif piece == "\b":
+                column = max(0, column - 1)
+            elif piece[0] != "\x1b":
+                line = lines[row]
+                line += " " * (column + 1 - len(line))
+                line[column] = piece
+                column += 1
+            elif piece.endswith("A"):
+                row = max(0, row - int(piece[2:-1] or 1))
+            elif piece.endswith("K"):
+                del lines[row][0 if piece == "\x1b[2K" else column :]
+        return "\n".join("".join(line).rstrip() for line in lines)
 
     def __enter__(self) -> Terminal:
         return self
@@ -68,8 +115,19 @@ class Terminal:
 
     def enter(self, line: str) -> None:
         """Type a line, once the program asks for one."""
-        self.until("\n> ")
+        self.until(PROMPT)
         self.press(f"{line}\n")
+
+    def ask(self, line: str) -> str:
+        """Type a line and wait until the program asks for the next one; returns what was shown meanwhile."""
+        self.enter(line)
+        return self.asked().partition("\n")[2]
+
+    def asked(self) -> str:
+        """Wait until the program asks for a line; returns what was shown before."""
+        shown = self.until(PROMPT)
+        self._seen -= len(PROMPT)
+        return shown.removesuffix(PROMPT)
 
     def until(self, wanted: str) -> str:
         """Wait until a text is shown after what was waited for before; returns what was shown up to it."""
@@ -112,4 +170,8 @@ class Terminal:
         except OSError:  # Linux: the other end is closed
             return False
         self.raw += data.decode(errors="replace")
+        end = self.raw.rfind("\n") + 1
+        if end > self._plain_until:  # not all of it again and again: a chat that many tests share shows a lot
+            self._whole_lines += _plain(self.raw[self._plain_until : end])
+            self._plain_until = end
         return bool(data)

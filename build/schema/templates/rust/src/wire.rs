@@ -215,7 +215,7 @@ pub enum ChannelMethod {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelEvent {
     pub channel: String,
-    /// Counts up without gaps, from 1; from `after_seq` + 1 on a channel of resume_session.
+    /// Counts up without gaps, from 1; after resume_session from `after_seq` + 1.
     pub seq: u64,
     pub event: Value,
 }

@@ -1,0 +1,108 @@
+"""An answer on the terminal, as it streams.
+
+Owns what stands where: the answer alone on stdout; thinking, tool calls, progress and figures on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+from rich.status import Status
+
+from sidecar.cli import screen
+from sidecar.contract.chat import TurnPrefill, TurnQueued, TurnReasoning, TurnResult, TurnToken, TurnToolCall
+
+_FORBIDDEN = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)])
+"""Control characters but for tab and LF: a model must not be able to move the cursor or rename the window."""
+
+
+class AnswerPrinter:
+    """Prints the events of a turn; a context manager, which leaves the cursor at the start of a line."""
+
+    def __init__(self) -> None:
+        self._raw = not sys.stdout.isatty()
+        self._wait: Status | None = None
+        self._thinking = False
+        self._mid_line = False
+        self.said = False
+        """Whether anything of the answer was printed, thoughts included."""
+
+    def __enter__(self) -> Self:
+        if screen.status.is_terminal:
+            self._wait = Status("Waiting for the model", console=screen.status, spinner_style="dim")
+            self._wait.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._stop_waiting()
+        self._end_thinking()
+        if self._mid_line:
+            self._write("\n")
+
+    def show(self, event: Any) -> None:
+        """Take in an event of a turn."""
+        match event:
+            case TurnQueued(position=position) if position:
+                self._wait_for(f"Waiting for {position} other answer{'s' if position > 1 else ''}")
+            case TurnPrefill(processed=processed, total=total) if total:
+                self._wait_for(f"Reading: {processed} of {total} tokens")
+            case TurnReasoning(reasoning=reasoning):
+                self._think(reasoning)
+            case TurnToken(chunk=chunk):
+                self._stop_waiting()
+                self._end_thinking()
+                self._write(chunk if self._raw else chunk.translate(_FORBIDDEN))
+            case TurnToolCall(tool_call=call):
+                self._stop_waiting()
+                screen.say(f"→ {call.function.name}({call.function.arguments})", style="cyan")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self.said = True
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            self._mid_line = not text.endswith("\n")
+
+    def _think(self, text: str) -> None:
+        self._stop_waiting()
+        if not self._thinking:
+            screen.say("Thinking:", style="dim")
+            self._thinking = self.said = True
+        screen.status.out(text.translate(_FORBIDDEN), style="dim italic", end="", highlight=False)
+
+    def _end_thinking(self) -> None:
+        if self._thinking:
+            screen.status.out("\n")
+            self._thinking = False
+
+    def _wait_for(self, words: str) -> None:
+        if self._wait is not None:
+            self._wait.update(words)
+
+    def _stop_waiting(self) -> None:
+        if self._wait is not None:
+            self._wait.stop()
+            self._wait = None
+
+
+def figures(result: TurnResult) -> str:
+    """An answer's figures in a line."""
+    timings, context = result.timings, result.context
+    parts = [f"{result.usage.completion_tokens} tokens"]
+    rate = timings.predicted_per_second
+    if rate is None and timings.ttft_ms is not None and timings.total_ms > timings.ttft_ms:
+        rate = (result.usage.completion_tokens - 1) / (timings.total_ms - timings.ttft_ms) * 1e3
+    if rate is not None:
+        parts.append(f"{rate:.1f} tokens/s")
+    if timings.ttft_ms is not None:
+        parts.append(f"first after {timings.ttft_ms:.0f} ms")
+    parts.append(f"context {context.used} of {context.max_context}")
+    if context.dropped_messages:
+        parts.append(f"{context.dropped_messages} older messages left out")
+    if result.finish_reason == "length":
+        parts.append("cut at the length limit")
+    return " · ".join(parts)
