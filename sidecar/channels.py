@@ -157,7 +157,7 @@ class EventLog:
         return bool(self._entries) and self.last_seq > self._read_seq
 
     def _wake(self) -> None:
-        for wake in self._followers:
+        for wake in tuple(self._followers):  # who reads the last event at once unfollows
             wake()
 
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -32,7 +32,8 @@ ANSWER_SECONDS = 30.0
 """For small questions: health, properties, token counts of long texts."""
 
 SILENCE_SECONDS = 180.0
-"""Longest silence within a streamed answer. llama-server sends something every 30 s even while it waits."""
+"""Longest silence within a streamed answer, at least; at most twice that. llama-server sends something every 30 s even
+while it waits."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """The largest answer to a question: token lists of the longest texts have some MB."""
@@ -108,7 +109,8 @@ class EngineLink:
         session = aiohttp.ClientSession(
             connector=connector,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS),
+            # Silence within an answer is `_Silence`'s: aiohttp's own watch would set a timer for every token.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             json_serialize=lambda value: orjson.dumps(value).decode(),
             read_bufsize=256 * 1024,
             trust_env=False,  # no proxy stands between us and an engine
@@ -169,7 +171,7 @@ class EngineLink:
         """
         url = f"{self.base_url}/v1/chat/completions"
         try:
-            with self._breaking():
+            with anyio.fail_after(SILENCE_SECONDS), self._breaking():
                 response = await self._session.post(url, json=body, allow_redirects=False)
         except TimeoutError:
             raise _silent() from None
@@ -225,23 +227,49 @@ class EngineLink:
 
 async def _read_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[list[ChatChunk]]:
     reader, failures = ChunkReader(), _failures()
-    while not reader.done:
-        try:
-            data = await response.content.readany()
-        except TimeoutError:
-            raise _silent() from None
-        except failures as error:
-            raise EngineGone(str(error)) from error
-        if not data:
-            raise EngineGone("the answer broke off")
-        chunks = reader.feed(data)
-        failed = next((i for i, chunk in enumerate(chunks) if chunk.error is not None), None)
-        if sound := chunks[:failed]:
-            yield sound
-        if failed is not None:
-            raise refusal(500, orjson.dumps({"error": chunks[failed].error}))
-        if reader.problem is not None:
-            raise EngineUnresponsive(f"The engine's answer can not be understood: {reader.problem}.")
+    with _Silence(response.content) as silence:
+        while not reader.done:
+            try:
+                data = await response.content.readany()
+            except TimeoutError:
+                raise _silent() from None
+            except failures as error:
+                raise EngineGone(str(error)) from error
+            if not data:
+                raise EngineGone("the answer broke off")
+            silence.broken = True
+            if chunks := reader.feed(data):
+                yield chunks
+            if reader.error is not None:
+                raise refusal(500, orjson.dumps({"error": reader.error}))
+            if reader.problem is not None:
+                raise EngineUnresponsive(f"The engine's answer can not be understood: {reader.problem}.")
+
+
+class _Silence:
+    """Ends the reading of a stream, with TimeoutError, in which nothing has come from one look to the next."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self.broken = False
+        self._content = content
+        self._timer: asyncio.TimerHandle
+
+    def __enter__(self) -> Self:
+        self._look_later()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if not self.broken:
+            self._content.set_exception(TimeoutError())
+            return
+        self.broken = False
+        self._look_later()
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._look)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -97,40 +97,51 @@ class ChunkReader:
 
     Attributes:
         done: the stream has said that it is complete.
+        error: the engine's own error, with which it ends a stream; nothing more is read then.
         problem: what came is not what a chat completion sends; nothing more is read then.
     """
 
     def __init__(self) -> None:
         self.done = False
+        self.error: dict[str, Any] | str | None = None
         self.problem: str | None = None
         self._partial = b""
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that these bytes complete."""
         chunks: list[ChatChunk] = []
-        if self.problem is not None:
+        if self.problem is not None or self.error is not None:
             return chunks
         *lines, self._partial = (self._partial + data if self._partial else data).split(b"\n")
         for line in lines:
+            if not line:  # every second one
+                continue
             try:
-                self._read(line, chunks)
+                chunk = self._read(line)
             except NOT_JSON as error:
                 self.problem, self._partial = str(error), b""
                 return chunks
+            if chunk is None:
+                continue
+            if chunk.error is not None:
+                self.error = chunk.error
+                return chunks
+            chunks.append(chunk)
         if len(self._partial) > MAX_EVENT_BYTES:
             self.problem, self._partial = f"an event of more than {MAX_EVENT_BYTES} bytes", b""
         return chunks
 
-    def _read(self, line: bytes, chunks: list[ChatChunk]) -> None:
-        # Everything else is a blank line, a comment that keeps the connection alive, or an event's name.
+    def _read(self, line: bytes) -> ChatChunk | None:
+        # Everything else is a comment that keeps the connection alive, or an event's name.
         if line.startswith(b"data:"):
             payload = line[5:].strip()
             if payload == b"[DONE]":
                 self.done = True
             elif payload:
-                chunks.append(_decode(payload))
+                return _decode(payload)
         elif line.startswith(b"error:"):  # llama-server of before 2025
-            chunks.append(ChatChunk(error=_error(line[6:].strip())))
+            return ChatChunk(error=_error(line[6:].strip()))
+        return None
 
 
 def _error(payload: bytes) -> dict[str, Any] | str:

@@ -25,6 +25,10 @@ WRITE_BYTES = 64 * 1024
 AT_ONCE_BYTES = 4096
 """PIPE_BUF: a write of at most this does not block on a pipe that `poll` calls writable (POSIX)."""
 
+QUIET_SECONDS = 0.001
+"""After so long without a write the next line is written the moment it is there: it is alone. Until then lines wait for
+the loop's next turn, and what comes meanwhile goes out in the same write."""
+
 _HOST_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCONN, errno.EINVAL})
 
 
@@ -42,15 +46,19 @@ class LineWriter:
         self._writing = False
         self._scheduled = False
         self._broken = False
+        self._flushed_at = 0.0
         self._drained = asyncio.Event()
         self._may_write = _writability_poll(fd)
 
     def schedule(self) -> None:
         """There is something in the outbox, or may be."""
-        if not self._scheduled and not self._writing:
+        if self._scheduled or self._writing:
+            return
+        self._drained.clear()
+        if self._loop.time() - self._flushed_at > QUIET_SECONDS:
+            self._flush()
+        else:
             self._scheduled = True
-            self._drained.clear()
-            # Not at once: what else happens in this turn of the loop goes out in the same write.
             self._loop.call_soon(self._flush)
 
     async def drain(self) -> None:
@@ -59,7 +67,14 @@ class LineWriter:
         await self._drained.wait()
 
     def _flush(self) -> None:
-        self._scheduled = False
+        self._scheduled = True  # what comes meanwhile is taken below, after what is on its way
+        try:
+            self._write_lines()
+        finally:
+            self._scheduled = False
+            self._flushed_at = self._loop.time()
+
+    def _write_lines(self) -> None:
         while not self._writing:
             lines = self._outbox.take(WRITE_BYTES)
             if not lines:

@@ -32,7 +32,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Figure]]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)}; default all")
-    parser.add_argument("--pairs", type=int, default=9, help="measured pairs of each figure; default 9")
+    parser.add_argument("--pairs", type=int, default=21, help="measured pairs of each figure; default 21")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args()
     if unknown := set(options.names) - BENCHMARKS.keys():

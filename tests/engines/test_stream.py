@@ -81,9 +81,11 @@ def test_any_cutting_gives_the_same_chunks(cuts: list[int]) -> None:
         ("error: " + "[" * 100_000, "[" * 100_000),
     ],
 )  # fmt: skip
-def test_errors_in_the_stream_are_chunks_in_any_of_their_forms(line: str, error: object) -> None:
+def test_errors_in_the_stream_end_it_in_any_of_their_forms(line: str, error: object) -> None:
     reader = ChunkReader()
-    assert reader.feed(line.encode() + b"\n") == [ChatChunk(error=error)]  # type: ignore[arg-type]
+    assert reader.feed(b"data: {}\n\n" + line.encode() + b"\n\ndata: {}\n") == [ChatChunk()]
+    assert (reader.error, reader.problem) == (error, None)
+    assert reader.feed(b"data: {}\n") == []
     assert (reader.done, reader.problem) == (False, None)
 
 
