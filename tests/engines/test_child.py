@@ -203,6 +203,7 @@ async def test_a_process_that_stands_still_is_killed(heard: Heard) -> None:
     child = await start(python("print('on', flush=True)\n" + FOR_EVER), heard)
     await heard.line()
     os.kill(child.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)  # else SIGTERM may be faster
     await child.stop(grace_seconds=0.05)
     assert child.exit_code == -signal.SIGKILL
 
