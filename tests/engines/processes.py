@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import psutil
@@ -32,3 +34,9 @@ def wait_until_gone(pid: int) -> None:
         psutil.Process(pid).wait(timeout=WAIT_SECONDS)
     except psutil.NoSuchProcess:
         return
+
+
+def halt(pid: int) -> None:
+    """Make a child of ours stand still; returns when it does, since SIGTERM could be faster else."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.engines import child as child_module
 from sidecar.engines.child import Child
 from sidecar.engines.launch import Command
-from tests.engines.processes import WAIT_SECONDS, is_alive, python, wait_until_gone
+from tests.engines.processes import WAIT_SECONDS, halt, is_alive, python, wait_until_gone
 
 pytestmark = pytest.mark.anyio
 
@@ -202,8 +201,7 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(heard: H
 async def test_a_process_that_stands_still_is_killed(heard: Heard) -> None:
     child = await start(python("print('on', flush=True)\n" + FOR_EVER), heard)
     await heard.line()
-    os.kill(child.pid, signal.SIGSTOP)
-    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)  # else SIGTERM may be faster
+    halt(child.pid)
     await child.stop(grace_seconds=0.05)
     assert child.exit_code == -signal.SIGKILL
 
