@@ -5,6 +5,7 @@ Owns the `downloads` folder of the cache. Knows nothing of what is inside the fi
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tempfile
@@ -88,9 +89,10 @@ def _download(pin: Pin, by: Environment, folder: Path) -> None:
 
 def _largest(folder: Path) -> int:
     sizes = [0]
-    for path in folder.glob("**/*"):
-        try:
-            sizes.append(path.stat().st_size)
-        except OSError:
-            continue  # pip has just moved it
+    for parent, _, names in os.walk(folder):  # not glob, which raises where pip has just removed a folder
+        for name in names:
+            try:
+                sizes.append(Path(parent, name).stat().st_size)
+            except OSError:
+                continue  # pip has just moved it
     return max(sizes)
