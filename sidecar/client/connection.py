@@ -84,10 +84,6 @@ class SidecarClient(ContractMethods):
         """Call a method by name; its events and result as plain JSON values."""
         return await self._request(method, dict(params or {}), Any, Any, on_event)
 
-    async def notify(self, method: str, params: Mapping[str, Any]) -> None:
-        """Send a notification."""
-        await self._send({"jsonrpc": "2.0", "method": method, "params": params})
-
     async def wait_closed(self) -> str:
         """Wait until there is no sidecar any more; returns why."""
         await asyncio.wait([self._reader])
