@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,38 @@ from tests import fake_engine
 PR_SET_CHILD_SUBREAPER = 36
 
 MODEL_VARIABLE = "LLAMA_SIDECAR_TEST_MODEL"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", type=Path, help="write which tests tried which cases, and what came out, to this file")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Carry the `case` marks into the reports, also from another process."""
+    for item in items:
+        item.user_properties += [("case", n) for mark in item.iter_markers("case") for n in mark.args]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--cases") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Cases(config.getoption("--cases")))
+
+
+class _Cases:
+    """Collects the outcomes of tests that try a case of tests/trust/cases.py."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.failed:
+            for name, value in report.user_properties:
+                if name == "case":
+                    self._found[int(str(value))].append((report.nodeid, report.outcome))
+
+    def pytest_sessionfinish(self) -> None:
+        self._path.write_text(json.dumps(self._found, indent=1, sort_keys=True))
 
 
 @pytest.fixture

@@ -113,6 +113,16 @@ def bench(arguments: Sequence[str]) -> int:
     return processes.call(argv, environ=environ, quiet=False)
 
 
+def _trial(name: str) -> Callable[[Sequence[str]], int]:
+    def try_it(arguments: Sequence[str]) -> int:
+        environment = _environment(develop=True)
+        environ = {"LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment))}
+        argv: processes.Argv = [environment.python, "-m", f"tests.trust.{name}", *arguments]
+        return processes.call(argv, environ=environ, quiet=False)
+
+    return try_it
+
+
 def lock(arguments: Sequence[str]) -> int:
     lockfiles.make_all(upgrade="--upgrade" in arguments)
     return 0
@@ -153,6 +163,16 @@ COMMANDS = {
     "llama-cpp": Command(build_llama_cpp, "build llama.cpp's server and tools; the last line is their folder"),
     "test-native": Command(test_native, "the conversation tests on llama-server and llama-cpp-python", ("any",)),
     "bench": Command(bench, "the benchmarks; arguments go to tests/bench/run.py", ("any",)),
+    "kill-matrix": Command(
+        _trial("kill_matrix"), "kill hosts, sidecars and engines, and look for what is left", ("any",)
+    ),
+    "fuzz": Command(_trial("fuzz"), "a million mutated frames to a real sidecar", ("any",)),
+    "torture": Command(_trial("torture"), "a thousand kills in the middle of conversations, nothing lost", ("any",)),
+    "slow-host": Command(_trial("slow_host"), "a host that does not read for a minute", ("any",)),
+    "soak": Command(_trial("soak"), "an hour of 64 streams: memory, files and threads stay flat", ("any",)),
+    "trust-report": Command(
+        _trial("report"), "run the tests of the forty cases and write tests/trust/REPORT.md", ("any",)
+    ),
     "lock": Command(lock, "make the lock files anew; --upgrade takes newer versions", ("--upgrade",)),
     "clean": Command(clean, "remove .venv and what tools left in the tree; --cache: the cache, too", ("--cache",)),
 }
