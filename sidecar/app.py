@@ -24,6 +24,7 @@ from sidecar.chat.service import Chat
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
+from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
@@ -180,7 +181,7 @@ class App:
         resources = ResourceHandlers(monitor, fleet)
         topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
         families: list[Any] = [
-            self._life(topics),
+            self._life(topics, database),
             ServerHandlers(fleet=fleet, engines=engines, planner=planner),
             ChatHandlers(chat),
             SessionHandlers(history=history, chat=chat, config=lambda: config.config),
@@ -205,11 +206,14 @@ class App:
                 logs.close()
                 remove_runtime_dir(runtime_dir)
 
-    def _life(self, topics: Topics | None) -> LifeHandlers:
+    def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
+        async def notices() -> list[Notice]:
+            return [*self._config.notices, *(await database.notices() if database is not None else ())]
+
         return LifeHandlers(
             data_dir=self._data_dir.root,
             max_line_bytes=self._options.max_line_bytes,
-            notices=lambda: list(self._config.notices),
+            notices=notices,
             topics=topics,
             watch_host=self._watch_host,
             shut_down=self._stop.set,
@@ -221,7 +225,7 @@ class App:
         async def refuse(_params: Any, _call: Call) -> Any:
             raise problem.with_traceback(None)  # else it would grow with each request
 
-        life = self._life(None).methods()
+        life = self._life(None, None).methods()
         allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
         return dict.fromkeys(METHODS, refuse) | allowed
 

@@ -1,10 +1,10 @@
 """The history database: one file, one connection, one thread.
 
-Owns the connection and how work reaches it. Knows no table but its version; `migrations` has the schema.
+Owns the connection and how work reaches it. Knows no table but its version; `migrations` has the schema, `journal`
+how commits are kept, `recovery` what is done about a damaged file.
 
-One connection for everything, because SQLite before 3.51.3 can lose commits in WAL mode when two connections write
-and checkpoint at the same moment; with `locking_mode=EXCLUSIVE` not even another program can be the second. Work
-runs in the order it is handed in, on one thread, so the event loop never waits for the disk.
+One connection for everything, locked against all others. Work runs in the order it is handed in, on one thread, so
+the event loop never waits for the disk.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
-from sidecar.storage import migrations
+from sidecar.contract.life import Notice
+from sidecar.storage import journal, migrations, recovery
 from sidecar.storage.files import refusal
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 2.0
+"""How long a host's first question waits for the look at a history that was not closed, or is being saved: 0.2 s for
+100,000 messages, and a damaged one takes as long as it takes."""
 
 Work = Callable[[sqlite3.Connection], T]
 """Something to do with the connection; its changes are committed together, or not at all if it raises."""
@@ -35,6 +40,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_doubtful = recovery.is_suspect(path)
+        self._notices: list[Notice] = []
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -78,6 +85,16 @@ class Database:
         self._queue.put(job)
         return future
 
+    async def notices(self) -> list[Notice]:
+        """What the person should know of the file; waits for a look at it that is under way, at most LOOK_SECONDS."""
+        if self._is_doubtful and self._closing is None:
+            opened = self.submit(lambda _: None)
+            opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to who needs the file
+            await asyncio.wait([opened], timeout=LOOK_SECONDS)
+            if not opened.done():
+                return [*self._notices, recovery.under_way()]
+        return list(self._notices)
+
     async def close(self) -> None:
         """Finish what was handed in and close the file; nothing is taken any more. Safe to call twice."""
         if self._closing is None:
@@ -108,28 +125,43 @@ class Database:
         try:
             result = work(connection)
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if recovery.is_damage(error):
+                recovery.mark(self._path, str(error))
             raise
         return result
 
     def _open(self) -> sqlite3.Connection:
+        try:
+            if self._is_doubtful:
+                recovery.examine(self._path)
+            connection = self._connect()
+        except (recovery.Damaged, sqlite3.DatabaseError) as error:
+            if not isinstance(error, recovery.Damaged) and not recovery.is_damage(error):
+                raise
+            self._is_doubtful = True
+            self._notices.append(recovery.recover(self._path, str(error)))
+            connection = self._connect()
+        self._is_doubtful = False
+        self._connection = connection
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             self._path.chmod(0o600)
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            exclusive = journal.lock(connection)
+            recovery.require_schema(connection)
             migrations.check_version(connection)  # before anything is written
-            connection.execute("PRAGMA journal_mode = WAL")
-            # An answered message must survive a power cut (0.4 ms a commit on an SSD); none is made per token.
-            connection.execute("PRAGMA synchronous = FULL")
+            journal.set_up(connection, exclusive=exclusive)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -8192")  # 8 MiB
             migrations.migrate(connection, self._path)
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
         return connection
 
     def _close(self) -> None:
@@ -171,10 +203,17 @@ def _as_sidecar_error(error: BaseException) -> BaseException:
     if not isinstance(error, sqlite3.Error):
         return error
     name = getattr(error, "sqlite_errorname", "")
+    if recovery.is_damage(error):
+        return StorageError(
+            f"The history file is damaged: {error}.",
+            hint="Start llama-sidecar again: what can be read is saved into a new history then, and this one is kept.",
+        )
     if name == "SQLITE_FULL":
         return DiskFull("The disk is full; the history was not changed.")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return PermissionDenied(f"The history file can not be written: {error}.")
+    if name.startswith("SQLITE_BUSY"):
+        return StorageError("Another program has the history open.", hint="Close it and try again.")
     logger.error("history: %s (%s)", error, name or type(error).__name__)
     return StorageError(
         f"The history file could not be used: {error}.",
