@@ -128,8 +128,8 @@ class Database:
         except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if recovery.is_damage(error):
-                recovery.mark(self._path, str(error))
+            if damage := recovery.damage_in(error):
+                recovery.mark(self._path, damage)
             raise
         return result
 
@@ -138,11 +138,12 @@ class Database:
             if self._is_doubtful:
                 recovery.examine(self._path)
             connection = self._connect()
-        except (recovery.Damaged, sqlite3.DatabaseError) as error:
-            if not isinstance(error, recovery.Damaged) and not recovery.is_damage(error):
+        except (recovery.Damaged, sqlite3.Error) as error:
+            damage = str(error) if isinstance(error, recovery.Damaged) else recovery.damage_in(error)
+            if damage is None:
                 raise
             self._is_doubtful = True
-            self._notices.append(recovery.recover(self._path, str(error)))
+            self._notices.append(recovery.recover(self._path, damage))
             connection = self._connect()
         self._is_doubtful = False
         self._connection = connection
@@ -200,14 +201,14 @@ def _log_failure(outcome: asyncio.Future[T]) -> None:
 def _as_sidecar_error(error: BaseException) -> BaseException:
     if isinstance(error, OSError):
         return refusal(error, "The history was not changed")
+    if damage := recovery.damage_in(error):
+        return StorageError(
+            f"The history file is damaged: {damage}.",
+            hint="Start llama-sidecar again: what can be read is saved into a new history then, and this one is kept.",
+        )
     if not isinstance(error, sqlite3.Error):
         return error
     name = getattr(error, "sqlite_errorname", "")
-    if recovery.is_damage(error):
-        return StorageError(
-            f"The history file is damaged: {error}.",
-            hint="Start llama-sidecar again: what can be read is saved into a new history then, and this one is kept.",
-        )
     if name == "SQLITE_FULL":
         return DiskFull("The disk is full; the history was not changed.")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):

@@ -20,6 +20,9 @@ JournalMode = Literal["wal", "delete"]
 MAGIC = b"SQLite format 3\0"
 """How every file of SQLite's begins."""
 
+BUSY_SECONDS = 1.0
+"""How long to wait for another program to let go of the file: somebody who looks at it with a tool."""
+
 FIXED: Version = (3, 51, 3)
 WITHDRAWN: Version = (3, 52, 0)
 """Taken back by its makers."""
@@ -52,6 +55,7 @@ def lock(connection: sqlite3.Connection) -> bool:
     Raises:
         sqlite3.Error: another program uses it.
     """
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
     (mode,) = connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
     connection.execute("BEGIN EXCLUSIVE")  # the mode alone locks nothing yet; from here on the lock stays
     connection.execute("COMMIT")
@@ -59,10 +63,12 @@ def lock(connection: sqlite3.Connection) -> bool:
 
 
 def set_up(connection: sqlite3.Connection, *, exclusive: bool) -> None:
-    """Make commits fast and lasting, after `lock`."""
+    """Make commits fast and lasting and deletions thorough, after `lock`."""
     wanted = choose(sqlite3.sqlite_version_info, exclusive=exclusive)
     (mode,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
     # An answered message must survive a power cut (0.4 ms a commit on an SSD); none is made per token.
     connection.execute("PRAGMA synchronous = FULL")
+    # What is deleted is overwritten: nobody finds it in the file, and no rescue of a damaged one brings it back.
+    connection.execute("PRAGMA secure_delete = ON")
     alone = "locked against others" if exclusive else "not locked against others"
     logger.debug("history: SQLite %s, %s, journal %s", sqlite3.sqlite_version, alone, mode)

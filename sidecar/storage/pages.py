@@ -215,12 +215,7 @@ def _record(payload: bytes) -> tuple[Value, ...]:
 
 def _value(kind: int, data: bytes) -> Value:
     if kind >= 12:
-        if kind % 2 == 0:
-            return data
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Unreadable from None
+        return data.decode("utf-8", "replace") if kind % 2 else data
     if kind == 0:
         return None
     if kind == 7:

@@ -53,11 +53,8 @@ def is_suspect(path: Path) -> bool:
     """
     if _note_of(path).exists() or _size(_beside(path, "-wal")):
         return True
-    if not _size(path):  # none yet
-        return False
     try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) != MAGIC
+        return _size(path) > 0 and not _is_database(path)
     except OSError:  # SQLite will say why
         return False
 
@@ -70,12 +67,14 @@ def examine(path: Path) -> None:
     Raises:
         Damaged: it is.
         StorageError: a newer llama-sidecar has written it.
-        sqlite3.Error: it can not be opened.
+        OSError, sqlite3.Error: it can not be opened.
     """
     if _note_of(path).exists():
         raise Damaged(_read_note(path).found)
     if not _size(path):  # SQLite would begin a new file and delete the log
         raise Damaged("the file is empty, and its log is not")
+    if not _is_database(path):  # SQLite would take a few bytes for an empty file, and another kind for read-only
+        raise Damaged("file is not a database")
     index = _beside(path, "-shm")
     had_index = index.exists()
     try:
@@ -85,8 +84,8 @@ def examine(path: Path) -> None:
             if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise Damaged(" ".join(found.split()))
     except sqlite3.DatabaseError as error:
-        if is_damage(error):
-            raise Damaged(str(error)) from error
+        if damage := damage_in(error):
+            raise Damaged(damage) from error
         raise
     finally:
         if not had_index:  # reading made it
@@ -103,17 +102,25 @@ def require_schema(db: sqlite3.Connection) -> None:
         tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        if is_damage(error) or error.sqlite_errorname == "SQLITE_ERROR":  # such as "unsupported file format"
+        # "unsupported file format" is but an error.
+        if damage_in(error) or error.sqlite_errorname == "SQLITE_ERROR":
             raise Damaged(str(error)) from error
         raise
     if tables and version < 1:
         raise Damaged("the number of its schema is lost")
 
 
-def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says with this that the file is damaged."""
-    name = getattr(error, "sqlite_errorname", None) or ""
-    return isinstance(error, sqlite3.Error) and name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+def damage_in(error: BaseException) -> str | None:
+    """What is damaged, where SQLite says so with this or nobody can make sense of a row; never a word of the row."""
+    if isinstance(error, msgspec.DecodeError):
+        return f"a row does not make sense: {error}"
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", None) or ""
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return str(error)
+        if str(error).startswith("Could not decode to UTF-8"):  # Python's own; the text follows
+            return "a text is not UTF-8"
+    return None
 
 
 def mark(path: Path, found: str) -> None:
@@ -140,13 +147,13 @@ def recover(path: Path, found: str) -> Notice:
 
     note = _read_note(path) if _note_of(path).exists() else _Note(found)
     if note.aside is None:
+        path.touch()  # where there is nothing but a log
         migrations.require_known(rescue.version_of(path, _beside(path, "-wal")))
         note.aside = _free_name(path)
         _write_note(path, note)
     logger.error("history: damaged (%s); it is put aside as %s, and what can be read is saved", found, note.aside)
     aside = path.with_name(note.aside)
     if not aside.exists():
-        path.touch()  # where there was nothing but a log
         for ending in (*_WITH_IT, ""):  # the file itself last: it says that everything is moved
             if (source := _beside(path, ending)).exists():
                 source.rename(_beside(aside, ending))
@@ -216,6 +223,13 @@ def _read_note(path: Path) -> _Note:
 
 def _write_note(path: Path, note: _Note) -> None:
     write_atomically(_note_of(path), msgspec.json.encode(note))
+
+
+def _is_database(path: Path) -> bool:
+    """Whether it begins as a file that SQLite would read and write."""
+    with path.open("rb") as file:
+        header = file.read(20)
+    return header.startswith(MAGIC) and len(header) == 20 and max(header[18:]) <= 2
 
 
 def _size(path: Path) -> int:

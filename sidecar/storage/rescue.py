@@ -17,6 +17,9 @@ from sidecar.contract.sessions import SessionConfig, Timings, ToolCall, Usage
 from sidecar.storage import migrations
 from sidecar.storage.pages import DamagedFile, Row, Value
 
+_SEALED = "sealed:"
+"""How a value begins that is encrypted; nothing can be said about it without the key."""
+
 _WORDS: dict[str, tuple[Any, str]] = {
     "role": (Literal["user", "assistant", "tool"], "assistant"),
     "state": (Literal["running", "complete", "cancelled", "interrupted", "error"], "interrupted"),
@@ -37,17 +40,17 @@ _KINDS: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL"
 _PUT_TOGETHER = (
     # Messages whose session is lost get one. In an encrypted history its words are left out: they can not be sealed
     # without the key, and plain text is refused there.
-    """
+    f"""
     INSERT INTO sessions (id, title, title_is_own, config, created_at, updated_at)
     SELECT session_id,
-        CASE WHEN content GLOB 'sealed:*' THEN '' ELSE substr(replace(trim(content), char(10), ' '), 1, 60) END, 0,
-        CASE WHEN content GLOB 'sealed:*' THEN '' ELSE '{}' END, created_at, written_at
+        CASE WHEN content GLOB '{_SEALED}*' THEN '' ELSE substr(replace(trim(content), char(10), ' '), 1, 60) END, 0,
+        CASE WHEN content GLOB '{_SEALED}*' THEN '' ELSE '{{}}' END, created_at, written_at
     FROM (SELECT session_id, content, created_at, max(created_at) OVER of_session AS written_at,
             row_number() OVER (PARTITION BY session_id ORDER BY role <> 'user', rowid) AS place
         FROM messages WHERE session_id NOT IN (SELECT id FROM sessions)
         WINDOW of_session AS (PARTITION BY session_id))
     WHERE place = 1
-    """,
+    """,  # noqa: S608 - a constant
     # Messages whose parent is lost follow on the one that was written before them. Parents are older, so that there
     # can be no circle.
     """
@@ -151,7 +154,7 @@ class _Column:
         if self.name in _WORDS:
             kind, instead = _WORDS[self.name]
             return value if _is(value, kind) else instead
-        if self.name in _JSON and isinstance(value, str) and value.startswith(("{", "[")):  # sealed ones do not
+        if self.name in _JSON and isinstance(value, str) and not value.startswith(_SEALED):
             kind, nothing = _JSON[self.name]
             return value if _decodes(value, kind) else nothing
         return value
