@@ -18,8 +18,9 @@ import pytest
 from sidecar.chat import sessions
 from sidecar.contract.errors import DiskFull, StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import database, migrations, recovery, rescue
+from sidecar.storage import database, files, migrations, recovery, rescue
 from sidecar.storage.database import Database
+from sidecar.storage.pages import DamagedFile
 from tests.storage.histories import (
     PAGE,
     Rows,
@@ -272,13 +273,12 @@ def test_a_history_of_an_older_version_is_saved_as_such_and_then_brought_up(
 
 def test_rows_that_end_before_a_column_that_was_added_later_are_saved(path: Path, rows: Rows) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("PRAGMA writable_schema = ON")
         db.execute("ALTER TABLE messages ADD COLUMN note TEXT")
     with closing(sqlite3.connect(":memory:")) as db:
         migrations.take_steps(db, to=1)
         db.execute("ALTER TABLE messages ADD COLUMN note TEXT")
         table = rescue.Table(db, "messages")
-        with rescue.DamagedFile(path, path.with_name("none")) as damaged:
+        with DamagedFile(path, path.with_name("none")) as damaged:
             assert sum(table.takes(row) for row in damaged.rows()) == len(rows)
 
 
@@ -430,8 +430,8 @@ def test_saving_that_is_broken_off_anywhere_is_gone_on_with_by_the_next_start(
         return one_step
 
     with monkeypatch.context() as patch:
-        patch.setattr(recovery, "write_atomically", broken_off(recovery.write_atomically))
-        patch.setattr(recovery, "put_in_place", broken_off(recovery.put_in_place))
+        patch.setattr("sidecar.storage.recovery.write_atomically", broken_off(files.write_atomically))
+        patch.setattr("sidecar.storage.recovery.put_in_place", broken_off(files.put_in_place))
         patch.setattr(rescue, "save", broken_off(rescue.save))
         for name in ("rename", "unlink", "touch"):
             patch.setattr(Path, name, broken_off(getattr(Path, name)))
