@@ -20,6 +20,7 @@ import anyio
 import anyio.abc
 
 from sidecar.chat.history import History
+from sidecar.chat.journal import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config
@@ -175,7 +176,8 @@ class App:
         engines = Engines(lambda: config.config.engines)
         library = Library(self._data_dir.models, lambda: [Path(f) for f in config.config.models.folders])
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
-        chat = Chat(history=history, fleet=fleet, config=lambda: config.config)
+        journals = Journals(self._data_dir.turns)
+        chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
         monitor = ResourceMonitor(self._data_dir.root)
         resources = ResourceHandlers(monitor, fleet)
         topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
@@ -194,7 +196,7 @@ class App:
             # and then the engines end.
             async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
                 async with topics.run(), chat.run():
-                    background.start_soon(self._tidy, history)
+                    background.start_soon(self._tidy, history, journals)
                     yield {name: handler for family in families for name, handler in family.methods().items()}
                 background.cancel_scope.cancel()
         finally:
@@ -239,9 +241,9 @@ class App:
         level = self._options.log_level or config.logs.level
         logging_handler.set_up(level, logs.source("sidecar"), asyncio.get_running_loop())
 
-    async def _tidy(self, history: History) -> None:
+    async def _tidy(self, history: History, journals: Journals) -> None:
         try:
-            await history.tidy()
+            await history.tidy(journals.said)
         except SidecarError as problem:
             logger.error("the history can not be used: %s %s", problem.message, problem.hint)
         except Exception as problem:  # noqa: BLE001 - hosts are told as soon as they ask for something in it

@@ -68,6 +68,10 @@ class DataDir:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    @property
+    def turns(self) -> Path:
+        return self.root / "turns"
+
     def create(self) -> None:
         """Make the folders that are missing.
 
@@ -79,6 +83,7 @@ class DataDir:
             self.root.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
             self.models.mkdir(exist_ok=True)
             self.logs.mkdir(exist_ok=True, mode=PRIVATE)
+            self.turns.mkdir(exist_ok=True, mode=PRIVATE)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFull(f"There is no room for the data folder {self.root}.") from error

@@ -40,6 +40,11 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._closing: asyncio.Event | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been opened and not been closed."""
+        return self._connection is not None
+
     async def run(self, work: Work[T]) -> T:
         """Do a piece of work in a transaction and wait for it.
 
