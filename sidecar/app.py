@@ -20,7 +20,7 @@ import anyio
 import anyio.abc
 
 from sidecar.chat.history import History
-from sidecar.chat.journal import Journals
+from sidecar.chat.journals import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config

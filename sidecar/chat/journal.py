@@ -1,8 +1,8 @@
-"""The events of each session's running or last turn on disk, so that a host that comes back misses nothing.
+"""The events of one turn on disk, ahead of every host.
 
-Owns the files: one a session, JSON lines that are only added to. An event is in the file before any host can have
-seen it, so a turn goes on under the same numbers after a kill of the sidecar. Nothing is synced here: what has to
-survive a power cut is the history's business. Knows nothing of engines or of what a turn does.
+Owns the format: JSON lines that are only added to. An event is in the file before anybody can have seen it, so a turn
+goes on under the same numbers after a kill of the sidecar. Nothing is synced here: what has to survive a power cut is
+the history's business. Knows nothing of engines or of what a turn does.
 """
 
 from __future__ import annotations
@@ -12,32 +12,21 @@ import json
 import logging
 import os
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, Union
+from typing import Protocol
 
 import msgspec
 
-from sidecar.channels import Entry, EventLog, Text, TextStatus
-from sidecar.contract.chat import TURN_EVENTS
-from sidecar.contract.errors import SidecarError
+from sidecar.channels import Entry, EventLog, Text
 
 logger = logging.getLogger(__name__)
-
-KEPT_JOURNALS = 64
-"""Sessions whose last turn can be resumed event by event: some 100 KB each for a long answer. What was said in older
-ones comes from the history, whole."""
 
 FLUSH_SECONDS = 0.5
 """How much of an answer that nobody follows can be lost to a kill."""
 
-SUFFIX = ".jsonl"
-
-_TEXT: tuple[TextStatus, ...] = ("token", "reasoning")
-
-_AnyEvent: Any = Union[TURN_EVENTS]  # noqa: UP007 - made from a tuple
+_quoted = json.encoder.encode_basestring_ascii
+"""A text as JSON that escapes everything: no character can break a line or be refused. One a token."""
 
 
 class Cipher(Protocol):
@@ -67,7 +56,7 @@ class Journal:
             self._fd = os.open(path, flags, 0o600)
         except OSError as error:
             self._give_up(error)
-        self._write([{"message_id": message_id}])
+        self._write([json.dumps({"message_id": message_id})])
         events.before_read = self.flush
 
     def flush(self) -> None:
@@ -89,27 +78,27 @@ class Journal:
             os.close(self._fd)
             self._fd = None
 
-    def _news(self) -> Iterator[dict[str, Any]]:
+    def _news(self) -> Iterator[str]:
         """What has changed since the last time: the last event then may have grown or been replaced."""
         for seq, entry in self._events.peek(max(self._seq - 1, 0)):
             known = self._length if seq == self._seq and isinstance(entry, Text) else 0
             if isinstance(entry, Text):
                 text = entry.text
                 if seq != self._seq or len(text) > known:
-                    yield {"seq": seq, entry.status: text[known:]}
+                    yield f'{{"seq":{seq},"{entry.status}":{_quoted(text[known:])}}}'
                 self._length = len(text)
             elif seq != self._seq or entry is not self._entry:
-                yield {"seq": seq, "event": msgspec.to_builtins(entry)}
+                yield json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)})
             self._seq, self._entry = seq, entry
 
-    def _write(self, records: list[dict[str, Any]]) -> None:
+    def _write(self, records: list[str]) -> None:
         if self._fd is None or not records:
             return
         lines = []
         for record in records:
-            line = json.dumps(record).encode()  # escapes everything: no character can break a line or be refused
+            line = record.encode()
             if self._cipher is not None:
-                line = base64.b64encode(self._cipher.seal(line, _about(self._path, self._message_id, self._records)))
+                line = base64.b64encode(self._cipher.seal(line, about(self._path, self._message_id, self._records)))
             self._records += 1
             lines.append(line + b"\n")
         try:
@@ -126,145 +115,6 @@ class Journal:
         self._path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a journal tells of a turn.
-
-    Attributes:
-        message_id: the answer's.
-        events: as they were told; without the last one where the sidecar was killed before.
-    """
-
-    message_id: str
-    events: EventLog
-
-    def text(self, status: str) -> str:
-        """All text of a kind."""
-        entries = [entry for _, entry in self.events.peek(0)]
-        return "".join(entry.text for entry in entries if isinstance(entry, Text) and entry.status == status)
-
-
-class Journals:
-    """The journals of the sessions that were used last.
-
-    Args:
-        folder: where they are.
-        cipher: how records are sealed, once the history is open; `None` where they are not.
-    """
-
-    def __init__(self, folder: Path, cipher: Callable[[], Cipher | None] = lambda: None) -> None:
-        self._folder = folder
-        self._cipher = cipher
-        self._used: OrderedDict[Path, None] | None = None
-
-    def begin(self, session_id: str, message_id: str, events: EventLog) -> Journal:
-        """Begin to write a session's newest turn, in the place of its last one."""
-        path = self._path(session_id)
-        used = self._by_use()
-        used[path] = None
-        used.move_to_end(path)
-        while len(used) > KEPT_JOURNALS:
-            self._remove(used.popitem(last=False)[0])
-        return Journal(path, message_id, events, self._cipher())
-
-    def read(self, session_id: str) -> Kept | None:
-        """What is kept of a session's last turn; `None` where nothing is, or nothing that can be used. Blocks."""
-        path = self._path(session_id)
-        try:
-            lines = path.read_bytes().split(b"\n")[:-1]  # behind the last LF: half a record
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            logger.warning("%s can not be read: %s", path.name, error.strerror)
-            return None
-        return _restored(self._opened(path, lines))
-
-    def said(self, session_id: str, message_id: str) -> tuple[str, str | None]:
-        """Content and reasoning of an answer that broke off, as far as they are known. Blocks."""
-        kept = self.read(session_id)
-        if kept is None or kept.message_id != message_id:
-            return "", None
-        return kept.text("token"), kept.text("reasoning") or None
-
-    def acknowledge(self, session_id: str, seq: int | None) -> int:
-        """Let go of the events of a turn that has ended, but for its last one; returns how many are kept. Blocks."""
-        kept = self.read(session_id)
-        if kept is None:
-            return 0
-        kept.events.forget(seq)
-        Journal(self._path(session_id), kept.message_id, kept.events, self._cipher()).close()
-        return kept.events.kept
-
-    def forget(self, session_id: str) -> None:
-        """Remove what is kept of a session's last turn."""
-        path = self._path(session_id)
-        self._by_use().pop(path, None)
-        self._remove(path)
-
-    def _opened(self, path: Path, lines: list[bytes]) -> Iterator[dict[str, Any]]:
-        """The records up to the first that can not be used."""
-        cipher, message_id = self._cipher(), ""
-        for number, line in enumerate(lines):
-            try:
-                if cipher is not None:
-                    line = cipher.open(base64.b64decode(line), _about(path, message_id, number))
-                record = json.loads(line)
-            except (ValueError, RecursionError, SidecarError):
-                return
-            if not isinstance(record, dict):
-                return
-            message_id = message_id or str(record.get("message_id", ""))
-            yield record
-
-    def _path(self, session_id: str) -> Path:
-        # Hosts may write an id either way, and some file systems do not tell them apart.
-        return self._folder / f"{session_id.lower()}{SUFFIX}"
-
-    def _by_use(self) -> OrderedDict[Path, None]:
-        if self._used is None:
-            found = [(path.stat().st_mtime, path) for path in self._folder.glob(f"*{SUFFIX}")]
-            self._used = OrderedDict.fromkeys(path for _, path in sorted(found))
-        return self._used
-
-    def _remove(self, path: Path) -> None:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            logger.warning("%s can not be removed: %s", path.name, error.strerror)
-
-
-def _about(path: Path, message_id: str, number: int) -> str:
+def about(path: Path, message_id: str, number: int) -> str:
     """What a sealed record is, so that none can stand in another's place. The first one says which message it is."""
     return f"turn {path.stem} {message_id if number else ''} {number}"
-
-
-def _restored(records: Iterator[dict[str, Any]]) -> Kept | None:
-    """The turn that records tell of, up to the first that does not follow."""
-    message_id = next(records, {}).get("message_id")
-    if not isinstance(message_id, str):
-        return None
-    entries: dict[int, Entry] = {}
-    for record in records:
-        seq = record.get("seq")
-        if not isinstance(seq, int) or (entries and seq not in (last := max(entries), last + 1)):
-            break
-        if not _take_in(entries, seq, record):
-            break
-    first = min(entries, default=1)
-    return Kept(message_id, EventLog.restored(list(entries.values()), after_seq=first - 1))
-
-
-def _take_in(entries: dict[int, Entry], seq: int, record: dict[str, Any]) -> bool:
-    """Add a record to the events of a turn; False where it can not be used."""
-    for status in _TEXT:
-        if isinstance(text := record.get(status), str):
-            if isinstance(known := entries.get(seq), Text) and known.status == status:
-                known.add(text)
-            else:
-                entries[seq] = Text(status, text)
-            return True
-    try:
-        entries[seq] = msgspec.convert(record.get("event"), _AnyEvent)
-    except msgspec.ValidationError:
-        return False
-    return True

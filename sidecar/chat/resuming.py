@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from sidecar.channels import EventLog
-from sidecar.chat.journal import Kept
+from sidecar.chat.journals import Kept
 from sidecar.chat.messages import StoredMessage
 from sidecar.chat.record import result_of
 from sidecar.chat.turn import final_event, result_or_raise

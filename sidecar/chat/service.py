@@ -17,7 +17,7 @@ import anyio.to_thread
 from sidecar.chat import counting
 from sidecar.chat.history import History
 from sidecar.chat.jobs import Jobs
-from sidecar.chat.journal import Journals
+from sidecar.chat.journals import Journals
 from sidecar.chat.messages import new_id
 from sidecar.chat.queue import Line
 from sidecar.chat.resuming import EndedTurn, from_history, from_journal

@@ -17,7 +17,8 @@ from sidecar.chat.answer import Answer
 from sidecar.chat.context import Fit, fit
 from sidecar.chat.history import History
 from sidecar.chat.jobs import Job
-from sidecar.chat.journal import Journal, Journals
+from sidecar.chat.journal import Journal
+from sidecar.chat.journals import Journals
 from sidecar.chat.messages import new_id
 from sidecar.chat.queue import Line
 from sidecar.chat.record import Ending, Record

@@ -18,7 +18,7 @@ import anyio.lowlevel
 
 from sidecar.channels import EventSource, Text, status_of
 from sidecar.chat.history import History
-from sidecar.chat.journal import Journals
+from sidecar.chat.journals import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError

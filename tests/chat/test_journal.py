@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.channels import EventLog, Text, TextStatus
-from sidecar.chat import journal as journal_module
-from sidecar.chat.journal import KEPT_JOURNALS, Journals, Kept
+from sidecar.chat.journals import KEPT_JOURNALS, Journals, Kept
 from sidecar.contract import CancelledEvent, Event
 from sidecar.contract.chat import TurnPrefill, TurnQueued
 from sidecar.contract.errors import StorageError
@@ -133,12 +132,12 @@ def test_a_record_in_anothers_place_is_not_believed(tmp_path: Path) -> None:
     journals = Journals(tmp_path, Xor)
     files: list[bytes] = []
     session = new_id()
+    file = tmp_path / f"{session}.jsonl"
     for message in (MESSAGE, new_id()):
         log = EventLog()
         journal = journals.begin(session, message, log)
         log.append_text("token", message)
         journal.close()
-        (file,) = tmp_path.iterdir()
         files.append(file.read_bytes())
     (_, foreign, _), (header, own, _) = (data.split(b"\n") for data in files)
     file.write_bytes(b"\n".join([header, foreign, own, b""]))
@@ -208,7 +207,7 @@ def test_a_journal_that_can_not_be_written_is_given_up_and_the_turn_goes_on(
         def full(fd: int, data: bytes) -> int:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(journal_module.os, "write", full)
+        monkeypatch.setattr(os, "write", full)
         log.append_text("token", "a")
         assert [seq for seq, _ in log.read(0)] == [1]
         log.append_text("token", "b")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.chat.journal import KEPT_JOURNALS
+from sidecar.chat.journals import KEPT_JOURNALS
 from sidecar.chat.resuming import EndedTurn
 from sidecar.contract.chat import CountTokens, PreviewContext, SendMessage
 from sidecar.contract.errors import (

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from sidecar.chat.journal import KEPT_JOURNALS
+from sidecar.chat.journals import KEPT_JOURNALS
 from sidecar.chat.turn import Turn
 from sidecar.contract.chat import EditMessage, RegenerateMessage, SendMessage
 from sidecar.contract.errors import (
