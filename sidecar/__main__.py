@@ -22,9 +22,9 @@ def main() -> int:
         return embedded_child.main(arguments[2])
 
     if arguments[:1] == ["end-processes-of"]:
-        from sidecar.host import watchdog
+        from sidecar.host import marks
 
-        return watchdog.main(arguments[1])
+        return marks.main(arguments[1])
 
     from sidecar.cli.arguments import parse
 

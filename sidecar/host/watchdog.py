@@ -12,7 +12,6 @@ import logging
 import os
 import subprocess
 
-from sidecar.host import marks
 from sidecar.host.environment import child_environment
 from sidecar.host.paths import self_command
 
@@ -26,12 +25,6 @@ _WAIT = "trap '' HUP INT QUIT TERM; read -r _ || exec \"$@\""
 """A line says that there is nothing left to do; the end of the pipe without one, that we are gone."""
 
 _TITLE = "llama-sidecar-watchdog"
-
-END_SECONDS = 10.0
-"""How long it tries to end them, as long as an engine may take to be gone (engines.child)."""
-
-CALM = 5
-"""Nobody looks after it. Programs that were about to start others have done so by then."""
 
 DISMISSED_SECONDS = 0.5
 """It takes less than a millisecond."""
@@ -96,9 +89,3 @@ class Watchdog:
         if self._write_fd >= 0:
             os.close(self._write_fd)
             self._write_fd = -1
-
-
-def main(token: str) -> int:
-    """End everything that a run of the program has left behind."""
-    marks.end_carriers(marks.is_of(token), seconds=END_SECONDS, calm=CALM)
-    return 0
