@@ -18,6 +18,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from sidecar.chat.history import History
 from sidecar.chat.journals import Journals
@@ -43,6 +44,7 @@ from sidecar.handlers.sessions import SessionHandlers
 from sidecar.handlers.topics import Topics
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.lock import DataDirLock
+from sidecar.host.owner import owner
 from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
 from sidecar.host.watch import until_gone
 from sidecar.logs import handler as logging_handler
@@ -164,6 +166,7 @@ class App:
     async def _parts(self, runtime_dir: Path) -> AsyncIterator[dict[str, Handler]]:
         """Everything that works on the data folder, and the handlers for it."""
         config = self._config
+        owner.keep_ledger(self._data_dir.processes_file)
         logs = LogStore(
             self._data_dir.logs,
             max_file_bytes=config.config.logs.max_file_bytes,
@@ -196,11 +199,13 @@ class App:
             # and then the engines end.
             async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
                 async with topics.run(), chat.run():
+                    background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy, history, journals)
                     yield {name: handler for family in families for name, handler in family.methods().items()}
                 background.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(owner.close)
                 monitor.close()
                 await database.close()
                 logging_handler.set_up(self._options.log_level or config.config.logs.level, None)

@@ -61,6 +61,10 @@ class DataDir:
         return self.root / "history.db"
 
     @property
+    def processes_file(self) -> Path:
+        return self.root / "processes.json"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 
