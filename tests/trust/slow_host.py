@@ -30,7 +30,7 @@ import psutil
 
 from tests import fake_engine
 from tests.app.talking import prepare, words
-from tests.raw_host import TERMINAL
+from tests.trust.ledger import Ledger
 from tests.trust.results import Row, keep
 from tests.trust.vitals import PeakMemory
 
@@ -75,12 +75,8 @@ class SlowHost:
         assert self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
         os.set_blocking(self.stdin, False)
-        self.asked: set[int] = set()
-        self.answers: dict[int, dict[str, Any]] = {}
-        self.events: dict[str, list[dict[str, Any]]] = {}
-        self.faults: list[str] = []
-        self._ids = itertools.count(1)
-        self._channels: dict[int, str] = {}
+        self.ledger = Ledger()
+        self.results: dict[int, Any] = {}
         self._unsent = b""
         self._partial: list[bytes] = []
 
@@ -103,10 +99,7 @@ class SlowHost:
 
     def line(self, method: str, /, **params: Any) -> tuple[int, bytes]:
         """A request as a line, and its id. From now on it counts as asked."""
-        id_ = next(self._ids)
-        self.asked.add(id_)
-        if "channel" in params and method != "subscribe":
-            self._channels[id_] = params["channel"]
+        id_ = self.ledger.ask(params.get("channel") if method == "send_message" else None)
         return id_, orjson.dumps({"jsonrpc": "2.0", "id": id_, "method": method, "params": params}) + b"\n"
 
     def write_what_goes(self, lines: Iterator[bytes], *, until: float) -> None:
@@ -123,8 +116,8 @@ class SlowHost:
     def ask(self, method: str, /, **params: Any) -> Any:
         """Send a request and read until its result is there."""
         id_ = self.begin(method, **params)
-        self.read_until(lambda: id_ in self.answers)
-        return self.answers[id_]["result"]
+        self.read_until(lambda: id_ not in self.ledger.owed)
+        return self.results[id_]
 
     def begin(self, method: str, /, **params: Any) -> int:
         """Send a request without waiting."""
@@ -146,7 +139,7 @@ class SlowHost:
         while not is_over():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"{len(self.asked - self.answers.keys())} requests have no answer")
+                raise TimeoutError(f"{len(self.ledger.owed)} requests have no answer")
             readable, writable, _ = select.select([self.stdout], [self.stdin] if self._unsent else [], [], left)
             if writable:
                 self._unsent = self._unsent[os.write(self.stdin, self._unsent[: select.PIPE_BUF]) :]
@@ -158,28 +151,11 @@ class SlowHost:
             raise EOFError("the sidecar has closed its stdout")
         *whole, rest = data.split(b"\n")
         for line in whole:
-            self._take_in_line(b"".join([*self._partial, line]))
+            message = orjson.loads(b"".join([*self._partial, line]))
             self._partial.clear()
+            for id_, answer in self.ledger.take_in(message):
+                self.results[id_] = answer.get("result")
         self._partial.append(rest)
-
-    def _take_in_line(self, line: bytes) -> None:
-        message = orjson.loads(line)
-        if message.get("method") == "channel":
-            params = message["params"]
-            events = self.events.setdefault(params["channel"], [])
-            if events and params["seq"] != events[-1]["seq"] + 1:
-                self.faults.append(f"{params['channel']}: {params['seq']} after {events[-1]['seq']}")
-            if events and events[-1]["event"]["status"] in TERMINAL:
-                self.faults.append(f"{params['channel']} goes on after its end")
-            events.append(params)
-            return
-        id_ = message["id"]
-        if id_ in self.answers or id_ not in self.asked:
-            self.faults.append(f"{id_} was answered twice, or never asked")
-        channel = self._channels.get(id_)
-        if channel is not None and self.events[channel][-1]["event"]["status"] not in TERMINAL:
-            self.faults.append(f"{channel} was answered before its last event")
-        self.answers[id_] = message
 
     # --- the end -------------------------------------------------------------------------------------------
 
@@ -231,27 +207,29 @@ def stay_silent(folder: Path, seconds: float, *, tokens_a_second: int = TOKENS_A
         tokens = int(seconds * tokens_a_second / STREAMS)
         silence = Silence(seconds, tokens * STREAMS)
         host.ask("send_message", message="tokens=2000 rate=10000", channel="to get warm")
+        for channel in ("state", "logs"):
+            host.ledger.open(channel)
         host.ask("subscribe", topics=["resources", "servers", "sessions"], channel="state")
         host.ask("subscribe", topics=["logs"], channel="logs", options={"min_level": "debug", "source": SOURCE})
         logged = log_lines(host)
         with PeakMemory(host.process.pid) as memory:
             streams = begin_streams(host, tokens, tokens_a_second)
-            before = len(host.asked)
+            before = host.ledger.asked
             host.write_what_goes(requests(host), until=time.monotonic() + seconds)
-            silence.asked_meanwhile = len(host.asked) - before
+            silence.asked_meanwhile = host.ledger.asked - before
             silence.growth_mib = memory.growth_mib
             began = time.monotonic()
-            host.read_until(lambda: host.answers.keys() >= host.asked)
+            host.read_until(lambda: not host.ledger.owed)
             silence.catch_up_seconds = time.monotonic() - began
         silence.peak_mib = memory.growth_mib
         silence.log_lines = log_lines(host) - logged
+        events = host.ledger.channels["logs"].events
         for channel in ("state", "logs"):
             host.ask("unsubscribe", channel=channel)
-        shown = [e["event"] for e in host.events["logs"] if e["event"]["status"] == "logs"]
-        silence.shown, silence.dropped = (sum(len(e["entries"]) for e in shown), sum(e["dropped"] for e in shown))
-        silence.asked = len(host.asked)
-        silence.outcomes = Counter(outcome(answer) for answer in host.answers.values())
-        silence.faults = host.faults
+            host.ledger.close(channel)
+        silence.shown, silence.dropped = (sum(len(e["entries"]) for e in events), sum(e["dropped"] for e in events))
+        silence.asked, silence.outcomes = host.ledger.asked, host.ledger.outcomes
+        silence.faults = host.ledger.faults
         silence.faults += [problem for id_, name in streams.items() if (problem := wrong(host, id_, name, tokens))]
         host.stop_talking()
         if host.process.wait(EXIT_SECONDS) != 0:
@@ -306,7 +284,7 @@ def begin_streams(host: SlowHost, tokens: int, tokens_a_second: int) -> dict[int
     rate, noise = tokens_a_second / STREAMS, LOG_LINES_A_SECOND / STREAMS
     message = f"tokens={tokens} rate={rate} noise={noise}"
     streams = {host.begin("send_message", message=message, channel=f"s{i}"): f"s{i}" for i in range(STREAMS)}
-    host.read_until(lambda: all(channel in host.events for channel in streams.values()))
+    host.read_until(lambda: all(host.ledger.channels[channel].text for channel in streams.values()))
     return streams
 
 
@@ -322,21 +300,14 @@ def log_lines(host: SlowHost) -> int:
     return sum(source["lines"] for source in host.ask("list_log_sources") if source["source"] == SOURCE)
 
 
-def outcome(answer: dict[str, Any]) -> str:
-    """`ok`, or the name of the error."""
-    return str(answer["error"]["data"]["name"]) if "error" in answer else "ok"
-
-
 def wrong(host: SlowHost, id_: int, channel: str, tokens: int) -> str | None:
     """What is wrong with a stream."""
-    whole = words(tokens)
-    events = [e["event"] for e in host.events[channel]]
-    result = host.answers[id_].get("result")
+    whole, told, result = words(tokens), host.ledger.channels[channel], host.results[id_]
     if result is None:
-        return f"{channel} ended with {outcome(host.answers[id_])}"
-    if "".join(e["chunk"] for e in events if e["status"] == "token") != whole:
+        return f"{channel} has no answer"
+    if "".join(told.text) != whole:
         return f"{channel}: the streamed text is not what the engine sent"
-    if result["content"] != whole or events[-1]["status"] != "done":
+    if result["content"] != whole or told.end is None or told.end["status"] != "done":
         return f"{channel}: the answer is not what the engine sent"
     return None
 
