@@ -80,27 +80,6 @@ def killed_with_watchdog(folder: Path) -> Iterator[list[int]]:
         kill(pid)
 
 
-@pytest.mark.case(24)
-def test_an_engine_that_is_killed_takes_its_family_along(folder: Path) -> None:
-    with RawHost(folder) as host:
-        family, others = start_engine(host, folder), start_engine(host, folder, "second")
-        kill(family[0])
-        assert still_there(family, after=GONE_SECONDS) == []
-        assert still_there(others, after=0) == others
-        host.call("stop_llama_server", server_id="second")
-        assert still_there(others, after=0) == []
-
-
-@pytest.mark.case(20, 24)
-def test_a_sidecar_that_is_killed_takes_everything_along(folder: Path) -> None:
-    host = RawHost(folder)
-    family = start_engine(host, folder)
-    watchdog = watchdog_of(host)
-    host.process.kill()
-    assert still_there([*family, watchdog.pid], after=GONE_SECONDS) == []
-    host.close()
-
-
 def test_a_watchdog_that_somebody_killed_is_replaced_with_the_next_process(folder: Path) -> None:
     host = RawHost(folder)
     first = start_engine(host, folder)
