@@ -48,12 +48,12 @@ class Child(asyncio.SubprocessProtocol):
     def __init__(self, on_output: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         self.exit_code: int | None = None
         self.ended = asyncio.Event()
-        self.started_at = time.time()
-        self.started_clock = time.monotonic()
-        self._mark = owner.new_mark()
+        self.started_at = 0.0
+        self.started_clock = 0.0
         self._on_output = on_output
         self._on_end = on_end
         self._exited = asyncio.Event()
+        self._mark: str
         self._clean: asyncio.Task[None]
         self._transport: asyncio.SubprocessTransport
 
@@ -72,19 +72,7 @@ class Child(asyncio.SubprocessProtocol):
         await anyio.lowlevel.checkpoint_if_cancelled()
         try:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(owner.prepare)
-                await asyncio.get_running_loop().subprocess_exec(
-                    lambda: child,
-                    *command.argv,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
-                    env=child_environment({**command.env, marks.VARIABLE: child._mark}),
-                    cwd=command.cwd,
-                    **process_tree.spawn_options(),
-                )
-                await anyio.to_thread.run_sync(owner.has_started, child.pid, child._mark)
-                child._clean = asyncio.create_task(child._clean_up())
+                await child._start(command)
         except OSError as error:
             raise _refused(program, error) from None
         except ValueError as error:  # a NUL in an argument, an = in a variable's name
@@ -97,6 +85,26 @@ class Child(asyncio.SubprocessProtocol):
                 log_tail=[],
             ) from None
         return child
+
+    async def _start(self, command: Command) -> None:
+        self._mark = await anyio.to_thread.run_sync(owner.prepare)
+        self.started_at, self.started_clock = time.time(), time.monotonic()
+        try:
+            await asyncio.get_running_loop().subprocess_exec(
+                lambda: self,
+                *command.argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=child_environment({**command.env, marks.VARIABLE: self._mark}),
+                cwd=command.cwd,
+                **process_tree.spawn_options(),
+            )
+        except BaseException:
+            await anyio.to_thread.run_sync(owner.has_ended, self._mark)
+            raise
+        await anyio.to_thread.run_sync(owner.has_started, self.pid, self._mark)
+        self._clean = asyncio.create_task(self._clean_up())
 
     @property
     def pid(self) -> int:
@@ -137,7 +145,7 @@ class Child(asyncio.SubprocessProtocol):
     async def _clean_up(self) -> None:
         """Once it has ended, by itself or not, end what it has left behind."""
         await self._exited.wait()
-        await anyio.to_thread.run_sync(owner.has_ended, self.pid, self._mark)
+        await anyio.to_thread.run_sync(owner.has_ended, self._mark)
 
     # --- asyncio.SubprocessProtocol ------------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
 """The processes that we own, on disk, for the next start: it ends what could not be ended otherwise.
 
-Owns the file and the decision what in it is a leftover. The file is there from the first process that we start until
-the orderly end, and is written to no purpose before a power cut, which ends the processes too: so it is not synced.
-Whoever uses it holds the lock of the data folder.
+Owns the file and the decision what in it is a leftover. The file is there as long as there are processes. It is not
+synced: a power cut that it does not survive ends the processes, too. Whoever uses it holds the data folder's lock.
 """
 
 from __future__ import annotations
@@ -38,7 +37,8 @@ class Entry(msgspec.Struct, frozen=True):
 
     Attributes:
         birth: when, as `process_facts.birth` tells it.
-        program: the file that it ran; `None` where that was not told.
+        program: the file that it ran then; `None` where that was not told. A script may have become another program
+            since, and is not ended by this alone.
         mark: what it and all below it carry.
     """
 
@@ -146,6 +146,7 @@ class Ledger:
         """Remove the file: all have ended. One that is not ours is kept: what it tells of may be there still."""
         with self._lock:
             if self._is_open:
+                self._is_open = False
                 self._remove()
 
     def _sweep(self) -> None:

@@ -23,7 +23,7 @@ LEFT_BEHIND_SECONDS = 2.0
 
 
 class Owner:
-    """The owner. All methods but `new_mark` block, and may be called on any thread."""
+    """The owner. All methods block, and may be called on any thread."""
 
     def __init__(self) -> None:
         self._token = marks.new_token()
@@ -46,44 +46,52 @@ class Owner:
         if self._ledger is not None:
             self._ledger.sweep()
 
-    def new_mark(self) -> str:
-        """A mark for a process that is about to be started."""
-        return f"{self._token}/{next(self._numbers)}"
+    def prepare(self) -> str:
+        """A mark for a process that is about to be started. From now on somebody knows, should we be killed.
 
-    def prepare(self) -> None:
-        """To be called before a process is started: if we are killed from then on, somebody knows."""
+        Whoever calls has to call `has_ended`, too, also where nothing came of the start.
+        """
         with self._lock:
+            mark = f"{self._token}/{next(self._numbers)}"
+            self._living.add(mark)
             process_tree.bind_to_us()
             if self._watchdog is not None:
                 self._watchdog.ensure()
             if self._ledger is not None:
                 self._ledger.open()
+        return mark
 
     def has_started(self, pid: int, mark: str) -> None:
         """Write down a process."""
-        self._living.add(mark)
         if self._ledger is not None:
             self._ledger.add(pid, mark)
 
-    def has_ended(self, pid: int, mark: str) -> None:
-        """End what a process has left behind, and strike it out."""
+    def has_ended(self, mark: str) -> None:
+        """End what a process has left behind, and strike it out. With the last one the watchdog goes, too."""
         left = marks.end_carriers(marks.is_one(mark), seconds=LEFT_BEHIND_SECONDS)
         if left:
-            logger.warning("process %d has left processes behind; ended: %s", pid, ", ".join(map(str, sorted(left))))
-        if self._ledger is not None:
-            self._ledger.remove(mark)
-        self._living.discard(mark)
+            logger.warning("ended what a process had left behind: %s", ", ".join(map(str, sorted(left))))
+        with self._lock:
+            self._living.discard(mark)
+            if self._ledger is not None:
+                self._ledger.remove(mark)
+            if not self._living:
+                self._rest()
 
     def close(self) -> None:
         """The orderly end. What still lives is left to the watchdog, which acts as soon as we are gone."""
-        if self._watchdog is None or self._ledger is None or not self._watchdog.is_waiting:
-            return
-        if self._living:
-            logger.error("%d processes are left to the watchdog", len(self._living))
-            return
-        marks.end_carriers(marks.is_of(self._token), seconds=LEFT_BEHIND_SECONDS)
-        self._watchdog.dismiss()
-        self._ledger.close()
+        with self._lock:
+            if self._living:
+                logger.error("%d processes are left to the watchdog", len(self._living))
+            elif self._ledger is not None and next(self._numbers) > 1:
+                marks.end_carriers(marks.is_of(self._token), seconds=LEFT_BEHIND_SECONDS)
+
+    def _rest(self) -> None:
+        """Nothing is left to be ended."""
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
+        if self._ledger is not None:
+            self._ledger.close()
 
 
 owner = Owner()

@@ -42,11 +42,6 @@ class Watchdog:
         self._shell: subprocess.Popen[bytes] | None = None
         self._write_fd = -1
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it was started, and not dismissed."""
-        return self._shell is not None
-
     def ensure(self) -> None:
         """See to it that it waits, also where somebody has ended it. Where it can not be started that is logged."""
         if os.name == "nt" or (self._shell is not None and self._shell.poll() is None):
@@ -77,8 +72,8 @@ class Watchdog:
         shell, self._shell = self._shell, None
         try:
             os.write(self._write_fd, b"\n")
-        except BrokenPipeError:  # somebody has ended it
-            logger.debug("the watchdog is gone already")
+        except OSError as error:  # somebody has ended it
+            logger.debug("the watchdog is gone already: %s", error)
         self._close()
         try:
             shell.wait(timeout=DISMISSED_SECONDS)

@@ -80,27 +80,6 @@ def killed_with_watchdog(folder: Path) -> Iterator[list[int]]:
         kill(pid)
 
 
-@pytest.mark.case(24)
-def test_an_engine_that_is_killed_takes_its_family_along(folder: Path) -> None:
-    with RawHost(folder) as host:
-        family, others = start_engine(host, folder), start_engine(host, folder, "second")
-        kill(family[0])
-        assert still_there(family, after=GONE_SECONDS) == []
-        assert still_there(others, after=0) == others
-        host.call("stop_llama_server", server_id="second")
-        assert still_there(others, after=0) == []
-
-
-@pytest.mark.case(20, 24)
-def test_a_sidecar_that_is_killed_takes_everything_along(folder: Path) -> None:
-    host = RawHost(folder)
-    family = start_engine(host, folder)
-    watchdog = watchdog_of(host)
-    host.process.kill()
-    assert still_there([*family, watchdog.pid], after=GONE_SECONDS) == []
-    host.close()
-
-
 def test_a_watchdog_that_somebody_killed_is_replaced_with_the_next_process(folder: Path) -> None:
     host = RawHost(folder)
     first = start_engine(host, folder)
@@ -122,7 +101,6 @@ def test_what_even_the_watchdog_could_not_end_the_next_start_ends(
         family = start_engine(host, folder)
         assert [entry["pid"] for entry in ledger(folder)["processes"]] == [family[0]]
     assert still_there(family, after=0) == []
-    assert not (folder / "processes.json").exists()
 
 
 def test_a_start_ends_nothing_of_an_owner_that_lives(folder: Path, killed_with_watchdog: list[int]) -> None:
@@ -135,27 +113,25 @@ def test_a_start_ends_nothing_of_an_owner_that_lives(folder: Path, killed_with_w
     assert still_there(killed_with_watchdog, after=0) == killed_with_watchdog
 
 
-def test_the_ledger_tells_of_what_runs_only(folder: Path) -> None:
+def test_the_ledger_tells_of_what_runs_and_then_it_is_gone(folder: Path) -> None:
     with RawHost(folder) as host:
-        host.call("ping")
-        assert not (folder / "processes.json").exists()
         family = start_engine(host, folder)
         told = ledger(folder)
         assert (told["pid"], told["birth"]) == (host.process.pid, process_facts.birth(host.process.pid))
         (entry,) = told["processes"]
+        assert entry.pop("program") is not None  # the shell's that the fake engine begins as, or its own
         assert entry == {
             "pid": family[0],
             "birth": process_facts.birth(family[0]),
-            "program": process_facts.program(family[0]),
             "mark": process_facts.variable(family[0], marks.VARIABLE),
         }
         host.call("stop_llama_server")
-        assert ledger(folder)["processes"] == []
-    assert not (folder / "processes.json").exists()
-
-
-def test_a_sidecar_that_starts_nothing_has_no_watchdog(folder: Path) -> None:
-    with RawHost(folder) as host:
-        host.call("ping")
-        host.call("list_models")
+        assert not (folder / "processes.json").exists()
         assert psutil.Process(host.process.pid).children() == []
+
+
+def test_a_sidecar_without_processes_has_no_watchdog(folder: Path) -> None:
+    with RawHost(folder) as host:
+        host.call("list_engines")  # asks one, which has ended by the time of the answer
+        assert psutil.Process(host.process.pid).children() == []
+        assert not (folder / "processes.json").exists()

@@ -186,65 +186,76 @@ def test_a_system_without_a_shell_is_told(monkeypatch: pytest.MonkeyPatch, caplo
 # --- the owner ---
 
 
-def test_what_a_process_leaves_behind_is_ended_and_struck_out(
-    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    owner, path = Owner(), tmp_path / "processes.json"
-    owner.keep_ledger(path)
-    owner.prepare()
-    one, two = owner.new_mark(), owner.new_mark()
-    left, other = start(one), start(two)
-    owner.has_started(left.pid, one)
-    owner.has_started(other.pid, two)
-    owner.has_ended(left.pid, one)
-    assert (left.poll(), other.poll()) == (-9, None)
-    assert [entry["pid"] for entry in json.loads(path.read_bytes())["processes"]] == [other.pid]
-    assert f"ended: {left.pid}" in caplog.text
-    other.kill()
-    other.wait()
-    owner.has_ended(other.pid, two)
-    owner.close()
-    owner.close()
-    assert not path.exists()
-
-
-def test_what_still_lives_at_the_end_is_left_to_the_watchdog(start: Start, tmp_path: Path) -> None:
-    owner, path = Owner(), tmp_path / "processes.json"
-    owner.keep_ledger(path)
-    owner.prepare()
-    mark = owner.new_mark()
-    process = start(mark)
-    owner.has_started(process.pid, mark)
-    owner.close()
-    assert (process.poll(), path.exists()) == (None, True)
-    assert owner._watchdog is not None
-    assert owner._watchdog.is_waiting
-    owner._watchdog._close()  # as our end does
-    assert process.wait(timeout=WAIT_SECONDS) == -9
-    assert owner._watchdog._shell is not None
-    owner._watchdog._shell.wait(timeout=WAIT_SECONDS)
-
-
-def test_what_nobody_saw_start_is_ended_at_the_orderly_end(start: Start, tmp_path: Path) -> None:
+@pytest.fixture
+def guarded(tmp_path: Path) -> Owner:
     owner = Owner()
     owner.keep_ledger(tmp_path / "processes.json")
-    owner.prepare()
-    process = start(owner.new_mark())
-    owner.close()
+    return owner
+
+
+def watchdogs() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if child.name() == "sh"]
+
+
+def test_what_a_process_leaves_behind_is_ended_and_struck_out(
+    guarded: Owner, start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = guarded.prepare(), guarded.prepare()
+    left, other = start(one), start(two)
+    guarded.has_started(left.pid, one)
+    guarded.has_started(other.pid, two)
+    guarded.has_ended(one)
+    assert (left.poll(), other.poll()) == (-9, None)
+    assert [e["pid"] for e in json.loads((tmp_path / "processes.json").read_bytes())["processes"]] == [other.pid]
+    assert f"left behind: {left.pid}" in caplog.text
+    guarded.has_ended(two)
+    assert other.poll() == -9
+
+
+def test_ledger_and_watchdog_are_there_as_long_as_there_are_processes(guarded: Owner, tmp_path: Path) -> None:
+    guarded.sweep()
+    for _ in range(2):
+        assert (watchdogs(), list(tmp_path.iterdir())) == ([], [])
+        one, two = guarded.prepare(), guarded.prepare()
+        guarded.has_ended(one)
+        assert (len(watchdogs()), len(list(tmp_path.iterdir()))) == (1, 1)
+        guarded.has_ended(two)
+    guarded.close()
+    assert (watchdogs(), list(tmp_path.iterdir())) == ([], [])
+
+
+def test_what_still_lives_at_the_end_is_left_to_the_watchdog(guarded: Owner, start: Start, tmp_path: Path) -> None:
+    mark = guarded.prepare()
+    process = start(mark)
+    guarded.has_started(process.pid, mark)
+    guarded.close()
+    assert (process.poll(), (tmp_path / "processes.json").exists()) == (None, True)
+    assert guarded._watchdog is not None
+    assert guarded._watchdog._shell is not None
+    guarded._watchdog._close()  # as our end does
+    assert process.wait(timeout=WAIT_SECONDS) == -9
+    guarded._watchdog._shell.wait(timeout=WAIT_SECONDS)
+    guarded.has_ended(mark)
+
+
+def test_what_was_overlooked_is_ended_at_the_orderly_end(guarded: Owner, start: Start) -> None:
+    mark = guarded.prepare()
+    guarded.has_ended(mark)
+    process = start(mark)
+    guarded.close()
     assert process.poll() == -9
 
 
 def test_a_program_that_is_no_sidecar_has_marks_and_no_more(start: Start) -> None:
     owner = Owner()
     owner.sweep()
-    owner.prepare()
-    mark = owner.new_mark()
+    mark = owner.prepare()
     process = start(mark)
     owner.has_started(process.pid, mark)
-    owner.has_ended(process.pid, mark)
+    assert watchdogs() == []
+    owner.has_ended(mark)
     owner.close()
     assert process.poll() == -9
-    assert [c.pid for c in psutil.Process().children()] == []
 
 
 # --- the thread ---

@@ -127,6 +127,7 @@ class Watched:
     """Processes whose end is waited for, by descriptors: a pid may be another's by then."""
 
     def __init__(self, processes: dict[int, str]) -> None:
+        self._pids = list(processes)
         self._poll = select.poll()
         self._living: dict[int, tuple[int, str]] = {}
         for pid, line in processes.items():
@@ -150,6 +151,12 @@ class Watched:
             self._forget(fd)
         return lines
 
+    def bury(self) -> None:
+        """Reap those that have become children of ours, since their parents have ended."""
+        for pid in self._pids:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
     def _forget(self, fd: int) -> None:
         self._poll.unregister(fd)
         os.close(fd)
@@ -170,13 +177,6 @@ def wait_for_the_end(outcome: Outcome, watched: Watched, since: float, tag: str 
             late += watched_too.kill()
     outcome.milliseconds.append((ended - since) * 1e3)
     outcome.left += watched.kill() + late
-
-
-def reap() -> None:
-    """Bury those whose parents have died: they have become children of ours."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            continue
 
 
 # --- one round -----------------------------------------------------------------------------------------------------
@@ -246,13 +246,12 @@ class Server:
 
 @contextmanager
 def running_host(folder: Path, tag: str) -> Iterator[RawHost]:
-    """A tiny host with a sidecar; at the end its reading threads are ended, too."""
+    """A tiny host with a sidecar."""
     host = RawHost(folder / "data", command=HOST, env={ROUND_VARIABLE: tag}, validate=False)
     try:
         yield host
     finally:
         host.close()
-        reap()
 
 
 def start_servers(cell: Cell, host: RawHost, folder: Path, number: int) -> list[Server]:
@@ -279,6 +278,7 @@ def kill_host_or_sidecar(cell: Cell, outcome: Outcome, folder: Path, number: int
         wait_for_the_end(outcome, everything, since, tag)
         if stdin is not None:
             os.close(stdin)
+    everything.bury()
 
 
 def kill_engine(cell: Cell, outcome: Outcome, host: RawHost, folder: Path, number: int) -> None:
@@ -290,6 +290,7 @@ def kill_engine(cell: Cell, outcome: Outcome, host: RawHost, folder: Path, numbe
     if cell.is_ignored:
         server.begin_to_stop()
     wait_for_the_end(outcome, family, since)
+    family.bury()
     if cell.moment != "idle" and (wrong := server.what_is_wrong_with_its_end()):
         outcome.wrong.append(wrong)
     for other in others:
@@ -318,7 +319,10 @@ def play(cell: Cell, rounds: int) -> Outcome:
             with running_host(folder, tag) as host:
                 for number in range(first, min(first + ROUNDS_A_HOST, rounds)):
                     kill_engine(cell, outcome, host, folder, number)
-            outcome.left += Watched(having(ROUND_VARIABLE, tag)).kill()
+                everything = Watched(having(ROUND_VARIABLE, tag))
+            everything.wait(time.monotonic() + GONE_SECONDS)
+            outcome.left += everything.kill()
+            everything.bury()
     return outcome
 
 
@@ -367,7 +371,9 @@ def main() -> int:
     cells = [cell for cell in CELLS if options.only in str(cell)]
     print(f"{'':48}{'rounds':>5} {'median':>8} {'slowest':>8} {'left':>5}  (ms)")
     outcomes = []
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with tempfile.TemporaryDirectory(prefix="kill-matrix-") as compiled, ProcessPoolExecutor(options.jobs) as pool:
+        # Most of a round is the sidecar's start: its modules are compiled once, as where it is installed.
+        os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
         for outcome in pool.map(play, cells, itertools.repeat(options.rounds)):
             show(outcome)
             outcomes.append(outcome)
