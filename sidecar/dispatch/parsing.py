@@ -25,7 +25,7 @@ MAX_VALUES = 250_000
 """Values in one line. A value takes up to a hundred bytes of memory, however short it is written."""
 
 MAX_DEPTH = 250
-"""Objects and arrays in each other. orjson writes 254 levels, and much of what comes in goes on to an engine."""
+"""Objects and arrays that a value may stand in. orjson writes 254 levels, and what comes in may go on to an engine."""
 
 _MARKS = b",[{"
 """Each value but the first has one of them before it, or is an object's member and its key has."""
@@ -84,7 +84,12 @@ def _has_too_many_values(line: bytes) -> bool:
         return False
     # Text may have any number of commas: only what stands between the strings counts.
     bare = line.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _ALL_BUT_MARKS_AND_QUOTES)
-    return len(bare) - sum(len(string[0]) for string in _STRING.finditer(bare)) > MAX_VALUES
+    inside = 0
+    for number, string in enumerate(_STRING.finditer(bare)):
+        if string.start() - inside > MAX_VALUES or number > 2 * MAX_VALUES:  # a member is two strings
+            return True
+        inside += len(string[0])
+    return len(bare) - inside > MAX_VALUES
 
 
 def _keys_and_colons(value: Any) -> int:
@@ -104,7 +109,7 @@ def _keys_and_colons(value: Any) -> int:
                 below += one
         level = below
         depth += 1
-        if depth > MAX_DEPTH + 1:  # what stands in the innermost one is a level, too
+        if depth > MAX_DEPTH + 1:
             raise ParseError(f"The line is nested deeper than {MAX_DEPTH} levels.", hint="Send flatter data.")
     return found
 
@@ -122,7 +127,7 @@ def _refuse_repeated(line: bytes, value: Any) -> None:
             key: str = orjson.loads(token[1])
             if key in open_objects[-1]:
                 first = key if first is None else first
-                in_id |= key == "id" and len(open_objects) == 1
+                in_id |= key == "id" and len(open_objects) == 1 and isinstance(value, dict)
             open_objects[-1].add(key)
     if first is not None:
         raise RepeatedKey(first, value, in_id=in_id)

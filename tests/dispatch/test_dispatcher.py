@@ -355,6 +355,7 @@ async def conversation(messages: list[Any]) -> list[Any]:
     return await host.settled()
 
 
+@pytest.mark.case(14)
 @settings(max_examples=150, deadline=None)
 @given(messages=messages)
 def test_every_request_is_answered_exactly_once_whatever_hosts_send(messages: list[Any]) -> None:
@@ -419,6 +420,7 @@ async def test_a_handler_that_finishes_in_spite_of_a_cancellation_has_its_result
         assert [brief(m) for m in await host.settled()] == ["1: done all the same"]
 
 
+@pytest.mark.case(15)
 async def test_an_id_in_use_is_refused_and_the_first_request_goes_on() -> None:
     door = Door()
     async with wire(list_servers=door) as host:
