@@ -20,6 +20,7 @@ from sidecar.contract.errors import Cancelled, ContextTooLong, SessionNotFound
 from sidecar.contract.events import ServerRemovedEvent, SubscriptionDone
 from sidecar.contract.servers import StartQueued, StartWarming
 from sidecar.dispatch import dispatcher as dispatcher_module
+from sidecar.dispatch.call import MAX_SUBSCRIPTIONS
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox
@@ -662,6 +663,16 @@ async def test_a_subscription_and_a_request_can_not_share_a_channel() -> None:
         assert brief(await host.call("unsubscribe", channel="r")).endswith("False")
         source.feeds["s"].put("a", ServerRemovedEvent(server_id="a"))
         assert brief((await host.settled())[-1]) == "s/1 server_removed"
+
+
+async def test_subscriptions_without_end_are_refused_until_one_is_closed() -> None:
+    async with subscribing() as (host, source):
+        for n in range(MAX_SUBSCRIPTIONS):
+            host.begin("subscribe", topics=["servers"], channel=f"s{n}")
+        refused = await host.call("subscribe", topics=["servers"], channel="more")
+        assert (refused["error"]["data"]["name"], len(source.feeds)) == ("OVERLOADED", MAX_SUBSCRIPTIONS)
+        await host.call("unsubscribe", channel="s0")
+        assert brief(await host.call("subscribe", topics=["servers"], channel="more")).endswith("subscribed")
 
 
 async def test_at_the_end_subscriptions_are_ended() -> None:
