@@ -81,16 +81,13 @@ class Dispatcher:
         """Take in a line. Never waits: what takes time goes on in a task of its own."""
         # What is caught is answered here and not handed on: it holds the frames it came through, and they the line.
         try:
-            value = parsing.parse(line)
+            self._take_in(parsing.parse(line))
         except ParseError as error:
             self._reject(error)
         except RepeatedKey as repeated:
             self._respond(_refused(envelope.rejected(repeated)))
-        else:
-            if isinstance(value, list):
-                self._handle_batch(value)
-            else:
-                self._start(value, self._respond)
+        except Exception as problem:  # noqa: BLE001 - else nothing more would be read, ever
+            self._reject(internal_error(problem))
 
     def handle_oversize(self) -> None:
         """Answer a line that was too long to be kept."""
@@ -100,6 +97,12 @@ class Dispatcher:
         """End the subscriptions and say what was kept for the end; every request is over by now."""
         self._channels.end_subscriptions()
         self._outbox.say_last_words()
+
+    def _take_in(self, value: Any) -> None:
+        if isinstance(value, list):
+            self._handle_batch(value)
+        else:
+            self._start(value, self._respond)
 
     def _handle_batch(self, values: list[Any]) -> None:
         if not values:
@@ -248,7 +251,7 @@ def _response(id_: RequestId, method: str, outcome: RpcResult | None) -> tuple[b
         if outcome is not None and hasattr(outcome, "_value"):
             return encode(envelope.success(id_, outcome._value.result)), True
         return encode(envelope.failure(id_, _error_of(method, outcome))), False
-    except TypeError as problem:  # a handler's result that JSON has no words for
+    except Exception as problem:  # noqa: BLE001 - a result that JSON has no words for, too deep a one: it is answered
         return encode(envelope.failure(id_, internal_error(problem).to_wire())), False
 
 

@@ -232,14 +232,25 @@ async def test_an_error_in_a_task_group_of_a_handler_keeps_its_name() -> None:
         assert brief(await host.call("list_servers")) == "1: CONTEXT_TOO_LONG"
 
 
-@pytest.mark.parametrize("result", [object(), 2**80, {1: 2}, float("inf")])
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "result",
+    [object(), 2**80, {1: 2}, float("inf"), nested(300), nested(5000)],
+    ids=lambda result: type(result).__name__,
+)
 async def test_a_result_that_json_has_no_words_for_is_an_internal_error(result: object) -> None:
     async def handler(params: Any, call: Call) -> Any:
         return result
 
     async with wire(list_servers=handler) as host:
         response = await host.call("list_servers")
-        if result == float("inf"):  # orjson writes null
+        if isinstance(result, float):  # orjson writes null
             assert response["result"] is None
         else:
             assert brief(response) == "1: INTERNAL_ERROR"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecar.dispatch import parsing
 from sidecar.dispatch.dispatcher import MAX_IN_FLIGHT
 from sidecar.transport.framing import LineFramer, Oversize
 from tests.dispatch.test_dispatcher import Wire, brief, pong, requests, wire
@@ -121,3 +122,18 @@ async def test_an_error_quotes_little_of_what_it_refuses(name: str) -> None:
             assert len(json.dumps(error)) < 20_000
             assert error["message"].isprintable()
             assert error["data"].get("path", "").isprintable()
+
+
+@pytest.mark.anyio
+async def test_a_line_over_which_the_dispatcher_stumbles_is_answered_and_the_next_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stumble(line: bytes) -> None:
+        raise MemoryError
+
+    async with wire() as host:
+        with monkeypatch.context() as patch:
+            patch.setattr(parsing, "parse", stumble)
+            host.begin("ping")
+        host.begin("ping")
+        assert [brief(message) for message in await host.settled()] == ["None: INTERNAL_ERROR", "2: pong"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import selectors
@@ -221,7 +222,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--seconds", type=float, default=3600.0, help="stop after so long")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long, however many it were")
     parser.add_argument("--first", type=int, default=0, help="round to begin with")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
@@ -230,13 +231,14 @@ def main() -> int:
     seconds = time.monotonic() - begun
     if outcome.failure:
         print(outcome.failure)
+    wanted = f"{arguments.frames:,}" + (f" or {arguments.seconds:.0f} s" if arguments.seconds < math.inf else "")
     rows = [
         Row(
             what="spoiled frames to a real sidecar",
-            target=f"{arguments.frames:,}, no crash, every request answered exactly once",
+            target=f"{wanted}, no crash, every request answered exactly once",
             figure=f"{outcome.frames:,} frames, {outcome.answers:,} answers, {outcome.frames / seconds:,.0f} frames/s"
             + (", then a failure" if outcome.failure else ""),
-            met=outcome.failure is None and outcome.frames >= arguments.frames,
+            met=outcome.failure is None and (outcome.frames >= arguments.frames or arguments.seconds < math.inf),
         ),
         Row(
             what="the sidecar's memory meanwhile",
