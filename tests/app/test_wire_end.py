@@ -93,6 +93,7 @@ def test_a_request_that_the_end_of_stdin_follows_is_answered(data_dir: Path) -> 
         assert wait_for_exit(host) == 0
 
 
+@pytest.mark.case(16)
 def test_a_line_that_the_end_of_stdin_breaks_off_is_not_executed(data_dir: Path) -> None:
     with RawHost(data_dir) as host:
         host.call("ping")
