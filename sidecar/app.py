@@ -169,7 +169,7 @@ class App:
             kept_files=config.config.logs.kept_files,
         )
         self._set_up_logging(logs, config.config)
-        database = Database(self._data_dir.history_file)
+        database = Database(self._data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
         history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
         fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
         engines = Engines(lambda: config.config.engines)
@@ -180,11 +180,11 @@ class App:
         resources = ResourceHandlers(monitor, fleet)
         topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
         families: list[Any] = [
-            self._life(topics),
+            self._life(topics, database),
             ServerHandlers(fleet=fleet, engines=engines, planner=planner),
             ChatHandlers(chat),
             SessionHandlers(history=history, chat=chat, config=lambda: config.config),
-            ConfigHandlers(config, lambda new: self._set_up_logging(logs, new)),
+            ConfigHandlers(config, encrypt=database.encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
             LogHandlers(logs),
             ModelHandlers(library),
             resources,
@@ -205,11 +205,11 @@ class App:
                 logs.close()
                 remove_runtime_dir(runtime_dir)
 
-    def _life(self, topics: Topics | None) -> LifeHandlers:
+    def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
         return LifeHandlers(
             data_dir=self._data_dir.root,
             max_line_bytes=self._options.max_line_bytes,
-            notices=lambda: list(self._config.notices),
+            notices=lambda: [*self._config.notices, *(database.notices if database else ())],
             topics=topics,
             watch_host=self._watch_host,
             shut_down=self._stop.set,
@@ -221,7 +221,7 @@ class App:
         async def refuse(_params: Any, _call: Call) -> Any:
             raise problem.with_traceback(None)  # else it would grow with each request
 
-        life = self._life(None).methods()
+        life = self._life(None, None).methods()
         allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
         return dict.fromkeys(METHODS, refuse) | allowed
 

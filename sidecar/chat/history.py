@@ -28,6 +28,7 @@ from sidecar.contract.sessions import (
     SessionPage,
     UpdateSession,
 )
+from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 
 DAY_SECONDS = 86_400.0
@@ -45,6 +46,15 @@ class History:
         self._database = database
         self._retention_days = retention_days
         self._listeners: list[Listener] = []
+
+    @property
+    def cipher(self) -> Cipher | None:
+        """What seals the words of the history; `None` where they are in plain text. It may change at any time.
+
+        Raises:
+            SidecarError: the history is not open yet, or its key can not be had.
+        """
+        return self._database.cipher
 
     async def tidy(self) -> None:
         """What is done once at start: mark answers that broke off, remove sessions deleted long ago."""

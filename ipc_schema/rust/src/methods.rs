@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "089c5a5a9962f2c794ab5ce0d218c7eb8d9d682c9c4ac54ebe99c07111e7fad6";
+pub const CONTRACT_HASH: &str = "aadcbc5c579db4bcec1e951e227b879536724bab68a39c8c43336690a1cb1bb7";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -450,6 +450,8 @@ impl Method for RestoreSession {
 }
 
 /// Messages that hold all the words, the newest first. The last word may be unfinished.
+///
+/// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchMessages;
 
@@ -495,7 +497,7 @@ impl Method for GetConfig {
 
 /// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 ///
-/// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+/// The file is replaced as a whole or not at all. `storage.encrypt` rewrites the history first. Running servers keep the settings they were started with.
 #[derive(Debug, Clone, Copy)]
 pub struct SetConfig;
 
