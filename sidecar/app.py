@@ -24,6 +24,7 @@ from sidecar.chat.service import Chat
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
+from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
@@ -206,10 +207,13 @@ class App:
                 remove_runtime_dir(runtime_dir)
 
     def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
+        async def notices() -> list[Notice]:
+            return [*self._config.notices, *(await database.notices() if database is not None else ())]
+
         return LifeHandlers(
             data_dir=self._data_dir.root,
             max_line_bytes=self._options.max_line_bytes,
-            notices=lambda: [*self._config.notices, *(database.notices if database else ())],
+            notices=notices,
             topics=topics,
             watch_host=self._watch_host,
             shut_down=self._stop.set,

@@ -19,7 +19,8 @@ from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
 from sidecar.storage.cipher import Cipher
-from sidecar.storage.sealing import WORDS, about, cipher_of
+from sidecar.storage.sealing import cipher_of
+from sidecar.storage.words import WORDS, about
 
 _NAMES = (
     *("id", "session_id", "parent_id", "role", "content", "parts", "reasoning", "tool_calls", "tool_call_id", "state"),

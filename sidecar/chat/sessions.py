@@ -18,7 +18,8 @@ import msgspec
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import Session, SessionConfig, SessionPage
 from sidecar.storage.cipher import Cipher
-from sidecar.storage.sealing import WORDS, about, cipher_of
+from sidecar.storage.sealing import cipher_of
+from sidecar.storage.words import WORDS, about
 
 TITLE_CHARACTERS = 60
 """Length of a title taken from a message: one line of a list."""
@@ -218,7 +219,7 @@ def _session(row: tuple[Any, ...], cipher: Cipher | None) -> Session:
         title=title or UNTITLED,
         system=system,
         server_id=server_id,
-        config=msgspec.json.decode(config, type=SessionConfig),
+        config=msgspec.json.decode(config or "{}", type=SessionConfig),
         archived=bool(archived),
         created_at=created_at,
         updated_at=updated_at,

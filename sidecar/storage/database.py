@@ -89,15 +89,11 @@ class Database:
         """
         if self._connection is None:
             raise StorageError("The history is not open yet.")
-        try:
-            return self._connection.cipher
-        except (OSError, sqlite3.Error) as error:
-            raise _as_sidecar_error(error) from None
+        return self._connection.cipher
 
-    @property
-    def notices(self) -> list[Notice]:
+    async def notices(self) -> list[Notice]:
         """What the person in front of the host should know of the file."""
-        return self._sealing.notices
+        return list(self._sealing.notices)
 
     def _hand_in(self, do: Callable[[], T]) -> asyncio.Future[T]:
         if self._closing is not None:
@@ -146,9 +142,9 @@ class Database:
 
     def _transact(self, work: Work[T]) -> T:
         connection = self._connection or self._open()
-        self._sealing.settle(connection)
-        connection.execute("BEGIN")
         try:
+            self._sealing.settle(connection)
+            connection.execute("BEGIN")
             result = work(connection)
             connection.execute("COMMIT")
         except BaseException:

@@ -131,12 +131,12 @@ def _usable_keyring(*, instead: str) -> KeyringBackend:
         NotSupported: there is none, or one that keeps what it is given where anybody can read it.
     """
     try:
-        import cryptography  # noqa: F401 - a key is of no use without
         import keyring
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: F401 - a key is of no use without it
         from keyring.core import init_backend, recommended
     except ImportError as error:
         raise NotSupported(
-            f"Encryption of the history needs packages that are not installed ({error.name}).",
+            f"Encryption of the history needs packages that are not installed: {error}.",
             hint=f"Install them: pip install 'llama-sidecar[encrypt]'.{instead}",
         ) from None
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.app.talking import Talk, prepare, words
 from tests.storage import keyrings
-from tests.storage.secret_words import CANARY, TITLE, files_with
+from tests.storage.secret_words import CANARY, SECRETS, TITLE, files_with
 
 GOOD = "tests.storage.keyrings.GoodKeyring"
 
@@ -45,7 +45,7 @@ class Place:
 
     def with_secrets(self) -> set[str]:
         """Names of the files that hold what was said."""
-        return files_with(self.data_dir, CANARY, TITLE, words(3))
+        return files_with(self.data_dir, *SECRETS, words(3))
 
 
 @pytest.fixture
@@ -203,5 +203,5 @@ def test_no_log_holds_the_key_or_a_word_of_what_was_said(place: Place) -> None:
         encrypt(host, True)
     [key] = json.loads((place.keyring / "passwords.json").read_text()).values()
     assert files_with(place.data_dir, key) == set()
-    assert files_with(place.data_dir / "logs", CANARY, TITLE) == set()
+    assert files_with(place.data_dir / "logs", *SECRETS) == set()
     assert key.encode() not in host.stderr

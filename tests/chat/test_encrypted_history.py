@@ -22,13 +22,13 @@ from sidecar.chat.messages import StoredMessage
 from sidecar.contract.chat import SendMessage
 from sidecar.contract.errors import DiskFull, NotSupported, StorageError
 from sidecar.contract.sessions import ListSessions, Session, SessionConfig, ToolCall, ToolFunction
-from sidecar.storage import migrations, sealing
+from sidecar.storage import migrations, sealing, words
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 from tests.chat.rows import a_session, say
 from tests.chat.scripted import BOUND_SECONDS, Held, Stage
 from tests.storage import keyrings
-from tests.storage.secret_words import CANARY, TITLE, files_with
+from tests.storage.secret_words import CANARY, SECRETS, TITLE, files_with
 
 pytestmark = pytest.mark.anyio
 
@@ -125,12 +125,12 @@ async def test_an_encrypted_history_gives_back_what_was_said_and_no_file_holds_i
         assert await database.run(everything) == expected
         await database.run(talk)
         await database.run(lambda db: sessions.update(db, expected[0][0].session_id, {"title": TITLE}))
-        assert files_with(path.parent, CANARY, TITLE) == set()  # while it is open: with the WAL
+        assert files_with(path.parent, *SECRETS) == set()  # while it is open: with the WAL
         now = await database.run(everything)
         assert len(now[0]) == 2
     async with opened(path, encrypt=True) as database:
         assert await database.run(everything) == now
-    assert files_with(path.parent, CANARY, TITLE, "guanaco", "vicuña") == set()
+    assert files_with(path.parent, *SECRETS, "guanaco", "vicuña") == set()
 
 
 async def test_switching_on_and_off_again_takes_effect_at_once_and_loses_nothing(path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_switching_on_and_off_again_takes_effect_at_once_and_loses_nothing
         expected = await database.run(everything)
         assert await database.run(found) == 3
         await database.encrypt(True)
-        assert files_with(path.parent, CANARY, TITLE) == set()
+        assert files_with(path.parent, *SECRETS) == set()
         assert await database.run(everything) == expected
         with pytest.raises(NotSupported):
             await database.run(found)
@@ -154,12 +154,13 @@ async def test_switching_on_and_off_again_takes_effect_at_once_and_loses_nothing
 
 async def test_what_was_deleted_before_is_gone_from_the_file_too(path: Path) -> None:
     async with opened(path) as database:
+        await database.run(execute("PRAGMA secure_delete = OFF"))  # some builds of SQLite have it on
         for _ in range(20):
             await database.run(talk)
         await database.run(execute("DELETE FROM sessions"))
         assert files_with(path.parent, CANARY) != set()
         await database.encrypt(True)
-        assert files_with(path.parent, CANARY, TITLE) == set()
+        assert files_with(path.parent, *SECRETS) == set()
 
 
 async def test_titles_are_found_in_an_encrypted_history(path: Path) -> None:
@@ -260,7 +261,7 @@ async def test_without_a_keyring_nothing_is_written_in_plain_text_instead(
             await History(database, retention_days=lambda: 30).tidy()
             without.setenv("PYTHON_KEYRING_BACKEND", "tests.storage.keyrings.GoodKeyring")
             await database.run(talk)
-    assert files_with(path.parent, CANARY, TITLE) == set()
+    assert files_with(path.parent, *SECRETS) == set()
 
 
 async def test_a_person_is_not_asked_for_each_request(path: Path, keyring: Path) -> None:
@@ -272,7 +273,10 @@ async def test_a_person_is_not_asked_for_each_request(path: Path, keyring: Path)
     assert len((keyring / "asked").read_text().splitlines()) == 1
 
 
-async def test_the_end_does_not_wait_for_a_keyring_that_hangs(path: Path, keyring: Path) -> None:
+async def test_the_end_does_not_wait_for_a_keyring_that_hangs(
+    path: Path, keyring: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.storage.database.KEYRING_AT_THE_END_SECONDS", 0.05)
     (keyring / "hanging").touch()
     database = Database(path, encrypt=lambda: True)
     work = database.submit(a_session)
@@ -284,24 +288,45 @@ async def test_the_end_does_not_wait_for_a_keyring_that_hangs(path: Path, keyrin
     (keyring / "hanging").unlink()
 
 
-async def test_a_history_that_does_not_say_any_more_how_it_is_encrypted_is_known_by_its_records(path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM facts",
+        "UPDATE facts SET value = '{'",
+        'UPDATE facts SET value = \'{"key": "an older one", "sealed": false}\'',
+    ],
+)
+async def test_a_history_that_does_not_say_that_it_is_encrypted_is_known_by_its_records(
+    path: Path, keyring: Path, damage: str
+) -> None:
     """As one that was put together anew from a damaged file."""
     async with opened(path, encrypt=True) as database:
-        await database.run(talk)
-        expected = await database.run(everything)
+        session = (await database.run(talk)).session_id
+        tree = await database.run(partial(messages.all_of, session_id=session))
+        index = await database.run(index_rows)
     with closing(sqlite3.connect(path)) as db, db:
-        [(said,)] = db.execute("DELETE FROM facts WHERE name = 'encryption' RETURNING value").fetchall()
-        db.execute("CREATE TRIGGER messages_text_insert AFTER INSERT ON messages BEGIN SELECT 1; END")
+        db.execute(damage)
+        db.execute("UPDATE sessions SET config = '', title = '', system = ''")
+        db.execute(f"CREATE TRIGGER messages_text_insert {migrations.INDEX_TRIGGERS['messages_text_insert']}")
+        db.execute("INSERT INTO messages_text (messages_text) VALUES ('rebuild')")
+    passwords = keyring / "passwords.json"
+    kept = passwords.read_text()
+    passwords.write_text(json.dumps(dict.fromkeys(json.loads(kept), "A" * 43 + "=")))
     async with opened(path) as database:
-        assert await database.run(everything) == expected
-        assert database.cipher is not None
-        [(key, triggers)] = await database.run(
-            lambda db: db.execute(
-                "SELECT (SELECT json_extract(value, '$.key') FROM facts), group_concat(name) FROM sqlite_schema"
-                " WHERE type = 'trigger' AND name LIKE 'messages_text%'"
-            ).fetchall()
-        )
-    assert (key, triggers) == (json.loads(said)["key"], None)
+        with pytest.raises(StorageError):
+            await database.run(everything)
+    passwords.write_text(kept)
+    for encrypt in (None, True):
+        async with opened(path, encrypt) as database:
+            assert await database.run(partial(messages.all_of, session_id=session)) == tree
+            assert (await database.run(partial(sessions.get, session_id=session))).title == "New chat"
+            assert await database.run(index_rows) == index
+            with pytest.raises(StorageError):
+                await database.run(execute("UPDATE messages SET content = 'plain'"))
+
+
+def index_rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
+    return db.execute("SELECT * FROM messages_text_data").fetchall()
 
 
 # --- the way there and back ----------------------------------------------------------------------------------
@@ -313,7 +338,7 @@ async def test_a_lost_config_decrypts_nothing(path: Path) -> None:
     async with opened(path) as database:
         assert len((await database.run(everything))[0]) == 1
         await database.run(talk)
-    assert files_with(path.parent, CANARY, TITLE) == set()
+    assert files_with(path.parent, *SECRETS) == set()
 
 
 async def test_a_config_that_says_no_decrypts(path: Path) -> None:
@@ -375,14 +400,14 @@ async def test_a_damaged_record_keeps_a_history_encrypted_and_the_others_can_be_
             await database.encrypt(False)
     async with opened(path, encrypt=False) as database:
         assert len(await database.run(lambda db: messages.all_of(db, whole.session_id))) == 3
-        assert [notice.name for notice in database.notices] == ["HISTORY_STILL_ENCRYPTED"]
+        assert [notice.name for notice in await database.notices()] == ["HISTORY_STILL_ENCRYPTED"]
     assert files_with(path.parent, CANARY) == set()
 
 
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from sidecar.storage import migrations, sealing
+from sidecar.storage import migrations, sealing, words
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 
@@ -398,7 +423,7 @@ def counted(method):
 if die_at >= 0:
     counted("seal_text" if sealed else "open_text")
 else:
-    sealing._clean = die
+    words.clean = die
 
 async def main():
     await Database(Path(sys.argv[1])).encrypt(sealed)
@@ -424,7 +449,7 @@ async def test_a_kill_in_the_middle_of_a_switch_leaves_the_old_state_or_the_new(
         # Killed between the commit and the cleaning, it is sealed, and the next start cleans.
         assert (database.cipher is None) == (sealed and die_at >= 0)
         if database.cipher is not None:
-            assert files_with(path.parent, CANARY, TITLE) == set()
+            assert files_with(path.parent, *SECRETS) == set()
         await database.encrypt(sealed)
         assert await database.run(everything) == expected
 
@@ -439,14 +464,14 @@ async def test_a_file_that_could_not_be_cleaned_is_told_of_and_cleaned_at_the_ne
         for _ in range(20):
             await database.run(talk)
         with monkeypatch.context() as patch:
-            patch.setattr(sealing, "_clean", full)
+            patch.setattr(words, "clean", full)
             await database.encrypt(True)
-        assert [notice.name for notice in database.notices] == ["HISTORY_NOT_CLEANED"]
+        assert [notice.name for notice in await database.notices()] == ["HISTORY_NOT_CLEANED"]
         assert database.cipher is not None
     async with opened(path) as database:
         await database.run(everything)
-        assert database.notices == []
-    assert files_with(path.parent, CANARY, TITLE) == set()
+        assert await database.notices() == []
+    assert files_with(path.parent, *SECRETS) == set()
 
 
 async def test_a_full_disk_is_told_as_such_and_the_history_goes_on_in_plain_text(path: Path) -> None:
@@ -475,7 +500,7 @@ async def test_older_copies_that_are_not_encrypted_are_named(path: Path) -> None
     damaged.write_bytes(data[: len(data) // 2])
     async with opened(path) as database:
         await database.encrypt(True)
-        [notice] = database.notices
+        [notice] = await database.notices()
         assert (notice.name, plain.name in notice.message, damaged.name in notice.message) == (
             "HISTORY_COPIES_NOT_ENCRYPTED",
             True,
@@ -486,7 +511,7 @@ async def test_older_copies_that_are_not_encrypted_are_named(path: Path) -> None
     damaged.unlink()
     async with opened(path) as database:
         await database.run(everything)
-        assert database.notices == []
+        assert await database.notices() == []
 
 
 async def test_an_answer_that_streams_while_the_history_is_encrypted_is_kept_encrypted(
@@ -506,7 +531,7 @@ async def test_an_answer_that_streams_while_the_history_is_encrypted_is_kept_enc
         result = await turn.result()
         assert result.content == f"{CANARY}Hello"
         assert [content for _, content, _ in await stage.rows(turn.session_id)] == [TITLE, result.content]
-    assert files_with(tmp_path, CANARY, TITLE) == set()
+    assert files_with(tmp_path, *SECRETS) == set()
 
 
 def test_every_column_is_sealed_or_is_known_not_to_hold_words() -> None:
@@ -518,6 +543,6 @@ def test_every_column_is_sealed_or_is_known_not_to_hold_words() -> None:
     }
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrations.migrate(db, Path("unused"))
-        for table, columns in sealing.WORDS.items():
+        for table, columns in words.WORDS.items():
             every = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
             assert every == {*columns, *visible[table].split()}

@@ -7,6 +7,9 @@ from pathlib import Path
 CANARY = "the vicuña keeps its secret"
 TITLE = "Diary of a Guanaco"
 
+SECRETS = (CANARY, TITLE, "vicuna")
+"""The last as the search index would have it."""
+
 
 def files_with(folder: Path, *words: str) -> set[str]:
     """Names of the files below a folder that hold any of these, in UTF-8 or UTF-16, or as JSON writes it."""

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "aadcbc5c579db4bcec1e951e227b879536724bab68a39c8c43336690a1cb1bb7";
+pub const CONTRACT_HASH: &str = "cca929b9906f4a44bdd677c9e87d2f313a0ea246955bcfec4b0cc31b5d999f24";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -497,7 +497,8 @@ impl Method for GetConfig {
 
 /// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 ///
-/// The file is replaced as a whole or not at all. `storage.encrypt` rewrites the history first. Running servers keep the settings they were started with.
+/// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+/// `storage.encrypt` rewrites the history before this is answered.
 #[derive(Debug, Clone, Copy)]
 pub struct SetConfig;
 

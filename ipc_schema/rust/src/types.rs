@@ -2139,7 +2139,8 @@ pub struct SessionPage {
 
 /// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 ///
-/// The file is replaced as a whole or not at all. `storage.encrypt` rewrites the history first. Running servers keep the settings they were started with.
+/// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+/// `storage.encrypt` rewrites the history before this is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SetConfig {
     pub patch: Map<String, Value>,

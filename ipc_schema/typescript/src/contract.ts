@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "aadcbc5c579db4bcec1e951e227b879536724bab68a39c8c43336690a1cb1bb7";
+export const CONTRACT_HASH = "cca929b9906f4a44bdd677c9e87d2f313a0ea246955bcfec4b0cc31b5d999f24";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

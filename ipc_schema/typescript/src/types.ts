@@ -462,7 +462,8 @@ export interface Config {
 /**
  * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
  *
- * The file is replaced as a whole or not at all. `storage.encrypt` rewrites the history first. Running servers keep the settings they were started with.
+ * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+ * `storage.encrypt` rewrites the history before this is answered.
  */
 export interface SetConfig {
   patch: Record<string, unknown>;
@@ -1707,7 +1708,8 @@ export interface Methods {
   /**
    * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
    *
-   * The file is replaced as a whole or not at all. `storage.encrypt` rewrites the history first. Running servers keep the settings they were started with.
+   * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+   * `storage.encrypt` rewrites the history before this is answered.
    */
   set_config: { params: SetConfig; result: Config; events: never };
   /** Go back to the defaults. */
