@@ -41,10 +41,10 @@ class Cipher:
         """A cipher with a key of its own, the same one for the same purpose."""
         return Cipher(hmac.digest(self._key, purpose.encode(), "sha256"), self._name)
 
-    def seal(self, record: bytes, about: str) -> bytes:
+    def seal(self, plain: bytes, about: str) -> bytes:
         """A record that only this key opens, and only as what it is."""
         nonce = os.urandom(NONCE_BYTES)
-        return _VERSION + nonce + self._aes.encrypt(nonce, record, _VERSION + about.encode())
+        return _VERSION + nonce + self._aes.encrypt(nonce, plain, _VERSION + about.encode())
 
     def open(self, sealed: bytes, about: str) -> bytes:
         """What `seal` was given.
