@@ -179,9 +179,17 @@ def all_of(db: sqlite3.Connection, session_id: str) -> list[StoredMessage]:
     return [_message(row, cipher) for row in rows]
 
 
-def mark_interrupted(db: sqlite3.Connection) -> int:
-    """Mark answers that were being written when an earlier sidecar ended; returns how many."""
-    return db.execute("UPDATE messages SET state = 'interrupted' WHERE state = 'running'").rowcount
+def running(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Session and message ids of answers that are being written, or were when an earlier sidecar ended."""
+    return db.execute("SELECT session_id, id FROM messages WHERE state = 'running'").fetchall()
+
+
+def interrupt(db: sqlite3.Connection, session_id: str, message_id: str, content: str, reasoning: str | None) -> None:
+    """Mark an answer as broken off, with what there is of it."""
+    message = get(db, session_id, message_id)
+    message.state, message.content = "interrupted", content
+    message.reasoning = reasoning or msgspec.UNSET
+    finish(db, message)
 
 
 def _column(message: StoredMessage, name: str, cipher: Cipher | None) -> Any:

@@ -18,6 +18,7 @@ turns these into wire errors, and is the only place that does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
 Cause = Literal[
@@ -315,3 +316,15 @@ def all_errors() -> list[type[SidecarError]]:
     """Every error class, JSON-RPC's own first, then by code downwards."""
     own = sorted(SidecarError.__subclasses__(), key=lambda error: -error.code)
     return [e for e in own if e.code <= -32600] + [e for e in own if e.code > -32600]
+
+
+def from_wire(error: Mapping[str, Any]) -> SidecarError:
+    """The error that `to_wire` told; one of a name that is not known is an InternalError."""
+    data = dict(error.get("data") or {})
+    name = data.pop("name", "")
+    kind = next((one for one in SidecarError.__subclasses__() if one.name == name), InternalError)
+    data.pop("retryable", None)
+    hint = str(data.pop("hint", ""))
+    known = kind(str(error.get("message", "")), hint=hint)
+    known.data.update(data)
+    return known

@@ -52,6 +52,11 @@ class Database:
         self._connection: HistoryConnection | None = None
         self._closing: asyncio.Event | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been opened and not been closed, and what is said in it can be read and written."""
+        return self._connection is not None and self._connection.refusal is None
+
     async def run(self, work: Work[T]) -> T:
         """Do a piece of work in a transaction and wait for it.
 

@@ -324,6 +324,7 @@ def test_requests_with_random_damage_are_answered_and_harm_nobody(shared: RawHos
             assert one.keys() == {"jsonrpc", "id", "result"} or one["error"]["data"]["name"] != "INTERNAL_ERROR"
 
 
+@pytest.mark.case(18)
 def test_what_a_library_prints_never_reaches_the_host(data_dir: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
