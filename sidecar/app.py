@@ -180,17 +180,22 @@ class App:
         engines = Engines(lambda: config.config.engines)
         library = Library(self._data_dir.models, lambda: [Path(f) for f in config.config.models.folders])
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
-        journals = Journals(self._data_dir.turns)
+        journals = Journals(self._data_dir.turns, lambda: database.cipher)
         chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
         monitor = ResourceMonitor(self._data_dir.root)
         resources = ResourceHandlers(monitor, fleet)
         topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
+
+        async def encrypt(sealed: bool) -> None:
+            await database.encrypt(sealed)
+            journals.follow_history()
+
         families: list[Any] = [
             self._life(topics, database),
             ServerHandlers(fleet=fleet, engines=engines, planner=planner),
             ChatHandlers(chat),
             SessionHandlers(history=history, chat=chat, config=lambda: config.config),
-            ConfigHandlers(config, encrypt=database.encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
+            ConfigHandlers(config, encrypt=encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
             LogHandlers(logs),
             ModelHandlers(library),
             resources,
@@ -253,6 +258,7 @@ class App:
     async def _tidy(self, history: History, journals: Journals) -> None:
         try:
             await history.tidy(journals.said)
+            journals.follow_history()
         except SidecarError as problem:
             logger.error("the history can not be used: %s %s", problem.message, problem.hint)
         except Exception as problem:  # noqa: BLE001 - hosts are told as soon as they ask for something in it

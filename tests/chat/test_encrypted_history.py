@@ -26,7 +26,7 @@ from sidecar.storage import migrations, sealing, words
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 from tests.chat.rows import a_session, say
-from tests.chat.scripted import BOUND_SECONDS, Held, Stage
+from tests.chat.scripted import BOUND_SECONDS, Held, Stage, shown
 from tests.storage import keyrings
 from tests.storage.secret_words import CANARY, SECRETS, TITLE, files_with
 
@@ -258,7 +258,7 @@ async def test_without_a_keyring_nothing_is_written_in_plain_text_instead(
                 with pytest.raises(NotSupported):
                     await work()
             # What holds no words is not refused.
-            await History(database, retention_days=lambda: 30).tidy()
+            await History(database, retention_days=lambda: 30).tidy(lambda *_: ("", None))
             without.setenv("PYTHON_KEYRING_BACKEND", "tests.storage.keyrings.GoodKeyring")
             await database.run(talk)
     assert files_with(path.parent, *SECRETS) == set()
@@ -526,11 +526,18 @@ async def test_an_answer_that_streams_while_the_history_is_encrypted_is_kept_enc
             without.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
             with pytest.raises(NotSupported):  # which is no harm to the answer
                 await stage.database.encrypt(True)
+        assert shown(turn.events)[-1] == ("token", CANARY)
+        assert {Path(name).suffix for name in files_with(tmp_path, CANARY)} == {".jsonl"}
         await stage.database.encrypt(True)
+        stage.journals.follow_history()
+        assert files_with(tmp_path, *SECRETS) == set()
         answer.released.set()
         result = await turn.result()
         assert result.content == f"{CANARY}Hello"
         assert [content for _, content, _ in await stage.rows(turn.session_id)] == [TITLE, result.content]
+        kept = stage.journals.read(turn.session_id)
+        assert kept is not None
+        assert kept.text("token") == result.content
     assert files_with(tmp_path, *SECRETS) == set()
 
 
