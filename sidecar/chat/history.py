@@ -28,6 +28,7 @@ from sidecar.contract.sessions import (
     SessionPage,
     UpdateSession,
 )
+from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 
 DAY_SECONDS = 86_400.0
@@ -49,6 +50,15 @@ class History:
         self._retention_days = retention_days
         self._listeners: list[Listener] = []
 
+    @property
+    def cipher(self) -> Cipher | None:
+        """What seals the words of the history; `None` where they are in plain text. It may change at any time.
+
+        Raises:
+            SidecarError: the history is not open yet, or its key can not be had.
+        """
+        return self._database.cipher
+
     async def ready(self) -> None:
         """Wait until the history can be used, where it has not been yet.
 
@@ -68,7 +78,7 @@ class History:
 
         def work(db: Any) -> None:
             for session_id, message_id in messages.running(db):
-                messages.interrupt(db, message_id, *said(session_id, message_id))
+                messages.interrupt(db, session_id, message_id, *said(session_id, message_id))
             sessions.purge(db, deleted_before=before)
 
         await self._database.run(work)

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +30,7 @@ _quoted = json.encoder.encode_basestring_ascii
 
 
 class Cipher(Protocol):
-    """Makes records unreadable for whoever has only the disk (`storage.encryption`)."""
+    """Makes records unreadable for whoever has only the disk (`storage.cipher`)."""
 
     def seal(self, plain: bytes, about: str) -> bytes: ...
 
@@ -38,17 +38,20 @@ class Cipher(Protocol):
 
 
 class Journal:
-    """The file of one turn, written as its events come."""
+    """The file of one turn, written as its events come.
 
-    def __init__(self, path: Path, message_id: str, events: EventLog, cipher: Cipher | None) -> None:
+    Args:
+        path: the file.
+        message_id: the answer's.
+        events: what is written.
+        cipher: how records are sealed now; `None` where they are not.
+    """
+
+    def __init__(self, path: Path, message_id: str, events: EventLog, cipher: Callable[[], Cipher | None]) -> None:
         self._path = path
         self._message_id = message_id
         self._events = events
-        self._cipher = cipher
-        self._records = 0
-        self._seq = 0
-        self._entry: Entry | None = None
-        self._length = 0
+        self._cipher_now = cipher
         self._flushed_at = time.monotonic()
         self._fd: int | None = None
         try:
@@ -56,12 +59,19 @@ class Journal:
             self._fd = os.open(path, flags, 0o600)
         except OSError as error:
             self._give_up(error)
-        self._write([json.dumps({"message_id": message_id})])
+        self._begin()
         events.before_read = self.flush
 
     def flush(self) -> None:
-        """Write what is new."""
+        """Write what is new; all of it, where the history has been encrypted since, or decrypted."""
         self._flushed_at = time.monotonic()
+        if self._fd is not None and (self._cipher is None) != (self._cipher_now() is None):
+            try:
+                os.ftruncate(self._fd, 0)
+            except OSError as error:
+                self._give_up(error)
+            else:
+                self._begin()
         if self._fd is not None:
             self._write(list(self._news()))
 
@@ -77,6 +87,13 @@ class Journal:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+    def _begin(self) -> None:
+        """Write the first record of an empty file; the events are to follow."""
+        self._cipher = self._cipher_now()
+        self._records = self._seq = self._length = 0
+        self._entry: Entry | None = None
+        self._write([json.dumps({"message_id": self._message_id})])
 
     def _news(self) -> Iterator[str]:
         """What has changed since the last time: the last event then may have grown or been replaced."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
+from weakref import WeakSet
 
 import msgspec
 
@@ -65,6 +66,7 @@ class Journals:
         self._folder = folder
         self._cipher = cipher
         self._used: OrderedDict[Path, None] | None = None
+        self._written: WeakSet[Journal] = WeakSet()
 
     def begin(self, session_id: str, message_id: str, events: EventLog) -> Journal:
         """Begin to write a session's newest turn, in the place of its last one."""
@@ -74,7 +76,9 @@ class Journals:
         used.move_to_end(path)
         while len(used) > KEPT_JOURNALS:
             self._remove(used.popitem(last=False)[0])
-        return Journal(path, message_id, events, self._cipher())
+        journal = Journal(path, message_id, events, self._cipher)
+        self._written.add(journal)
+        return journal
 
     def read(self, session_id: str) -> Kept | None:
         """What is kept of a session's last turn; `None` where nothing is, or nothing that can be used. Blocks."""
@@ -101,7 +105,7 @@ class Journals:
         if kept is None:
             return 0
         kept.events.forget(seq)
-        Journal(self._path(session_id), kept.message_id, kept.events, self._cipher()).close()
+        Journal(self._path(session_id), kept.message_id, kept.events, self._cipher).close()
         return kept.events.kept
 
     def forget(self, session_id: str) -> None:
@@ -109,6 +113,22 @@ class Journals:
         path = self._path(session_id)
         self._by_use().pop(path, None)
         self._remove(path)
+
+    def follow_history(self) -> None:
+        """Leave no journal in plain text where the history is encrypted. Those of turns that run begin anew; the others
+        are removed, since what they tell is in the history. Blocks.
+
+        Raises:
+            SidecarError: whether it is encrypted can not be said.
+        """
+        if self._cipher() is None:
+            return
+        for journal in self._written:
+            journal.flush()
+        for path in list(self._by_use()):
+            if _is_plain(path):
+                self._by_use().pop(path)
+                self._remove(path)
 
     def _opened(self, path: Path, lines: list[bytes]) -> Iterator[dict[str, Any]]:
         """The records up to the first that can not be used."""
@@ -140,6 +160,15 @@ class Journals:
             path.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("%s can not be removed: %s", path.name, error.strerror)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a journal is not sealed. Its first record is a JSON object then, and base64 has no brace."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return True
 
 
 def _restored(records: Iterator[dict[str, Any]]) -> Kept | None:

@@ -200,7 +200,7 @@ class Stage:
         self.history = History(self.database, retention_days=lambda: 30)
         fleet = cast(Fleet, ScriptedFleet(self.server, self.other))
         (folder / "turns").mkdir()
-        self.journals = Journals(folder / "turns")
+        self.journals = Journals(folder / "turns", lambda: self.database.cipher)
         self.chat = Chat(history=self.history, journals=self.journals, fleet=fleet, config=lambda: self.config)
 
     @asynccontextmanager

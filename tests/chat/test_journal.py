@@ -215,3 +215,28 @@ def test_a_journal_that_can_not_be_written_is_given_up_and_the_turn_goes_on(
         journal.close()
     assert ["No such file" in m or "No space left" in m for m in caplog.messages] == [True, True]
     assert journals.read(session) is None
+
+
+def test_where_a_history_is_encrypted_running_turns_begin_anew_and_ended_ones_in_plain_text_are_removed(
+    tmp_path: Path,
+) -> None:
+    cipher: list[Xor | None] = [None]
+    journals, ended, running = Journals(tmp_path, lambda: cipher[0]), new_id(), new_id()
+    log = EventLog()
+    journals.begin(ended, MESSAGE, EventLog()).close()
+    journal = journals.begin(running, MESSAGE, log)
+    log.append_text("token", "said before ")
+    journal.flush()
+    journals.follow_history()
+    assert len(list(tmp_path.iterdir())) == 2
+    cipher[0] = Xor()
+    journals.follow_history()
+    assert journals.read(ended) is None
+    log.append_text("token", "and after")
+    journal.close()
+    assert shown(kept(journals, running).events) == shown(log)
+    assert [file.name for file in tmp_path.iterdir()] == [f"{running}.jsonl"]
+    assert b"said" not in (tmp_path / f"{running}.jsonl").read_bytes()
+    sealed = (tmp_path / f"{running}.jsonl").read_bytes()
+    Journals(tmp_path, lambda: cipher[0]).follow_history()  # after a restart
+    assert (tmp_path / f"{running}.jsonl").read_bytes() == sealed

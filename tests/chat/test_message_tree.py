@@ -119,7 +119,7 @@ def test_an_answer_that_broke_off_is_marked_and_keeps_what_is_known_of_it(
     place = say(db, session, "", after=question, role="assistant")
     db.execute("UPDATE messages SET state = 'running' WHERE id = ?", (place.message_id,))
     assert messages.running(db) == [(session.session_id, place.message_id)]
-    messages.interrupt(db, place.message_id, "so f", "hm")
+    messages.interrupt(db, place.session_id, place.message_id, "so f", "hm")
     assert messages.running(db) == []
     kept = messages.get(db, session.session_id, place.message_id)
     assert (kept.state, kept.content, kept.reasoning) == ("interrupted", "so f", "hm")
