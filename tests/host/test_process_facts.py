@@ -100,7 +100,7 @@ def test_a_process_that_changes_while_one_asks_is_not_ended(child: subprocess.Po
     assert not process_facts.end(child.pid, ended_meanwhile)
 
 
-@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid(), NOBODY])
+@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid(), NOBODY], ids=["no pid", "zero", "one", "ours", "nobody's"])
 def test_nobody_and_everybody_and_we_are_not_ended(pid: int) -> None:
     assert not process_facts.end(pid, lambda: True)
 
