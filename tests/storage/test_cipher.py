@@ -13,7 +13,8 @@ from sidecar.contract.errors import StorageError
 from sidecar.storage.cipher import KEY_BYTES, PREFIX, Cipher, key_of
 
 CIPHER = Cipher(bytes(range(KEY_BYTES)), "ours")
-SEALED = CIPHER.seal(b"a secret", "messages.content/a/b")
+ABOUT = "messages.content/a/b"
+SEALED = CIPHER.seal(b"a secret", ABOUT)
 
 
 @given(record=st.binary(), about=st.text())
@@ -39,13 +40,13 @@ def test_an_empty_text_stays_empty() -> None:
 @pytest.mark.parametrize(
     ("cipher", "sealed", "about"),
     [
-        (CIPHER, SEALED, "messages.content/a/c"),
-        (CIPHER, SEALED, ""),
-        (Cipher(bytes(KEY_BYTES), "ours"), SEALED, "messages.content/a/b"),
-        (CIPHER.derived("x"), SEALED, "messages.content/a/b"),
-        (CIPHER, SEALED + b"\0", "messages.content/a/b"),
-        (CIPHER, b"\2" + SEALED[1:], "messages.content/a/b"),
-        *((CIPHER, SEALED[:length], "messages.content/a/b") for length in (0, 1, 5, 13, 28, len(SEALED) - 1)),
+        pytest.param(CIPHER, SEALED, "messages.content/a/c", id="another record's place"),
+        pytest.param(CIPHER, SEALED, "", id="no place"),
+        pytest.param(Cipher(bytes(KEY_BYTES), "ours"), SEALED, ABOUT, id="another key"),
+        pytest.param(CIPHER.derived("x"), SEALED, ABOUT, id="a derived key"),
+        pytest.param(CIPHER, SEALED + b"\0", ABOUT, id="a byte more"),
+        pytest.param(CIPHER, b"\2" + SEALED[1:], ABOUT, id="another version"),
+        *(pytest.param(CIPHER, SEALED[:n], ABOUT, id=f"{n} bytes") for n in (0, 1, 5, 13, 28, len(SEALED) - 1)),
     ],
 )
 def test_what_is_not_the_record_that_was_sealed_is_refused(cipher: Cipher, sealed: bytes, about: str) -> None:
@@ -58,7 +59,7 @@ def test_a_record_with_one_bit_changed_is_refused(place: int) -> None:
     changed = bytearray(SEALED)
     changed[place] ^= 1
     with pytest.raises(StorageError):
-        CIPHER.open(bytes(changed), "messages.content/a/b")
+        CIPHER.open(bytes(changed), ABOUT)
 
 
 @pytest.mark.parametrize("text", ["plain", PREFIX, f"{PREFIX}ours:", f"{PREFIX}ours:???", f"{PREFIX}theirs:AAAA", "{}"])
