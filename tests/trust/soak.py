@@ -3,8 +3,9 @@
     python -m tests.trust.soak                      an hour
     python -m tests.trust.soak --seconds 300
 
-Most talk to two fake engines, one of which crashes now and then; two talk to a real one, with the starter model. At
-the end of the warm-up and at the end of everything all are quiet for a moment, and what is open then is counted.
+Most talk to two fake engines, one of which crashes now and then; two talk to a real one, with the starter model. What
+is bounded is filled at first: log lines in memory, SQLite's cache. After a tenth of the time and at the end all are
+quiet for a moment, and what is open then is counted.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ SETTLE_SECONDS = 12.0
 
 MOST_GROWTH = 0.05
 """The last tenth's memory against the second tenth's."""
+
+LONG_ANSWERS = 8
+"""Said at first, of a megabyte each: the memory that SQLite takes is 8 MB, and then no more."""
+
+LONG_WORDS = 150_000
+
+NOISE = 6_000
+"""Lines of log at first: more than are kept in memory."""
 
 STEADY, FRAGILE, REAL = "steady", "fragile", "real"
 
@@ -95,6 +104,7 @@ async def soak(
     model: Path | None = None,
     crash_seconds: float = CRASH_SECONDS,
     settle_seconds: float = SETTLE_SECONDS,
+    long_answers: int = LONG_ANSWERS,
 ) -> Soaked:
     """Let all talk for so long; with a model, a real engine is among those they talk to."""
     found = Soaked()
@@ -107,6 +117,7 @@ async def soak(
             await host.ask(
                 "start_llama_server", server_id=REAL, engine="embedded", model_path=str(model), threads=1, parallel=2
             )
+        await _fill(stage, found, long_answers)
         process = psutil.Process(host.process.pid)
         below = process.children(recursive=True)
         talking = [asyncio.create_task(voice.go_on()) for voice in _voices(stage, voices, rate)]
@@ -138,7 +149,7 @@ async def soak(
             if isinstance(problem, Exception):
                 host.ledger.fault(f"{type(problem).__name__}: {problem}")
         below += [child for child in process.children(recursive=True) if child not in below]
-        found.owed = len(host.ledger.owed)
+    found.owed = len(host.ledger.owed)
     found.exit_code = host.process.returncode
     found.left = len(psutil.wait_procs(below, timeout=2)[1])
     found.answers, found.messages = sum(host.ledger.outcomes.values()), host.ledger.messages
@@ -151,6 +162,18 @@ async def soak(
 # --- what goes on ------------------------------------------------------------------------------------------------
 
 
+async def _fill(stage: Stage, found: Soaked, long_answers: int) -> None:
+    """Do once what costs something only once."""
+    await _crash(stage, found)
+    noise = f"tokens=50 rate=100 noise={2 * NOISE}"
+    await asyncio.gather(*(stage.host.ask("send_message", message=noise, server_id=s) for s in (STEADY, FRAGILE)))
+    for _ in range(long_answers):
+        answer = await stage.host.ask(
+            "send_message", message=f"tokens={LONG_WORDS} rate={10 * LONG_WORDS}", server_id=STEADY
+        )
+        await stage.host.ask("delete_session", session_id=answer["session_id"])
+
+
 async def _start(stage: Stage, server_id: str) -> None:
     """Start a fake engine, or see that somebody else has."""
     up = stage.up.setdefault(server_id, asyncio.Event())
@@ -159,7 +182,7 @@ async def _start(stage: Stage, server_id: str) -> None:
     except Refused as refused:
         if refused.name != "SERVER_ALREADY_RUNNING":
             raise
-    while not await stage.host.ask("is_llama_running", server_id=server_id):
+    while not await stage.host.ask("is_llama_running", server_id=server_id):  # noqa: ASYNC110 - it is asked for
         await asyncio.sleep(0.05)
     up.set()
 
@@ -201,17 +224,22 @@ async def _crash_again_and_again(stage: Stage, found: Soaked, every: float) -> N
         await asyncio.sleep(every)
         await stage.may_go_on.wait()
         stage.busy += 1
-        stage.up[FRAGILE].clear()
-        found.crashes += 1
-        try:
-            await stage.host.ask("send_message", message="tokens=9 die-after=3", server_id=FRAGILE)
-        except Refused as refused:
-            if refused.name != "ENGINE_CRASHED":
-                stage.host.ledger.fault(f"{refused.name} where an engine has crashed")
-        else:
-            stage.host.ledger.fault("an engine that was to crash has answered")
-        await _start(stage, FRAGILE)
+        await _crash(stage, found)
         stage.busy -= 1
+
+
+async def _crash(stage: Stage, found: Soaked) -> None:
+    """Have the fragile engine crash, and start it again."""
+    stage.up[FRAGILE].clear()
+    found.crashes += 1
+    try:
+        await stage.host.ask("send_message", message="tokens=9 die-after=3", server_id=FRAGILE)
+    except Refused as refused:
+        if refused.name != "ENGINE_CRASHED":
+            stage.host.ledger.fault(f"{refused.name} where an engine has crashed")
+    else:
+        stage.host.ledger.fault("an engine that was to crash has answered")
+    await _start(stage, FRAGILE)
 
 
 async def _ping_again_and_again(stage: Stage, found: Soaked) -> None:
@@ -243,7 +271,7 @@ async def _tell_progress(stage: Stage, found: Soaked) -> None:
 async def _quiet(stage: Stage) -> None:
     """Wait until nobody is in the middle of anything."""
     deadline = time.monotonic() + 2 * ANSWER_SECONDS
-    while stage.busy and time.monotonic() < deadline:
+    while stage.busy and time.monotonic() < deadline:  # noqa: ASYNC110 - twice in an hour
         await asyncio.sleep(0.05)
     if stage.busy:
         stage.host.ledger.fault(f"{stage.busy} are still in the middle of something")
