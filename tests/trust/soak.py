@@ -45,15 +45,18 @@ SAMPLE_SECONDS = 1.0
 PROGRESS_SECONDS = 30.0
 PING_SECONDS = 0.1
 SETTLE_SECONDS = 12.0
-"""After the last answer, until threads that have nothing to do have ended and connections are closed."""
+"""After the last answer: connections are closed, and worker threads idle for so long that the next use ends them."""
 
 MOST_GROWTH = 0.05
 """The last tenth's memory against the second tenth's."""
 
-LONG_ANSWERS = 8
-"""Said at first, of a megabyte each: the memory that SQLite takes is 8 MB, and then no more."""
+LONG_ANSWERS = 200
+"""Said at first: SQLite keeps 8 MB in memory, and then no more."""
 
-LONG_WORDS = 150_000
+LONG_WORDS = 7_000
+"""Of each of them: 50 KB. After longer ones the sidecar would hold free memory, in which a leak could hide."""
+
+LONG_AT_ONCE = 8
 
 NOISE = 6_000
 """Lines of log at first: more than are kept in memory."""
@@ -137,7 +140,7 @@ async def soak(
                 found.engines.append(_memory_below(process))
             stage.may_go_on.clear()
             await _quiet(stage)
-            found.at_rest.append(await _settled(process, settle_seconds))
+            found.at_rest.append(await _settled(host, process, settle_seconds))
         stage.over = True
         stage.may_go_on.set()
         for event in stage.up.values():
@@ -167,11 +170,14 @@ async def _fill(stage: Stage, found: Soaked, long_answers: int) -> None:
     await _crash(stage, found)
     noise = f"tokens=50 rate=100 noise={2 * NOISE}"
     await asyncio.gather(*(stage.host.ask("send_message", message=noise, server_id=s) for s in (STEADY, FRAGILE)))
-    for _ in range(long_answers):
-        answer = await stage.host.ask(
-            "send_message", message=f"tokens={LONG_WORDS} rate={10 * LONG_WORDS}", server_id=STEADY
-        )
-        await stage.host.ask("delete_session", session_id=answer["session_id"])
+    for _ in range(0, long_answers, LONG_AT_ONCE):
+        await asyncio.gather(*(_say_much(stage.host) for _ in range(LONG_AT_ONCE)))
+
+
+async def _say_much(host: AsyncHost) -> None:
+    message = f"tokens={LONG_WORDS} rate={100 * LONG_WORDS}"
+    answer = await host.ask("send_message", message=message, server_id=STEADY)
+    await host.ask("delete_session", session_id=answer["session_id"])
 
 
 async def _start(stage: Stage, server_id: str) -> None:
@@ -277,14 +283,12 @@ async def _quiet(stage: Stage) -> None:
         stage.host.ledger.fault(f"{stage.busy} are still in the middle of something")
 
 
-async def _settled(process: psutil.Process, seconds: float) -> Vitals:
-    """The least that is open for so long."""
-    least, deadline = vitals(process), time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        await asyncio.sleep(0.1)
-        now = vitals(process)
-        least = Vitals(now.memory, min(least.files, now.files), min(least.threads, now.threads))
-    return least
+async def _settled(host: AsyncHost, process: psutil.Process, seconds: float) -> Vitals:
+    """What is open after a while of doing nothing."""
+    await asyncio.sleep(seconds)
+    await host.ask("list_models")  # in a worker thread: it ends those that have had nothing to do
+    await asyncio.sleep(SAMPLE_SECONDS / 4)
+    return vitals(process)
 
 
 def _memory_below(process: psutil.Process) -> int:

@@ -10,7 +10,7 @@ from tests.trust.soak import soak
 
 SECONDS = 1.5
 VOICES = 24
-RATE = 200.0
+RATE = 400.0
 
 IDLE_THREADS = 6
 """Worker threads that wait some seconds for work before they end; a leak is one for each of hundreds of acts."""
@@ -19,7 +19,7 @@ IDLE_THREADS = 6
 def test_many_conversations_at_once_leave_nothing_open_and_lose_no_answer(tmp_path: Path) -> None:
     async def some_seconds() -> None:
         found = await soak(
-            tmp_path, SECONDS, voices=VOICES, rate=RATE, crash_seconds=0.7, settle_seconds=0.5, long_answers=1
+            tmp_path, SECONDS, voices=VOICES, rate=RATE, crash_seconds=0.7, settle_seconds=0.5, long_answers=8
         )
         assert found.faults == []
         assert found.owed == 0
