@@ -3,8 +3,9 @@
     python -m tests.trust.soak                      an hour
     python -m tests.trust.soak --seconds 300
 
-Most talk to two fake engines, one of which crashes now and then; two talk to a real one, with the starter model. At
-the end of the warm-up and at the end of everything all are quiet for a moment, and what is open then is counted.
+Most talk to two fake engines, one of which crashes now and then; two talk to a real one, with the starter model. What
+is bounded is filled at first: log lines in memory, SQLite's cache. After a tenth of the time and at the end all are
+quiet for a moment, and what is open then is counted.
 """
 
 from __future__ import annotations
@@ -44,10 +45,21 @@ SAMPLE_SECONDS = 1.0
 PROGRESS_SECONDS = 30.0
 PING_SECONDS = 0.1
 SETTLE_SECONDS = 12.0
-"""After the last answer, until threads that have nothing to do have ended and connections are closed."""
+"""After the last answer: connections are closed, and worker threads idle for so long that the next use ends them."""
 
 MOST_GROWTH = 0.05
 """The last tenth's memory against the second tenth's."""
+
+LONG_ANSWERS = 200
+"""Said at first: SQLite keeps 8 MB in memory, and then no more."""
+
+LONG_WORDS = 7_000
+"""Of each of them: 50 KB. After longer ones the sidecar would hold free memory, in which a leak could hide."""
+
+LONG_AT_ONCE = 8
+
+NOISE = 6_000
+"""Lines of log at first: more than are kept in memory."""
 
 STEADY, FRAGILE, REAL = "steady", "fragile", "real"
 
@@ -95,6 +107,7 @@ async def soak(
     model: Path | None = None,
     crash_seconds: float = CRASH_SECONDS,
     settle_seconds: float = SETTLE_SECONDS,
+    long_answers: int = LONG_ANSWERS,
 ) -> Soaked:
     """Let all talk for so long; with a model, a real engine is among those they talk to."""
     found = Soaked()
@@ -107,6 +120,7 @@ async def soak(
             await host.ask(
                 "start_llama_server", server_id=REAL, engine="embedded", model_path=str(model), threads=1, parallel=2
             )
+        await _fill(stage, found, long_answers)
         process = psutil.Process(host.process.pid)
         below = process.children(recursive=True)
         talking = [asyncio.create_task(voice.go_on()) for voice in _voices(stage, voices, rate)]
@@ -126,7 +140,7 @@ async def soak(
                 found.engines.append(_memory_below(process))
             stage.may_go_on.clear()
             await _quiet(stage)
-            found.at_rest.append(await _settled(process, settle_seconds))
+            found.at_rest.append(await _settled(host, process, settle_seconds))
         stage.over = True
         stage.may_go_on.set()
         for event in stage.up.values():
@@ -138,7 +152,7 @@ async def soak(
             if isinstance(problem, Exception):
                 host.ledger.fault(f"{type(problem).__name__}: {problem}")
         below += [child for child in process.children(recursive=True) if child not in below]
-        found.owed = len(host.ledger.owed)
+    found.owed = len(host.ledger.owed)
     found.exit_code = host.process.returncode
     found.left = len(psutil.wait_procs(below, timeout=2)[1])
     found.answers, found.messages = sum(host.ledger.outcomes.values()), host.ledger.messages
@@ -151,6 +165,21 @@ async def soak(
 # --- what goes on ------------------------------------------------------------------------------------------------
 
 
+async def _fill(stage: Stage, found: Soaked, long_answers: int) -> None:
+    """Do once what costs something only once."""
+    await _crash(stage, found)
+    noise = f"tokens=50 rate=100 noise={2 * NOISE}"
+    await asyncio.gather(*(stage.host.ask("send_message", message=noise, server_id=s) for s in (STEADY, FRAGILE)))
+    for _ in range(0, long_answers, LONG_AT_ONCE):
+        await asyncio.gather(*(_say_much(stage.host) for _ in range(LONG_AT_ONCE)))
+
+
+async def _say_much(host: AsyncHost) -> None:
+    message = f"tokens={LONG_WORDS} rate={100 * LONG_WORDS}"
+    answer = await host.ask("send_message", message=message, server_id=STEADY)
+    await host.ask("delete_session", session_id=answer["session_id"])
+
+
 async def _start(stage: Stage, server_id: str) -> None:
     """Start a fake engine, or see that somebody else has."""
     up = stage.up.setdefault(server_id, asyncio.Event())
@@ -159,7 +188,7 @@ async def _start(stage: Stage, server_id: str) -> None:
     except Refused as refused:
         if refused.name != "SERVER_ALREADY_RUNNING":
             raise
-    while not await stage.host.ask("is_llama_running", server_id=server_id):
+    while not await stage.host.ask("is_llama_running", server_id=server_id):  # noqa: ASYNC110 - it is asked for
         await asyncio.sleep(0.05)
     up.set()
 
@@ -201,17 +230,22 @@ async def _crash_again_and_again(stage: Stage, found: Soaked, every: float) -> N
         await asyncio.sleep(every)
         await stage.may_go_on.wait()
         stage.busy += 1
-        stage.up[FRAGILE].clear()
-        found.crashes += 1
-        try:
-            await stage.host.ask("send_message", message="tokens=9 die-after=3", server_id=FRAGILE)
-        except Refused as refused:
-            if refused.name != "ENGINE_CRASHED":
-                stage.host.ledger.fault(f"{refused.name} where an engine has crashed")
-        else:
-            stage.host.ledger.fault("an engine that was to crash has answered")
-        await _start(stage, FRAGILE)
+        await _crash(stage, found)
         stage.busy -= 1
+
+
+async def _crash(stage: Stage, found: Soaked) -> None:
+    """Have the fragile engine crash, and start it again."""
+    stage.up[FRAGILE].clear()
+    found.crashes += 1
+    try:
+        await stage.host.ask("send_message", message="tokens=9 die-after=3", server_id=FRAGILE)
+    except Refused as refused:
+        if refused.name != "ENGINE_CRASHED":
+            stage.host.ledger.fault(f"{refused.name} where an engine has crashed")
+    else:
+        stage.host.ledger.fault("an engine that was to crash has answered")
+    await _start(stage, FRAGILE)
 
 
 async def _ping_again_and_again(stage: Stage, found: Soaked) -> None:
@@ -243,20 +277,18 @@ async def _tell_progress(stage: Stage, found: Soaked) -> None:
 async def _quiet(stage: Stage) -> None:
     """Wait until nobody is in the middle of anything."""
     deadline = time.monotonic() + 2 * ANSWER_SECONDS
-    while stage.busy and time.monotonic() < deadline:
+    while stage.busy and time.monotonic() < deadline:  # noqa: ASYNC110 - twice in an hour
         await asyncio.sleep(0.05)
     if stage.busy:
         stage.host.ledger.fault(f"{stage.busy} are still in the middle of something")
 
 
-async def _settled(process: psutil.Process, seconds: float) -> Vitals:
-    """The least that is open for so long."""
-    least, deadline = vitals(process), time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        await asyncio.sleep(0.1)
-        now = vitals(process)
-        least = Vitals(now.memory, min(least.files, now.files), min(least.threads, now.threads))
-    return least
+async def _settled(host: AsyncHost, process: psutil.Process, seconds: float) -> Vitals:
+    """What is open after a while of doing nothing."""
+    await asyncio.sleep(seconds)
+    await host.ask("list_models")  # in a worker thread: it ends those that have had nothing to do
+    await asyncio.sleep(SAMPLE_SECONDS / 4)
+    return vitals(process)
 
 
 def _memory_below(process: psutil.Process) -> int:

@@ -60,6 +60,7 @@ class Voice:
         self._fragile = fragile
         self._session = str(uuid.uuid4())
         self._turns = 0
+        self._is_known = False
         self._name = f"voice {seed}"
         self._channels = 0
         self._acts: list[tuple[int, Callable[[], Awaitable[None]]]] = [
@@ -93,12 +94,12 @@ class Voice:
         try:
             await act()
             self._turns += 1
-            if self._turns >= TURNS_A_SESSION:
+            if self._turns >= TURNS_A_SESSION and self._is_known:
                 await self._host.ask("delete_session", session_id=self._session)
-                self._session, self._turns = str(uuid.uuid4()), 0
+                self._begin_anew()
         except Refused as refused:
             # Only an engine that crashes on purpose excuses that; what is left of the session is left behind.
-            self._session, self._turns = str(uuid.uuid4()), 0
+            self._begin_anew()
             if self._fragile and refused.name in CRASHES:
                 self._stage.crashed += 1
                 await asyncio.sleep(0.1)
@@ -220,7 +221,7 @@ class Voice:
             ("count_tokens", {"text": "some words", "server_id": self._server_id}),
         ):
             await self._host.ask(method, **params)
-        if self._turns:
+        if self._is_known:
             await self._host.ask("get_messages", session_id=self._session)
             await self._host.ask("export_session", session_id=self._session)
 
@@ -233,6 +234,10 @@ class Voice:
         self._host.ledger.close(name)
 
     # --- pieces --------------------------------------------------------------------------------------------
+
+    def _begin_anew(self) -> None:
+        """Go on in a session that there is not yet; a turn that is stopped before its first word makes none."""
+        self._session, self._turns, self._is_known = str(uuid.uuid4()), 0, False
 
     def _open(self) -> tuple[str, Told]:
         self._channels += 1
@@ -251,6 +256,7 @@ class Voice:
         try:
             return await self._host.result_of(answer)
         finally:
+            self._is_known |= bool(channel[1].text)
             self._host.ledger.close(channel[0])
 
     async def _cancelled(self, channel: tuple[str, Told], answer: asyncio.Future[dict[str, Any]]) -> None:
