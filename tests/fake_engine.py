@@ -5,6 +5,8 @@ Faults of the process are command-line flags (see FAULTS); what an answer does i
 
     tokens=50       answer with 50 words: w1 w2 … (default 8)
     delay=0.01      seconds before each
+    rate=100        so many words a second instead, those that are due together in one piece
+    noise=50        with rate: so many lines of log a second beside them
     reasoning=3     think 3 words first
     tool=get_time   ask for a function call instead
     hold-after=5    stop after 5 words until POST /release or the client hangs up
@@ -25,11 +27,19 @@ import re
 import shlex
 import signal
 import sys
+import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
+
+TICK_SECONDS = 0.02
+"""How often words are sent that come at a rate."""
+
+REQUESTS_KEPT = 100
+"""Bodies for GET /requests; all of them would be a leak in an engine that runs for an hour."""
 
 FAULTS = {
     "--ready-after": "N  seconds of loading before it is ready",
@@ -42,6 +52,7 @@ FAULTS = {
     "--ignore-term": "do not end on SIGTERM or when stdin ends",
     "--fork-grandchild": "start a process of its own that outlives it",
     "--fork-daemon": "the same in a session of its own; it holds the output open",
+    "--fork-orphan": "the same, and nobody's child",
     "--abort-on-load": "SIGABRT while loading",
     "--exit-on-load": "N  exit with this code while loading",
     "--say-on-load": "TEXT  a line of log while loading",
@@ -52,7 +63,7 @@ FAULTS = {
     "--hang-on": "PATH  never answer PATH",
     "--garbage-on": "PATH  answer PATH with what is no JSON",
     "--no-slots": "do not tell which slots are busy",
-    "--pid-file": "PATH  write the pids of itself and its grandchild there",
+    "--pid-file": "PATH  write the pids of itself and of what it has started there, at once",
 }
 
 HELP = """\
@@ -83,7 +94,8 @@ class Engine:
         self.busy = 0
         self.ready = False
         self.released = asyncio.Event()
-        self.requests: list[dict[str, Any]] = []
+        self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
+        self.noise = 0
         self.supervised = not {"--unsupervised", "--old-build"} & flags.keys()
 
     async def serve(self) -> None:
@@ -137,16 +149,16 @@ class Engine:
             await asyncio.Event().wait()
 
     def write_pids(self) -> None:
-        import subprocess
-
         pids = [os.getpid()]
-        sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
         if "--fork-grandchild" in self.flags:
-            pids.append(subprocess.Popen([sys.executable, "-c", sleeper]).pid)
+            pids.append(start_sleeper())
         if "--fork-daemon" in self.flags:
-            pids.append(subprocess.Popen([sys.executable, "-c", sleeper], start_new_session=True).pid)
+            pids.append(start_sleeper(start_new_session=True))
+        if "--fork-orphan" in self.flags:
+            pids.append(start_orphan())
         if path := self.flags.get("--pid-file"):
-            Path(path).write_text(json.dumps(pids))
+            Path(path + ".new").write_text(json.dumps(pids))
+            Path(path + ".new").rename(path)
 
     # --- HTTP ----------------------------------------------------------------------------------------------
 
@@ -212,7 +224,7 @@ class Engine:
         if path == "/v1/chat/completions/input_tokens":
             return {"input_tokens": prompt_tokens(body)}
         if path == "/requests":
-            return self.requests
+            return list(self.requests)
         if path == "/release":
             self.released.set()
             return {}
@@ -250,16 +262,43 @@ class Engine:
         if "tool" in how:
             await self.call(writer, how["tool"])
             words, finish = [], "tool_calls"
-        for i, word in enumerate(words):
-            await self.misbehave(how, i, writer)
-            await asyncio.sleep(float(how.get("delay", "0")))
-            await self.delta(writer, {"content": word})
+        if "rate" in how:
+            await self.pace(how, words, writer)
+        else:
+            for i, word in enumerate(words):
+                await self.misbehave(how, i, writer)
+                await asyncio.sleep(float(how.get("delay", "0")))
+                await self.delta(writer, {"content": word})
         await self.misbehave(how, len(words), writer)
         await self.send(writer, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
         usage = {"prompt_tokens": tokens, "completion_tokens": len(words)}
         timings = {"cache_n": 0, "prompt_n": tokens, "prompt_per_second": 1000.0, "predicted_per_second": 100.0}
         await self.send(writer, {"choices": [], "usage": usage, "timings": timings})
         await self.write(writer, b"data: [DONE]\n\n")
+
+    async def pace(self, how: dict[str, str], words: list[str], writer: asyncio.StreamWriter) -> None:
+        """Send words at a rate; faults come where they are asked for."""
+        stops = sorted(int(value) for name, value in how.items() if name.endswith("-after"))
+        began, sent, logged = time.monotonic(), 0, 0
+        while sent < len(words):
+            await self.misbehave(how, sent, writer)
+            await asyncio.sleep(TICK_SECONDS)
+            passed = time.monotonic() - began
+            due = min([int(passed * float(how["rate"])), len(words), *(stop for stop in stops if stop > sent)])
+            events = [
+                b'data: {"choices":[{"index":0,"finish_reason":null,"delta":{"content":%b}}]}\n\n'
+                % json.dumps(word).encode()
+                for word in words[sent:due]
+            ]
+            sent = max(due, sent)
+            if events:
+                await self.write(writer, b"".join(events))
+            lines = int(passed * float(how.get("noise", "0"))) - logged
+            logged += lines
+            if lines > 0:
+                sys.stderr.write("".join(f"I noise {self.noise + i} {'x' * 60}\n" for i in range(1, lines + 1)))
+                sys.stderr.flush()
+                self.noise += lines
 
     async def misbehave(self, how: dict[str, str], sent: int, writer: asyncio.StreamWriter) -> None:
         if how.get("hold-after") == str(sent):
@@ -295,6 +334,30 @@ class Engine:
         else:
             writer.write(data)
             await writer.drain()
+
+
+SLEEPER = (sys.executable, "-S", "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(3600)")
+
+
+def start_sleeper(**options: Any) -> int:
+    """Start a process that sleeps and ignores SIGTERM; returns its pid."""
+    import subprocess
+
+    return subprocess.Popen(SLEEPER, **options).pid
+
+
+def start_orphan() -> int:
+    """The same in a session of its own, by a process that ends at once."""
+    read_fd, write_fd = os.pipe()
+    between = os.fork()
+    if not between:
+        os.setsid()
+        if pid := os.fork():
+            os.write(write_fd, b"%d" % pid)
+            os._exit(0)
+        os.execv(SLEEPER[0], SLEEPER)  # noqa: S606 - no shell, as said
+    os.waitpid(between, 0)
+    return int(os.read(read_fd, 16))
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:

@@ -7,6 +7,7 @@ their source (see `channels`) instead of here.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +16,10 @@ import orjson
 
 from sidecar.channels import TERMINAL, Entry, EventSource, Text, status_of
 from sidecar.contract import Event
+
+LINE_OVERHEAD_BYTES = 64
+"""What a line that waits costs beside its own bytes: Python's object around it, and its place in the queue. A host
+that floods us with pings has lines of 38 bytes waiting."""
 
 _TEXT_MEMBER = {"token": b'"token","chunk":', "reasoning": b'"reasoning","reasoning":'}
 
@@ -36,7 +41,7 @@ def encode(message: object) -> bytes:
         line = line.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     if b"\xc2\x85" in line:
         line = line.replace(b"\xc2\x85", b"\\u0085")
-    return line
+    return b"%b" % line  # a copy as long as it is: orjson's own holds 4 KB at least, and lines may have to wait
 
 
 def _without_surrogates(value: object) -> object:
@@ -57,6 +62,7 @@ class Channel:
         self.ended = False
         self._source = source
         self._seq = after_seq
+        self._unsent: deque[tuple[int, Entry]] = deque()
         self._schedule = schedule
         self._prefix = b'{"jsonrpc":"2.0","method":"channel","params":{"channel":' + encode(name) + b',"seq":'
         self.scheduled = False
@@ -67,24 +73,26 @@ class Channel:
 
     def end(self, final: Event) -> list[bytes]:
         """The lines that end the channel with this event, if its source has not ended it yet."""
-        lines = self.take()
+        lines = self.take(math.inf)
         if not self.ended:
             self._seq += 1
             lines.append(self._line(self._seq, final))
             self._close()
         return lines
 
-    def take(self) -> list[bytes]:
-        """The notifications for all events that have not been sent yet."""
-        self.scheduled = False
-        if self.ended:
-            return []
-        lines = []
-        for seq, entry in self._source.read(self._seq):
-            lines.append(self._line(seq, entry))
-            self._seq = seq
-            if status_of(entry) in TERMINAL:
-                self._close()
+    def take(self, max_bytes: float) -> list[bytes]:
+        """Notifications for events that have not been sent yet: about `max_bytes`, `scheduled` where there are more."""
+        lines: list[bytes] = []
+        if not self.ended:
+            unsent, size = self._unsent, 0
+            unsent.extend(self._source.read(unsent[-1][0] if unsent else self._seq))
+            while unsent and size < max_bytes:
+                self._seq, entry = unsent.popleft()
+                lines.append(self._line(self._seq, entry))
+                size += len(lines[-1])
+                if status_of(entry) in TERMINAL:
+                    self._close()
+        self.scheduled = bool(self._unsent)
         return lines
 
     def _line(self, seq: int, entry: Entry) -> bytes:
@@ -96,6 +104,7 @@ class Channel:
 
     def _close(self) -> None:
         self.ended = True
+        self._unsent.clear()
         self._source.unfollow(self._on_news)
 
     def _on_news(self) -> None:
@@ -118,13 +127,13 @@ class Outbox:
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes of responses that wait; the events of channels are not counted, they wait in their sources."""
+        """Memory that waiting responses take; the events of channels are not counted, they wait in their sources."""
         return self._waiting_bytes
 
     def send_line(self, line: bytes) -> None:
         """Put a response in the queue. It is never dropped."""
         self._queue.append(line)
-        self._waiting_bytes += len(line)
+        self._waiting_bytes += len(line) + LINE_OVERHEAD_BYTES
         self.wake()
 
     def send_last(self, line: bytes) -> None:
@@ -153,12 +162,15 @@ class Outbox:
         lines: list[bytes] = []
         size = 0
         while self._queue and size < max_bytes:
-            item = self._queue.popleft()
+            item = self._queue[0]
             if isinstance(item, Channel):
-                new = item.take()
+                new = item.take(max_bytes - size)
+                if not item.scheduled:
+                    self._queue.popleft()
             else:
                 new = [item]
-                self._waiting_bytes -= len(item)
+                self._queue.popleft()
+                self._waiting_bytes -= len(item) + LINE_OVERHEAD_BYTES
             lines += new
             size += sum(map(len, new))
         return lines

@@ -22,8 +22,15 @@ from sidecar.logs.lines import LEVELS, escape_chunk, level_of, printable
 LINES_IN_MEMORY = 5_000
 """Lines of one source held for get_logs: about 1 MB."""
 
+BYTES_IN_MEMORY = 4 * 1024 * 1024
+"""And no more of them than this, where they are long."""
+
 LINE_BYTES = 8_192
 """A longer line is cut: an engine that writes without an LF must not fill the memory."""
+
+LINES_AT_ONCE = 500
+"""Lines taken in before listeners are told: all of them are still in memory then, however many come, and however
+long."""
 
 Listener = Callable[["Source", int], None]
 """Called with a source and the number of lines that are new in it. Must not block."""
@@ -38,15 +45,14 @@ class Line:
     raw: bytes
     level: Level | None
 
+    @property
+    def known_level(self) -> Level:
+        """Its level, read from the line where nobody has said it."""
+        return self.level or level_of(self.raw)
+
     def entry(self, source: str) -> LogEntry:
         """The line as hosts see it."""
-        return LogEntry(
-            seq=self.seq,
-            at=self.at,
-            source=source,
-            level=self.level or level_of(self.raw),
-            message=printable(self.raw),
-        )
+        return LogEntry(seq=self.seq, at=self.at, source=source, level=self.known_level, message=printable(self.raw))
 
 
 class Source:
@@ -57,7 +63,8 @@ class Source:
         self.file = file
         self.taken_in = 0
         self._store = store
-        self._lines: deque[Line] = deque(maxlen=LINES_IN_MEMORY)
+        self._lines: deque[Line] = deque()
+        self._bytes = 0
         self._partial = b""
         self._forgotten_seq = 0
 
@@ -87,13 +94,11 @@ class Source:
 
     def tail(self, count: int) -> list[str]:
         """The last lines, ready to show."""
-        skip = max(len(self._lines) - count, 0)
-        return [printable(line.raw) for line in islice(self._lines, skip, None)]
+        return [printable(line.raw) for line in self._last(count)]
 
     def newest(self, count: int) -> Iterator[LogEntry]:
         """The last `count` lines as entries."""
-        skip = max(len(self._lines) - count, 0)
-        return (line.entry(self.name) for line in islice(self._lines, skip, None))
+        return (line.entry(self.name) for line in self._last(count))
 
     def since(self, seq: int) -> tuple[list[Line], bool]:
         """The lines in memory after a number, and whether those are all there were."""
@@ -104,25 +109,31 @@ class Source:
         if self._lines:
             self._forgotten_seq = self._lines[-1].seq
         self._lines.clear()
+        self._bytes = 0
         self._partial = b""
         self.file.clear()
 
     def _take_in(self, text: bytes, lines: list[bytes]) -> None:
         self.file.write(escape_chunk(text))
         lines = [line.removesuffix(b"\r")[:LINE_BYTES] for line in lines]
-        self._append([line for line in lines if line], None)
+        lines = [line for line in lines if line]
+        for first in range(0, len(lines), LINES_AT_ONCE):
+            self._append(lines[first : first + LINES_AT_ONCE], None)
 
     def _append(self, lines: list[bytes], level: Level | None) -> None:
-        if not lines:
-            return
         seq, at = self._store.take_numbers(len(lines)), time.time()
-        excess = len(self._lines) + len(lines) - LINES_IN_MEMORY
-        if excess > 0:
-            old = len(self._lines)
-            self._forgotten_seq = self._lines[excess - 1].seq if excess <= old else seq + excess - old - 1
         self._lines.extend(Line(seq + i, at, raw, level) for i, raw in enumerate(lines))
+        self._bytes += sum(map(len, lines))
+        while len(self._lines) > LINES_IN_MEMORY or self._bytes > BYTES_IN_MEMORY:
+            old = self._lines.popleft()
+            self._bytes -= len(old.raw)
+            self._forgotten_seq = old.seq
         self.taken_in += len(lines)
         self._store.tell(self, len(lines))
+
+    def _last(self, count: int) -> list[Line]:
+        """The last lines, oldest first; the others are not so much as passed by."""
+        return list(islice(reversed(self._lines), count))[::-1]
 
 
 class LogStore:
@@ -158,10 +169,10 @@ class LogStore:
             complete &= all_of_them
             found += ((line, one.name) for line in lines)
         found.sort(key=lambda pair: pair[0].seq)
-        entries = [line.entry(name) for line, name in found]
-        if LEVELS[min_level]:
-            entries = [entry for entry in entries if LEVELS[entry.level] >= LEVELS[min_level]]
-        return LogPage(entries=entries[-limit:], last_seq=self._last_seq, complete=complete)
+        least = LEVELS[min_level]
+        wanted = (pair for pair in reversed(found) if not least or LEVELS[pair[0].known_level] >= least)
+        entries = [line.entry(name) for line, name in islice(wanted, limit)]
+        return LogPage(entries=entries[::-1], last_seq=self._last_seq, complete=complete)
 
     def sources(self) -> list[LogSource]:
         """Every source that has logged."""

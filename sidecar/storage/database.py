@@ -21,7 +21,9 @@ from typing import TypeVar
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.contract.life import Notice
 from sidecar.storage import journal, migrations, recovery
+from sidecar.storage.cipher import Cipher
 from sidecar.storage.files import refusal
+from sidecar.storage.sealing import HistoryConnection, Sealing
 
 logger = logging.getLogger(__name__)
 
@@ -31,21 +33,35 @@ LOOK_SECONDS = 2.0
 """How long a host's first question waits for the look at a history that was not closed, or is being saved: 0.2 s for
 100,000 messages, and a damaged one takes as long as it takes."""
 
+KEYRING_AT_THE_END_SECONDS = 1.0
+"""How long work handed in just before the end still waits for the keyring; all of the end has 4.8 s (`app`)."""
+
 Work = Callable[[sqlite3.Connection], T]
 """Something to do with the connection; its changes are committed together, or not at all if it raises."""
 
 
 class Database:
-    """The history file. Opened by the first piece of work."""
+    """The history file. Opened by the first piece of work.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        encrypt: whether what is said shall be encrypted in it; `None`: as it is. Asked when it is opened.
+    """
+
+    def __init__(self, path: Path, *, encrypt: Callable[[], bool | None] = lambda: None) -> None:
         self._path = path
         self._is_doubtful = recovery.is_suspect(path)
         self._notices: list[Notice] = []
+        self._sealing = Sealing(path, encrypt)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._connection: HistoryConnection | None = None
         self._closing: asyncio.Event | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been opened and not been closed, and what is said in it can be read and written."""
+        return self._connection is not None and self._connection.refusal is None
 
     async def run(self, work: Work[T]) -> T:
         """Do a piece of work in a transaction and wait for it.
@@ -57,15 +73,36 @@ class Database:
             StorageError: the file can not be opened, read or written.
             DiskFull: there is no room.
         """
-        outcome = self.submit(work)
-        try:
-            return await asyncio.shield(outcome)
-        except asyncio.CancelledError:
-            outcome.add_done_callback(_log_failure)
-            raise
+        return await _done(self.submit(work))
 
     def submit(self, work: Work[T]) -> asyncio.Future[T]:
         """Hand in a piece of work; the future has its outcome, as `run` would."""
+        return self._hand_in(lambda: self._transact(work))
+
+    async def encrypt(self, sealed: bool) -> None:
+        """Encrypt all that was said and is said from now on, or write it in plain text again.
+
+        Where that fails, all is as it was before; an answer that is being kept meanwhile is kept in any case.
+
+        Raises:
+            NotSupported: there is no keyring that could keep the key.
+            StorageError: the key can not be had, or the file can not be read or written.
+            DiskFull: there is no room.
+        """
+        await _done(self._hand_in(lambda: self._sealing.switch(self._connection or self._open(), sealed)))
+
+    @property
+    def cipher(self) -> Cipher | None:
+        """What is said is sealed with this; `None`: it is kept in plain text. From any thread, and it may change.
+
+        Raises:
+            SidecarError: the history is not open yet, or its key can not be had.
+        """
+        if self._connection is None:
+            raise StorageError("The history is not open yet.")
+        return self._connection.cipher
+
+    def _hand_in(self, do: Callable[[], T]) -> asyncio.Future[T]:
         if self._closing is not None:
             raise RuntimeError("the history is closed")
         loop = asyncio.get_running_loop()
@@ -73,8 +110,10 @@ class Database:
 
         def job() -> None:
             try:
-                result = self._transact(work)
+                result = do()
             except BaseException as error:  # noqa: BLE001 - carried over to the waiting task
+                if damage := recovery.damage_in(error):
+                    recovery.mark(self._path, damage)
                 _tell(loop, future, None, _as_sidecar_error(error))
             else:
                 _tell(loop, future, result, None)
@@ -93,13 +132,14 @@ class Database:
             await asyncio.wait([opened], timeout=LOOK_SECONDS)
             if not opened.done():
                 return [*self._notices, recovery.under_way()]
-        return list(self._notices)
+        return [*self._notices, *self._sealing.notices]
 
     async def close(self) -> None:
         """Finish what was handed in and close the file; nothing is taken any more. Safe to call twice."""
         if self._closing is None:
             loop, done = asyncio.get_running_loop(), asyncio.Event()
             self._closing = done
+            loop.call_later(KEYRING_AT_THE_END_SECONDS, self._sealing.give_up)
 
             def job() -> None:
                 try:
@@ -121,19 +161,18 @@ class Database:
 
     def _transact(self, work: Work[T]) -> T:
         connection = self._connection or self._open()
-        connection.execute("BEGIN")
         try:
+            self._sealing.settle(connection)
+            connection.execute("BEGIN")
             result = work(connection)
             connection.execute("COMMIT")
-        except BaseException as error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if damage := recovery.damage_in(error):
-                recovery.mark(self._path, damage)
             raise
         return result
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> HistoryConnection:
         try:
             if self._is_doubtful:
                 recovery.examine(self._path)
@@ -149,8 +188,10 @@ class Database:
         self._connection = connection
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+    def _connect(self) -> HistoryConnection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, factory=HistoryConnection
+        )
         try:
             self._path.chmod(0o600)
             exclusive = journal.lock(connection)
@@ -190,6 +231,14 @@ def _tell(
         loop.call_soon_threadsafe(set_outcome)
     except RuntimeError:  # the loop has ended; nobody waits any more
         return
+
+
+async def _done(outcome: asyncio.Future[T]) -> T:
+    try:
+        return await asyncio.shield(outcome)
+    except asyncio.CancelledError:
+        outcome.add_done_callback(_log_failure)
+        raise
 
 
 def _log_failure(outcome: asyncio.Future[T]) -> None:

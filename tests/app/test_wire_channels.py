@@ -204,6 +204,7 @@ def test_any_text_can_be_a_name(talk: Talk, engine: Engine) -> None:
 # --- slow hosts --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(17)
 def test_a_host_that_stops_reading_gets_all_text_afterwards_in_few_events(start_talk: StartTalk) -> None:
     host = start_talk()
     server = host.call("get_server")
@@ -222,6 +223,7 @@ def test_a_host_that_stops_reading_gets_all_text_afterwards_in_few_events(start_
     assert host.events[name][0]["seq"] == 1
 
 
+@pytest.mark.case(17)
 def test_log_lines_that_a_slow_host_misses_are_counted_and_the_newest_are_shown(start_talk: StartTalk) -> None:
     host = start_talk(server=False)
     source = "server:default"

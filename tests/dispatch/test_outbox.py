@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import TurnQueued
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.events import ServerRemovedEvent, SubscriptionDone
-from sidecar.dispatch.outbox import Outbox, encode
+from sidecar.dispatch.outbox import LINE_OVERHEAD_BYTES, Outbox, encode
 
 ALL = 10**9
 
@@ -64,10 +65,10 @@ class TestQueue:
         outbox = Outbox(lambda: woken.append(1))
         for number in range(5):
             outbox.send_line(b"%d" % number)
-        assert (outbox.waiting_bytes, len(woken)) == (5, 5)
+        assert (outbox.waiting_bytes, len(woken)) == (5 * (1 + LINE_OVERHEAD_BYTES), 5)
         assert outbox.take(2) == [b"0", b"1"]
         assert outbox.take(1) == [b"2"]
-        assert outbox.waiting_bytes == 2
+        assert outbox.waiting_bytes == 2 * (1 + LINE_OVERHEAD_BYTES)
         assert outbox.take(ALL) == [b"3", b"4"]
         assert (outbox.waiting_bytes, outbox.take(ALL)) == (0, [])
 
@@ -75,6 +76,18 @@ class TestQueue:
         outbox = Outbox()
         outbox.send_line(b"x" * 100)
         assert outbox.take(1) == [b"x" * 100]
+
+    @pytest.mark.case(17)
+    @pytest.mark.parametrize("text", ["pong", "x" * 1000, "x" * 50_000])
+    def test_lines_that_wait_take_the_memory_that_is_counted(self, text: str) -> None:
+        outbox = Outbox()
+        tracemalloc.start()
+        try:
+            for number in range(200):
+                outbox.send_line(encode({"jsonrpc": "2.0", "id": number, "result": text}))
+            assert tracemalloc.get_traced_memory()[0] < 1.3 * outbox.waiting_bytes
+        finally:
+            tracemalloc.stop()
 
     def test_last_words_wait_until_they_are_said(self) -> None:
         outbox = Outbox()
@@ -115,6 +128,33 @@ class TestChannels:
         log.append(CancelledEvent(partial="x"))
         outbox.send_line(b'"the response"')
         assert sent(outbox) == [notification("c", 1, {"status": "cancelled", "partial": "x"}), "the response"]
+
+    def test_a_source_with_much_to_say_is_taken_a_piece_at_a_time_and_in_order(self) -> None:
+        outbox, feed = Outbox(), LiveFeed()
+        outbox.open_channel("s", feed)
+        for number in range(100):
+            feed.put(number, ServerRemovedEvent(server_id=f"{number}"))
+        outbox.send_line(b'"in between"')
+        told = sent(outbox, 1000)
+        assert 1 < len(told) < 20
+        feed.put("late", ServerRemovedEvent(server_id="late"))
+        while pieces := sent(outbox, 1000):
+            assert len(pieces) < 20
+            told += pieces
+        assert told.pop() == "in between"
+        assert [m["params"]["event"]["server_id"] for m in told] == [*map(str, range(100)), "late"]
+        assert [m["params"]["seq"] for m in told] == list(range(1, 102))
+
+    def test_an_end_from_outside_waits_for_all_that_the_source_has_said(self) -> None:
+        outbox, log = Outbox(), EventLog()
+        channel = outbox.open_channel("c", log)
+        for position in range(10):
+            log.append(TurnQueued(position=position))
+        told = sent(outbox, 1)
+        outbox.end_channel(channel, CancelledEvent())
+        told += sent(outbox)
+        assert [m["params"]["seq"] for m in told] == list(range(1, 12))
+        assert told[-1]["params"]["event"] == {"status": "cancelled"}
 
     def test_an_end_from_outside_comes_after_what_the_source_said_and_is_the_last(self) -> None:
         outbox, log = Outbox(), EventLog()

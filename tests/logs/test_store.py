@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.logs import Level, LogPage
-from sidecar.logs.store import LINE_BYTES, LINES_IN_MEMORY, LogStore
+from sidecar.logs.store import BYTES_IN_MEMORY, LINE_BYTES, LINES_IN_MEMORY, LogStore
 
 
 @pytest.fixture
@@ -132,6 +132,13 @@ def test_a_host_goes_on_where_it_was(logs: LogStore) -> None:
     assert messages(page(logs, since=-5)) == ["1", "2", "3", "4"]
 
 
+def test_a_limit_counts_the_lines_of_the_level_asked_for(logs: LogStore) -> None:
+    for number in range(6):
+        logs.source("a").write("error" if number % 2 else "info", str(number))
+    assert messages(page(logs, limit=2, min_level="error")) == ["3", "5"]
+    assert messages(page(logs, limit=2)) == ["4", "5"]
+
+
 def test_lines_of_lower_levels_can_be_left_out(logs: LogStore) -> None:
     logs.source("a").feed(b"D one\nI two\nW three\nE four\nfive\n")
     levels: list[Level] = ["debug", "info", "warning", "error"]
@@ -211,11 +218,25 @@ def test_listeners_are_told_how_many_lines_are_new_until_they_leave(logs: LogSto
     assert told == [("a", ["1", "2"]), ("sidecar", ["ours"])]
 
 
-def test_more_lines_at_once_than_are_kept_are_told_as_far_as_they_are_kept(logs: LogStore) -> None:
+@pytest.mark.parametrize("line", [b"x", b"x" * LINE_BYTES])
+def test_listeners_see_every_line_even_where_more_come_at_once_than_are_kept(logs: LogStore, line: bytes) -> None:
     told: list[int] = []
-    logs.listen(lambda source, count: told.append(len(list(source.newest(count)))))
-    logs.source("a").feed(b"x\n" * (LINES_IN_MEMORY + 5))
-    assert told == [LINES_IN_MEMORY]
+    logs.listen(lambda source, count: told.extend(entry.seq for entry in source.newest(count)))
+    logs.source("a").feed((line + b"\n") * (LINES_IN_MEMORY + 5))
+    assert told == list(range(1, LINES_IN_MEMORY + 6))
+
+
+def test_long_lines_are_kept_as_far_as_their_bytes_go(logs: LogStore) -> None:
+    kept = BYTES_IN_MEMORY // LINE_BYTES
+    source = logs.source("a")
+    for _ in range(3):
+        source.feed((b"x" * LINE_BYTES + b"\n") * kept)
+    found = page(logs)
+    assert (len(found.entries), found.last_seq, found.complete) == (kept, 3 * kept, False)
+    assert page(logs, since=2 * kept).complete
+    logs.clear("a")
+    source.feed((b"y" * LINE_BYTES + b"\n") * kept)
+    assert len(page(logs).entries) == kept
 
 
 def test_closing_takes_in_what_is_left_and_can_be_done_twice(logs: LogStore) -> None:

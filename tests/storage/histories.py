@@ -115,7 +115,7 @@ def use(path: Path) -> list[Notice]:
 
 
 def _use(db: sqlite3.Connection) -> None:
-    messages.mark_interrupted(db)
+    assert messages.running(db) == []
     page = sessions.page(db, query=None, archived=False, limit=1000, cursor=None)
     for session in page.sessions:
         messages.branch(db, session.session_id, session.head)
