@@ -135,7 +135,10 @@ def test_a_question_survives_the_sudden_end_of_the_sidecar_from_the_first_word_o
     assert rows_on_disk(data_dir) == [("user", "tokens=9 stall-after=1", "complete"), ("assistant", "", "running")]
 
     again = start_talk()
-    assert again.branch(session) == [("user", "tokens=9 stall-after=1", "complete"), ("assistant", "", "interrupted")]
+    assert again.branch(session) == [
+        ("user", "tokens=9 stall-after=1", "complete"),
+        ("assistant", words(1), "interrupted"),
+    ]
     question = again.call("get_messages", session_id=session)["messages"][0]["message_id"]
     again.call("edit_message", session_id=session, message_id=question, message="tokens=2")
     assert again.branch(session) == [("user", "tokens=2", "complete"), ("assistant", words(2), "complete")]
