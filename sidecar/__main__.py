@@ -21,6 +21,11 @@ def main() -> int:
 
         return embedded_child.main(arguments[2])
 
+    if arguments[:1] == ["end-processes-of"]:
+        from sidecar.host import marks
+
+        return marks.main(arguments[1])
+
     from sidecar.cli.arguments import parse
 
     options = parse(arguments)

@@ -18,12 +18,15 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from sidecar.chat.history import History
+from sidecar.chat.journals import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
+from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
@@ -42,6 +45,7 @@ from sidecar.handlers.sessions import SessionHandlers
 from sidecar.handlers.topics import Topics
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.lock import DataDirLock
+from sidecar.host.owner import owner
 from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
 from sidecar.host.watch import until_gone
 from sidecar.logs import handler as logging_handler
@@ -163,28 +167,35 @@ class App:
     async def _parts(self, runtime_dir: Path) -> AsyncIterator[dict[str, Handler]]:
         """Everything that works on the data folder, and the handlers for it."""
         config = self._config
+        owner.keep_ledger(self._data_dir.processes_file)
         logs = LogStore(
             self._data_dir.logs,
             max_file_bytes=config.config.logs.max_file_bytes,
             kept_files=config.config.logs.kept_files,
         )
         self._set_up_logging(logs, config.config)
-        database = Database(self._data_dir.history_file)
+        database = Database(self._data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
         history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
         fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
         engines = Engines(lambda: config.config.engines)
         library = Library(self._data_dir.models, lambda: [Path(f) for f in config.config.models.folders])
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
-        chat = Chat(history=history, fleet=fleet, config=lambda: config.config)
+        journals = Journals(self._data_dir.turns, lambda: database.cipher)
+        chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
         monitor = ResourceMonitor(self._data_dir.root)
         resources = ResourceHandlers(monitor, fleet)
         topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
+
+        async def encrypt(sealed: bool) -> None:
+            await database.encrypt(sealed)
+            journals.follow_history()
+
         families: list[Any] = [
-            self._life(topics),
+            self._life(topics, database),
             ServerHandlers(fleet=fleet, engines=engines, planner=planner),
             ChatHandlers(chat),
             SessionHandlers(history=history, chat=chat, config=lambda: config.config),
-            ConfigHandlers(config, lambda new: self._set_up_logging(logs, new)),
+            ConfigHandlers(config, encrypt=encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
             LogHandlers(logs),
             ModelHandlers(library),
             resources,
@@ -194,22 +205,27 @@ class App:
             # and then the engines end.
             async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
                 async with topics.run(), chat.run():
-                    background.start_soon(self._tidy, history)
+                    background.start_soon(anyio.to_thread.run_sync, owner.sweep)
+                    background.start_soon(self._tidy, history, journals)
                     yield {name: handler for family in families for name, handler in family.methods().items()}
                 background.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(owner.close)
                 monitor.close()
                 await database.close()
                 logging_handler.set_up(self._options.log_level or config.config.logs.level, None)
                 logs.close()
                 remove_runtime_dir(runtime_dir)
 
-    def _life(self, topics: Topics | None) -> LifeHandlers:
+    def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
+        async def notices() -> list[Notice]:
+            return [*self._config.notices, *(await database.notices() if database is not None else ())]
+
         return LifeHandlers(
             data_dir=self._data_dir.root,
             max_line_bytes=self._options.max_line_bytes,
-            notices=lambda: list(self._config.notices),
+            notices=notices,
             topics=topics,
             watch_host=self._watch_host,
             shut_down=self._stop.set,
@@ -221,7 +237,7 @@ class App:
         async def refuse(_params: Any, _call: Call) -> Any:
             raise problem.with_traceback(None)  # else it would grow with each request
 
-        life = self._life(None).methods()
+        life = self._life(None, None).methods()
         allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
         return dict.fromkeys(METHODS, refuse) | allowed
 
@@ -239,9 +255,10 @@ class App:
         level = self._options.log_level or config.logs.level
         logging_handler.set_up(level, logs.source("sidecar"), asyncio.get_running_loop())
 
-    async def _tidy(self, history: History) -> None:
+    async def _tidy(self, history: History, journals: Journals) -> None:
         try:
-            await history.tidy()
+            await history.tidy(journals.said)
+            journals.follow_history()
         except SidecarError as problem:
             logger.error("the history can not be used: %s %s", problem.message, problem.hint)
         except Exception as problem:  # noqa: BLE001 - hosts are told as soon as they ask for something in it

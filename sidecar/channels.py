@@ -8,7 +8,7 @@ bounded by what the events say rather than by how often they came. Knows nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from io import StringIO
 from typing import Literal, Protocol
 
 from sidecar.contract import Event
@@ -37,17 +37,30 @@ StateEvent = ServerEvent | ServerRemovedEvent | SessionEvent | SessionDeletedEve
 TextStatus = Literal["token", "reasoning"]
 
 
-@dataclass(slots=True)
 class Text:
-    """A piece of streamed text, in the parts it came in; thousands a second pass through, so no contract struct."""
+    """A piece of streamed text; thousands a second pass through, so no contract struct.
 
-    status: TextStatus
-    parts: list[str]
+    A piece that nobody reads grows in place, to as many bytes as it has letters.
+    """
+
+    __slots__ = ("_first", "_grown", "status")
+
+    def __init__(self, status: TextStatus, text: str) -> None:
+        self.status = status
+        self._first = text
+        self._grown: StringIO | None = None
 
     @property
     def text(self) -> str:
-        """The parts together."""
-        return self.parts[0] if len(self.parts) == 1 else "".join(self.parts)
+        """All of it."""
+        return self._first if self._grown is None else self._grown.getvalue()
+
+    def add(self, text: str) -> None:
+        """Let it grow."""
+        if self._grown is None:
+            self._grown = StringIO()
+            self._grown.write(self._first)
+        self._grown.write(text)
 
 
 Entry = Text | Event
@@ -81,14 +94,27 @@ class EventLog:
     """The events of one piece of work, such as an answer or a start; kept for readers that come later or again.
 
     Events are numbered from 1, or from after `after_seq`. The last one closes the log.
+
+    Attributes:
+        before_read: called before somebody gets events for the first time; they no longer change afterwards.
     """
 
     def __init__(self, *, after_seq: int = 0) -> None:
+        self.before_read: Callable[[], None] | None = None
+        self.closed = False
         self._entries: list[Entry] = []
         self._forgotten = after_seq
         self._read_seq = 0
         self._followers: list[Wake] = []
-        self.closed = False
+
+    @classmethod
+    def restored(cls, entries: Sequence[Entry], *, after_seq: int) -> EventLog:
+        """A log as it was told to somebody before, with these events after `after_seq`."""
+        log = cls(after_seq=after_seq)
+        log._entries = list(entries)
+        log._read_seq = log.last_seq
+        log.closed = bool(entries) and status_of(entries[-1]) in TERMINAL
+        return log
 
     @property
     def last_seq(self) -> int:
@@ -119,18 +145,23 @@ class EventLog:
         if self._tail_is_unread():
             tail = self._entries[-1]
             if isinstance(tail, Text) and tail.status == status:
-                tail.parts.append(text)
+                tail.add(text)
                 return
-        self._entries.append(Text(status, [text]))
+        self._entries.append(Text(status, text))
         self._wake()
 
     def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
-        start = max(after_seq - self._forgotten, 0)
-        if start >= len(self._entries):
+        if after_seq >= self.last_seq:
             return ()
+        if self.before_read is not None and self._tail_is_unread():
+            self.before_read()
         self._read_seq = self.last_seq
-        first = self._forgotten + start + 1
-        return list(enumerate(self._entries[start:], first))
+        return self.peek(after_seq)
+
+    def peek(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        """The events after a sequence number as they are now; the last one may still change."""
+        start = max(after_seq - self._forgotten, 0)
+        return list(enumerate(self._entries[start:], self._forgotten + start + 1))
 
     def resume_point(self, after_seq: int) -> int:
         """Where a reader goes on that has the events up to `after_seq`: the last event is always shown to it."""

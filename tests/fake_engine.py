@@ -52,6 +52,7 @@ FAULTS = {
     "--ignore-term": "do not end on SIGTERM or when stdin ends",
     "--fork-grandchild": "start a process of its own that outlives it",
     "--fork-daemon": "the same in a session of its own; it holds the output open",
+    "--fork-orphan": "the same, and nobody's child",
     "--abort-on-load": "SIGABRT while loading",
     "--exit-on-load": "N  exit with this code while loading",
     "--say-on-load": "TEXT  a line of log while loading",
@@ -62,7 +63,7 @@ FAULTS = {
     "--hang-on": "PATH  never answer PATH",
     "--garbage-on": "PATH  answer PATH with what is no JSON",
     "--no-slots": "do not tell which slots are busy",
-    "--pid-file": "PATH  write the pids of itself and its grandchild there",
+    "--pid-file": "PATH  write the pids of itself and of what it has started there, at once",
 }
 
 HELP = """\
@@ -148,16 +149,16 @@ class Engine:
             await asyncio.Event().wait()
 
     def write_pids(self) -> None:
-        import subprocess
-
         pids = [os.getpid()]
-        sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
         if "--fork-grandchild" in self.flags:
-            pids.append(subprocess.Popen([sys.executable, "-c", sleeper]).pid)
+            pids.append(start_sleeper())
         if "--fork-daemon" in self.flags:
-            pids.append(subprocess.Popen([sys.executable, "-c", sleeper], start_new_session=True).pid)
+            pids.append(start_sleeper(start_new_session=True))
+        if "--fork-orphan" in self.flags:
+            pids.append(start_orphan())
         if path := self.flags.get("--pid-file"):
-            Path(path).write_text(json.dumps(pids))
+            Path(path + ".new").write_text(json.dumps(pids))
+            Path(path + ".new").rename(path)
 
     # --- HTTP ----------------------------------------------------------------------------------------------
 
@@ -333,6 +334,30 @@ class Engine:
         else:
             writer.write(data)
             await writer.drain()
+
+
+SLEEPER = (sys.executable, "-S", "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(3600)")
+
+
+def start_sleeper(**options: Any) -> int:
+    """Start a process that sleeps and ignores SIGTERM; returns its pid."""
+    import subprocess
+
+    return subprocess.Popen(SLEEPER, **options).pid
+
+
+def start_orphan() -> int:
+    """The same in a session of its own, by a process that ends at once."""
+    read_fd, write_fd = os.pipe()
+    between = os.fork()
+    if not between:
+        os.setsid()
+        if pid := os.fork():
+            os.write(write_fd, b"%d" % pid)
+            os._exit(0)
+        os.execv(SLEEPER[0], SLEEPER)  # noqa: S606 - no shell, as said
+    os.waitpid(between, 0)
+    return int(os.read(read_fd, 16))
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:

@@ -25,6 +25,7 @@ from sidecar.contract.events import LogsEvent, ServerRemovedEvent, SessionDelete
 from sidecar.contract.logs import LogEntry
 
 Read = tuple[int, Entry]
+Got = tuple[int, tuple[TextStatus, str] | Event]
 
 
 @dataclass
@@ -33,17 +34,17 @@ class Reader:
 
     log: EventLog
     seq: int = 0
-    got: list[Read] = field(default_factory=list)
+    got: list[Got] = field(default_factory=list)
 
     def read(self) -> None:
         new = self.log.read(self.seq)
-        self.got += [(seq, Text(e.status, list(e.parts)) if isinstance(e, Text) else e) for seq, e in new]
+        self.got += [(seq, (e.status, e.text) if isinstance(e, Text) else e) for seq, e in new]
         if new:
             self.seq = new[-1][0]
 
     @property
     def text(self) -> str:
-        return "".join(e.text for _, e in self.got if isinstance(e, Text))
+        return "".join(e[1] for _, e in self.got if isinstance(e, tuple))
 
 
 def prefill(processed: int) -> TurnPrefill:
@@ -87,9 +88,9 @@ def test_no_text_is_lost_and_numbers_have_no_gaps_whoever_reads_when(steps: list
         assert [seq for seq, _ in reader.got] == list(range(1, log.last_seq + 1))
         assert reader.text == "".join(text for _, text in said)
         for kind in KINDS.values():
-            got = "".join(e.text for _, e in reader.got if isinstance(e, Text) and e.status == kind)
+            got = "".join(e[1] for _, e in reader.got if isinstance(e, tuple) and e[0] == kind)
             assert got == "".join(text for status, text in said if status == kind)
-        assert status_of(reader.got[-1][1]) == "cancelled"
+        assert reader.got[-1][1] == CancelledEvent()
         assert log.read(reader.seq) == ()
     assert readers[0].got == readers[1].got
 

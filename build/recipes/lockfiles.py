@@ -21,7 +21,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "uv": ("build/locks/uv.in",),
     "build": ("build/locks/build.in",),
     "run": RUN_SOURCES,
-    "dev": (*RUN_SOURCES, "--group", "dev", "-c", "build/locks/build.txt", "-c", "build/locks/run.txt"),
+    "dev": (
+        *(*RUN_SOURCES, "--extra", "encrypt", "--group", "dev"),
+        *("-c", "build/locks/build.txt", "-c", "build/locks/run.txt"),
+    ),
     "llama-cpp": ("build/locks/llama-cpp.in",),
     "native": (
         "build/locks/native.in",

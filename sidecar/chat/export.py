@@ -14,7 +14,7 @@ import msgspec
 from sidecar.chat import messages, sessions
 from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.sessions import ExportedMessage, ExportedSession, Session, SessionExport
+from sidecar.contract.sessions import ContentPart, ExportedMessage, ExportedSession, Session, SessionExport
 
 FILE_NAME_CHARACTERS = 50
 """Of the title; with date and suffix it stays below 255 bytes, the limit of most file systems, in any script."""
@@ -70,7 +70,9 @@ def read_json(content: str) -> SessionExport:
     """
     try:
         exported = msgspec.json.decode(content, type=SessionExport)
-    except msgspec.DecodeError as error:
+        for message in exported.messages:
+            msgspec.convert(message.parts, list[ContentPart] | None)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidParams(
             f"This is not a session that export_session wrote: {error}.",
             path="$.content",

@@ -28,11 +28,15 @@ from sidecar.contract.sessions import (
     SessionPage,
     UpdateSession,
 )
+from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 
 DAY_SECONDS = 86_400.0
 DEFAULT_SESSIONS = 50
 DEFAULT_HITS = 20
+
+PartialAnswer = tuple[str, str | None]
+"""Content and reasoning of an answer that broke off."""
 
 Listener = Callable[[str, Session | None], None]
 """Called with a session's id and its new state; `None` when it was deleted."""
@@ -46,12 +50,35 @@ class History:
         self._retention_days = retention_days
         self._listeners: list[Listener] = []
 
-    async def tidy(self) -> None:
-        """What is done once at start: mark answers that broke off, remove sessions deleted long ago."""
+    @property
+    def cipher(self) -> Cipher | None:
+        """What seals the words of the history; `None` where they are in plain text. It may change at any time.
+
+        Raises:
+            SidecarError: the history is not open yet, or its key can not be had.
+        """
+        return self._database.cipher
+
+    async def ready(self) -> None:
+        """Wait until the history can be used, where it has not been yet.
+
+        Raises:
+            SidecarError: why it can not.
+        """
+        if not self._database.is_open:
+            await self._database.run(lambda _: None)
+
+    async def tidy(self, said: Callable[[str, str], PartialAnswer]) -> None:
+        """What is done once at start: keep and mark answers that broke off, remove sessions deleted long ago.
+
+        Args:
+            said: what is known of the answer of a session under a message id. Called where it may block.
+        """
         before = time.time() - self._retention_days() * DAY_SECONDS
 
         def work(db: Any) -> None:
-            messages.mark_interrupted(db)
+            for session_id, message_id in messages.running(db):
+                messages.interrupt(db, session_id, message_id, *said(session_id, message_id))
             sessions.purge(db, deleted_before=before)
 
         await self._database.run(work)

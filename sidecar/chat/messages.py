@@ -1,6 +1,8 @@
 """The messages table: a tree of messages for each session.
 
-Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`).
+Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`). Where the
+history is encrypted they read and write words through the connection's cipher (`storage.sealing`), and raise what it
+raises.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from sidecar.chat import sessions
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
+from sidecar.storage.cipher import Cipher
+from sidecar.storage.sealing import cipher_of
+from sidecar.storage.words import WORDS, about
 
 _NAMES = (
     *("id", "session_id", "parent_id", "role", "content", "parts", "reasoning", "tool_calls", "tool_call_id", "state"),
@@ -69,18 +75,18 @@ def tool_calls_of(message: Message) -> list[ToolCall]:
 
 def insert(db: sqlite3.Connection, message: StoredMessage) -> None:
     """Add a message to its session's tree."""
-    marks = ", ".join("?" * len(_NAMES))
-    values = tuple(_column(message, name) for name in _NAMES)
+    marks, cipher = ", ".join("?" * len(_NAMES)), cipher_of(db)
+    values = tuple(_column(message, name, cipher) for name in _NAMES)
     db.execute(f"INSERT INTO messages ({_COLUMNS}) VALUES ({marks})", values)
     db.execute("UPDATE sessions SET message_count = message_count + 1 WHERE id = ?", (message.session_id,))
 
 
 def finish(db: sqlite3.Connection, message: StoredMessage) -> None:
     """Write what became of an answer that was `running`."""
-    assignments = ", ".join(f"{name} = ?" for name in _OUTCOME)
+    assignments, cipher = ", ".join(f"{name} = ?" for name in _OUTCOME), cipher_of(db)
     db.execute(
         f"UPDATE messages SET {assignments} WHERE id = ?",
-        (*(_column(message, name) for name in _OUTCOME), message.message_id),
+        (*(_column(message, name, cipher) for name in _OUTCOME), message.message_id),
     )
 
 
@@ -98,9 +104,7 @@ def take_back(db: sqlite3.Connection, session_id: str, message_ids: list[str], *
 
 def set_head(db: sqlite3.Connection, session_id: str, head: str | None, **columns: Any) -> None:
     """Make a message the last one of the branch in use."""
-    values = {"head": head, "updated_at": time.time(), **columns}
-    assignments = ", ".join(f"{name} = ?" for name in values)
-    db.execute(f"UPDATE sessions SET {assignments} WHERE id = ?", (*values.values(), session_id))
+    sessions.write(db, session_id, {"head": head, "updated_at": time.time(), **columns})
 
 
 def get(db: sqlite3.Connection, session_id: str, message_id: str) -> StoredMessage:
@@ -115,7 +119,7 @@ def get(db: sqlite3.Connection, session_id: str, message_id: str) -> StoredMessa
     ).fetchone()
     if row is None:
         raise SessionNotFound(f"The session {session_id} has no message {message_id}.")
-    return _message(row)
+    return _message(row, cipher_of(db))
 
 
 def branch(
@@ -132,7 +136,8 @@ def branch(
         f" SELECT {_COLUMNS_OF_M} FROM path JOIN messages m ON m.id = path.id ORDER BY depth DESC",
         (last, session_id, limit),
     )
-    return [_message(row) for row in rows]
+    cipher = cipher_of(db)
+    return [_message(row, cipher) for row in rows]
 
 
 def leaf_below(db: sqlite3.Connection, session_id: str, message_id: str) -> str:
@@ -170,24 +175,42 @@ def all_of(db: sqlite3.Connection, session_id: str) -> list[StoredMessage]:
         f"SELECT {_COLUMNS} FROM messages WHERE session_id = ? ORDER BY rowid",
         (session_id,),
     )
-    return [_message(row) for row in rows]
+    cipher = cipher_of(db)
+    return [_message(row, cipher) for row in rows]
 
 
-def mark_interrupted(db: sqlite3.Connection) -> int:
-    """Mark answers that were being written when an earlier sidecar ended; returns how many."""
-    return db.execute("UPDATE messages SET state = 'interrupted' WHERE state = 'running'").rowcount
+def running(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Session and message ids of answers that are being written, or were when an earlier sidecar ended."""
+    return db.execute("SELECT session_id, id FROM messages WHERE state = 'running'").fetchall()
 
 
-def _column(message: StoredMessage, name: str) -> Any:
+def interrupt(db: sqlite3.Connection, session_id: str, message_id: str, content: str, reasoning: str | None) -> None:
+    """Mark an answer as broken off, with what there is of it."""
+    message = get(db, session_id, message_id)
+    message.state, message.content = "interrupted", content
+    message.reasoning = reasoning or msgspec.UNSET
+    finish(db, message)
+
+
+def _column(message: StoredMessage, name: str, cipher: Cipher | None) -> Any:
     value = getattr(message, "message_id" if name == "id" else name)
     if value is msgspec.UNSET or value is None:
         return None
-    return msgspec.json.encode(value).decode() if name in _JSON else value
+    if name in _JSON:
+        value = msgspec.json.encode(value).decode()
+    if cipher is None or name not in WORDS["messages"]:
+        return value
+    return cipher.seal_text(value, about("messages", name, message.session_id, message.message_id))
 
 
-def _message(row: tuple[Any, ...]) -> StoredMessage:
+def _message(row: tuple[Any, ...], cipher: Cipher | None) -> StoredMessage:
     values = dict(zip(_NAMES, row, strict=True))
     values["message_id"] = values.pop("id")
+    if cipher is not None:
+        for name in WORDS["messages"]:
+            if values[name] is not None:
+                what = about("messages", name, values["session_id"], values["message_id"])
+                values[name] = cipher.open_text(values[name], what)
     for name in _JSON:
         if values[name] is not None:
             values[name] = msgspec.json.decode(values[name])

@@ -1,22 +1,22 @@
 """Turns that are over, for hosts that come back.
 
-Owns which of them are remembered with their events, and what is told of one that only the history remembers.
+Owns what is told of one: its events where the journal has them, else what the history knows.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
+import msgspec
+
 from sidecar.channels import EventLog
+from sidecar.chat.journals import Kept
 from sidecar.chat.messages import StoredMessage
 from sidecar.chat.record import result_of
-from sidecar.chat.turn import Turn, final_event, result_or_raise
-from sidecar.contract.chat import TurnResult
-from sidecar.contract.errors import Cancelled, EngineCrashed, SidecarError
-
-KEPT_TURNS = 64
-"""Ended turns whose events are held: some 100 KB each for a long answer. Older ones come from the history, whole."""
+from sidecar.chat.turn import final_event, result_or_raise
+from sidecar.contract import CancelledEvent, ErrorEvent
+from sidecar.contract.chat import TurnDone, TurnResult
+from sidecar.contract.errors import Cancelled, EngineCrashed, SidecarError, from_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +31,19 @@ class EndedTurn:
         return result_or_raise(self.outcome)
 
 
-class LastTurns:
-    """The last turn of each of the sessions that were used last."""
+def from_journal(kept: Kept, message: StoredMessage | None) -> EndedTurn | None:
+    """A turn with its events under their old numbers.
 
-    def __init__(self) -> None:
-        self._ended: OrderedDict[str, EndedTurn] = OrderedDict()
-
-    def keep(self, turn: Turn) -> None:
-        """Remember a turn that has ended in the place of its session's last one."""
-        self._ended[turn.session_id] = EndedTurn(turn.events, turn.outcome)
-        self._ended.move_to_end(turn.session_id)
-        if len(self._ended) > KEPT_TURNS:
-            self._ended.popitem(last=False)
-
-    def forget(self, session_id: str) -> None:
-        """Remember a session's last turn no longer."""
-        self._ended.pop(session_id, None)
-
-    def find(self, session_id: str) -> EndedTurn | None:
-        """A session's last turn."""
-        return self._ended.get(session_id)
+    `None` where it broke off and its message is not in the history: then nothing of it was ever acknowledged.
+    """
+    if kept.events.closed:
+        ((_, final),) = kept.events.peek(kept.events.last_seq - 1)
+        return EndedTurn(kept.events, _outcome_told(final))
+    if message is None or message.message_id != kept.message_id:
+        return None
+    outcome = _outcome_of(message)
+    kept.events.append(final_event(outcome))
+    return EndedTurn(kept.events, outcome)
 
 
 def from_history(message: StoredMessage, after_seq: int) -> EndedTurn:
@@ -65,7 +58,18 @@ def from_history(message: StoredMessage, after_seq: int) -> EndedTurn:
     return EndedTurn(events, outcome)
 
 
+def _outcome_told(final: object) -> TurnResult | SidecarError:
+    """What a turn's last event says of it."""
+    if isinstance(final, TurnDone):
+        return TurnResult(**{name: getattr(final, name) for name in TurnResult.__struct_fields__})
+    if isinstance(final, ErrorEvent):
+        return from_wire(msgspec.to_builtins(final.error))
+    partial = final.partial if isinstance(final, CancelledEvent) and isinstance(final.partial, str) else ""
+    return Cancelled("The message was cancelled.", partial=partial)
+
+
 def _outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
+    """What the history says of an answer."""
     if message.state == "complete":
         return result_of(message)
     if message.state == "cancelled":

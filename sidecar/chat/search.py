@@ -1,4 +1,4 @@
-"""Full-text search over all messages (SQLite FTS5), the newest first."""
+"""Full-text search over all messages (SQLite FTS5), the newest first. There is none in an encrypted history."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sqlite3
 
 from sidecar.chat.sessions import UNTITLED
 from sidecar.chat.snippet import snippet
-from sidecar.contract.errors import InvalidParams
+from sidecar.contract.errors import InvalidParams, NotSupported
 from sidecar.contract.sessions import SearchHit, SearchPage
+from sidecar.storage.sealing import cipher_of
 
 MAX_ROWID = 2**63 - 1
 
@@ -35,7 +36,13 @@ def search(db: sqlite3.Connection, query: str, *, session_id: str | None, limit:
 
     Raises:
         InvalidParams: the cursor is none of ours.
+        NotSupported: the history is encrypted.
     """
+    if cipher_of(db) is not None:
+        raise NotSupported(
+            "Search is off because the history is encrypted: an index would hold all its words in plain text.",
+            hint="To search, set storage.encrypt to false, which decrypts the history; list_sessions finds titles.",
+        )
     expression = match_expression(query)
     if expression is None:
         return SearchPage(hits=[], next_cursor=None)

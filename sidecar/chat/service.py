@@ -12,13 +12,15 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from sidecar.chat import counting
 from sidecar.chat.history import History
 from sidecar.chat.jobs import Jobs
+from sidecar.chat.journals import Journals
 from sidecar.chat.messages import new_id
 from sidecar.chat.queue import Line
-from sidecar.chat.resuming import EndedTurn, LastTurns, from_history
+from sidecar.chat.resuming import EndedTurn, from_history, from_journal
 from sidecar.chat.turn import Prepare, Turn
 from sidecar.contract.chat import (
     AckResult,
@@ -45,13 +47,13 @@ IDLE_SECONDS = 5.0
 class Chat:
     """Messages in, answers out."""
 
-    def __init__(self, *, history: History, fleet: Fleet, config: Callable[[], Config]) -> None:
+    def __init__(self, *, history: History, journals: Journals, fleet: Fleet, config: Callable[[], Config]) -> None:
         self._history = history
+        self._journals = journals
         self._fleet = fleet
         self._config = config
         self._jobs = Jobs(history=history, fleet=fleet, config=config)
         self._turns: dict[str, list[Turn]] = {}
-        self._last_turns = LastTurns()
         # A line lives as long as anybody is in it.
         self._session_lines: WeakValueDictionary[str, Line] = WeakValueDictionary()
         self._server_lines: WeakKeyDictionary[Server, Line] = WeakKeyDictionary()
@@ -92,7 +94,7 @@ class Chat:
     async def leave(self, session_id: str) -> None:
         """Stop a session's answers and forget them: it is about to be deleted."""
         await _stop(list(self._turns.get(session_id, ())))
-        self._last_turns.forget(session_id)
+        self._journals.forget(session_id)
 
     # --- resuming ------------------------------------------------------------------------------------------
 
@@ -102,27 +104,30 @@ class Chat:
         Raises:
             SessionNotFound: there is none.
         """
-        if turn := self._current(session_id):
+        if turn := self._running(session_id):
             return turn
         session = await self._history.get(session_id)
         branch = await self._history.branch(session_id, session.head)
-        if not branch or branch[-1].role != "assistant":
+        last = branch[-1] if branch and branch[-1].role == "assistant" else None
+        kept = await anyio.to_thread.run_sync(self._journals.read, session_id)
+        if kept is not None and (ended := from_journal(kept, last)) is not None:
+            return ended
+        if last is None:
             raise SessionNotFound(f"The session {session_id} has no answer to resume.")
-        return from_history(branch[-1], after_seq)
+        return from_history(last, after_seq)
 
-    def ack(self, session_id: str, seq: int | None) -> AckResult:
+    async def ack(self, session_id: str, seq: int | None) -> AckResult:
         """Let go of events that have arrived."""
-        turn = self._current(session_id)
+        turn = self._running(session_id)
         if turn is None:
-            return AckResult(kept_events=0)
+            return AckResult(kept_events=await anyio.to_thread.run_sync(self._journals.acknowledge, session_id, seq))
         turn.events.forget(seq)
         return AckResult(kept_events=turn.events.kept)
 
-    def _current(self, session_id: str) -> Turn | EndedTurn | None:
-        """The turn that a host means by a session's answer: the one running, else the last."""
-        if turns := self._turns.get(session_id):
-            return turns[0]
-        return self._last_turns.find(session_id)
+    def _running(self, session_id: str) -> Turn | None:
+        """The turn that a host means by a session's answer while some are under way: the first of them."""
+        turns = self._turns.get(session_id)
+        return turns[0] if turns else None
 
     # --- counting ------------------------------------------------------------------------------------------
 
@@ -142,6 +147,7 @@ class Chat:
             session_id,
             prepare,
             history=self._history,
+            journals=self._journals,
             session_line=line,
             server_line=self._server_line,
             max_waiting=self._config().chat.max_queue,
@@ -151,7 +157,7 @@ class Chat:
         return turn
 
     async def _see_through(self, turn: Turn) -> None:
-        """Run a turn, and remember it for a while."""
+        """Run a turn."""
         try:
             await turn.run()
         finally:
@@ -159,7 +165,6 @@ class Chat:
             turns.remove(turn)
             if not turns:
                 del self._turns[turn.session_id]
-            self._last_turns.keep(turn)
 
     def _server_line(self, server: Server) -> Line:
         if server not in self._server_lines:

@@ -1,6 +1,8 @@
 """The sessions table.
 
-Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`).
+Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`). Where the
+history is encrypted they read and write words through the connection's cipher (`storage.sealing`), and raise what it
+raises.
 """
 
 from __future__ import annotations
@@ -8,12 +10,16 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import Session, SessionConfig, SessionPage
+from sidecar.storage.cipher import Cipher
+from sidecar.storage.sealing import cipher_of
+from sidecar.storage.words import WORDS, about
 
 TITLE_CHARACTERS = 60
 """Length of a title taken from a message: one line of a list."""
@@ -40,12 +46,20 @@ def insert(
         InvalidParams: the id is taken.
     """
     now = time.time() if created_at is None else created_at
+    values = {
+        "id": session_id,
+        "title": title or "",
+        "title_is_own": title is not None,
+        "system": system or None,
+        "server_id": server_id,
+        "config": config,
+        "created_at": now,
+        "updated_at": now,
+    }
+    columns = _columns(db, session_id, values)
+    marks = ", ".join("?" * len(columns))
     try:
-        db.execute(
-            "INSERT INTO sessions (id, title, title_is_own, system, server_id, config, created_at, updated_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (session_id, title or "", title is not None, system or None, server_id, _to_json(config), now, now),
-        )
+        db.execute(f"INSERT INTO sessions ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))
     except sqlite3.IntegrityError:
         require_free(db, session_id)
         raise
@@ -70,11 +84,12 @@ def require_free(db: sqlite3.Connection, session_id: str) -> None:
 
 def find(db: sqlite3.Connection, session_id: str) -> Session | None:
     """A session that is not deleted, or `None`."""
+    cipher = cipher_of(db)
     row = db.execute(
         f"SELECT {_COLUMNS} FROM sessions WHERE id = ? AND deleted_at IS NULL",
         (session_id,),
     ).fetchone()
-    return _session(row) if row else None
+    return _session(row, cipher) if row else None
 
 
 def get(db: sqlite3.Connection, session_id: str) -> Session:
@@ -90,26 +105,30 @@ def get(db: sqlite3.Connection, session_id: str) -> Session:
 
 
 def page(db: sqlite3.Connection, *, query: str | None, archived: bool, limit: int, cursor: str | None) -> SessionPage:
-    """Sessions, the last used first.
+    """Sessions, the last used first; with a query, those whose title holds it, in capitals or not.
 
     Raises:
         InvalidParams: the cursor is none of ours.
     """
+    cipher = cipher_of(db)
     conditions = ["deleted_at IS NULL", "archived = ?"]
     arguments: list[Any] = [archived]
-    if query:
-        conditions.append("title LIKE ? ESCAPE '\\'")
-        arguments.append(f"%{_escape_like(query)}%")
     if cursor:
         conditions.append("(updated_at, id) < (?, ?)")
         arguments += _read_cursor(cursor)
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM sessions WHERE {' AND '.join(conditions)} ORDER BY updated_at DESC, id DESC LIMIT ?",
-        (*arguments, limit + 1),
-    ).fetchall()
-    sessions = [_session(row) for row in rows[:limit]]
-    last = sessions[-1] if len(rows) > limit else None
-    return SessionPage(sessions=sessions, next_cursor=f"{last.updated_at!r} {last.session_id}" if last else None)
+        (*arguments, -1 if query else limit + 1),
+    )
+    found = (_session(row, cipher) for row in rows)
+    if query:  # not in SQL, which can not look into sealed titles
+        found = (session for session in found if query.casefold() in session.title.casefold())
+    sessions = list(islice(found, limit + 1))
+    has_more = len(sessions) > limit
+    last = sessions[limit - 1] if has_more else None
+    return SessionPage(
+        sessions=sessions[:limit], next_cursor=f"{last.updated_at!r} {last.session_id}" if last else None
+    )
 
 
 def update(db: sqlite3.Connection, session_id: str, changes: dict[str, Any]) -> Session:
@@ -119,18 +138,21 @@ def update(db: sqlite3.Connection, session_id: str, changes: dict[str, Any]) -> 
         SessionNotFound: there is none.
     """
     get(db, session_id)
-    values = {**changes, "updated_at": time.time()}
-    if isinstance(values.get("config"), SessionConfig):
-        values["config"] = _to_json(values["config"])
-    assignments = ", ".join(f"{column} = ?" for column in values)
-    db.execute(f"UPDATE sessions SET {assignments} WHERE id = ?", (*values.values(), session_id))
+    write(db, session_id, {**changes, "updated_at": time.time()})
     return get(db, session_id)
+
+
+def write(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> None:
+    """Change columns and nothing else, where there is such a session."""
+    columns = _columns(db, session_id, values)
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    db.execute(f"UPDATE sessions SET {assignments} WHERE id = ?", (*columns.values(), session_id))
 
 
 def give_title(db: sqlite3.Connection, session_id: str, text: str) -> None:
     """Take the title from a message that says something, where the session has none yet."""
-    if text.strip():
-        db.execute("UPDATE sessions SET title = ? WHERE id = ? AND title = ''", (title_of(text), session_id))
+    if text.strip() and db.execute("SELECT 1 FROM sessions WHERE id = ? AND title = ''", (session_id,)).fetchone():
+        write(db, session_id, {"title": title_of(text)})
 
 
 def delete(db: sqlite3.Connection, session_id: str) -> float:
@@ -174,14 +196,30 @@ def title_of(text: str) -> str:
     return f"{head if space else line[:TITLE_CHARACTERS]}…"
 
 
-def _session(row: tuple[Any, ...]) -> Session:
+def _columns(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Values as they stand in the table."""
+    cipher, columns = cipher_of(db), dict(values)
+    if isinstance(columns.get("config"), SessionConfig):
+        columns["config"] = _to_json(columns["config"])
+    if cipher is not None:
+        for name in WORDS["sessions"]:
+            if columns.get(name):
+                columns[name] = cipher.seal_text(columns[name], about("sessions", name, session_id))
+    return columns
+
+
+def _session(row: tuple[Any, ...], cipher: Cipher | None) -> Session:
     id_, title, system, server_id, config, archived, created_at, updated_at, count, head = row
+    if cipher is not None:
+        title = cipher.open_text(title, about("sessions", "title", id_))
+        system = system and cipher.open_text(system, about("sessions", "system", id_))
+        config = cipher.open_text(config, about("sessions", "config", id_))
     return Session(
         session_id=id_,
         title=title or UNTITLED,
         system=system,
         server_id=server_id,
-        config=msgspec.json.decode(config, type=SessionConfig),
+        config=msgspec.json.decode(config or "{}", type=SessionConfig),
         archived=bool(archived),
         created_at=created_at,
         updated_at=updated_at,
@@ -193,10 +231,6 @@ def _session(row: tuple[Any, ...]) -> Session:
 def _to_json(config: SessionConfig) -> str:
     given = {name: value for name, value in msgspec.structs.asdict(config).items() if value is not None}
     return msgspec.json.encode(given).decode()
-
-
-def _escape_like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _read_cursor(cursor: str) -> tuple[float, str]:

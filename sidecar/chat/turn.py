@@ -17,6 +17,8 @@ from sidecar.chat.answer import Answer
 from sidecar.chat.context import Fit, fit
 from sidecar.chat.history import History
 from sidecar.chat.jobs import Job
+from sidecar.chat.journal import Journal
+from sidecar.chat.journals import Journals
 from sidecar.chat.messages import new_id
 from sidecar.chat.queue import Line
 from sidecar.chat.record import Ending, Record
@@ -44,6 +46,7 @@ class Turn:
         prepare: Prepare,
         *,
         history: History,
+        journals: Journals,
         session_line: Line,
         server_line: Callable[[Server], Line],
         max_waiting: int,
@@ -54,10 +57,12 @@ class Turn:
         self.outcome: TurnResult | SidecarError | None = None
         self._prepare = prepare
         self._history = history
+        self._journals = journals
         self._server_line = server_line
         self._max_waiting = max_waiting
         self._message_id = new_id()
         self._record: Record | None = None
+        self._journal: Journal | None = None
         self._answer = Answer(self.events)
         self._started = time.perf_counter()
         self._first_token: float | None = None
@@ -90,7 +95,9 @@ class Turn:
         try:
             with self._scope:
                 await self._ticket.wait()
-                await self._work()
+                await self._history.ready()
+                self._journal = self._journals.begin(self.session_id, self._message_id, self.events)
+                await self._work(self._journal)
         except SidecarError as error:
             problem = error
         except EngineGone as error:
@@ -102,19 +109,21 @@ class Turn:
                 with anyio.CancelScope(shield=True):
                     outcome = self.outcome = self.outcome or await self._give_up(problem)
                     self.events.append(final_event(outcome))
+                    if self._journal is not None:
+                        self._journal.close()
             finally:
                 # Only now: the session's next turn follows on what is kept of this one.
                 self._ticket.leave()
                 self._finished.set()
 
-    async def _work(self) -> None:
+    async def _work(self, journal: Journal) -> None:
         job = self.job = await self._prepare()
         async with self._server_line(job.server).join(self._tell_position, max_waiting=self._max_waiting):
             fitted = await self._fit(job)
             launch = job.server.launch
             record = Record(self._history, job.question, self._message_id, launch.model_name if launch else None)
             self._record = record
-            await self._stream(job, fitted, record)
+            await self._stream(job, fitted, record, journal)
             usage = await self._usage(job, fitted)
         context = ContextUse(
             policy=job.policy,
@@ -146,7 +155,7 @@ class Turn:
             raise context_too_long(job.max_context, fitted.tokens)
         return fitted
 
-    async def _stream(self, job: Job, fitted: Fit | None, record: Record) -> None:
+    async def _stream(self, job: Job, fitted: Fit | None, record: Record, journal: Journal) -> None:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
@@ -157,6 +166,7 @@ class Turn:
                     await asyncio.shield(kept)
                 for chunk in chunks:
                     self._answer.add(chunk)
+                journal.flush_now_and_then()
                 if self._first_token is None and self._answer.has_begun:
                     self._first_token = time.perf_counter()
         await asyncio.shield(kept)

@@ -20,7 +20,7 @@ import msgspec
 import orjson
 
 from sidecar.client.methods import ContractMethods
-from sidecar.contract.errors import InternalError, SidecarError, all_errors
+from sidecar.contract.errors import SidecarError, from_wire
 from sidecar.host.paths import self_command
 from sidecar.transport.framing import LineFramer, Oversize
 
@@ -40,7 +40,6 @@ ENDS = frozenset({"done", "error", "cancelled"})
 NEW_PROCESS_GROUP = 0x200 if os.name == "nt" else 0
 """CREATE_NEW_PROCESS_GROUP, which `subprocess` has on Windows only; untested."""
 
-_ERRORS = {error.name: error for error in all_errors()}
 
 OnEvent = Callable[[Any], None]
 
@@ -189,7 +188,7 @@ class SidecarClient(ContractMethods):
         elif message.get("method") == "channel":
             self._tell(message["params"]["channel"], message["params"]["event"])
         elif (answer := self._pending.get(message.get("id"))) is not None:
-            outcome = error_from_wire(message["error"]) if "error" in message else message["result"]
+            outcome = from_wire(message["error"]) if "error" in message else message["result"]
             del self._pending[message["id"]]
             if answer.done():  # whoever asked has given up meanwhile
                 return
@@ -218,17 +217,6 @@ class SidecarClient(ContractMethods):
             self._process.kill()
         except ProcessLookupError:
             return
-
-
-def error_from_wire(error: Mapping[str, Any]) -> SidecarError:
-    """The exception for an error response; one of a name that this client does not know is an InternalError."""
-    data = dict(error.get("data") or {})
-    kind = _ERRORS.get(str(data.pop("name", "")), InternalError)
-    data.pop("retryable", None)
-    hint = str(data.pop("hint", ""))
-    known = kind(str(error.get("message", "")), hint=hint)
-    known.data.update(data)
-    return known
 
 
 @asynccontextmanager

@@ -1112,6 +1112,8 @@ class ContractMethods(ABC):
     ) -> SearchPage:
         """Messages that hold all the words, the newest first. The last word may be unfinished.
 
+        Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+
         Args:
             session_id: Only in this session.
             limit: Default 20.
@@ -1182,6 +1184,7 @@ class ContractMethods(ABC):
         """Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 
         The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+        `storage.encrypt` rewrites the history before this is answered.
         """
         answer: Config = await self._request(
             "set_config",

@@ -316,13 +316,13 @@ METHODS = (
         name="count_tokens",
         params=CountTokens,
         result=TokenCount,
-        errors=(ServerNotRunning, SessionNotFound, NotSupported),
+        errors=(ServerNotRunning, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="preview_context",
         params=PreviewContext,
         result=ContextPreview,
-        errors=(ServerNotRunning, SessionNotFound, NotSupported),
+        errors=(ServerNotRunning, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="resume_session",

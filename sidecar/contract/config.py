@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from sidecar.contract.engines import EngineName
-from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
+from sidecar.contract.errors import DiskFull, NotSupported, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
 from sidecar.contract.servers import ServerSettings
 from sidecar.contract.sessions import ContextPolicy, SamplingParams
@@ -72,6 +72,25 @@ class StorageConfig(Params, kw_only=True):
     deleted_retention_days: Annotated[
         float, Meta(ge=0, le=3650, description="How long a deleted session can be brought back.")
     ] = 30.0
+    encrypt: Annotated[
+        bool | None,
+        Meta(
+            description=(
+                "Encrypt what is said: messages, reasoning, tool calls, titles, system prompts and settings of"
+                " sessions (AES-256-GCM, each for itself), with a key that the system's keyring keeps. Needs a"
+                " keyring and pip install 'llama-sidecar[encrypt]'; without them set_config refuses, and a history"
+                " that is encrypted can neither be read nor added to. It protects a stolen disk and copies of the"
+                " data folder. It does not protect from programs that run as the same user: they can ask the keyring,"
+                " too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and"
+                " this config file, with chat.system and chat_presets, is not encrypted. search_messages is off."
+                " Whoever loses the key loses the history: a backup needs the keyring as well."
+                " A change takes effect at once and rewrites the whole history before set_config is answered; plain"
+                " text is overwritten in history.db, but older copies of it are yours to remove, and an SSD may keep"
+                " what was overwritten for a while. null: as the history is, so a lost config decrypts nothing;"
+                " a new one is not encrypted."
+            )
+        ),
+    ] = None
 
 
 class LogsConfig(Params, kw_only=True):
@@ -110,6 +129,7 @@ class SetConfig(Params, kw_only=True):
     """Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 
     The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+    `storage.encrypt` rewrites the history before this is answered.
     """
 
     patch: dict[str, Any]
@@ -133,14 +153,14 @@ METHODS = (
         name="set_config",
         params=SetConfig,
         result=Config,
-        errors=(DiskFull, PermissionDenied, StorageError),
+        errors=(DiskFull, PermissionDenied, StorageError, NotSupported),
         lane=_LANE,
     ),
     Method(
         name="reset_config",
         params=ResetConfig,
         result=Config,
-        errors=(DiskFull, PermissionDenied, StorageError),
+        errors=(DiskFull, PermissionDenied, StorageError, NotSupported),
         lane=_LANE,
     ),
     Method(name="get_config_schema", params=GetConfigSchema, result=dict[str, Any]),

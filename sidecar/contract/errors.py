@@ -18,7 +18,14 @@ turns these into wire errors, and is the only place that does.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
+
+MAX_MESSAGE_CHARACTERS = 2000
+"""Of an error's message: it may quote a name that a host or a file has made as long as a whole line."""
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 Cause = Literal[
     "OUT_OF_MEMORY",
@@ -56,6 +63,7 @@ class SidecarError(Exception):
     """Names of the further `data` members that this error may carry."""
 
     def __init__(self, message: str, *, hint: str | None = None, **data: Any) -> None:
+        message = legible(message)
         super().__init__(message)
         self.message = message
         self.hint = self.default_hint if hint is None else hint
@@ -65,6 +73,14 @@ class SidecarError(Exception):
         """The `error` member of a JSON-RPC response."""
         data = {"name": self.name, "retryable": self.retryable, "hint": self.hint, **self.data}
         return {"code": self.code, "message": self.message, "data": data}
+
+
+def legible(text: str, *, max_characters: int = MAX_MESSAGE_CHARACTERS) -> str:
+    """A text for people and their terminals: cut in its middle where it is too long, control characters escaped."""
+    if len(text) > max_characters:
+        half = max_characters // 2
+        text = f"{text[:half]} … {text[-half:]}"
+    return text if text.isprintable() else _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class ParseError(SidecarError):
@@ -315,3 +331,15 @@ def all_errors() -> list[type[SidecarError]]:
     """Every error class, JSON-RPC's own first, then by code downwards."""
     own = sorted(SidecarError.__subclasses__(), key=lambda error: -error.code)
     return [e for e in own if e.code <= -32600] + [e for e in own if e.code > -32600]
+
+
+def from_wire(error: Mapping[str, Any]) -> SidecarError:
+    """The error that `to_wire` told; one of a name that is not known is an InternalError."""
+    data = dict(error.get("data") or {})
+    name = data.pop("name", "")
+    kind = next((one for one in SidecarError.__subclasses__() if one.name == name), InternalError)
+    data.pop("retryable", None)
+    hint = str(data.pop("hint", ""))
+    known = kind(str(error.get("message", "")), hint=hint)
+    known.data.update(data)
+    return known

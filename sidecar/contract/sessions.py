@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from sidecar.contract.errors import SessionNotFound, StorageError
+from sidecar.contract.errors import NotSupported, SessionNotFound, StorageError
 from sidecar.contract.method import Lane, Method, Params, Result
 from sidecar.contract.servers import ServerId
 
@@ -269,7 +269,10 @@ class RestoreSession(Params, kw_only=True):
 
 
 class SearchMessages(Params, kw_only=True):
-    """Messages that hold all the words, the newest first. The last word may be unfinished."""
+    """Messages that hold all the words, the newest first. The last word may be unfinished.
+
+    Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+    """
 
     query: Annotated[str, Meta(min_length=1, max_length=1000)]
     session_id: Annotated[Uuid | None, Meta(description="Only in this session.")] = None
@@ -350,33 +353,38 @@ class SessionExport(Struct, kw_only=True):
     messages: list[ExportedMessage]
 
 
+_HISTORY_ERRORS = (StorageError, NotSupported)
+"""The second where the history is encrypted and this system has no keyring for its key."""
+
 METHODS = (
-    Method(name="create_session", params=CreateSession, result=Session, errors=(StorageError,)),
-    Method(name="list_sessions", params=ListSessions, result=SessionPage, errors=(StorageError,)),
-    Method(name="get_session", params=GetSession, result=Session, errors=(SessionNotFound,)),
-    Method(name="get_messages", params=GetMessages, result=MessagePage, errors=(SessionNotFound,)),
+    Method(name="create_session", params=CreateSession, result=Session, errors=_HISTORY_ERRORS),
+    Method(name="list_sessions", params=ListSessions, result=SessionPage, errors=_HISTORY_ERRORS),
+    Method(name="get_session", params=GetSession, result=Session, errors=(SessionNotFound, *_HISTORY_ERRORS)),
+    Method(name="get_messages", params=GetMessages, result=MessagePage, errors=(SessionNotFound, *_HISTORY_ERRORS)),
     Method(
         name="update_session",
         params=UpdateSession,
         result=Session,
-        errors=(SessionNotFound, StorageError),
+        errors=(SessionNotFound, *_HISTORY_ERRORS),
         lane=_LANE,
     ),
     Method(
         name="delete_session",
         params=DeleteSession,
         result=DeletedSession,
-        errors=(SessionNotFound, StorageError),
+        errors=(SessionNotFound, *_HISTORY_ERRORS),
         lane=_LANE,
     ),
     Method(
         name="restore_session",
         params=RestoreSession,
         result=Session,
-        errors=(SessionNotFound, StorageError),
+        errors=(SessionNotFound, *_HISTORY_ERRORS),
         lane=_LANE,
     ),
-    Method(name="search_messages", params=SearchMessages, result=SearchPage, errors=(StorageError,)),
-    Method(name="export_session", params=ExportSession, result=ExportedSession, errors=(SessionNotFound,)),
-    Method(name="import_session", params=ImportSession, result=Session, errors=(StorageError,)),
+    Method(name="search_messages", params=SearchMessages, result=SearchPage, errors=_HISTORY_ERRORS),
+    Method(
+        name="export_session", params=ExportSession, result=ExportedSession, errors=(SessionNotFound, *_HISTORY_ERRORS)
+    ),
+    Method(name="import_session", params=ImportSession, result=Session, errors=_HISTORY_ERRORS),
 )

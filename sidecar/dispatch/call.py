@@ -12,9 +12,12 @@ import anyio
 
 from sidecar.channels import EventLog, EventSource
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
-from sidecar.contract.errors import Cancelled, InvalidParams, SidecarError
+from sidecar.contract.errors import Cancelled, InvalidParams, Overloaded, SidecarError
 from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.outbox import Channel, Outbox
+
+MAX_SUBSCRIPTIONS = 64
+"""Of one host at once. Each costs memory and may take readings ten times a second; a window needs one or two."""
 
 
 class Channels:
@@ -89,7 +92,14 @@ class Channels:
 
         Raises:
             InvalidParams: the host has a live channel of this name.
+            Overloaded: it has `MAX_SUBSCRIPTIONS`.
         """
+        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            raise Overloaded(
+                f"{len(self._subscriptions)} subscriptions are open.",
+                hint="Close some with unsubscribe; one can have several topics.",
+                queue_size=len(self._subscriptions),
+            )
         self.reserve(name)
         self._subscriptions[name] = stop
         self.open(name, source)

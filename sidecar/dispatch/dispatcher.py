@@ -29,20 +29,23 @@ from sidecar.contract.errors import (
     Overloaded,
     ParseError,
     SidecarError,
+    legible,
 )
 from sidecar.contract.servers import Channel
-from sidecar.dispatch import envelope
+from sidecar.dispatch import envelope, parsing
 from sidecar.dispatch.call import Channels, RequestCall
 from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, Request, RequestId
 from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox, encode
+from sidecar.dispatch.parsing import RepeatedKey
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error
 
 MAX_IN_FLIGHT = 1024
-"""Requests of one host under way at once; beyond, OVERLOADED. Sixteen times the 64 streams we plan for."""
+"""Requests of one host under way at once; beyond, OVERLOADED. Sixteen times the 64 streams we plan for. A batch of
+more is refused as a whole: most of it would be, and its answer could be fifty times its size."""
 
 _ALWAYS_TAKEN = frozenset({"ping", "cancel_message", "shutdown"})
 """What a host in trouble needs; none of them adds to what is under way for long."""
@@ -76,15 +79,15 @@ class Dispatcher:
 
     def handle(self, line: bytes) -> None:
         """Take in a line. Never waits: what takes time goes on in a task of its own."""
+        # What is caught is answered here and not handed on: it holds the frames it came through, and they the line.
         try:
-            value = envelope.parse(line)
+            self._take_in(parsing.parse(line))
         except ParseError as error:
             self._reject(error)
-            return
-        if isinstance(value, list):
-            self._handle_batch(value)
-        else:
-            self._start(value, self._respond)
+        except RepeatedKey as repeated:
+            self._respond(_refused(envelope.rejected(repeated)))
+        except Exception as problem:  # noqa: BLE001 - else nothing more would be read, ever
+            self._reject(internal_error(problem))
 
     def handle_oversize(self) -> None:
         """Answer a line that was too long to be kept."""
@@ -95,9 +98,18 @@ class Dispatcher:
         self._channels.end_subscriptions()
         self._outbox.say_last_words()
 
+    def _take_in(self, value: Any) -> None:
+        if isinstance(value, list):
+            self._handle_batch(value)
+        else:
+            self._start(value, self._respond)
+
     def _handle_batch(self, values: list[Any]) -> None:
         if not values:
             self._reject(InvalidRequest("A batch must not be empty."))
+            return
+        if len(values) > MAX_IN_FLIGHT:
+            self._reject(_too_large(values))
             return
         batch = _Batch(sum(1 for value in values if _will_be_answered(value)), self._respond)
         for value in values:
@@ -108,7 +120,7 @@ class Dispatcher:
         if request is None:
             return
         if isinstance(request, Rejected):
-            respond(encode(envelope.failure(request.id, request.error.to_wire())))
+            respond(_refused(request))
             return
         if request.method == "$/cancel" and request.id is NO_ID:
             self._cancel(request.params.get("id"))
@@ -175,7 +187,7 @@ class Dispatcher:
             self._outbox.send_line(line)
 
     def _reject(self, error: SidecarError) -> None:
-        self._respond(encode(envelope.failure(None, error.to_wire())))
+        self._respond(_refused(Rejected(None, error)))
 
 
 class _Batch:
@@ -219,6 +231,17 @@ def _will_be_answered(value: Any) -> bool:
     return request is not None and (isinstance(request, Rejected) or request.id is not NO_ID)
 
 
+def _refused(rejected: Rejected) -> bytes:
+    return encode(envelope.failure(rejected.id, rejected.error.to_wire()))
+
+
+def _too_large(batch: list[Any]) -> InvalidRequest:
+    return InvalidRequest(
+        f"A batch has at most {MAX_IN_FLIGHT} requests; this one has {len(batch)}.",
+        hint="Send smaller batches, or each request in a line of its own; nothing of the batch was carried out.",
+    )
+
+
 def _response(id_: RequestId, method: str, outcome: RpcResult | None) -> tuple[bytes, bool]:
     """The encoded response, from what jsonrpcserver made of the call, and whether it is a result.
 
@@ -228,7 +251,7 @@ def _response(id_: RequestId, method: str, outcome: RpcResult | None) -> tuple[b
         if outcome is not None and hasattr(outcome, "_value"):
             return encode(envelope.success(id_, outcome._value.result)), True
         return encode(envelope.failure(id_, _error_of(method, outcome))), False
-    except TypeError as problem:  # a handler's result that JSON has no words for
+    except Exception as problem:  # noqa: BLE001 - a result that JSON has no words for, too deep a one: it is answered
         return encode(envelope.failure(id_, internal_error(problem).to_wire())), False
 
 
@@ -239,4 +262,5 @@ def _error_of(method: str, outcome: RpcResult | None) -> dict[str, Any]:
     if isinstance(error.data, dict):
         return {"code": error.code, "message": error.message, "data": error.data}
     # jsonrpcserver's only outcome of its own; `_carry_out` takes any parameters.
-    return MethodNotFound(f"There is no method {method!r}.").to_wire()
+    name = legible(method, max_characters=envelope.MAX_NAME_CHARACTERS)
+    return MethodNotFound(f'There is no method "{name}".').to_wire()

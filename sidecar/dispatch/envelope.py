@@ -1,6 +1,8 @@
 """JSON-RPC 2.0's envelope, checked without a schema library.
 
-Owns what a request is. Pure; knows no method.
+Owns what a request is, and under which id something is refused that is none. A line in which an object names a key
+twice is refused as a whole with one INVALID_REQUEST, under the request's id where that is beyond doubt, else null; see
+`parsing`. Pure; knows no method.
 """
 
 from __future__ import annotations
@@ -9,12 +11,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import orjson
-
-from sidecar.contract.errors import InvalidParams, InvalidRequest, ParseError, SidecarError
+from sidecar.contract.errors import InvalidParams, InvalidRequest, SidecarError, legible
+from sidecar.dispatch.parsing import RepeatedKey
 
 MAX_SAFE_INTEGER = 2**53
 """Ids beyond it do not survive a JavaScript host."""
+
+
+MAX_NAME_CHARACTERS = 200
+"""Of a key or a method in an error's message: a host may have sent one of 16 MiB."""
+
+_REPEATED_HINT = "Name each key of an object once, at any depth; nothing of the line was carried out."
 
 
 class NoId(Enum):
@@ -44,16 +51,12 @@ class Rejected:
     error: SidecarError
 
 
-def parse(line: bytes) -> Any:
-    """The JSON value of a line.
-
-    Raises:
-        ParseError: it is not exactly one JSON value in UTF-8.
-    """
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise ParseError(f"The line is not valid JSON: {error.msg} (byte {error.pos}).") from None
+def rejected(repeated: RepeatedKey) -> Rejected:
+    """What a line is answered with in which an object names a key twice."""
+    id_ = repeated.value.get("id") if isinstance(repeated.value, dict) and not repeated.in_id else None
+    key = legible(repeated.key, max_characters=MAX_NAME_CHARACTERS)
+    error = InvalidRequest(f'An object names the key "{key}" twice.', hint=_REPEATED_HINT)
+    return Rejected(id_ if _is_id(id_) else None, error)
 
 
 def check(value: Any) -> Request | Rejected | None:

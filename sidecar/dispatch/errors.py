@@ -12,8 +12,11 @@ import re
 
 import msgspec
 
-from sidecar.contract.errors import Cancelled, DiskFull, InvalidParams, PermissionDenied, SidecarError
+from sidecar.contract.errors import Cancelled, DiskFull, InvalidParams, PermissionDenied, SidecarError, legible
 from sidecar.logs.defects import internal_error
+
+MAX_PATH_CHARACTERS = 500
+"""Of the path to a parameter. Ours are far shorter, but a host may name one of its own."""
 
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>[^`]*)`")
@@ -45,4 +48,5 @@ def invalid_params(error: msgspec.ValidationError) -> InvalidParams:
         text = text[: found.start()]
     if field := _FIELD.search(text):
         path = f"{path}.{field['field']}"
+    path = legible(path, max_characters=MAX_PATH_CHARACTERS)
     return InvalidParams(f"{text} at {path}.", path=path)

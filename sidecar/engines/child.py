@@ -1,4 +1,4 @@
-"""One child process: its start, its bytes, its end.
+"""One child process: its start, its bytes, its end, and the end of what it leaves behind.
 
 Owns the operating-system process and the pipes. What the bytes mean is somebody else's business: an engine's are read
 by `process`, the answer to a question by `questions`.
@@ -20,8 +20,9 @@ import anyio.to_thread
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, SidecarError
 from sidecar.engines.faults import fault
 from sidecar.engines.launch import Command
-from sidecar.host import process_tree
+from sidecar.host import marks, process_tree
 from sidecar.host.environment import child_environment
+from sidecar.host.owner import owner
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +48,13 @@ class Child(asyncio.SubprocessProtocol):
     def __init__(self, on_output: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         self.exit_code: int | None = None
         self.ended = asyncio.Event()
-        self.started_at = time.time()
-        self.started_clock = time.monotonic()
+        self.started_at = 0.0
+        self.started_clock = 0.0
         self._on_output = on_output
         self._on_end = on_end
+        self._exited = asyncio.Event()
+        self._mark: str
+        self._clean: asyncio.Task[None]
         self._transport: asyncio.SubprocessTransport
 
     @classmethod
@@ -68,16 +72,7 @@ class Child(asyncio.SubprocessProtocol):
         await anyio.lowlevel.checkpoint_if_cancelled()
         try:
             with anyio.CancelScope(shield=True):
-                await asyncio.get_running_loop().subprocess_exec(
-                    lambda: child,
-                    *command.argv,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
-                    env=child_environment(command.env),
-                    cwd=command.cwd,
-                    **process_tree.spawn_options(),
-                )
+                await child._start(command)
         except OSError as error:
             raise _refused(program, error) from None
         except ValueError as error:  # a NUL in an argument, an = in a variable's name
@@ -90,6 +85,26 @@ class Child(asyncio.SubprocessProtocol):
                 log_tail=[],
             ) from None
         return child
+
+    async def _start(self, command: Command) -> None:
+        self._mark = await anyio.to_thread.run_sync(owner.prepare)
+        self.started_at, self.started_clock = time.time(), time.monotonic()
+        try:
+            await asyncio.get_running_loop().subprocess_exec(
+                lambda: self,
+                *command.argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=child_environment({**command.env, marks.VARIABLE: self._mark}),
+                cwd=command.cwd,
+                **process_tree.spawn_options(),
+            )
+        except BaseException:
+            await anyio.to_thread.run_sync(owner.has_ended, self._mark)
+            raise
+        await anyio.to_thread.run_sync(owner.has_started, self.pid, self._mark)
+        self._clean = asyncio.create_task(self._clean_up())
 
     @property
     def pid(self) -> int:
@@ -114,6 +129,8 @@ class Child(asyncio.SubprocessProtocol):
                 await self.ended.wait()
             if not self.ended.is_set():
                 logger.error("process %d can not be killed: it hangs in the system", self.pid)
+                return
+            await self._clean
 
     async def _end(self, grace_seconds: float) -> None:
         if self.exit_code is not None:
@@ -124,6 +141,11 @@ class Child(asyncio.SubprocessProtocol):
             await self.ended.wait()
         if self.exit_code is None:
             await anyio.to_thread.run_sync(process_tree.kill_tree, self.pid)
+
+    async def _clean_up(self) -> None:
+        """Once it has ended, by itself or not, end what it has left behind."""
+        await self._exited.wait()
+        await anyio.to_thread.run_sync(owner.has_ended, self._mark)
 
     # --- asyncio.SubprocessProtocol ------------------------------------------------------------------------
 
@@ -141,6 +163,7 @@ class Child(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         self.exit_code = self._transport.get_returncode()
         process_tree.kill_group(self.pid)
+        self._exited.set()
         asyncio.get_running_loop().call_later(LAST_OUTPUT_SECONDS, self._close_pipe, STDOUT)
         self._finish_if_over()
 

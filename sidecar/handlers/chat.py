@@ -69,7 +69,7 @@ class ChatHandlers:
         return await turn.result()
 
     async def ack(self, params: Ack, call: Call) -> AckResult:
-        return self._chat.ack(params.session_id, params.seq)
+        return await self._chat.ack(params.session_id, params.seq)
 
 
 async def _follow(turn: Turn, call: Call) -> TurnResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class LifeHandlers:
         *,
         data_dir: Path,
         max_line_bytes: int,
-        notices: Callable[[], list[Notice]],
+        notices: Callable[[], Awaitable[list[Notice]]],
         topics: Topics | None,
         watch_host: Callable[[int], None],
         shut_down: Callable[[], None],
@@ -78,7 +78,7 @@ class LifeHandlers:
             pid=os.getpid(),
             data_dir=str(self._data_dir),
             capabilities=Capabilities(methods=list(METHODS), topics=list(TOPICS), max_line_bytes=self._max_line_bytes),
-            notices=self._notices(),
+            notices=await self._notices(),
         )
 
     async def ping(self, params: Ping, call: Call) -> str:

@@ -61,12 +61,20 @@ class DataDir:
         return self.root / "history.db"
 
     @property
+    def processes_file(self) -> Path:
+        return self.root / "processes.json"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def turns(self) -> Path:
+        return self.root / "turns"
 
     def create(self) -> None:
         """Make the folders that are missing.
@@ -79,6 +87,7 @@ class DataDir:
             self.root.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
             self.models.mkdir(exist_ok=True)
             self.logs.mkdir(exist_ok=True, mode=PRIVATE)
+            self.turns.mkdir(exist_ok=True, mode=PRIVATE)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFull(f"There is no room for the data folder {self.root}.") from error

@@ -1,8 +1,14 @@
 """Starting and ending processes so that none is left behind.
 
-Owns what differs between operating systems here. Each child leads a process group of its own, and on Linux the
-kernel kills it when we die, however we die. Windows and macOS have neither; there the engine's own watch on its
-stdin ends it. Untested there.
+Owns how the kernel binds them to us. Each child leads a process group of its own. When we die, however we die, Linux
+kills our children and Windows all that is in our job object, those below the children included; macOS does neither.
+What the kernel leaves alive is the watchdog's (`watchdog`). Untested outside Linux.
+
+A child of ours has to run a few instructions of its own between fork and exec, which nothing but subprocess's
+`preexec_fn` offers: a helper program in between would cost every start its own start, and lose the race against our
+end. Python warns of it since another thread may hold a lock at the fork that the child then waits for in vain. Ours
+takes none: it imports, allocates and logs nothing, and calls two system calls, the first of them without letting go
+of Python's own lock, which Python makes anew in the child.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,11 +28,23 @@ logger = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 
 
+def bind_to_us() -> None:
+    """See to it that the kernel ends what we start, where that is not done for each child. Safe to call twice."""
+    if sys.platform == "win32":
+        from sidecar.host import job_object
+
+        job_object.join()
+
+
 def spawn_options() -> dict[str, Any]:
     """Keyword arguments for starting a child with `subprocess` or asyncio.
 
-    Call it, and start the child, on the main thread: Linux kills the child when the thread that started it ends.
+    Raises:
+        RuntimeError: this is not the main thread. Linux kills a child when the thread that started it ends, so a
+            child of any other thread would die at a time that nobody chose.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("processes are started on the main thread only")
     if os.name == "nt":
         # Its own group, so that a Ctrl-C meant for somebody else does not end it; no console window flashes up.
         flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -123,7 +142,7 @@ def _die_with_parent() -> Callable[[], None]:
     The parent's pid is taken before the fork and compared afterwards, since it may have died in between; comparing
     with 1 instead would kill every child in a container, where the parent may well be process 1.
     """
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl = ctypes.PyDLL(None).prctl
     prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
     parent = os.getpid()
 

@@ -1,29 +1,85 @@
-"""Watching another process live: the host, which may die without closing our stdin."""
+"""Watching another process live: the host, which may die without closing our stdin.
+
+Owns how each system tells of an end: Linux by a descriptor of the process, macOS by an event queue (untested there);
+where neither can be had, by looking again and again.
+"""
 
 from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import anyio
 import anyio.to_thread
 
+from sidecar.host import process_facts
+
+logger = logging.getLogger(__name__)
+
 WATCH_INTERVAL_SECONDS = 2.0
-"""A second way to notice the host's end; its closed pipe is noticed at once."""
+"""Where the system does not tell at once. The host's closed pipe is noticed at once all the same."""
 
 
 async def until_gone(pid: int) -> None:
     """Return when a process has ended. Its pid being used by another one counts as its end."""
-    born = await anyio.to_thread.run_sync(_born, pid)
-    while born is not None and await anyio.to_thread.run_sync(_born, pid) == born:  # noqa: ASYNC110 - no event for it
-        await anyio.sleep(WATCH_INTERVAL_SECONDS)
-
-
-def _born(pid: int) -> float | None:
-    """When a process was started, 0 where that is not ours to know; `None` if there is none, or only a zombie."""
-    import psutil
-
     try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.AccessDenied:
-        return 0.0
-    except psutil.Error:
-        return None
+        try:
+            with _end_of(pid) as fd:
+                await _until_readable(fd)
+        except OSError as error:
+            if isinstance(error, ProcessLookupError):
+                raise
+            logger.info("the end of process %d is not told at once (%s); looking for it now and then", pid, error)
+            await _look_until_gone(pid)
+    except ProcessLookupError:
+        # A host in another container, or in a sandbox: to end without a word would be a riddle.
+        logger.error("there is no process %d that could be seen from here, so it counts as ended", pid)
+
+
+@contextmanager
+def _end_of(pid: int) -> Iterator[int]:
+    """A descriptor that can be read from once a process has ended.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+        OSError: the system has no such descriptors, or not for this process.
+    """
+    if not 0 < pid < 2**31:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    if sys.platform == "darwin":
+        with closing(select.kqueue()) as queue:
+            flags = select.KQ_EV_ADD | select.KQ_EV_ONESHOT
+            queue.control([select.kevent(pid, select.KQ_FILTER_PROC, flags, select.KQ_NOTE_EXIT)], 0)
+            yield queue.fileno()
+    elif sys.platform == "linux":
+        fd = os.pidfd_open(pid)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+    else:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+async def _until_readable(fd: int) -> None:
+    loop = asyncio.get_running_loop()
+    readable = anyio.Event()
+    loop.add_reader(fd, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(fd)
+
+
+async def _look_until_gone(pid: int) -> None:
+    born = await anyio.to_thread.run_sync(process_facts.birth, pid)
+    if born is None:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    while await anyio.to_thread.run_sync(process_facts.birth, pid) == born:  # noqa: ASYNC110 - no event for it
+        await anyio.sleep(WATCH_INTERVAL_SECONDS)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
@@ -25,6 +25,18 @@ class _Patched(msgspec.Struct):
     """A config that is validated as a member of set_config's parameters, so that paths in errors begin there."""
 
     patch: Config
+
+
+class Settings(NamedTuple):
+    """A state of the config.
+
+    Attributes:
+        changes: what differs from the defaults; this is what the file holds.
+        config: the whole config.
+    """
+
+    changes: dict[str, Any]
+    config: Config
 
 
 class ConfigFile:
@@ -55,23 +67,26 @@ class ConfigFile:
         else:
             self._changes, self.config = changes, config
 
-    def patch(self, patch: dict[str, Any]) -> Config:
-        """Apply a JSON merge patch and write the file.
+    @property
+    def settings(self) -> Settings:
+        """What counts now."""
+        return Settings(self._changes, self.config)
+
+    def patched(self, patch: dict[str, Any]) -> Settings:
+        """What a JSON merge patch makes of the settings; `keep` makes it count.
 
         Raises:
             msgspec.ValidationError: the patch names an unknown key or gives a wrong value, and where, as seen from
-                the parameters of set_config; nothing is changed.
-            DiskFull, PermissionDenied, StorageError: the file can not be written; nothing is changed.
+                the parameters of set_config.
         """
         changes = merge(self._changes, patch)
-        return self._write(changes, msgspec.convert({"patch": changes}, _Patched).patch)
+        return Settings(changes, msgspec.convert({"patch": changes}, _Patched).patch)
 
-    def reset(self, keys: Sequence[str] | None) -> Config:
-        """Go back to the defaults, all or those of dotted keys.
+    def without(self, keys: Sequence[str] | None) -> Settings:
+        """The settings with the defaults again, all or those of dotted keys; `keep` makes it count.
 
         Raises:
             InvalidParams: there is no such key.
-            DiskFull, PermissionDenied, StorageError: the file can not be written; nothing is changed.
         """
         changes = {} if keys is None else self._changes
         for key in keys or ():
@@ -80,15 +95,20 @@ class ConfigFile:
             for name in reversed(key.split(".")):
                 patch = {name: patch}
             changes = merge(changes, patch)
-        return self._write(changes, _convert(changes))
+        return Settings(changes, _convert(changes))
 
-    def _write(self, changes: dict[str, Any], config: Config) -> Config:
+    def keep(self, settings: Settings) -> Config:
+        """Write the file and let these settings count.
+
+        Raises:
+            DiskFull, PermissionDenied, StorageError: the file can not be written; nothing is changed.
+        """
         try:
-            write_atomically(self._path, orjson.dumps(changes, option=orjson.OPT_INDENT_2) + b"\n")
+            write_atomically(self._path, orjson.dumps(settings.changes, option=orjson.OPT_INDENT_2) + b"\n")
         except OSError as error:
             raise refusal(error, "The config was not changed") from error
-        self._changes, self.config = changes, config
-        return config
+        self._changes, self.config = settings
+        return self.config
 
     def _give_up_on_file(self, why: str) -> None:
         """Put the file aside, so that the next change does not overwrite it, and say so."""

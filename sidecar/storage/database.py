@@ -19,26 +19,43 @@ from pathlib import Path
 from typing import TypeVar
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
+from sidecar.contract.life import Notice
 from sidecar.storage import migrations
+from sidecar.storage.cipher import Cipher
 from sidecar.storage.files import refusal
+from sidecar.storage.sealing import HistoryConnection, Sealing
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+KEYRING_AT_THE_END_SECONDS = 1.0
+"""How long work handed in just before the end still waits for the keyring; all of the end has 4.8 s (`app`)."""
 
 Work = Callable[[sqlite3.Connection], T]
 """Something to do with the connection; its changes are committed together, or not at all if it raises."""
 
 
 class Database:
-    """The history file. Opened by the first piece of work."""
+    """The history file. Opened by the first piece of work.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        encrypt: whether what is said shall be encrypted in it; `None`: as it is. Asked when it is opened.
+    """
+
+    def __init__(self, path: Path, *, encrypt: Callable[[], bool | None] = lambda: None) -> None:
         self._path = path
+        self._sealing = Sealing(path, encrypt)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._connection: HistoryConnection | None = None
         self._closing: asyncio.Event | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been opened and not been closed, and what is said in it can be read and written."""
+        return self._connection is not None and self._connection.refusal is None
 
     async def run(self, work: Work[T]) -> T:
         """Do a piece of work in a transaction and wait for it.
@@ -50,15 +67,40 @@ class Database:
             StorageError: the file can not be opened, read or written.
             DiskFull: there is no room.
         """
-        outcome = self.submit(work)
-        try:
-            return await asyncio.shield(outcome)
-        except asyncio.CancelledError:
-            outcome.add_done_callback(_log_failure)
-            raise
+        return await _done(self.submit(work))
 
     def submit(self, work: Work[T]) -> asyncio.Future[T]:
         """Hand in a piece of work; the future has its outcome, as `run` would."""
+        return self._hand_in(lambda: self._transact(work))
+
+    async def encrypt(self, sealed: bool) -> None:
+        """Encrypt all that was said and is said from now on, or write it in plain text again.
+
+        Where that fails, all is as it was before; an answer that is being kept meanwhile is kept in any case.
+
+        Raises:
+            NotSupported: there is no keyring that could keep the key.
+            StorageError: the key can not be had, or the file can not be read or written.
+            DiskFull: there is no room.
+        """
+        await _done(self._hand_in(lambda: self._sealing.switch(self._connection or self._open(), sealed)))
+
+    @property
+    def cipher(self) -> Cipher | None:
+        """What is said is sealed with this; `None`: it is kept in plain text. From any thread, and it may change.
+
+        Raises:
+            SidecarError: the history is not open yet, or its key can not be had.
+        """
+        if self._connection is None:
+            raise StorageError("The history is not open yet.")
+        return self._connection.cipher
+
+    async def notices(self) -> list[Notice]:
+        """What the person in front of the host should know of the file."""
+        return list(self._sealing.notices)
+
+    def _hand_in(self, do: Callable[[], T]) -> asyncio.Future[T]:
         if self._closing is not None:
             raise RuntimeError("the history is closed")
         loop = asyncio.get_running_loop()
@@ -66,7 +108,7 @@ class Database:
 
         def job() -> None:
             try:
-                result = self._transact(work)
+                result = do()
             except BaseException as error:  # noqa: BLE001 - carried over to the waiting task
                 _tell(loop, future, None, _as_sidecar_error(error))
             else:
@@ -83,6 +125,7 @@ class Database:
         if self._closing is None:
             loop, done = asyncio.get_running_loop(), asyncio.Event()
             self._closing = done
+            loop.call_later(KEYRING_AT_THE_END_SECONDS, self._sealing.give_up)
 
             def job() -> None:
                 try:
@@ -104,8 +147,9 @@ class Database:
 
     def _transact(self, work: Work[T]) -> T:
         connection = self._connection or self._open()
-        connection.execute("BEGIN")
         try:
+            self._sealing.settle(connection)
+            connection.execute("BEGIN")
             result = work(connection)
             connection.execute("COMMIT")
         except BaseException:
@@ -114,8 +158,10 @@ class Database:
             raise
         return result
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+    def _open(self) -> HistoryConnection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, factory=HistoryConnection
+        )
         try:
             self._path.chmod(0o600)
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -157,6 +203,14 @@ def _tell(
         loop.call_soon_threadsafe(set_outcome)
     except RuntimeError:  # the loop has ended; nobody waits any more
         return
+
+
+async def _done(outcome: asyncio.Future[T]) -> T:
+    try:
+        return await asyncio.shield(outcome)
+    except asyncio.CancelledError:
+        outcome.add_done_callback(_log_failure)
+        raise
 
 
 def _log_failure(outcome: asyncio.Future[T]) -> None:

@@ -10,7 +10,21 @@ from pathlib import Path
 
 from sidecar.contract.errors import StorageError
 
-_VERSION_1 = """
+INDEX_TRIGGERS = {
+    "messages_text_insert": """AFTER INSERT ON messages BEGIN
+    INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
+END""",
+    "messages_text_delete": """AFTER DELETE ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, content) VALUES ('delete', old.rowid, old.content);
+END""",
+    "messages_text_update": """AFTER UPDATE OF content ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, content) VALUES ('delete', old.rowid, old.content);
+    INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
+END""",
+}
+"""What keeps the search index, by name. An encrypted file has none of them (`sealing`)."""
+
+_VERSION_1 = f"""
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
     title TEXT NOT NULL,
@@ -53,16 +67,7 @@ CREATE INDEX messages_running ON messages (state) WHERE state = 'running';
 CREATE VIRTUAL TABLE messages_text USING fts5 (
     content, content = 'messages', content_rowid = 'rowid', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
 );
-CREATE TRIGGER messages_text_insert AFTER INSERT ON messages BEGIN
-    INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
-END;
-CREATE TRIGGER messages_text_delete AFTER DELETE ON messages BEGIN
-    INSERT INTO messages_text (messages_text, rowid, content) VALUES ('delete', old.rowid, old.content);
-END;
-CREATE TRIGGER messages_text_update AFTER UPDATE OF content ON messages BEGIN
-    INSERT INTO messages_text (messages_text, rowid, content) VALUES ('delete', old.rowid, old.content);
-    INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
-END;
+{"".join(f"CREATE TRIGGER {name} {body};" for name, body in INDEX_TRIGGERS.items())}
 
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;  -- small things to remember, as JSON
 """

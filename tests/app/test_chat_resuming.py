@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,11 +139,48 @@ def test_an_answer_can_be_resumed_after_the_sidecar_was_restarted(start_talk: St
     host = start_talk(server=False)
     resumed, again = begin_resume(host, whole)
     assert host.answer(resumed)["result"] == before
-    assert (host.statuses(again), host.text(again)) == (["reasoning", "token", "done"], words(3))
-    resumed, again = begin_resume(host, whole, after_seq=5)
+    assert host.statuses(again) == ["queued", "prefill", "reasoning", "token", "done"]
+    assert host.text(again) == words(3)
+    last = seqs(host, again)[-1]
+    resumed, again = begin_resume(host, whole, after_seq=last - 1)
     assert host.answer(resumed)["result"] == before
-    assert [(e["seq"], e["event"]["status"]) for e in host.events[again]] == [(6, "done")]
+    assert [(e["seq"], e["event"]["status"]) for e in host.events[again]] == [(last, "done")]
     resumed, again = begin_resume(host, cut_off)
     error = host.error_of(resumed)
-    assert (error["data"]["name"], error["data"]["partial"]) == ("ENGINE_CRASHED", words(2))
-    assert host.statuses(again) == ["token", "error"]
+    assert (error["data"]["name"], error["data"]["partial"]) == ("CANCELLED", words(2))
+    assert host.statuses(again)[-2:] == ["token", "cancelled"]
+
+
+@pytest.mark.case(20, 27)
+def test_an_answer_that_a_kill_of_the_sidecar_broke_off_is_resumed_under_its_numbers(
+    start_talk: StartTalk, data_dir: Path
+) -> None:
+    host, session = start_talk(), new_session()
+    _, channel = host.begin_turn("reasoning=2 tokens=60 hold-after=50", session)
+    host.heard(channel, words(50))
+    seen = host.events[channel]
+    host.process.kill()
+    host.process.wait()
+
+    host = start_talk(server=False)
+    assert host.branch(session)[-1] == ("assistant", words(50), "interrupted")
+    for after_seq in (0, 3, len(seen), 1000):
+        resumed, again = begin_resume(host, session, after_seq=after_seq)
+        error = host.error_of(resumed)
+        assert (error["data"]["name"], error["data"]["partial"]) == ("ENGINE_CRASHED", words(50))
+        first = after_seq if after_seq <= len(seen) else 0
+        assert host.events[again][:-1] == [{**event, "channel": again} for event in seen[first:]]
+        assert (host.events[again][-1]["seq"], host.statuses(again)[-1]) == (len(seen) + 1, "error")
+    host.call("delete_session", session_id=session)
+    assert list((data_dir / "turns").iterdir()) == []
+
+
+def test_a_whole_answer_is_resumed_event_by_event_after_a_restart(start_talk: StartTalk) -> None:
+    host, session = start_talk(), new_session()
+    request, channel = host.begin_turn("reasoning=2 tokens=9", session)
+    told, seen = host.answer(request), host.events[channel]
+    host.close()
+    host = start_talk(server=False)
+    resumed, again = begin_resume(host, session, after_seq=2)
+    assert host.answer(resumed)["result"] == told["result"]
+    assert host.events[again] == [{**event, "channel": again} for event in seen[2:]]

@@ -93,6 +93,7 @@ def test_a_request_that_the_end_of_stdin_follows_is_answered(data_dir: Path) -> 
         assert wait_for_exit(host) == 0
 
 
+@pytest.mark.case(16)
 def test_a_line_that_the_end_of_stdin_breaks_off_is_not_executed(data_dir: Path) -> None:
     with RawHost(data_dir) as host:
         host.call("ping")
@@ -205,6 +206,7 @@ def test_shutdown_is_answered_when_the_engines_are_gone(with_server: StartServer
     assert wait_for_exit(host) == 0
 
 
+@pytest.mark.case(24)
 def test_an_engine_that_does_not_want_to_end_holds_nobody_up_for_long(with_server: StartServer) -> None:
     host = with_server("--ignore-term")
     started = time.monotonic()
@@ -230,6 +232,7 @@ def test_a_host_that_reads_nothing_holds_nobody_up_for_long(data_dir: Path, end:
 # --- the host's process ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(19)
 @pytest.mark.parametrize("how", ["option", "initialize", "both"])
 def test_the_end_of_the_hosts_process_is_the_end_although_its_pipes_are_open(data_dir: Path, how: str) -> None:
     somebody = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)

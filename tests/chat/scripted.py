@@ -18,6 +18,7 @@ import anyio.lowlevel
 
 from sidecar.channels import EventSource, Text, status_of
 from sidecar.chat.history import History
+from sidecar.chat.journals import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
@@ -198,13 +199,16 @@ class Stage:
         self.database = FaultyDatabase(folder / "history.db")
         self.history = History(self.database, retention_days=lambda: 30)
         fleet = cast(Fleet, ScriptedFleet(self.server, self.other))
-        self.chat = Chat(history=self.history, fleet=fleet, config=lambda: self.config)
+        (folder / "turns").mkdir()
+        self.journals = Journals(folder / "turns", lambda: self.database.cipher)
+        self.chat = Chat(history=self.history, journals=self.journals, fleet=fleet, config=lambda: self.config)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Let the chat run; a test that hangs fails."""
         try:
             with anyio.fail_after(BOUND_SECONDS):
+                await self.history.ready()  # as the sidecar does at its start
                 async with self.chat.run():
                     yield
         finally:

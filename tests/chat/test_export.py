@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from typing import Any
@@ -195,6 +196,15 @@ def test_a_file_with_a_mistake_is_refused(change: str) -> None:
     with pytest.raises(InvalidParams) as caught:
         export.read_json(spoil(change))
     assert caught.value.data == {"path": "$.content"}
+
+
+@pytest.mark.parametrize("depth", [1, 300, 100_000])
+def test_content_parts_that_no_message_has_are_refused_however_deep(depth: int) -> None:
+    content = valid()
+    content["messages"][0]["parts"] = ["deep"]
+    deep = '{"a":' * depth + "1" + "}" * depth
+    with pytest.raises(InvalidParams):
+        export.read_json(json.dumps(content).replace('"deep"', deep))
 
 
 def test_half_a_character_in_a_file_is_refused() -> None:

@@ -112,13 +112,17 @@ def test_a_host_that_went_to_another_branch_meanwhile_stays_there(db: sqlite3.Co
     assert sessions.get(db, session.session_id).head == other.message_id
 
 
-def test_answers_that_were_being_written_are_marked_as_interrupted(db: sqlite3.Connection, session: Session) -> None:
+def test_an_answer_that_broke_off_is_marked_and_keeps_what_is_known_of_it(
+    db: sqlite3.Connection, session: Session
+) -> None:
     question = say(db, session, "q")
     place = say(db, session, "", after=question, role="assistant")
     db.execute("UPDATE messages SET state = 'running' WHERE id = ?", (place.message_id,))
-    assert messages.mark_interrupted(db) == 1
-    states = [message.state for message in messages.all_of(db, session.session_id)]
-    assert states == ["complete", "interrupted"]
+    assert messages.running(db) == [(session.session_id, place.message_id)]
+    messages.interrupt(db, place.session_id, place.message_id, "so f", "hm")
+    assert messages.running(db) == []
+    kept = messages.get(db, session.session_id, place.message_id)
+    assert (kept.state, kept.content, kept.reasoning) == ("interrupted", "so f", "hm")
 
 
 @given(parents=st.lists(st.integers(-1, 30), min_size=1, max_size=30), data=st.data())

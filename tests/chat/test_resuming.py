@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.chat.resuming import KEPT_TURNS, EndedTurn
+from sidecar.chat.journals import KEPT_JOURNALS
+from sidecar.chat.resuming import EndedTurn
 from sidecar.contract.chat import CountTokens, PreviewContext, SendMessage
 from sidecar.contract.errors import (
     Cancelled,
@@ -35,7 +36,7 @@ def send(stage: Stage, session_id: str, message: str = "Hi", **params: Any) -> A
 
 async def forget_turns(stage: Stage, session_id: str) -> None:
     """As after a restart of the sidecar: only the history knows."""
-    stage.chat._last_turns.forget(session_id)
+    stage.journals.forget(session_id)
 
 
 async def test_the_running_answer_is_resumed_itself(stage: Stage) -> None:
@@ -56,7 +57,7 @@ async def test_the_last_answer_is_resumed_with_all_its_events(stage: Stage) -> N
         result = await turn.result()
         resumed = await stage.chat.resume(session, 0)
         assert isinstance(resumed, EndedTurn)
-        assert (resumed.events, await resumed.result()) == (turn.events, result)
+        assert (shown(resumed.events), await resumed.result()) == (shown(turn.events), result)
 
 
 async def test_an_answer_that_only_the_history_knows_is_resumed_as_a_whole(stage: Stage) -> None:
@@ -120,9 +121,9 @@ async def test_what_has_arrived_is_let_go_but_for_the_last_event(stage: Stage) -
         await turn.result()
         assert turn.events.kept == 3
         turn.events.read(0)
-        assert stage.chat.ack(session, 1).kept_events == 2
-        assert stage.chat.ack(session, None).kept_events == 1
-        assert stage.chat.ack(new_id(), None).kept_events == 0
+        assert (await stage.chat.ack(session, 1)).kept_events == 2
+        assert (await stage.chat.ack(session, None)).kept_events == 1
+        assert (await stage.chat.ack(new_id(), None)).kept_events == 0
 
 
 async def test_acknowledging_means_the_running_answer_and_not_those_that_wait(stage: Stage) -> None:
@@ -132,7 +133,7 @@ async def test_acknowledging_means_the_running_answer_and_not_those_that_wait(st
         await held.reached.wait()
         turn.events.read(0)
         waiting.events.read(0)
-        assert stage.chat.ack(session, None).kept_events == 0
+        assert (await stage.chat.ack(session, None)).kept_events == 0
         assert waiting.events.kept == 1
         held.released.set()
         await waiting.result()
@@ -140,7 +141,7 @@ async def test_acknowledging_means_the_running_answer_and_not_those_that_wait(st
 
 async def test_only_the_newest_answers_are_held_and_the_others_come_from_the_history(stage: Stage) -> None:
     async with stage.run():
-        sessions = [new_id() for _ in range(KEPT_TURNS + 2)]
+        sessions = [new_id() for _ in range(KEPT_JOURNALS + 2)]
         for session in sessions:
             await send(stage, session).result()
         first, last = await stage.chat.resume(sessions[0], 0), await stage.chat.resume(sessions[-1], 0)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from sidecar.chat.resuming import KEPT_TURNS
+from sidecar.chat.journals import KEPT_JOURNALS
 from sidecar.chat.turn import Turn
 from sidecar.contract.chat import EditMessage, RegenerateMessage, SendMessage
 from sidecar.contract.errors import (
@@ -127,7 +127,7 @@ async def test_a_history_that_stays_broken_takes_only_the_turn_along(stage: Stag
         stage.database.failures = [None, None, RuntimeError("a defect"), RuntimeError("another")]
         assert isinstance(await error_of(send(stage, session)), InternalError)
         assert (await send(stage, session).result()).content == "Hello"
-        await stage.history.tidy()
+        await stage.history.tidy(stage.journals.said)
         states = [state for _, _, state in await stage.rows(session)]
         assert states == ["complete", "interrupted", "complete", "interrupted", "complete", "complete"]
 
@@ -423,7 +423,7 @@ async def test_thousands_of_sessions_leave_nothing_behind_but_the_last_answers(s
         gc.collect()
         assert len(stage.chat._turns) == 0
         assert len(stage.chat._session_lines) == 0
-        assert len(stage.chat._last_turns._ended) == KEPT_TURNS
+        assert len(list((stage.folder / "turns").iterdir())) == KEPT_JOURNALS
         assert stage.chat._server_line(stage.server).inside == 0  # type: ignore[arg-type]
 
 

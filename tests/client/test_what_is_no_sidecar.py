@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.client import ConnectionClosed, connect
-from sidecar.client.connection import error_from_wire
-from sidecar.contract.errors import EngineCrashed, InternalError, all_errors
+from sidecar.contract.errors import EngineCrashed, InternalError, all_errors, from_wire
 
 pytestmark = pytest.mark.anyio
 
@@ -85,18 +84,18 @@ async def test_a_line_that_is_too_long_closes_the_connection(monkeypatch: pytest
 @pytest.mark.parametrize("kind", all_errors())
 def test_every_error_of_the_wire_is_its_exception(kind: type) -> None:
     error = kind("what happened", hint="what to do")
-    back = error_from_wire(error.to_wire())
+    back = from_wire(error.to_wire())
     assert (type(back), back.message, back.hint, back.data) == (kind, "what happened", "what to do", {})
 
 
 def test_the_members_of_an_error_are_kept_whatever_their_names() -> None:
     data = {"name": "ENGINE_CRASHED", "retryable": True, "hint": "", "message": "m", "self": 1, "cause": "KILLED"}
-    error = error_from_wire({"code": -32014, "message": "gone", "data": data})
+    error = from_wire({"code": -32014, "message": "gone", "data": data})
     assert isinstance(error, EngineCrashed)
     assert (error.message, error.data) == ("gone", {"message": "m", "self": 1, "cause": "KILLED"})
 
 
 @pytest.mark.parametrize("data", [{"name": "FROM_THE_FUTURE"}, {}, None])
 def test_an_error_of_an_unknown_name_is_an_internal_one(data: dict[str, str] | None) -> None:
-    error = error_from_wire({"code": -1, "message": "what happened", "data": data})
+    error = from_wire({"code": -1, "message": "what happened", "data": data})
     assert (type(error), error.message) == (InternalError, "what happened")

@@ -20,6 +20,7 @@ from sidecar.contract.errors import Cancelled, ContextTooLong, SessionNotFound
 from sidecar.contract.events import ServerRemovedEvent, SubscriptionDone
 from sidecar.contract.servers import StartQueued, StartWarming
 from sidecar.dispatch import dispatcher as dispatcher_module
+from sidecar.dispatch.call import MAX_SUBSCRIPTIONS
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox
@@ -231,14 +232,25 @@ async def test_an_error_in_a_task_group_of_a_handler_keeps_its_name() -> None:
         assert brief(await host.call("list_servers")) == "1: CONTEXT_TOO_LONG"
 
 
-@pytest.mark.parametrize("result", [object(), 2**80, {1: 2}, float("inf")])
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "result",
+    [object(), 2**80, {1: 2}, float("inf"), nested(300), nested(5000)],
+    ids=lambda result: type(result).__name__,
+)
 async def test_a_result_that_json_has_no_words_for_is_an_internal_error(result: object) -> None:
     async def handler(params: Any, call: Call) -> Any:
         return result
 
     async with wire(list_servers=handler) as host:
         response = await host.call("list_servers")
-        if result == float("inf"):  # orjson writes null
+        if isinstance(result, float):  # orjson writes null
             assert response["result"] is None
         else:
             assert brief(response) == "1: INTERNAL_ERROR"
@@ -355,6 +367,7 @@ async def conversation(messages: list[Any]) -> list[Any]:
     return await host.settled()
 
 
+@pytest.mark.case(14)
 @settings(max_examples=150, deadline=None)
 @given(messages=messages)
 def test_every_request_is_answered_exactly_once_whatever_hosts_send(messages: list[Any]) -> None:
@@ -419,6 +432,7 @@ async def test_a_handler_that_finishes_in_spite_of_a_cancellation_has_its_result
         assert [brief(m) for m in await host.settled()] == ["1: done all the same"]
 
 
+@pytest.mark.case(15)
 async def test_an_id_in_use_is_refused_and_the_first_request_goes_on() -> None:
     door = Door()
     async with wire(list_servers=door) as host:
@@ -660,6 +674,16 @@ async def test_a_subscription_and_a_request_can_not_share_a_channel() -> None:
         assert brief(await host.call("unsubscribe", channel="r")).endswith("False")
         source.feeds["s"].put("a", ServerRemovedEvent(server_id="a"))
         assert brief((await host.settled())[-1]) == "s/1 server_removed"
+
+
+async def test_subscriptions_without_end_are_refused_until_one_is_closed() -> None:
+    async with subscribing() as (host, source):
+        for n in range(MAX_SUBSCRIPTIONS):
+            host.begin("subscribe", topics=["servers"], channel=f"s{n}")
+        refused = await host.call("subscribe", topics=["servers"], channel="more")
+        assert (refused["error"]["data"]["name"], len(source.feeds)) == ("OVERLOADED", MAX_SUBSCRIPTIONS)
+        await host.call("unsubscribe", channel="s0")
+        assert brief(await host.call("subscribe", topics=["servers"], channel="more")).endswith("subscribed")
 
 
 async def test_at_the_end_subscriptions_are_ended() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.contract.errors import InvalidParams, InvalidRequest, ParseError
-from sidecar.dispatch import envelope
+from sidecar.contract.errors import InvalidParams, InvalidRequest
+from sidecar.dispatch import envelope, parsing
 from sidecar.dispatch.envelope import MAX_SAFE_INTEGER, NO_ID, Rejected, Request
+from sidecar.dispatch.parsing import RepeatedKey
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -34,46 +34,13 @@ def test_every_value_is_a_request_or_rejected_or_dropped(value: Any) -> None:
         assert checked.id is NO_ID or checked.id == value["id"]
 
 
-@given(line=st.binary(max_size=30))
-def test_any_bytes_are_a_value_or_a_parse_error(line: bytes) -> None:
-    try:
-        value = envelope.parse(line)
-    except ParseError:
-        return
-    assert orjson.loads(orjson.dumps(value)) == value
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"{",
-        b'{"a":1}}',
-        b"1 2",
-        b"nul",
-        b"NaN",
-        b"Infinity",
-        b"1e999",
-        b"\xff\xfe",
-        b'"\xed\xa0\x80"',
-        b'"\\ud800"',
-        b'"a\0b"',
-        b"\xef\xbb\xbf{}",
-        b"'a'",
-        b"[" * 100_000,
-        b"[" * 100_000 + b"]" * 100_000,
-        b'{"a":' * 100_000,
-    ],
-)
-def test_what_is_no_json_is_a_parse_error(line: bytes) -> None:
-    with pytest.raises(ParseError):
-        envelope.parse(line)
-
-
+@pytest.mark.case(12)
 @pytest.mark.parametrize("id_", ["", "a", " ", "1", 0, -1, 1, MAX_SAFE_INTEGER, -MAX_SAFE_INTEGER, None, "ä\u2028\0"])
 def test_strings_whole_numbers_and_null_are_ids(id_: Any) -> None:
     assert envelope.check({"jsonrpc": "2.0", "id": id_, "method": "ping"}) == Request(id_, "ping", {})
 
 
+@pytest.mark.case(12)
 @pytest.mark.parametrize("id_", [1.0, 1.5, True, False, [], {}, [1], MAX_SAFE_INTEGER + 1, -MAX_SAFE_INTEGER - 1, 1e30])
 def test_nothing_else_is_an_id(id_: Any) -> None:
     rejected = envelope.check({"jsonrpc": "2.0", "id": id_, "method": "ping"})
@@ -120,3 +87,31 @@ def test_a_notification_by_position_is_dropped() -> None:
 @pytest.mark.parametrize("extra", [{}, {"params": None}, {"params": {}}, {"comment": "unknown members are ignored"}])
 def test_no_params_are_empty_params(extra: dict[str, Any]) -> None:
     assert envelope.check({"jsonrpc": "2.0", "id": 1, "method": "ping", **extra}) == Request(1, "ping", {})
+
+
+@pytest.mark.case(13)
+@pytest.mark.parametrize(
+    ("line", "id_"),
+    [
+        (b'{"id":7,"a":1,"a":2}', 7),
+        (b'{"id":"x","params":{"a":1,"a":2}}', "x"),
+        (b'{"id":null,"a":1,"a":2}', None),
+        (b'{"id":7,"id":7}', None),
+        (b'{"id":1.5,"a":1,"a":2}', None),
+        (b'{"id":9007199254740993,"a":1,"a":2}', None),
+        (b'{"a":1,"a":2}', None),
+        (b'[{"id":7,"a":1,"a":2}]', None),
+        (b'[{"id":7},{"id":8,"id":9}]', None),
+    ],
+)
+def test_a_repeated_key_is_told_under_the_id_if_there_is_no_doubt_about_it(line: bytes, id_: Any) -> None:
+    with pytest.raises(RepeatedKey) as caught:
+        parsing.parse(line)
+    rejected = envelope.rejected(caught.value)
+    assert (rejected.id, rejected.error.name) == (id_, "INVALID_REQUEST")
+
+
+def test_an_error_quotes_little_of_a_key_and_nothing_that_moves_a_cursor() -> None:
+    message = envelope.rejected(RepeatedKey("\x1b[31m" + "k" * 10_000_000, {}, in_id=False)).error.message
+    assert len(message) < 300
+    assert message.isprintable()

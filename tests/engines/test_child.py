@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.engines import child as child_module
 from sidecar.engines.child import Child
 from sidecar.engines.launch import Command
+from sidecar.host import marks
 from tests.engines.processes import WAIT_SECONDS, halt, is_alive, python, wait_until_gone
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +29,15 @@ GRANDCHILD = (
     "signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(3600)'], start_new_session=%s,"
     " stdout=subprocess.PIPE)\np.stdout.read(1)\nprint(p.pid, flush=True)\n"
 )
+
+ORPHAN = (
+    "pid = os.fork()\n"
+    "if pid == 0:\n"
+    "    p = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)'], %sstart_new_session=True)\n"
+    "    os.write(1, b'%%d\\n' %% p.pid); os._exit(0)\n"
+    "os.waitpid(pid, 0)\n"
+)
+"""Starts a process in a session of its own that is nobody's child, and tells its pid."""
 
 
 class Heard:
@@ -83,9 +94,11 @@ async def test_it_gets_the_allowed_environment_and_its_own_variables(
     monkeypatch.setenv("LLAMA_ARG_PORT", "1")
     monkeypatch.setenv("GGML_X", "1")
     program = "import json; print(json.dumps({k: v for k, v in os.environ.items() if k[:3] in ('HF_', 'LLA', 'GGM')}))"
-    child = await start(python(program, env={"LLAMA_API_KEY": "k"}), heard)
+    child = await start(python(program, env={"LLAMA_API_KEY": "k", marks.VARIABLE: "theirs"}), heard)
     await ended(child)
-    assert json.loads(heard.data) == {"GGML_X": "1", "LLAMA_API_KEY": "k"}
+    found = json.loads(heard.data)
+    assert found.pop(marks.VARIABLE).startswith(f"{os.getpid()}-")
+    assert found == {"GGML_X": "1", "LLAMA_API_KEY": "k"}
 
 
 async def test_it_starts_in_the_folder_that_the_command_names(heard: Heard, tmp_path: Path) -> None:
@@ -223,14 +236,43 @@ async def test_what_it_leaves_behind_in_its_group_is_ended_when_it_ends_by_itsel
     assert child.exit_code == 5
 
 
-async def test_an_open_pipe_in_another_session_does_not_delay_the_end(heard: Heard) -> None:
-    daemon = GRANDCHILD.replace("stdout=subprocess.PIPE", "stdout=None").replace("p.stdout.read(1)\n", "") % True
-    child = await start(python(daemon + "os._exit(5)"), heard)
+@pytest.mark.case(24)
+async def test_what_it_leaves_behind_in_another_session_is_ended_too(heard: Heard) -> None:
+    child = await start(python(ORPHAN % "" + "os._exit(5)"), heard)
+    orphan = int(await heard.line())
     await ended(child)
-    grandchild = next(int(word) for word in heard.data.split() if int(word) > 1)
-    assert (child.exit_code, is_alive(grandchild)) == (5, True)
-    psutil.Process(grandchild).kill()
-    wait_until_gone(grandchild)
+    wait_until_gone(orphan)
+    await child.stop(grace_seconds=0)
+    assert child.exit_code == 5
+
+
+@pytest.mark.case(24)
+async def test_nothing_of_it_is_left_once_it_is_stopped(heard: Heard) -> None:
+    child = await start(python(ORPHAN % "" + STUBBORN), heard)
+    orphan = int(await heard.line())
+    await child.stop(grace_seconds=0.05)
+    assert (is_alive(child.pid), is_alive(orphan)) == (False, False)
+
+
+async def test_what_another_process_of_ours_has_started_lives_on(heard: Heard) -> None:
+    others = Heard()
+    other = await start(python(ORPHAN % "" + FOR_EVER), others)
+    orphan = int(await others.line())
+    for _ in range(11):  # the other's mark ends with a 1 as well
+        child = await start(python("os._exit(5)"), heard)
+        await child.stop(grace_seconds=0)
+    assert (is_alive(other.pid), is_alive(orphan)) == (True, True)
+    await other.stop(grace_seconds=0)
+    assert (is_alive(other.pid), is_alive(orphan)) == (False, False)
+
+
+async def test_an_open_pipe_that_we_can_not_follow_does_not_delay_the_end(heard: Heard) -> None:
+    child = await start(python(ORPHAN % "env={}, " + "os._exit(5)"), heard)
+    orphan = int(await heard.line())
+    await ended(child)
+    assert (child.exit_code, is_alive(orphan)) == (5, True)
+    psutil.Process(orphan).kill()
+    wait_until_gone(orphan)
 
 
 async def test_stopping_twice_and_after_the_end_does_nothing_more(heard: Heard) -> None:

@@ -34,7 +34,7 @@ def test_a_data_folder_is_made_with_its_parents_and_private(data_dir: Path) -> N
     layout = DataDir(data_dir / "deeper")
     layout.create()
     layout.create()
-    assert sorted(p.name for p in layout.root.iterdir()) == ["logs", "models"]
+    assert sorted(p.name for p in layout.root.iterdir()) == ["logs", "models", "turns"]
     assert (mode_of(layout.root), mode_of(layout.logs)) == (0o700, 0o700)
 
 

@@ -43,6 +43,7 @@ def close(process: subprocess.Popen[bytes]) -> None:
     process.wait(timeout=WAIT_SECONDS)
 
 
+@pytest.mark.case(20)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_a_child_dies_with_its_parent_however_that_dies(number: int) -> None:
     process, child = parent()

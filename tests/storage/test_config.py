@@ -29,6 +29,14 @@ def loaded(path: Path) -> ConfigFile:
     return file
 
 
+def change(file: ConfigFile, changes: dict[str, Any]) -> Config:
+    return file.keep(file.patched(changes))
+
+
+def reset(file: ConfigFile, keys: list[str] | None) -> Config:
+    return file.keep(file.without(keys))
+
+
 def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
@@ -76,7 +84,7 @@ def test_a_broken_file_is_put_aside_and_the_defaults_count_and_a_notice_says_so(
     assert notice.name == "CONFIG_BROKEN"
     assert aside.name in notice.message
     assert str(aside) in notice.hint
-    file.patch({"chat": {"temperature": 1.0}})
+    change(file, {"chat": {"temperature": 1.0}})
     assert aside.read_bytes() == data
     assert loaded(path).config.chat.temperature == 1.0
 
@@ -94,7 +102,7 @@ def test_what_can_not_be_read_is_put_aside_too(path: Path) -> None:
     file = loaded(path)
     [aside] = path.parent.iterdir()
     assert (names(aside), [n.name for n in file.notices]) == (["what is in it"], ["CONFIG_BROKEN"])
-    file.patch({"chat": {"temperature": 1.0}})
+    change(file, {"chat": {"temperature": 1.0}})
     assert loaded(path).config.chat.temperature == 1.0
 
 
@@ -116,8 +124,8 @@ def test_where_nothing_can_be_put_aside_it_is_left_and_the_defaults_count(
 
 def test_a_change_is_kept_and_only_the_change_is_written(path: Path) -> None:
     file = loaded(path)
-    assert file.patch({"chat": {"temperature": 0.5, "top_k": 10}}).chat.temperature == 0.5
-    file.patch({"chat": {"top_k": None}, "models": {"folders": ["/a"]}})
+    assert change(file, {"chat": {"temperature": 0.5, "top_k": 10}}).chat.temperature == 0.5
+    change(file, {"chat": {"top_k": None}, "models": {"folders": ["/a"]}})
     assert json.loads(path.read_text()) == {"chat": {"temperature": 0.5}, "models": {"folders": ["/a"]}}
     assert loaded(path).config == file.config
     assert names(path.parent) == ["config.json"]
@@ -139,10 +147,10 @@ def test_a_change_that_is_not_allowed_changes_nothing_and_is_told_with_its_path(
     path: Path, patch: dict[str, Any], where: str
 ) -> None:
     file = loaded(path)
-    file.patch({"chat": {"temperature": 0.5}})
+    change(file, {"chat": {"temperature": 0.5}})
     before = path.read_bytes()
     with pytest.raises(msgspec.ValidationError) as refused:
-        file.patch(patch | {"storage": {"deleted_retention_days": 1}})
+        change(file, patch | {"storage": {"deleted_retention_days": 1}})
     # An unknown key is named in the sentence, and its place is told without it; `dispatch` puts them together.
     named = str(refused.value)
     assert where in named or (where.rpartition(".")[0] in named and where.rpartition(".")[2] in named)
@@ -166,10 +174,11 @@ def test_a_change_that_is_not_allowed_changes_nothing_and_is_told_with_its_path(
 )
 def test_keys_go_back_to_their_defaults(path: Path, keys: list[str] | None, left: dict[str, Any]) -> None:
     file = loaded(path)
-    file.patch(
-        {"chat": {"temperature": 0.5, "top_k": 3}, "models": {"default": "m"}, "chat_presets": {"a": {"top_k": 1}}}
+    change(
+        file,
+        {"chat": {"temperature": 0.5, "top_k": 3}, "models": {"default": "m"}, "chat_presets": {"a": {"top_k": 1}}},
     )
-    assert file.reset(keys) == msgspec.convert(left, Config)
+    assert reset(file, keys) == msgspec.convert(left, Config)
     assert json.loads(path.read_text()) == left
 
 
@@ -178,9 +187,9 @@ def test_keys_go_back_to_their_defaults(path: Path, keys: list[str] | None, left
 )
 def test_a_key_that_there_is_not_can_not_be_reset(path: Path, key: str) -> None:
     file = loaded(path)
-    file.patch({"chat": {"temperature": 0.5}, "chat_presets": {"a": {}}})
+    change(file, {"chat": {"temperature": 0.5}, "chat_presets": {"a": {}}})
     with pytest.raises(InvalidParams) as refused:
-        file.reset(["chat", key])
+        reset(file, ["chat", key])
     assert refused.value.data == {"path": "$.keys"}
     assert file.config.chat.temperature == 0.5
 
@@ -192,7 +201,7 @@ def test_a_change_that_can_not_be_written_is_no_change(
     path: Path, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
 ) -> None:
     file = loaded(path)
-    file.patch({"chat": {"temperature": 0.5}})
+    change(file, {"chat": {"temperature": 0.5}})
 
     def fail(*_: object) -> None:
         raise OSError(code, os.strerror(code))
@@ -200,18 +209,18 @@ def test_a_change_that_can_not_be_written_is_no_change(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
         with pytest.raises(error):
-            file.patch({"chat": {"temperature": 1}})
+            change(file, {"chat": {"temperature": 1}})
         with pytest.raises(error):
-            file.reset(None)
+            reset(file, None)
     assert (file.config.chat.temperature, loaded(path).config.chat.temperature) == (0.5, 0.5)
-    file.patch({"chat": {"temperature": 1}})
+    change(file, {"chat": {"temperature": 1}})
     assert loaded(path).config.chat.temperature == 1
 
 
 def test_a_config_file_in_a_folder_that_is_not_there_can_not_be_written(tmp_path: Path) -> None:
     file = loaded(tmp_path / "missing" / "config.json")
     with pytest.raises(StorageError):
-        file.patch({"chat": {"temperature": 1}})
+        change(file, {"chat": {"temperature": 1}})
 
 
 # --- merge patches -----------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ def by_definition(stream: bytes) -> Lines:
     return lines
 
 
+@pytest.mark.case(4, 5, 8, 9)
 @given(stream=streams, cuts=st.lists(st.integers(0, 130)))
 def test_any_chunking_gives_the_same_lines(stream: bytes, cuts: list[int]) -> None:
     bounds = [0, *sorted(cut for cut in cuts if cut <= len(stream)), len(stream)]
@@ -57,6 +58,7 @@ def test_a_line_that_is_too_long_gives_one_error_and_the_next_line_is_read(befor
     assert len(feed_all([stream])) == len(feed_all([before + b"\n"])) + 2
 
 
+@pytest.mark.case(5)
 def test_an_endless_line_is_told_once_and_never_held() -> None:
     framer = LineFramer(MAX)
     told = [line for _ in range(1000) for line in framer.feed(b"x" * 1000)]

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "089c5a5a9962f2c794ab5ce0d218c7eb8d9d682c9c4ac54ebe99c07111e7fad6";
+pub const CONTRACT_HASH: &str = "cca929b9906f4a44bdd677c9e87d2f313a0ea246955bcfec4b0cc31b5d999f24";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -450,6 +450,8 @@ impl Method for RestoreSession {
 }
 
 /// Messages that hold all the words, the newest first. The last word may be unfinished.
+///
+/// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchMessages;
 
@@ -496,6 +498,7 @@ impl Method for GetConfig {
 /// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 ///
 /// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+/// `storage.encrypt` rewrites the history before this is answered.
 #[derive(Debug, Clone, Copy)]
 pub struct SetConfig;
 

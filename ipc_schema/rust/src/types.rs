@@ -1658,6 +1658,8 @@ pub struct SearchHit {
 }
 
 /// Messages that hold all the words, the newest first. The last word may be unfinished.
+///
+/// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchMessages {
     pub query: String,
@@ -2138,6 +2140,7 @@ pub struct SessionPage {
 /// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 ///
 /// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+/// `storage.encrypt` rewrites the history before this is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SetConfig {
     pub patch: Map<String, Value>,
@@ -2346,6 +2349,9 @@ pub struct StorageConfig {
     /// How long a deleted session can be brought back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_retention_days: Option<f64>,
+    /// Encrypt what is said: messages, reasoning, tool calls, titles, system prompts and settings of sessions (AES-256-GCM, each for itself), with a key that the system's keyring keeps. Needs a keyring and pip install 'llama-sidecar\[encrypt\]'; without them set_config refuses, and a history that is encrypted can neither be read nor added to. It protects a stolen disk and copies of the data folder. It does not protect from programs that run as the same user: they can ask the keyring, too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and this config file, with chat.system and chat_presets, is not encrypted. search_messages is off. Whoever loses the key loses the history: a backup needs the keyring as well. A change takes effect at once and rewrites the whole history before set_config is answered; plain text is overwritten in history.db, but older copies of it are yours to remove, and an SSD may keep what was overwritten for a while. null: as the history is, so a lost config decrypts nothing; a new one is not encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypt: Option<bool>,
 }
 
 /// Receive the events of topics on a channel, beginning with the present state.

@@ -409,6 +409,8 @@ export interface ChatConfig {
 export interface StorageConfig {
   /** How long a deleted session can be brought back. */
   deleted_retention_days?: number | undefined;
+  /** Encrypt what is said: messages, reasoning, tool calls, titles, system prompts and settings of sessions (AES-256-GCM, each for itself), with a key that the system's keyring keeps. Needs a keyring and pip install 'llama-sidecar[encrypt]'; without them set_config refuses, and a history that is encrypted can neither be read nor added to. It protects a stolen disk and copies of the data folder. It does not protect from programs that run as the same user: they can ask the keyring, too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and this config file, with chat.system and chat_presets, is not encrypted. search_messages is off. Whoever loses the key loses the history: a backup needs the keyring as well. A change takes effect at once and rewrites the whole history before set_config is answered; plain text is overwritten in history.db, but older copies of it are yours to remove, and an SSD may keep what was overwritten for a while. null: as the history is, so a lost config decrypts nothing; a new one is not encrypted. */
+  encrypt?: boolean | null | undefined;
 }
 
 /** Logs. */
@@ -461,6 +463,7 @@ export interface Config {
  * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
  *
  * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+ * `storage.encrypt` rewrites the history before this is answered.
  */
 export interface SetConfig {
   patch: Record<string, unknown>;
@@ -1489,7 +1492,11 @@ export interface RestoreSession {
   session_id: string;
 }
 
-/** Messages that hold all the words, the newest first. The last word may be unfinished. */
+/**
+ * Messages that hold all the words, the newest first. The last word may be unfinished.
+ *
+ * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+ */
 export interface SearchMessages {
   query: string;
   /** Only in this session. */
@@ -1686,7 +1693,11 @@ export interface Methods {
   delete_session: { params: DeleteSession; result: DeletedSession; events: never };
   /** Undo delete_session. */
   restore_session: { params: RestoreSession; result: Session; events: never };
-  /** Messages that hold all the words, the newest first. The last word may be unfinished. */
+  /**
+   * Messages that hold all the words, the newest first. The last word may be unfinished.
+   *
+   * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+   */
   search_messages: { params: SearchMessages; result: SearchPage; events: never };
   /** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
   export_session: { params: ExportSession; result: ExportedSession; events: never };
@@ -1698,6 +1709,7 @@ export interface Methods {
    * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
    *
    * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
+   * `storage.encrypt` rewrites the history before this is answered.
    */
   set_config: { params: SetConfig; result: Config; events: never };
   /** Go back to the defaults. */

@@ -1,0 +1,137 @@
+"""Engines and what they start, with a real sidecar that is killed: who ends them, and who must not."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sidecar.host import marks, process_facts
+from tests import fake_engine
+from tests.app.talking import prepare
+from tests.raw_host import RawHost
+
+GONE_SECONDS = 2.0
+"""The promise: nothing is left by then."""
+
+WAIT_SECONDS = 30.0
+
+FAMILY = ["--ignore-term", "--fork-grandchild", "--fork-daemon", "--fork-orphan"]
+"""An engine that does not want to end, with a child in its group, one outside, and one that is nobody's."""
+
+
+@pytest.fixture
+def folder(data_dir: Path, tmp_path: Path) -> Path:
+    prepare(data_dir, fake_engine.install(tmp_path / "llama.cpp"), engines={"stop_grace_seconds": 0.5})
+    return data_dir
+
+
+def start_engine(host: RawHost, folder: Path, name: str = "default") -> list[int]:
+    """Start an engine with a family; the pids of all of them, its own first."""
+    file = folder / f"{name}.pids"
+    host.call("start_llama_server", server_id=name, extra_args=[*FAMILY, "--pid-file", str(file)])
+    pids: list[int] = json.loads(file.read_text())
+    return pids
+
+
+def kill(pid: int) -> None:
+    psutil.Process(pid).kill()
+
+
+def watchdog_of(host: RawHost) -> psutil.Process:
+    (found,) = [p for p in psutil.Process(host.process.pid).children() if p.name() == "sh"]
+    return found
+
+
+def still_there(pids: list[int], *, after: float) -> list[int]:
+    """Which of these processes are left, once they are gone or the time is over."""
+    deadline = time.monotonic() + after
+    while left := [pid for pid in pids if process_facts.birth(pid) is not None]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.005)
+    return left
+
+
+def ledger(folder: Path) -> Any:
+    return json.loads((folder / "processes.json").read_text())
+
+
+@pytest.fixture
+def killed_with_watchdog(folder: Path) -> Iterator[list[int]]:
+    """What is left of an engine's family after the sidecar and its watchdog were killed."""
+    with_watchdog = RawHost(folder)
+    family = start_engine(with_watchdog, folder)
+    watchdog = watchdog_of(with_watchdog)
+    watchdog.kill()
+    with_watchdog.process.kill()
+    with_watchdog.close()
+    left = still_there(family[1:], after=0)
+    assert left == family[1:]
+    assert still_there([family[0], watchdog.pid], after=GONE_SECONDS) == []
+    yield left
+    for pid in still_there(left, after=0):
+        kill(pid)
+
+
+def test_a_watchdog_that_somebody_killed_is_replaced_with_the_next_process(folder: Path) -> None:
+    host = RawHost(folder)
+    first = start_engine(host, folder)
+    watchdog_of(host).kill()
+    second = start_engine(host, folder, "second")
+    watchdog = watchdog_of(host)
+    host.process.kill()
+    assert still_there([*first, *second, watchdog.pid], after=GONE_SECONDS) == []
+    host.close()
+
+
+@pytest.mark.case(20)
+def test_what_even_the_watchdog_could_not_end_the_next_start_ends(
+    folder: Path, killed_with_watchdog: list[int]
+) -> None:
+    with RawHost(folder) as host:
+        assert host.call("ping") == "pong"
+        assert still_there(killed_with_watchdog, after=GONE_SECONDS) == []
+        family = start_engine(host, folder)
+        assert [entry["pid"] for entry in ledger(folder)["processes"]] == [family[0]]
+    assert still_there(family, after=0) == []
+
+
+def test_a_start_ends_nothing_of_an_owner_that_lives(folder: Path, killed_with_watchdog: list[int]) -> None:
+    told, me = ledger(folder), os.getpid()
+    told |= {"pid": me, "birth": process_facts.birth(me)}
+    (folder / "processes.json").write_text(json.dumps(told))
+    with RawHost(folder) as host:
+        host.call("ping")
+        host.call("list_engines")  # needs a process, so the sweep is over
+    assert still_there(killed_with_watchdog, after=0) == killed_with_watchdog
+
+
+def test_the_ledger_tells_of_what_runs_and_then_it_is_gone(folder: Path) -> None:
+    with RawHost(folder) as host:
+        family = start_engine(host, folder)
+        told = ledger(folder)
+        assert (told["pid"], told["birth"]) == (host.process.pid, process_facts.birth(host.process.pid))
+        (entry,) = told["processes"]
+        assert entry.pop("program") is not None  # the shell's that the fake engine begins as, or its own
+        assert entry == {
+            "pid": family[0],
+            "birth": process_facts.birth(family[0]),
+            "mark": process_facts.variable(family[0], marks.VARIABLE),
+        }
+        host.call("stop_llama_server")
+        assert not (folder / "processes.json").exists()
+        assert psutil.Process(host.process.pid).children() == []
+
+
+def test_a_sidecar_without_processes_has_no_watchdog(folder: Path) -> None:
+    with RawHost(folder) as host:
+        host.call("list_engines")  # asks one, which has ended by the time of the answer
+        assert psutil.Process(host.process.pid).children() == []
+        assert not (folder / "processes.json").exists()
