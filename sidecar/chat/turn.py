@@ -159,11 +159,12 @@ class Turn:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
-        kept = record.begin()
+        kept, is_kept = record.begin(), False
         async with link.chat(request) as stream:
             async for chunks in stream:
-                if not kept.done():  # what a host sees an answer to must not be lost
+                if not is_kept:  # what a host sees an answer to must not be lost
                     await asyncio.shield(kept)
+                    is_kept = True
                 for chunk in chunks:
                     self._answer.add(chunk)
                 journal.flush_now_and_then()
