@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from sidecar import given_paths
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.logs import Level, LogEntry, LogPage, LogSource
 from sidecar.logs.files import RotatingFile
@@ -139,7 +140,7 @@ class LogStore:
     def source(self, name: str) -> Source:
         """The source of a name; made where there is none yet."""
         if name not in self._sources:
-            file_name = re.sub(r"[^A-Za-z0-9._-]", "-", name) + ".log"
+            file_name = given_paths.file_name(re.sub("^server:", "server-", name)) + ".log"
             file = RotatingFile(self._folder / file_name, max_bytes=self._max_file_bytes, kept=self._kept_files)
             self._sources[name] = Source(name, file, self)
         return self._sources[name]
