@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncio
 
+MIB = 1024 * 1024
+
 FAULTS = {
     "--ready-after": "N  seconds of loading before it is ready",
     "--never-ready": "load for ever",
@@ -113,8 +115,8 @@ class Engine:
     async def load(self) -> None:
         for _ in range(int(self.flags.get("--flood-stderr", "0"))):
             log("I noise " + "x" * 60)
-        if size := int(self.flags.get("--flood-endless", "0")):
-            sys.stderr.write("y" * size)
+        for left in range(int(self.flags.get("--flood-endless", "0")), 0, -MIB):
+            sys.stderr.write("y" * min(left, MIB))
             sys.stderr.flush()
         if text := self.flags.get("--say-on-load"):
             log(text)

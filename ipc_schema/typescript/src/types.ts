@@ -954,7 +954,7 @@ export interface StartLlamaServer {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -992,9 +992,9 @@ export interface StartLlamaServer {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1140,7 +1140,7 @@ export interface PreviewCommand {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1178,9 +1178,9 @@ export interface PreviewCommand {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1227,7 +1227,7 @@ export interface ServerSettings {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1265,9 +1265,9 @@ export interface ServerSettings {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
 }
 
