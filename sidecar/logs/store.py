@@ -23,6 +23,9 @@ from sidecar.logs.lines import LEVELS, escape_chunk, level_of, printable
 LINES_IN_MEMORY = 5_000
 """Lines of one source held for get_logs: about 1 MB."""
 
+BYTES_IN_MEMORY = 4 * 1024 * 1024
+"""Of one source's lines, where they are very long."""
+
 LINE_BYTES = 8_192
 """A longer line is cut: an engine that writes without an LF must not fill the memory."""
 
@@ -58,7 +61,8 @@ class Source:
         self.file = file
         self.taken_in = 0
         self._store = store
-        self._lines: deque[Line] = deque(maxlen=LINES_IN_MEMORY)
+        self._lines: deque[Line] = deque()
+        self._bytes = 0
         self._partial = b""
         self._forgotten_seq = 0
 
@@ -105,6 +109,7 @@ class Source:
         if self._lines:
             self._forgotten_seq = self._lines[-1].seq
         self._lines.clear()
+        self._bytes = 0
         self._partial = b""
         self.file.clear()
 
@@ -117,11 +122,12 @@ class Source:
         if not lines:
             return
         seq, at = self._store.take_numbers(len(lines)), time.time()
-        excess = len(self._lines) + len(lines) - LINES_IN_MEMORY
-        if excess > 0:
-            old = len(self._lines)
-            self._forgotten_seq = self._lines[excess - 1].seq if excess <= old else seq + excess - old - 1
         self._lines.extend(Line(seq + i, at, raw, level) for i, raw in enumerate(lines))
+        self._bytes += sum(map(len, lines))
+        while len(self._lines) > LINES_IN_MEMORY or self._bytes > BYTES_IN_MEMORY:
+            oldest = self._lines.popleft()
+            self._bytes -= len(oldest.raw)
+            self._forgotten_seq = oldest.seq
         self.taken_in += len(lines)
         self._store.tell(self, len(lines))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,7 +189,10 @@ def test_without_a_port_only_a_private_socket_leads_to_the_engine(talk: Talk, en
     server = talk.call("get_server", server_id=engine.server_id)
     path = Path(server["socket_path"])
     assert stat.S_ISSOCK(path.stat().st_mode)
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert (stat.S_IMODE(path.parent.stat().st_mode), path.parent.stat().st_uid) == (0o700, os.getuid())
+    if os.getuid() == 0:  # who else may be asked for another user's view
+        look = subprocess.run(["/bin/ls", str(path)], user=NOBODY, capture_output=True, check=False)
+        assert (look.returncode != 0, b"ermission denied" in look.stderr) == (True, True)
     assert tcp_ports(server["pid"]) == []
     engine.stop()
     assert not path.exists()
@@ -219,6 +224,7 @@ def test_the_key_is_told_by_get_server_and_stands_nowhere_else(talk: Talk, engin
     assert key != talk.call("get_server")["api_key"]
 
 
+NOBODY = 65534
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is tried
 OPENING = ("--api-key", "--host=0.0.0.0", "-m", "--port", "--tools", "--hf-token", "--cors_origins", "--ssl-key-file")
 

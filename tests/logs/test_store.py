@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.logs import Level, LogPage
-from sidecar.logs.store import LINE_BYTES, LINES_IN_MEMORY, LogStore
+from sidecar.logs.store import BYTES_IN_MEMORY, LINE_BYTES, LINES_IN_MEMORY, LogStore
 from tests.trust.hostile_names import NAMES
 
 
@@ -76,6 +76,7 @@ def test_a_last_line_without_an_end_is_taken_in_when_the_output_ends(logs: LogSt
     assert messages(page(logs)) == ["one", "two"]
 
 
+@pytest.mark.case(25)
 def test_endless_output_without_an_end_of_line_is_bounded_in_memory(logs: LogStore) -> None:
     source = logs.source("a")
     for _ in range(1000):
@@ -86,6 +87,9 @@ def test_endless_output_without_an_end_of_line_is_bounded_in_memory(logs: LogSto
     assert messages(found)[-1] == "short"
     source.write("info", "z" * 100_000)
     assert messages(page(logs))[-1] == "z" * LINE_BYTES
+    found = page(logs)
+    assert BYTES_IN_MEMORY * 0.9 < sum(len(message) for message in messages(found)) <= BYTES_IN_MEMORY
+    assert not found.complete
 
 
 def test_blank_lines_are_no_lines(logs: LogStore) -> None:

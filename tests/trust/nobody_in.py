@@ -1,7 +1,7 @@
 """Hostile names in every place of the contract that takes a text, sent to a real sidecar in a sandbox.
 
-Long form: `python -m tests.trust.nobody_in` puts every name of `hostile_names` into every sink of `sinks`. The short
-form (`test_nobody_in_paths.py`) puts all of them where a text becomes a path, and some of them everywhere else.
+Long form: `python -m tests.trust.nobody_in` puts every name of `hostile_names` into every sink of `sinks`, and lets an
+engine write a gigabyte without an LF. The short form (`test_nobody_in_paths.py`) puts some of the names into each.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sidecar.contract.config import Config
 from tests import fake_engine
 from tests.app.talking import prepare
 from tests.models.gguf_files import model_bytes
-from tests.raw_host import RawHost
+from tests.raw_host import TERMINAL, RawHost
 from tests.trust import results
 from tests.trust.hostile_names import NAMES
 from tests.trust.sinks import SESSION, Sink, sinks
@@ -217,6 +219,41 @@ def run(root: Path, *, into_paths: int | None = None, elsewhere: int | None = No
     return outcome, found
 
 
+@dataclass(frozen=True, slots=True)
+class Flooded:
+    """What an engine's endless output did.
+
+    Attributes:
+        more_bytes: by which the sidecar's memory has grown.
+        log_bytes: of the engine's log on disk.
+        slowest_ping: the longest answer to a ping meanwhile, seconds.
+    """
+
+    more_bytes: int
+    log_bytes: int
+    slowest_ping: float
+
+
+def flood(root: Path, size: int) -> Flooded:
+    """Let an engine write so many bytes without an LF while it starts."""
+    prepare(root / "data", fake_engine.install(root / "llama.cpp"))
+    slowest = 0.0
+    with RawHost(root / "data") as host:
+        host.call("ping")
+        memory = psutil.Process(host.process.pid).memory_info
+        before = memory().rss
+        most = before
+        start = host.begin("start_llama_server", extra_args=["--flood-endless", str(size)], channel="start")
+        while host.events.get("start", [{"event": {"status": ""}}])[-1]["event"]["status"] not in TERMINAL:
+            began = time.monotonic()
+            host.call("ping")
+            slowest = max(slowest, time.monotonic() - began)
+            most = max(most, memory().rss)
+        assert host.answer(start)["result"]["state"] == "ready"
+    logs = sum(file.stat().st_size for file in (root / "data" / "logs").glob("server-*"))
+    return Flooded(most - before, logs, slowest)
+
+
 def _is_text(value: Any) -> bool:
     """Whether there is no half a character in it."""
     try:
@@ -235,11 +272,14 @@ def _is_large_folder(name: str) -> bool:
 
 
 def main() -> int:
-    """Every name in every sink."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    """Every name in every sink, and the flood."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--flood-bytes", type=int, default=1_000_000_000, help="what the engine writes without an LF")
+    options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         outcome, found = run(Path(folder) / "sandbox")
+        flooded = flood(Path(folder) / "flood", options.flood_bytes)
     for fault in outcome.faults:
         print(fault)
     rows = [
@@ -248,7 +288,14 @@ def main() -> int:
             "0 internal errors, 0 bytes read or written outside, an answer each",
             f"{outcome.requests} requests, {len(outcome.faults)} faults",
             not outcome.faults,
-        )
+        ),
+        results.Row(
+            f"an engine that writes {options.flood_bytes:,} bytes without an LF",
+            "less than 64 MiB more memory, 25 MB of log, pings within 1 s",
+            f"{flooded.more_bytes / 2**20:.1f} MiB, {flooded.log_bytes / 1e6:.1f} MB, "
+            f"{flooded.slowest_ping * 1e3:.0f} ms",
+            flooded.more_bytes < 64 * 2**20 and flooded.log_bytes < 25_000_000 and flooded.slowest_ping < 1,
+        ),
     ]
     return 0 if results.keep("nobody_in", rows, seconds=time.monotonic() - started) else 1
 
