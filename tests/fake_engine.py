@@ -40,6 +40,7 @@ TICK_SECONDS = 0.02
 
 REQUESTS_KEPT = 100
 """Bodies for GET /requests; all of them would be a leak in an engine that runs for an hour."""
+MIB = 1024 * 1024
 
 FAULTS = {
     "--ready-after": "N  seconds of loading before it is ready",
@@ -125,8 +126,8 @@ class Engine:
     async def load(self) -> None:
         for _ in range(int(self.flags.get("--flood-stderr", "0"))):
             log("I noise " + "x" * 60)
-        if size := int(self.flags.get("--flood-endless", "0")):
-            sys.stderr.write("y" * size)
+        for left in range(int(self.flags.get("--flood-endless", "0")), 0, -MIB):
+            sys.stderr.write("y" * min(left, MIB))
             sys.stderr.flush()
         if text := self.flags.get("--say-on-load"):
             log(text)

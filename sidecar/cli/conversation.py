@@ -11,9 +11,9 @@ import asyncio
 import re
 import uuid
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
+from sidecar import given_paths
 from sidecar.cli import screen
 from sidecar.cli.answer import AnswerPrinter, figures
 from sidecar.client import SidecarClient
@@ -199,12 +199,14 @@ def start_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "model": model,
         "engine": options.engine,
-        "llama_cpp_path": str(Path(options.llama_cpp).expanduser().absolute()) if options.llama_cpp else None,
+        "llama_cpp_path": str(given_paths.from_here(options.llama_cpp)) if options.llama_cpp else None,
         "ctx_size": options.ctx_size,
     }
 
 
 def as_model(name: str) -> str:
     """A model as the sidecar takes it: a name stays one, a path is made absolute as a person means it, from here."""
-    path = Path(name).expanduser()
-    return str(path.absolute()) if name.endswith(".gguf") and ("/" in name or path.is_file()) else name
+    if not name.endswith(".gguf"):
+        return name
+    path = given_paths.from_here(name)
+    return str(path) if "/" in name or path.is_file() else name

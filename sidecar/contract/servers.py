@@ -56,7 +56,7 @@ class ServerSettings(Params, kw_only=True):
     ] = None
     host: Annotated[
         Annotated[str, Meta(max_length=255)] | None,
-        Meta(description="Address to listen on, with `port`. Default 127.0.0.1."),
+        Meta(description="Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same."),
     ] = None
     ctx_size: Annotated[
         Annotated[int, Meta(ge=0, le=2**31 - 1)] | None,
@@ -107,11 +107,18 @@ class ServerSettings(Params, kw_only=True):
     rpc_servers: Annotated[list[str] | None, Meta(description="llama.cpp RPC servers, host:port each.")] = None
     extra_args: Annotated[
         list[str] | None,
-        Meta(description="Further flags, handed over as they are; refused where the engine has none such."),
+        Meta(
+            description="Further flags, handed over as they are; refused where the engine has none such, and where "
+            "they would change its model, its address, its key or who else may ask it."
+        ),
     ] = None
-    env: Annotated[dict[str, str] | None, Meta(description="Further environment variables of the engine process.")] = (
-        None
-    )
+    env: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description="Further environment variables of the engine process; of the sidecar's own it gets only what "
+            "drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused."
+        ),
+    ] = None
 
 
 class StartLlamaServer(ServerSettings, kw_only=True):

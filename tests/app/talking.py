@@ -118,7 +118,7 @@ class Engine:
 
     def _ask(self, verb: str, path: str) -> Any:
         details = self._talk.call("get_server", server_id=self.server_id)
-        connection = _Connection(details["socket_path"])
+        connection = SocketConnection(details["socket_path"])
         try:
             connection.request(verb, path, headers={"Authorization": f"Bearer {details['api_key']}"})
             return json.loads(connection.getresponse().read())
@@ -130,7 +130,7 @@ StartTalk = Callable[..., Talk]
 StartServer = Callable[..., RawHost]
 
 
-class _Connection(http.client.HTTPConnection):
+class SocketConnection(http.client.HTTPConnection):
     """HTTP over a UNIX socket."""
 
     def __init__(self, path: str) -> None:

@@ -207,7 +207,8 @@ def test_a_start_without_a_sign_of_life_is_given_up_after_the_configs_time(
         wait_until_gone(pid)
 
 
-@pytest.mark.parametrize("flood", [["--flood-stderr", "40000"], ["--flood-endless", "20000000"]])
+@pytest.mark.case(25)
+@pytest.mark.parametrize("flood", [["--flood-stderr", "40000"], ["--flood-endless", "50000000"]])
 def test_a_flood_of_log_holds_nobody_up_and_is_bounded(talk: Talk, flood: list[str]) -> None:
     flooded = talk.new_channel()
     talk.call("subscribe", topics=["logs"], channel=flooded, options={"source": f"server:{SERVER}"})
@@ -226,6 +227,7 @@ def test_a_flood_of_log_holds_nobody_up_and_is_bounded(talk: Talk, flood: list[s
     assert psutil.Process(talk.process.pid).memory_info().rss - before < 64 * 2**20
 
 
+@pytest.mark.case(39)
 def test_what_an_engine_was_given_by_environment_stays_there(talk: Talk) -> None:
     data = fail_to_start(talk, "--abort-on-load", env={"HF_TOKEN": "hf_secret"})
     assert "hf_secret" not in json.dumps([data, talk.call("get_logs"), talk.call("list_servers")])

@@ -121,6 +121,7 @@ async def test_a_start_goes_through_its_states_and_tells_them(stage: Stage) -> N
     assert (server.pid, stage.leftovers()) == (None, [])
 
 
+@pytest.mark.case(38)
 async def test_a_host_can_reach_the_engine_with_what_it_is_told(stage: Stage) -> None:
     on_socket, on_port = stage.server(), stage.server(host="127.0.0.1")
     async with running(on_socket, on_port):
@@ -141,6 +142,7 @@ async def test_a_host_can_reach_the_engine_with_what_it_is_told(stage: Stage) ->
         assert on_port.details().port == int((on_port.details().base_url or "").rpartition(":")[2])
 
 
+@pytest.mark.case(39)
 async def test_the_key_stands_in_no_argument_no_log_and_no_info(
     stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -185,6 +187,7 @@ async def test_where_a_sockets_path_is_too_long_a_port_is_used(stage: Stage) -> 
 # --- strangers ---
 
 
+@pytest.mark.case(26)
 async def test_what_a_model_writes_into_the_log_leads_to_no_stranger(
     stage: Stage, stranger: socket.socket, tmp_path: Path
 ) -> None:
@@ -197,6 +200,7 @@ async def test_what_a_model_writes_into_the_log_leads_to_no_stranger(
     assert not was_called(stranger)
 
 
+@pytest.mark.case(26)
 @pytest.mark.parametrize("flags", [[], ["--unsupervised"]])
 async def test_a_port_stolen_before_the_engine_binds_it_is_never_spoken_to(
     flags: list[str], stage: Stage, stranger: socket.socket

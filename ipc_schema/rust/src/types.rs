@@ -1346,7 +1346,7 @@ pub struct PreviewCommand {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -1403,10 +1403,10 @@ pub struct PreviewCommand {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such.
+    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process.
+    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// Which server. Default "default".
@@ -1916,7 +1916,7 @@ pub struct ServerSettings {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -1973,10 +1973,10 @@ pub struct ServerSettings {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such.
+    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process.
+    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
 }
@@ -2221,7 +2221,7 @@ pub struct StartLlamaServer {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -2278,10 +2278,10 @@ pub struct StartLlamaServer {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such.
+    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process.
+    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// Which server. Default "default".

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "cca929b9906f4a44bdd677c9e87d2f313a0ea246955bcfec4b0cc31b5d999f24";
+export const CONTRACT_HASH = "f0ac0ff70edc04267d649689b5ae1991d42664f186c7e7634e4db56f135032f6";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -957,7 +957,7 @@ export interface StartLlamaServer {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -995,9 +995,9 @@ export interface StartLlamaServer {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1143,7 +1143,7 @@ export interface PreviewCommand {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1181,9 +1181,9 @@ export interface PreviewCommand {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1230,7 +1230,7 @@ export interface ServerSettings {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1268,9 +1268,9 @@ export interface ServerSettings {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
 }
 
