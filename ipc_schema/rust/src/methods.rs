@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "089c5a5a9962f2c794ab5ce0d218c7eb8d9d682c9c4ac54ebe99c07111e7fad6";
+pub const CONTRACT_HASH: &str = "7867d2d0e0771915498c94a706b46640494efbbc54db8a9b955228bb42518443";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "089c5a5a9962f2c794ab5ce0d218c7eb8d9d682c9c4ac54ebe99c07111e7fad6";
+export const CONTRACT_HASH = "7867d2d0e0771915498c94a706b46640494efbbc54db8a9b955228bb42518443";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
