@@ -23,7 +23,8 @@ from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, P
 DEFAULT_SERVER_ID = "default"
 
 ServerState = Literal["queued", "planning", "starting", "loading", "warming", "ready", "stopping", "stopped", "failed"]
-"""How far a server is. `stopped` and `failed` are its ends."""
+"""How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
+`queued` (the pause before the next start) to `ready` once more."""
 
 ServerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
 Channel = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -188,11 +189,18 @@ class ServerInfo(Result, kw_only=True):
     message: Annotated[str, Meta(description="Its state in a sentence.")]
     plan: StartPlan | None
     actual: StartActual | None
-    error: Annotated[WireError | None, Meta(description="Why it failed, in state `failed`.")]
+    error: Annotated[
+        WireError | None,
+        Meta(description="Why it failed, in state `failed`; why it crashed, until it is ready again."),
+    ]
+    restarts: Annotated[
+        int, Meta(description="How often its engine has crashed and was started again by the sidecar itself.")
+    ] = 0
 
 
 class ServerDetails(ServerInfo, kw_only=True):
-    """A server and how to reach it directly, past the sidecar."""
+    """A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
+    another socket or port unless that was asked for."""
 
     api_key: Annotated[str | None, Meta(description="Send it as `Authorization: Bearer …`.")]
     socket_path: Annotated[str | None, Meta(description="UNIX socket of its HTTP API.")]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 
 import anyio.to_thread
 import msgspec
@@ -123,7 +122,7 @@ class Planner:
             server_id=server_id,
             llama_cpp_path=settings.llama_cpp_path or config.engines.llama_cpp_path,
             model_path=settings.model_path,
-            port=settings.port if server is None else server.port or settings.port,
+            port=settings.port if server is None else server.life.port or settings.port,
             ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
@@ -157,21 +156,8 @@ class Planner:
 
 
 def again(server: Server) -> ServerSettings:
-    """What starts a server once more just as it was: whatever was chosen for it is named now."""
-    launch = server.launch
-    if launch is None:
-        return server.settings
-    folder = str(Path(launch.engine.path).parent) if launch.engine.name == "llama-server" else None
-    return msgspec.structs.replace(
-        launch.settings,
-        engine=launch.engine.name,
-        llama_cpp_path=folder,
-        model=None,
-        model_path=str(launch.model_path),
-        ctx_size=launch.ctx_size,
-        parallel=launch.parallel,
-        n_gpu_layers=launch.n_gpu_layers,
-    )
+    """What starts a server once more just as it was."""
+    return server.settings if server.launch is None else server.launch.again()
 
 
 def with_model(settings: ServerSettings, model: str) -> ServerSettings:

@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,16 @@ class Engine:
     def busy(self) -> int:
         """How many answers the engine works on."""
         return sum(slot["is_processing"] for slot in self._ask("GET", "/slots"))
+
+    def back(self) -> dict[str, Any]:
+        """Wait until the server is ready again after a crash."""
+        until = time.monotonic() + ANSWER_SECONDS
+        info: dict[str, Any] = {}
+        while info.get("state") != "ready":
+            assert info.get("state") != "failed", info["message"]
+            assert time.monotonic() < until, info
+            info = self._talk.call("get_server", server_id=self.server_id)
+        return info
 
     def stop(self) -> None:
         """Stop the server, if it is not gone."""

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "f0ac0ff70edc04267d649689b5ae1991d42664f186c7e7634e4db56f135032f6";
+pub const CONTRACT_HASH: &str = "6ebcef4f62a2675aebd20f0f97229bdbc452d8747c74dc3f44f2571a95e3b6b0";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

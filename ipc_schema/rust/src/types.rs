@@ -621,9 +621,15 @@ pub struct EnginesConfig {
     /// Python program that has llama-cpp-python, where the sidecar's own does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<String>,
-    /// Longest start of an engine without any sign of progress.
+    /// Longest start of an engine without any sign of progress. One that only writes to its log is given up after five times as long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_timeout_seconds: Option<f64>,
+    /// How long a ready engine may be silent when it is asked before it is ended and started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_timeout_seconds: Option<f64>,
+    /// How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_restarts: Option<i64>,
     /// How long an engine may take to end before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace_seconds: Option<f64>,
@@ -1807,7 +1813,8 @@ pub struct ServerDefaults {
     pub n_gpu_layers: Option<i64>,
 }
 
-/// A server and how to reach it directly, past the sidecar.
+/// A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
+/// another socket or port unless that was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerDetails {
     pub server_id: String,
@@ -1831,8 +1838,10 @@ pub struct ServerDetails {
     pub message: String,
     pub plan: Option<StartPlan>,
     pub actual: Option<StartActual>,
-    /// Why it failed, in state `failed`.
+    /// Why it failed, in state `failed`; why it crashed, until it is ready again.
     pub error: Option<WireError>,
+    /// How often its engine has crashed and was started again by the sidecar itself.
+    pub restarts: i64,
     /// Send it as `Authorization: Bearer …`.
     pub api_key: Option<String>,
     /// UNIX socket of its HTTP API.
@@ -1878,8 +1887,10 @@ pub struct ServerInfo {
     pub message: String,
     pub plan: Option<StartPlan>,
     pub actual: Option<StartActual>,
-    /// Why it failed, in state `failed`.
+    /// Why it failed, in state `failed`; why it crashed, until it is ready again.
     pub error: Option<WireError>,
+    /// How often its engine has crashed and was started again by the sidecar itself.
+    pub restarts: i64,
 }
 
 /// How the engine answered.
@@ -2001,7 +2012,8 @@ pub enum ServerSettingsFlashAttnName {
     Newer,
 }
 
-/// How far a server is. `stopped` and `failed` are its ends.
+/// How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
+/// `queued` (the pause before the next start) to `ready` once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ServerState {
     #[serde(rename = "queued")]

@@ -38,7 +38,10 @@ export type Level = "debug" | "info" | "warning" | "error";
 /** What is said: text, or content parts. */
 export type MessageContent = string | ContentPart[];
 
-/** How far a server is. `stopped` and `failed` are its ends. */
+/**
+ * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
+ * `queued` (the pause before the next start) to `ready` once more.
+ */
 export type ServerState =
   | "queued"
   | "planning"
@@ -359,8 +362,12 @@ export interface EnginesConfig {
   preferred?: EngineName | null | undefined;
   /** Python program that has llama-cpp-python, where the sidecar's own does not. */
   python?: string | null | undefined;
-  /** Longest start of an engine without any sign of progress. */
+  /** Longest start of an engine without any sign of progress. One that only writes to its log is given up after five times as long. */
   start_timeout_seconds?: number | undefined;
+  /** How long a ready engine may be silent when it is asked before it is ended and started again. */
+  health_timeout_seconds?: number | undefined;
+  /** How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included. */
+  max_restarts?: number | undefined;
   /** How long an engine may take to end before it is killed. */
   stop_grace_seconds?: number | undefined;
 }
@@ -938,8 +945,10 @@ export interface ServerInfo {
   message: string;
   plan: StartPlan | null;
   actual: StartActual | null;
-  /** Why it failed, in state `failed`. */
+  /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
   error: WireError | null;
+  /** How often its engine has crashed and was started again by the sidecar itself. */
+  restarts: number;
 }
 
 /**
@@ -1081,7 +1090,10 @@ export interface GetServer {
   server_id?: string | null | undefined;
 }
 
-/** A server and how to reach it directly, past the sidecar. */
+/**
+ * A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
+ * another socket or port unless that was asked for.
+ */
 export interface ServerDetails {
   server_id: string;
   state: ServerState;
@@ -1104,8 +1116,10 @@ export interface ServerDetails {
   message: string;
   plan: StartPlan | null;
   actual: StartActual | null;
-  /** Why it failed, in state `failed`. */
+  /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
   error: WireError | null;
+  /** How often its engine has crashed and was started again by the sidecar itself. */
+  restarts: number;
   /** Send it as `Authorization: Bearer …`. */
   api_key: string | null;
   /** UNIX socket of its HTTP API. */
