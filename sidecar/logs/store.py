@@ -6,14 +6,16 @@ asks, since an engine can write a hundred thousand a second.
 
 from __future__ import annotations
 
+import heapq
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
+from sidecar import given_paths
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.logs import Level, LogEntry, LogPage, LogSource
 from sidecar.logs.files import RotatingFile
@@ -100,9 +102,13 @@ class Source:
         """The last `count` lines as entries."""
         return (line.entry(self.name) for line in self._last(count))
 
-    def since(self, seq: int) -> tuple[list[Line], bool]:
-        """The lines in memory after a number, and whether those are all there were."""
-        return [line for line in self._lines if line.seq > seq], self._forgotten_seq <= seq
+    def backwards(self) -> Iterator[tuple[Line, str]]:
+        """The lines in memory, each with the name of the source, the newest first."""
+        return ((line, self.name) for line in reversed(self._lines))
+
+    def remembers(self, seq: int) -> bool:
+        """Whether all lines after a number are still in memory."""
+        return self._forgotten_seq <= seq
 
     def clear(self) -> None:
         """Forget everything."""
@@ -125,9 +131,9 @@ class Source:
         self._lines.extend(Line(seq + i, at, raw, level) for i, raw in enumerate(lines))
         self._bytes += sum(map(len, lines))
         while len(self._lines) > LINES_IN_MEMORY or self._bytes > BYTES_IN_MEMORY:
-            old = self._lines.popleft()
-            self._bytes -= len(old.raw)
-            self._forgotten_seq = old.seq
+            oldest = self._lines.popleft()
+            self._bytes -= len(oldest.raw)
+            self._forgotten_seq = oldest.seq
         self.taken_in += len(lines)
         self._store.tell(self, len(lines))
 
@@ -150,7 +156,7 @@ class LogStore:
     def source(self, name: str) -> Source:
         """The source of a name; made where there is none yet."""
         if name not in self._sources:
-            file_name = re.sub(r"[^A-Za-z0-9._-]", "-", name) + ".log"
+            file_name = given_paths.file_name(re.sub("^server:", "server-", name)) + ".log"
             file = RotatingFile(self._folder / file_name, max_bytes=self._max_file_bytes, kept=self._kept_files)
             self._sources[name] = Source(name, file, self)
         return self._sources[name]
@@ -162,16 +168,13 @@ class LogStore:
             InvalidParams: there is no such source.
         """
         after = since or 0
-        found: list[tuple[Line, str]] = []
-        complete = True
-        for one in self._chosen(source):
-            lines, all_of_them = one.since(after)
-            complete &= all_of_them
-            found += ((line, one.name) for line in lines)
-        found.sort(key=lambda pair: pair[0].seq)
+        chosen = list(self._chosen(source))
+        newest_first = heapq.merge(*(one.backwards() for one in chosen), key=lambda pair: pair[0].seq, reverse=True)
+        new = takewhile(lambda pair: pair[0].seq > after, newest_first)
         least = LEVELS[min_level]
-        wanted = (pair for pair in reversed(found) if not least or LEVELS[pair[0].known_level] >= least)
+        wanted = (pair for pair in new if not least or LEVELS[pair[0].known_level] >= least)
         entries = [line.entry(name) for line, name in islice(wanted, limit)]
+        complete = all(one.remembers(after) for one in chosen)
         return LogPage(entries=entries[::-1], last_seq=self._last_seq, complete=complete)
 
     def sources(self) -> list[LogSource]:

@@ -330,9 +330,9 @@ def rows_of(silence: Silence) -> list[Row]:
         ),
         Row(
             f"{silence.asked_meanwhile:,} requests written meanwhile, as far as the pipe took them",
-            "each answered once",
-            f"{sum(silence.outcomes.values()):,} answers to {answers:,} requests: {others}",
-            sum(silence.outcomes.values()) == answers,
+            "each answered once, none with INTERNAL_ERROR",
+            f"{silence.outcomes.total():,} answers to {answers:,} requests: {others}",
+            silence.outcomes.total() == answers and not silence.outcomes["INTERNAL_ERROR"],
         ),
         Row(
             f"{LOG_LINES_A_SECOND:,} log lines/s meanwhile",

@@ -61,6 +61,9 @@ LONG_AT_ONCE = 8
 NOISE = 6_000
 """Lines of log at first: more than are kept in memory."""
 
+LATE_FILES = 1
+"""SQLite opens a file for what a large statement may have to undo, sooner or later, and keeps it open."""
+
 STEADY, FRAGILE, REAL = "steady", "fragile", "real"
 
 
@@ -320,9 +323,9 @@ def rows_of(found: Soaked, seconds: float, voices: int) -> list[Row]:
         ),
         Row(
             "everybody quiet, after the warm-up and at the end",
-            "no more open files",
+            f"no more open files, but for {LATE_FILES} of SQLite's",
             f"{first.files}, then {last.files}",
-            last.files <= first.files,
+            last.files <= first.files + LATE_FILES,
         ),
         Row(
             "the same",

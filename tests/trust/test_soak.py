@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from tests.trust.soak import soak
+from tests.trust.soak import LATE_FILES, soak
 
 SECONDS = 1.5
 VOICES = 24
@@ -27,7 +27,7 @@ def test_many_conversations_at_once_leave_nothing_open_and_lose_no_answer(tmp_pa
         assert (found.crashes >= 2, found.outcomes["ENGINE_CRASHED"] >= 2) == (True, True)
         assert "INTERNAL_ERROR" not in found.outcomes
         warm, last = found.at_rest
-        assert last.files <= warm.files
+        assert last.files <= warm.files + LATE_FILES
         assert last.threads <= warm.threads + IDLE_THREADS
         assert (found.exit_code, found.left) == (0, 0)
 
