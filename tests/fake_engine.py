@@ -14,7 +14,7 @@ Faults of the process are command-line flags (see FAULTS); what an answer does i
     stall-after=5   stop after 5 words and never go on
     garbage-after=5 send something that is no event after 5 words
     error-after=5   send an error event after 5 words
-    text=…          answer with this text (to the end of the message), a word at a time
+    text=…          answer with this text (what follows the last one), a word at a time
 
 `install(folder)` puts it there as a program named llama-server; flags named there are always on.
 """
@@ -262,7 +262,7 @@ class Engine:
         how = dict(re.findall(r"(\S+?)=(\S+)", said))
         words = [f"w{i} " for i in range(1, int(how.get("tokens", "8")) + 1)]
         if "text=" in said:
-            words = re.findall(r"\S+\s*|\s+", said.split("text=", 1)[1])
+            words = re.findall(r"\S+\s*|\s+", said.rpartition("text=")[2])
         limit = body.get("max_tokens")
         finish = "stop"
         if limit is not None and len(words) > limit:
