@@ -49,6 +49,7 @@ class History:
         self._database = database
         self._retention_days = retention_days
         self._listeners: list[Listener] = []
+        self._is_tidying = False
 
     @property
     def cipher(self) -> Cipher | None:
@@ -60,12 +61,12 @@ class History:
         return self._database.cipher
 
     async def ready(self) -> None:
-        """Wait until the history can be used, where it has not been yet.
+        """Wait until the history can be used, and has what earlier answers left behind.
 
         Raises:
             SidecarError: why it can not.
         """
-        if not self._database.is_open:
+        if self._is_tidying or not self._database.is_open:
             await self._database.run(lambda _: None)
 
     async def tidy(self, said: Callable[[str, str], PartialAnswer]) -> None:
@@ -81,7 +82,11 @@ class History:
                 messages.interrupt(db, session_id, message_id, *said(session_id, message_id))
             sessions.purge(db, deleted_before=before)
 
-        await self._database.run(work)
+        self._is_tidying = True
+        try:
+            await self._database.run(work)
+        finally:
+            self._is_tidying = False
 
     async def create(self, params: CreateSession, *, system: str | None) -> Session:
         """Make an empty session; `system` is the prompt where none is given."""

@@ -92,8 +92,11 @@ class Chat:
         return CancelResult(cancelled=stopped, engine_idle=idle)
 
     async def leave(self, session_id: str) -> None:
-        """Stop a session's answers and forget them: it is about to be deleted."""
+        """Stop a session's answers: it is about to be deleted."""
         await _stop(list(self._turns.get(session_id, ())))
+
+    def forget(self, session_id: str) -> None:
+        """Forget a session's last answer: it is deleted. Not before: at a start the history still has to read it."""
         self._journals.forget(session_id)
 
     # --- resuming ------------------------------------------------------------------------------------------

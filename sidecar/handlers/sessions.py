@@ -67,7 +67,9 @@ class SessionHandlers:
 
     async def delete(self, params: DeleteSession, call: Call) -> DeletedSession:
         await self._chat.leave(params.session_id)
-        return await self._history.delete(params.session_id)
+        deleted = await self._history.delete(params.session_id)
+        self._chat.forget(params.session_id)
+        return deleted
 
     async def restore(self, params: RestoreSession, call: Call) -> Session:
         return await self._history.restore(params.session_id)

@@ -15,10 +15,8 @@ import msgspec
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.sessions import SessionConfig, Timings, ToolCall, Usage
 from sidecar.storage import migrations
+from sidecar.storage.cipher import PREFIX
 from sidecar.storage.pages import DamagedFile, Row, Value
-
-_SEALED = "sealed:"
-"""How a value begins that is encrypted; nothing can be said about it without the key."""
 
 _WORDS: dict[str, tuple[Any, str]] = {
     "role": (Literal["user", "assistant", "tool"], "assistant"),
@@ -43,8 +41,8 @@ _PUT_TOGETHER = (
     f"""
     INSERT INTO sessions (id, title, title_is_own, config, created_at, updated_at)
     SELECT session_id,
-        CASE WHEN content GLOB '{_SEALED}*' THEN '' ELSE substr(replace(trim(content), char(10), ' '), 1, 60) END, 0,
-        CASE WHEN content GLOB '{_SEALED}*' THEN '' ELSE '{{}}' END, created_at, written_at
+        CASE WHEN content GLOB '{PREFIX}*' THEN '' ELSE substr(replace(trim(content), char(10), ' '), 1, 60) END, 0,
+        CASE WHEN content GLOB '{PREFIX}*' THEN '' ELSE '{{}}' END, created_at, written_at
     FROM (SELECT session_id, content, created_at, max(created_at) OVER of_session AS written_at,
             row_number() OVER (PARTITION BY session_id ORDER BY role <> 'user', rowid) AS place
         FROM messages WHERE session_id NOT IN (SELECT id FROM sessions)
@@ -154,7 +152,8 @@ class _Column:
         if self.name in _WORDS:
             kind, instead = _WORDS[self.name]
             return value if _is(value, kind) else instead
-        if self.name in _JSON and isinstance(value, str) and not value.startswith(_SEALED):
+        # What is sealed may be right; without the key nobody can say.
+        if self.name in _JSON and isinstance(value, str) and not value.startswith(PREFIX):
             kind, nothing = _JSON[self.name]
             return value if _decodes(value, kind) else nothing
         return value

@@ -15,12 +15,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sidecar.chat import sessions
+from sidecar.chat import messages, sessions
 from sidecar.contract.errors import DiskFull, StorageError
 from sidecar.contract.life import Notice
 from sidecar.storage import database, files, migrations, recovery, rescue
 from sidecar.storage.database import Database
 from sidecar.storage.pages import DamagedFile
+from tests.storage import keyrings
 from tests.storage.histories import (
     PAGE,
     Rows,
@@ -170,13 +171,23 @@ def test_messages_whose_session_is_lost_get_one_with_a_title_of_their_own(path: 
     assert {s.title.split(" message")[0] for s in found} == {f"session {n}" for n in range(6)}
 
 
-def test_an_encrypted_history_gets_no_plain_text_with_a_session_that_is_made_up(path: Path, whole: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("UPDATE messages SET content = 'sealed:key:abc'")
+@pytest.mark.anyio
+async def test_an_encrypted_history_is_saved_encrypted_and_sessions_that_are_made_up_have_no_title(
+    path: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "tests.storage.keyrings.GoodKeyring")
+    monkeypatch.setenv(keyrings.FOLDER_VARIABLE, str(tmp_path))
+    sealed = Database(path, encrypt=lambda: True)
+    before = await sealed.run(lambda db: messages.all_of(db, session_id(3)))
+    await sealed.close()
     harm(path, zero(page_kinds(path)["sessions leaf"][0]))
-    recovery.recover(path, "zeroed")
-    with closing(sqlite3.connect(path)) as db:
-        assert set(db.execute("SELECT title, system, config FROM sessions")) == {("", None, "")}
+    again = Database(path)
+    found = await again.run(lambda db: sessions.page(db, query=None, archived=False, limit=100, cursor=None).sessions)
+    assert [(s.title, s.message_count) for s in found] == [("New chat", 20)] * 6
+    assert await again.run(lambda db: messages.all_of(db, session_id(3))) == before
+    await again.run(lambda db: sessions.update(db, session_id(3), {"title": "given anew"}))
+    await again.close()
+    assert b"some words" not in path.read_bytes()
 
 
 def test_where_nothing_can_be_read_the_history_is_empty_and_says_so(path: Path) -> None:
