@@ -207,7 +207,7 @@ def test_a_template_that_is_given_runs_nothing(start_host: StartHost, tmp_path: 
 @pytest.mark.case(37)
 def test_a_template_without_an_end_ends_with_its_start_or_its_cancelling(start_host: StartHost, data_dir: Path) -> None:
     config = json.loads((data_dir / "config.json").read_text())
-    config["engines"]["start_timeout_seconds"] = 3
+    config["engines"]["start_timeout_seconds"] = 1
     (data_dir / "config.json").write_text(json.dumps(config))
     with start_host() as host:
         started = host.answer(host.begin("start_llama_server", chat_template=ENDLESS))
