@@ -178,7 +178,7 @@ class App:
         history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
         fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
         engines = Engines(lambda: config.config.engines)
-        library = Library(self._data_dir.models, lambda: [Path(f) for f in config.config.models.folders])
+        library = Library(self._data_dir.models, lambda: config.config.models.folders)
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
         journals = Journals(self._data_dir.turns, lambda: database.cipher)
         chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)

@@ -40,6 +40,7 @@ TICK_SECONDS = 0.02
 
 REQUESTS_KEPT = 100
 """Bodies for GET /requests; all of them would be a leak in an engine that runs for an hour."""
+MIB = 1024 * 1024
 
 FAULTS = {
     "--ready-after": "N  seconds of loading before it is ready",
@@ -59,9 +60,14 @@ FAULTS = {
     "--flood-stderr": "N  lines of log while loading",
     "--flood-endless": "N  bytes of log without an LF while loading",
     "--split-utf8": "send answers in pieces of one byte",
+    "--die-after-ready": "S  exit with code 44, S seconds after it has said what it is",
+    "--hang-after-ready": "answer nothing any more once it has said what it is",
+    "--starts-file": "PATH  add its pid to PATH at each start, a line each",
+    "--faulty-starts": "N-M  have no faults at other starts than these, counted in --starts-file from 1",
     "--die-on": "PATH  exit with code 43 when asked for PATH",
     "--hang-on": "PATH  never answer PATH",
     "--garbage-on": "PATH  answer PATH with what is no JSON",
+    "--idle-after": "S  keep a slot busy for S seconds after its client has hung up",
     "--no-slots": "do not tell which slots are busy",
     "--pid-file": "PATH  write the pids of itself and of what it has started there, at once",
 }
@@ -93,6 +99,7 @@ class Engine:
         self.slots = int(flags.get("--parallel", "1"))
         self.busy = 0
         self.ready = False
+        self.hangs = False
         self.released = asyncio.Event()
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
         self.noise = 0
@@ -125,8 +132,8 @@ class Engine:
     async def load(self) -> None:
         for _ in range(int(self.flags.get("--flood-stderr", "0"))):
             log("I noise " + "x" * 60)
-        if size := int(self.flags.get("--flood-endless", "0")):
-            sys.stderr.write("y" * size)
+        for left in range(int(self.flags.get("--flood-endless", "0")), 0, -MIB):
+            sys.stderr.write("y" * min(left, MIB))
             sys.stderr.flush()
         if text := self.flags.get("--say-on-load"):
             log(text)
@@ -187,8 +194,9 @@ class Engine:
     ) -> None:
         if self.flags.get("--die-on") == path:
             os._exit(43)
-        if self.flags.get("--hang-on") == path:
+        if self.flags.get("--hang-on") == path or self.hangs:
             await asyncio.Event().wait()
+        self.hangs = path == "/props" and "--hang-after-ready" in self.flags
         key = os.environ.get("LLAMA_API_KEY")
         status, reply = 200, self.reply(path, body)
         if path == "/health":
@@ -209,6 +217,8 @@ class Engine:
         writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n" % status)
         writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(data), data))
         await writer.drain()
+        if path == "/props" and (seconds := self.flags.get("--die-after-ready")):
+            asyncio.get_running_loop().call_later(float(seconds), os._exit, 44)
 
     def reply(self, path: str, body: Any) -> Any:
         """What the small questions are answered with; nothing for a path that there is not."""
@@ -235,7 +245,7 @@ class Engine:
     ) -> None:
         """Stream an answer; a client that hangs up ends it."""
         self.busy += 1
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         stream = asyncio.create_task(self.stream(body, tokens, writer))
         hung_up = asyncio.create_task(reader.read(1))
         try:
@@ -243,6 +253,7 @@ class Engine:
         finally:
             stream.cancel()
             hung_up.cancel()
+            await asyncio.sleep(float(self.flags.get("--idle-after", "0")))
             self.busy -= 1
         raise ConnectionError("the answer is over")
 
@@ -275,6 +286,8 @@ class Engine:
         timings = {"cache_n": 0, "prompt_n": tokens, "prompt_per_second": 1000.0, "predicted_per_second": 100.0}
         await self.send(writer, {"choices": [], "usage": usage, "timings": timings})
         await self.write(writer, b"data: [DONE]\n\n")
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
 
     async def pace(self, how: dict[str, str], words: list[str], writer: asyncio.StreamWriter) -> None:
         """Send words at a rate; faults come where they are asked for."""
@@ -328,11 +341,11 @@ class Engine:
     async def write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         if "--split-utf8" in self.flags:
             for i in range(len(data)):
-                writer.write(data[i : i + 1])
+                writer.write(chunk(data[i : i + 1]))
                 await writer.drain()
                 await asyncio.sleep(0)
         else:
-            writer.write(data)
+            writer.write(chunk(data))
             await writer.drain()
 
 
@@ -358,6 +371,11 @@ def start_orphan() -> int:
         os.execv(SLEEPER[0], SLEEPER)  # noqa: S606 - no shell, as said
     os.waitpid(between, 0)
     return int(os.read(read_fd, 16))
+
+
+def chunk(data: bytes) -> bytes:
+    """A piece of an answer whose length is not known beforehand."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:
@@ -423,9 +441,22 @@ def main() -> None:
     elif "--list-devices" in flags:
         print("Available devices:\n  FAKE0: Fake GPU (8192 MiB, 4096 MiB free)")
     else:
+        flags = of_this_start(flags)
         if not {"--unsupervised", "--old-build", "--ignore-term"} & flags.keys():
             watch_stdin()
         run(flags)
+
+
+def of_this_start(flags: dict[str, str]) -> dict[str, str]:
+    """The flags that hold for this start, which is written down."""
+    if "--starts-file" not in flags:
+        return flags
+    with Path(flags["--starts-file"]).open("a+") as file:
+        file.write(f"{os.getpid()}\n")
+        file.seek(0)
+        count = len(file.readlines())
+    first, _, last = flags.get("--faulty-starts", f"1-{count}").partition("-")
+    return flags if int(first) <= count <= int(last) else {n: v for n, v in flags.items() if n not in FAULTS}
 
 
 def run(flags: dict[str, str]) -> None:

@@ -37,6 +37,7 @@ class RawHost:
         *options: str,
         command: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         validate: bool = True,
     ) -> None:
         self.process = subprocess.Popen(
@@ -45,6 +46,7 @@ class RawHost:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **(env or {})},
+            cwd=cwd,
             start_new_session=True,
         )
         self.stderr = b""

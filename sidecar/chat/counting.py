@@ -69,5 +69,5 @@ async def _asked(server: Server, question: Awaitable[T]) -> T:
     """
     try:
         return await question
-    except EngineGone:
-        raise await server.explain_broken_connection() from None
+    except EngineGone as broken:
+        raise await server.explain_broken_connection(broken) from None

@@ -14,7 +14,14 @@ import msgspec
 from sidecar.chat import messages, sessions
 from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.sessions import ContentPart, ExportedMessage, ExportedSession, Session, SessionExport
+from sidecar.contract.sessions import (
+    ContentPart,
+    ExportedMessage,
+    ExportedSession,
+    ImagePart,
+    Session,
+    SessionExport,
+)
 
 FILE_NAME_CHARACTERS = 50
 """Of the title; with date and suffix it stays below 255 bytes, the limit of most file systems, in any script."""
@@ -70,8 +77,6 @@ def read_json(content: str) -> SessionExport:
     """
     try:
         exported = msgspec.json.decode(content, type=SessionExport)
-        for message in exported.messages:
-            msgspec.convert(message.parts, list[ContentPart] | None)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidParams(
             f"This is not a session that export_session wrote: {error}.",
@@ -85,6 +90,7 @@ def read_json(content: str) -> SessionExport:
                 f"The message {message.message_id} comes twice, or before its parent.", path="$.content"
             )
         known.add(message.message_id)
+        _check_parts(message)
     if exported.head is not None and exported.head not in known:
         raise InvalidParams("The session's head is none of its messages.", path="$.content")
     return exported
@@ -118,6 +124,22 @@ def insert(db: sqlite3.Connection, exported: SessionExport) -> Session:
         messages.insert(db, StoredMessage(session_id=session_id, siblings=[], **values))
     head = new_ids[exported.head] if exported.head else None
     return sessions.update(db, session_id, {"head": head})
+
+
+def _check_parts(message: ExportedMessage) -> None:
+    """See that the parts are such as a host could have sent: an engine would fetch an image from anywhere."""
+    try:
+        parts = msgspec.convert(message.parts or [], list[ContentPart])
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InvalidParams(
+            f"The message {message.message_id} has parts that are none: {error}.", path="$.content"
+        ) from None
+    if any(isinstance(part, ImagePart) and not part.image_url.url.startswith("data:image/") for part in parts):
+        raise InvalidParams(
+            f"The message {message.message_id} has an image that is not in it.",
+            path="$.content",
+            hint="Images of an imported session are data: URLs; addresses are not fetched.",
+        )
 
 
 def _exported(message: StoredMessage) -> ExportedMessage:

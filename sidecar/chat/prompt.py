@@ -8,16 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from sidecar import given_paths
 from sidecar.chat.messages import Role, StoredMessage, tool_calls_of
 from sidecar.contract.chat import MessageContent
-from sidecar.contract.errors import InvalidParams
+from sidecar.contract.errors import InvalidParams, ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.contract.sessions import ImagePart, TextPart
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -94,8 +93,8 @@ def image_url(image: str, *, path: str) -> str:
     # Not by its first letter: the base64 of every JPEG begins with a slash.
     data = _from_base64(image)
     mime_type = _mime_type(data)
-    if mime_type is None and Path(image).is_absolute():
-        data = _read_image(Path(image), path)
+    if mime_type is None and given_paths.is_path(image):
+        data = _read_image(image, path)
         mime_type = _mime_type(data)
     elif not data:
         raise InvalidParams("An image is neither a data: URL, nor base64, nor an absolute path.", path=path)
@@ -189,17 +188,19 @@ def _from_base64(text: str) -> bytes:
         return b""
 
 
-def _read_image(file: Path, path: str) -> bytes:
+def _read_image(image: str, path: str) -> bytes:
     try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise InvalidParams(f"The image {file} is not an ordinary file.", path=path)
-        if found.st_size > MAX_IMAGE_BYTES:
-            raise InvalidParams(f"The image {file} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path=path)
+        file = given_paths.file(image)
+        size = file.stat().st_size
+        if size == 0:  # as the system's own files say, some of which never end
+            raise InvalidParams(f"The image {image} is empty.", path=path)
+        if size > MAX_IMAGE_BYTES:
+            raise InvalidParams(f"The image {image} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path=path)
         return file.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidParams(f"The image {str(file)!a} can not be read: {reason}.", path=path) from None
+    except (ModelNotFound, PathNotAllowed, PermissionDenied) as problem:
+        raise InvalidParams(f"An image can not be read. {problem.message}", path=path) from None
+    except OSError as error:
+        raise InvalidParams(f"The image {image} can not be read: {error.strerror}.", path=path) from None
 
 
 def _mime_type(data: bytes) -> str | None:

@@ -100,8 +100,6 @@ class Turn:
                 await self._work(self._journal)
         except SidecarError as error:
             problem = error
-        except EngineGone as error:
-            problem = await self._explain(error)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take other turns along
             problem = internal_error(error)
         finally:
@@ -119,12 +117,17 @@ class Turn:
     async def _work(self, journal: Journal) -> None:
         job = self.job = await self._prepare()
         async with self._server_line(job.server).join(self._tell_position, max_waiting=self._max_waiting):
-            fitted = await self._fit(job)
-            launch = job.server.launch
-            record = Record(self._history, job.question, self._message_id, launch.model_name if launch else None)
-            self._record = record
-            await self._stream(job, fitted, record, journal)
-            usage = await self._usage(job, fitted)
+            await job.server.back_after_crash()  # a crash is for those to bear that were being answered
+            try:
+                fitted = await self._fit(job)
+                launch = job.server.launch
+                record = Record(self._history, job.question, self._message_id, launch.model_name if launch else None)
+                self._record = record
+                await self._stream(job, fitted, record, journal)
+                usage = await self._usage(job, fitted)
+            except EngineGone as broken:
+                # Before the place is given back: whoever is next must not take a dead engine for a ready one.
+                raise await _explained(job.server, broken) from None
         context = ContextUse(
             policy=job.policy,
             max_context=job.max_context,
@@ -159,11 +162,12 @@ class Turn:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
-        kept = record.begin()
+        kept, is_kept = record.begin(), False
         async with link.chat(request) as stream:
             async for chunks in stream:
-                if not kept.done():  # what a host sees an answer to must not be lost
+                if not is_kept:  # what a host sees an answer to must not be lost
                     await asyncio.shield(kept)
+                    is_kept = True
                 for chunk in chunks:
                     self._answer.add(chunk)
                 journal.flush_now_and_then()
@@ -221,15 +225,6 @@ class Turn:
             total_ms=_ms(now - self._started),
         )
 
-    async def _explain(self, broken: EngineGone) -> SidecarError:
-        """Why the engine hung up."""
-        if self.job is None:
-            return internal_error(broken)
-        with anyio.CancelScope(shield=True):
-            error = await self.job.server.explain_broken_connection()
-        # A copy: each turn adds its own partial text.
-        return type(error)(error.message, hint=error.hint, **error.data)
-
     def _tell_position(self, position: int) -> None:
         if position != self._position:
             self._position = position
@@ -245,6 +240,13 @@ def result_or_raise(outcome: TurnResult | SidecarError | None) -> TurnResult:
     if isinstance(outcome, TurnResult):
         return outcome
     raise outcome or Cancelled("The message was cancelled.")
+
+
+async def _explained(server: Server, broken: EngineGone) -> SidecarError:
+    """Why the engine hung up; an error of the turn's own, since each adds its partial text."""
+    with anyio.CancelScope(shield=True):
+        error = await server.explain_broken_connection(broken)
+    return type(error)(error.message, hint=error.hint, **error.data)
 
 
 def final_event(outcome: TurnResult | SidecarError) -> TurnDone | ErrorEvent | CancelledEvent:

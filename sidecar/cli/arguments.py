@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sidecar
+from sidecar import given_paths
+from sidecar.contract.errors import PathNotAllowed
 from sidecar.host.paths import DATA_DIR_VARIABLE, default_data_dir
 from sidecar.transport.framing import MAX_LINE_BYTES
 
@@ -60,7 +62,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    options.data_dir = options.data_dir.expanduser().absolute() if options.data_dir else default_data_dir()
+    options.data_dir = options.data_dir or default_data_dir()
     if options.command is None and sys.stdin is not None and sys.stdin.isatty():
         parser.print_help()
         raise SystemExit(0)
@@ -112,13 +114,13 @@ def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None
     """The options that all commands share. `missing` stands for an option that is not given."""
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=_place,
         metavar="DIR",
         default=missing,
         help=f"folder of models, history, config and logs (or {DATA_DIR_VARIABLE})",
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", default=missing, help="config file, instead of the data folder's"
+        "--config", type=_place, metavar="FILE", default=missing, help="config file, instead of the data folder's"
     )
     parser.add_argument(
         "--log-level",
@@ -127,6 +129,13 @@ def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None
         default=missing,
         help="debug, info, warning or error",
     )
+
+
+def _place(text: str) -> Path:
+    try:
+        return given_paths.from_here(text)
+    except PathNotAllowed as problem:
+        raise argparse.ArgumentTypeError(problem.message) from None
 
 
 def _positive(text: str) -> int:

@@ -11,21 +11,27 @@ import asyncio
 import re
 import uuid
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
+from sidecar import given_paths
 from sidecar.cli import screen
 from sidecar.cli.answer import AnswerPrinter, figures
 from sidecar.client import SidecarClient
 from sidecar.contract.chat import TurnResult
 from sidecar.contract.errors import Cancelled, ServerNotRunning, SessionNotFound
-from sidecar.contract.servers import ServerInfo
+from sidecar.contract.servers import ServerInfo, ServerState
 from sidecar.contract.sessions import Session, SessionConfig
 
 _WHOLE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 PAGE = 1000
 """Sessions that are asked for at once: the most there may be."""
+
+
+LOOK_SECONDS = 0.1
+"""How often it is looked whether the engine is back: a person does not notice less."""
+
+_ON_ITS_WAY: frozenset[ServerState] = frozenset({"stopping", "queued", "planning", "starting", "loading", "warming"})
 
 
 class Conversation:
@@ -50,7 +56,7 @@ class Conversation:
     async def switch(self, model: str) -> None:
         """Go on with another model."""
         model = as_model(model)
-        if not await self.client.is_llama_running():  # there is nothing to switch from
+        if not await self.client.is_llama_running() and not await self._is_on_its_way():  # nothing to switch from
             before, self._start = self._start, {**self._start, "model": model, "model_path": None}
             try:
                 return await self.start()
@@ -61,6 +67,19 @@ class Conversation:
             server = await self._started(self.client.switch_model(model=model, on_event=progress.show))
         self._start = {**self._start, "model": None, "model_path": server.model_path}
         return screen.headline(server)
+
+    async def _bring_back(self) -> None:
+        """Have the engine run again: the sidecar may be about to start it by itself, after a crash."""
+        with screen.LoadProgress():
+            while await self._is_on_its_way():  # noqa: ASYNC110 - it happens in another process
+                await asyncio.sleep(LOOK_SECONDS)
+        if (server := await self.server()) is not None:
+            screen.headline(server)
+        else:
+            await self.start()
+
+    async def _is_on_its_way(self) -> bool:
+        return any(server.state in _ON_ITS_WAY for server in await self.client.list_servers())
 
     async def _started(self, start: Coroutine[Any, Any, ServerInfo]) -> ServerInfo:
         """Wait for a start. After a Ctrl-C its process is gone, so that the next start finds nothing in its way."""
@@ -84,7 +103,7 @@ class Conversation:
         """Send a message and print the answer as it comes; False if a Ctrl-C stopped it."""
         if not await self.client.is_llama_running():
             screen.say("The engine is not running; it is started again.", style="dim")
-            await self.start()
+            await self._bring_back()
         self.used = True
         with AnswerPrinter() as printer:
             result = await self._until_stopped(
@@ -199,12 +218,14 @@ def start_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "model": model,
         "engine": options.engine,
-        "llama_cpp_path": str(Path(options.llama_cpp).expanduser().absolute()) if options.llama_cpp else None,
+        "llama_cpp_path": str(given_paths.from_here(options.llama_cpp)) if options.llama_cpp else None,
         "ctx_size": options.ctx_size,
     }
 
 
 def as_model(name: str) -> str:
     """A model as the sidecar takes it: a name stays one, a path is made absolute as a person means it, from here."""
-    path = Path(name).expanduser()
-    return str(path.absolute()) if name.endswith(".gguf") and ("/" in name or path.is_file()) else name
+    if not name.endswith(".gguf"):
+        return name
+    path = given_paths.from_here(name)
+    return str(path) if "/" in name or path.is_file() else name

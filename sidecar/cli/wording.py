@@ -24,7 +24,7 @@ SHOWN_LOG_LINES = 8
 _HINTS: dict[type[SidecarError], str] = {
     ContextTooLong: "Shorten the message, begin anew with /new, leave out old messages with "
     "/config context_policy=drop_oldest, or start the chat with a larger --ctx-size.",
-    EngineCrashed: "What was said so far is kept, and your next message starts the engine again.",
+    EngineCrashed: "What was said so far is kept, and the engine is started again.",
     EngineUnresponsive: "Try again; /switch with the model's name loads it anew.",
     ServerNotRunning: "Your next message starts the engine.",
     SessionNotFound: "/sessions lists the sessions there are.",

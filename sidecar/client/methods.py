@@ -247,7 +247,7 @@ class ContractMethods(ABC):
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
             ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
             parallel: Messages answered at the same time; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -266,8 +266,10 @@ class ContractMethods(ABC):
             reasoning_budget: Tokens a model may think; -1 without a limit, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
-            extra_args: Further flags, handed over as they are; refused where the engine has none such.
-            env: Further environment variables of the engine process.
+            extra_args: Further flags, handed over as they are; refused where the engine has none such, and where they
+                would change its model, its address, its key or who else may ask it.
+            env: Further environment variables of the engine process; of the sidecar's own it gets only what drivers
+                need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
             server_id: Which server. Default "default".
             preset: Name in the config's `server_presets`; parameters given here win over it.
             on_event: Called with each event of the request, in order; without it none are sent.
@@ -479,7 +481,7 @@ class ContractMethods(ABC):
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
             ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
             parallel: Messages answered at the same time; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -498,8 +500,10 @@ class ContractMethods(ABC):
             reasoning_budget: Tokens a model may think; -1 without a limit, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
-            extra_args: Further flags, handed over as they are; refused where the engine has none such.
-            env: Further environment variables of the engine process.
+            extra_args: Further flags, handed over as they are; refused where the engine has none such, and where they
+                would change its model, its address, its key or who else may ask it.
+            env: Further environment variables of the engine process; of the sidecar's own it gets only what drivers
+                need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
             server_id: Which server. Default "default".
             preset: As in start_llama_server.
             channel: Accepted and not used: the parameters are those of start.

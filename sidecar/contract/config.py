@@ -25,8 +25,32 @@ class EnginesConfig(Params, kw_only=True):
         Meta(description="Python program that has llama-cpp-python, where the sidecar's own does not."),
     ] = None
     start_timeout_seconds: Annotated[
-        float, Meta(gt=0, le=86_400, description="Longest start of an engine without any sign of progress.")
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="Longest start of an engine without any sign of progress. "
+            "One that only writes to its log is given up after five times as long.",
+        ),
     ] = 180.0
+    health_timeout_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="How long a ready engine may be silent when it is asked before it is ended and started again.",
+        ),
+    ] = 20.0
+    max_restarts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=5,
+            description="How often an engine that crashes is started again by itself within three minutes of being "
+            "ready, before its server has failed; 0 for never. There are five starts in that time at most, "
+            "the first one included.",
+        ),
+    ] = 5
     stop_grace_seconds: Annotated[
         float, Meta(ge=0, le=4, description="How long an engine may take to end before it is killed.")
     ] = 2.0

@@ -181,7 +181,9 @@ class EngineCrashed(SidecarError):
     code = -32014
     name = "ENGINE_CRASHED"
     retryable = True
-    default_hint = "Start the server again; the log tail says how it ended."
+    default_hint = (
+        "Send it again when the server is ready: it starts again by itself unless it has failed (restart_server)."
+    )
     extra = ("cause", "exit_code", "log_tail", "partial")
 
 

@@ -23,7 +23,8 @@ from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, P
 DEFAULT_SERVER_ID = "default"
 
 ServerState = Literal["queued", "planning", "starting", "loading", "warming", "ready", "stopping", "stopped", "failed"]
-"""How far a server is. `stopped` and `failed` are its ends."""
+"""How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
+`queued` (the pause before the next start) to `ready` once more."""
 
 ServerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
 Channel = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -56,7 +57,7 @@ class ServerSettings(Params, kw_only=True):
     ] = None
     host: Annotated[
         Annotated[str, Meta(max_length=255)] | None,
-        Meta(description="Address to listen on, with `port`. Default 127.0.0.1."),
+        Meta(description="Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same."),
     ] = None
     ctx_size: Annotated[
         Annotated[int, Meta(ge=0, le=2**31 - 1)] | None,
@@ -107,11 +108,18 @@ class ServerSettings(Params, kw_only=True):
     rpc_servers: Annotated[list[str] | None, Meta(description="llama.cpp RPC servers, host:port each.")] = None
     extra_args: Annotated[
         list[str] | None,
-        Meta(description="Further flags, handed over as they are; refused where the engine has none such."),
+        Meta(
+            description="Further flags, handed over as they are; refused where the engine has none such, and where "
+            "they would change its model, its address, its key or who else may ask it."
+        ),
     ] = None
-    env: Annotated[dict[str, str] | None, Meta(description="Further environment variables of the engine process.")] = (
-        None
-    )
+    env: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description="Further environment variables of the engine process; of the sidecar's own it gets only what "
+            "drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused."
+        ),
+    ] = None
 
 
 class StartLlamaServer(ServerSettings, kw_only=True):
@@ -181,11 +189,18 @@ class ServerInfo(Result, kw_only=True):
     message: Annotated[str, Meta(description="Its state in a sentence.")]
     plan: StartPlan | None
     actual: StartActual | None
-    error: Annotated[WireError | None, Meta(description="Why it failed, in state `failed`.")]
+    error: Annotated[
+        WireError | None,
+        Meta(description="Why it failed, in state `failed`; why it crashed, until it is ready again."),
+    ]
+    restarts: Annotated[
+        int, Meta(description="How often its engine has crashed and was started again by the sidecar itself.")
+    ] = 0
 
 
 class ServerDetails(ServerInfo, kw_only=True):
-    """A server and how to reach it directly, past the sidecar."""
+    """A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
+    another socket or port unless that was asked for."""
 
     api_key: Annotated[str | None, Meta(description="Send it as `Authorization: Bearer …`.")]
     socket_path: Annotated[str | None, Meta(description="UNIX socket of its HTTP API.")]

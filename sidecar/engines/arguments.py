@@ -22,6 +22,7 @@ _HOUSE_FLAGS: tuple[tuple[str, ...], ...] = (
     ("--kv-unified",),  # ctx_size is what one message may use, as the contract says; slots share it
     ("--offline",),  # an engine of ours fetches nothing
     ("--no-ui", "--no-webui"),
+    ("--no-cors-credentials",),
     ("--log-prefix",),  # the level of each line
     ("--log-timestamps",),
 )
@@ -40,22 +41,6 @@ _VALUES = {
     "mmproj_path": "--mmproj",
 }
 """Settings that are one flag with one value."""
-
-_OURS = frozenset(
-    {"model", "m", "host", "port", "api-prefix", "api-key", "api-key-file", "ssl-key-file", "ssl-cert-file"}
-    | {"hostnames", "api-keys", "ssl-file-key", "ssl-file-cert"}  # the embedded engine's names
-)
-"""Flags that decide which model runs and how the engine is reached."""
-
-
-def flag_of_ours(extra_args: list[str]) -> str | None:
-    """The first flag among further arguments that is not for a host to give: with it the sidecar would lose its way
-    to the engine, or a secret would stand in argv."""
-    for word in extra_args:
-        name = word.partition("=")[0]
-        if name.startswith("-") and name.lstrip("-").replace("_", "-") in _OURS:
-            return name
-    return None
 
 
 def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> tuple[list[str], list[str]]:

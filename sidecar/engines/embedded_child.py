@@ -67,7 +67,7 @@ def _params(xllamacpp: Any, job: dict[str, Any]) -> Any:
     params.kv_unified = True
     params.offline = True
     params.ui = False
-    params.cors_origins = "localhost"
+    params.cors_origins, params.cors_credentials = "localhost", False
     params.verbosity = MEMORY_VERBOSITY
     for name, apply in _SETTINGS.items():
         if name in job:
@@ -161,7 +161,7 @@ def _apply_extra(params: Any, arguments: list[str]) -> None:
     while words:
         flag = words.pop(0)
         name = flag.removeprefix("--").replace("-", "_")
-        if not flag.startswith("--") or not hasattr(params, name):
+        if not flag.startswith("--") or name.startswith("_") or not hasattr(params, name):
             raise ValueError(f"{flag} is no parameter of the embedded engine")
         current = getattr(params, name)
         if isinstance(current, bool):

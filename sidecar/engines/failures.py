@@ -1,13 +1,14 @@
 """What went wrong with an engine, as the error that a host is told.
 
-Owns the wording of failed starts and crashes. The causes are `faults`' business.
+Owns the wording of failed starts, crashes and standstills. The causes are `faults`' business.
 """
 
 from __future__ import annotations
 
-from sidecar.contract.errors import EngineCrashed, EngineStartFailed
+from sidecar.contract.errors import EngineCrashed, EngineStartFailed, EngineUnresponsive, SidecarError
 from sidecar.engines.faults import classify, exit_words, fault
 from sidecar.engines.process import EngineProcess
+from sidecar.engines.restarts import WILL_COME_AGAIN, passes
 
 CRASH_LINES = 10
 """Lines of the log that a crash is explained by: it had time for many more while it ran."""
@@ -35,6 +36,7 @@ def crashed(process: EngineProcess) -> EngineCrashed:
     why = classify(process.exit_code, tail[-CRASH_LINES:])
     return EngineCrashed(
         f"The engine ended while it was in use: {why.message} ({exit_words(process.exit_code)}).",
+        hint=why.hint if why.cause in WILL_COME_AGAIN else None,
         cause=why.cause,
         exit_code=process.exit_code,
         log_tail=tail,
@@ -45,3 +47,23 @@ def hung_up(process: EngineProcess | None) -> EngineCrashed:
     """The engine broke a connection, and seems to run on."""
     tail = process.tail() if process is not None else []
     return EngineCrashed("The engine broke the connection.", cause="UNKNOWN", exit_code=None, log_tail=tail)
+
+
+def silent(seconds: float) -> EngineUnresponsive:
+    """A ready engine answers nothing any more, and is ended."""
+    return EngineUnresponsive(
+        f"The engine stood still: it has not answered for {seconds:g} s, so it was ended.",
+        hint="Send it again when the server is ready; if it was only busy, raise engines.health_timeout_seconds.",
+    )
+
+
+def after_restarts(error: SidecarError, restarts: int) -> SidecarError:
+    """The end of a server that was started again before."""
+    times = "once" if restarts == 1 else f"{restarts} times"
+    return type(error)(
+        f"{error.message} It was started again {times} before, and is left alone now.",
+        hint="Look for the cause in get_logs of this server, then call restart_server."
+        if passes(error)
+        else error.hint,
+        **error.data,
+    )

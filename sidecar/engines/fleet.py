@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from weakref import WeakSet
 
@@ -16,8 +17,13 @@ import anyio.abc
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import Cancelled, ServerAlreadyRunning, ServerNotRunning
 from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo, ServerSettings
-from sidecar.engines.server import Plan, Server
+from sidecar.engines.life import Plan
+from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
+
+LAST_GRACE_SECONDS = 1.0
+"""How long engines may take to end when the sidecar itself does, whatever the config says: nothing is to be left of us
+after 2 s, and to kill what has not ended by then takes a moment, too."""
 
 Listener = Callable[[str, ServerInfo | None], None]
 """Called with a server's id and its new state; `None` when it is gone from the list."""
@@ -45,7 +51,7 @@ class Fleet:
                 with anyio.CancelScope(shield=True):
                     async with anyio.create_task_group() as stopping:
                         for server in self._servers.values():
-                            stopping.start_soon(server.stop)
+                            stopping.start_soon(partial(server.stop, grace_seconds=LAST_GRACE_SECONDS))
 
     def start(self, server_id: str, settings: ServerSettings, plan: Plan) -> Server:
         """Begin to start a server.
@@ -56,15 +62,13 @@ class Fleet:
         current = self._servers.get(server_id)
         if current is not None and current.state not in ("failed", "stopped"):
             raise ServerAlreadyRunning(f"The server {server_id!r} is {current.state}.")
-        config = self._config()
         server = Server(
             server_id,
             settings,
             plan,
             logs=self._logs,
             runtime_dir=self._runtime_dir,
-            start_timeout_seconds=config.start_timeout_seconds,
-            stop_grace_seconds=config.stop_grace_seconds,
+            config=self._config(),
             on_change=self._changed,
         )
         self._servers.pop(server_id, None)  # its place is that of its start

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from sidecar.contract.engines import EngineName
 from sidecar.contract.servers import ServerSettings
 
@@ -103,3 +105,17 @@ class Launch:
     parallel: int
     n_gpu_layers: int
     settings: ServerSettings
+
+    def again(self) -> ServerSettings:
+        """What makes the same launch once more: whatever was chosen for it is named now."""
+        folder = str(Path(self.engine.path).parent) if self.engine.name == "llama-server" else None
+        return msgspec.structs.replace(
+            self.settings,
+            engine=self.engine.name,
+            llama_cpp_path=folder,
+            model=None,
+            model_path=str(self.model_path),
+            ctx_size=self.ctx_size,
+            parallel=self.parallel,
+            n_gpu_layers=self.n_gpu_layers,
+        )

@@ -45,7 +45,15 @@ T = TypeVar("T")
 
 
 class EngineGone(Exception):
-    """The connection broke: the engine ended or hung up."""
+    """The connection broke: the engine ended or hung up.
+
+    Attributes:
+        link: the link that it was, which may have been followed by another one.
+    """
+
+    def __init__(self, message: str, link: EngineLink | None = None) -> None:
+        super().__init__(message)
+        self.link = link
 
 
 class Props(msgspec.Struct):
@@ -88,11 +96,17 @@ class Prompt(msgspec.Struct):
 
 
 class EngineLink:
-    """A client of one engine."""
+    """A client of one engine.
+
+    Attributes:
+        heard: grows with whatever the engine streams.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
         self._session = session
         self.base_url = base_url
+        self.heard = 0
+        self._bodies: set[aiohttp.StreamReader] = set()
 
     @classmethod
     async def open(cls, address: str, api_key: str | None) -> EngineLink:
@@ -119,14 +133,21 @@ class EngineLink:
 
     async def close(self) -> None:
         """Hang up: whatever is under way ends with EngineGone. Safe to call twice."""
+        # aiohttp forgets who reads a chunked answer when it closes the connection itself: they would wait for ever.
+        for body in self._bodies:
+            body.set_exception(ConnectionError("the link is closed"))
         await self._session.close()
 
-    async def health(self) -> tuple[int | None, float]:
-        """HTTP status of `/health` and the milliseconds it took; no status where nobody answers."""
+    async def health(self, timeout_seconds: float | None = None) -> tuple[int | None, float]:
+        """HTTP status of `/health` and the milliseconds it took; no status where nobody answers in time.
+
+        Args:
+            timeout_seconds: CONNECT_SECONDS where it is left out.
+        """
         started = time.perf_counter()
         status = None
         try:
-            with anyio.fail_after(CONNECT_SECONDS), self._breaking():
+            with anyio.fail_after(timeout_seconds or CONNECT_SECONDS), self._breaking():
                 async with self._session.get(f"{self.base_url}/health", allow_redirects=False) as response:
                     status = response.status
         except (EngineGone, TimeoutError):
@@ -178,7 +199,7 @@ class EngineLink:
         try:
             if response.status != 200:
                 raise refusal(response.status, await self._read_refusal(response))
-            yield _read_chunks(response)
+            yield self._read_chunks(response)
         finally:
             response.close()  # not back to the pool: an answer left early must end at the engine, too
 
@@ -194,7 +215,7 @@ class EngineLink:
                 async with self._session.request(
                     verb, self.base_url + path, json=body, allow_redirects=False
                 ) as response:
-                    data = await _read(response)
+                    data = await self._read(response)
                     if response.status != 200:
                         raise refusal(response.status, data)
         except TimeoutError:
@@ -208,42 +229,63 @@ class EngineLink:
         """The text of an error response; an engine that does not get to its end has said enough with its status."""
         try:
             with anyio.fail_after(ANSWER_SECONDS), self._breaking():
-                return await _read(response)
+                return await self._read(response)
         except TimeoutError:
             return b""
+
+    async def _read_chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[list[ChatChunk]]:
+        reader, failures = ChunkReader(), _failures()
+        with self._reading(response) as body, _Silence(body) as silence:
+            while not reader.done:
+                try:
+                    data = await body.readany()
+                except TimeoutError:
+                    raise _silent() from None
+                except failures as error:
+                    raise EngineGone(str(error), self) from error
+                if not data:
+                    raise EngineGone("the answer broke off", self)
+                silence.broken = True
+                self.heard += 1
+                if chunks := reader.feed(data):
+                    yield chunks
+                if reader.error is not None:
+                    raise refusal(500, orjson.dumps({"error": reader.error}))
+                if reader.problem is not None:
+                    raise EngineUnresponsive(f"The engine's answer can not be understood: {reader.problem}.")
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """The whole answer, if it is not absurdly long."""
+        parts: list[bytes] = []
+        left = MAX_ANSWER_BYTES
+        with self._reading(response) as body:
+            while left > 0 and (part := await body.readany()):
+                parts.append(part)
+                left -= len(part)
+        if left <= 0:
+            raise EngineUnresponsive(f"The engine's answer is longer than {MAX_ANSWER_BYTES} bytes.")
+        return b"".join(parts)
+
+    @contextmanager
+    def _reading(self, response: aiohttp.ClientResponse) -> Iterator[aiohttp.StreamReader]:
+        """An answer's body, whose reading ends with the link."""
+        self._bodies.add(response.content)
+        try:
+            yield response.content
+        finally:
+            self._bodies.discard(response.content)
 
     @contextmanager
     def _breaking(self) -> Iterator[None]:
         """Tells connections that fail or break as EngineGone; timeouts stay what they are."""
         if self._session.closed:
-            raise EngineGone("the link is closed")
+            raise EngineGone("the link is closed", self)
         try:
             yield
         except TimeoutError:
             raise
         except _failures() as error:
-            raise EngineGone(str(error)) from error
-
-
-async def _read_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[list[ChatChunk]]:
-    reader, failures = ChunkReader(), _failures()
-    with _Silence(response.content) as silence:
-        while not reader.done:
-            try:
-                data = await response.content.readany()
-            except TimeoutError:
-                raise _silent() from None
-            except failures as error:
-                raise EngineGone(str(error)) from error
-            if not data:
-                raise EngineGone("the answer broke off")
-            silence.broken = True
-            if chunks := reader.feed(data):
-                yield chunks
-            if reader.error is not None:
-                raise refusal(500, orjson.dumps({"error": reader.error}))
-            if reader.problem is not None:
-                raise EngineUnresponsive(f"The engine's answer can not be understood: {reader.problem}.")
+            raise EngineGone(str(error), self) from error
 
 
 class _Silence:
@@ -270,18 +312,6 @@ class _Silence:
 
     def _look_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._look)
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The whole answer, if it is not absurdly long."""
-    parts: list[bytes] = []
-    left = MAX_ANSWER_BYTES
-    while left > 0 and (part := await response.content.readany()):
-        parts.append(part)
-        left -= len(part)
-    if left <= 0:
-        raise EngineUnresponsive(f"The engine's answer is longer than {MAX_ANSWER_BYTES} bytes.")
-    return b"".join(parts)
 
 
 def _silent() -> EngineUnresponsive:

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from sidecar import given_paths
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.engines.launch import Command, Endpoint, Launch
 from sidecar.engines.questions import ask
 
 MODULE, PACKAGE = "llama_cpp", "llama-cpp-python"
+VERSION_QUESTION = "--version"
 CHILD = Path(__file__).with_name("llama_cpp_python_child.py")
 
 _HANDED_OVER = (
@@ -40,8 +42,6 @@ _HANDED_OVER = (
     "extra_args",
 )
 _NOT_KNOWN = ("n_cpu_moe", "reasoning_budget")
-
-_VERSION_QUESTION = f"import importlib.metadata as m; print(m.version({PACKAGE!r}))"
 
 _LIBRARY_VARIABLES = ("LLAMA_CPP_LIB_PATH",)
 """Where the package finds its native library when it was installed without one."""
@@ -90,10 +90,9 @@ async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
     """
     if python is None:
         return LlamaCppPython(sys.executable, await anyio.to_thread.run_sync(_own_version))
-    # Not Path's, which makes "python", to be found on PATH, of "./python".
-    python = await anyio.to_thread.run_sync(os.path.expanduser, python)
+    python = await anyio.to_thread.run_sync(given_paths.program, python)
     try:
-        return LlamaCppPython(python, (await ask(python, "-c", _VERSION_QUESTION)).strip())
+        return LlamaCppPython(python, (await ask(python, str(CHILD), VERSION_QUESTION)).strip())
     except EngineStartFailed as error:
         if error.data["exit_code"] is None:
             raise

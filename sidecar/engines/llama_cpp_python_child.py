@@ -1,11 +1,12 @@
 """What runs in llama-cpp-python's child process: its own server, with the small questions of llama-server added.
 
 Runs under any Python that has `llama-cpp-python[server]`; imports nothing else of ours. Tells the progress of loading
-in llama-server's state lines, listens where it is told, and ends with its stdin.
+in llama-server's state lines, listens where it is told, lets in only who has the key, and ends with its stdin.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import socket
@@ -16,6 +17,13 @@ from typing import Any
 STATE_LINE = "\ncmd_child_to_router:state:"
 CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
 """ggml's numbers of the types (ggml.h)."""
+
+KEY_VARIABLE = "LLAMA_API_KEY"
+HEALTH = "/health"
+"""What everybody may ask: it says that the server is there, and nothing else."""
+
+LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+"""The web pages that may read answers, as with llama-server's `--cors-origins localhost`; the package lets in all."""
 
 BACKLOG = 128
 """Connections that may wait while the model is loaded."""
@@ -42,8 +50,36 @@ class CountingLlama:
         raise Counted(len(prompt))
 
 
+class Gate:
+    """Lets in only who has the key, to whatever path, before anything of a request is read."""
+
+    def __init__(self, app: Any, key: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan" or scope.get("path") == HEALTH or self._has_key(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            body = b'{"error":{"message":"Invalid API Key","type":"authentication_error","code":401}}'
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 401, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await send({"type": "websocket.close"})
+
+    def _has_key(self, scope: Any) -> bool:
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        return len(given) == 1 and hmac.compare_digest(given[0], self._expected)
+
+
 def main(arguments: str) -> int:
-    """Load the model and serve it until stdin ends."""
+    """Load the model and serve it until stdin ends; asked for the version, tell the package's."""
+    if arguments == "--version":
+        import importlib.metadata
+
+        print(importlib.metadata.version("llama-cpp-python"))  # noqa: T201 - the answer
+        return 0
     job: dict[str, Any] = json.loads(arguments)
     threading.Thread(target=_exit_with_stdin, daemon=True).start()
     listener = _listen(job)
@@ -77,16 +113,23 @@ def _settings(job: dict[str, Any]) -> tuple[Any, Any]:
     from llama_cpp.server.settings import ModelSettings, ServerSettings
 
     # A second message must wait for the first, not end it.
-    server = ServerSettings(api_key=os.environ["LLAMA_API_KEY"], interrupt_requests=False)
+    server = ServerSettings(api_key=_key(), interrupt_requests=False)
     return server, ModelSettings(**_model_settings(job, ModelSettings))
 
 
+def _key() -> str:
+    if not (key := os.environ.get(KEY_VARIABLE)):
+        raise ValueError(f"{KEY_VARIABLE} is not set, and without a key everybody on this machine could use it")
+    return key
+
+
 def _make_app(job: dict[str, Any], server: Any, model: Any) -> Any:
-    """The server's own application with the model loaded, and our questions.
+    """The server's own application with the model loaded, our questions, and the key before everything.
 
     Raises:
         ValueError: the model can not be loaded.
     """
+    from fastapi.middleware.cors import CORSMiddleware
     from llama_cpp.server import app as server_module
 
     app = server_module.create_app(server_settings=server, model_settings=[model])
@@ -94,7 +137,9 @@ def _make_app(job: dict[str, Any], server: Any, model: Any) -> Any:
     if template := _template(job):
         _use_template(llama, template)
     _add_questions(app, llama)
-    return app
+    app.user_middleware = [one for one in app.user_middleware if one.cls is not CORSMiddleware]
+    pages = {"allow_origin_regex": LOCAL_PAGES, "allow_methods": ["*"], "allow_headers": ["*"]}
+    return CORSMiddleware(Gate(app, _key()), **pages)
 
 
 def _template(job: dict[str, Any]) -> str | None:
@@ -151,9 +196,8 @@ def _extra(arguments: list[str], known: Any) -> dict[str, str]:
 
 
 def _add_questions(app: Any, llama: Any) -> None:
-    """The questions of llama-server that this server does not know, behind the same key."""
+    """The questions of llama-server that this server does not know."""
     import llama_cpp
-    from fastapi import Depends
     from llama_cpp.server import app as server
 
     async def health() -> dict[str, str]:
@@ -176,12 +220,11 @@ def _add_questions(app: Any, llama: Any) -> None:
     def input_tokens(body: dict[str, Any]) -> dict[str, int]:
         return {"input_tokens": _count(llama, body)}
 
-    key = [Depends(server.authenticate)]
-    app.add_api_route("/health", health)
-    app.add_api_route("/props", props, dependencies=key)
-    app.add_api_route("/slots", slots, dependencies=key)
-    app.add_api_route("/tokenize", tokenize, methods=["POST"], dependencies=key)
-    app.add_api_route("/v1/chat/completions/input_tokens", input_tokens, methods=["POST"], dependencies=key)
+    app.add_api_route(HEALTH, health)
+    app.add_api_route("/props", props)
+    app.add_api_route("/slots", slots)
+    app.add_api_route("/tokenize", tokenize, methods=["POST"])
+    app.add_api_route("/v1/chat/completions/input_tokens", input_tokens, methods=["POST"])
 
 
 def _use_template(llama: Any, template: str) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
 
+from sidecar import given_paths
 from sidecar.contract.engines import EngineDevice, EngineName, EngineProbe
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed
 from sidecar.engines.arguments import llama_server_arguments
@@ -128,11 +128,9 @@ class LlamaServers:
 
 def _find_in(folder: str) -> tuple[Path, Identity]:
     try:
-        root = Path(folder).expanduser()
-    except RuntimeError:
-        raise PathNotAllowed(f"It is not known where the home folder in {folder} is.") from None
-    if not root.is_absolute():
-        raise PathNotAllowed(f"llama_cpp_path must be an absolute path, not {folder!r}.", hint=_FOLDER_HINT)
+        root = given_paths.absolute(folder)
+    except PathNotAllowed as problem:
+        raise PathNotAllowed(problem.message, hint=_FOLDER_HINT) from None
     try:
         for candidate in _candidates(root):
             if candidate.is_file():
@@ -140,21 +138,21 @@ def _find_in(folder: str) -> tuple[Path, Identity]:
         exists = root.exists()
     except PermissionError:
         raise PathNotAllowed(f"{folder} may not be looked into.", hint=_FOLDER_HINT) from None
-    except (OSError, ValueError) as error:  # too long, a NUL in it
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise PathNotAllowed(f"{folder!a} is not a path that the system takes: {reason}.", hint=_FOLDER_HINT) from None
+    except OSError as error:  # too long
+        raise PathNotAllowed(
+            f"{folder!r} is not a path that the system takes: {error.strerror}.", hint=_FOLDER_HINT
+        ) from None
     if not exists:
         raise EngineNotFound(f"There is no folder {root}.", hint=_FOLDER_HINT)
     raise EngineNotFound(f"There is no {PROGRAM} in {root}.", hint=_FOLDER_HINT)
 
 
 def _find_on_path() -> tuple[Path, Identity]:
-    found = shutil.which(PROGRAM)
-    if found is None:
+    program = given_paths.on_path(PROGRAM)
+    if program is None:
         raise EngineNotFound(
             f"There is no {PROGRAM} on PATH, and no engines.llama_cpp_path in the config.", hint=_FOLDER_HINT
         )
-    program = Path(found).absolute()
     return program, _identity(program)
 
 

@@ -29,6 +29,10 @@ LOOK_INTERVAL_SECONDS = 2.0
 LEAST_GROWTH_BYTES = 1024 * 1024
 """Growth of memory or reads that counts as a sign: less is the noise of a process that waits."""
 
+ONLY_LINES = 5.0
+"""How much longer a load is borne with that writes to its log and does nothing else that can be seen: by default that
+is a quarter of an hour, far beyond what any step of an honest load takes without memory, disk or progress."""
+
 DEFAULT_STAGE = "text_model"
 """What is loaded where the engine does not say: its model."""
 
@@ -77,27 +81,50 @@ class LoadStory:
 
 
 class SignsOfLife:
-    """Whether a process that says nothing still does something: it logs, or its memory or its reads grow.
+    """Whether a load gets on: it tells progress, or its memory or its reads grow; or at least it logs.
 
-    A mapped model of 40 GB is read page by page without a word, for minutes on a slow disk.
+    A mapped model of 40 GB is read page by page without a word, for minutes on a slow disk. Lines of log, on the other
+    hand, come just as well from an engine that tries the same thing for ever, so they alone do not count for long.
+
+    Args:
+        clock: seconds.
     """
 
-    def __init__(self, process: EngineProcess) -> None:
+    def __init__(self, process: EngineProcess, clock: Callable[[], float] = time.monotonic) -> None:
         self._process = process
+        self._clock = clock
         self._lines = process.lines
+        self._told = _told(process.output)
         self._bytes = 0
         self._looked_at = 0.0
+        self._moved_at = self._logged_at = clock()
 
-    async def seen(self) -> bool:
-        """Whether there was a sign since the last time."""
+    async def missing(self, seconds: float) -> bool:
+        """Whether there has been none for so long, or only lines of log for ONLY_LINES times as long."""
+        moved = await self._has_moved()
         lines, self._lines = self._lines, self._process.lines
+        now = self._clock()
+        if moved:
+            self._moved_at = now
         if self._lines != lines:
+            self._logged_at = now
+        silent, stuck = now - max(self._moved_at, self._logged_at), now - self._moved_at
+        return silent > seconds or stuck > seconds * ONLY_LINES
+
+    async def _has_moved(self) -> bool:
+        told, self._told = self._told, max(self._told, _told(self._process.output))
+        if self._told != told:
             return True
-        if time.monotonic() - self._looked_at < LOOK_INTERVAL_SECONDS:
+        if self._clock() - self._looked_at < LOOK_INTERVAL_SECONDS:
             return False
-        self._looked_at = time.monotonic()
+        self._looked_at = self._clock()
         before, self._bytes = self._bytes, await anyio.to_thread.run_sync(_bytes_moved, self._process.pid)
         return self._bytes - before > LEAST_GROWTH_BYTES
+
+
+def _told(output: Output) -> tuple[bool, bool, float]:
+    """How far a load says that it is; more is further."""
+    return output.ready, output.warming, output.progress.value if output.progress else -1.0
 
 
 def _bytes_moved(pid: int) -> int:
@@ -106,7 +133,8 @@ def _bytes_moved(pid: int) -> int:
 
     try:
         process = psutil.Process(pid)
-        read = process.io_counters().read_bytes if hasattr(process, "io_counters") else 0
-        return int(process.memory_info().rss) + int(read)
+        read = process.io_counters() if hasattr(process, "io_counters") else None
+        # On Linux `read_bytes` are those of the disk; what comes from the page cache is among the `read_chars` only.
+        return int(process.memory_info().rss) + sum(int(getattr(read, n, 0)) for n in ("read_bytes", "read_chars"))
     except psutil.Error:
         return 0

@@ -1,4 +1,4 @@
-"""One server: an engine with a model, from the plan to the end.
+"""One server: an engine with a model, from the plan to the end; where it crashes, one engine after the other.
 
 Owns the server's state. One task (`run`) is the only writer; everybody else asks it to stop and reads what it
 last wrote. Knows nothing of sessions or of how a plan is made.
@@ -7,18 +7,15 @@ last wrote. Knows nothing of sessions or of how a plan is made.
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import shlex
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Never
 
 import anyio
 
 from sidecar.channels import EventLog
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
+from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import Cancelled, ServerNotRunning, SidecarError
 from sidecar.contract.servers import (
     ServerDetails,
@@ -27,42 +24,32 @@ from sidecar.contract.servers import (
     ServerState,
     StartActual,
     StartDone,
-    StartLoading,
-    StartPlanning,
     StartQueued,
-    StartStarting,
     StartWarming,
 )
 from sidecar.engines import server_info
-from sidecar.engines.failures import crashed, hung_up
-from sidecar.engines.launch import API_KEY_VARIABLE, LOOPBACK, Command, Endpoint, Launch
-from sidecar.engines.link import EngineLink
-from sidecar.engines.process import EngineProcess
-from sidecar.engines.startup import Startup
+from sidecar.engines.failures import after_restarts
+from sidecar.engines.launch import Launch
+from sidecar.engines.life import Life, Plan, Step
+from sidecar.engines.link import EngineGone, EngineLink
+from sidecar.engines.restarts import Restarts
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 
 logger = logging.getLogger(__name__)
 
-CRASH_NOTICE_SECONDS = 2.0
-"""How long a broken connection waits for the process to turn out to have ended."""
-
-MAX_SOCKET_PATH_BYTES = 100
-"""A socket's path has room for 104 bytes on macOS and for 108 on Linux (sun_path)."""
-
-Plan = Callable[[ServerSettings], Awaitable[Launch]]
-"""Makes every choice of a start: engine, model, settings. Raises SidecarError where that is not possible."""
+LIVES_REMEMBERED = 3
+"""Engines of which it is known why they ended: a turn that was under way asks late where the disk is slow."""
 
 
 class Server:
-    """A server, started once; a restart is a new one.
+    """A server, started once by a host. While it has not failed its engine is started again when it crashes.
 
     Attributes:
         settings: what it was asked to run with.
         events: its start, for channels.
         state: how far it is. Reading it is always fine; only `run` writes it.
-        launch, command, endpoint, process, link, actual: what is known by then, else `None`.
-        port: the TCP port it listens on, or was told to.
+        crash: why its engine is being started again, where it is.
         failure: why it ended; `Cancelled` where it was stopped.
     """
 
@@ -74,29 +61,29 @@ class Server:
         *,
         logs: LogStore,
         runtime_dir: Path,
-        start_timeout_seconds: float,
-        stop_grace_seconds: float,
+        config: EnginesConfig,
         on_change: Callable[[Server], None],
     ) -> None:
         self.server_id = server_id
         self.settings = settings
         self.events = EventLog()
         self.state: ServerState = "queued"
-        self.launch: Launch | None = None
-        self.command: Command | None = None
-        self.endpoint: Endpoint | None = None
-        self.port: int | None = None
-        self.process: EngineProcess | None = None
-        self.link: EngineLink | None = None
-        self.actual: StartActual | None = None
+        self.crash: SidecarError | None = None
         self.failure: SidecarError | None = None
-        self.api_key = secrets.token_hex(32)
-        self._plan = plan
-        self._source = logs.source(f"server:{server_id}")
-        self._runtime_dir = runtime_dir
-        self._start_timeout = start_timeout_seconds
-        self._stop_grace = stop_grace_seconds
+        life = Life(
+            settings,
+            plan,
+            source=logs.source(f"server:{server_id}"),
+            runtime_dir=runtime_dir,
+            config=config,
+            enter=self._set,
+            tell=self._tell,
+        )
+        self._lives = deque([life], maxlen=LIVES_REMEMBERED)
+        self._restarts = Restarts(config.max_restarts)
+        self._stop_grace = config.stop_grace_seconds
         self._on_change = on_change
+        self._changed = anyio.Event()
         self._settled = anyio.Event()
         self._finished = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -104,7 +91,7 @@ class Server:
     # --- what others ask ---------------------------------------------------------------------------------
 
     async def started(self) -> ServerInfo:
-        """Wait until the server is ready.
+        """Wait until the server is ready for the first time.
 
         Raises:
             SidecarError: why it did not become ready; `Cancelled` if it was stopped meanwhile.
@@ -114,10 +101,19 @@ class Server:
             raise self.failure
         return self.info()
 
-    async def stop(self) -> None:
-        """Stop the server in whatever state it is; returns when its process is gone."""
+    async def stop(self, *, grace_seconds: float | None = None) -> None:
+        """Stop the server in whatever state it is; returns when its process is gone.
+
+        Args:
+            grace_seconds: how long the engine may take to end by itself, where that is less than the config's. It
+                holds for a stop that is under way, too.
+        """
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
+            if grace_seconds is not None and grace_seconds < self._stop_grace:
+                self._stop_grace = grace_seconds
+                if self.state == "stopping":
+                    await self._take_down(Cancelled(self._was_stopped))
             await self._finished.wait()
 
     def ready_link(self) -> EngineLink:
@@ -126,31 +122,56 @@ class Server:
         Raises:
             ServerNotRunning: the server is not ready.
         """
-        if self.state == "ready" and self.link is not None:
-            return self.link
+        if self.state == "ready" and self.life.link is not None:
+            return self.life.link
         if self.state == "failed" and self.failure is not None:
             raise ServerNotRunning(
                 f"The server {self.server_id!r} has failed: {self.failure.message}",
                 hint="Start it again with restart_server.",
             )
+        if self.crash is not None:
+            raise ServerNotRunning(
+                f"The server {self.server_id!r} is being started again, and is {self.state}: {self.crash.message}",
+                hint="Send it again once the server is ready, which list_servers and the topic servers tell.",
+            )
         raise ServerNotRunning(f"The server {self.server_id!r} is not ready; its state is {self.state}.")
 
-    async def explain_broken_connection(self) -> SidecarError:
-        """Why the engine hung up: it crashed, was stopped, or only the connection broke."""
-        if self.process is not None:
-            with anyio.move_on_after(CRASH_NOTICE_SECONDS):
-                await self.process.ended.wait()
-                await self._finished.wait()
-        if self.failure is not None and not isinstance(self.failure, Cancelled):
-            return self.failure
-        if self.state in ("stopping", "stopped"):
-            return ServerNotRunning(f"The server {self.server_id!r} was stopped.")
-        return hung_up(self.process)
+    async def back_after_crash(self) -> None:
+        """Wait while the engine is being started again, until that is decided; returns at once where it is not."""
+        while self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
+            await self._changed.wait()
+
+    async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
+        """Why an engine hung up: it crashed, was stopped, or only the connection broke. It need not be the present
+        engine; what has become of the server since then does not matter."""
+        life = next((life for life in self._lives if life.link is broken.link), self.life)
+        error = await life.explain()
+        return ServerNotRunning(self._was_stopped) if isinstance(error, Cancelled) else error
+
+    @property
+    def life(self) -> Life:
+        """The present engine, or the last."""
+        return self._lives[-1]
+
+    @property
+    def launch(self) -> Launch | None:
+        """What was planned, once it is."""
+        return self.life.launch
+
+    @property
+    def actual(self) -> StartActual | None:
+        """What the engine says of itself; while it is being started again, what it said before."""
+        return self.life.actual
 
     @property
     def pid(self) -> int | None:
         """Process id of the engine while it runs."""
-        return self.process.pid if self.process is not None and self.process.exit_code is None else None
+        return self.life.pid
+
+    @property
+    def restarts(self) -> int:
+        """How often its engine was started again after a crash."""
+        return self._restarts.count
 
     def info(self) -> ServerInfo:
         """The server as hosts see it."""
@@ -164,97 +185,89 @@ class Server:
 
     async def run(self) -> None:
         """Bring the server up and see it through to its end. Runs once."""
-        failure: SidecarError = Cancelled(f"The server {self.server_id!r} was stopped.")
+        self.events.append(StartQueued())
+        failure: SidecarError = Cancelled(self._was_stopped)
         try:
             with self._scope:
-                await self._live()
-        except SidecarError as error:
-            failure = error
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other servers along
-            failure = internal_error(error)
+                failure = await self._live()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._end(failure)
+            self._end(failure)
 
-    async def _live(self) -> Never:
-        self.events.append(StartQueued())
-        self._set("planning")
-        self.events.append(StartPlanning())
-        self.launch = await self._plan(self.settings)
-        self.endpoint = self._choose_endpoint(self.launch)
-        self.port = self.endpoint.port or None
-        self.command = self.launch.engine.command(self.launch, self.endpoint)
-        logger.info("server %s: %s", self.server_id, shlex.join(self.command.argv))
-        self._set("starting")
-        # `command` is shown to hosts, so the key stands in a copy only.
-        command = replace(self.command, env={**self.command.env, API_KEY_VARIABLE: self.api_key})
-        # Once there is a process nothing is cancelled before the assignment: there is none that nobody knows of.
-        process = self.process = await EngineProcess.start(command, self._source)
-        self.events.append(StartStarting(pid=process.pid))
-        self._set("loading")
-        startup = Startup(
-            self.launch.engine.name,
-            process,
-            self.endpoint,
-            self.api_key,
-            tell=self._tell,
-            timeout_seconds=self._start_timeout,
-        )
-        self.link = await startup.until_ready()
-        self.port = startup.port
-        self.actual = await startup.ask_what_it_is(self.link)
-        self._set("ready")
-        self.events.append(StartDone(**server_info.members_of(self)))
-        self._settled.set()
-        # A ready engine ends by itself only when it crashes.
-        await process.ended.wait()
-        raise crashed(process)
+    async def _live(self) -> SidecarError:
+        """One engine after the other; returns why no other one follows."""
+        while True:
+            reason, pause = await self._see_through(self.life)
+            if pause is None:
+                return reason
+            self._set("queued")
+            await anyio.sleep(pause)
+            self._lives.append(self.life.again())
 
-    async def _end(self, failure: SidecarError) -> None:
-        self.failure = failure
-        stopped = isinstance(failure, Cancelled)
-        if not stopped:
-            logger.warning("server %s: %s", self.server_id, failure.message)
+    async def _see_through(self, life: Life) -> tuple[SidecarError, float | None]:
+        """Lead one engine to its end; returns why it ended, and the pause before the next one if there is to be one."""
+        reason: SidecarError = Cancelled(self._was_stopped)
+        pause: float | None = None
         try:
-            if self.process is not None:
-                self._set("stopping")  # before the link is closed: nobody is given a closed one
-                await self._take_down(self.process)
+            await life.begin()
+            self._be_ready()
+            reason = await life.until_over()
+        except SidecarError as error:
+            reason = error
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other servers along
+            reason = internal_error(error)
+        finally:
+            if not isinstance(reason, Cancelled):
+                logger.warning("server %s: %s", self.server_id, reason.message)
+                if self._settled.is_set():  # who asked for a start that fails is told, and decides
+                    pause = self._restarts.after(reason, life.ready_seconds)
+            self.crash = reason if pause is not None else None
+            with anyio.CancelScope(shield=True):
+                if life.process is not None:
+                    self._set("stopping")  # before the link is closed: nobody is given a closed one
+                await self._take_down(reason)
+        return reason, pause
+
+    def _be_ready(self) -> None:
+        self.crash = None
+        self._set("ready")
+        if not self.events.closed:
+            self.events.append(StartDone(**server_info.members_of(self)))
+            self._settled.set()
+
+    async def _take_down(self, reason: SidecarError) -> None:
+        try:
+            await self.life.end(reason, grace_seconds=self._stop_grace)
         except Exception as error:  # noqa: BLE001 - whoever waits for the end must not wait for ever
             internal_error(error)
+
+    def _end(self, failure: SidecarError) -> None:
+        stopped = isinstance(failure, Cancelled)
+        if not stopped and self.restarts:
+            failure = after_restarts(failure, self.restarts)
+        self.failure, self.crash = failure, None
         self._set("stopped" if stopped else "failed")
         if not self.events.closed:
             self.events.append(CancelledEvent() if stopped else ErrorEvent(error=WireError.of(failure)))
         self._settled.set()
         self._finished.set()
 
-    async def _take_down(self, process: EngineProcess) -> None:
-        try:
-            if self.link is not None:
-                await self.link.close()
-        finally:
-            await process.stop(grace_seconds=self._stop_grace)
-        if self.endpoint is not None and self.endpoint.socket_path is not None:
-            self.endpoint.socket_path.unlink(missing_ok=True)
-
     # --- pieces of it ------------------------------------------------------------------------------------
 
-    def _choose_endpoint(self, launch: Launch) -> Endpoint:
-        settings = launch.settings
-        if settings.port is not None or settings.host is not None:
-            return Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0)
-        socket_path = self._runtime_dir / f"{secrets.token_hex(4)}.sock"
-        if launch.engine.unix_socket and len(os.fsencode(socket_path)) <= MAX_SOCKET_PATH_BYTES:
-            return Endpoint(socket_path=socket_path)
-        return Endpoint()
+    @property
+    def _was_stopped(self) -> str:
+        return f"The server {self.server_id!r} was stopped."
 
-    def _tell(self, event: StartLoading | StartWarming) -> None:
-        if isinstance(event, StartWarming):
+    def _tell(self, step: Step) -> None:
+        if isinstance(step, StartWarming):
             self._set("warming")
-        self.events.append(event, replaces=True)
+        if not self.events.closed:  # that is the story of the first start
+            self.events.append(step, replaces=True)
 
     def _set(self, state: ServerState) -> None:
         self.state = state
+        self._changed.set()
+        self._changed = anyio.Event()
         try:
             self._on_change(self)
-        except Exception as error:  # noqa: BLE001 - as in `run`: who is told does not decide how a server ends
+        except Exception as error:  # noqa: BLE001 - as in `_see_through`: who is told does not decide how a server ends
             internal_error(error)

@@ -28,22 +28,23 @@ _MESSAGES: dict[ServerState, str] = {
 
 def members_of(server: Server) -> dict[str, Any]:
     """The members of ServerInfo, which other structs have as well."""
-    launch, command, process = server.launch, server.command, server.process
-    failure = server.failure if server.state == "failed" else None
+    life = server.life
+    launch, command, process, endpoint = life.launch, life.command, life.process, life.endpoint
+    why = server.failure if server.state == "failed" else server.crash
     return {
         "server_id": server.server_id,
         "state": server.state,
         "engine": launch.engine.name if launch else None,
         "model": launch.model_name if launch else None,
         "model_path": str(launch.model_path) if launch else None,
-        "pid": server.pid,
-        "port": server.port,
-        "base_url": server.endpoint.base_url(server.port) if server.endpoint and server.port else None,
+        "pid": life.pid,
+        "port": life.port,
+        "base_url": endpoint.base_url(life.port) if endpoint and life.port else None,
         "ctx_size": launch.ctx_size if launch else None,
         "parallel": launch.parallel if launch else None,
         "n_gpu_layers": launch.n_gpu_layers if launch else None,
         "started_at": process.started_at if process else None,
-        "message": failure.message if failure else _MESSAGES[server.state],
+        "message": _message(server),
         "plan": StartPlan(
             ctx_size=launch.ctx_size,
             parallel=launch.parallel,
@@ -53,8 +54,9 @@ def members_of(server: Server) -> dict[str, Any]:
         )
         if launch and command
         else None,
-        "actual": server.actual,
-        "error": WireError.of(failure) if failure else None,
+        "actual": life.actual,
+        "error": WireError.of(why) if why else None,
+        "restarts": server.restarts,
     }
 
 
@@ -65,7 +67,16 @@ def info_of(server: Server) -> ServerInfo:
 
 def details_of(server: Server) -> ServerDetails:
     """The server, and how to reach it past the sidecar."""
-    socket = server.endpoint.socket_path if server.endpoint else None
+    life = server.life
+    socket = life.endpoint.socket_path if life.endpoint else None
     return ServerDetails(
-        **members_of(server), api_key=server.api_key, socket_path=str(socket) if socket is not None else None
+        **members_of(server), api_key=life.api_key, socket_path=str(socket) if socket is not None else None
     )
+
+
+def _message(server: Server) -> str:
+    if server.state == "failed" and server.failure is not None:
+        return server.failure.message
+    if server.crash is not None:
+        return f"{_MESSAGES[server.state]} It is being started again: {server.crash.message}"
+    return _MESSAGES[server.state]

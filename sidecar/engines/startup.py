@@ -34,7 +34,7 @@ class Startup:
     Args:
         engine: its name, for people.
         tell: called with what hosts are told of the load.
-        timeout_seconds: the longest time without any sign of life.
+        timeout_seconds: the longest time without a sign of life, as SignsOfLife takes it.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Startup:
         """Wait until the engine answers; whoever calls has to close the link.
 
         Raises:
-            EngineStartFailed: it ended, or showed no sign of life for too long.
+            EngineStartFailed: it ended, or did not get on for too long.
         """
         link: EngineLink | None = None
         process = self._process
-        signs, last_sign = SignsOfLife(process), time.monotonic()
+        signs = SignsOfLife(process)
         try:
             while True:
                 if process.ended.is_set():
@@ -76,9 +76,8 @@ class Startup:
                     if link is not None and (await link.health())[0] == 200:
                         self._go_on(at_end=True)
                         return link
-                if await process.news(HEALTH_INTERVAL_SECONDS) or await signs.seen():
-                    last_sign = time.monotonic()
-                elif time.monotonic() - last_sign > self._timeout:
+                await process.news(HEALTH_INTERVAL_SECONDS)
+                if await signs.missing(self._timeout):
                     raise start_failed(self._engine, process)
         except BaseException:
             if link is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import anyio.to_thread
 
+from sidecar import given_paths
 from sidecar.contract.models import InspectModel, ListModels, ModelInfo, ModelInspection
 from sidecar.handlers.call import Call, Handler
 from sidecar.models.inspection import inspect
 from sidecar.models.library import Library
-from sidecar.models.paths import resolve_path
 
 
 class ModelHandlers:
@@ -24,4 +24,4 @@ class ModelHandlers:
         return await anyio.to_thread.run_sync(self._library.list)
 
     async def inspect(self, params: InspectModel, call: Call) -> ModelInspection:
-        return await anyio.to_thread.run_sync(lambda: inspect(resolve_path(params.path)))
+        return await anyio.to_thread.run_sync(lambda: inspect(given_paths.file(params.path)))

@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from sidecar import given_paths
 from sidecar.contract.errors import DiskFull, PermissionDenied
 
 DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
@@ -29,7 +30,7 @@ MAX_RUNTIME_DIR_BYTES = 85
 def default_data_dir() -> Path:
     """The data folder where none is named: LLAMA_SIDECAR_DATA_DIR, else the system's place for user data."""
     if named := os.environ.get(DATA_DIR_VARIABLE):
-        return Path(named).expanduser().absolute()
+        return given_paths.from_here(named)
     import platformdirs
 
     return platformdirs.user_data_path("llama-sidecar", appauthor=False)

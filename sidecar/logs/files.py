@@ -6,11 +6,16 @@ not stop an engine.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+_WHERE_THERE_ARE = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")  # the last: a pipe in its place would wait for a reader
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | sum(getattr(os, name, 0) for name in _WHERE_THERE_ARE)
 
 
 class RotatingFile:
@@ -48,15 +53,15 @@ class RotatingFile:
             logger.warning("%s", self.problem)  # comes back here where the file is our own, and goes no further
 
     def clear(self) -> None:
-        """Empty the file and remove its older copies."""
+        """Empty the file, or remove it where it is not open, and remove its older copies."""
         for number in range(1, self._kept + 1):
             self._older(number).unlink(missing_ok=True)
+        self.problem = None
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
-        elif self.path.exists():
-            os.truncate(self.path, 0)
+        else:
+            self.path.unlink(missing_ok=True)  # not emptied: that would follow a link
         self._size = 0
-        self.problem = None
 
     def close(self) -> None:
         """Close the file. Writing opens it again."""
@@ -65,9 +70,12 @@ class RotatingFile:
             self._fd = None
 
     def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        self._fd = os.open(self.path, flags, 0o600)
-        self._size = os.fstat(self._fd).st_size
+        fd = os.open(self.path, _FLAGS, 0o600)
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "there is something in its place that is no file")
+        self._fd, self._size = fd, found.st_size
 
     def _turn_over(self) -> None:
         self.close()

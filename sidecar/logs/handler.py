@@ -10,6 +10,8 @@ import logging
 import os
 import select
 import threading
+import traceback
+from collections.abc import Iterator
 
 from sidecar.contract.logs import Level
 from sidecar.logs.lines import printable
@@ -55,19 +57,30 @@ class StderrHandler(logging.Handler):
 
     def __init__(self, fd: int = 2) -> None:
         super().__init__()
-        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         self._fd = fd
+        self._cut = False
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            lines = [printable(line) for line in self.format(record).split("\n")]
-            data = "".join(f"{line}\n" for line in lines).encode()
+            data = "".join(f"{line}\n" for line in _lines(record)).encode()
+            if self._cut:
+                data = b"\n" + data
+            size = len(data)
             while data and _takes_a_piece(self._fd):
                 data = data[os.write(self._fd, data[:PIECE_BYTES]) :]
+            if len(data) < size:
+                self._cut = bool(data)
         except OSError:  # nobody is there to read it
             return
         except Exception:  # noqa: BLE001 - as every handler: what can not be logged must not stop what logs it
             self.handleError(record)
+
+
+def _lines(record: logging.LogRecord) -> Iterator[str]:
+    """One line for the record, and its traceback to the right of it, where nothing can be taken for another record."""
+    yield printable(f"{record.levelname} {record.name}: {record.getMessage()}")
+    for lines in traceback.format_exception(record.exc_info[1]) if record.exc_info else ():
+        yield from (f"    {printable(line)}" for line in lines.splitlines())
 
 
 def _takes_a_piece(fd: int) -> bool:

@@ -28,15 +28,15 @@ _WORDS: dict[bytes, Level] = {
 _ERROR_WORDS = re.compile(rb"^(?:error|fatal|terminate called|Traceback|GGML_ASSERT)|: error:|\berror loading\b", re.I)
 
 _CONTROL = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
-"""C0 control characters that a log line must not carry into a terminal or another log, LF and TAB left out."""
+"""The control characters of ASCII, LF and TAB left out."""
 
-_ANY_CONTROL = re.compile(b"[%b]" % re.escape(_CONTROL))
-
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x09), *range(0x0A, 0x20), 0x7F)} | {
-    0x85: "\\x85",
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
-}
+_UNSAFE = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f"  # moves a terminal's cursor, ends or hides a line
+    "\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"  # ends a line, or turns its letters around
+    "\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f"  # is not seen at all
+    "\\ud800-\\udfff]"  # half a character: no file takes it
+)
+"""What a log line must not carry into a terminal or another log. LF, which ends it, and TAB are left out."""
 
 
 def level_of(line: bytes) -> Level:
@@ -49,19 +49,19 @@ def level_of(line: bytes) -> Level:
 
 
 def printable(line: bytes | str) -> str:
-    """The line with control characters escaped, so that nothing can pretend to be another line."""
-    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else _without_surrogates(line)
-    return text.translate(_ESCAPES)
-
-
-def _without_surrogates(text: str) -> str:
-    """A file's name that is not UTF-8 comes as a text that can not be encoded."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The line with everything escaped that could make it look like another line, or like more of them."""
+    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
+    return _UNSAFE.sub(_escaped, text).replace("\n", "\\x0a")
 
 
 def escape_chunk(chunk: bytes) -> bytes:
-    """Whole lines as they go to a file: bytes as they are, control characters escaped."""
+    """Whole lines as they go to a file: escaped as those that are shown, and bytes that are no UTF-8, too."""
     chunk = chunk.replace(b"\r\n", b"\n")
-    if len(chunk.translate(None, _CONTROL)) == len(chunk):
+    if chunk.isascii() and len(chunk.translate(None, _CONTROL)) == len(chunk):  # nearly all there are
         return chunk
-    return _ANY_CONTROL.sub(lambda found: b"\\x%02x" % found[0][0], chunk)
+    return _UNSAFE.sub(_escaped, chunk.decode("utf-8", "backslashreplace")).encode()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
 
+from sidecar import given_paths
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.logs import Level, LogEntry, LogPage, LogSource
 from sidecar.logs.files import RotatingFile
@@ -130,9 +131,9 @@ class Source:
         self._lines.extend(Line(seq + i, at, raw, level) for i, raw in enumerate(lines))
         self._bytes += sum(map(len, lines))
         while len(self._lines) > LINES_IN_MEMORY or self._bytes > BYTES_IN_MEMORY:
-            old = self._lines.popleft()
-            self._bytes -= len(old.raw)
-            self._forgotten_seq = old.seq
+            oldest = self._lines.popleft()
+            self._bytes -= len(oldest.raw)
+            self._forgotten_seq = oldest.seq
         self.taken_in += len(lines)
         self._store.tell(self, len(lines))
 
@@ -155,7 +156,7 @@ class LogStore:
     def source(self, name: str) -> Source:
         """The source of a name; made where there is none yet."""
         if name not in self._sources:
-            file_name = re.sub(r"[^A-Za-z0-9._-]", "-", name) + ".log"
+            file_name = given_paths.file_name(re.sub("^server:", "server-", name)) + ".log"
             file = RotatingFile(self._folder / file_name, max_bytes=self._max_file_bytes, kept=self._kept_files)
             self._sources[name] = Source(name, file, self)
         return self._sources[name]

@@ -7,7 +7,7 @@ on the disk: callers use a worker thread.
 
 from __future__ import annotations
 
-import os
+import logging
 import re
 import threading
 import time
@@ -16,13 +16,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.contract.errors import ModelNotFound
+from sidecar import given_paths
+from sidecar.contract.errors import ModelNotFound, PathNotAllowed
 from sidecar.contract.models import ModelInfo
 from sidecar.models.header_cache import PROJECTOR, HeaderCache
-from sidecar.models.paths import resolve_path
 from sidecar.models.quantization import without_quantization
 from sidecar.models.scan import SUFFIX, ModelFile, Origin, file_at, part_of, scan
 from sidecar.models.selection import match_model
+
+logger = logging.getLogger(__name__)
 
 FULL_READ_SECONDS = 0.15
 """How long one listing reads headers to their end, which takes 10 to 60 ms where the vocabulary is large. Of the other
@@ -49,7 +51,7 @@ class Library:
     def __init__(
         self,
         own_folder: Path,
-        folders: Callable[[], Sequence[Path]],
+        folders: Callable[[], Sequence[str]],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -77,8 +79,7 @@ class Library:
             PathNotAllowed, PermissionDenied: it is a path that can not be used.
         """
         try:
-            is_path = name.startswith("~") or Path(name).is_absolute()
-            file = file_at(resolve_path(name), "folder") if is_path else None
+            file = file_at(given_paths.file(name), "folder") if given_paths.is_path(name) else None
         except FileNotFoundError:  # removed this moment
             raise ModelNotFound(f"There is no file {name}.") from None
         with self._lock:
@@ -92,8 +93,7 @@ class Library:
 
     def _listing(self) -> Sequence[_Model]:
         roots: list[tuple[Path, Origin]] = [(self._own_folder.absolute(), "own")]
-        # Not Path's, which raises where it does not know whose home is meant: such a folder is simply not there.
-        roots += [(Path(os.path.expanduser(f)).absolute(), "folder") for f in self._folders()]  # noqa: PTH111
+        roots += [(folder, "folder") for folder in map(_folder, self._folders()) if folder is not None]
         files = list(scan(roots))
         deadline = self._clock() + FULL_READ_SECONDS
         self._headers.forget_others(files)
@@ -126,6 +126,15 @@ class _Model:
     def has(self, file: ModelFile) -> bool:
         """Whether a file is one of its parts, whatever the path to it."""
         return any(part.identity == file.identity for part in self.files)
+
+
+def _folder(path: str) -> Path | None:
+    """A folder of the config; `None` where the path is none, which is like one that is not there."""
+    try:
+        return given_paths.absolute(path)
+    except PathNotAllowed as problem:
+        logger.warning("a folder of the config's models.folders is left out: %s", problem.message)
+        return None
 
 
 def _assemble(files: Iterable[ModelFile], headers: HeaderCache, *, full: Callable[[], bool]) -> list[_Model]:

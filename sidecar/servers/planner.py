@@ -8,21 +8,20 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 
 import anyio.to_thread
 import msgspec
 
+from sidecar import given_paths
 from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams, ModelInvalid, SidecarError
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.servers import CommandPreview, LlamaConfig, PreviewCommand, ServerSettings, StartLlamaServer
-from sidecar.engines.arguments import flag_of_ours
 from sidecar.engines.discovery import Engines
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
+from sidecar.engines.reserved import reserved_flag, reserved_variable
 from sidecar.engines.server import Server
 from sidecar.models.library import Library
-from sidecar.models.paths import resolve_path
 from sidecar.models.selection import choose_model
 from sidecar.servers.ports import check_port
 from sidecar.storage.facts import Facts
@@ -46,7 +45,7 @@ class Planner:
         """The parameters over their preset, as plain settings.
 
         Raises:
-            InvalidParams: there is no such preset, or a flag that is not for a host to give.
+            InvalidParams: there is no such preset, or a flag or variable that is not for a host to give.
         """
         given = {name: getattr(params, name) for name in ServerSettings.__struct_fields__}
         if params.preset is not None:
@@ -59,11 +58,14 @@ class Planner:
                 )
             base = msgspec.structs.asdict(presets[params.preset])
             given = base | {name: value for name, value in given.items() if value is not None}
-        if flag := flag_of_ours(given["extra_args"] or []):
+        if found := reserved_flag(given["extra_args"] or ()):
+            flag, hint = found
+            raise InvalidParams(f"{flag} is not taken in extra_args.", path="$.extra_args", hint=hint)
+        if name := reserved_variable(given["env"] or ()):
             raise InvalidParams(
-                f"{flag} is not taken in extra_args: it decides which model runs, or how the engine is reached.",
-                path="$.extra_args",
-                hint="Use model_path, host and port; get_server tells the key that the sidecar has made.",
+                f"{name} is not taken in env: it would change the engine's key or settings behind the sidecar's back.",
+                path="$.env",
+                hint="Use the parameter for the setting, or extra_args.",
             )
         return ServerSettings(**given)
 
@@ -71,7 +73,12 @@ class Planner:
         """Every choice of a start. Raises SidecarError where one can not be made."""
         launch = await self.choose(settings)
         if settings.port is not None or settings.host is not None:
-            await anyio.to_thread.run_sync(check_port, settings.host or LOOPBACK, settings.port or 0)
+            host = settings.host or LOOPBACK
+            if not await anyio.to_thread.run_sync(check_port, host, settings.port or 0):
+                logger.warning(
+                    "%s is an address that other machines reach: only the key keeps them out, and it travels in clear",
+                    host,
+                )
         return launch
 
     async def choose(self, settings: ServerSettings) -> Launch:
@@ -84,7 +91,7 @@ class Planner:
         return Launch(
             engine=engine,
             model_name=model.name,
-            model_path=await anyio.to_thread.run_sync(resolve_path, model.path),
+            model_path=await anyio.to_thread.run_sync(given_paths.file, model.path),
             ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
@@ -115,7 +122,7 @@ class Planner:
             server_id=server_id,
             llama_cpp_path=settings.llama_cpp_path or config.engines.llama_cpp_path,
             model_path=settings.model_path,
-            port=settings.port if server is None else server.port or settings.port,
+            port=settings.port if server is None else server.life.port or settings.port,
             ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
@@ -132,7 +139,7 @@ class Planner:
 
     def _named_model(self, settings: ServerSettings) -> ModelInfo:
         if settings.model_path is not None:
-            model = self._library.find(str(resolve_path(settings.model_path)))
+            model = self._library.find(str(given_paths.file(settings.model_path)))
         else:
             model = self._library.find(settings.model or "")
         if not model.valid:
@@ -149,21 +156,8 @@ class Planner:
 
 
 def again(server: Server) -> ServerSettings:
-    """What starts a server once more just as it was: whatever was chosen for it is named now."""
-    launch = server.launch
-    if launch is None:
-        return server.settings
-    folder = str(Path(launch.engine.path).parent) if launch.engine.name == "llama-server" else None
-    return msgspec.structs.replace(
-        launch.settings,
-        engine=launch.engine.name,
-        llama_cpp_path=folder,
-        model=None,
-        model_path=str(launch.model_path),
-        ctx_size=launch.ctx_size,
-        parallel=launch.parallel,
-        n_gpu_layers=launch.n_gpu_layers,
-    )
+    """What starts a server once more just as it was."""
+    return server.settings if server.launch is None else server.launch.again()
 
 
 def with_model(settings: ServerSettings, model: str) -> ServerSettings:
@@ -173,11 +167,11 @@ def with_model(settings: ServerSettings, model: str) -> ServerSettings:
 
 def _with_resolved_paths(settings: ServerSettings) -> ServerSettings:
     def resolved(path: str | None) -> str | None:
-        return None if path is None else str(resolve_path(path))
+        return None if path is None else str(given_paths.file(path))
 
     return msgspec.structs.replace(
         settings,
         mmproj_path=resolved(settings.mmproj_path),
         chat_template_file=resolved(settings.chat_template_file),
-        lora=settings.lora and [str(resolve_path(path)) for path in settings.lora],
+        lora=settings.lora and [str(given_paths.file(path)) for path in settings.lora],
     )

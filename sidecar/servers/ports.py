@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
 
 from sidecar.contract.errors import InvalidParams, PermissionDenied, PortInUse
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> bool:
     """See that a port is free; 0 is any. Blocks: a name may have to be looked up.
+
+    Returns:
+        Whether it is on this machine only: others can not reach it.
 
     Raises:
         PortInUse: it is not.
@@ -23,12 +27,13 @@ def check_port(host: str, port: int) -> None:
             if os.name != "nt":  # there it would let two programs share a port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
+            return ipaddress.ip_address(probe.getsockname()[0]).is_loopback
     except PermissionError as error:
         raise PermissionDenied(
             f"{host}:{port} can not be listened on: {error.strerror}.",
             hint="Name a port from 1024 on, or leave port out.",
         ) from None
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, TypeError) as error:  # TypeError: a NUL or half a character in it
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise PortInUse(f"Another program listens on {host}:{port}.", port=port) from None
         reason = error.strerror if isinstance(error, OSError) else "it is no host name"

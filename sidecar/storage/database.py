@@ -1,10 +1,10 @@
 """The history database: one file, one connection, one thread.
 
-Owns the connection and how work reaches it. Knows no table but its version; `migrations` has the schema.
+Owns the connection and how work reaches it. Knows no table but its version; `migrations` has the schema, `journal`
+how commits are kept, `recovery` what is done about a damaged file.
 
-One connection for everything, because SQLite before 3.51.3 can lose commits in WAL mode when two connections write
-and checkpoint at the same moment; with `locking_mode=EXCLUSIVE` not even another program can be the second. Work
-runs in the order it is handed in, on one thread, so the event loop never waits for the disk.
+One connection for everything, locked against all others. Work runs in the order it is handed in, on one thread, so
+the event loop never waits for the disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import migrations
+from sidecar.storage import journal, migrations, recovery
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.files import refusal
 from sidecar.storage.sealing import HistoryConnection, Sealing
@@ -28,6 +28,10 @@ from sidecar.storage.sealing import HistoryConnection, Sealing
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 2.0
+"""How long a host's first question waits for the look at a history that was not closed, or is being saved: 0.2 s for
+100,000 messages, and a damaged one takes as long as it takes."""
 
 KEYRING_AT_THE_END_SECONDS = 1.0
 """How long work handed in just before the end still waits for the keyring; all of the end has 4.8 s (`app`)."""
@@ -46,6 +50,8 @@ class Database:
 
     def __init__(self, path: Path, *, encrypt: Callable[[], bool | None] = lambda: None) -> None:
         self._path = path
+        self._is_doubtful = recovery.is_suspect(path)
+        self._notices: list[Notice] = []
         self._sealing = Sealing(path, encrypt)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -96,10 +102,6 @@ class Database:
             raise StorageError("The history is not open yet.")
         return self._connection.cipher
 
-    async def notices(self) -> list[Notice]:
-        """What the person in front of the host should know of the file."""
-        return list(self._sealing.notices)
-
     def _hand_in(self, do: Callable[[], T]) -> asyncio.Future[T]:
         if self._closing is not None:
             raise RuntimeError("the history is closed")
@@ -110,6 +112,8 @@ class Database:
             try:
                 result = do()
             except BaseException as error:  # noqa: BLE001 - carried over to the waiting task
+                if damage := recovery.damage_in(error):
+                    recovery.mark(self._path, damage)
                 _tell(loop, future, None, _as_sidecar_error(error))
             else:
                 _tell(loop, future, result, None)
@@ -119,6 +123,16 @@ class Database:
             self._thread.start()
         self._queue.put(job)
         return future
+
+    async def notices(self) -> list[Notice]:
+        """What the person should know of the file; waits for a look at it that is under way, at most LOOK_SECONDS."""
+        if self._is_doubtful and self._closing is None:
+            opened = self.submit(lambda _: None)
+            opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to who needs the file
+            await asyncio.wait([opened], timeout=LOOK_SECONDS)
+            if not opened.done():
+                return [*self._notices, recovery.under_way()]
+        return [*self._notices, *self._sealing.notices]
 
     async def close(self) -> None:
         """Finish what was handed in and close the file; nothing is taken any more. Safe to call twice."""
@@ -159,23 +173,37 @@ class Database:
         return result
 
     def _open(self) -> HistoryConnection:
+        try:
+            if self._is_doubtful:
+                recovery.examine(self._path)
+            connection = self._connect()
+        except (recovery.Damaged, sqlite3.Error) as error:
+            damage = str(error) if isinstance(error, recovery.Damaged) else recovery.damage_in(error)
+            if damage is None:
+                raise
+            self._is_doubtful = True
+            self._notices.append(recovery.recover(self._path, damage))
+            connection = self._connect()
+        self._is_doubtful = False
+        self._connection = connection
+        return connection
+
+    def _connect(self) -> HistoryConnection:
         connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False, factory=HistoryConnection
         )
         try:
             self._path.chmod(0o600)
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            exclusive = journal.lock(connection)
+            recovery.require_schema(connection)
             migrations.check_version(connection)  # before anything is written
-            connection.execute("PRAGMA journal_mode = WAL")
-            # An answered message must survive a power cut (0.4 ms a commit on an SSD); none is made per token.
-            connection.execute("PRAGMA synchronous = FULL")
+            journal.set_up(connection, exclusive=exclusive)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -8192")  # 8 MiB
             migrations.migrate(connection, self._path)
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
         return connection
 
     def _close(self) -> None:
@@ -222,6 +250,11 @@ def _log_failure(outcome: asyncio.Future[T]) -> None:
 def _as_sidecar_error(error: BaseException) -> BaseException:
     if isinstance(error, OSError):
         return refusal(error, "The history was not changed")
+    if damage := recovery.damage_in(error):
+        return StorageError(
+            f"The history file is damaged: {damage}.",
+            hint="Start llama-sidecar again: what can be read is saved into a new history then, and this one is kept.",
+        )
     if not isinstance(error, sqlite3.Error):
         return error
     name = getattr(error, "sqlite_errorname", "")
@@ -229,6 +262,8 @@ def _as_sidecar_error(error: BaseException) -> BaseException:
         return DiskFull("The disk is full; the history was not changed.")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return PermissionDenied(f"The history file can not be written: {error}.")
+    if name.startswith("SQLITE_BUSY"):
+        return StorageError("Another program has the history open.", hint="Close it and try again.")
     logger.error("history: %s (%s)", error, name or type(error).__name__)
     return StorageError(
         f"The history file could not be used: {error}.",

@@ -31,12 +31,21 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(temporary, path)
+        put_in_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a file that is written its name, where another may stand, once it is on the disk.
+
+    Raises:
+        OSError: it could not be done; what stood there is still there.
+    """
+    with temporary.open("rb+") as file:  # Windows syncs only what can be written
+        os.fsync(file.fileno())
+    _replace(temporary, path)
     _sync_folder(path.parent)
 
 

@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from sidecar.contract.errors import StorageError
+from sidecar.storage.files import put_in_place
 
 INDEX_TRIGGERS = {
     "messages_text_insert": """AFTER INSERT ON messages BEGIN
@@ -83,12 +84,21 @@ def check_version(connection: sqlite3.Connection) -> int:
         StorageError: a newer llama-sidecar has written the file.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    require_known(version)
+    return version
+
+
+def require_known(version: int) -> None:
+    """See that a version is not newer than this program.
+
+    Raises:
+        StorageError: it is.
+    """
     if version > len(STEPS):
         raise StorageError(
             f"The history was written by a newer llama-sidecar (schema {version}, this one knows {len(STEPS)}).",
             hint="Update llama-sidecar, or use another --data-dir.",
         )
-    return version
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -96,16 +106,25 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         StorageError: a newer llama-sidecar has written the file; it is left as it is.
+        OSError: the copy can not be made.
     """
     version = check_version(connection)
     if version == len(STEPS):
         return
     if version > 0:
         _back_up(connection, path.with_name(f"{path.stem}-before-schema-{len(STEPS)}{path.suffix}"))
-    script = "".join(STEPS[version:])
-    connection.executescript(f"BEGIN; {script} PRAGMA user_version = {len(STEPS)}; COMMIT;")
+    take_steps(connection, after=version, to=len(STEPS))
+
+
+def take_steps(connection: sqlite3.Connection, *, after: int = 0, to: int) -> None:
+    """Change the schema from one version to another, the newest for one that there is not; all of it or nothing."""
+    to = to if 0 < to <= len(STEPS) else len(STEPS)
+    connection.executescript(f"BEGIN; {''.join(STEPS[after:to])} PRAGMA user_version = {to}; COMMIT;")
 
 
 def _back_up(connection: sqlite3.Connection, copy: Path) -> None:
-    copy.unlink(missing_ok=True)
-    connection.execute("VACUUM INTO ?", (str(copy),))
+    """Copy the file; a copy that is broken off never stands under the name of a whole one."""
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(unfinished),))
+    put_in_place(unfinished, copy)

@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -112,13 +113,23 @@ class Engine:
         """How many answers the engine works on."""
         return sum(slot["is_processing"] for slot in self._ask("GET", "/slots"))
 
+    def back(self) -> dict[str, Any]:
+        """Wait until the server is ready again after a crash."""
+        until = time.monotonic() + ANSWER_SECONDS
+        info: dict[str, Any] = {}
+        while info.get("state") != "ready":
+            assert info.get("state") != "failed", info["message"]
+            assert time.monotonic() < until, info
+            info = self._talk.call("get_server", server_id=self.server_id)
+        return info
+
     def stop(self) -> None:
         """Stop the server, if it is not gone."""
         self._talk.answer(self._talk.begin("stop_llama_server", server_id=self.server_id))
 
     def _ask(self, verb: str, path: str) -> Any:
         details = self._talk.call("get_server", server_id=self.server_id)
-        connection = _Connection(details["socket_path"])
+        connection = SocketConnection(details["socket_path"])
         try:
             connection.request(verb, path, headers={"Authorization": f"Bearer {details['api_key']}"})
             return json.loads(connection.getresponse().read())
@@ -130,7 +141,7 @@ StartTalk = Callable[..., Talk]
 StartServer = Callable[..., RawHost]
 
 
-class _Connection(http.client.HTTPConnection):
+class SocketConnection(http.client.HTTPConnection):
     """HTTP over a UNIX socket."""
 
     def __init__(self, path: str) -> None:

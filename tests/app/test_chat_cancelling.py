@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,43 @@ def test_a_cancelled_answer_ends_with_what_was_said(talk: Talk, engine: Engine, 
         assert talk.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
         assert engine.busy() == 0
     error = talk.error_of(request)
+    until = time.monotonic() + 1
+    while engine.busy():  # the engine has to notice that nobody listens
+        assert time.monotonic() < until
     assert (error["code"], error["data"]["name"], error["data"]["partial"]) == (-32800, "CANCELLED", words(2))
     assert talk.events[channel][-1]["event"] == {"status": "cancelled", "partial": words(2)}
     assert talk.branch(session) == [("user", FOREVER, "complete"), ("assistant", words(2), "cancelled")]
     assert engine.say("tokens=1", session)["content"] == words(1)
     assert [m["content"] for m in engine.requests()[-1]["messages"]] == [FOREVER, words(2), "tokens=1"]
+
+
+def test_cancelling_is_answered_only_when_the_engine_has_stopped(talk: Talk) -> None:
+    engine = Engine(talk, parallel=1, extra_args=["--idle-after", "1"])
+    try:
+        session = new_session()
+        _, channel = engine.begin_turn(FOREVER, session)
+        talk.heard(channel, words(2))
+        begun = time.monotonic()
+        request = talk.begin("cancel_message", session_id=session)
+        talk.event(channel, "cancelled")
+        assert engine.busy() == 1  # it goes on for a while, as one that computes a long prompt
+        assert talk.answer(request)["result"] == {"cancelled": 1, "engine_idle": True}
+        assert time.monotonic() - begun >= 1
+        assert engine.busy() == 0
+    finally:
+        engine.stop()
+
+
+def test_one_answers_cancelling_does_not_wait_for_another_answer(talk: Talk, engine: Engine) -> None:
+    session = new_session()
+    other, other_channel = engine.begin_turn("tokens=4 hold-after=2", new_session())
+    _, channel = engine.begin_turn(FOREVER, session)
+    talk.heard(channel, words(2))
+    talk.heard(other_channel, words(2))
+    assert talk.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
+    assert engine.busy() == 1
+    engine.release()
+    assert talk.answer(other)["result"]["content"] == words(4)
 
 
 def test_cancelling_where_nothing_runs_is_answered_at_once(talk: Talk) -> None:

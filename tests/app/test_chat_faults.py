@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.app.talking import Engine, StartTalk, Talk, new_session, words
 from tests.chat.rows import rows_on_disk
+from tests.engines.processes import is_alive
 from tests.models.gguf_files import write_model
+from tests.raw_host import TERMINAL
 
 # --- the engine --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(21)
 def test_an_engine_that_dies_while_it_answers_is_told_and_what_it_said_is_kept(talk: Talk, engine: Engine) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tokens=9 die-after=3", session)
@@ -26,11 +32,122 @@ def test_an_engine_that_dies_while_it_answers_is_told_and_what_it_said_is_kept(t
     assert talk.branch(session) == [("user", "tokens=9 die-after=3", "complete"), ("assistant", words(3), "error")]
     assert talk.call("ping") == "pong"
 
-    request, _ = engine.begin_turn("tokens=1", session)
-    assert talk.error_of(request)["data"]["name"] == "SERVER_NOT_RUNNING"
-    talk.call("restart_server", server_id=engine.server_id)
+    assert engine.back()["restarts"] == 1
     assert engine.say("tokens=2", session)["content"] == words(2)
     assert [role for role, _, _ in talk.branch(session)] == ["user", "assistant", "user", "assistant"]
+
+
+@pytest.mark.case(21)
+def test_a_crash_is_told_within_a_second_and_the_engine_is_back_two_after_its_load(talk: Talk, engine: Engine) -> None:
+    before = talk.call("get_server", server_id=engine.server_id)
+    request, channel = engine.begin_turn("tokens=9 stall-after=2", new_session())
+    talk.heard(channel, words(2))
+    os.kill(before["pid"], signal.SIGSEGV)
+    begun = time.monotonic()
+    data = talk.error_of(request)["data"]
+    assert time.monotonic() - begun < 1
+    assert (data["name"], data["exit_code"], data["partial"]) == ("ENGINE_CRASHED", -signal.SIGSEGV, words(2))
+    after = engine.back()
+    assert time.monotonic() - begun < after["actual"]["load_ms"] / 1e3 + 2
+    assert (after["pid"] != before["pid"], after["error"], after["restarts"]) == (True, None, 1)
+
+
+def test_messages_that_wait_for_a_slot_wait_for_the_restart_too(talk: Talk) -> None:
+    engine = Engine(talk, parallel=1)
+    try:
+        dying, channel = engine.begin_turn("tokens=9 hold-after=2 die-after=3", new_session())
+        talk.heard(channel, words(2))
+        waiting = [engine.begin_turn("tokens=3", new_session()) for _ in range(5)]
+        behind, _ = engine.begin_turn("tokens=3", new_session())
+        for _, one in waiting:
+            talk.event(one, "queued")
+        engine.release()
+        assert talk.error_of(dying)["data"]["name"] == "ENGINE_CRASHED"
+        for request, _ in waiting:
+            assert talk.answer(request)["result"]["content"] == words(3)
+        assert talk.answer(behind)["result"]["content"] == words(3)
+        assert engine.back()["restarts"] == 1
+    finally:
+        engine.stop()
+
+
+def test_who_waits_for_a_restart_that_fails_is_told_so(talk: Talk, tmp_path: Path) -> None:
+    faults = ["--say-on-load", "E failed to allocate", "--exit-on-load", "1"]
+    flags = ["--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-9", *faults]
+    engine = Engine(talk, parallel=1, extra_args=flags)
+    dying, channel = engine.begin_turn("tokens=9 hold-after=2 die-after=3", new_session())
+    talk.heard(channel, words(2))
+    waiting, waited_on = engine.begin_turn("tokens=3", new_session())
+    talk.event(waited_on, "queued")
+    engine.release()
+    assert talk.error_of(dying)["data"]["name"] == "ENGINE_CRASHED"
+    error = talk.error_of(waiting)
+    assert (error["data"]["name"], "not enough memory" in error["message"]) == ("SERVER_NOT_RUNNING", True)
+    assert talk.statuses(waited_on)[-1] == "error"
+    engine.stop()
+
+
+def test_a_message_that_waits_for_a_restart_can_be_cancelled(talk: Talk, tmp_path: Path) -> None:
+    flags = ["--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-9", "--stuck-at", "0.5"]
+    engine = Engine(talk, parallel=1, extra_args=flags)
+    dying, channel = engine.begin_turn("tokens=9 hold-after=2 die-after=3", new_session())
+    talk.heard(channel, words(2))
+    session = new_session()
+    waiting, waited_on = engine.begin_turn("tokens=3", session)
+    talk.event(waited_on, "queued")
+    engine.release()
+    assert talk.error_of(dying)["data"]["name"] == "ENGINE_CRASHED"
+    refused, _ = engine.begin_turn("tokens=1", new_session())
+    error = talk.error_of(refused)
+    assert (error["data"]["name"], "being started again" in error["message"]) == ("SERVER_NOT_RUNNING", True)
+    assert talk.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
+    assert talk.error_of(waiting)["data"]["name"] == "CANCELLED"
+    assert not talk.has_session(session)
+    engine.stop()
+
+
+@pytest.mark.case(21)
+def test_when_two_engines_die_at_once_each_answer_ends_once_with_its_own_words(talk: Talk) -> None:
+    engines = [Engine(talk) for _ in range(2)]
+    turns = [
+        (n, *engine.begin_turn(f"tokens=9 stall-after={n}", new_session())) for engine in engines for n in (1, 2, 3)
+    ]
+    for n, _, channel in turns:
+        talk.heard(channel, words(n))
+    for engine in engines:
+        os.kill(talk.call("get_server", server_id=engine.server_id)["pid"], signal.SIGKILL)
+    for n, request, channel in turns:
+        error = talk.error_of(request)
+        assert (error["data"]["name"], error["data"]["cause"]) == ("ENGINE_CRASHED", "KILLED")
+        assert error["data"]["partial"] == talk.text(channel) == words(n)
+    for engine in engines:
+        assert engine.back()["restarts"] == 1
+        assert engine.say("tokens=1")["content"] == words(1)
+        engine.stop()
+    for _, _, channel in turns:
+        assert [status for status in talk.statuses(channel) if status in TERMINAL] == ["error"]
+
+
+@pytest.mark.case(23)
+def test_an_engine_that_stands_still_is_ended_and_what_it_said_is_kept(talk: Talk) -> None:
+    talk.call("set_config", patch={"engines": {"health_timeout_seconds": 1}})
+    engine = Engine(talk)
+    talk.call("reset_config", keys=["engines.health_timeout_seconds"])
+    try:
+        session = new_session()
+        request, channel = engine.begin_turn("tokens=9 stall-after=2", session)
+        talk.heard(channel, words(2))
+        pid = talk.call("get_server", server_id=engine.server_id)["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        error = talk.error_of(request)
+        assert (error["data"]["name"], error["data"]["retryable"]) == ("ENGINE_UNRESPONSIVE", True)
+        assert error["data"]["partial"] == words(2)
+        assert talk.statuses(channel)[-1] == "error"
+        assert talk.branch(session)[-1] == ("assistant", words(2), "error")
+        assert (engine.back()["restarts"], is_alive(pid)) == (1, False)
+        assert engine.say("tokens=1", session)["content"] == words(1)
+    finally:
+        engine.stop()
 
 
 def test_an_engine_that_dies_before_the_first_word_leaves_the_question(talk: Talk, engine: Engine) -> None:
@@ -135,7 +252,10 @@ def test_a_question_survives_the_sudden_end_of_the_sidecar_from_the_first_word_o
     assert rows_on_disk(data_dir) == [("user", "tokens=9 stall-after=1", "complete"), ("assistant", "", "running")]
 
     again = start_talk()
-    assert again.branch(session) == [("user", "tokens=9 stall-after=1", "complete"), ("assistant", "", "interrupted")]
+    assert again.branch(session) == [
+        ("user", "tokens=9 stall-after=1", "complete"),
+        ("assistant", words(1), "interrupted"),
+    ]
     question = again.call("get_messages", session_id=session)["messages"][0]["message_id"]
     again.call("edit_message", session_id=session, message_id=question, message="tokens=2")
     assert again.branch(session) == [("user", "tokens=2", "complete"), ("assistant", words(2), "complete")]

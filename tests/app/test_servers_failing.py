@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.app.talking import Engine, Talk, new_session, words
 from tests.engines import recordings
 from tests.engines.processes import is_alive, wait_until_gone
 from tests.models.gguf_files import gguf_bytes, llama_metadata, model_bytes, write_model
-from tests.raw_host import RawHost
+from tests.raw_host import ANSWER_SECONDS, RawHost
 
 SERVER = "failing"
 
@@ -122,6 +123,7 @@ def test_a_folder_without_an_engine_is_named(talk: Talk, tmp_path: Path) -> None
         assert (data["name"], "bin" in data["hint"]) == ("ENGINE_NOT_FOUND", True)
 
 
+@pytest.mark.case(26)
 def test_a_port_that_is_taken_is_named(talk: Talk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -195,7 +197,15 @@ def test_an_engine_killed_while_it_loads_was_killed(talk: Talk) -> None:
 
 
 @pytest.mark.usefixtures("short_waits")
-@pytest.mark.parametrize("flags", [["--never-ready"], ["--stuck-at", "0.5"], ["--unsupervised", "--never-ready"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--never-ready"],
+        ["--stuck-at", "0.5"],
+        ["--unsupervised", "--never-ready"],
+        ["--log-every", "0.05"],
+    ],
+)
 def test_a_start_without_a_sign_of_life_is_given_up_after_the_configs_time(
     talk: Talk, flags: list[str], tmp_path: Path
 ) -> None:
@@ -207,7 +217,8 @@ def test_a_start_without_a_sign_of_life_is_given_up_after_the_configs_time(
         wait_until_gone(pid)
 
 
-@pytest.mark.parametrize("flood", [["--flood-stderr", "40000"], ["--flood-endless", "20000000"]])
+@pytest.mark.case(25)
+@pytest.mark.parametrize("flood", [["--flood-stderr", "40000"], ["--flood-endless", "50000000"]])
 def test_a_flood_of_log_holds_nobody_up_and_is_bounded(talk: Talk, flood: list[str]) -> None:
     flooded = talk.new_channel()
     talk.call("subscribe", topics=["logs"], channel=flooded, options={"source": f"server:{SERVER}"})
@@ -226,6 +237,7 @@ def test_a_flood_of_log_holds_nobody_up_and_is_bounded(talk: Talk, flood: list[s
     assert psutil.Process(talk.process.pid).memory_info().rss - before < 64 * 2**20
 
 
+@pytest.mark.case(39)
 def test_what_an_engine_was_given_by_environment_stays_there(talk: Talk) -> None:
     data = fail_to_start(talk, "--abort-on-load", env={"HF_TOKEN": "hf_secret"})
     assert "hf_secret" not in json.dumps([data, talk.call("get_logs"), talk.call("list_servers")])
@@ -234,27 +246,99 @@ def test_what_an_engine_was_given_by_environment_stays_there(talk: Talk) -> None
 # --- once it is ready --------------------------------------------------------------------------------------
 
 
-def test_an_engine_killed_while_it_is_idle_is_told_to_who_subscribes(talk: Talk, tmp_path: Path) -> None:
+@pytest.mark.case(21)
+def test_an_engine_killed_while_it_is_idle_is_started_again_and_who_subscribes_sees_it(
+    talk: Talk, tmp_path: Path
+) -> None:
     file, channel = tmp_path / "pids", talk.new_channel()
     flags = ["--fork-grandchild", "--pid-file", str(file)]
     pid = talk.call("start_llama_server", server_id=SERVER, extra_args=flags)["pid"]
+    below = pids(file)
     talk.call("subscribe", topics=["servers"], channel=channel)
+    talk.until(lambda: states(talk, channel, SERVER) == ["ready"])
     os.kill(pid, signal.SIGKILL)
-    talk.until(lambda: states(talk, channel, SERVER)[-1:] == ["failed"])
-    error = talk.events[channel][-1]["event"]["server"]["error"]
-    assert (error["code"], error["data"]["name"], error["data"]["cause"]) == (-32014, "ENGINE_CRASHED", "KILLED")
-    assert error["data"]["exit_code"] == -signal.SIGKILL
-    for one in pids(file):
+    talk.until(lambda: states(talk, channel, SERVER)[-1:] == ["ready"] and len(states(talk, channel, SERVER)) > 1)
+    shown = [e["event"]["server"] for e in talk.events[channel] if e["event"]["status"] == "server"]
+    again = [info for info in shown if info["server_id"] == SERVER][1:]
+    # A host that reads slowly sees fewer of them: what is newer takes their place.
+    whole = ["stopping", "queued", "planning", "starting", "loading", "warming", "ready"]
+    assert [state for state in whole if state in {info["state"] for info in again}] == [i["state"] for i in again]
+    for info in again[:-1]:
+        assert (info["error"]["code"], info["error"]["data"]["name"]) == (-32014, "ENGINE_CRASHED")
+        assert (info["error"]["data"]["cause"], info["error"]["data"]["exit_code"]) == ("KILLED", -signal.SIGKILL)
+        assert (info["restarts"], "being started again" in info["message"]) == (1, True)
+    assert (again[-1]["error"], again[-1]["restarts"], again[-1]["pid"] != pid) == (None, 1, True)
+    for one in below:
         wait_until_gone(one)
-    assert talk.call("get_server", server_id=SERVER)["error"] == error
-    assert talk.call("is_llama_running", server_id=SERVER) is False
-    refused = talk.fail("send_message", message="Hi", server_id=SERVER)
-    assert (refused["data"]["name"], "restart_server" in refused["data"]["hint"]) == ("SERVER_NOT_RUNNING", True)
-    assert talk.call("restart_server", server_id=SERVER)["state"] == "ready"
-    talk.until(lambda: states(talk, channel, SERVER)[-1:] == ["ready"])
+    assert talk.call("get_server", server_id=SERVER)["pid"] == again[-1]["pid"]
+    assert talk.say("tokens=1", server_id=SERVER)["content"] == words(1)
+    assert talk.call("restart_server", server_id=SERVER)["restarts"] == 0
     talk.call("unsubscribe", channel=channel)
 
 
+@pytest.mark.case(22)
+def test_an_engine_that_crashes_again_and_again_is_left_alone_and_says_why(talk: Talk, tmp_path: Path) -> None:
+    talk.call("set_config", patch={"engines": {"max_restarts": 2}})
+    file, channel = tmp_path / "starts", talk.new_channel()
+    talk.call("subscribe", topics=["servers"], channel=channel)
+    flags = ["--die-after-ready", "0.1", "--starts-file", str(file)]
+    talk.call("start_llama_server", server_id=SERVER, extra_args=flags)
+    talk.until(lambda: states(talk, channel, SERVER)[-1:] == ["failed"])
+    talk.call("unsubscribe", channel=channel)
+    talk.call("reset_config", keys=["engines.max_restarts"])
+    info = talk.call("get_server", server_id=SERVER)
+    assert (info["error"]["data"]["name"], info["error"]["data"]["exit_code"]) == ("ENGINE_CRASHED", 44)
+    assert (info["restarts"], info["pid"], "2 times" in info["message"]) == (2, None, True)
+    starts = [int(line) for line in file.read_text().splitlines()]
+    assert (len(starts), [pid for pid in starts if is_alive(pid)]) == (3, [])
+    assert talk.call("is_llama_running", server_id=SERVER) is False
+    refused = talk.fail("send_message", message="Hi", server_id=SERVER)
+    assert (refused["data"]["name"], "restart_server" in refused["data"]["hint"]) == ("SERVER_NOT_RUNNING", True)
+
+
+def test_without_restarts_a_crash_is_the_end_of_the_server(talk: Talk) -> None:
+    talk.call("set_config", patch={"engines": {"max_restarts": 0}})
+    channel = talk.new_channel()
+    talk.call("subscribe", topics=["servers"], channel=channel)
+    pid = talk.call("start_llama_server", server_id=SERVER)["pid"]
+    talk.call("reset_config", keys=["engines.max_restarts"])
+    os.kill(pid, signal.SIGKILL)
+    talk.until(lambda: states(talk, channel, SERVER)[-1:] == ["failed"])
+    error = talk.events[channel][-1]["event"]["server"]["error"]
+    assert (error["data"]["name"], error["data"]["cause"]) == ("ENGINE_CRASHED", "KILLED")
+    assert talk.call("get_server", server_id=SERVER)["error"] == error
+    assert talk.call("restart_server", server_id=SERVER)["state"] == "ready"
+    talk.call("unsubscribe", channel=channel)
+
+
+@pytest.mark.case(22)
+@pytest.mark.parametrize("way", ["stop_llama_server", "restart_server", "switch_model"])
+def test_what_a_host_wants_wins_over_a_restart_that_is_under_way(talk: Talk, tmp_path: Path, way: str) -> None:
+    file = tmp_path / "starts"
+    flags = ["--stuck-at", "0.5", "--starts-file", str(file), "--faulty-starts", "2-2"]
+    pid = talk.call("start_llama_server", server_id=SERVER, extra_args=flags)["pid"]
+    channel = talk.new_channel()
+    talk.call("subscribe", topics=["servers"], channel=channel)
+    os.kill(pid, signal.SIGKILL)
+    talk.until(lambda: states(talk, channel, SERVER)[-1:] == ["loading"])
+    until = time.monotonic() + ANSWER_SECONDS
+    while len(file.read_text().splitlines()) < 2:  # the second start counts from when it has begun to run
+        assert time.monotonic() < until
+    if way == "switch_model":
+        write_model(talk.data_dir / "models" / "another.gguf")
+        assert talk.call(way, server_id=SERVER, model="another")["model"] == "another"
+    elif way == "restart_server":
+        assert talk.call(way, server_id=SERVER)["state"] == "ready"
+    else:
+        assert talk.call(way, server_id=SERVER) == "llama-server stopped"
+        assert SERVER not in {info["server_id"] for info in talk.call("list_servers")}
+    old = [int(line) for line in file.read_text().splitlines()][:2]
+    assert [pid for pid in old if is_alive(pid)] == []
+    (talk.data_dir / "models" / "another.gguf").unlink(missing_ok=True)
+    talk.call("unsubscribe", channel=channel)
+
+
+@pytest.mark.case(21)
 def test_one_engines_end_is_no_other_ones(talk: Talk, engine: Engine) -> None:
     request, channel = engine.begin_turn("tokens=6 hold-after=2", new_session())
     talk.heard(channel, words(2))
@@ -264,6 +348,7 @@ def test_one_engines_end_is_no_other_ones(talk: Talk, engine: Engine) -> None:
     assert talk.answer(request)["result"]["content"] == words(6)
 
 
+@pytest.mark.case(24)
 @pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("stands_still", [False, True])
 def test_an_engine_that_does_not_end_is_killed_with_all_it_has_started(
@@ -280,6 +365,7 @@ def test_an_engine_that_does_not_end_is_killed_with_all_it_has_started(
         wait_until_gone(one)
 
 
+@pytest.mark.case(20)
 def test_engines_of_a_sidecar_that_is_killed_end_by_themselves(data_dir: Path, fake_llama_cpp: Path) -> None:
     write_model(data_dir / "models" / "tiny.gguf")
     host = RawHost(data_dir)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,16 +184,21 @@ def test_a_preset_is_used_and_parameters_win_over_it(talk: Talk, server_id: str)
 # --- how it is reached -------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(38)
 def test_without_a_port_only_a_private_socket_leads_to_the_engine(talk: Talk, engine: Engine) -> None:
     server = talk.call("get_server", server_id=engine.server_id)
     path = Path(server["socket_path"])
     assert stat.S_ISSOCK(path.stat().st_mode)
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert (stat.S_IMODE(path.parent.stat().st_mode), path.parent.stat().st_uid) == (0o700, os.getuid())
+    if os.getuid() == 0:  # who else may be asked for another user's view
+        look = subprocess.run(["/bin/ls", str(path)], user=NOBODY, capture_output=True, check=False)
+        assert (look.returncode != 0, b"ermission denied" in look.stderr) == (True, True)
     assert tcp_ports(server["pid"]) == []
     engine.stop()
     assert not path.exists()
 
 
+@pytest.mark.case(38)
 def test_a_port_that_was_asked_for_is_on_loopback_and_wants_the_key(talk: Talk, server_id: str, free_port: int) -> None:
     info = talk.call("start_llama_server", server_id=server_id, port=free_port)
     assert (info["port"], info["base_url"]) == (free_port, f"http://127.0.0.1:{free_port}")
@@ -203,6 +210,7 @@ def test_a_port_that_was_asked_for_is_on_loopback_and_wants_the_key(talk: Talk, 
     assert talk.call("ping_server", base_url=f"{info['base_url']}/v1")["ok"]
 
 
+@pytest.mark.case(39)
 def test_the_key_is_told_by_get_server_and_stands_nowhere_else(talk: Talk, engine: Engine) -> None:
     server = talk.call("get_server", server_id=engine.server_id)
     key = server["api_key"]
@@ -216,10 +224,36 @@ def test_the_key_is_told_by_get_server_and_stands_nowhere_else(talk: Talk, engin
     assert key != talk.call("get_server")["api_key"]
 
 
-def test_flags_that_would_lead_past_the_sidecar_are_refused(talk: Talk, server_id: str) -> None:
-    for flag in ("--api-key", "--host=0.0.0.0", "-m", "--port"):
-        error = talk.fail("start_llama_server", server_id=server_id, extra_args=["--threads", "1", flag, "x"])
-        assert (error["data"]["name"], error["data"]["path"]) == ("INVALID_PARAMS", "$.extra_args")
+NOBODY = 65534
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is tried
+OPENING = ("--api-key", "--host=0.0.0.0", "-m", "--port", "--tools", "--hf-token", "--cors_origins", "--ssl-key-file")
+
+
+@pytest.mark.case(38)
+@pytest.mark.parametrize("engine_name", ["llama-server", "embedded", "llama-cpp-python"])
+def test_what_would_open_an_engine_past_the_sidecar_is_refused(talk: Talk, server_id: str, engine_name: str) -> None:
+    for method in ("start_llama_server", "preview_command"):
+        for flag in OPENING:
+            extra_args = ["--threads", "1", flag, "x"]
+            error = talk.fail(method, server_id=server_id, engine=engine_name, extra_args=extra_args)
+            assert (error["data"]["name"], error["data"]["path"]) == ("INVALID_PARAMS", "$.extra_args")
+            assert flag.partition("=")[0] in error["message"]
+            assert error["data"]["hint"]
+        for variable in ("LLAMA_API_KEY", "LLAMA_ARG_HOST", "CONFIG_FILE"):
+            error = talk.fail(method, server_id=server_id, engine=engine_name, env={variable: "x"})
+            assert (error["data"]["name"], error["data"]["path"]) == ("INVALID_PARAMS", "$.env")
+    assert not talk.call("is_llama_running", server_id=server_id)
+
+
+@pytest.mark.case(38)
+def test_an_address_for_other_machines_wants_the_key_and_earns_a_warning(talk: Talk, server_id: str) -> None:
+    info = talk.call("start_llama_server", server_id=server_id, host=EVERYWHERE)
+    server = talk.call("get_server", server_id=server_id)
+    assert tcp_ports(server["pid"]) == [(EVERYWHERE, info["port"])]
+    for key, status in ((None, 401), ("wrong", 401), (server["api_key"], 200)):
+        assert get(info["port"], "/props", key) == status
+    warnings = talk.call("get_logs", source="sidecar", min_level="warning")["entries"]
+    assert [entry for entry in warnings if f"{EVERYWHERE} is an address that other machines reach" in entry["message"]]
 
 
 # --- stopping and starting again ---------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
 from sidecar.contract.servers import StartActual
 from sidecar.engines.fleet import Fleet
+from sidecar.engines.link import EngineGone
 from sidecar.engines.stream import ChatChunk, Choice, Delta, UsageCount
 from sidecar.storage.database import Database, Work
 
@@ -103,7 +104,10 @@ class ScriptedServer:
             raise ServerNotRunning("stopped")
         return self
 
-    async def explain_broken_connection(self) -> SidecarError:
+    async def back_after_crash(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         return self.why_broken
 
     @asynccontextmanager

@@ -176,6 +176,12 @@ def spoil(change: str) -> str:
             first["content"] = 5
         case "a config unheard of":
             file["config"] = {"temperature": -1}
+        case "a part that is none":
+            first["parts"] = [{"type": "video", "url": "x"}]
+        case "an image on the network":
+            first["parts"] = [{"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/a.png"}}]
+        case "an image in a file":
+            first["parts"] = [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]
     return msgspec.json.encode(file).decode()
 
 
@@ -189,7 +195,7 @@ def test_the_file_that_the_next_test_spoils_is_right(db: sqlite3.Connection) -> 
     [
         *("not JSON", "another kind", "a newer version", "no id", "an id twice", "a child before its parent"),
         *("a parent elsewhere", "its own parent", "a head elsewhere", "a role unheard of", "a text that is none"),
-        "a config unheard of",
+        *("a config unheard of", "a part that is none", "an image on the network", "an image in a file"),
     ],
 )
 def test_a_file_with_a_mistake_is_refused(change: str) -> None:

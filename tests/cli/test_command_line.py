@@ -40,7 +40,11 @@ def test_the_data_folder_may_be_named_before_and_after_the_command(arguments: li
 
 def test_what_is_named_before_the_command_is_not_forgotten_after_it() -> None:
     options = parse(["--config", "c.json", "--log-level", "debug", "chat", "--data-dir", "x"])
-    assert (options.config, options.log_level, options.data_dir) == (Path("c.json"), "debug", Path("x").absolute())
+    assert (options.config, options.log_level, options.data_dir) == (
+        Path("c.json").absolute(),
+        "debug",
+        Path("x").absolute(),
+    )
 
 
 @pytest.mark.parametrize(

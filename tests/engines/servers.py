@@ -11,10 +11,12 @@ from typing import Any
 import anyio
 
 from sidecar.channels import status_of
+from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.servers import ServerSettings, ServerState
 from sidecar.engines.launch import Engine, Launch
-from sidecar.engines.server import Plan, Server
+from sidecar.engines.life import Plan
+from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
 from tests.engines.processes import WAIT_SECONDS
 
@@ -48,6 +50,8 @@ class Stage:
         plan: Plan | None = None,
         timeout: float = WAIT_SECONDS,
         grace: float = WAIT_SECONDS,
+        health: float = WAIT_SECONDS,
+        max_restarts: int = 0,
         on_change: Callable[[Server], None] | None = None,
         **settings: Any,
     ) -> Server:
@@ -64,8 +68,12 @@ class Stage:
             plan or self.plan,
             logs=self.logs,
             runtime_dir=self.runtime_dir,
-            start_timeout_seconds=timeout,
-            stop_grace_seconds=grace,
+            config=EnginesConfig(
+                start_timeout_seconds=timeout,
+                stop_grace_seconds=grace,
+                health_timeout_seconds=health,
+                max_restarts=max_restarts,
+            ),
             on_change=note,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.arguments import flag_of_ours, llama_server_arguments
+from sidecar.engines.arguments import llama_server_arguments
 from sidecar.engines.flags import parse_help
 from sidecar.engines.launch import Endpoint, Launch
 from sidecar.engines.llama_server import LlamaServer
@@ -18,7 +18,15 @@ BUILDS = {build: parse_help(help_text(build)) for build in ("2026-10", "2024-10"
 
 HOUSE = {
     "2026-10": [
-        *("--jinja", "--kv-unified", "--offline", "--no-ui", "--log-prefix", "--log-timestamps"),
+        *(
+            "--jinja",
+            "--kv-unified",
+            "--offline",
+            "--no-ui",
+            "--no-cors-credentials",
+            "--log-prefix",
+            "--log-timestamps",
+        ),
         *("--cors-origins", "localhost", "--verbosity", "4"),
     ],
     "2024-10": ["--no-webui", "--log-prefix", "--log-timestamps"],
@@ -127,20 +135,3 @@ def test_a_name_that_would_be_taken_for_two_is_not_told() -> None:
 def test_templates_come_after_the_switch_that_lets_them_be_jinja() -> None:
     words, _ = arguments("2026-10", chat_template="{{ messages }}")
     assert words.index("--jinja") < words.index("--chat-template")
-
-
-@pytest.mark.parametrize(
-    ("extra_args", "flag"),
-    [
-        ([], None),
-        (["--seed", "1"], None),
-        (["--grammar", "host"], None),
-        (["--seed", "1", "--api-key", "s"], "--api-key"),
-        (["--port=1"], "--port"),
-        (["-m", "/other.gguf"], "-m"),
-        (["--api_key_file", "/k"], "--api_key_file"),
-        (["--hostnames", "::"], "--hostnames"),
-    ],
-)
-def test_flags_that_are_not_for_a_host_to_give_are_found(extra_args: list[str], flag: str | None) -> None:
-    assert flag_of_ours(extra_args) == flag

@@ -270,7 +270,6 @@ async def test_a_python_without_the_package_has_no_engine(
     make: Callable[[Path], str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(llama_cpp_python, "PACKAGE", "no-such-package")
-    monkeypatch.setattr(llama_cpp_python, "_VERSION_QUESTION", "import no_such_package")
     error = await error_of(engines(python=make(tmp_path)).pick("llama-cpp-python", None))
     assert (error.name, bool(error.hint)) == (name, True)
 

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,7 +15,7 @@ import pytest
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ServerAlreadyRunning, ServerNotRunning
 from sidecar.contract.servers import ServerInfo, ServerSettings
-from sidecar.engines.fleet import Fleet
+from sidecar.engines.fleet import LAST_GRACE_SECONDS, Fleet
 from sidecar.engines.llama_server import LlamaServer
 from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
@@ -29,11 +30,8 @@ class Harbour:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.fleet = Fleet(
-            logs=stage.logs,
-            runtime_dir=stage.runtime_dir,
-            config=lambda: EnginesConfig(start_timeout_seconds=WAIT_SECONDS, stop_grace_seconds=1.0),
-        )
+        self.config = EnginesConfig(start_timeout_seconds=WAIT_SECONDS, stop_grace_seconds=1.0, max_restarts=0)
+        self.fleet = Fleet(logs=stage.logs, runtime_dir=stage.runtime_dir, config=lambda: self.config)
 
     def start(self, server_id: str, *extra_args: str) -> Server:
         return self.fleet.start(server_id, ServerSettings(extra_args=list(extra_args)), self.stage.plan)
@@ -50,6 +48,10 @@ class Harbour:
 @pytest.fixture
 def harbour(fake: LlamaServer, logs: LogStore, runtime_dir: Path) -> Harbour:
     return Harbour(Stage(fake, logs, runtime_dir))
+
+
+def is_loading_again(server: Server) -> bool:
+    return server.restarts > 0 and server.state == "loading"
 
 
 @asynccontextmanager
@@ -227,3 +229,42 @@ async def test_the_end_of_the_fleet_does_not_wait_for_one_server_after_the_other
         await until(lambda: set(harbour.states().values()) == {"warming"})
         begun = anyio.current_time()
     assert anyio.current_time() - begun < 3.5  # the grace of each is 1 s
+
+
+async def test_an_engine_that_will_not_end_holds_up_the_end_of_the_fleet_for_a_second_only(harbour: Harbour) -> None:
+    harbour.config.stop_grace_seconds = WAIT_SECONDS
+    stopped: list[str] = []
+
+    async def stop(server: Server) -> None:
+        await fleet.stop(server)
+        stopped.append(server.state)
+
+    async with anyio.create_task_group() as tasks:
+        async with open_(harbour) as fleet:
+            servers = [await harbour.ready(name, "--ignore-term") for name in ("running", "being stopped already")]
+            pids = [server.pid for server in servers]
+            tasks.start_soon(stop, servers[1])
+            await until(lambda: servers[1].state == "stopping")
+            begun = anyio.current_time()
+        assert LAST_GRACE_SECONDS <= anyio.current_time() - begun < 2
+    assert ([pid for pid in pids if pid and is_alive(pid)], stopped) == ([], ["stopped"])
+
+
+async def test_a_server_that_is_being_started_again_is_stopped_and_replaced_like_any_other(harbour: Harbour) -> None:
+    harbour.config.max_restarts = 5
+    async with open_(harbour) as fleet:
+        for name in ("stopped", "replaced"):
+            server = await harbour.ready(name, "--ready-after", "0.2")
+            os.kill(server.pid or 0, signal.SIGKILL)
+            await until(partial(is_loading_again, server))
+            assert harbour.states() == {name: "loading"}
+            with pytest.raises(ServerNotRunning, match="being started again"):
+                fleet.choose(name, None)
+            with pytest.raises(ServerAlreadyRunning, match="loading"):
+                harbour.start(name)
+            if name == "stopped":
+                await fleet.stop(server)
+                assert harbour.states() == {}
+            else:
+                new = await fleet.replace(server, ServerSettings(), harbour.stage.plan)
+                assert ((await new.started()).restarts, server.state) == (0, "stopped")

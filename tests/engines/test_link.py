@@ -184,6 +184,40 @@ async def test_an_engine_that_is_not_there_is_gone() -> None:
     await link.close()
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [STREAM, CHUNKED])
+async def test_closing_the_link_ends_an_answer_that_stands_still(head: bytes) -> None:
+    event = token("x")
+    piece = b"%x\r\n%b\r\n" % (len(event), event) if head is CHUNKED else event
+    async with linked(always(head, piece, hang=True)) as link, link.chat(BODY) as stream:
+        assert await anext(stream)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.close)
+            with pytest.raises(EngineGone) as broken:
+                await anext(stream)
+        assert broken.value.link is link
+
+
+@pytest.mark.parametrize(
+    "pieces", [(), (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",), (b"HTTP/1.1 200 OK\r\n",)]
+)
+async def test_closing_the_link_ends_a_question_that_is_not_answered(pieces: tuple[bytes, ...]) -> None:
+    heads: list[str] = []
+    async with linked(always(*pieces, hang=True), heads=heads) as link, anyio.create_task_group() as tasks:
+
+        async def close() -> None:
+            while not heads:  # noqa: ASYNC110 - the peer has no event for it
+                await anyio.sleep(0.01)
+            await anyio.sleep(0.05)
+            await link.close()
+
+        tasks.start_soon(close)
+        with pytest.raises(EngineGone):
+            await link.props()
+
+
 async def test_a_closed_link_says_that_the_engine_is_gone() -> None:
     async with linked(reply({})) as link:
         await link.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import cast
 
 import anyio
 import pytest
@@ -15,6 +16,8 @@ from sidecar.engines.process import EngineProcess
 from sidecar.engines.progress import LoadStory, SignsOfLife
 from sidecar.logs.store import Source
 from tests.engines.processes import WAIT_SECONDS, python
+
+pytestmark = pytest.mark.anyio
 
 
 class Clock:
@@ -99,55 +102,119 @@ def test_what_came_too_fast_to_be_seen_is_told_at_the_end(
 
 
 LIVELY = """
-def show(*_):
+def grow(*_):
     global block
-    {sign}
-signal.signal(signal.SIGUSR1, show)
+    block = os.urandom(4096) * 2000
+signal.signal(signal.SIGUSR1, grow)
 print('on', flush=True)
 while True: signal.pause()
 """
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize(
-    "sign", ["print('a line', flush=True)", "block = os.urandom(4096) * 2000"], ids=["a line", "memory"]
-)
-async def test_lines_and_growing_memory_are_signs_of_life(
-    sign: str, source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "LOOK_INTERVAL_SECONDS", 0.05)
-    process = await EngineProcess.start(python(LIVELY.format(sign=sign)), source)
-    signs = SignsOfLife(process)
+async def test_growing_memory_is_getting_on(source: Source, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(progress, "LOOK_INTERVAL_SECONDS", 0.0)
+    process = await EngineProcess.start(python(LIVELY), source)
+    signs = SignsOfLife(process, clock)
     with anyio.fail_after(WAIT_SECONDS):
-        while not process.lines or await signs.seen():  # until it has come to rest
-            await process.news(0.1)
+        while not process.lines:  # until it has come to rest
+            await process.news(0.05)
+        await signs.missing(10)
+        clock.now += 11
+        assert await signs.missing(10)
         os.kill(process.pid, signal.SIGUSR1)
-        while not await signs.seen():
-            await process.news(0.1)
+        while await signs.missing(10):
+            await process.news(0.05)
     await process.stop(grace_seconds=WAIT_SECONDS)
 
 
-@pytest.mark.anyio
-async def test_a_process_that_is_gone_shows_no_sign(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_is_gone_shows_no_sign(
+    source: Source, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     monkeypatch.setattr(progress, "LOOK_INTERVAL_SECONDS", 0.0)
     process = await EngineProcess.start(python("os._exit(0)"), source)
     with anyio.fail_after(WAIT_SECONDS):
         await process.ended.wait()
-    assert not await SignsOfLife(process).seen()
+    signs = SignsOfLife(process, clock)
+    clock.now += 11
+    assert await signs.missing(10)
 
 
-@pytest.mark.anyio
-async def test_the_process_is_looked_at_only_now_and_then(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[int] = []
+class Loading:
+    """As much of a process as is looked at, as a test wants it to look."""
 
-    def look(pid: int) -> int:
-        looks.append(pid)
-        return 0
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+        self.pid = 4711
+        self.lines = 0
+        self.output = Output()
+        self.bytes = 0
+        self.looks = 0
+        self.signs = SignsOfLife(cast(EngineProcess, self), clock)
+        self._clock = clock
+        monkeypatch.setattr(progress, "_bytes_moved", self._look)
 
-    monkeypatch.setattr(progress, "_bytes_moved", look)
-    process = await EngineProcess.start(python("sys.stdin.read()"), source)
-    signs = SignsOfLife(process)
+    async def missing_after(self, seconds: float) -> bool:
+        """Whether a load that may be silent for 10 s is given up after so long."""
+        self._clock.now += seconds
+        return await self.signs.missing(10)
+
+    def _look(self, pid: int) -> int:
+        assert pid == self.pid
+        self.looks += 1
+        return self.bytes
+
+
+@pytest.fixture
+def loading(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Loading:
+    return Loading(monkeypatch, clock)
+
+
+async def test_silence_is_borne_for_as_long_as_was_said(loading: Loading) -> None:
+    assert [await loading.missing_after(9), await loading.missing_after(2)] == [False, True]
+
+
+async def test_progress_memory_and_reads_keep_a_load_alive_for_ever(loading: Loading) -> None:
+    for i in range(100):
+        if i % 2:
+            loading.output.progress = Progress("text_model", i / 100)
+        else:
+            loading.bytes += 2 * progress.LEAST_GROWTH_BYTES
+        assert not await loading.missing_after(9)
+    loading.output.warming = True
+    assert not await loading.missing_after(9)
+    loading.output.ready = True
+    assert not await loading.missing_after(9)
+    assert await loading.missing_after(11)
+
+
+async def test_lines_of_log_keep_a_load_alive_only_so_long(loading: Loading) -> None:
+    given_up = []
+    for _ in range(12):
+        loading.lines += 3
+        given_up.append(await loading.missing_after(5))
+    assert given_up == [False] * 10 + [True] * 2  # five times 10 s
+
+
+async def test_a_line_now_and_then_counts_for_nothing_once_there_is_none(loading: Loading) -> None:
+    loading.lines += 1
+    assert not await loading.missing_after(9)
+    assert await loading.missing_after(11)
+
+
+async def test_progress_that_goes_round_in_circles_is_none(loading: Loading) -> None:
+    given_up = []
+    for i in range(12):
+        loading.output.progress = Progress("text_model", (0.2, 0.4, 0.3)[i % 3])
+        given_up.append(await loading.missing_after(9))
+    assert given_up == [False, False, False, True, *[True] * 8]
+
+
+async def test_a_little_growth_is_the_noise_of_a_process_that_waits(loading: Loading) -> None:
+    await loading.missing_after(3)
+    loading.bytes += progress.LEAST_GROWTH_BYTES // 2
+    assert await loading.missing_after(11)
+
+
+async def test_the_process_is_looked_at_only_now_and_then(loading: Loading) -> None:
     for _ in range(10):
-        await signs.seen()
-    assert looks == [process.pid]
-    await process.stop(grace_seconds=WAIT_SECONDS)
+        await loading.missing_after(progress.LOOK_INTERVAL_SECONDS / 4)
+    assert loading.looks == 3

@@ -84,24 +84,24 @@ async def test_a_start_goes_through_its_states_and_tells_them(stage: Stage) -> N
     async with running(server):
         info = await server.started()
         assert (stage.states, statuses(server)) == (STARTED, EVENTS)
-        assert server.process is not None
+        assert server.life.process is not None
         assert server.actual is not None
-        assert server.command is not None
+        assert server.life.command is not None
         assert info == ServerInfo(
             server_id="test",
             state="ready",
             engine="llama-server",
             model="Tiny",
             model_path="/models/tiny.gguf",
-            pid=server.process.pid,
+            pid=server.life.process.pid,
             port=None,
             base_url=None,
             ctx_size=128,
             parallel=3,
             n_gpu_layers=-1,
-            started_at=server.process.started_at,
+            started_at=server.life.process.started_at,
             message="llama-server started successfully",
-            plan=StartPlan(ctx_size=128, parallel=3, n_gpu_layers=-1, argv=server.command.argv, ignored=[]),
+            plan=StartPlan(ctx_size=128, parallel=3, n_gpu_layers=-1, argv=server.life.command.argv, ignored=[]),
             actual=StartActual(
                 context_per_message=128,
                 slots=3,
@@ -121,6 +121,7 @@ async def test_a_start_goes_through_its_states_and_tells_them(stage: Stage) -> N
     assert (server.pid, stage.leftovers()) == (None, [])
 
 
+@pytest.mark.case(38)
 async def test_a_host_can_reach_the_engine_with_what_it_is_told(stage: Stage) -> None:
     on_socket, on_port = stage.server(), stage.server(host="127.0.0.1")
     async with running(on_socket, on_port):
@@ -141,6 +142,7 @@ async def test_a_host_can_reach_the_engine_with_what_it_is_told(stage: Stage) ->
         assert on_port.details().port == int((on_port.details().base_url or "").rpartition(":")[2])
 
 
+@pytest.mark.case(39)
 async def test_the_key_stands_in_no_argument_no_log_and_no_info(
     stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -185,6 +187,7 @@ async def test_where_a_sockets_path_is_too_long_a_port_is_used(stage: Stage) -> 
 # --- strangers ---
 
 
+@pytest.mark.case(26)
 async def test_what_a_model_writes_into_the_log_leads_to_no_stranger(
     stage: Stage, stranger: socket.socket, tmp_path: Path
 ) -> None:
@@ -197,6 +200,7 @@ async def test_what_a_model_writes_into_the_log_leads_to_no_stranger(
     assert not was_called(stranger)
 
 
+@pytest.mark.case(26)
 @pytest.mark.parametrize("flags", [[], ["--unsupervised"]])
 async def test_a_port_stolen_before_the_engine_binds_it_is_never_spoken_to(
     flags: list[str], stage: Stage, stranger: socket.socket
@@ -268,11 +272,24 @@ async def test_a_start_without_a_sign_of_life_is_given_up(
     assert (server.pid, stage.leftovers()) == (None, [])
 
 
-async def test_a_start_with_signs_of_life_may_take_as_long_as_it_likes(stage: Stage) -> None:
-    server = stage.server("--log-every", "0.05", timeout=0.3)
+async def test_a_start_that_gets_on_may_take_as_long_as_it_likes(stage: Stage) -> None:
+    server = stage.server("--ready-after", "1.6", "--stdout-progress", "20", timeout=0.8)
     async with running(server):
-        await until(lambda: server.process is not None and server.process.lines >= 20)
-        assert server.state == "warming"
+        assert (await server.started()).state == "ready"
+
+
+async def test_a_start_that_only_logs_is_borne_for_a_while_and_then_given_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.engines.progress.ONLY_LINES", 2)
+    server = stage.server("--log-every", "0.02", timeout=0.7)
+    async with running(server):
+        begun = anyio.current_time()
+        error = await error_of(server.started())
+        assert anyio.current_time() - begun > 1.4
+    assert (error.name, error.data["cause"], error.data["exit_code"]) == ("ENGINE_START_FAILED", "TIMEOUT", None)
+    assert error.data["log_tail"][-1].endswith("I still loading")
+    assert (server.pid, stage.leftovers()) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -350,7 +367,7 @@ async def test_a_stop_in_any_state_ends_everything_and_is_answered_once(state: S
     assert [s for s in stage.states if s not in ("stopping", "stopped")][: len(reached)] == reached
     assert (stage.states[-1], server.info().error, server.info().message) == ("stopped", None, "llama-server stopped")
     assert (server.pid, stage.leftovers()) == (None, [])
-    assert server.link is None or server.link._session.closed
+    assert server.life.link is None or server.life.link._session.closed
 
 
 @pytest.mark.parametrize("steps", [*range(12), 20, 40, 80, 160, 320])
@@ -361,11 +378,12 @@ async def test_a_stop_between_any_two_steps_leaves_nothing(steps: int, stage: St
         for _ in range(steps):
             await asyncio.sleep(0)
         await server.stop()
-    links += [server.link] if server.link else []
+    links += [server.life.link] if server.life.link else []
     assert server.state == "stopped"
     assert (server.pid, stage.leftovers(), [link for link in links if not link._session.closed]) == (None, [], [])
 
 
+@pytest.mark.case(24)
 @pytest.mark.parametrize(
     ("flags", "state"), [(["--never-ready"], "warming"), (["--stuck-at", "0.5"], "loading"), ([], "ready")]
 )
@@ -379,8 +397,8 @@ async def test_an_engine_that_will_not_end_is_killed_after_the_grace(
     async with running(server):
         await until(lambda: server.state == state and file.exists())
         await server.stop()
-        assert server.process is not None
-        assert server.process.exit_code == -signal.SIGKILL
+        assert server.life.process is not None
+        assert server.life.process.exit_code == -signal.SIGKILL
     for pid in pids(file):
         wait_until_gone(pid)
     assert stage.leftovers() == []
@@ -391,7 +409,7 @@ async def test_a_stop_before_anything_began_is_a_stop(stage: Stage) -> None:
     server._scope.cancel()
     async with running(server):
         assert (await error_of(server.started())).name == "CANCELLED"
-    assert server.process is None
+    assert server.life.process is None
 
 
 async def test_the_end_of_the_whole_fleets_task_is_a_stop(stage: Stage) -> None:
@@ -411,7 +429,7 @@ async def test_many_stops_at_once_all_wait_for_the_end(stage: Stage) -> None:
 
     async def stop() -> None:
         await server.stop()
-        gone.append(server.process is not None and not is_alive(server.process.pid))
+        gone.append(server.life.process is not None and not is_alive(server.life.process.pid))
 
     async with running(server):
         await server.started()
@@ -424,6 +442,7 @@ async def test_many_stops_at_once_all_wait_for_the_end(stage: Stage) -> None:
 # --- crashes ---
 
 
+@pytest.mark.case(21)
 @pytest.mark.parametrize(("number", "cause"), [(signal.SIGKILL, "KILLED"), (signal.SIGSEGV, "UNKNOWN")])
 async def test_an_engine_that_dies_in_use_has_crashed_for_everybody_who_uses_it(
     number: int, cause: str, stage: Stage, tmp_path: Path
@@ -437,11 +456,11 @@ async def test_an_engine_that_dies_in_use_has_crashed_for_everybody_who_uses_it(
         async with link.chat(body) as stream:
             await anext(stream)
             os.kill(server.pid or 0, number)
-            with pytest.raises(EngineGone):
+            with pytest.raises(EngineGone) as broken:
                 _ = [chunks async for chunks in stream]
-        error = await server.explain_broken_connection()
+        error = await server.explain_broken_connection(broken.value)
         assert (error.name, error.data["cause"], error.data["exit_code"]) == ("ENGINE_CRASHED", cause, -number)
-        assert server.state == "failed"
+        await until(lambda: server.state == "failed")
         with pytest.raises(SidecarError) as caught:
             server.ready_link()
         assert caught.value.name == "SERVER_NOT_RUNNING"
@@ -450,6 +469,7 @@ async def test_an_engine_that_dies_in_use_has_crashed_for_everybody_who_uses_it(
     info = server.info()
     assert info.error is not None
     assert (info.state, info.pid, info.message, info.error.data["name"]) == ("failed", None, error.message, error.name)
+    assert info.restarts == 0
     assert (stage.states[-2:], stage.leftovers()) == (["stopping", "failed"], [])
     for pid in pids(file):
         wait_until_gone(pid)
@@ -459,8 +479,8 @@ async def test_nobody_is_given_a_closed_link(stage: Stage) -> None:
     seen: list[tuple[ServerState, bool]] = []
 
     def on_change(server: Server) -> None:
-        if server.link is not None:
-            seen.append((server.state, server.link._session.closed))
+        if server.life.link is not None:
+            seen.append((server.state, server.life.link._session.closed))
 
     server = stage.server(on_change=on_change)
     async with running(server):
@@ -473,11 +493,11 @@ async def test_nobody_is_given_a_closed_link(stage: Stage) -> None:
 async def test_a_connection_that_only_breaks_is_not_taken_for_the_end(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.engines.server.CRASH_NOTICE_SECONDS", 0.05)
+    monkeypatch.setattr("sidecar.engines.life.CRASH_NOTICE_SECONDS", 0.05)
     server = stage.server()
     async with running(server):
         await server.started()
-        error = await server.explain_broken_connection()
+        error = await server.explain_broken_connection(EngineGone("broken", server.ready_link()))
         assert (error.name, error.data["exit_code"], server.state) == ("ENGINE_CRASHED", None, "ready")
 
 
@@ -485,8 +505,9 @@ async def test_a_stop_explains_a_broken_connection(stage: Stage) -> None:
     server = stage.server()
     async with running(server):
         await server.started()
+        broken = EngineGone("broken", server.ready_link())
         await server.stop()
-        assert (await server.explain_broken_connection()).name == "SERVER_NOT_RUNNING"
+        assert (await server.explain_broken_connection(broken)).name == "SERVER_NOT_RUNNING"
 
 
 async def test_a_server_that_is_not_ready_gives_no_link(stage: Stage) -> None:

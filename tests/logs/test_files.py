@@ -62,7 +62,7 @@ def test_a_file_that_was_there_is_continued(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"a.log": b"before\nafter\nand again\n"}
 
 
-def test_clearing_empties_the_file_and_removes_older_ones(tmp_path: Path) -> None:
+def test_clearing_empties_an_open_file_and_removes_all_others(tmp_path: Path) -> None:
     file = RotatingFile(tmp_path / "a.log", max_bytes=5, kept=3)
     for _ in range(4):
         file.write(b"1234\n")
@@ -71,7 +71,7 @@ def test_clearing_empties_the_file_and_removes_older_ones(tmp_path: Path) -> Non
     file.write(b"new\n")
     file.close()
     file.clear()
-    assert (contents(tmp_path), file.size) == ({"a.log": b""}, 0)
+    assert (contents(tmp_path), file.size) == ({}, 0)
 
 
 def test_clearing_what_never_was_written_does_nothing(tmp_path: Path) -> None:
@@ -107,3 +107,26 @@ def test_a_full_disk_stops_nobody_and_clearing_begins_anew(tmp_path: Path, monke
     file.write(b"after\n")
     file.close()
     assert contents(tmp_path) == {"a.log": b"after\n"}
+
+
+@pytest.mark.case(35)
+@pytest.mark.parametrize("planted", ["link", "dangling link", "pipe"])
+def test_what_is_planted_in_a_files_place_is_not_written_through(planted: str, tmp_path: Path) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "logs" / "a.log"
+    path.parent.mkdir()
+    if planted == "link":
+        outside.write_bytes(b"mine\n")
+    if planted == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(outside)
+    file = RotatingFile(path, max_bytes=100, kept=1)
+    file.write(b"line\n")
+    assert file.problem is not None
+    assert outside.exists() is (planted == "link")
+    file.clear()
+    assert not os.path.lexists(path)
+    file.write(b"line\n")
+    file.close()
+    assert path.read_bytes() == b"line\n"
+    assert not outside.exists() or outside.read_bytes() == b"mine\n"

@@ -13,6 +13,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
+from sidecar.logs import handler as handler_module
 from sidecar.logs.defects import internal_error
 from sidecar.logs.handler import StderrHandler, StoreHandler, set_up
 from sidecar.logs.store import LogStore
@@ -110,7 +111,35 @@ def test_records_on_stderr_are_printable_lines() -> None:
     logger.warning("red \x1b[31m\nand \u2028 more %s", "\udcff")
     os.close(write_fd)
     with os.fdopen(read_fd, "rb") as reader:
-        assert reader.read() == b"WARNING test.logger: red \\x1b[31m\nand \\u2028 more \\udcff\n"
+        assert reader.read() == b"WARNING test.logger: red \\x1b[31m\\x0aand \\u2028 more \\udcff\n"
+
+
+def test_a_traceback_on_stderr_can_not_be_taken_for_further_records() -> None:
+    read_fd, write_fd = os.pipe()
+    stderr_of(write_fd)
+    try:
+        raise ValueError("x\nERROR sidecar: forged\r\x85\u2028ERROR sidecar: forged")
+    except ValueError:
+        logger.exception("it failed\nERROR sidecar: forged")
+    os.close(write_fd)
+    with os.fdopen(read_fd, "rb") as reader:
+        first, *traceback = reader.read().decode().splitlines()
+    assert first == "ERROR test.logger: it failed\\x0aERROR sidecar: forged"
+    assert len(traceback) > 3
+    assert all(line.startswith("    ") for line in traceback)
+
+
+def test_a_record_that_was_cut_short_does_not_run_into_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_fd, write_fd = os.pipe()
+    stderr_of(write_fd)
+    room = iter([True, False, True, True, True, True])
+    monkeypatch.setattr(handler_module, "_takes_a_piece", lambda fd: next(room))
+    logger.warning("%s", "x" * 1000)
+    logger.warning("whole")
+    os.close(write_fd)
+    with os.fdopen(read_fd, "rb") as reader:
+        cut, whole = reader.read().decode().splitlines()
+    assert (len(cut), whole) == (512, "WARNING test.logger: whole")
 
 
 def test_a_host_that_does_not_read_stderr_stops_nobody() -> None:

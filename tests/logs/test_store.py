@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.logs import Level, LogPage
 from sidecar.logs.store import BYTES_IN_MEMORY, LINE_BYTES, LINES_IN_MEMORY, LogStore
+from tests.trust.hostile_names import NAMES
 
 
 @pytest.fixture
@@ -75,6 +76,7 @@ def test_a_last_line_without_an_end_is_taken_in_when_the_output_ends(logs: LogSt
     assert messages(page(logs)) == ["one", "two"]
 
 
+@pytest.mark.case(25)
 def test_endless_output_without_an_end_of_line_is_bounded_in_memory(logs: LogStore) -> None:
     source = logs.source("a")
     for _ in range(1000):
@@ -85,6 +87,9 @@ def test_endless_output_without_an_end_of_line_is_bounded_in_memory(logs: LogSto
     assert messages(found)[-1] == "short"
     source.write("info", "z" * 100_000)
     assert messages(page(logs))[-1] == "z" * LINE_BYTES
+    found = page(logs)
+    assert BYTES_IN_MEMORY * 0.9 < sum(len(message) for message in messages(found)) <= BYTES_IN_MEMORY
+    assert not found.complete
 
 
 def test_blank_lines_are_no_lines(logs: LogStore) -> None:
@@ -192,6 +197,24 @@ def test_every_name_of_a_source_is_a_file_in_the_folder(logs: LogStore, tmp_path
     logs.source(name).feed(b"x\n")
     [file] = tmp_path.iterdir()
     assert Path(logs.sources()[0].file) == file
+
+
+@pytest.mark.case(35)
+def test_hostile_names_of_sources_each_have_a_file_of_their_own_in_the_folder(logs: LogStore, tmp_path: Path) -> None:
+    for name in NAMES:
+        logs.source(name).feed(name.encode("utf-8", "replace") + b"\n")
+        logs.source(name).file.close()
+    files = [Path(source.file) for source in logs.sources()]
+    assert {file.parent for file in files} == {tmp_path}
+    assert len({file.name.casefold() for file in files}) == len(NAMES)
+    assert {path.name for path in tmp_path.iterdir()} == {file.name for file in files}
+
+
+def test_servers_whose_ids_differ_in_case_only_have_different_files(logs: LogStore) -> None:
+    for name in ("server:a", "server:A"):
+        logs.source(name)
+    one, other = (Path(source.file).name for source in logs.sources())
+    assert (one, other.casefold() != one) == ("server-a.log", True)
 
 
 def test_clearing_one_source_leaves_the_others_and_the_numbers(logs: LogStore) -> None:

@@ -108,6 +108,7 @@ def test_the_sample_is_sound_before_it_is_mutated(path: Path) -> None:
     assert full.parameters == 256 * 4 * 2 + 64
 
 
+@pytest.mark.case(37)
 @pytest.mark.parametrize("seed", range(3))
 def test_changed_bytes_give_a_header_or_model_invalid(path: Path, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - it shall be the same each time
@@ -130,6 +131,7 @@ def test_changed_bytes_give_a_header_or_model_invalid(path: Path, seed: int) -> 
     assert refused > CASES // 20  # the mutations reach what is checked
 
 
+@pytest.mark.case(37)
 def test_a_file_cut_short_anywhere_is_never_taken_for_whole(path: Path) -> None:
     for length in range(0, len(SAMPLE), 3):
         full, _ = outcome(path, SAMPLE[:length])
@@ -165,6 +167,7 @@ def test_moved_parts_give_the_same_through_a_window_of_any_size(
         assert repr(outcome(path, data)) == repr(whole)  # repr: a NaN is not equal to itself
 
 
+@pytest.mark.case(37)
 def test_a_template_in_the_metadata_is_never_run(path: Path) -> None:
     hostile = "{{ cycler.__init__.__globals__.os.system('touch pwned') }}"
     path.write_bytes(model_bytes(tokenizer__chat_template=hostile))
@@ -184,6 +187,7 @@ WORST: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.case(37)
 @pytest.mark.parametrize("name", WORST)
 def test_the_worst_files_are_read_in_bounded_time(path: Path, name: str) -> None:
     path.write_bytes(WORST[name]())

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.contract.errors import ModelNotFound, PathNotAllowed, PermissionDenied
+from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import ModelInfo
 from sidecar.models import header_cache, scan
 from sidecar.models.gguf import GgufHeader, read_header
 from sidecar.models.library import FULL_READ_SECONDS, Library
-from sidecar.models.paths import resolve_path
 from sidecar.models.scan import MAX_DEPTH
 
 from .gguf_files import LLAMA_PARAMETERS, LLAMA_TENSORS, gguf_bytes, llama_metadata, write_model
@@ -37,7 +36,7 @@ def other(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def library(own: Path, other: Path) -> Library:
-    return Library(own, lambda: [other])
+    return Library(own, lambda: [str(other)])
 
 
 def names(library: Library) -> list[str]:
@@ -94,18 +93,18 @@ def test_models_of_all_folders_are_listed_by_name(library: Library, own: Path, o
 
 
 def test_the_folders_of_the_config_are_asked_for_each_time(own: Path, other: Path) -> None:
-    folders: list[Path] = []
+    folders: list[str] = []
     library = Library(own, lambda: folders)
     write_model(other / "a.gguf")
     assert names(library) == []
-    folders.append(other)
+    folders.append(str(other))
     assert names(library) == ["a"]
 
 
 def test_a_folder_in_the_home_folder_may_be_named(own: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(other.parent))
     write_model(other / "a.gguf")
-    assert names(Library(own, lambda: [Path("~nobody-of-this-name"), Path("~") / other.name])) == ["a"]
+    assert names(Library(own, lambda: ["~nobody-of-this-name", f"~/{other.name}"])) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -130,15 +129,15 @@ def test_names_that_are_not_text_are_not_listed(library: Library, own: Path) -> 
     assert names(library) == []
 
 
-@pytest.mark.parametrize("folder", ["a\0b", "x" * 300, "/dev/null"])
+@pytest.mark.parametrize("folder", ["relative", "/a\0b", "/" + "x" * 300, "/dev/null"])
 def test_what_can_be_no_folder_holds_no_models_and_hides_no_others(own: Path, folder: str) -> None:
     write_model(own / "a.gguf")
-    assert names(Library(own, lambda: [Path(folder)])) == ["a"]
+    assert names(Library(own, lambda: [folder])) == ["a"]
 
 
 def test_missing_folders_hold_no_models(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert names(Library(tmp_path / "gone", lambda: [tmp_path / "file", tmp_path / "gone" / "too"])) == []
+    assert names(Library(tmp_path / "gone", lambda: [str(tmp_path / "file"), str(tmp_path / "gone" / "too")])) == []
 
 
 def test_adapters_are_not_models(library: Library, own: Path) -> None:
@@ -163,12 +162,12 @@ def test_only_so_many_entries_are_looked_at(
     assert "more than 5 entries" in caplog.text
 
 
-def test_paths_are_absolute_even_where_the_folders_are_not(
+def test_paths_are_absolute_even_where_the_own_folder_is_not(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_model(own / "a.gguf")
     monkeypatch.chdir(tmp_path)
-    assert [model.path for model in Library(Path("own"), lambda: [Path("other")]).list()] == [str(path)]
+    assert [model.path for model in Library(Path("own"), list).list()] == [str(path)]
 
 
 # --- links ---
@@ -464,57 +463,3 @@ def test_a_model_that_is_found_has_been_read_to_the_end(own: Path, large_vocabul
     clock.step = FULL_READ_SECONDS * 2
     assert [model.parameters for model in library.list()] == [None, None]
     assert library.find("1-Q8_0").parameters == LLAMA_PARAMETERS
-
-
-# --- paths that a host names ---
-
-
-def test_a_path_to_an_ordinary_file_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_model(tmp_path / "a b" / "ž.gguf")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert resolve_path(str(path)) == path
-    assert resolve_path("~/a b/ž.gguf") == path
-
-
-@pytest.mark.parametrize(
-    ("path", "error"),
-    [
-        ("{dir}/gone.gguf", ModelNotFound),
-        ("{dir}/file.gguf/below", ModelNotFound),
-        ("file.gguf", PathNotAllowed),
-        ("./file.gguf", PathNotAllowed),
-        ("", PathNotAllowed),
-        ("~nobody-of-this-name/a.gguf", PathNotAllowed),
-        ("{dir}", PathNotAllowed),
-        ("{dir}/pipe.gguf", PathNotAllowed),
-        ("{dir}/circle.gguf", PathNotAllowed),
-        ("/dev/zero", PathNotAllowed),
-        ("{dir}/a\0b.gguf", PathNotAllowed),
-        ("{dir}/\ud800.gguf", PathNotAllowed),
-        ("{dir}/" + "x" * 5000, PathNotAllowed),
-    ],
-)
-def test_a_path_that_can_not_be_used_is_refused_with_the_reason(
-    tmp_path: Path, path: str, error: type[Exception]
-) -> None:
-    write_model(tmp_path / "file.gguf")
-    os.mkfifo(tmp_path / "pipe.gguf")
-    (tmp_path / "circle.gguf").symlink_to(tmp_path / "circle.gguf")
-    with pytest.raises(error) as raised:
-        resolve_path(path.replace("{dir}", str(tmp_path)))
-    str(raised.value).encode()  # it can be sent
-
-
-@pytest.mark.parametrize("closed", ["file", "folder"])
-def test_a_path_without_permission_is_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
-    path = write_model(tmp_path / "a.gguf")
-    if closed == "file":  # tests may run as root, whom no mode stops
-        monkeypatch.setattr(os, "access", lambda path, mode: False)
-    else:
-
-        def refuse(path: Path) -> os.stat_result:
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(Path, "stat", refuse)
-    with pytest.raises(PermissionDenied):
-        resolve_path(str(path))

@@ -73,8 +73,7 @@ async def server(desk: Desk, tmp_path: Path) -> Server:
         desk.planner.plan,
         logs=LogStore(tmp_path, max_file_bytes=1, kept_files=1),
         runtime_dir=tmp_path,
-        start_timeout_seconds=1,
-        stop_grace_seconds=1,
+        config=EnginesConfig(),
         on_change=lambda server: None,
     )
 
@@ -122,7 +121,7 @@ async def test_of_several_models_the_default_else_the_last_used_is_taken(desk: D
     for name in ("a", "b", "c"):
         desk.model(name)
     assert (await desk.refusal()).name == "MODEL_NOT_FOUND"
-    server.launch = await desk.plan(model="b")
+    server.life.launch = await desk.plan(model="b")
     await desk.planner.remember(server)
     assert (await desk.plan()).model_name == "b"
     desk.config.models = ModelsConfig(default="c")
@@ -268,7 +267,7 @@ async def test_settings_are_described_before_during_and_after_a_plan(desk: Desk,
     assert desk.planner.describe("a", None) == expected
     expected = msgspec.structs.replace(expected, port=8080, settings={"port": 8080})
     assert desk.planner.describe("a", server) == expected
-    server.launch = await desk.plan(port=8080, threads=2, env={"TOKEN": "s"})
+    server.life.launch = await desk.plan(port=8080, threads=2, env={"TOKEN": "s"})
     chosen = {"engine": "llama-server", "llama_cpp_path": folder, "model_path": str(path), "n_gpu_layers": -1}
     assert desk.planner.describe("a", server) == msgspec.structs.replace(
         expected,
@@ -276,7 +275,7 @@ async def test_settings_are_described_before_during_and_after_a_plan(desk: Desk,
         engine="llama-server",
         settings=chosen | {"port": 8080, "threads": 2, "ctx_size": 99, "parallel": 4},
     )
-    server.port = 1234
+    server.life.port = 1234
     assert desk.planner.describe("a", server).port == 1234
 
 
@@ -285,13 +284,13 @@ async def test_settings_are_described_before_during_and_after_a_plan(desk: Desk,
 
 async def test_starting_again_names_everything_that_was_chosen(desk: Desk, server: Server) -> None:
     path = desk.model("a")
-    server.launch = await desk.plan(threads=2)
+    server.life.launch = await desk.plan(threads=2)
     desk.model("b")
     desk.config.engines = EnginesConfig(preferred="embedded")
     desk.config.server_defaults = ServerDefaults(ctx_size=1)
     launch = await desk.planner.plan(again(server))
     assert (launch.engine.path, launch.model_path, launch.ctx_size, launch.settings.threads) == (
-        server.launch.engine.path,
+        server.life.launch.engine.path,
         path,
         4096,
         2,
@@ -319,9 +318,9 @@ async def test_a_broken_history_keeps_nothing_from_starting(
     monkeypatch.setattr(Facts, "get", broken)
     monkeypatch.setattr(Facts, "set", broken)
     desk.model("only")
-    server.launch = await desk.plan()
+    server.life.launch = await desk.plan()
     await desk.planner.remember(server)
-    assert server.launch.model_name == "only"
+    assert server.life.launch.model_name == "only"
 
 
 async def test_a_remembered_model_that_makes_no_sense_is_forgotten(desk: Desk) -> None:

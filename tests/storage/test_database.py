@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, SidecarError, StorageError
+from sidecar.storage import journal
 from sidecar.storage.database import Database
 from sidecar.storage.facts import Facts
 
@@ -232,15 +233,6 @@ async def test_closing_returns_although_the_file_can_not_be_closed(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-async def test_a_file_that_is_no_database_is_told_and_left_alone(path: Path) -> None:
-    path.write_bytes(b"this is no database" * 1000)
-    async with opened(path) as database:
-        for _ in range(2):
-            with pytest.raises(StorageError):
-                await database.run(everything)
-    assert path.read_bytes() == b"this is no database" * 1000
-
-
 async def test_a_file_that_can_not_be_opened_is_told_each_time_until_it_can(path: Path) -> None:
     path.mkdir()
     async with opened(path) as database:
@@ -258,6 +250,25 @@ async def test_a_second_program_can_not_write_meanwhile(path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError):
             other.execute("INSERT INTO facts VALUES ('b', '1')")
         other.close()
+
+
+@pytest.mark.case(31)
+async def test_a_history_that_another_program_has_open_is_refused_and_used_once_it_is_closed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "BUSY_SECONDS", 0.1)
+    async with opened(path) as database:
+        await database.run(put("a"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    before = path.read_bytes()
+    async with opened(path) as database:
+        with pytest.raises(StorageError, match="Another program"):
+            await database.run(put("b"))
+        assert path.read_bytes() == before
+        other.close()
+        await database.run(put("b"))
+        assert await database.run(everything) == ["a", "b"]
 
 
 async def test_facts_are_remembered(path: Path) -> None:

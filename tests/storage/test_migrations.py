@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -81,6 +84,7 @@ async def test_an_older_file_goes_all_steps_and_is_copied_before(path: Path, mon
     assert sorted(p.name for p in path.parent.iterdir()) == ["history-before-schema-3.db", "history.db"]
 
 
+@pytest.mark.case(34)
 @pytest.mark.usefixtures("database_of_version_1")
 @pytest.mark.parametrize(
     "broken", ["SELECT * FROM nothing;", "INSERT INTO facts VALUES ('kept', 'twice');", "nonsense"]
@@ -100,6 +104,7 @@ async def test_a_step_that_fails_leaves_the_old_schema_whole(
     assert facts(path) == [("kept", "1", "second")]
 
 
+@pytest.mark.case(29)
 @pytest.mark.usefixtures("database_of_version_1")
 async def test_without_room_for_the_copy_no_step_is_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(connection: sqlite3.Connection, copy: Path) -> None:
@@ -113,6 +118,7 @@ async def test_without_room_for_the_copy_no_step_is_made(path: Path, monkeypatch
     assert (version_of(path), facts(path)) == (1, [("kept", "1")])
 
 
+@pytest.mark.case(33)
 @pytest.mark.usefixtures("database_of_version_1")
 @pytest.mark.parametrize("journal_mode", ["wal", "delete"])
 async def test_a_file_of_a_newer_version_is_refused_and_left_byte_for_byte(path: Path, journal_mode: str) -> None:
@@ -125,6 +131,96 @@ async def test_a_file_of_a_newer_version_is_refused_and_left_byte_for_byte(path:
             await use(path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["history.db"]
+
+
+KILLED_MIGRATIONS = """
+import os, signal, shutil, sys
+from pathlib import Path
+from sidecar.storage import migrations
+from sidecar.storage.database import Database
+
+old, step, point_count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+migrations.STEPS = (*migrations.STEPS, step)
+migrate = migrations.migrate
+
+
+def open_and_be_killed(path, last):
+    seen = 0
+
+    def one_more(event="", *_):
+        nonlocal seen
+        if event in ("", "os.rename", "os.remove"):
+            seen += 1
+            if seen == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def watched(db, path):
+        sys.addaudithook(one_more)
+        db.set_progress_handler(one_more, 500)
+        migrate(db, path)
+
+    migrations.migrate = watched
+    Database(path)._open().close()
+    return seen
+
+
+def in_a_child(number, last):
+    path = old.parent / str(number) / "history.db"
+    path.parent.mkdir()
+    shutil.copy(old, path)
+    read_fd, write_fd = os.pipe()
+    if not (pid := os.fork()):
+        os.write(write_fd, b"%d" % open_and_be_killed(path, last))
+        os._exit(0)
+    os.close(write_fd)
+    _, status = os.waitpid(pid, 0)
+    return int(os.read(read_fd, 20) or 0), os.waitstatus_to_exitcode(status)
+
+
+total, _ = in_a_child("whole", -1)
+points = sorted({max(1, total * n // point_count) for n in range(1, point_count + 1)})
+print(total, *(in_a_child(point, point)[1] for point in points))
+"""
+"""Migrates copies of a file, each killed at another moment: 500 steps of SQLite later, or where files get names."""
+
+
+@pytest.mark.case(34)
+async def test_a_migration_that_is_killed_leaves_the_old_schema_or_the_new_and_a_whole_copy_of_the_old(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = (
+        "ALTER TABLE facts ADD COLUMN note TEXT; UPDATE facts SET note = name || value;"
+        " CREATE TABLE more (a TEXT) STRICT; INSERT INTO more SELECT name FROM facts; DROP INDEX messages_by_parent;"
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, path)
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO facts VALUES (?, ?)", ((str(n), "x" * 50) for n in range(1000)))
+        db.execute("COMMIT")
+    command = [sys.executable, "-c", KILLED_MIGRATIONS, str(path), step, "14"]
+    printed = await anyio.run_process(command, stderr=None)
+    total, *codes = map(int, printed.stdout.split())
+    assert total > 50
+    assert set(codes) == {-signal.SIGKILL}
+    found: set[int] = set()
+    for folder in (p for p in path.parent.iterdir() if p.name.isdigit()):
+        killed = folder / "history.db"
+        shutil.copytree(folder, folder / "copy")
+        found.add(version := version_of(folder / "copy" / "history.db"))
+        assert len(facts(folder / "copy" / "history.db")[0]) == version + 1
+        assert ("more" in tables(folder / "copy" / "history.db")) == (version == 2)
+        shutil.rmtree(folder / "copy")
+        with monkeypatch.context() as patch:
+            patch.setattr(migrations, "STEPS", (*STEPS, step))
+            await use(killed)
+        assert (version_of(killed), len(facts(killed)), facts(killed)[0][2]) == (2, 1000, "0" + "x" * 50)
+        copy = folder / "history-before-schema-2.db"
+        assert (version_of(copy), len(facts(copy)), len(facts(copy)[0])) == (1, 1000, 2)
+        assert sorted(p.name for p in folder.iterdir()) == [copy.name, "history.db"]
+        for file in (killed, copy):
+            with closing(sqlite3.connect(file)) as db:
+                assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert 1 in found
 
 
 def test_every_released_step_is_as_it_was() -> None:

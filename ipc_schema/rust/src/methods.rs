@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "cca929b9906f4a44bdd677c9e87d2f313a0ea246955bcfec4b0cc31b5d999f24";
+pub const CONTRACT_HASH: &str = "6ebcef4f62a2675aebd20f0f97229bdbc452d8747c74dc3f44f2571a95e3b6b0";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -621,9 +621,15 @@ pub struct EnginesConfig {
     /// Python program that has llama-cpp-python, where the sidecar's own does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<String>,
-    /// Longest start of an engine without any sign of progress.
+    /// Longest start of an engine without any sign of progress. One that only writes to its log is given up after five times as long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_timeout_seconds: Option<f64>,
+    /// How long a ready engine may be silent when it is asked before it is ended and started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_timeout_seconds: Option<f64>,
+    /// How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_restarts: Option<i64>,
     /// How long an engine may take to end before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace_seconds: Option<f64>,
@@ -1346,7 +1352,7 @@ pub struct PreviewCommand {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -1403,10 +1409,10 @@ pub struct PreviewCommand {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such.
+    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process.
+    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// Which server. Default "default".
@@ -1807,7 +1813,8 @@ pub struct ServerDefaults {
     pub n_gpu_layers: Option<i64>,
 }
 
-/// A server and how to reach it directly, past the sidecar.
+/// A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
+/// another socket or port unless that was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerDetails {
     pub server_id: String,
@@ -1831,8 +1838,10 @@ pub struct ServerDetails {
     pub message: String,
     pub plan: Option<StartPlan>,
     pub actual: Option<StartActual>,
-    /// Why it failed, in state `failed`.
+    /// Why it failed, in state `failed`; why it crashed, until it is ready again.
     pub error: Option<WireError>,
+    /// How often its engine has crashed and was started again by the sidecar itself.
+    pub restarts: i64,
     /// Send it as `Authorization: Bearer …`.
     pub api_key: Option<String>,
     /// UNIX socket of its HTTP API.
@@ -1878,8 +1887,10 @@ pub struct ServerInfo {
     pub message: String,
     pub plan: Option<StartPlan>,
     pub actual: Option<StartActual>,
-    /// Why it failed, in state `failed`.
+    /// Why it failed, in state `failed`; why it crashed, until it is ready again.
     pub error: Option<WireError>,
+    /// How often its engine has crashed and was started again by the sidecar itself.
+    pub restarts: i64,
 }
 
 /// How the engine answered.
@@ -1916,7 +1927,7 @@ pub struct ServerSettings {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -1973,10 +1984,10 @@ pub struct ServerSettings {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such.
+    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process.
+    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
 }
@@ -2001,7 +2012,8 @@ pub enum ServerSettingsFlashAttnName {
     Newer,
 }
 
-/// How far a server is. `stopped` and `failed` are its ends.
+/// How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
+/// `queued` (the pause before the next start) to `ready` once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ServerState {
     #[serde(rename = "queued")]
@@ -2221,7 +2233,7 @@ pub struct StartLlamaServer {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -2278,10 +2290,10 @@ pub struct StartLlamaServer {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such.
+    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process.
+    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// Which server. Default "default".

@@ -38,7 +38,10 @@ export type Level = "debug" | "info" | "warning" | "error";
 /** What is said: text, or content parts. */
 export type MessageContent = string | ContentPart[];
 
-/** How far a server is. `stopped` and `failed` are its ends. */
+/**
+ * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
+ * `queued` (the pause before the next start) to `ready` once more.
+ */
 export type ServerState =
   | "queued"
   | "planning"
@@ -359,8 +362,12 @@ export interface EnginesConfig {
   preferred?: EngineName | null | undefined;
   /** Python program that has llama-cpp-python, where the sidecar's own does not. */
   python?: string | null | undefined;
-  /** Longest start of an engine without any sign of progress. */
+  /** Longest start of an engine without any sign of progress. One that only writes to its log is given up after five times as long. */
   start_timeout_seconds?: number | undefined;
+  /** How long a ready engine may be silent when it is asked before it is ended and started again. */
+  health_timeout_seconds?: number | undefined;
+  /** How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included. */
+  max_restarts?: number | undefined;
   /** How long an engine may take to end before it is killed. */
   stop_grace_seconds?: number | undefined;
 }
@@ -938,8 +945,10 @@ export interface ServerInfo {
   message: string;
   plan: StartPlan | null;
   actual: StartActual | null;
-  /** Why it failed, in state `failed`. */
+  /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
   error: WireError | null;
+  /** How often its engine has crashed and was started again by the sidecar itself. */
+  restarts: number;
 }
 
 /**
@@ -957,7 +966,7 @@ export interface StartLlamaServer {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -995,9 +1004,9 @@ export interface StartLlamaServer {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1081,7 +1090,10 @@ export interface GetServer {
   server_id?: string | null | undefined;
 }
 
-/** A server and how to reach it directly, past the sidecar. */
+/**
+ * A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
+ * another socket or port unless that was asked for.
+ */
 export interface ServerDetails {
   server_id: string;
   state: ServerState;
@@ -1104,8 +1116,10 @@ export interface ServerDetails {
   message: string;
   plan: StartPlan | null;
   actual: StartActual | null;
-  /** Why it failed, in state `failed`. */
+  /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
   error: WireError | null;
+  /** How often its engine has crashed and was started again by the sidecar itself. */
+  restarts: number;
   /** Send it as `Authorization: Bearer …`. */
   api_key: string | null;
   /** UNIX socket of its HTTP API. */
@@ -1143,7 +1157,7 @@ export interface PreviewCommand {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1181,9 +1195,9 @@ export interface PreviewCommand {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1230,7 +1244,7 @@ export interface ServerSettings {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1268,9 +1282,9 @@ export interface ServerSettings {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such. */
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process. */
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
 }
 
