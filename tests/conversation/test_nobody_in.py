@@ -277,5 +277,5 @@ def test_an_engine_gets_nothing_from_the_hosts_environment_or_folder(data_dir: P
     assert POISON not in environ
     assert POISON not in log
     names = {entry.partition("=")[0] for entry in environ.split("\0") if entry}
-    ours = {"LLAMA_API_KEY", "LLAMA_SERVER_ROUTER_PORT", "LLAMA_CPP_LIB_PATH", "MINE"}
+    ours = {"LLAMA_API_KEY", "LLAMA_SERVER_ROUTER_PORT", "LLAMA_CPP_LIB_PATH", "LLAMA_SIDECAR_PROCESS", "MINE"}
     assert names - ours == child_environment(of={**os.environ, **env}).keys()
