@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 
+from sidecar.channels import EventLog, Text
+from sidecar.chat import messages
+from sidecar.chat.history import PartialAnswer
 from sidecar.chat.journals import KEPT_JOURNALS
+from sidecar.chat.messages import new_message
 from sidecar.chat.turn import Turn
 from sidecar.contract.chat import EditMessage, RegenerateMessage, SendMessage
 from sidecar.contract.errors import (
@@ -27,10 +33,12 @@ from sidecar.contract.errors import (
     SidecarError,
     StorageError,
 )
-from sidecar.contract.sessions import Session, UpdateSession
+from sidecar.contract.sessions import DeleteSession, Session, UpdateSession
 from sidecar.engines.link import EngineGone
 from sidecar.engines.stream import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
-from tests.chat.rows import new_id, rows_on_disk
+from sidecar.handlers.call import Call
+from sidecar.handlers.sessions import SessionHandlers
+from tests.chat.rows import a_session, new_id, rows_on_disk
 from tests.chat.scripted import Held, Stage, refusing, seen, shown, text
 
 pytestmark = pytest.mark.anyio
@@ -468,3 +476,58 @@ async def test_an_engine_is_asked_for_a_stream_with_its_progress_and_usage(stage
             "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
         }
     ]
+
+
+@pytest.mark.case(27)
+@pytest.mark.parametrize("asked", ["a message", "a deletion"])
+async def test_what_a_host_asks_right_after_a_kill_takes_nothing_of_the_answer_that_broke_off(
+    stage: Stage, asked: str
+) -> None:
+    """A session's journal is begun anew or removed with it: not before the history has read what it says."""
+    handlers = SessionHandlers(history=stage.history, chat=stage.chat, config=lambda: stage.config)
+    events = EventLog.restored([Text("token", "as far as it came")], after_seq=0)
+    reading, go_on = threading.Event(), threading.Event()
+
+    def broken_off(db: sqlite3.Connection) -> tuple[str, str]:
+        session = a_session(db)
+        answer = new_message(session.session_id, None, role="assistant", content="")
+        answer.state = "running"
+        messages.insert(db, answer)
+        return session.session_id, answer.message_id
+
+    def said_slowly(session_id: str, message_id: str) -> PartialAnswer:
+        reading.set()
+        go_on.wait(30)
+        return stage.journals.said(session_id, message_id)
+
+    async with stage.run(), anyio.create_task_group() as tasks:
+        session, answer = await stage.database.run(broken_off)
+        stage.journals.begin(session, answer, events).close()
+        tasks.start_soon(stage.history.tidy, said_slowly)
+        await anyio.to_thread.run_sync(reading.wait)
+        if asked == "a message":
+            tasks.start_soon(send(stage, session).result)
+        else:
+            tasks.start_soon(handlers.delete, DeleteSession(session_id=session), cast(Call, None))
+        await anyio.wait_all_tasks_blocked()
+        go_on.set()
+    assert rows_on_disk(stage.folder)[0] == ("assistant", "as far as it came", "interrupted")
+
+
+async def test_a_question_whose_commit_failed_before_the_first_word_is_not_answered(stage: Stage) -> None:
+    async with stage.run():
+        failed = anyio.Event()
+
+        async def late(request: dict[str, Any]) -> AsyncIterator[list[ChatChunk]]:
+            await failed.wait()
+            yield [text("Hello")]
+
+        stage.server.answers = [late]
+        stage.database.failures = [None] * READS + [DiskFull("full")]
+        turn = send(stage, new_id())
+        await stage.server.asked.wait()
+        await stage.history.ready()
+        await stage.database.run(lambda db: None)  # behind the commit
+        failed.set()
+        assert isinstance(await error_of(turn), DiskFull)
+        assert shown(turn.events) == ["queued", "error"]
