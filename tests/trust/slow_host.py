@@ -39,7 +39,7 @@ STREAMS = 16
 TOKENS_A_SECOND = 10_000
 LOG_LINES_A_SECOND = 1_000
 
-WARM_UP_ANSWERS = 20
+WARM_UP_ANSWERS = 12
 """Of 50 KB each, read at once: what is imported late and what SQLite keeps in memory is there before."""
 
 GROWTH_MIB = 64
@@ -243,7 +243,7 @@ def go_away(folder: Path, how: Callable[[SlowHost], object], seconds: float) -> 
     """Do not read for so long, and go; how long the sidecar takes to follow, and what is wrong with that."""
     with started(folder) as host:
         below = psutil.Process(host.process.pid).children(recursive=True)
-        begin_streams(host, 10**6, TOKENS_A_SECOND)
+        begin_streams(host, int((seconds + 2 * EXIT_SECONDS) * TOKENS_A_SECOND / STREAMS), TOKENS_A_SECOND)
         host.write_what_goes(requests(host), until=time.monotonic() + seconds)
         began = time.monotonic()
         how(host)
