@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +46,7 @@ from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.lock import DataDirLock
 from sidecar.host.owner import owner
 from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
+from sidecar.host.signals import calling
 from sidecar.host.watch import until_gone
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.defects import internal_error
@@ -105,7 +105,7 @@ class App:
     async def run(self) -> None:
         """Serve the host until it is gone or wants the end; returns when everything is stopped."""
         logging_handler.set_up(self._options.log_level or "info", None)
-        with _signals(self._stop.set):
+        with calling(self._stop.set):
             try:
                 async with anyio.create_task_group() as self._tasks:
                     await self._serve_what_can_be()
@@ -268,21 +268,3 @@ class App:
 def serve(options: Options, read_fd: int, write_fd: int) -> None:
     """Run a sidecar on these descriptors to its end."""
     anyio.run(lambda: App(options, read_fd, write_fd).run())
-
-
-@contextmanager
-def _signals(call: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and Ctrl-C call a function in the loop meanwhile."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    if os.name == "nt":  # asyncio has no signal handlers there; untested
-        old = {number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(call)) for number in numbers}
-        yield
-        for number, handler in old.items():
-            signal.signal(number, handler)
-        return
-    for number in numbers:
-        loop.add_signal_handler(number, call)
-    yield
-    for number in numbers:
-        loop.remove_signal_handler(number)

@@ -169,6 +169,7 @@ COMMANDS = {
     "fuzz": Command(_trial("fuzz"), "a million mutated frames to a real sidecar", ("any",)),
     "torture": Command(_trial("torture"), "a thousand kills in the middle of conversations, nothing lost", ("any",)),
     "slow-host": Command(_trial("slow_host"), "a host that does not read for a minute", ("any",)),
+    "hostile-names": Command(_trial("nobody_in"), "832 hostile names in every place for a text", ("any",)),
     "soak": Command(_trial("soak"), "an hour of 64 streams: memory, files and threads stay flat", ("any",)),
     "trust-report": Command(
         _trial("report"), "run the tests of the forty cases and write tests/trust/REPORT.md", ("any",)

@@ -50,6 +50,7 @@ class History:
         self._retention_days = retention_days
         self._listeners: list[Listener] = []
         self._is_tidying = False
+        self._said: Callable[[str, str], PartialAnswer] | None = None
 
     @property
     def cipher(self) -> Cipher | None:
@@ -68,6 +69,8 @@ class History:
         """
         if self._is_tidying or not self._database.is_open:
             await self._database.run(lambda _: None)
+        if self._said is not None:  # it could not be tidied up at the start: the key was not to be had, the disk full
+            await self.tidy(self._said)
 
     async def tidy(self, said: Callable[[str, str], PartialAnswer]) -> None:
         """What is done once at start: keep and mark answers that broke off, remove sessions deleted long ago.
@@ -81,10 +84,14 @@ class History:
             for session_id, message_id in messages.running(db):
                 messages.interrupt(db, session_id, message_id, *said(session_id, message_id))
             sessions.purge(db, deleted_before=before)
+            self._said = None  # here, so that no answer that begins now is taken for an earlier one's leftover
 
         self._is_tidying = True
         try:
             await self._database.run(work)
+        except BaseException:
+            self._said = said
+            raise
         finally:
             self._is_tidying = False
 

@@ -897,7 +897,7 @@ class ContractMethods(ABC):
         after_seq: int | None = None,
         on_event: Callable[[TurnEvent], None] | None = None,
     ) -> TurnResult:
-        """Follow the running or last answer of a session again, after a reload or a lost connection.
+        """Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 
         The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as
         they

@@ -53,7 +53,7 @@ class EnginesConfig(Params, kw_only=True):
     ] = 5
     stop_grace_seconds: Annotated[
         float, Meta(ge=0, le=4, description="How long an engine may take to end before it is killed.")
-    ] = 2.0
+    ] = 1.0
 
 
 class ModelsConfig(Params, kw_only=True):

@@ -39,7 +39,7 @@ from sidecar.logs.store import Source
 
 logger = logging.getLogger(__name__)
 
-CRASH_NOTICE_SECONDS = 2.0
+CRASH_NOTICE_SECONDS = 5.0
 """How long a broken connection waits for the process to turn out to have ended."""
 
 MAX_SOCKET_PATH_BYTES = 100

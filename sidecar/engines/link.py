@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -18,8 +18,10 @@ import msgspec
 import orjson
 
 from sidecar.contract.errors import EngineUnresponsive, NotSupported, SidecarError
+from sidecar.engines.api import Prompt, Props, Slot, TokenCount, Tokens
 from sidecar.engines.output import NOT_JSON
 from sidecar.engines.refusal import refusal
+from sidecar.engines.silence import SILENCE_SECONDS, Silence, silent
 from sidecar.engines.stream import ChatChunk, ChunkReader
 
 if TYPE_CHECKING:
@@ -30,10 +32,6 @@ CONNECT_SECONDS = 5.0
 
 ANSWER_SECONDS = 30.0
 """For small questions: health, properties, token counts of long texts."""
-
-SILENCE_SECONDS = 180.0
-"""Longest silence within a streamed answer, at least; at most twice that. llama-server sends something every 30 s even
-while it waits."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """The largest answer to a question: token lists of the longest texts have some MB."""
@@ -54,45 +52,6 @@ class EngineGone(Exception):
     def __init__(self, message: str, link: EngineLink | None = None) -> None:
         super().__init__(message)
         self.link = link
-
-
-class Props(msgspec.Struct):
-    """What an engine says of itself."""
-
-    class Generation(msgspec.Struct):
-        n_ctx: int = 0
-
-    class Modalities(msgspec.Struct):
-        vision: bool = False
-
-    default_generation_settings: Generation = msgspec.field(default_factory=Generation)
-    modalities: Modalities = msgspec.field(default_factory=Modalities)
-    total_slots: int = 1
-    build_info: str | None = None
-
-
-class Slot(msgspec.Struct):
-    """One of an engine's seats for messages."""
-
-    is_processing: bool = False
-
-
-class Tokens(msgspec.Struct):
-    """A text in tokens; which they are is not looked at."""
-
-    tokens: list[msgspec.Raw]
-
-
-class TokenCount(msgspec.Struct):
-    """Tokens of a conversation."""
-
-    input_tokens: int
-
-
-class Prompt(msgspec.Struct):
-    """A conversation with the model's template around it."""
-
-    prompt: str
 
 
 class EngineLink:
@@ -123,7 +82,7 @@ class EngineLink:
         session = aiohttp.ClientSession(
             connector=connector,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
-            # Silence within an answer is `_Silence`'s: aiohttp's own watch would set a timer for every token.
+            # Silence within an answer is `Silence`'s: aiohttp's own watch would set a timer for every token.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             json_serialize=lambda value: orjson.dumps(value).decode(),
             read_bufsize=256 * 1024,
@@ -195,7 +154,7 @@ class EngineLink:
             with anyio.fail_after(SILENCE_SECONDS), self._breaking():
                 response = await self._session.post(url, json=body, allow_redirects=False)
         except TimeoutError:
-            raise _silent() from None
+            raise silent() from None
         try:
             if response.status != 200:
                 raise refusal(response.status, await self._read_refusal(response))
@@ -235,12 +194,12 @@ class EngineLink:
 
     async def _read_chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[list[ChatChunk]]:
         reader, failures = ChunkReader(), _failures()
-        with self._reading(response) as body, _Silence(body) as silence:
+        with self._reading(response) as body, Silence(body) as silence:
             while not reader.done:
                 try:
                     data = await body.readany()
                 except TimeoutError:
-                    raise _silent() from None
+                    raise silent() from None
                 except failures as error:
                     raise EngineGone(str(error), self) from error
                 if not data:
@@ -286,36 +245,6 @@ class EngineLink:
             raise
         except _failures() as error:
             raise EngineGone(str(error), self) from error
-
-
-class _Silence:
-    """Ends the reading of a stream, with TimeoutError, in which nothing has come from one look to the next."""
-
-    def __init__(self, content: aiohttp.StreamReader) -> None:
-        self.broken = False
-        self._content = content
-        self._timer: asyncio.TimerHandle
-
-    def __enter__(self) -> Self:
-        self._look_later()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def _look(self) -> None:
-        if not self.broken:
-            self._content.set_exception(TimeoutError())
-            return
-        self.broken = False
-        self._look_later()
-
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._look)
-
-
-def _silent() -> EngineUnresponsive:
-    return EngineUnresponsive(f"The engine has been silent for {SILENCE_SECONDS:.0f} s.")
 
 
 def _failures() -> tuple[type[Exception], ...]:

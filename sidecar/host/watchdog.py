@@ -26,7 +26,7 @@ _WAIT = "trap '' HUP INT QUIT TERM; read -r _ || exec \"$@\""
 
 _TITLE = "llama-sidecar-watchdog"
 
-DISMISSED_SECONDS = 0.5
+DISMISSED_SECONDS = 1.0
 """It takes less than a millisecond."""
 
 
@@ -77,8 +77,10 @@ class Watchdog:
         self._close()
         try:
             shell.wait(timeout=DISMISSED_SECONDS)
-        except subprocess.TimeoutExpired:  # somebody has made it stand still
-            logger.warning("the watchdog (process %d) does not end", shell.pid)
+        except subprocess.TimeoutExpired:  # somebody has made it stand still; there is nothing left for it to do
+            logger.warning("the watchdog (process %d) did not end, and was killed", shell.pid)
+            shell.kill()
+            shell.wait()
 
     def _close(self) -> None:
         if self._write_fd >= 0:

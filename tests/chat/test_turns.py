@@ -140,6 +140,20 @@ async def test_a_history_that_stays_broken_takes_only_the_turn_along(stage: Stag
         assert states == ["complete", "interrupted", "complete", "interrupted", "complete", "complete"]
 
 
+async def test_what_could_not_be_tidied_up_at_the_start_is_tidied_up_before_the_next_answer(stage: Stage) -> None:
+    async with stage.run():
+        await send(stage, session := new_id()).result()
+        await stage.database.run(lambda db: db.execute("UPDATE messages SET state = 'running' WHERE role != 'user'"))
+        stage.database.failures = [StorageError("no key")]
+        with pytest.raises(StorageError):
+            await stage.history.tidy(stage.journals.said)
+        await send(stage, session).result()
+        assert await stage.rows(session) == [
+            *(("user", "Hi", "complete"), ("assistant", "Hello", "interrupted")),
+            *(("user", "Hi", "complete"), ("assistant", "Hello", "complete")),
+        ]
+
+
 async def test_a_defect_of_ours_is_told_as_such_and_the_next_message_works(stage: Stage) -> None:
     group = ExceptionGroup("a group", [ZeroDivisionError()])
     stage.server.answers = [refusing(ZeroDivisionError()), refusing(group)]

@@ -81,3 +81,10 @@ def test_a_data_folder_in_use_is_explained_by_every_command(chat: Chat, ready: P
     call = run(ready, "call", "list_models")
     assert (call.returncode, call.stderr.decode().splitlines()[0]) == (1, f"error: {who} (DATA_DIR_LOCKED)")
     assert "w1 w2" in terminal.ask("tokens=2")
+
+
+def test_a_home_folder_that_there_is_not_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(["--data-dir", "~nobody-of-this-name/data"])
+    assert caught.value.code == 2
+    assert "~nobody-of-this-name" in capsys.readouterr().err

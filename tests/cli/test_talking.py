@@ -154,7 +154,7 @@ def test_a_closed_window_leaves_no_process(chat: Chat) -> None:
     terminal.enter("stall-after=1")
     terminal.until("w1 ")
     left = psutil.Process(terminal.process.pid).children(recursive=True)
-    assert len(left) == 2  # the sidecar and its engine
+    assert len(left) == 3  # the sidecar, its engine and its watchdog
     terminal.close()
     assert psutil.wait_procs(left, timeout=10)[1] == []
 

@@ -207,7 +207,7 @@ def test_a_template_that_is_given_runs_nothing(start_host: StartHost, tmp_path: 
 @pytest.mark.case(37)
 def test_a_template_without_an_end_ends_with_its_start_or_its_cancelling(start_host: StartHost, data_dir: Path) -> None:
     config = json.loads((data_dir / "config.json").read_text())
-    config["engines"]["start_timeout_seconds"] = 3
+    config["engines"]["start_timeout_seconds"] = 1
     (data_dir / "config.json").write_text(json.dumps(config))
     with start_host() as host:
         started = host.answer(host.begin("start_llama_server", chat_template=ENDLESS))
@@ -277,5 +277,5 @@ def test_an_engine_gets_nothing_from_the_hosts_environment_or_folder(data_dir: P
     assert POISON not in environ
     assert POISON not in log
     names = {entry.partition("=")[0] for entry in environ.split("\0") if entry}
-    ours = {"LLAMA_API_KEY", "LLAMA_SERVER_ROUTER_PORT", "LLAMA_CPP_LIB_PATH", "MINE"}
+    ours = {"LLAMA_API_KEY", "LLAMA_SERVER_ROUTER_PORT", "LLAMA_CPP_LIB_PATH", "LLAMA_SIDECAR_PROCESS", "MINE"}
     assert names - ours == child_environment(of={**os.environ, **env}).keys()

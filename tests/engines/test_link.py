@@ -12,7 +12,9 @@ import pytest
 
 from sidecar.contract.errors import SidecarError
 from sidecar.engines import link as link_module
-from sidecar.engines.link import EngineGone, EngineLink, Props
+from sidecar.engines import silence
+from sidecar.engines.api import Props
+from sidecar.engines.link import EngineGone, EngineLink
 from sidecar.engines.stream import ChatChunk, Choice, Delta
 from tests.engines.http_peer import STREAM, Script, always, answer, serving
 from tests.engines.processes import WAIT_SECONDS
@@ -288,7 +290,8 @@ async def test_a_refused_answer_has_a_name(script: Script, name: str) -> None:
 
 
 async def test_silence_within_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "SILENCE_SECONDS", 0.1)
+    for module in (link_module, silence):
+        monkeypatch.setattr(module, "SILENCE_SECONDS", 0.1)
     async with linked(always(STREAM, token("a"), hang=True)) as link:
         assert await read(link) == ([chunk("a")], "ENGINE_UNRESPONSIVE")
     async with linked(always(hang=True)) as link:

@@ -255,3 +255,50 @@ def test_every_type_of_the_contract_is_known_to_the_child() -> None:
     from sidecar.contract.servers import CacheType
 
     assert llama_cpp_python_child.CACHE_TYPES.keys() == set(get_args(CacheType))
+
+
+@pytest.mark.case(38)
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("kind", "path", "headers", "let_in"),
+    [
+        ("http", "/v1/models", [(b"authorization", b"Bearer k1")], True),
+        ("http", "/health", [], True),
+        ("lifespan", None, None, True),
+        ("http", "/v1/models", [], False),
+        ("http", "/v1/models", [(b"authorization", b"Bearer k")], False),
+        ("http", "/v1/models", [(b"authorization", b"bearer k1")], False),
+        ("http", "/v1/models", [(b"authorization", b"Bearer k1"), (b"authorization", b"Bearer x")], False),
+        ("http", "/health/../v1/models", [], False),
+        ("http", "/no-such-path", [], False),
+        ("websocket", "/health", [], True),
+        ("websocket", "/v1/models", [], False),
+    ],
+)
+async def test_the_gate_lets_in_who_has_the_key_before_anything_is_read(
+    kind: str, path: str | None, headers: list[tuple[bytes, bytes]] | None, let_in: bool
+) -> None:
+    entered: list[str] = []
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        entered.append(scope["type"])
+
+    async def receive() -> Any:
+        raise AssertionError("the gate reads nothing")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": kind, "path": path, "headers": headers}
+    await llama_cpp_python_child.Gate(app, "k1")(scope, receive, send)
+    assert entered == ([kind] if let_in else [])
+    if not let_in:
+        assert sent[0].get("status", 401) == 401
+        assert sent[0]["type"] in ("http.response.start", "websocket.close")
+
+
+def test_llama_cpp_python_serves_nothing_without_a_key_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LLAMA_API_KEY", raising=False)
+    with pytest.raises(ValueError, match="LLAMA_API_KEY"):
+        llama_cpp_python_child._key()

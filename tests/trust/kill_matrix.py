@@ -37,9 +37,6 @@ ROUNDS = 100
 GONE_SECONDS = 2.0
 """Nothing may be left after that."""
 
-GRACE_SECONDS = 1.0
-"""How long the engines may take to end by themselves before the sidecar kills them."""
-
 ROUND_VARIABLE, SERVER_VARIABLE = "GGML_KILL_MATRIX", "GGML_KILL_MATRIX_SERVER"
 """Passed on to engines: GGML_… is on the list of the allowed ones."""
 
@@ -309,7 +306,7 @@ def play(cell: Cell, rounds: int) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as name:
         folder = Path(name)
         llama_cpp = fake_engine.install(folder / "llama.cpp")
-        prepare(folder / "data", llama_cpp, engines={"stop_grace_seconds": GRACE_SECONDS})
+        prepare(folder / "data", llama_cpp)
         if cell.victim != "engine":
             for number in range(rounds):
                 kill_host_or_sidecar(cell, outcome, folder, number)

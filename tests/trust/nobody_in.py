@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import socket
 import sys
 import tempfile
@@ -72,6 +73,12 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
+OURS = re.compile(
+    r"(?:config\.json|history\.db|lock|logs).*|turns(?:/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)?", re.S
+)
+"""What the sidecar itself makes in its data folder."""
+
+
 class Sandbox:
     """A folder with everything in it that a sidecar could touch: its data, a home, and what is none of its business."""
 
@@ -109,7 +116,7 @@ class Sandbox:
         now = self._state()
         changed = [f"{path} was changed" for path in {**self._before, **now} if self._before.get(path) != now.get(path)]
         new = self._names_of_ours() - self._ours
-        odd = [name for name in new if not name.startswith(("config.json", "history.db", "lock", "logs"))]
+        odd = [name for name in new if not OURS.fullmatch(name)]
         return changed + [f"{name} is new in the data folder" for name in odd]
 
     def _state(self) -> dict[str, str]:

@@ -34,6 +34,7 @@ TRIALS = {
     "fuzz": "Mutated frames",
     "torture": "Kills in the middle of conversations",
     "slow_host": "A host that does not read",
+    "nobody_in": "Hostile names in every place for a text",
     "soak": "An hour of conversations",
 }
 """The long trials, by the name of their module."""

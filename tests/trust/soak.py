@@ -47,6 +47,9 @@ PING_SECONDS = 0.1
 SETTLE_SECONDS = 12.0
 """After the last answer: connections are closed, and worker threads idle for so long that the next use ends them."""
 
+WARM_UP = 0.1
+"""The part of the time after which nothing may grow any more."""
+
 MOST_GROWTH = 0.05
 """The last tenth's memory against the second tenth's."""
 
@@ -134,9 +137,9 @@ async def soak(
             asyncio.create_task(_ping_again_and_again(stage, found)),
             asyncio.create_task(_tell_progress(stage, found)),
         ]
-        began = time.monotonic()
-        for part in (seconds / 10, seconds):
+        for part in (seconds * WARM_UP, seconds * (1 - WARM_UP)):
             stage.may_go_on.set()
+            began = time.monotonic()
             while time.monotonic() - began < part and not any(task.done() for task in (*talking, *others)):
                 await asyncio.sleep(min(SAMPLE_SECONDS, seconds / 30))
                 found.samples.append(vitals(process))

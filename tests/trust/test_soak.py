@@ -8,7 +8,7 @@ import anyio
 
 from tests.trust.soak import LATE_FILES, soak
 
-SECONDS = 1.5
+SECONDS = 2.0
 VOICES = 24
 RATE = 400.0
 

@@ -81,8 +81,8 @@ class Voice:
         """Do one thing after the other until it is over."""
         weights = [weight for weight, _ in self._acts]
         while not self._stage.over:
-            await self._stage.may_go_on.wait()
             await self._stage.up[self._server_id].wait()
+            await self._stage.may_go_on.wait()  # last: who is to be quiet must not go on when an engine comes back
             [(_, act)] = self._random.choices(self._acts, weights)
             self._stage.busy += 1
             try:

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "6ebcef4f62a2675aebd20f0f97229bdbc452d8747c74dc3f44f2571a95e3b6b0";
+pub const CONTRACT_HASH: &str = "ec2ec326765c71596a38c3fa4eaad19fb503806053ee6f8839e52fc2137f5c80";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -347,7 +347,7 @@ impl Method for PreviewContext {
     type Event = NoEvent;
 }
 
-/// Follow the running or last answer of a session again, after a reload or a lost connection.
+/// Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 ///
 /// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
 /// come. Answered as the send_message that it follows.

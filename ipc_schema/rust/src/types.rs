@@ -1606,7 +1606,7 @@ impl RestoreSession {
     }
 }
 
-/// Follow the running or last answer of a session again, after a reload or a lost connection.
+/// Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 ///
 /// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
 /// come. Answered as the send_message that it follows.

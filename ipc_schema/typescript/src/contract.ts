@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "6ebcef4f62a2675aebd20f0f97229bdbc452d8747c74dc3f44f2571a95e3b6b0";
+export const CONTRACT_HASH = "ec2ec326765c71596a38c3fa4eaad19fb503806053ee6f8839e52fc2137f5c80";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

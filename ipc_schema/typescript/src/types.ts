@@ -326,7 +326,7 @@ export interface ContextPreview {
 }
 
 /**
- * Follow the running or last answer of a session again, after a reload or a lost connection.
+ * Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
  *
  * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
  * come. Answered as the send_message that it follows.
@@ -1685,7 +1685,7 @@ export interface Methods {
   /** What send_message would send, leave out, and why. Nothing is sent to the model or kept. */
   preview_context: { params: PreviewContext; result: ContextPreview; events: never };
   /**
-   * Follow the running or last answer of a session again, after a reload or a lost connection.
+   * Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
    *
    * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
    * come. Answered as the send_message that it follows.

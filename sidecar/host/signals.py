@@ -1,0 +1,27 @@
+"""The signals that ask a process to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def calling(call: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM and Ctrl-C call a function in the running loop meanwhile."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    if os.name == "nt":  # asyncio has no signal handlers there; untested
+        old = {number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(call)) for number in numbers}
+        yield
+        for number, handler in old.items():
+            signal.signal(number, handler)
+        return
+    for number in numbers:
+        loop.add_signal_handler(number, call)
+    yield
+    for number in numbers:
+        loop.remove_signal_handler(number)
