@@ -185,6 +185,7 @@ def test_the_level_of_the_log_changes_at_once(host: RawHost, file: Path) -> None
 # --- the file ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.case(32)
 @pytest.mark.parametrize("data", [b'{"chat": {"temp', b'{"chat": {"temperature": "hot"}}'])
 def test_a_broken_file_is_kept_aside_and_told_and_the_defaults_are_used(data_dir: Path, data: bytes) -> None:
     file = data_dir / "config.json"
@@ -214,6 +215,7 @@ def test_another_file_can_be_named_and_what_it_does_not_say_is_the_default(data_
     assert not (data_dir / "config.json").exists()
 
 
+@pytest.mark.case(29, 30)
 @pytest.mark.parametrize(
     ("number", "code", "name"), [("ENOSPC", -32023, "DISK_FULL"), ("EROFS", -32024, "PERMISSION_DENIED")]
 )

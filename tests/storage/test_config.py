@@ -72,6 +72,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.case(32)
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_is_put_aside_and_the_defaults_count_and_a_notice_says_so(path: Path, data: bytes) -> None:
     path.write_bytes(data)
@@ -194,6 +195,7 @@ def test_a_key_that_there_is_not_can_not_be_reset(path: Path, key: str) -> None:
     assert file.config.chat.temperature == 0.5
 
 
+@pytest.mark.case(29, 30)
 @pytest.mark.parametrize(
     ("code", "error"), [(errno.ENOSPC, DiskFull), (errno.EROFS, PermissionDenied), (errno.EIO, StorageError)]
 )

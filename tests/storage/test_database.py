@@ -124,6 +124,7 @@ def write_more_than_there_is_room_for(db: sqlite3.Connection) -> None:
         put("x" * 9000 + str(number))(db)
 
 
+@pytest.mark.case(29, 30)
 @pytest.mark.parametrize(
     ("work", "error"),
     [
@@ -243,6 +244,7 @@ async def test_a_file_that_can_not_be_opened_is_told_each_time_until_it_can(path
         assert await database.run(everything) == []
 
 
+@pytest.mark.case(31)
 async def test_a_second_program_can_not_write_meanwhile(path: Path) -> None:
     async with opened(path) as database:
         await database.run(put("a"))

@@ -40,6 +40,7 @@ def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:
     assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
 
 
+@pytest.mark.case(29)
 @pytest.mark.parametrize(
     ("where", "code"),
     [
@@ -92,6 +93,7 @@ def test_content_and_name_are_on_the_disk_before_it_returns(tmp_path: Path, monk
     assert order == ["file", "replace", "folder"]
 
 
+@pytest.mark.case(29, 30)
 @pytest.mark.parametrize(
     ("code", "name"),
     [
