@@ -8,7 +8,6 @@ bounded by what the events say rather than by how often they came. Knows nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from io import StringIO
 from typing import Literal, Protocol
 
 from sidecar.contract import Event
@@ -40,7 +39,7 @@ TextStatus = Literal["token", "reasoning"]
 class Text:
     """A piece of streamed text; thousands a second pass through, so no contract struct.
 
-    A piece that nobody reads grows in place, to as many bytes as it has letters.
+    A piece that nobody reads grows in place, as UTF-8: a byte for most letters.
     """
 
     __slots__ = ("_first", "_grown", "status")
@@ -48,19 +47,34 @@ class Text:
     def __init__(self, status: TextStatus, text: str) -> None:
         self.status = status
         self._first = text
-        self._grown: StringIO | None = None
+        self._grown: bytearray | None = None
 
     @property
     def text(self) -> str:
         """All of it."""
-        return self._first if self._grown is None else self._grown.getvalue()
+        return self._first if self._grown is None else decoded(self._grown)
 
     def add(self, text: str) -> None:
         """Let it grow."""
         if self._grown is None:
-            self._grown = StringIO()
-            self._grown.write(self._first)
-        self._grown.write(text)
+            self._grown = bytearray(encoded(self._first))
+        self._grown += encoded(text)
+
+    def behind(self, known: int) -> tuple[str, int]:
+        """What stands behind so many bytes that are known, and how many there are in all."""
+        if self._grown is None:
+            return ("", known) if known else (self._first, len(encoded(self._first)))
+        return decoded(self._grown[known:]), len(self._grown)
+
+
+def encoded(text: str) -> bytes:
+    """A text as UTF-8; halves of characters, which an engine may send one after the other, are kept as they are."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decoded(data: bytes | bytearray) -> str:
+    """The text that was encoded."""
+    return data.decode("utf-8", "surrogatepass")
 
 
 Entry = Text | Event

@@ -5,9 +5,7 @@ Pure. Owns what the chunks of a stream add up to, and which events they become.
 
 from __future__ import annotations
 
-from io import StringIO
-
-from sidecar.channels import EventLog
+from sidecar.channels import EventLog, decoded, encoded
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.sessions import ToolCall, ToolFunction
 from sidecar.engines.stream import ChatChunk, EngineTimings, ToolCallDelta, UsageCount
@@ -18,8 +16,8 @@ class Answer:
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
-        self._content = StringIO()
-        self._reasoning = StringIO()
+        self._content = bytearray()
+        self._reasoning = bytearray()
         self._calls: dict[int, ToolCall] = {}
         self.tool_calls: list[ToolCall] = []
         """The calls that are complete: none before `end`. What there is of a call before has no use."""
@@ -30,16 +28,16 @@ class Answer:
 
     @property
     def content(self) -> str:
-        return self._content.getvalue()
+        return decoded(self._content)
 
     @property
     def reasoning(self) -> str:
-        return self._reasoning.getvalue()
+        return decoded(self._reasoning)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing worth keeping."""
-        return not self._content.tell() and not self._reasoning.tell() and not self.tool_calls
+        return not self._content and not self._reasoning and not self.tool_calls
 
     def add(self, chunk: ChatChunk) -> None:
         """Take in a chunk."""
@@ -47,11 +45,11 @@ class Answer:
             delta = choice.delta
             if delta.reasoning_content:
                 self.has_begun = True
-                self._reasoning.write(delta.reasoning_content)
+                self._reasoning += encoded(delta.reasoning_content)
                 self._events.append_text("reasoning", delta.reasoning_content)
             if delta.content:
                 self.has_begun = True
-                self._content.write(delta.content)
+                self._content += encoded(delta.content)
                 self._events.append_text("token", delta.content)
             for call in delta.tool_calls or ():
                 self.has_begun = True

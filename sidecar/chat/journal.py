@@ -100,10 +100,9 @@ class Journal:
         for seq, entry in self._events.peek(max(self._seq - 1, 0)):
             known = self._length if seq == self._seq and isinstance(entry, Text) else 0
             if isinstance(entry, Text):
-                text = entry.text
-                if seq != self._seq or len(text) > known:
-                    yield f'{{"seq":{seq},"{entry.status}":{_quoted(text[known:])}}}'
-                self._length = len(text)
+                text, self._length = entry.behind(known)
+                if seq != self._seq or text:
+                    yield f'{{"seq":{seq},"{entry.status}":{_quoted(text)}}}'
             elif seq != self._seq or entry is not self._entry:
                 yield json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)})
             self._seq, self._entry = seq, entry
