@@ -2,6 +2,7 @@
 
     python -m tests.trust.report            runs the tests that try a case; the long trials as they were kept last
     python -m tests.trust.report --fresh    runs the long trials first, an hour and more
+    python -m tests.trust.report --cases F  takes what `pytest --cases F` has written, and runs no tests
 
 Exits 1 where a case failed or nobody tries it, or a trial missed a target. What can not be tried here is told as
 untried, never as passed.
@@ -157,7 +158,12 @@ def run_tests() -> dict[int, Tried]:
         subprocess.run([*argv, "tests"], cwd=ROOT, check=False)
         if not file.exists():
             raise SystemExit("The tests could not be run; what pytest says about it stands above.")
-        found: dict[str, list[tuple[str, str]]] = json.loads(file.read_text(encoding="utf-8"))
+        return read_cases(file)
+
+
+def read_cases(file: Path) -> dict[int, Tried]:
+    """What a test run has written of its cases."""
+    found: dict[str, list[tuple[str, str]]] = json.loads(file.read_text(encoding="utf-8"))
     return {int(number): tried for number, tried in found.items()}
 
 
@@ -177,10 +183,13 @@ def here() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fresh", action="store_true", help="run the long trials first")
+    parser.add_argument(
+        "--cases", type=Path, help="what a test run with the same option has written, instead of a new one"
+    )
     options = parser.parse_args()
     if options.fresh:
         run_trials()
-    tried = run_tests()
+    tried = read_cases(options.cases) if options.cases else run_tests()
     if unknown := tried.keys() - CASES.keys():
         raise SystemExit(f"There are tests for cases that there are not: {sorted(unknown)}.")
     outcomes = {number: outcome_of(case, tried.get(number, ())) for number, case in CASES.items()}
