@@ -45,7 +45,9 @@ def kill(pid: int) -> None:
 
 
 def watchdog_of(host: RawHost) -> psutil.Process:
-    (found,) = [p for p in psutil.Process(host.process.pid).children() if p.name() == "sh"]
+    """The one that waits; one that was killed may be there still, unburied."""
+    children = psutil.Process(host.process.pid).children()
+    (found,) = [child for child in children if child.name() == "sh" and process_facts.birth(child.pid)]
     return found
 
 
@@ -83,7 +85,9 @@ def killed_with_watchdog(folder: Path) -> Iterator[list[int]]:
 def test_a_watchdog_that_somebody_killed_is_replaced_with_the_next_process(folder: Path) -> None:
     host = RawHost(folder)
     first = start_engine(host, folder)
-    watchdog_of(host).kill()
+    killed = watchdog_of(host)
+    killed.kill()
+    assert still_there([killed.pid], after=WAIT_SECONDS) == []
     second = start_engine(host, folder, "second")
     watchdog = watchdog_of(host)
     host.process.kill()
