@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -135,13 +136,23 @@ def test_the_watchdog_ends_what_a_killed_program_has_left_and_then_itself(tmp_pa
     assert psutil.wait_procs(left, timeout=WAIT_SECONDS)[1] == []
 
 
+def watchdogs() -> list[psutil.Process]:
+    """Those that wait; one that has ended may not be reaped yet."""
+    waiting = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.name() == "sh" and child.status() != psutil.STATUS_ZOMBIE:
+                waiting.append(child)
+    return waiting
+
+
 def test_a_dismissed_watchdog_is_gone_at_once_and_does_nothing(start: Start) -> None:
     token = marks.new_token()
     process = start(f"{token}/1")
     dog = Watchdog(token)
     dog.ensure()
     dog.ensure()
-    (shell,) = [c for c in psutil.Process().children() if c.pid != process.pid]
+    (shell,) = watchdogs()
     dog.dismiss()
     dog.dismiss()
     assert not shell.is_running()
@@ -153,7 +164,7 @@ def test_a_watchdog_holds_nothing_but_its_pipe(tmp_path: Path) -> None:
         os.set_inheritable(lock.fileno(), True)
         dog = Watchdog(marks.new_token())
         dog.ensure()
-        (shell,) = psutil.Process().children()
+        (shell,) = watchdogs()
         held = [str(p.readlink()) for p in Path(f"/proc/{shell.pid}/fd").iterdir()]
         dog.dismiss()
     assert [name.split(":")[0] for name in sorted(held)] == ["/dev/null", "/dev/null", "pipe"]
@@ -162,11 +173,11 @@ def test_a_watchdog_holds_nothing_but_its_pipe(tmp_path: Path) -> None:
 def test_a_watchdog_that_was_killed_is_replaced() -> None:
     dog = Watchdog(marks.new_token())
     dog.ensure()
-    (first,) = psutil.Process().children()
+    (first,) = watchdogs()
     first.kill()
     until(lambda: first.status() == psutil.STATUS_ZOMBIE)
     dog.ensure()
-    (second,) = psutil.Process().children()
+    (second,) = watchdogs()
     assert first.pid != second.pid
     second.kill()
     until(lambda: second.status() == psutil.STATUS_ZOMBIE)
@@ -191,10 +202,6 @@ def guarded(tmp_path: Path) -> Owner:
     owner = Owner()
     owner.keep_ledger(tmp_path / "processes.json")
     return owner
-
-
-def watchdogs() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.name() == "sh"]
 
 
 def test_what_a_process_leaves_behind_is_ended_and_struck_out(
