@@ -67,8 +67,11 @@ def run(_: Sequence[str]) -> int:
 
 def test(arguments: Sequence[str]) -> int:
     environment = _environment(develop=True)
-    model = {"LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment))}
-    return processes.call([environment.python, "-m", "pytest", *SIDE_BY_SIDE, *arguments], environ=model, quiet=False)
+    environ = {
+        "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
+        "PYTHONDONTWRITEBYTECODE": "",  # a thousand sidecars are started: each would be compiled anew
+    }
+    return processes.call([environment.python, "-m", "pytest", *SIDE_BY_SIDE, *arguments], environ=environ, quiet=False)
 
 
 def build_llama_cpp(_: Sequence[str]) -> int:
