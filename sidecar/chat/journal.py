@@ -14,11 +14,11 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from sidecar.channels import Entry, EventLog, Text
+from sidecar.storage.cipher import Cipher
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,6 @@ FLUSH_SECONDS = 0.5
 
 _quoted = json.encoder.encode_basestring_ascii
 """A text as JSON that escapes everything: no character can break a line or be refused. One a token."""
-
-
-class Cipher(Protocol):
-    """Makes records unreadable for whoever has only the disk (`storage.cipher`)."""
-
-    def seal(self, plain: bytes, about: str) -> bytes: ...
-
-    def open(self, sealed: bytes, about: str) -> bytes: ...
 
 
 class Journal:

@@ -19,9 +19,10 @@ from weakref import WeakSet
 import msgspec
 
 from sidecar.channels import Entry, EventLog, Text, TextStatus
-from sidecar.chat.journal import Cipher, Journal, about
+from sidecar.chat.journal import Journal, about
 from sidecar.contract.chat import TURN_EVENTS
 from sidecar.contract.errors import SidecarError
+from sidecar.storage.cipher import Cipher
 
 logger = logging.getLogger(__name__)
 
@@ -177,13 +178,15 @@ def _restored(records: Iterator[dict[str, Any]]) -> Kept | None:
     if not isinstance(message_id, str):
         return None
     entries: dict[int, Entry] = {}
+    last: int | None = None
     for record in records:
         seq = record.get("seq")
-        if not isinstance(seq, int) or (entries and seq not in (last := max(entries), last + 1)):
+        if not isinstance(seq, int) or (last is not None and seq not in (last, last + 1)):
             break
         if not _take_in(entries, seq, record):
             break
-    first = min(entries, default=1)
+        last = seq
+    first = next(iter(entries), 1)
     return Kept(message_id, EventLog.restored(list(entries.values()), after_seq=first - 1))
 
 

@@ -7,8 +7,8 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from sidecar.storage.database import Database, Work
 from tests.chat.rows import a_session, say
 from tests.chat.scripted import BOUND_SECONDS, Held, Stage, shown
 from tests.storage import keyrings
+from tests.storage.histories import opened
 from tests.storage.secret_words import CANARY, SECRETS, TITLE, files_with
 
 pytestmark = pytest.mark.anyio
@@ -49,18 +50,6 @@ def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def path(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     return tmp_path / "data" / "history.db"
-
-
-@asynccontextmanager
-async def opened(path: Path, encrypt: bool | None = None) -> AsyncIterator[Database]:
-    """The history as a sidecar opens it whose config says this."""
-    database = Database(path, encrypt=lambda: encrypt)
-    with anyio.fail_after(BOUND_SECONDS):
-        try:
-            yield database
-        finally:
-            with anyio.CancelScope(shield=True):
-                await database.close()
 
 
 def talk(db: sqlite3.Connection) -> Session:

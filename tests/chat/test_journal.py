@@ -15,7 +15,7 @@ from sidecar.channels import EventLog, Text, TextStatus
 from sidecar.chat.journals import KEPT_JOURNALS, Journals, Kept
 from sidecar.contract import CancelledEvent, Event
 from sidecar.contract.chat import TurnPrefill, TurnQueued
-from sidecar.contract.errors import StorageError
+from sidecar.storage.cipher import KEY_BYTES, Cipher
 from tests.chat.rows import new_id
 
 MESSAGE = "0f0e0d0c-0b0a-4900-8807-060504030201"
@@ -27,20 +27,10 @@ def shown(events: EventLog, after: int = 0) -> Shown:
     return [(seq, (e.status, e.text) if isinstance(e, Text) else e) for seq, e in events.peek(after)]
 
 
-class Xor:
-    """Seals so that a test can see it, and opens only what it has sealed for the same purpose."""
-
-    def seal(self, plain: bytes, about: str) -> bytes:
-        return bytes(byte ^ 0x55 for byte in about.encode() + b"\0" + plain)
-
-    def open(self, sealed: bytes, about: str) -> bytes:
-        named, _, plain = bytes(byte ^ 0x55 for byte in sealed).partition(b"\0")
-        if named != about.encode():
-            raise StorageError("this record is another one's")
-        return plain
+CIPHER = Cipher(bytes(KEY_BYTES), "test")
 
 
-@pytest.fixture(params=[None, Xor()], ids=["open", "sealed"])
+@pytest.fixture(params=[None, CIPHER], ids=["open", "sealed"])
 def journals(request: pytest.FixtureRequest, tmp_path: Path) -> Journals:
     return Journals(tmp_path, lambda: request.param)
 
@@ -129,7 +119,7 @@ def test_what_follows_a_damaged_record_is_not_believed(tmp_path: Path, spoil: Ca
 
 
 def test_a_record_in_anothers_place_is_not_believed(tmp_path: Path) -> None:
-    journals = Journals(tmp_path, Xor)
+    journals = Journals(tmp_path, lambda: CIPHER)
     files: list[bytes] = []
     session = new_id()
     file = tmp_path / f"{session}.jsonl"
@@ -220,7 +210,7 @@ def test_a_journal_that_can_not_be_written_is_given_up_and_the_turn_goes_on(
 def test_where_a_history_is_encrypted_running_turns_begin_anew_and_ended_ones_in_plain_text_are_removed(
     tmp_path: Path,
 ) -> None:
-    cipher: list[Xor | None] = [None]
+    cipher: list[Cipher | None] = [None]
     journals, ended, running = Journals(tmp_path, lambda: cipher[0]), new_id(), new_id()
     log = EventLog()
     journals.begin(ended, MESSAGE, EventLog()).close()
@@ -229,7 +219,7 @@ def test_where_a_history_is_encrypted_running_turns_begin_anew_and_ended_ones_in
     journal.flush()
     journals.follow_history()
     assert len(list(tmp_path.iterdir())) == 2
-    cipher[0] = Xor()
+    cipher[0] = CIPHER
     journals.follow_history()
     assert journals.read(ended) is None
     log.append_text("token", "and after")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sidecar.contract.life import Notice
 from sidecar.contract.sessions import SessionConfig, Timings, Usage
 from sidecar.storage import migrations
 from sidecar.storage.database import Database
+from tests.chat.scripted import BOUND_SECONDS
 
 PAGE = 4096
 
@@ -129,6 +131,18 @@ def _use(db: sqlite3.Connection) -> None:
 
 def _new_message(session: str) -> StoredMessage:
     return messages.new_message(session, None, role="user", content="said after it some words")
+
+
+@asynccontextmanager
+async def opened(path: Path, encrypt: bool | None = None) -> AsyncIterator[Database]:
+    """The history as a sidecar opens it whose config says this."""
+    database = Database(path, encrypt=lambda: encrypt)
+    with anyio.fail_after(BOUND_SECONDS):
+        try:
+            yield database
+        finally:
+            with anyio.CancelScope(shield=True):
+                await database.close()
 
 
 def require_consistent(path: Path) -> None:

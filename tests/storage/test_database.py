@@ -8,8 +8,6 @@ import logging
 import sqlite3
 import stat
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +20,10 @@ from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, S
 from sidecar.storage import journal
 from sidecar.storage.database import Database
 from sidecar.storage.facts import Facts
+from tests.chat.scripted import BOUND_SECONDS
+from tests.storage.histories import opened
 
 pytestmark = pytest.mark.anyio
-
-BOUND_SECONDS = 30
-
-
-@asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[Database]:
-    database = Database(path)
-    with anyio.fail_after(BOUND_SECONDS):
-        try:
-            yield database
-        finally:
-            with anyio.CancelScope(shield=True):
-                await database.close()
 
 
 def put(name: str) -> Any:
