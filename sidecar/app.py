@@ -45,7 +45,7 @@ from sidecar.handlers.topics import Topics
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.lock import DataDirLock
 from sidecar.host.owner import owner
-from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
+from sidecar.host.paths import DataDir
 from sidecar.host.signals import calling
 from sidecar.host.watch import until_gone
 from sidecar.logs import handler as logging_handler
@@ -119,18 +119,18 @@ class App:
 
     async def _serve_what_can_be(self) -> None:
         try:
-            runtime_dir = self._take_data_dir()
+            self._take_data_dir()
         except SidecarError as problem:
             logger.error("%s %s", problem.message, problem.hint)
             self._lock.release()
             async with self._requests.run():
                 await self._serve(self._refusing(problem))
         else:
-            async with self._parts(runtime_dir) as handlers:
+            async with self._parts() as handlers:
                 await self._serve(handlers)
 
-    def _take_data_dir(self) -> Path:
-        """Make the data folder ours; returns the folder for sockets.
+    def _take_data_dir(self) -> None:
+        """Make the data folder ours.
 
         Raises:
             SidecarError: it is another sidecar's, or can not be used.
@@ -138,7 +138,6 @@ class App:
         self._data_dir.create()
         self._lock.acquire()
         self._config.load()
-        return make_runtime_dir(self._data_dir.root)
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Carry out requests until it is time to stop."""
@@ -164,7 +163,7 @@ class App:
             self._stop.set()
 
     @asynccontextmanager
-    async def _parts(self, runtime_dir: Path) -> AsyncIterator[dict[str, Handler]]:
+    async def _parts(self) -> AsyncIterator[dict[str, Handler]]:
         """Everything that works on the data folder, and the handlers for it."""
         config = self._config
         owner.keep_ledger(self._data_dir.processes_file)
@@ -176,7 +175,7 @@ class App:
         self._set_up_logging(logs, config.config)
         database = Database(self._data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
         history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
-        fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
+        fleet = Fleet(logs=logs, runtime_dir=owner.sockets, config=lambda: config.config.engines)
         engines = Engines(lambda: config.config.engines)
         library = Library(self._data_dir.models, lambda: config.config.models.folders)
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
@@ -216,7 +215,6 @@ class App:
                 await database.close()
                 logging_handler.set_up(self._options.log_level or config.config.logs.level, None)
                 logs.close()
-                remove_runtime_dir(runtime_dir)
 
     def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
         async def notices() -> list[Notice]:
