@@ -16,6 +16,7 @@ import sidecar
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
 from sidecar.engines.launch import Command, Endpoint, Launch
+from sidecar.extras import how_to_get
 from sidecar.host.paths import self_command
 
 MODULE = "xllamacpp"
@@ -81,10 +82,10 @@ def find_embedded() -> Embedded:
     if importlib.util.find_spec(MODULE) is None:
         raise EngineNotFound(
             f"The embedded engine's module {MODULE} is not installed.",
-            hint="Install it with: pip install 'llama-sidecar[embedded]'.",
+            hint=how_to_get("embedded"),
         )
     try:
         version = importlib.metadata.version(MODULE)
-    except importlib.metadata.PackageNotFoundError:  # a frozen program carries no package metadata
+    except importlib.metadata.PackageNotFoundError:  # a folder on the path, not installed
         version = None
     return Embedded(version)

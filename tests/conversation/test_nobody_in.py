@@ -18,6 +18,7 @@ import pytest
 from sidecar.host.environment import child_environment
 from tests.app.talking import SocketConnection
 from tests.conversation.conftest import StartHost
+from tests.program import FROZEN, PROGRAM
 from tests.raw_host import RawHost
 from tests.trust.canaries import leaks
 
@@ -267,7 +268,8 @@ def test_an_engine_gets_nothing_from_the_hosts_environment_or_folder(data_dir: P
     poison = dict.fromkeys(POISONED, f"/{POISON}.so")
     env = poison | {"PYTHONPATH": str(REPOSITORY), "LLAMA_CPP_LIB_PATH": os.environ.get("LLAMA_CPP_LIB_PATH", "")}
     # -P: only what the sidecar starts is looked at here, not how the host starts the sidecar.
-    with RawHost(data_dir, command=[sys.executable, "-P", "-m", "sidecar"], env=env, cwd=here) as host:
+    command = PROGRAM if FROZEN else [sys.executable, "-P", "-m", "sidecar"]
+    with RawHost(data_dir, command=command, env=env, cwd=here) as host:
         pid = host.call("start_llama_server", env={"MINE": "given"})["pid"]
         environ = Path(f"/proc/{pid}/environ").read_bytes().decode()
         key = host.call("get_server")["api_key"]
