@@ -24,7 +24,7 @@ ASK_FOR_MODELS = (
 )
 # One worker a CPU; a file's tests stay together, since they share what their module's fixtures start.
 SIDE_BY_SIDE = ("-n", "logical", "--dist", "loadfile")
-FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/cli", "tests/trust/test_kill_matrix.py")
+FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_matrix.py")
 IN_THE_TREE = (
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
@@ -122,8 +122,8 @@ def test_frozen(arguments: Sequence[str]) -> int:
     }
     for name, program in products.programs.items():
         say(f"Testing the {name} ...")
-        argv: processes.Argv = [environment.python, "-m", "tests.frozen.room", program, *FROZEN_TESTS, *arguments]
-        code = processes.call(argv, environ=environ, quiet=False)
+        argv: processes.Argv = [environment.python, "-m", "tests.frozen.room", program]
+        code = processes.call([*argv, *SIDE_BY_SIDE, *FROZEN_TESTS, *arguments], environ=environ, quiet=False)
         if code != 0:
             return code
     return 0

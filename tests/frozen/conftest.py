@@ -30,11 +30,13 @@ def program() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_in_the_folder_for_temporary_files() -> Iterator[None]:
-    folder = Path(tempfile.gettempdir())
-    before = set(folder.iterdir())
-    yield
+def temporary_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files of the test's own; nothing may be left in it."""
+    folder = Path(tempfile.mkdtemp())
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
     deadline = time.monotonic() + GONE_SECONDS
-    while (left := set(folder.iterdir()) - before) and time.monotonic() < deadline:
+    while (left := list(folder.iterdir())) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not left
+    assert left == []
+    folder.rmdir()
