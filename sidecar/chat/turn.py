@@ -29,6 +29,7 @@ from sidecar.contract.sessions import Timings, Usage
 from sidecar.engines.link import EngineGone
 from sidecar.engines.refusal import context_too_long
 from sidecar.engines.server import Server
+from sidecar.engines.stream import ChatChunk
 from sidecar.logs.defects import internal_error
 
 Prepare = Callable[[], Awaitable[Job]]
@@ -162,17 +163,32 @@ class Turn:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
-        kept, is_kept = record.begin(), False
-        async with link.chat(request) as stream:
-            async for chunks in stream:
-                if not is_kept:  # what a host sees an answer to must not be lost
-                    await asyncio.shield(kept)
-                    is_kept = True
-                for chunk in chunks:
-                    self._answer.add(chunk)
-                journal.flush_now_and_then()
-                if self._first_token is None and self._answer.has_begun:
-                    self._first_token = time.perf_counter()
+        kept = record.begin()
+        unheard: list[ChatChunk] = []
+
+        def hear() -> None:
+            for chunk in unheard:
+                self._answer.add(chunk)
+            unheard.clear()
+            journal.flush_now_and_then()
+            if self._first_token is None and self._answer.has_begun:
+                self._first_token = time.perf_counter()
+
+        def go_on(_: object) -> None:
+            if kept.cancelled() or kept.exception() is not None:
+                reading.cancel()
+            else:
+                hear()
+
+        with anyio.CancelScope() as reading:
+            kept.add_done_callback(go_on)
+            async with link.chat(request) as stream:
+                async for chunks in stream:
+                    # What a host sees an answer to must not be lost, so it waits until the question is kept. The
+                    # reading does not: a connection that ends takes along what nobody has read.
+                    unheard += chunks
+                    if kept.done():
+                        hear()
         await asyncio.shield(kept)
         self._answer.end()
 
@@ -198,7 +214,7 @@ class Turn:
 
     async def _give_up(self, problem: SidecarError | None) -> SidecarError:
         """Keep what there is of an answer that is not complete; returns what the host is told."""
-        answer, partial = self._answer, self._answer.content
+        answer = self._answer
         state: Ending = "error"
         if problem is None:
             state = "cancelled" if self._cancel_requested else "interrupted"
@@ -210,6 +226,7 @@ class Turn:
                 problem = failure
             except Exception as failure:  # noqa: BLE001 - as in `run`
                 problem = internal_error(failure)
+        partial = answer.content
         if problem is None:
             return Cancelled("The message was cancelled.", partial=partial)
         if partial and "partial" in problem.extra:

@@ -33,6 +33,10 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 """For small questions: health, properties, token counts of long texts."""
 
+LAST_BYTES_SECONDS = 0.5
+"""How long the answers of an engine that has ended may take to be read to their end. Its sockets are closed by then,
+unless a process below it holds one."""
+
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """The largest answer to a question: token lists of the longest texts have some MB."""
 
@@ -66,6 +70,8 @@ class EngineLink:
         self.base_url = base_url
         self.heard = 0
         self._bodies: set[aiohttp.StreamReader] = set()
+        self._answers = 0
+        self._read_out = anyio.Event()
 
     @classmethod
     async def open(cls, address: str, api_key: str | None) -> EngineLink:
@@ -89,6 +95,16 @@ class EngineLink:
             trust_env=False,  # no proxy stands between us and an engine
         )
         return cls(session, base_url)
+
+    async def read_out(self) -> None:
+        """Wait until the answers of an engine that has ended are read: its last words are under way to us still.
+
+        Its sockets end by themselves; at most LAST_BYTES_SECONDS for those that do not.
+        """
+        if self._answers:
+            self._read_out = anyio.Event()
+            with anyio.move_on_after(LAST_BYTES_SECONDS):
+                await self._read_out.wait()
 
     async def close(self) -> None:
         """Hang up: whatever is under way ends with EngineGone. Safe to call twice."""
@@ -149,18 +165,23 @@ class EngineLink:
             ContextTooLong, InvalidParams, NotSupported, EngineUnresponsive: the engine refuses.
             EngineGone: the engine hung up.
         """
+        with self._answering():
+            response = await self._begin(body)
+            try:
+                if response.status != 200:
+                    raise refusal(response.status, await self._read_refusal(response))
+                yield self._read_chunks(response)
+            finally:
+                response.close()  # not back to the pool: an answer left early must end at the engine, too
+
+    async def _begin(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
+        """The head of a streamed answer."""
         url = f"{self.base_url}/v1/chat/completions"
         try:
             with anyio.fail_after(SILENCE_SECONDS), self._breaking():
-                response = await self._session.post(url, json=body, allow_redirects=False)
+                return await self._session.post(url, json=body, allow_redirects=False)
         except TimeoutError:
             raise silent() from None
-        try:
-            if response.status != 200:
-                raise refusal(response.status, await self._read_refusal(response))
-            yield self._read_chunks(response)
-        finally:
-            response.close()  # not back to the pool: an answer left early must end at the engine, too
 
     async def _ask(self, verb: str, path: str, body: object = None, *, answer: type[T]) -> T:
         """Ask a small question.
@@ -224,6 +245,17 @@ class EngineLink:
         if left <= 0:
             raise EngineUnresponsive(f"The engine's answer is longer than {MAX_ANSWER_BYTES} bytes.")
         return b"".join(parts)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """An answer under way, for `read_out`."""
+        self._answers += 1
+        try:
+            yield
+        finally:
+            self._answers -= 1
+            if not self._answers:
+                self._read_out.set()
 
     @contextmanager
     def _reading(self, response: aiohttp.ClientResponse) -> Iterator[aiohttp.StreamReader]:

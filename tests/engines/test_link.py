@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from sidecar.contract.errors import SidecarError
@@ -331,6 +333,58 @@ async def test_closing_the_link_ends_an_answer_under_way() -> None:
         await begun.wait()
         await link.close()
     assert found[0][1] == "gone"
+
+
+class Peer:
+    """An engine that is asked by our loop, and says its last words while the loop stands still."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(WAIT_SECONDS)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    async def asked(self) -> None:
+        """Wait for a request."""
+        self._connection, _ = await anyio.to_thread.run_sync(self._listener.accept)
+        self._connection.settimeout(WAIT_SECONDS)
+        await anyio.to_thread.run_sync(self._connection.recv, 65_536)
+
+    def say(self, words: bytes, *, hang_up: bool) -> None:
+        self._connection.sendall(words)
+        if hang_up:
+            self._connection.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        self._connection.close()
+
+
+@pytest.mark.parametrize("hang_up", [True, False])
+async def test_the_last_words_of_an_engine_that_has_ended_are_read_before_the_link_is_closed(
+    monkeypatch: pytest.MonkeyPatch, hang_up: bool
+) -> None:
+    monkeypatch.setattr(link_module, "LAST_BYTES_SECONDS", WAIT_SECONDS if hang_up else 0.05)
+    found: list[tuple[list[ChatChunk], str | None]] = []
+
+    async def follow(link: EngineLink) -> None:
+        found.append(await read(link))
+
+    with closing(Peer()) as peer, anyio.fail_after(WAIT_SECONDS):
+        link = await EngineLink.open(peer.url, None)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow, link)
+            await peer.asked()
+            peer.say(STREAM + token("a"), hang_up=hang_up)  # all lies ready before the loop sees any of it
+            await link.read_out()
+            await link.close()
+    assert found == [([chunk("a")], "gone")]
+
+
+async def test_a_link_without_answers_has_nothing_to_be_read() -> None:
+    async with linked(reply({})) as link:
+        await link.read_out()
+        assert await read(link) == ([], "gone")
+        await link.read_out()
 
 
 async def test_what_the_block_raises_is_not_taken_for_the_engines_failure() -> None:
