@@ -1811,6 +1811,9 @@ pub struct ServerDefaults {
     pub parallel: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_gpu_layers: Option<i64>,
+    /// CPU threads; fewer than cores where others need them, too. Default: the engine's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<i64>,
 }
 
 /// A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and

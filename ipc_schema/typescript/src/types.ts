@@ -385,6 +385,8 @@ export interface ServerDefaults {
   ctx_size?: number | undefined;
   parallel?: number | undefined;
   n_gpu_layers?: number | undefined;
+  /** CPU threads; fewer than cores where others need them, too. Default: the engine's choice. */
+  threads?: number | null | undefined;
 }
 
 /** Chat settings where neither message nor session has them. */
