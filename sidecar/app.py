@@ -11,13 +11,13 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.abc
 import anyio.to_thread
+import msgspec
 
 from sidecar.chat.history import History
 from sidecar.chat.journals import Journals
@@ -68,8 +68,7 @@ LAST_WORDS_SECONDS = 1.0
 """For the host to read the last answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """How the sidecar was started.
 
     Attributes:

@@ -12,11 +12,11 @@ import secrets
 import shlex
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import anyio.abc
+import msgspec
 
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import EngineUnresponsive, SidecarError
@@ -123,7 +123,7 @@ class Life:
         logger.info("%s: %s", self._source.name, shlex.join(self.command.argv))
         self._enter("starting")
         # `command` is shown to hosts, so the key stands in a copy only.
-        command = replace(self.command, env={**self.command.env, API_KEY_VARIABLE: self.api_key})
+        command = msgspec.structs.replace(self.command, env={**self.command.env, API_KEY_VARIABLE: self.api_key})
         # Once there is a process nothing is cancelled before the assignment: there is none that nobody knows of.
         process = self.process = await EngineProcess.start(command, self._source)
         self._tell(StartStarting(pid=process.pid))

@@ -12,8 +12,9 @@ import shutil
 import stat
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import DiskFull, PermissionDenied
@@ -43,8 +44,7 @@ def self_command() -> list[str]:
     return [sys.executable, "-m", "sidecar"]
 
 
-@dataclass(frozen=True, slots=True)
-class DataDir:
+class DataDir(msgspec.Struct, frozen=True):
     """The data folder's layout."""
 
     root: Path
