@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import sidecar
@@ -58,6 +60,10 @@ what will be used, and what to do where something is missing. The exit code is
 """
 
 
+NO_TERMINAL_COLUMNS = 80
+"""How wide help is where there is no terminal that tells."""
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
     parser = _parser()
@@ -70,7 +76,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    as_written = argparse.RawDescriptionHelpFormatter
+    # argparse makes one for each argument that is added, and asks shutil for the width: all kinds of compression.
+    as_written = partial(argparse.RawDescriptionHelpFormatter, width=_columns() - 2)
     parser = argparse.ArgumentParser(prog="llama-sidecar", description=DESCRIPTION, formatter_class=as_written)
     parser.add_argument("--version", action="version", version=f"llama-sidecar {sidecar.__version__}")
     _add_places(parser, missing=None)
@@ -129,6 +136,17 @@ def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None
         default=missing,
         help="debug, info, warning or error",
     )
+
+
+def _columns() -> int:
+    """How wide the terminal is."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named) > 0:
+        return int(named)
+    try:
+        return os.get_terminal_size(1).columns or NO_TERMINAL_COLUMNS
+    except OSError:
+        return NO_TERMINAL_COLUMNS
 
 
 def _place(text: str) -> Path:
