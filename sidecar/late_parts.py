@@ -5,6 +5,7 @@ Owns when that is done, and that requests wait for it. Knows nothing of what the
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,10 @@ class LateParts:
 
 
 def _import() -> type[Parts]:
-    from sidecar.parts import Parts
-
+    gc.disable()  # as in `__main__`
+    try:
+        from sidecar.parts import Parts
+    finally:
+        gc.freeze()
+        gc.enable()
     return Parts

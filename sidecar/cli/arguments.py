@@ -1,4 +1,7 @@
-"""The command line."""
+"""The command line.
+
+Imports next to nothing of ours: who asks for help or the version gets it at once.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import sidecar
-from sidecar import given_paths
-from sidecar.contract.errors import PathNotAllowed
-from sidecar.host.paths import DATA_DIR_VARIABLE, default_data_dir
+from sidecar.host.environment import DATA_DIR_VARIABLE
 from sidecar.transport.framing import MAX_LINE_BYTES
 
 DESCRIPTION = """\
@@ -68,7 +69,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    options.data_dir = options.data_dir or default_data_dir()
+    if options.data_dir is None:
+        from sidecar.host.paths import default_data_dir
+
+        options.data_dir = default_data_dir()
     if options.command is None and sys.stdin is not None and sys.stdin.isatty():
         parser.print_help()
         raise SystemExit(0)
@@ -150,6 +154,9 @@ def _columns() -> int:
 
 
 def _place(text: str) -> Path:
+    from sidecar import given_paths
+    from sidecar.contract.errors import PathNotAllowed
+
     try:
         return given_paths.from_here(text)
     except PathNotAllowed as problem:

@@ -15,9 +15,6 @@ from sidecar.contract.servers import ServerSettings
 
 LOOPBACK = "127.0.0.1"
 
-API_KEY_VARIABLE = "LLAMA_API_KEY"
-"""The environment variable every engine of ours takes its key from; argv can be read by every user."""
-
 
 class Endpoint(msgspec.Struct, frozen=True):
     """Where an engine listens.

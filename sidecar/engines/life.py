@@ -31,10 +31,11 @@ from sidecar.contract.servers import (
 )
 from sidecar.engines.failures import crashed, hung_up, silent
 from sidecar.engines.health import until_silent
-from sidecar.engines.launch import API_KEY_VARIABLE, LOOPBACK, Command, Endpoint, Launch
+from sidecar.engines.launch import LOOPBACK, Command, Endpoint, Launch
 from sidecar.engines.link import EngineLink
 from sidecar.engines.process import EngineProcess
 from sidecar.engines.startup import Startup
+from sidecar.engines.variables import API_KEY_VARIABLE
 from sidecar.logs.store import Source
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,7 @@ import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import DiskFull, PermissionDenied
-
-DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
+from sidecar.host.environment import DATA_DIR_VARIABLE
 
 PRIVATE = 0o700
 """Nobody but the owner: history and sockets are in there."""
