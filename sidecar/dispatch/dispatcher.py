@@ -1,8 +1,8 @@
 """Requests of one host to handlers, and their outcomes back.
 
 Owns ids, the table of requests under way, cancellation and the promise that each request is answered exactly once.
-jsonrpcserver looks up the method, calls it and forms the outcome; it is confined to this module. Knows nothing of
-what the methods do.
+jsonrpcserver looks up the method, calls it and forms the outcome; it is confined to this module and `rpc`. Knows
+nothing of what the methods do.
 """
 
 from __future__ import annotations
@@ -14,12 +14,6 @@ from typing import Any, Protocol
 
 import anyio
 import msgspec
-from jsonrpcserver.async_dispatcher import dispatch_request
-from jsonrpcserver.exceptions import JsonRpcError
-from jsonrpcserver.request import Request as RpcRequest
-from jsonrpcserver.result import Result as RpcResult
-from jsonrpcserver.result import Success
-from jsonrpcserver.sentinels import NOCONTEXT
 
 from sidecar.contract import METHODS, Method
 from sidecar.contract.errors import (
@@ -39,6 +33,9 @@ from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox, encode
 from sidecar.dispatch.parsing import RepeatedKey
+from sidecar.dispatch.rpc import NOCONTEXT, JsonRpcError, Success, dispatch_request
+from sidecar.dispatch.rpc import Request as RpcRequest
+from sidecar.dispatch.rpc import Result as RpcResult
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error

@@ -6,19 +6,16 @@ Owns the layout of the data folder and of the private folder for sockets, and ho
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import shutil
 import stat
 import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import DiskFull, PermissionDenied
-
-DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
+from sidecar.host.environment import DATA_DIR_VARIABLE
 
 PRIVATE = 0o700
 """Nobody but the owner: history and sockets are in there."""
@@ -43,8 +40,7 @@ def self_command() -> list[str]:
     return [sys.executable, "-m", "sidecar"]
 
 
-@dataclass(frozen=True, slots=True)
-class DataDir:
+class DataDir(msgspec.Struct, frozen=True):
     """The data folder's layout."""
 
     root: Path
@@ -107,13 +103,15 @@ def make_runtime_dir(data_dir: Path) -> Path:
     Raises:
         PermissionDenied: somebody else has put something in its place, or it can not be made.
     """
+    import hashlib
+
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
     name = f"llama-sidecar-{os.getuid() if hasattr(os, 'getuid') else 0}-{digest}"
     folder = _place_for_sockets(name) / name
     hint = "Remove it, or set TMPDIR to a folder of your own."
     if folder.is_symlink() or (folder.exists() and not _is_mine(folder)):
         raise PermissionDenied(f"{folder} belongs to somebody else.", hint=hint)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_runtime_dir(folder)
     try:
         folder.mkdir(mode=PRIVATE)
     except OSError as error:
@@ -123,15 +121,26 @@ def make_runtime_dir(data_dir: Path) -> Path:
 
 def remove_runtime_dir(folder: Path) -> None:
     """Remove the folder for sockets, as far as possible: the next sidecar begins with an empty one anyway."""
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.rmdir()  # nearly always it is empty
+    except FileNotFoundError:
+        return
+    except OSError:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _place_for_sockets(name: str) -> Path:
     """The first usable folder that is short enough; XDG_RUNTIME_DIR may name one that this session does not have."""
-    wanted = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108 - a private folder in it
-    places = [Path(place) for place in wanted if place and os.access(place, os.W_OK | os.X_OK)]
+    wanted = (*map(os.environ.get, ("XDG_RUNTIME_DIR", "TMPDIR", "TEMP", "TMP")), "/tmp")  # noqa: S108 - private there
+    places = [Path(place).absolute() for place in wanted if place and os.access(place, os.W_OK | os.X_OK)]
     short = (place for place in places if len(os.fsencode(place / name)) <= MAX_RUNTIME_DIR_BYTES)
-    return next(short, places[0] if places else Path(tempfile.gettempdir()))
+    if (place := next(short, places[0] if places else None)) is None:
+        import tempfile  # knows more places, and takes its time
+
+        place = Path(tempfile.gettempdir())
+    return place
 
 
 def _is_mine(folder: Path) -> bool:

@@ -11,9 +11,10 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import InvalidParams
@@ -38,8 +39,7 @@ Listener = Callable[["Source", int], None]
 """Called with a source and the number of lines that are new in it. Must not block."""
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct):
     """A line as it was taken in."""
 
     seq: int

@@ -13,8 +13,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import ModelNotFound, PathNotAllowed
@@ -116,8 +117,7 @@ class Library:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(msgspec.Struct, frozen=True):
     name: str
     files: tuple[ModelFile, ...]
     projectors: tuple[ModelFile, ...]

@@ -10,10 +10,11 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,7 @@ Identity = tuple[object, ...]
 """Device and number of a file: the same for all paths to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
+class ModelFile(msgspec.Struct, frozen=True):
     """A file, and which one it is whatever the path to it."""
 
     path: Path
@@ -42,8 +42,7 @@ class ModelFile:
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What a file's name says: of which model it is, and which part of how many (0 of 0: it is not split)."""
 
     folder: Path

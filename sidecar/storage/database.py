@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import journal, migrations, recovery
+from sidecar.storage import doubt, journal, migrations, recovery
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.files import refusal
 from sidecar.storage.sealing import HistoryConnection, Sealing
@@ -50,7 +50,7 @@ class Database:
 
     def __init__(self, path: Path, *, encrypt: Callable[[], bool | None] = lambda: None) -> None:
         self._path = path
-        self._is_doubtful = recovery.is_suspect(path)
+        self._is_doubtful = doubt.is_suspect(path)
         self._notices: list[Notice] = []
         self._sealing = Sealing(path, encrypt)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()

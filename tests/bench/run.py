@@ -20,10 +20,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import answers, pings
+from tests.bench import answers, first_reply, pings
 from tests.bench.figures import Figure, table
 
 BENCHMARKS: dict[str, Callable[[int], list[Figure]]] = {
+    "first-reply": first_reply.run,
     "ping": pings.run,
     "tokens": answers.run,
 }

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.errors import DiskFull, PermissionDenied
+from sidecar.host.environment import DATA_DIR_VARIABLE
 from sidecar.host.paths import (
-    DATA_DIR_VARIABLE,
     MAX_RUNTIME_DIR_BYTES,
     DataDir,
     default_data_dir,

@@ -18,7 +18,7 @@ import pytest
 from sidecar.chat import messages, sessions
 from sidecar.contract.errors import DiskFull, StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import database, files, migrations, recovery, rescue
+from sidecar.storage import database, doubt, files, migrations, recovery, rescue
 from sidecar.storage.database import Database
 from sidecar.storage.pages import DamagedFile
 from tests.storage import keyrings
@@ -394,11 +394,11 @@ def test_a_history_that_was_not_closed_and_is_whole_is_just_opened(tmp_path: Pat
     with closing(open_still):
         for name in ("history.db", "history.db-wal"):
             shutil.copy(tmp_path / name, there)
-    assert recovery.is_suspect(there / "history.db")
+    assert doubt.is_suspect(there / "history.db")
     assert use(there / "history.db") == []
     assert rows_of(there / "history.db") == rows_of(tmp_path / "history.db")
     assert aside(there / "history.db") == []
-    assert not recovery.is_suspect(there / "history.db")
+    assert not doubt.is_suspect(there / "history.db")
 
 
 @pytest.mark.case(33)
