@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "ec2ec326765c71596a38c3fa4eaad19fb503806053ee6f8839e52fc2137f5c80";
+pub const CONTRACT_HASH: &str = "6b50ea7530664c9d38605b7fe1f823267a8fb4cd0dd578be978e39ee8c063273";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -449,7 +449,9 @@ impl Method for RestoreSession {
     type Event = NoEvent;
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished.
+/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+///
+/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
 ///
 /// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, Copy)]

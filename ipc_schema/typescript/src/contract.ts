@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "ec2ec326765c71596a38c3fa4eaad19fb503806053ee6f8839e52fc2137f5c80";
+export const CONTRACT_HASH = "6b50ea7530664c9d38605b7fe1f823267a8fb4cd0dd578be978e39ee8c063273";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
