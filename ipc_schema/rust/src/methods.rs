@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "6b50ea7530664c9d38605b7fe1f823267a8fb4cd0dd578be978e39ee8c063273";
+pub const CONTRACT_HASH: &str = "c00b4ae93a46aa3a3c9afa325e2713f9121fda188343c6baa456a4ee184b52ea";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -1123,7 +1123,7 @@ pub struct LogsConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogsEvent {
     pub entries: Vec<LogEntry>,
-    /// Lines left out before these because the host read slowly.
+    /// Lines left out before these: they came faster than they are read.
     pub dropped: i64,
 }
 

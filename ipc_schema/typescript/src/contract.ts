@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "6b50ea7530664c9d38605b7fe1f823267a8fb4cd0dd578be978e39ee8c063273";
+export const CONTRACT_HASH = "c00b4ae93a46aa3a3c9afa325e2713f9121fda188343c6baa456a4ee184b52ea";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

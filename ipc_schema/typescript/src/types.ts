@@ -558,7 +558,7 @@ export interface ResourcesEvent {
 export interface LogsEvent {
   status: "logs";
   entries: LogEntry[];
-  /** Lines left out before these because the host read slowly. */
+  /** Lines left out before these: they came faster than they are read. */
   dropped: number;
 }
 
