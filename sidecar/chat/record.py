@@ -73,8 +73,7 @@ class Record:
                 sessions.insert(
                     db, session_id=question.session_id, title=None, config=SessionConfig(), **question.new_session
                 )
-            for message in (*question.new_messages, place):
-                messages.insert(db, message)
+            messages.insert(db, *question.new_messages, place)
             said = next((m.content for m in question.new_messages if m.role == "user"), "")
             sessions.give_title(db, question.session_id, said)
             messages.set_head(db, question.session_id, self._message_id, **question.session_columns)

@@ -483,6 +483,21 @@ async def test_a_host_that_asks_at_once_waits_for_the_look_but_not_for_ever(
     assert await history.notices() == [notice]
 
 
+def test_a_history_too_large_to_be_looked_at_whole_is_used_as_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000) SELECT max(i) FROM n"
+
+    class Large(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:
+            return super().execute(long if "quick_check" in sql else sql, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recovery, "EXAMINE_SECONDS", 0.02)
+    with closing(sqlite3.connect(path, factory=Large)) as db:
+        assert recovery._quick_check(db) == "ok"
+        assert db.execute("SELECT count(*) FROM messages").fetchone() == (120,)
+
+
 @pytest.mark.anyio
 async def test_a_host_of_a_history_that_was_closed_does_not_wait(path: Path) -> None:
     history = Database(path)

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "8484d7b8c87ee596a1a69fd7b34c152fa1f391cda84eb957593f9785461be095";
+export const CONTRACT_HASH = "33c18aa8c2162bc56919c67702662eb8608619545516e95035ad25649cbb5576";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
