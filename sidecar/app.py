@@ -30,7 +30,7 @@ from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.life import LifeHandlers
 from sidecar.host.lock import DataDirLock
-from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
+from sidecar.host.paths import DataDir
 from sidecar.host.signals import calling
 from sidecar.host.watch import until_gone
 from sidecar.late_parts import LateParts
@@ -100,18 +100,18 @@ class App:
 
     async def _serve_what_can_be(self) -> None:
         try:
-            runtime_dir = self._take_data_dir()
+            self._take_data_dir()
         except SidecarError as problem:
             logger.error("%s %s", problem.message, problem.hint)
             self._lock.release()
             async with self._requests.run():
                 await self._serve(self._refusing(problem))
         else:
-            async with self._working(runtime_dir) as handlers:
+            async with self._working() as handlers:
                 await self._serve(handlers)
 
-    def _take_data_dir(self) -> Path:
-        """Make the data folder ours; returns the folder for sockets.
+    def _take_data_dir(self) -> None:
+        """Make the data folder ours.
 
         Raises:
             SidecarError: it is another sidecar's, or can not be used.
@@ -119,7 +119,6 @@ class App:
         self._data_dir.create()
         self._lock.acquire()
         self._config.load()
-        return make_runtime_dir(self._data_dir.root)
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Carry out requests until it is time to stop."""
@@ -145,7 +144,7 @@ class App:
             self._stop.set()
 
     @asynccontextmanager
-    async def _working(self, runtime_dir: Path) -> AsyncIterator[dict[str, Handler]]:
+    async def _working(self) -> AsyncIterator[dict[str, Handler]]:
         """Handlers for everything, most of which wait for what works on the data folder."""
         logs = LogStore(
             self._data_dir.logs,
@@ -161,7 +160,6 @@ class App:
         late = LateParts(
             lambda parts: parts(
                 data_dir=self._data_dir,
-                runtime_dir=runtime_dir,
                 config=self._config,
                 logs=logs,
                 requests=self._requests,
@@ -174,7 +172,6 @@ class App:
         finally:
             logging_handler.set_up(self._options.log_level or self._config.config.logs.level, None)
             logs.close()
-            remove_runtime_dir(runtime_dir)
 
     def _life(self, late: LateParts | None) -> dict[str, Handler]:
         async def notices() -> list[Notice]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -53,7 +52,6 @@ class Parts:
 
     Args:
         data_dir: the data folder, which is ours.
-        runtime_dir: the folder for sockets.
         config: the config, loaded.
         logs: where engines log.
         requests: the requests under way; cancelled at the end, while engines still run.
@@ -64,7 +62,6 @@ class Parts:
         self,
         *,
         data_dir: DataDir,
-        runtime_dir: Path,
         config: ConfigFile,
         logs: LogStore,
         requests: RequestTasks,
@@ -74,7 +71,7 @@ class Parts:
         self._requests = requests
         self._database = Database(data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
         self._history = History(self._database, retention_days=lambda: config.config.storage.deleted_retention_days)
-        self._fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
+        self._fleet = Fleet(logs=logs, runtime_dir=owner.sockets, config=lambda: config.config.engines)
         self._journals = Journals(data_dir.turns, lambda: self._database.cipher)
         self._monitor = ResourceMonitor(data_dir.root)
         self._chat = Chat(

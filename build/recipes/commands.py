@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes import checks, llama_cpp, lockfiles, native, places, processes, starter_model
+from recipes import checks, freezing, llama_cpp, lockfiles, native, places, processes, starter_model
 from recipes.console import Problem, report, say
 from recipes.environment import Environment
 
@@ -27,7 +27,7 @@ SIDE_BY_SIDE = ("-n", "logical", "--dist", "loadfile")
 IN_THE_TREE = (
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
-IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "locks")
+IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "locks")
 
 
 def _environment(*, develop: bool = False) -> Environment:
@@ -93,6 +93,13 @@ def test_native(arguments: Sequence[str]) -> int:
     }
     argv: processes.Argv = [environment.python, "-m", "pytest", Path("tests", "conversation"), *arguments]
     return processes.call(argv, environ=environ, quiet=False)
+
+
+def freeze(arguments: Sequence[str]) -> int:
+    products = freezing.ensure_frozen()
+    if "--verify" in arguments:
+        freezing.verify(products)
+    return 0
 
 
 def check(_: Sequence[str]) -> int:
@@ -165,6 +172,9 @@ COMMANDS = {
     "format": Command(mend_format, "mend what check says about format, and some of the lint"),
     "llama-cpp": Command(build_llama_cpp, "build llama.cpp's server and tools; the last line is their folder"),
     "test-native": Command(test_native, "the conversation tests on llama-server and llama-cpp-python", ("any",)),
+    "freeze": Command(
+        freeze, "the program as folders and as one file, in dist/; --verify: built twice, and alike", ("--verify",)
+    ),
     "bench": Command(bench, "the benchmarks; arguments go to tests/bench/run.py", ("any",)),
     "kill-matrix": Command(
         _trial("kill_matrix"), "kill hosts, sidecars and engines, and look for what is left", ("any",)

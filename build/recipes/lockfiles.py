@@ -25,6 +25,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
         *(*RUN_SOURCES, "--extra", "encrypt", "--group", "dev"),
         *("-c", "build/locks/build.txt", "-c", "build/locks/run.txt"),
     ),
+    "freeze": (
+        *(*RUN_SOURCES, "--extra", "encrypt", "build/locks/freeze.in"),
+        *("-c", "build/locks/build.txt", "-c", "build/locks/dev.txt"),
+    ),
     "llama-cpp": ("build/locks/llama-cpp.in",),
     "native": (
         "build/locks/native.in",

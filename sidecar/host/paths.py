@@ -1,13 +1,12 @@
 """Where things are kept.
 
-Owns the layout of the data folder and of the private folder for sockets, and how the program starts itself again.
+Owns the layout of the data folder, and how the program starts itself again.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from pathlib import Path
 
@@ -18,10 +17,7 @@ from sidecar.contract.errors import DiskFull, PermissionDenied
 from sidecar.host.environment import DATA_DIR_VARIABLE
 
 PRIVATE = 0o700
-"""Nobody but the owner: history and sockets are in there."""
-
-MAX_RUNTIME_DIR_BYTES = 85
-"""Leaves room for a socket's name within the 104 bytes that sun_path has on macOS (108 on Linux)."""
+"""Nobody but the owner: history is in there."""
 
 
 def default_data_dir() -> Path:
@@ -92,57 +88,3 @@ class DataDir(msgspec.Struct, frozen=True):
                 f"The data folder {self.root} can not be used: {error.strerror}.",
                 hint="Choose a folder that you may write to with --data-dir.",
             ) from error
-
-
-def make_runtime_dir(data_dir: Path) -> Path:
-    """An empty folder for sockets that only this user can enter, the same one for the same data folder.
-
-    It is not inside the data folder because a socket's path is limited to about 100 bytes (sun_path). Whoever calls
-    holds the data folder's lock, so what an earlier sidecar left there is removed.
-
-    Raises:
-        PermissionDenied: somebody else has put something in its place, or it can not be made.
-    """
-    import hashlib
-
-    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    name = f"llama-sidecar-{os.getuid() if hasattr(os, 'getuid') else 0}-{digest}"
-    folder = _place_for_sockets(name) / name
-    hint = "Remove it, or set TMPDIR to a folder of your own."
-    if folder.is_symlink() or (folder.exists() and not _is_mine(folder)):
-        raise PermissionDenied(f"{folder} belongs to somebody else.", hint=hint)
-    remove_runtime_dir(folder)
-    try:
-        folder.mkdir(mode=PRIVATE)
-    except OSError as error:
-        raise PermissionDenied(f"The folder {folder} can not be made: {error.strerror}.", hint=hint) from error
-    return folder
-
-
-def remove_runtime_dir(folder: Path) -> None:
-    """Remove the folder for sockets, as far as possible: the next sidecar begins with an empty one anyway."""
-    try:
-        folder.rmdir()  # nearly always it is empty
-    except FileNotFoundError:
-        return
-    except OSError:
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _place_for_sockets(name: str) -> Path:
-    """The first usable folder that is short enough; XDG_RUNTIME_DIR may name one that this session does not have."""
-    wanted = (*map(os.environ.get, ("XDG_RUNTIME_DIR", "TMPDIR", "TEMP", "TMP")), "/tmp")  # noqa: S108 - private there
-    places = [Path(place).absolute() for place in wanted if place and os.access(place, os.W_OK | os.X_OK)]
-    short = (place for place in places if len(os.fsencode(place / name)) <= MAX_RUNTIME_DIR_BYTES)
-    if (place := next(short, places[0] if places else None)) is None:
-        import tempfile  # knows more places, and takes its time
-
-        place = Path(tempfile.gettempdir())
-    return place
-
-
-def _is_mine(folder: Path) -> bool:
-    info = folder.stat()
-    return stat.S_ISDIR(info.st_mode) and (not hasattr(os, "getuid") or info.st_uid == os.getuid())

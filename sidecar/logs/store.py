@@ -56,8 +56,7 @@ class Line(msgspec.Struct):
         return LogEntry(seq=self.seq, at=self.at, source=self.source, level=level, message=message)
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(msgspec.Struct):
     """Lines that came together, and the number of the first."""
 
     seq: int
