@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ CTX_SIZE = 8192
 ADDED_MS = Target(3.0, on="added")
 
 FULL_TOKENS = {1: 160, 4: 96, 16: 48}
-SHORT_TOKENS = {1: 48, 4: 24, 16: 12}
+SHORT_TOKENS = {1: 64, 4: 16, 16: 8}
 """Of each answer."""
 
 SUBJECTS = (
@@ -87,8 +88,8 @@ def _with_threads(
         ]
         found = in_turn(
             {
-                "ours": lambda q=questions, t=tokens: through_sidecar(host, q, t),  # type: ignore[misc]
-                "direct": lambda b=bodies: direct.ask(server, b),  # type: ignore[misc]
+                "ours": partial(through_sidecar, host, questions, tokens),
+                "direct": partial(direct.ask, server, bodies),
             },
             rounds,
         )

@@ -2,8 +2,10 @@
 
 The engine sends as fast as its tokens are taken, in llama-server's own shape; the host reads without parsing. Whole
 turns count, with their commits. The reference is `relay`: the least that any Python program in between has to do, with
-the same engine and the same host. Beside the flood, tokens at the pace of a good GPU, each of which comes alone: that
-costs more for each and matters less.
+the same engine and the same host.
+
+In a flood many tokens arrive in one read, and leave in one line. So there are two more cases: tokens that the engine
+writes one by one, as fast as it can, and tokens at the pace of a good GPU, each of which comes alone and leaves alone.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +34,12 @@ TURN_TOKENS = 4000
 FEWEST_TURNS = 8
 """Measured together, one after the other where they do not run at once: a single one is too short."""
 
-PACED_STREAMS = 16
-PACED_TOKENS = 300
+FEW_STREAMS = 16
+"""Of what is measured once and not for each number of streams."""
+
+SINGLY, PACED = "singly", "paced"
+
+PACED_TOKENS, SHORT_PACED_TOKENS = 300, 100
 PACED_SECONDS = 0.02
 """Between two tokens of a stream: 50 a second."""
 
@@ -42,8 +49,27 @@ GROWTH = Target(1.25)
 """Linear: a token costs at 64 streams what it costs at one, and a little more, since they do not fit the processor's
 caches; the bare relay grows by as much."""
 
+ENDLESS_CTX = 1_000_000
+"""No conversation here comes near it."""
+
 RESPONSE = b'"result":'
 US = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Answers to take in: `streams` at once, and that `times` after each other, each asked for by the same message."""
+
+    streams: int
+    times: int
+    message: str
+    answer: str
+    tokens: int
+
+    @property
+    def all_tokens(self) -> int:
+        """Of all answers."""
+        return self.streams * self.times * self.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +81,21 @@ class Cost:
     lines: float
 
 
+def cases(plan: Plan) -> dict[str, Case]:
+    """Floods of some streams, one whose tokens are written one by one, and a paced one."""
+    block = flood_engine.block_text() * (TURN_TOKENS // BLOCK_TOKENS)
+    flood = f"flood={TURN_TOKENS}"
+    found = {str(n): Case(n, max(1, FEWEST_TURNS // n), flood, block, TURN_TOKENS) for n in STREAMS}
+    found[SINGLY] = Case(FEW_STREAMS, 1, f"{flood} singly=1", block, TURN_TOKENS)
+    tokens = SHORT_PACED_TOKENS if plan.short else PACED_TOKENS
+    words = "".join(f"w{i} " for i in range(1, tokens + 1))
+    found[PACED] = Case(FEW_STREAMS, 1, f"tokens={tokens} delay={PACED_SECONDS}", words, tokens)
+    return found
+
+
 def run(plan: Plan) -> list[Figure]:
-    """Sidecar and relay in turn, for each number of streams, and paced."""
-    rounds = plan.rounds(full=11, short=3)
+    """Sidecar and relay in turn, for each case."""
+    costs: dict[str, dict[str, list[Cost]]] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         plan.source.start(Path(folder)) as sidecar,
@@ -65,88 +103,77 @@ def run(plan: Plan) -> list[Figure]:
     ):
         engine = fake_engine.install(Path(folder, "engine"), source=flood_engine.__file__)
         start = {"llama_cpp_path": str(engine), "model_path": str(plan.model), "parallel": max(STREAMS)}
-        sidecar.call("start_llama_server", **start, ctx_size=100_000)
+        sidecar.call("start_llama_server", **start, ctx_size=ENDLESS_CTX)
         server = sidecar.call("get_server")
-        costs: dict[str, dict[str, list[Cost]]] = {}
-        for streams in STREAMS:
-            times = max(1, FEWEST_TURNS // streams)
-            said = f"flood={TURN_TOKENS}"
-            expected = flood_engine.block_text() * (TURN_TOKENS // BLOCK_TOKENS)
-            costs[str(streams)] = in_turn(
-                {
-                    "ours": lambda n=streams, t=times, s=said, e=expected: _sidecar(sidecar, n, t, s, e),  # type: ignore[misc]
-                    "relay": lambda n=streams, t=times, s=said: _relay(bare, server, n, t, s),  # type: ignore[misc]
-                },
-                rounds,
-            )
-        said = f"tokens={PACED_TOKENS} delay={PACED_SECONDS}"
-        expected = "".join(f"w{i} " for i in range(1, PACED_TOKENS + 1))
-        costs["paced"] = in_turn(
-            {
-                "ours": lambda: _sidecar(sidecar, PACED_STREAMS, 1, said, expected),
-                "relay": lambda: _relay(bare, server, PACED_STREAMS, 1, said),
-            },
-            plan.rounds(full=5, short=1),
-        )
+        for name, case in cases(plan).items():
+            ways = {"ours": partial(_sidecar, sidecar, case), "relay": partial(_relay, bare, server, case)}
+            rounds = plan.rounds(full=5, short=2) if name == PACED else plan.rounds(full=11, short=3)
+            costs[name] = in_turn(ways, rounds)
         sidecar.call("stop_llama_server")
     return _figures(costs)
 
 
 def _figures(costs: dict[str, dict[str, list[Cost]]]) -> list[Figure]:
+    relay_name = "bare relay"
+    titles = {str(n): f"flood, {n} stream{'s' if n > 1 else ''}" for n in STREAMS}
+    titles[SINGLY] = f"flood written token by token, {FEW_STREAMS} streams"
+    titles[PACED] = f"{FEW_STREAMS} streams of {1 / PACED_SECONDS:.0f}/s"
     figures = []
-    for streams in STREAMS:
-        ours, bare = costs[str(streams)]["ours"], costs[str(streams)]["relay"]
-        many = f"flood, {streams} stream{'s' if streams > 1 else ''}"
+    for name, title in titles.items():
+        ours, bare = costs[name]["ours"], costs[name]["relay"]
+        is_flood = name.isdecimal()
         cpu, bare_cpu = [cost.cpu for cost in ours], [cost.cpu for cost in bare]
-        rate, bare_rate = [cost.rate for cost in ours], [cost.rate for cost in bare]
-        figures += [
-            Figure(f"flood.cpu.{streams}", f"CPU per token, {many}", "µs", cpu, bare_cpu, "bare relay", TOKEN_CPU),
-            Figure(
-                *(f"flood.rate.{streams}", f"tokens/s, {many}", "/s", rate, bare_rate, "bare relay", TOKEN_RATE),
+        target = TOKEN_CPU if is_flood else None
+        figures.append(Figure(f"flood.cpu.{name}", f"CPU per token, {title}", "µs", cpu, bare_cpu, relay_name, target))
+        if is_flood:
+            rate, bare_rate = [cost.rate for cost in ours], [cost.rate for cost in bare]
+            rates = Figure(
+                *(f"flood.rate.{name}", f"tokens/s, {title}", "/s", rate, bare_rate, relay_name, TOKEN_RATE),
                 more_is_better=True,
-            ),
-        ]
+            )
+            figures.append(rates)
     one, most = ([cost.cpu for cost in costs[str(streams)]["ours"]] for streams in (STREAMS[0], STREAMS[-1]))
-    lines = [cost.lines for cost in costs[str(STREAMS[-1])]["ours"]]
-    ours, bare = costs["paced"]["ours"], costs["paced"]["relay"]
-    paced = f"CPU per token, {PACED_STREAMS} streams of {1 / PACED_SECONDS:.0f}/s"
-    growth = f"CPU per token, {STREAMS[-1]} streams"
-    return [
-        *figures,
-        Figure("flood.growth", growth, "µs", most, one, "1 stream", GROWTH),
-        Figure("flood.lines", f"lines to the host per token, {STREAMS[-1]} streams", "", lines),
-        Figure("paced.cpu", paced, "µs", [c.cpu for c in ours], [c.cpu for c in bare], "bare relay"),
-    ]
+    growth = f"CPU per token, flood, {STREAMS[-1]} streams against 1"
+    figures.append(Figure("flood.growth", growth, "µs", most, one, "1 stream", GROWTH))
+    for name in (str(STREAMS[-1]), SINGLY, PACED):
+        lines = [cost.lines for cost in costs[name]["ours"]]
+        figures.append(Figure(f"flood.lines.{name}", f"lines to the host per token, {titles[name]}", "", lines))
+    return figures
 
 
-def _sidecar(host: Host, streams: int, times: int, said: str, expected: str) -> Cost:
-    """Answers through the sidecar. Raises Broken if one is not what the engine sent."""
+def _sidecar(host: Host, case: Case) -> Cost:
+    """Answers through the sidecar. Raises Broken if one is not what the engine has sent."""
     began, cpu, lines = time.perf_counter(), cpu_seconds(host.process.pid), 0
     answers: list[bytes] = []
-    for _ in range(times):
-        for i in range(streams):
-            host.begin("send_message", message=said, channel=f"c{i}")
-        lines += _until(host, RESPONSE, streams, answers)
-    seconds, cpu = time.perf_counter() - began, cpu_seconds(host.process.pid) - cpu
+    for _ in range(case.times):
+        for i in range(case.streams):
+            host.begin("send_message", message=case.message, channel=f"c{i}")
+        lines += _until(host, RESPONSE, case.streams, answers)
+    cost = _cost(host, case, began, cpu, lines)
     for answer in answers:
-        if json.loads(answer)["result"]["content"] != expected:
+        if json.loads(answer)["result"]["content"] != case.answer:
             raise Broken("an answer is not what the engine has sent")
-    return _cost(streams * times, said, seconds, cpu, lines)
+    return cost
 
 
-def _relay(host: Host, server: dict[str, Any], streams: int, times: int, said: str) -> Cost:
+def _relay(host: Host, server: dict[str, Any], case: Case) -> Cost:
     """The same answers through the relay."""
-    body = {"stream": True, "messages": [{"role": "user", "content": said}]}
-    request = {name: server[name] for name in ("socket_path", "api_key")} | {"bodies": [body] * streams}
+    body = {"stream": True, "messages": [{"role": "user", "content": case.message}]}
+    request = {name: server[name] for name in ("socket_path", "api_key")} | {"bodies": [body] * case.streams}
     line = json.dumps(request).encode() + b"\n"
     began, cpu, lines = time.perf_counter(), cpu_seconds(host.process.pid), 0
-    for _ in range(times):
+    for _ in range(case.times):
         host.write(line)
         lines += _until(host, relay.END.rstrip(), 1, [])
-    cost = _cost(streams * times, said, time.perf_counter() - began, cpu_seconds(host.process.pid) - cpu, lines)
-    if round(cost.lines, 3) != 1:
-        raise Broken(f"the relay has written {cost.lines} lines a token")
+    cost = _cost(host, case, began, cpu, lines)
+    if lines != case.all_tokens:
+        raise Broken(f"the relay has written {lines} lines for {case.all_tokens} tokens")
     return cost
+
+
+def _cost(host: Host, case: Case, began: float, cpu: float, lines: int) -> Cost:
+    seconds, cpu = time.perf_counter() - began, cpu_seconds(host.process.pid) - cpu
+    return Cost(cpu / case.all_tokens * US, case.all_tokens / seconds, lines / case.all_tokens)
 
 
 def _until(host: Host, mark: bytes, count: int, found: list[bytes]) -> int:
@@ -162,8 +189,3 @@ def _until(host: Host, mark: bytes, count: int, found: list[bytes]) -> int:
             count -= len(marked)
             lines -= len(marked)
     return lines
-
-
-def _cost(turns: int, said: str, seconds: float, cpu: float, lines: int) -> Cost:
-    tokens = turns * int(said.split()[0].partition("=")[2])
-    return Cost(cpu / tokens * US, tokens / seconds, lines / tokens)

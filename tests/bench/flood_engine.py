@@ -3,6 +3,7 @@
 A message's directives, beside those of the fake engine:
 
     flood=50000     so many tokens, as fast as they are taken
+    singly=1        with flood: each in a write of its own
     log=200000      so many lines of log, as fast as they are taken, and then an answer of a token
 
 Each token is an event and an HTTP chunk of its own, as llama-server sends it.
@@ -73,7 +74,8 @@ class FloodEngine(fake_engine.Engine):
     def __init__(self, flags: dict[str, str]) -> None:
         super().__init__(flags)
         tokens = itertools.islice(itertools.cycle(TOKENS), BLOCK_TOKENS)
-        self.block = b"".join(fake_engine.chunk(event(token)) for token in tokens)
+        self.tokens = [fake_engine.chunk(event(token)) for token in tokens]
+        self.block = b"".join(self.tokens)
 
     async def stream(self, body: dict[str, Any], tokens: int, writer: asyncio.StreamWriter) -> None:
         how = dict(re.findall(r"(\S+?)=(\d+)", fake_engine.last_text(body)))
@@ -84,7 +86,8 @@ class FloodEngine(fake_engine.Engine):
             await super().stream(body, tokens, writer)
             return
         for _ in range(blocks):
-            writer.write(self.block)
+            for piece in self.tokens if "singly" in how else [self.block]:
+                writer.write(piece)
             await writer.drain()
         usage = {"prompt_tokens": tokens, "completion_tokens": blocks * BLOCK_TOKENS}
         await self.send(writer, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})

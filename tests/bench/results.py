@@ -62,6 +62,7 @@ def compare(
     folder: Path, figures: Sequence[Figure], about: Mapping[str, Any], *, machine: str
 ) -> list[past.Regression]:
     """What has become worse than in the earlier runs, to which this one is added."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / HISTORY
     found = past.regressions(figures, past.read(path), machine=machine)
     past.append(path, past.line(figures, date=str(about["date"]), commit=str(about["commit"]), machine=machine))

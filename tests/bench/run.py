@@ -98,9 +98,11 @@ def measure(plan: Plan, names: Sequence[str]) -> tuple[list[Figure], dict[str, o
     for name in names:
         started = time.monotonic()
         print(f"{name} ...", flush=True)
-        faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True)
-        figures += BENCHMARKS[name](plan)
-        faulthandler.cancel_dump_traceback_later()
+        faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True, file=2)
+        try:
+            figures += BENCHMARKS[name](plan)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
     return figures, about | {"load_at_end": machine.load(), "seconds": round(time.monotonic() - began)}
 

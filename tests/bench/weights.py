@@ -49,7 +49,7 @@ def _memory(plan: Plan) -> list[Figure]:
             return lambda: idle(program, Path(folder, name))
 
         ways = {name: way(name, program) for name, program in programs.items()}
-        found = in_turn(ways, plan.rounds(full=5, short=3))
+        found = in_turn(ways, plan.rounds(full=5, short=2))
     figures = []
     for name in ("source", *plan.frozen):
         rss, reference = [m.rss for m in found[name]], [m.rss for m in found["mcp"]]
