@@ -126,22 +126,3 @@ def _insert(db: sqlite3.Connection, language: Language, rng: random.Random, firs
         " WHERE created_at >= ?",
         (START + first * 30,),
     )
-
-
-def queries(language: Language) -> dict[str, list[str]]:
-    """What people search for, by kind, ten of each; the last word of a query may be unfinished."""
-    words = language.words
-    common, middling, rare = words[10:1000:99], words[2000:12000:1000], words[20000:50000:3000]
-    return {
-        "the commonest words": words[:10],
-        "common words": common,
-        "middling words": middling,
-        "rare words": rare,
-        "words that are not there": [f"{word}xq" for word in rare],
-        "two common words": [f"{a} {b}" for a, b in zip(common, reversed(common), strict=True)],
-        "a common and a rare word": [f"{a} {b}" for a, b in zip(common, rare, strict=True)],
-        "two middling words": [f"{a} {b}" for a, b in zip(middling, reversed(middling), strict=True)],
-        "one letter": list("abcdefghkl"),
-        "two letters": [word[:2] for word in middling],
-        "three letters": [word[:3] for word in rare],
-    }

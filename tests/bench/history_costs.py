@@ -158,9 +158,30 @@ class _Searches:
         return ours, bare
 
 
+def queries(words: list[str]) -> dict[str, list[str]]:
+    """What people search for, by kind, ten of each, from words of which the commonest are first.
+
+    The last word of a query may be unfinished: hosts that search while somebody types ask for letters.
+    """
+    common, middling, rare = words[10:1000:99], words[2000:12000:1000], words[20000:50000:3000]
+    return {
+        "the commonest words": words[:10],
+        "common words": common,
+        "middling words": middling,
+        "rare words": rare,
+        "words that are not there": [f"{word}xq" for word in rare],
+        "two common words": [f"{a} {b}" for a, b in zip(common, reversed(common), strict=True)],
+        "a common and a rare word": [f"{a} {b}" for a, b in zip(common, rare, strict=True)],
+        "two middling words": [f"{a} {b}" for a, b in zip(middling, reversed(middling), strict=True)],
+        "one letter": list("abcdefghkl"),
+        "two letters": [word[:2] for word in middling],
+        "three letters": [word[:3] for word in rare],
+    }
+
+
 async def _searches(history: History, database: Database, language: corpus.Language, rounds: int) -> list[_Searches]:
     """Each round's queries, after a round that reads the file into the system's memory."""
-    asked = corpus.queries(language)
+    asked = queries(language.words)
     found = []
     for _ in range(rounds + 1):
         searches = _Searches()

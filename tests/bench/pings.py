@@ -54,10 +54,13 @@ def run(plan: Plan) -> list[Figure]:
         found = in_turn(ways, plan.rounds(full=21, short=9))
     middle = {name: [statistics.median(times) for times in rounds] for name, rounds in found.items()}
     late = {name: [percentile(times, 0.99) for times in rounds] for name, rounds in found.items()}
+    mcp_name, echo_name = "MCP SDK", "bare echo"
     return [
-        Figure("ping.p50.mcp", "ping, p50", "µs", middle["ours"], middle["mcp"], "MCP SDK", AGAINST_MCP),
-        Figure("ping.p50.echo", "ping, p50", "µs", middle["ours"], middle["echo"], "bare echo", AGAINST_ECHO),
-        Figure("ping.p99.mcp", "ping, p99", "µs", late["ours"], late["mcp"], "MCP SDK"),
+        Figure("ping.p50.mcp", "ping, p50, and MCP's", "µs", middle["ours"], middle["mcp"], mcp_name, AGAINST_MCP),
+        Figure(
+            "ping.p50.echo", "ping, p50, and an echo", "µs", middle["ours"], middle["echo"], echo_name, AGAINST_ECHO
+        ),
+        Figure("ping.p99.mcp", "ping, p99", "µs", late["ours"], late["mcp"], mcp_name),
     ]
 
 

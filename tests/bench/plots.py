@@ -19,6 +19,10 @@ import matplotlib.pyplot as plt
 
 MET, MISSED, PLAIN, GRID = "#2a7f4f", "#c0392b", "#4a6fa5", "#d9d9d9"
 DPI = 110
+LABEL_CROSSES = 0.62
+"""A bar that ends between here and the line has its label behind the line, on which it could not be read."""
+MOST_SHOWN = 2.5
+"""Times the target; a longer bar is cut, so that the others stay readable."""
 
 
 def main(path: Path) -> None:
@@ -38,12 +42,13 @@ def draw_targets(figures: Sequence[dict[str, Any]], subtitle: str, path: Path) -
     rows = [(figure, used(figure)) for figure in figures if figure["bound"] is not None]
     fig, axes = plt.subplots(figsize=(10, 0.3 * len(rows) + 1.4), layout="constrained")
     for y, (figure, part) in enumerate(reversed(rows)):
-        axes.barh(y, part, color=MET if figure["met"] else MISSED, height=0.62)
-        axes.text(max(part, 0.0) * 1.04 + 0.01, y, measured(figure), va="center", fontsize=8)
+        axes.barh(y, min(part, MOST_SHOWN), color=MET if figure["met"] else MISSED, height=0.62)
+        beyond = f"  ({part:.0f} times the target)" if part > MOST_SHOWN else ""
+        at = 1 if LABEL_CROSSES <= part <= 1 else min(part, MOST_SHOWN)
+        axes.text(at + 0.02, y, measured(figure) + beyond, va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [f"{figure['name']}  ({figure['target']})" for figure, _ in reversed(rows)])
     axes.axvline(1, color="black", linewidth=1)
-    most = max([1.5, *(part for _, part in rows)])
-    axes.set_xlim(0, most * 1.18)
+    axes.set_xlim(0, MOST_SHOWN + 0.7)
     axes.set_xlabel("part of the target that is used up: left of the line it is met")
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
