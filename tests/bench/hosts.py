@@ -52,7 +52,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env=_environment(),
+            env=_environment() | dict(changes or {}),
         )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
