@@ -92,6 +92,7 @@ def _with_threads(
                 "direct": partial(direct.ask, server, bodies),
             },
             rounds,
+            within=plan.patience,
         )
         rates = {name: [answers.rate for answers in rounds] for name, rounds in found.items()}
         firsts = {name: [statistics.median(answers.firsts) for answers in rounds] for name, rounds in found.items()}

@@ -108,7 +108,7 @@ def run(plan: Plan) -> list[Figure]:
         for name, case in cases(plan).items():
             ways = {"ours": partial(_sidecar, sidecar, case), "relay": partial(_relay, bare, server, case)}
             rounds = plan.rounds(full=5, short=2) if name == PACED else plan.rounds(full=11, short=3)
-            costs[name] = in_turn(ways, rounds)
+            costs[name] = in_turn(ways, rounds, within=plan.patience)
         sidecar.call("stop_llama_server")
     return _figures(costs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ ROOT = BENCH.parents[1]
 
 ONEDIR, ONEDIR_SLIM, SINGLE_FILE = "onedir", "onedir-slim", "single file"
 """The frozen products: a folder with the embedded engine, one without, and one file with it."""
+
+SHORT_SECONDS = 10.0
+"""There are ten such comparisons, and three minutes for everything."""
 
 NAME = "llama-sidecar"
 """How a product's name begins, and the whole name of the program in a folder."""
@@ -63,6 +67,11 @@ class Plan:
     def rounds(self, *, full: int, short: int) -> int:
         """How often to measure."""
         return self.pairs or (short if self.short else full)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for one comparison of what may take long: the short form has to stay short on a slow machine."""
+        return SHORT_SECONDS if self.short else math.inf
 
     @property
     def source(self) -> Program:

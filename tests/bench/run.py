@@ -1,6 +1,6 @@
 """`make bench`: what the sidecar costs, as ratios against references measured in the same run.
 
-    make bench                                  everything, about an hour
+    make bench                                  everything, about half an hour
     make bench ARGS=--short                     in three minutes, with a line for the history of figures
     make bench ARGS="ping start --pairs 5"      some of it, printed only
 

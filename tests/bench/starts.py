@@ -35,7 +35,7 @@ def run(plan: Plan) -> list[Figure]:
         ways = {name: again(name, program) for name, program in programs.items()}
         if SINGLE_FILE in plan.frozen:
             ways[FIRST_START] = lambda: _very_first(plan.frozen[SINGLE_FILE])
-        found = in_turn(ways, plan.rounds(full=21, short=7))
+        found = in_turn(ways, plan.rounds(full=21, short=7), within=plan.patience)
     title = "first reply to initialize"
     source = Figure("start.source", f"{title}, source", "ms", found["source"], found["mcp"], "MCP SDK", FROM_SOURCE)
     return [

@@ -75,7 +75,7 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
 def test_ways_take_turns_and_every_second_round_goes_backwards() -> None:
     moments = itertools.count(1)
     assert in_turn(dict.fromkeys("ab", lambda: next(moments)), 2) == {"a": [3, 6], "b": [4, 5]}
-    assert in_turn(dict.fromkeys("ab", lambda: next(moments)), 1, warm_up=False) == {"a": [7], "b": [8]}
+    assert in_turn(dict.fromkeys("ab", lambda: next(moments)), 9, within=0) == {"a": [9], "b": [10]}
 
 
 def test_the_table_shows_what_was_measured_beside_what_and_whether_it_is_enough() -> None:
