@@ -10,7 +10,7 @@ import pytest
 from tests.bench import report
 from tests.bench.figures import Figure, Target, middle_half, percentile
 from tests.bench.pairs import in_turn
-from tests.bench.run import main
+from tests.bench.run import VARIABLES, main
 
 
 def figure(ours: list[float], reference: list[float] | None = None, **rest: object) -> Figure:
@@ -106,7 +106,9 @@ def test_a_figure_in_json_has_every_measurement() -> None:
 def test_a_run_without_what_it_is_compared_with_ends_with_the_exit_code_of_wrong_usage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("LLAMA_SIDECAR_BENCH_PYTHON", raising=False)
+    for variable in VARIABLES.values():
+        monkeypatch.setenv(variable, "/somewhere")
+    monkeypatch.delenv("LLAMA_SIDECAR_BENCH_PYTHON")
     with pytest.raises(SystemExit) as caught:
         main(["ping"])
     assert caught.value.code == 2
