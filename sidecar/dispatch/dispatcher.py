@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -203,10 +204,19 @@ class _Batch:
             self._respond(b"[" + b",".join(self._lines) + b"]", last=self._last)
 
 
+class _AnyParams(inspect.Signature):
+    """The signature of a callable that takes whatever comes: nothing is to be compared."""
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        return _NOTHING_BOUND
+
+
+_NOTHING_BOUND = inspect.BoundArguments(inspect.Signature(), OrderedDict())
+
+
 def _taking_any_params(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A callable with its signature written down, which jsonrpcserver would find out again at each request."""
-    any_params = inspect.Parameter("params", inspect.Parameter.VAR_KEYWORD)
-    call.__signature__ = inspect.Signature([any_params])  # type: ignore[attr-defined]
+    """A callable with its signature written down, which jsonrpcserver would find out and go through at each request."""
+    call.__signature__ = _AnyParams()  # type: ignore[attr-defined]
     return call
 
 

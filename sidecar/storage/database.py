@@ -90,7 +90,7 @@ class Database:
 
         Args:
             work: what is done with the connection.
-            seconds: the longest that it may take.
+            seconds: the longest that it may take, all tries together.
 
         Raises:
             TookTooLong: it takes longer.

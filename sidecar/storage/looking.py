@@ -32,7 +32,7 @@ class Look(Generic[T]):
 
     Args:
         work: what is done with the connection.
-        seconds: the longest that it may take; others that wait do not count.
+        seconds: the longest that it may take, all tries together; waiting for others does not count.
         others_wait: whether somebody else needs the connection.
     """
 
@@ -40,7 +40,7 @@ class Look(Generic[T]):
         self, work: Callable[[sqlite3.Connection], T], *, seconds: float, others_wait: Callable[[], bool]
     ) -> None:
         self._work = work
-        self._seconds = seconds
+        self._seconds_left = seconds
         self._others_wait = others_wait
         self._patience = PATIENCE_SECONDS
         self._wanted = True
@@ -57,7 +57,7 @@ class Look(Generic[T]):
             TookTooLong: its time is over.
         """
         began = time.monotonic()
-        too_late, impatient = began + self._seconds, began + self._patience
+        too_late, impatient = began + self._seconds_left, began + self._patience
 
         def must_stop() -> bool:
             now = time.monotonic()
@@ -69,9 +69,8 @@ class Look(Generic[T]):
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_INTERRUPT":
                 raise
-            if time.monotonic() > too_late:
-                raise TookTooLong from None
+            self._seconds_left = too_late - time.monotonic()
             self._patience *= 2
-            raise GaveWay from None
+            raise (GaveWay if self._seconds_left > 0 else TookTooLong) from None
         finally:
             db.set_progress_handler(None, 0)
