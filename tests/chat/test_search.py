@@ -75,7 +75,6 @@ def test_a_message_is_found_by(db: sqlite3.Connection, query: str, finds: bool) 
 
 
 @given(text=st.text())
-@settings(deadline=None)
 def test_any_text_is_a_query(text: str) -> None:
     db = open_history()
     try:
@@ -89,7 +88,7 @@ WORDS = st.lists(st.text(st.characters(categories=["L", "N", "P", "M", "S"]), mi
 
 
 @given(words=WORDS, data=st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_a_message_is_found_by_any_of_its_words(words: list[str], data: st.DataObject) -> None:
     db = open_history()
     try:
@@ -222,7 +221,6 @@ def test_a_snippet_shows(text: str, query: str, shown: str) -> None:
 
 
 @given(text=st.text(), query=st.text())
-@settings(deadline=None)
 def test_a_snippet_is_a_part_of_any_text(text: str, query: str) -> None:
     text = text.translate(MARKED).replace("…", "")
     shown = snippet(text, query)

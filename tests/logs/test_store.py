@@ -41,7 +41,7 @@ def messages(found: LogPage) -> list[str]:
 # --- taking lines in ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     lines=st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"_").replace(b"\r", b"_"))),
     cuts=st.lists(st.integers(0, 200)),
