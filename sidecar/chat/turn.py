@@ -188,8 +188,10 @@ class Turn:
                     # reading does not: a connection that ends takes along what nobody has read.
                     unheard += chunks
                     if kept.done():
+                        kept.result()
                         hear()
         await asyncio.shield(kept)
+        hear()
         self._answer.end()
 
     async def _usage(self, job: Job, fitted: Fit | None) -> Usage:
