@@ -96,12 +96,14 @@ class ChunkReader:
     """Cuts a byte stream into chunks, however the bytes arrive.
 
     Attributes:
+        over: nothing more is read, for one of these reasons.
         done: the stream has said that it is complete.
-        error: the engine's own error, with which it ends a stream; nothing more is read then.
-        problem: what came is not what a chat completion sends; nothing more is read then.
+        error: the engine's own error, with which it ends a stream.
+        problem: what came is not what a chat completion sends.
     """
 
     def __init__(self) -> None:
+        self.over = False
         self.done = False
         self.error: dict[str, Any] | str | None = None
         self.problem: str | None = None
@@ -110,38 +112,46 @@ class ChunkReader:
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that these bytes complete."""
         chunks: list[ChatChunk] = []
-        if self.problem is not None or self.error is not None:
-            return chunks
         *lines, self._partial = (self._partial + data if self._partial else data).split(b"\n")
         for line in lines:
             if not line:  # every second one
                 continue
-            try:
-                chunk = self._read(line)
-            except NOT_JSON as error:
-                self.problem, self._partial = str(error), b""
-                return chunks
-            if chunk is None:
-                continue
-            if chunk.error is not None:
-                self.error = chunk.error
-                return chunks
-            chunks.append(chunk)
+            if self.over:
+                break
+            # JSON bears the blank before it, and a CR after it.
+            if line.startswith(b"data: {"):
+                self._add(line[6:], chunks)
+            else:
+                self._read_other(line, chunks)
         if len(self._partial) > MAX_EVENT_BYTES:
-            self.problem, self._partial = f"an event of more than {MAX_EVENT_BYTES} bytes", b""
+            self._end(problem=f"an event of more than {MAX_EVENT_BYTES} bytes")
+            self._partial = b""
         return chunks
 
-    def _read(self, line: bytes) -> ChatChunk | None:
+    def _read_other(self, line: bytes, chunks: list[ChatChunk]) -> None:
         # Everything else is a comment that keeps the connection alive, or an event's name.
         if line.startswith(b"data:"):
             payload = line[5:].strip()
             if payload == b"[DONE]":
-                self.done = True
+                self.over = self.done = True
             elif payload:
-                return _decode(payload)
+                self._add(payload, chunks)
         elif line.startswith(b"error:"):  # llama-server of before 2025
-            return ChatChunk(error=_error(line[6:].strip()))
-        return None
+            self._end(error=_error(line[6:].strip()))
+
+    def _add(self, payload: bytes, chunks: list[ChatChunk]) -> None:
+        try:
+            chunk = _decode(payload)
+        except NOT_JSON as error:
+            self._end(problem=str(error))
+            return
+        if chunk.error is not None:
+            self._end(error=chunk.error)
+        else:
+            chunks.append(chunk)
+
+    def _end(self, *, error: dict[str, Any] | str | None = None, problem: str | None = None) -> None:
+        self.over, self.error, self.problem = True, error, problem
 
 
 def _error(payload: bytes) -> dict[str, Any] | str:

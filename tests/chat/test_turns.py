@@ -124,7 +124,7 @@ async def test_what_an_engine_says_before_it_ends_is_kept_even_if_the_question_i
         ended.set()
 
     async with serving(end_early) as url, stage.run():
-        link = await EngineLink.open(url, None)
+        link = EngineLink(url, None)
         monkeypatch.setattr(stage.server, "chat", link.chat)
         stage.database.hold_after(READS)
         turn = send(stage, session := new_id())
@@ -137,7 +137,7 @@ async def test_what_an_engine_says_before_it_ends_is_kept_even_if_the_question_i
         error = await error_of(turn)
         assert (error.name, error.data["partial"]) == ("ENGINE_CRASHED", "Hel")
         assert await stage.rows(session) == [("user", "Hi", "complete"), ("assistant", "Hel", "error")]
-        await link.close()
+        link.close()
 
 
 async def test_an_answer_that_ends_in_the_moment_in_which_its_question_is_kept_is_whole(
