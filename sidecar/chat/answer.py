@@ -95,14 +95,13 @@ class Answer:
             self._events.append(TurnToolCall(tool_call=call))
 
     def _say(self, kind: TextStatus, texts: list[str]) -> None:
-        if not texts:
-            return
-        self._begin()
-        text = texts[0] if len(texts) == 1 else "".join(texts)
-        texts.clear()
-        whole = self._content if kind == "token" else self._reasoning
-        whole += encoded(text)
-        self._events.append_text(kind, text)
+        if texts:
+            self.begun_at = self.begun_at or time.perf_counter()
+            text = "".join(texts)
+            texts.clear()
+            whole = self._content if kind == "token" else self._reasoning
+            whole += encoded(text)
+            self._events.append_text(kind, text)
 
     def _say_progress(self, progress: PromptProgress) -> None:
         if self.begun_at is None:
@@ -110,7 +109,7 @@ class Answer:
             self._events.append(event, replaces=True)
 
     def _add_call(self, delta: ToolCallDelta) -> None:
-        self._begin()
+        self.begun_at = self.begun_at or time.perf_counter()
         call = self._calls.setdefault(
             delta.index, ToolCall(id="", type="function", function=ToolFunction(name="", arguments=""))
         )
@@ -119,7 +118,3 @@ class Answer:
         if delta.function is not None:
             call.function.name += delta.function.name or ""
             call.function.arguments += delta.function.arguments or ""
-
-    def _begin(self) -> None:
-        if self.begun_at is None:
-            self.begun_at = time.perf_counter()

@@ -25,11 +25,10 @@ from sidecar.chat.record import Ending, Record
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import ContextUse, TurnDone, TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
-from sidecar.contract.sessions import Timings, Usage
+from sidecar.contract.sessions import Session, Timings, Usage
 from sidecar.engines.link import EngineGone
 from sidecar.engines.refusal import context_too_long
 from sidecar.engines.server import Server
-from sidecar.engines.stream import ChatChunk
 from sidecar.logs.defects import internal_error
 
 Prepare = Callable[[], Awaitable[Job]]
@@ -162,23 +161,24 @@ class Turn:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
-        kept = record.begin()
+        kept: asyncio.Future[Session | None] | None = None
 
-        def go_on(_: object) -> None:  # whoever waits for `kept` comes after this
+        def keep() -> None:  # not before: the engine has more to do than the disk
+            nonlocal kept
+            kept = record.begin()
+            kept.add_done_callback(go_on)  # the first: whoever waits for it comes after this
+
+        def go_on(kept: asyncio.Future[Session | None]) -> None:
             if kept.cancelled() or kept.exception() is not None:
                 reading.cancel()
             else:
                 self._answer.tell()
 
-        def hear(chunks: list[ChatChunk]) -> None:
-            self._answer.add(chunks)
-            journal.flush_now_and_then()
-
-        kept.add_done_callback(go_on)
-        with anyio.CancelScope() as reading:
-            await link.chat(request, hear)
-        await asyncio.wait([kept])
-        kept.result()
+        with anyio.CancelScope() as reading, journal.flushed_now_and_then():
+            await link.chat(request, self._answer.add, keep)
+        if kept is not None:
+            await asyncio.wait([kept])
+            kept.result()
         self._answer.end()
 
     async def _usage(self, job: Job, fitted: Fit | None) -> Usage:

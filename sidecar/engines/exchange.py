@@ -8,6 +8,7 @@ comes, without a task in between. What an answer means is `link`'s business.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -19,8 +20,8 @@ from sidecar.engines.http1 import HttpAnswer, NotHttp
 CONNECT_SECONDS = 5.0
 """An engine on this machine accepts at once or not at all."""
 
-READ_BYTES = 32 * 1024
-"""Read at a time of one connection, a hundred tokens that came in a flood: the others have their turn in between."""
+READ_BYTES = 16 * 1024
+"""Read at a time of one connection, fifty tokens of a flood: the others, and a ping, have their turn in between."""
 
 UNIX_SCHEME = "unix://"
 
@@ -83,10 +84,20 @@ class Address(NamedTuple):
             OSError, ValueError: there is no connection to be had.
         """
         loop = asyncio.get_running_loop()
-        if self.socket_path is not None:
-            await loop.create_unix_connection(lambda: exchange, self.socket_path)
-        else:
-            await loop.create_connection(lambda: exchange, self.host, self.port, ssl=self.secure or None)
+        if self.socket_path is None:
+            with anyio.fail_after(CONNECT_SECONDS):
+                await loop.create_connection(lambda: exchange, self.host, self.port, ssl=self.secure or None)
+            return
+        # An engine on a socket has the request before the loop gets its next turn.
+        connected = socket.socket(socket.AF_UNIX)
+        try:
+            connected.setblocking(False)
+            connected.connect(self.socket_path)
+            exchange.send_at_once(connected)
+            await loop.create_unix_connection(lambda: exchange, sock=connected)
+        except BaseException:
+            connected.close()
+            raise
 
 
 class Exchange(asyncio.BufferedProtocol):
@@ -95,25 +106,23 @@ class Exchange(asyncio.BufferedProtocol):
     Args:
         request: what is sent.
         take: called with each part of the answer's body; what it raises is raised by `run`.
+        sent: called once, when the request is on its way or turns out not to get there.
 
     Attributes:
+        answer: as far as it has come.
         received: grows with whatever comes.
     """
 
-    def __init__(self, request: bytes, take: Take) -> None:
+    def __init__(self, request: bytes, take: Take, sent: Callable[[], None] = lambda: None) -> None:
+        self.answer = HttpAnswer()
         self.received = 0
-        self._request = request
+        self._unsent = request
         self._take = take
-        self._answer = HttpAnswer()
+        self._sent: Callable[[], None] | None = sent
         self._buffer = bytearray(READ_BYTES)
         self._received = memoryview(self._buffer)
         self._transport: asyncio.WriteTransport | None = None
         self._over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def status(self) -> int | None:
-        """Of the answer; `None` until its head is there."""
-        return self._answer.status
 
     async def run(self, address: Address) -> None:
         """Connect, send, and see the answer through to its end, or until enough of it was taken.
@@ -124,9 +133,9 @@ class Exchange(asyncio.BufferedProtocol):
         """
         try:
             try:
-                with anyio.fail_after(CONNECT_SECONDS):
-                    await address.connect(self)
+                await address.connect(self)
             except (OSError, ValueError) as error:  # TimeoutError is an OSError
+                self._tell_sent()
                 raise Broken(str(error) or f"nobody has accepted within {CONNECT_SECONDS:.0f} s") from error
             outcome = await self._over
             if outcome is not None:
@@ -134,9 +143,19 @@ class Exchange(asyncio.BufferedProtocol):
         finally:
             self._finish(None)
 
+    def send_at_once(self, connected: socket.socket) -> None:
+        """Send what a socket takes now; the rest follows once the loop has it."""
+        self._unsent = self._unsent[connected.send(self._unsent) :]
+        self._tell_sent()
+
     def break_off(self, reason: Exception) -> None:
         """Hang up; `run` ends with this, if it has not ended yet."""
         self._finish(reason)
+
+    def _tell_sent(self) -> None:
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            sent()
 
     def _finish(self, outcome: Exception | None) -> None:
         if not self._over.done():
@@ -152,7 +171,11 @@ class Exchange(asyncio.BufferedProtocol):
         if self._over.done():
             transport.abort()
         else:
-            transport.write(self._request)
+            transport.write(self._unsent)
+            try:
+                self._tell_sent()
+            except Exception as error:  # noqa: BLE001 - carried over to `run`
+                self._finish(error)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._buffer
@@ -162,8 +185,8 @@ class Exchange(asyncio.BufferedProtocol):
             return
         self.received += 1
         try:
-            body = self._answer.feed(bytes(self._received[:nbytes]))
-            if (body and self._take(body)) or self._answer.done:
+            body = self.answer.feed(bytes(self._received[:nbytes]))
+            if (body and self._take(body)) or self.answer.done:
                 self._finish(None)
         except NotHttp as error:
             self._finish(Broken(f"this is no answer: {error}"))
@@ -171,7 +194,7 @@ class Exchange(asyncio.BufferedProtocol):
             self._finish(error)
 
     def eof_received(self) -> None:
-        self._finish(None if self._answer.end() else Broken("the answer broke off"))
+        self._finish(None if self.answer.end() else Broken("the answer broke off"))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._finish(Broken(str(error) if error else "the connection was closed"))

@@ -121,6 +121,10 @@ class HttpAnswer:
     def _read_to_the_end(self, data: bytes) -> bytes:
         return data
 
+    def _read_nothing(self, data: bytes) -> bytes:
+        """What may follow the last chunk says nothing of the body."""
+        return b""
+
     def _read_counted(self, data: bytes) -> bytes:
         body = data[: self._left]
         self._left -= len(body)
@@ -136,8 +140,8 @@ class HttpAnswer:
                 self._hold_size_line(data[at:])
                 break
             size = _chunk_size(data[at:line_end])
-            if not size:  # what may follow says nothing of the body
-                self.done = True
+            if not size:
+                self.done, self._read = True, self._read_nothing
                 break
             start = line_end + 2
             end = start + size

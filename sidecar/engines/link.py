@@ -17,7 +17,7 @@ import orjson
 from sidecar.contract.errors import EngineUnresponsive, NotSupported, SidecarError
 from sidecar.engines import http1
 from sidecar.engines.api import Prompt, Props, Slot, TokenCount, Tokens
-from sidecar.engines.exchange import CONNECT_SECONDS, Address, Broken, Exchange, Take
+from sidecar.engines.exchange import CONNECT_SECONDS, Address, Broken, Exchange
 from sidecar.engines.output import NOT_JSON
 from sidecar.engines.refusal import refusal
 from sidecar.engines.silence import Silence
@@ -97,11 +97,11 @@ class EngineLink:
             timeout_seconds: CONNECT_SECONDS where it is left out.
         """
         started = time.perf_counter()
-        exchange = self._exchange("GET", "/health", lambda _: True)
+        exchange = Exchange(self._request("GET", "/health"), lambda _: True)
         try:
             with anyio.fail_after(timeout_seconds or CONNECT_SECONDS):
                 await self._see_through(exchange)
-            status = exchange.status
+            status = exchange.answer.status
         except (EngineGone, TimeoutError):
             status = None
         return status, (time.perf_counter() - started) * 1e3
@@ -132,10 +132,14 @@ class EngineLink:
             return len((await self._ask("POST", "/tokenize", request, answer=Tokens)).tokens)
         return count.input_tokens
 
-    async def chat(self, body: dict[str, Any], hear: Hear) -> None:
+    async def chat(self, body: dict[str, Any], hear: Hear, sent: Callable[[], None] = lambda: None) -> None:
         """A streamed chat completion: `hear` gets its chunks as they come, several at a time when they come fast.
 
         Being cancelled hangs up, which makes the engine stop. What `hear` raises is left alone.
+
+        Args:
+            body: the request.
+            sent: called once, when the engine has work to do, or turns out not to be there.
 
         Raises:
             ContextTooLong, InvalidParams, NotSupported, EngineUnresponsive: the engine refuses.
@@ -145,18 +149,18 @@ class EngineLink:
 
         def take(data: bytes) -> bool:
             self.heard += 1
-            if exchange.status != 200:
+            if exchange.answer.status != 200:
                 refused.extend(data)
                 return len(refused) > MAX_ANSWER_BYTES
             if chunks := reader.feed(data):
                 hear(chunks)
             return reader.over
 
-        exchange = self._exchange("POST", "/v1/chat/completions", take, body)
+        exchange = Exchange(self._request("POST", "/v1/chat/completions", body), take, sent)
         with Silence(exchange):
             await self._see_through(exchange)
-        if exchange.status != 200:
-            raise refusal(exchange.status or 0, bytes(refused))
+        if exchange.answer.status != 200:
+            raise refusal(exchange.answer.status or 0, bytes(refused))
         if reader.error is not None:
             raise refusal(500, orjson.dumps({"error": reader.error}))
         if reader.problem is not None:
@@ -177,7 +181,7 @@ class EngineLink:
             data.extend(part)
             return len(data) > MAX_ANSWER_BYTES
 
-        exchange = self._exchange(verb, path, take, body)
+        exchange = Exchange(self._request(verb, path, body), take)
         try:
             with anyio.fail_after(ANSWER_SECONDS):
                 await self._see_through(exchange)
@@ -185,19 +189,17 @@ class EngineLink:
             raise EngineUnresponsive(f"The engine did not answer {path} in {ANSWER_SECONDS:.0f} s.") from None
         if len(data) > MAX_ANSWER_BYTES:
             raise EngineUnresponsive(f"The engine's answer is longer than {MAX_ANSWER_BYTES} bytes.")
-        if exchange.status != 200:
-            raise refusal(exchange.status or 0, bytes(data))
+        if exchange.answer.status != 200:
+            raise refusal(exchange.answer.status or 0, bytes(data))
         try:
             return msgspec.json.decode(data, type=answer, strict=False)
         except NOT_JSON as error:
             raise EngineUnresponsive(f"The engine's answer to {path} can not be understood: {error}.") from None
 
-    def _exchange(self, verb: str, path: str, take: Take, body: object = None) -> Exchange:
+    def _request(self, verb: str, path: str, body: object = None) -> bytes:
         address = self._address
         data = orjson.dumps(body) if body is not None else None
-        return Exchange(
-            http1.request(verb, address.path + path, host=address.host_field, key=self._api_key, body=data), take
-        )
+        return http1.request(verb, address.path + path, host=address.host_field, key=self._api_key, body=data)
 
     async def _see_through(self, exchange: Exchange) -> None:
         """Let an exchange run to its end.

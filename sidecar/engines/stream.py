@@ -118,40 +118,34 @@ class ChunkReader:
                 continue
             if self.over:
                 break
-            # JSON bears the blank before it, and a CR after it.
-            if line.startswith(b"data: {"):
-                self._add(line[6:], chunks)
-            else:
-                self._read_other(line, chunks)
+            try:
+                # A CR behind it is fine with JSON.
+                chunk = _decode(line[6:]) if line.startswith(b"data: {") else self._read_other(line)
+            except NOT_JSON as error:
+                self.over, self.problem = True, str(error)
+                break
+            if chunk is None:
+                continue
+            if chunk.error is not None:
+                self.over, self.error = True, chunk.error
+                break
+            chunks.append(chunk)
         if len(self._partial) > MAX_EVENT_BYTES:
-            self._end(problem=f"an event of more than {MAX_EVENT_BYTES} bytes")
+            self.over, self.problem = True, f"an event of more than {MAX_EVENT_BYTES} bytes"
             self._partial = b""
         return chunks
 
-    def _read_other(self, line: bytes, chunks: list[ChatChunk]) -> None:
+    def _read_other(self, line: bytes) -> ChatChunk | None:
         # Everything else is a comment that keeps the connection alive, or an event's name.
         if line.startswith(b"data:"):
             payload = line[5:].strip()
             if payload == b"[DONE]":
                 self.over = self.done = True
             elif payload:
-                self._add(payload, chunks)
+                return _decode(payload)
         elif line.startswith(b"error:"):  # llama-server of before 2025
-            self._end(error=_error(line[6:].strip()))
-
-    def _add(self, payload: bytes, chunks: list[ChatChunk]) -> None:
-        try:
-            chunk = _decode(payload)
-        except NOT_JSON as error:
-            self._end(problem=str(error))
-            return
-        if chunk.error is not None:
-            self._end(error=chunk.error)
-        else:
-            chunks.append(chunk)
-
-    def _end(self, *, error: dict[str, Any] | str | None = None, problem: str | None = None) -> None:
-        self.over, self.error, self.problem = True, error, problem
+            return ChatChunk(error=_error(line[6:].strip()))
+        return None
 
 
 def _error(payload: bytes) -> dict[str, Any] | str:

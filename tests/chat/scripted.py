@@ -110,8 +110,9 @@ class ScriptedServer:
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         return self.why_broken
 
-    async def chat(self, body: dict[str, Any], hear: Hear) -> None:
+    async def chat(self, body: dict[str, Any], hear: Hear, sent: Callable[[], None]) -> None:
         self.requests.append(body)
+        sent()
         self.asked.set()
         stream = (self.answers.pop(0) if self.answers else hello)(body)
         try:

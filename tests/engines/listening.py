@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,9 +24,9 @@ class Listening:
         self.chunks += chunks
         self.begun.set()
 
-    async def listen(self, link: EngineLink, body: dict[str, Any]) -> None:
+    async def listen(self, link: EngineLink, body: dict[str, Any], sent: Callable[[], None] = lambda: None) -> None:
         try:
-            await link.chat(body, self.hear)
+            await link.chat(body, self.hear, sent)
         except EngineGone as error:
             self.broken = error
 

@@ -33,8 +33,8 @@ from sidecar.engines.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
 from tests import fake_engine
-from tests.engines.listening import listening
-from tests.engines.processes import WAIT_SECONDS, is_alive, wait_until_gone
+from tests.engines.listening import Listening, listening
+from tests.engines.processes import WAIT_SECONDS, halt, is_alive, wait_for_end, wait_until_gone
 from tests.engines.servers import Stage, error_of, running, statuses, until
 
 pytestmark = pytest.mark.anyio
@@ -472,6 +472,24 @@ async def test_an_engine_that_dies_in_use_has_crashed_for_everybody_who_uses_it(
     assert (stage.states[-2:], stage.leftovers()) == (["stopping", "failed"], [])
     for pid in pids(file):
         wait_until_gone(pid)
+
+
+async def test_what_an_engine_said_before_it_ended_is_heard_even_if_its_end_is_noticed_with_it(stage: Stage) -> None:
+    server = stage.server()
+    async with running(server):
+        await server.started()
+        link, answer, sent, pid = server.ready_link(), Listening(), anyio.Event(), server.pid or 0
+        halt(pid)
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": "tokens=3 die-after=3"}]}
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer.listen, link, body, sent.set)
+            await sent.wait()
+            os.kill(pid, signal.SIGCONT)
+            wait_for_end(pid)  # standing still ourselves: the words and the end lie ready for the loop's next turn
+        assert [chunk.choices[0].delta.content for chunk in answer.chunks if chunk.choices] == ["w1 ", "w2 ", "w3 "]
+        assert answer.broken is not None
+        error = await server.explain_broken_connection(answer.broken)
+        assert (error.name, error.data["exit_code"]) == ("ENGINE_CRASHED", 42)
 
 
 async def test_nobody_is_given_a_closed_link(stage: Stage) -> None:
