@@ -128,7 +128,6 @@ PIECES = st.builds(
 @given(
     chunks=st.lists(PIECES, max_size=12), sizes=st.lists(st.integers(1, 4), max_size=8), told_after=st.integers(0, 12)
 )
-@settings(deadline=None)
 def test_chunks_that_come_together_or_before_the_question_is_kept_say_the_same(
     chunks: list[ChatChunk], sizes: list[int], told_after: int
 ) -> None:
