@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,12 +13,19 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from tests import fake_engine
 
 PR_SET_CHILD_SUBREAPER = 36
 
 MODEL_VARIABLE = "LLAMA_SIDECAR_TEST_MODEL"
+
+# The same examples each time, however long they take on a busy machine: what passes today passes tomorrow. To search
+# on: make test ARGS="--hypothesis-profile=searching"
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Of a run in the background, or under nohup. The programs in the tests' terminals would ignore them, too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if config.getoption("--cases") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Cases(config.getoption("--cases")))
 

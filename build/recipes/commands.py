@@ -28,7 +28,7 @@ FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_mat
 IN_THE_TREE = (
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
-IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "locks")
+IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "bench", "locks")
 
 
 def _environment(*, develop: bool = False) -> Environment:
@@ -132,9 +132,16 @@ def test_frozen(arguments: Sequence[str]) -> int:
 def bench(arguments: Sequence[str]) -> int:
     folder = llama_cpp.ensure_built()
     environment = _environment(develop=True)
+    # Of its own, so that what we are compared with is no part of what is measured.
+    references = Environment(places.cache() / "environments" / f"bench-{llama_cpp.python_tag()}")
+    references.ensure_made()
+    references.ensure_requirements("bench")
+    freezing.ensure_frozen()
     environ = {
         "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
         "LLAMA_SIDECAR_TEST_LLAMA_CPP": str(folder),
+        "LLAMA_SIDECAR_BENCH_PYTHON": str(references.python),
+        "LLAMA_SIDECAR_BENCH_CACHE": str(places.cache() / "bench"),
     }
     argv: processes.Argv = [environment.python, Path("tests", "bench", "run.py"), *arguments]
     return processes.call(argv, environ=environ, quiet=False)
@@ -195,7 +202,7 @@ COMMANDS = {
     "freeze": Command(
         freeze, "the program as folders and as one file, in dist/; --verify: built twice, and alike", ("--verify",)
     ),
-    "bench": Command(bench, "the benchmarks; arguments go to tests/bench/run.py", ("any",)),
+    "bench": Command(bench, "the benchmarks; --short: in three minutes; arguments go to tests/bench/run.py", ("any",)),
     "kill-matrix": Command(
         _trial("kill_matrix"), "kill hosts, sidecars and engines, and look for what is left", ("any",)
     ),

@@ -34,6 +34,8 @@ SOURCES: dict[str, tuple[str, ...]] = {
         "build/locks/native.in",
         *("-c", "build/locks/llama-cpp.txt", "--no-emit-package", "llama-cpp-python"),
     ),
+    # The same versions as ours where both have a package: what is compared is the programs.
+    "bench": ("build/locks/bench.in", "-c", "build/locks/run.txt"),
 }
 OPTIONS = (
     *("--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),

@@ -25,7 +25,7 @@ from sidecar.chat.record import Ending, Record
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import ContextUse, TurnDone, TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
-from sidecar.contract.sessions import Timings, Usage
+from sidecar.contract.sessions import Session, Timings, Usage
 from sidecar.engines.link import EngineGone
 from sidecar.engines.refusal import context_too_long
 from sidecar.engines.server import Server
@@ -65,7 +65,6 @@ class Turn:
         self._journal: Journal | None = None
         self._answer = Answer(self.events)
         self._started = time.perf_counter()
-        self._first_token: float | None = None
         self._position: int | None = None
         self._scope = anyio.CancelScope()
         self._cancel_requested = False
@@ -162,18 +161,24 @@ class Turn:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
-        kept, is_kept = record.begin(), False
-        async with link.chat(request) as stream:
-            async for chunks in stream:
-                if not is_kept:  # what a host sees an answer to must not be lost
-                    await asyncio.shield(kept)
-                    is_kept = True
-                for chunk in chunks:
-                    self._answer.add(chunk)
-                journal.flush_now_and_then()
-                if self._first_token is None and self._answer.has_begun:
-                    self._first_token = time.perf_counter()
-        await asyncio.shield(kept)
+        kept: asyncio.Future[Session | None] | None = None
+
+        def keep() -> None:  # not before: the engine has more to do than the disk
+            nonlocal kept
+            kept = record.begin()
+            kept.add_done_callback(go_on)  # the first: whoever waits for it comes after this
+
+        def go_on(kept: asyncio.Future[Session | None]) -> None:
+            if kept.cancelled() or kept.exception() is not None:
+                reading.cancel()
+            else:
+                self._answer.tell()
+
+        with anyio.CancelScope() as reading, journal.flushed_now_and_then():
+            await link.chat(request, self._answer.add, keep)
+        if kept is not None:
+            await asyncio.wait([kept])
+            kept.result()
         self._answer.end()
 
     async def _usage(self, job: Job, fitted: Fit | None) -> Usage:
@@ -198,7 +203,7 @@ class Turn:
 
     async def _give_up(self, problem: SidecarError | None) -> SidecarError:
         """Keep what there is of an answer that is not complete; returns what the host is told."""
-        answer, partial = self._answer, self._answer.content
+        answer = self._answer
         state: Ending = "error"
         if problem is None:
             state = "cancelled" if self._cancel_requested else "interrupted"
@@ -210,6 +215,7 @@ class Turn:
                 problem = failure
             except Exception as failure:  # noqa: BLE001 - as in `run`
                 problem = internal_error(failure)
+        partial = answer.content
         if problem is None:
             return Cancelled("The message was cancelled.", partial=partial)
         if partial and "partial" in problem.extra:
@@ -217,9 +223,9 @@ class Turn:
         return problem
 
     def _timings(self) -> Timings:
-        engine, now = self._answer.timings, time.perf_counter()
+        engine, first, now = self._answer.timings, self._answer.begun_at, time.perf_counter()
         return Timings(
-            ttft_ms=_ms(self._first_token - self._started) if self._first_token else None,
+            ttft_ms=_ms(first - self._started) if first else None,
             prompt_per_second=engine.prompt_per_second if engine else None,
             predicted_per_second=engine.predicted_per_second if engine else None,
             total_ms=_ms(now - self._started),

@@ -71,6 +71,10 @@ class ServerDefaults(Params, kw_only=True):
     ctx_size: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 4096
     parallel: Annotated[int, Meta(ge=1, le=256)] = 4
     n_gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = -1
+    threads: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | None,
+        Meta(description="CPU threads; fewer than cores where others need them, too. Default: the engine's choice."),
+    ] = None
 
 
 class ChatPreset(SamplingParams, kw_only=True):

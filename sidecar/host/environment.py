@@ -1,4 +1,4 @@
-"""The environment of child processes: what is on the list, nothing else.
+"""Variables of the environment: the one that is ours, and those that child processes get, which are on a list.
 
 Owns the list, and what the loader of the frozen program has put into our own environment. An engine gets no variable
 that it has no use for, so no token or key of the host's leaks into it, no inherited `LLAMA_…` variable changes what it
@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+
+DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
+"""Names the data folder where no option does."""
 
 _NAMES = frozenset(
     {

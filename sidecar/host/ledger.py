@@ -12,7 +12,6 @@ import stat
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,8 +64,7 @@ class Book(msgspec.Struct, frozen=True):
     processes: list[Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A living process.
 
     Attributes:

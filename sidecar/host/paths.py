@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import DiskFull, PermissionDenied
-
-DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
+from sidecar.host.environment import DATA_DIR_VARIABLE
 
 PRIVATE = 0o700
 """Nobody but the owner: history is in there."""
@@ -36,8 +36,7 @@ def self_command() -> list[str]:
     return [sys.executable, "-m", "sidecar"]
 
 
-@dataclass(frozen=True, slots=True)
-class DataDir:
+class DataDir(msgspec.Struct, frozen=True):
     """The data folder's layout."""
 
     root: Path

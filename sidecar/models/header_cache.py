@@ -6,9 +6,10 @@ Owns when a header is read again: where its file has changed, or more of it is w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from sidecar.contract.errors import SidecarError
 from sidecar.models.gguf import read_header
@@ -20,8 +21,7 @@ PROJECTOR = "mmproj"
 _NOT_MODELS = frozenset({"adapter", "imatrix"})  # values of general.type that no engine can run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the library wants of one header."""
 
     problem: str | None = None

@@ -13,15 +13,16 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import ModelNotFound, PathNotAllowed
 from sidecar.contract.models import ModelInfo
 from sidecar.models.header_cache import PROJECTOR, HeaderCache
 from sidecar.models.quantization import without_quantization
-from sidecar.models.scan import SUFFIX, ModelFile, Origin, file_at, part_of, scan
+from sidecar.models.scan import SUFFIX, ModelFile, Origin, file_at, scan
 from sidecar.models.selection import match_model
 
 logger = logging.getLogger(__name__)
@@ -101,10 +102,9 @@ class Library:
 
     def _outside(self, file: ModelFile) -> _Model:
         # Its neighbours count as well: the other parts of a split model, a projector.
-        part = part_of(file)
         files = [file]
         for neighbour in scan([(file.path.parent, "folder")], depth=0):
-            belongs = part.count and part_of(neighbour).key == part.key
+            belongs = file.part.count and neighbour.part.key == file.part.key
             if neighbour.identity != file.identity and (belongs or PROJECTOR in neighbour.path.name.lower()):
                 files.append(neighbour)
         for model in _assemble(files, self._headers, full=lambda: True):
@@ -116,8 +116,7 @@ class Library:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(msgspec.Struct, frozen=True):
     name: str
     files: tuple[ModelFile, ...]
     projectors: tuple[ModelFile, ...]
@@ -147,7 +146,7 @@ def _assemble(files: Iterable[ModelFile], headers: HeaderCache, *, full: Callabl
         if kind == "projector":
             projectors[file.path.parent].append(file)
         elif kind == "model":
-            groups[part_of(file).key].append(file)
+            groups[file.part.key].append(file)
     bases: defaultdict[Path, set[str]] = defaultdict(set)
     for folder, stem, _ in groups:
         bases[folder].add(_base(stem))
@@ -202,8 +201,10 @@ def _describe(
 
 
 def _missing_parts(parts: Sequence[ModelFile]) -> str | None:
-    first = part_of(parts[0])
-    missing = sorted(set(range(1, first.count + 1)) - {part_of(file).number for file in parts})
+    first = parts[0].part
+    if not first.count:
+        return None
+    missing = sorted(set(range(1, first.count + 1)) - {file.part.number for file in parts})
     if not missing:
         return None
     told = [f"{first.stem}-{n:05d}-of-{first.count:05d}{SUFFIX}" for n in missing[:MAX_MISSING_TOLD]]

@@ -10,10 +10,11 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 logger = logging.getLogger(__name__)
 
@@ -31,19 +32,7 @@ Identity = tuple[object, ...]
 """Device and number of a file: the same for all paths to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A file, and which one it is whatever the path to it."""
-
-    path: Path
-    origin: Origin
-    size_bytes: int
-    mtime_ns: int
-    identity: Identity
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What a file's name says: of which model it is, and which part of how many (0 of 0: it is not split)."""
 
     folder: Path
@@ -54,6 +43,17 @@ class Part:
     @property
     def key(self) -> tuple[Path, str, int]:
         return self.folder, self.stem, self.count
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """A file, what its name says, and which one it is whatever the path to it."""
+
+    path: Path
+    part: Part
+    origin: Origin
+    size_bytes: int
+    mtime_ns: int
+    identity: Identity
 
 
 def scan(roots: Iterable[tuple[Path, Origin]], *, depth: int = MAX_DEPTH) -> Iterator[ModelFile]:
@@ -98,17 +98,16 @@ def scan(roots: Iterable[tuple[Path, Origin]], *, depth: int = MAX_DEPTH) -> Ite
 def file_at(path: Path, origin: Origin) -> ModelFile:
     """The file at a path. Raises OSError."""
     info = path.stat()
-    return ModelFile(path, origin, info.st_size, info.st_mtime_ns, _identity(path, info))
+    return ModelFile(path, _part(path), origin, info.st_size, info.st_mtime_ns, _identity(path, info))
 
 
-def part_of(file: ModelFile) -> Part:
-    """What a file's name says."""
-    stem = file.path.name.removesuffix(SUFFIX)
+def _part(path: Path) -> Part:
+    stem, folder = path.name.removesuffix(SUFFIX), path.parent
     if found := _PART.fullmatch(stem):
         number, count = int(found["number"]), int(found["count"])
         if 1 <= number <= count:
-            return Part(file.path.parent, found["stem"], number, count)
-    return Part(file.path.parent, stem, 0, 0)
+            return Part(folder, found["stem"], number, count)
+    return Part(folder, stem, 0, 0)
 
 
 def _identity(path: Path, info: os.stat_result) -> Identity:

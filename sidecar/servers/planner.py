@@ -88,6 +88,8 @@ class Planner:
         if settings.mmproj_path is None and model.mmproj_path is not None:
             settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
         defaults = self._config().server_defaults
+        if settings.threads is None:
+            settings = msgspec.structs.replace(settings, threads=defaults.threads)
         return Launch(
             engine=engine,
             model_name=model.name,

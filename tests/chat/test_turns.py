@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sqlite3
 import threading
@@ -34,12 +35,13 @@ from sidecar.contract.errors import (
     StorageError,
 )
 from sidecar.contract.sessions import DeleteSession, Session, UpdateSession
-from sidecar.engines.link import EngineGone
+from sidecar.engines.link import EngineGone, EngineLink
 from sidecar.engines.stream import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
 from sidecar.handlers.call import Call
 from sidecar.handlers.sessions import SessionHandlers
 from tests.chat.rows import a_session, new_id, rows_on_disk
-from tests.chat.scripted import Held, Stage, refusing, seen, shown, text
+from tests.chat.scripted import END, Held, Stage, refusing, seen, shown, text
+from tests.engines.http_peer import serving
 
 pytestmark = pytest.mark.anyio
 
@@ -104,6 +106,56 @@ async def test_nothing_of_an_answer_is_told_before_the_question_is_kept(stage: S
         assert await stage.rows(session) == [("user", "Hi", "complete"), ("assistant", "", "running")]
         held.released.set()
         assert (await turn.result()).content == "HelHello"
+
+
+async def test_what_an_engine_says_before_it_ends_is_kept_even_if_the_question_is_kept_only_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = b'data: {"prompt_progress": {"total": 1, "processed": 1}}\n\n'
+    word = b'data: {"choices": [{"delta": {"content": "Hel"}}]}\n\n'
+    ended, go_on = anyio.Event(), anyio.Event()
+
+    async def end_early(_head: str, _reader: Any, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(progress), progress))
+        await go_on.wait()
+        writer.write(b"%x\r\n%b\r\n" % (len(word), word))
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    async with serving(end_early) as url, stage.run():
+        link = EngineLink(url, None)
+        monkeypatch.setattr(stage.server, "chat", link.chat)
+        stage.database.hold_after(READS)
+        turn = send(stage, session := new_id())
+        await anyio.wait_all_tasks_blocked()
+        go_on.set()
+        await ended.wait()
+        await anyio.wait_all_tasks_blocked()
+        assert shown(turn.events) == ["queued"]
+        stage.database.release()
+        error = await error_of(turn)
+        assert (error.name, error.data["partial"]) == ("ENGINE_CRASHED", "Hel")
+        assert await stage.rows(session) == [("user", "Hi", "complete"), ("assistant", "Hel", "error")]
+        link.close()
+
+
+async def test_an_answer_that_ends_in_the_moment_in_which_its_question_is_kept_is_whole(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def answer(_request: dict[str, Any]) -> AsyncIterator[list[ChatChunk]]:
+        yield [text("Hel")]
+        yield [END]
+        kept.set_result(None)  # the loop gets no turn between this and the answer's end
+
+    stage.server.answers = [answer]
+    async with stage.run():
+        monkeypatch.setattr(stage.history, "change", lambda *_: kept)
+        turn = send(stage, new_id())
+        assert (await turn.result()).content == "Hel"
+        assert shown(turn.events) == ["queued", ("token", "Hel"), "done"]
 
 
 async def test_a_question_that_can_not_be_kept_is_not_answered(stage: Stage) -> None:
@@ -172,7 +224,7 @@ async def test_whoever_listens_hears_of_a_session_when_its_question_is_kept_and_
     stage.server.answers = [(held := Held())]
     async with stage.run():
         turn = send(stage, session := new_id(), "What is a llama?")
-        await held.reached.wait()
+        await seen(turn.events, "token")
         ((told, first),) = heard
         assert told == session
         assert first is not None
@@ -272,7 +324,9 @@ async def test_an_answer_cancelled_before_its_first_word_leaves_the_question(sta
         assert (await again.result()).content == "Hello"
 
 
-async def test_a_question_whose_commit_is_under_way_is_kept_although_it_is_cancelled(stage: Stage) -> None:
+async def test_a_question_whose_commit_is_under_way_is_kept_with_what_was_answered_although_it_is_cancelled(
+    stage: Stage,
+) -> None:
     stage.server.answers = [Held()]
     async with stage.run():
         stage.database.hold_after(READS)
@@ -283,8 +337,8 @@ async def test_a_question_whose_commit_is_under_way_is_kept_although_it_is_cance
             await anyio.wait_all_tasks_blocked()
             assert turn.outcome is None
             stage.database.release()
-        assert shown(turn.events) == ["queued", "cancelled"]
-        assert await stage.rows(session) == [("user", "Hi", "complete")]
+        assert shown(turn.events) == ["queued", ("token", "Hel"), "cancelled"]
+        assert await stage.rows(session) == [("user", "Hi", "complete"), ("assistant", "Hel", "cancelled")]
 
 
 async def test_cancelling_an_answer_that_is_over_changes_nothing(stage: Stage) -> None:

@@ -38,5 +38,7 @@ def start_host(engine: str, data_dir: Path, model: Path) -> StartHost:
     models = data_dir / "models"
     models.mkdir(parents=True)
     (models / model.name).symlink_to(model)
-    (data_dir / "config.json").write_text(json.dumps({"engines": engines, "server_defaults": {"ctx_size": 1024}}))
+    # Engines wait actively for their own threads: beside other tests two threads of one are slower than a single one.
+    defaults = {"ctx_size": 1024, "threads": 1}
+    (data_dir / "config.json").write_text(json.dumps({"engines": engines, "server_defaults": defaults}))
     return lambda: RawHost(data_dir)

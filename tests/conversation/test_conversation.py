@@ -132,11 +132,11 @@ def test_a_prompt_longer_than_the_context_is_refused_and_leaves_no_trace(start_h
 def test_the_oldest_messages_are_left_out_on_request_and_counted(start_host: StartHost) -> None:
     session = new_session()
     with start_host() as host:
-        host.call("start_llama_server")
+        host.call("start_llama_server", ctx_size=256)
         for number in range(4):
             host.call(
                 "send_message",
-                message=f"{number} " + "blue " * 250,
+                message=f"{number} " + "blue " * 60,
                 session_id=session,
                 max_tokens=2,
                 context_policy="drop_oldest",

@@ -83,7 +83,7 @@ async def server(desk: Desk, tmp_path: Path) -> Server:
 
 async def test_where_nothing_is_named_the_configs_defaults_count(desk: Desk) -> None:
     path = desk.model("only")
-    desk.config.server_defaults = ServerDefaults(ctx_size=2048, parallel=3, n_gpu_layers=7)
+    desk.config.server_defaults = ServerDefaults(ctx_size=2048, parallel=3, n_gpu_layers=7, threads=1)
     launch = await desk.plan()
     assert (launch.engine.name, launch.engine.path) == ("llama-server", str(desk.llama_cpp / "llama-server"))
     assert launch == Launch(
@@ -93,7 +93,7 @@ async def test_where_nothing_is_named_the_configs_defaults_count(desk: Desk) -> 
         ctx_size=2048,
         parallel=3,
         n_gpu_layers=7,
-        settings=ServerSettings(),
+        settings=ServerSettings(threads=1),
     )
 
 
@@ -101,12 +101,14 @@ async def test_the_contracts_defaults_are_those_of_an_empty_config(desk: Desk) -
     desk.model("only")
     launch = await desk.plan()
     assert (launch.ctx_size, launch.parallel, launch.n_gpu_layers) == (4096, 4, -1)
+    assert launch.settings.threads is None  # the engine's own
 
 
 async def test_what_is_named_wins_over_the_defaults_zero_included(desk: Desk) -> None:
     desk.model("only")
-    launch = await desk.plan(ctx_size=0, parallel=1, n_gpu_layers=0)
-    assert (launch.ctx_size, launch.parallel, launch.n_gpu_layers) == (0, 1, 0)
+    desk.config.server_defaults = ServerDefaults(threads=1)
+    launch = await desk.plan(ctx_size=0, parallel=1, n_gpu_layers=0, threads=2)
+    assert (launch.ctx_size, launch.parallel, launch.n_gpu_layers, launch.settings.threads) == (0, 1, 0, 2)
 
 
 async def test_a_model_is_found_by_name_and_by_path(desk: Desk, tmp_path: Path) -> None:

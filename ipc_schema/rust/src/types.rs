@@ -1123,7 +1123,7 @@ pub struct LogsConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogsEvent {
     pub entries: Vec<LogEntry>,
-    /// Lines left out before these because the host read slowly.
+    /// Lines left out before these: they came faster than they are read.
     pub dropped: i64,
 }
 
@@ -1663,7 +1663,9 @@ pub struct SearchHit {
     pub created_at: f64,
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished.
+/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+///
+/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
 ///
 /// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -1811,6 +1813,9 @@ pub struct ServerDefaults {
     pub parallel: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_gpu_layers: Option<i64>,
+    /// CPU threads; fewer than cores where others need them, too. Default: the engine's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<i64>,
 }
 
 /// A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "ec2ec326765c71596a38c3fa4eaad19fb503806053ee6f8839e52fc2137f5c80";
+export const CONTRACT_HASH = "33c18aa8c2162bc56919c67702662eb8608619545516e95035ad25649cbb5576";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
