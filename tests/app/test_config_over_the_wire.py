@@ -209,7 +209,8 @@ def test_another_file_can_be_named_and_what_it_does_not_say_is_the_default(data_
     file = tmp_path / "elsewhere.json"
     file.write_text('{"server_defaults": {"ctx_size": 99}}')
     with RawHost(data_dir, "--config", str(file)) as host:
-        assert host.call("get_config")["server_defaults"] == {"ctx_size": 99, "parallel": 4, "n_gpu_layers": -1, "threads": None}
+        defaults = host.call("get_config")["server_defaults"]
+        assert defaults == {"ctx_size": 99, "parallel": 4, "n_gpu_layers": -1, "threads": None}
         host.call("set_config", patch={"server_defaults": {"parallel": 2}})
         assert content(file) == {"server_defaults": {"ctx_size": 99, "parallel": 2}}
     assert not (data_dir / "config.json").exists()
