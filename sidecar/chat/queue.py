@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 import anyio
+import anyio.lowlevel
 
 from sidecar.contract.errors import QueueFull
 
@@ -74,8 +75,11 @@ class Ticket:
         self.on_move(0)
 
     async def wait(self) -> None:
-        """Wait until it is this ticket's turn."""
-        await self._turn.wait()
+        """Wait until it is this ticket's turn; where it is that already, the loop gets none in between."""
+        if self.admitted:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await self._turn.wait()
 
     def leave(self) -> None:
         """Give the place back."""

@@ -166,7 +166,7 @@ class Turn:
         def keep() -> None:  # not before: the engine has more to do than the disk
             nonlocal kept
             kept = record.begin()
-            kept.add_done_callback(go_on)  # the first: whoever waits for it comes after this
+            kept.add_done_callback(go_on)  # the first, so it has run before anybody who waits for it goes on
 
         def go_on(kept: asyncio.Future[Session | None]) -> None:
             if kept.cancelled() or kept.exception() is not None:

@@ -80,7 +80,8 @@ class EngineLink:
         Its sockets end by themselves; at most LAST_BYTES_SECONDS for those that do not.
         """
         if self._under_way:
-            self._read_out = anyio.Event()
+            if self._read_out.is_set():
+                self._read_out = anyio.Event()
             with anyio.move_on_after(LAST_BYTES_SECONDS):
                 await self._read_out.wait()
 
