@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,13 @@ from sidecar.contract.logs import Level
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.downloads.service import Downloads
 from sidecar.engines.discovery import Engines
 from sidecar.engines.fleet import Fleet
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.chat import ChatHandlers
 from sidecar.handlers.config import ConfigHandlers
+from sidecar.handlers.downloads import DownloadHandlers
 from sidecar.handlers.life import LifeHandlers
 from sidecar.handlers.logs import LogHandlers
 from sidecar.handlers.models import ModelHandlers
@@ -48,6 +50,8 @@ from sidecar.host.owner import owner
 from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
 from sidecar.host.signals import calling
 from sidecar.host.watch import until_gone
+from sidecar.hub.api import Hub, address_of
+from sidecar.hub.token import TokenSource
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
@@ -184,27 +188,37 @@ class App:
         chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
         monitor = ResourceMonitor(self._data_dir.root)
         resources = ResourceHandlers(monitor, fleet)
-        topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
+        tokens = TokenSource()
+        hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)
+        downloads = Downloads(
+            models=self._data_dir.models,
+            records=self._data_dir.downloads,
+            config=lambda: config.config.downloads,
+            hub=hub,
+            tokens=tokens,
+        )
+        topics = Topics(fleet=fleet, history=history, logs=logs, downloads=downloads, read_resources=resources.read)
 
         async def encrypt(sealed: bool) -> None:
             await database.encrypt(sealed)
             journals.follow_history()
 
         families: list[Any] = [
-            self._life(topics, database),
+            self._life(topics, database, host_is_there=downloads.begin),
             ServerHandlers(fleet=fleet, engines=engines, planner=planner),
             ChatHandlers(chat),
             SessionHandlers(history=history, chat=chat, config=lambda: config.config),
             ConfigHandlers(config, encrypt=encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
             LogHandlers(logs),
             ModelHandlers(library),
+            DownloadHandlers(downloads, hub, resources.read),
             resources,
         ]
         try:
             # Left in turn: answers under way are kept and their requests answered, the other requests are cancelled,
             # and then the engines end.
             async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
-                async with topics.run(), chat.run():
+                async with topics.run(), chat.run(), downloads.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy, history, journals)
                     yield {name: handler for family in families for name, handler in family.methods().items()}
@@ -218,7 +232,9 @@ class App:
                 logs.close()
                 remove_runtime_dir(runtime_dir)
 
-    def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
+    def _life(
+        self, topics: Topics | None, database: Database | None, *, host_is_there: Callable[[], None] = lambda: None
+    ) -> LifeHandlers:
         async def notices() -> list[Notice]:
             return [*self._config.notices, *(await database.notices() if database is not None else ())]
 
@@ -229,6 +245,7 @@ class App:
             topics=topics,
             watch_host=self._watch_host,
             shut_down=self._stop.set,
+            host_is_there=host_is_there,
         )
 
     def _refusing(self, problem: SidecarError) -> dict[str, Handler]:

@@ -24,12 +24,22 @@ from sidecar.contract.chat import (
 from sidecar.contract.config import (
     Config,
 )
+from sidecar.contract.downloads import (
+    Download,
+    DownloadChecking,
+    DownloadDone,
+    DownloadPaused,
+    DownloadProgress,
+    DownloadQueued,
+    DownloadVerifying,
+)
 from sidecar.contract.engines import (
     EngineInfo,
     EngineName,
     EngineProbe,
 )
 from sidecar.contract.events import (
+    DownloadStateEvent,
     LogsEvent,
     ResourcesEvent,
     ServerEvent,
@@ -38,6 +48,10 @@ from sidecar.contract.events import (
     SessionEvent,
     SubscriptionDone,
     Topic,
+)
+from sidecar.contract.hub import (
+    HubFiles,
+    HubModel,
 )
 from sidecar.contract.life import (
     ClientInfo,
@@ -94,12 +108,23 @@ TopicEvent = (
     | LogsEvent
     | SessionEvent
     | SessionDeletedEvent
+    | DownloadStateEvent
     | SubscriptionDone
 )
 StartEvent = (
     StartQueued | StartPlanning | StartStarting | StartLoading | StartWarming | StartDone | ErrorEvent | CancelledEvent
 )
 TurnEvent = TurnQueued | TurnPrefill | TurnReasoning | TurnToken | TurnToolCall | TurnDone | ErrorEvent | CancelledEvent
+DownloadEvent = (
+    DownloadQueued
+    | DownloadChecking
+    | DownloadProgress
+    | DownloadVerifying
+    | DownloadPaused
+    | DownloadDone
+    | ErrorEvent
+    | CancelledEvent
+)
 
 
 def _given(**params: Any) -> dict[str, Any]:
@@ -1296,6 +1321,159 @@ class ContractMethods(ABC):
                 path=path,
             ),
             ModelInspection,
+        )
+        return answer
+
+    async def search_hub(
+        self,
+        *,
+        query: str,
+        limit: int | None = None,
+    ) -> list[HubModel]:
+        """Models on the hub that have GGUF files, the most downloaded first.
+
+        The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+
+        Args:
+            query: Words of the name; empty for the most downloaded of all.
+            limit: How many at most. Default 20.
+        """
+        answer: list[HubModel] = await self._request(
+            "search_hub",
+            _given(
+                query=query,
+                limit=limit,
+            ),
+            list[HubModel],
+        )
+        return answer
+
+    async def list_hub_files(
+        self,
+        *,
+        repo: str,
+        revision: str | None = None,
+    ) -> HubFiles:
+        """The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+
+        Args:
+            repo: `owner/name`, or the address of its page; a quantisation after a colon.
+            revision: Branch, tag or commit. Default: main.
+        """
+        answer: HubFiles = await self._request(
+            "list_hub_files",
+            _given(
+                repo=repo,
+                revision=revision,
+            ),
+            HubFiles,
+        )
+        return answer
+
+    async def download_model(
+        self,
+        *,
+        repo: str | None = None,
+        url: str | None = None,
+        file: str | None = None,
+        revision: str | None = None,
+        target_dir: str | None = None,
+        on_event: Callable[[DownloadEvent], None] | None = None,
+    ) -> Download:
+        """Fetch a model into the library; answered when it is whole, checked and in its place.
+
+        Give `repo`, or `url`. A split model and its projector are one download. What has come survives
+        everything: a
+        download goes on where it was after a lost connection, a restart of the sidecar or the end of its host.
+        Its files
+        are nobody's model until the last of them is there and right.
+
+        Asked for again, a download that is there already is followed, and one that has failed or was paused goes
+        on.
+        Cancelling the request pauses the download; cancel_download gives it up.
+
+        Args:
+            repo: `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
+            url: The address of a repository's page, of a file in it, or https of any GGUF file.
+            file: A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest.
+            revision: Branch, tag or commit of the repository. Default: main, as it is at the start.
+            target_dir: Absolute path of a folder. Default: a folder of its own in the sidecar's models folder.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: Download = await self._request(
+            "download_model",
+            _given(
+                repo=repo,
+                url=url,
+                file=file,
+                revision=revision,
+                target_dir=target_dir,
+            ),
+            Download,
+            DownloadEvent,
+            on_event,
+        )
+        return answer
+
+    async def list_downloads(self) -> list[Download]:
+        """Downloads that are not done, and those that ended since the sidecar started; the oldest first."""
+        answer: list[Download] = await self._request("list_downloads", {}, list[Download])
+        return answer
+
+    async def pause_download(
+        self,
+        *,
+        download_id: str,
+    ) -> Download:
+        """Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+
+        Args:
+            download_id: As in list_downloads.
+        """
+        answer: Download = await self._request(
+            "pause_download",
+            _given(
+                download_id=download_id,
+            ),
+            Download,
+        )
+        return answer
+
+    async def resume_download(
+        self,
+        *,
+        download_id: str,
+    ) -> Download:
+        """Let a download go on that was paused or has failed; answered at once.
+
+        Args:
+            download_id: As in list_downloads.
+        """
+        answer: Download = await self._request(
+            "resume_download",
+            _given(
+                download_id=download_id,
+            ),
+            Download,
+        )
+        return answer
+
+    async def cancel_download(
+        self,
+        *,
+        download_id: str,
+    ) -> Download:
+        """Give a download up: what has come of it is removed. What is done stays.
+
+        Args:
+            download_id: As in list_downloads.
+        """
+        answer: Download = await self._request(
+            "cancel_download",
+            _given(
+                download_id=download_id,
+            ),
+            Download,
         )
         return answer
 

@@ -1,4 +1,4 @@
-"""What subscriptions show: changes of servers, sessions, logs and resources, put into a feed.
+"""What subscriptions show: changes of servers, sessions, downloads, logs and resources, put into a feed.
 
 Owns which source fills which topic. The feed keeps what the host has not read yet.
 """
@@ -14,7 +14,9 @@ import anyio.abc
 
 from sidecar.channels import LiveFeed
 from sidecar.chat.history import History
+from sidecar.contract.downloads import Download
 from sidecar.contract.events import (
+    DownloadStateEvent,
     ResourcesEvent,
     ServerEvent,
     ServerRemovedEvent,
@@ -27,6 +29,7 @@ from sidecar.contract.logs import Level
 from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
+from sidecar.downloads.service import Downloads
 from sidecar.engines.fleet import Fleet
 from sidecar.logs.defects import internal_error
 from sidecar.logs.lines import LEVELS
@@ -47,11 +50,13 @@ class Topics:
         fleet: Fleet,
         history: History,
         logs: LogStore,
+        downloads: Downloads,
         read_resources: Callable[[], Awaitable[Resources]],
     ) -> None:
         self._fleet = fleet
         self._history = history
         self._logs = logs
+        self._downloads = downloads
         self._read_resources = read_resources
         self._tasks: anyio.abc.TaskGroup
 
@@ -69,6 +74,7 @@ class Topics:
             "servers": partial(self._servers, feed),
             "sessions": partial(self._sessions, feed),
             "logs": partial(self._log_lines, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
+            "downloads": partial(self._show_downloads, feed),
             "resources": partial(self._resources, feed, options.interval_ms or DEFAULT_INTERVAL_MS),
         }
         return [starts[topic]() for topic in dict.fromkeys(topics)]
@@ -88,6 +94,16 @@ class Topics:
             feed.put(("session", session_id), event)
 
         return self._history.listen(show)
+
+    def _show_downloads(self, feed: LiveFeed) -> Stop:
+        def show(info: Download) -> None:
+            feed.put(("download", info.download_id), DownloadStateEvent(download=info))
+
+        stop = self._downloads.listen(show)
+        for info in self._downloads.infos():
+            show(info)
+        self._downloads.load()
+        return stop
 
     def _log_lines(self, feed: LiveFeed, source: str | None, min_level: Level) -> Stop:
         least = LEVELS[min_level]

@@ -77,6 +77,10 @@ class DataDir:
     def turns(self) -> Path:
         return self.root / "turns"
 
+    @property
+    def downloads(self) -> Path:
+        return self.root / "downloads"
+
     def create(self) -> None:
         """Make the folders that are missing.
 

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "8484d7b8c87ee596a1a69fd7b34c152fa1f391cda84eb957593f9785461be095";
+pub const CONTRACT_HASH: &str = "fc721fcd421ac5f67a56d3ee62946f5a9404df7d2e7d66f98308ed5f3265f71c";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -71,6 +71,13 @@ pub const NAMES: &[&str] = &[
     "clear_logs",
     "list_models",
     "inspect_model",
+    "search_hub",
+    "list_hub_files",
+    "download_model",
+    "list_downloads",
+    "pause_download",
+    "resume_download",
+    "cancel_download",
     "get_resources",
 ];
 
@@ -583,6 +590,92 @@ impl Method for InspectModel {
     const NAME: &'static str = "inspect_model";
     type Params = types::InspectModel;
     type Result = types::ModelInspection;
+    type Event = NoEvent;
+}
+
+/// Models on the hub that have GGUF files, the most downloaded first.
+///
+/// The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchHub;
+
+impl Method for SearchHub {
+    const NAME: &'static str = "search_hub";
+    type Params = types::SearchHub;
+    type Result = Vec<types::HubModel>;
+    type Event = NoEvent;
+}
+
+/// The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct ListHubFiles;
+
+impl Method for ListHubFiles {
+    const NAME: &'static str = "list_hub_files";
+    type Params = types::ListHubFiles;
+    type Result = types::HubFiles;
+    type Event = NoEvent;
+}
+
+/// Fetch a model into the library; answered when it is whole, checked and in its place.
+///
+/// Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+/// download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+/// are nobody's model until the last of them is there and right.
+///
+/// Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+/// Cancelling the request pauses the download; cancel_download gives it up.
+#[derive(Debug, Clone, Copy)]
+pub struct DownloadModel;
+
+impl Method for DownloadModel {
+    const NAME: &'static str = "download_model";
+    type Params = types::DownloadModel;
+    type Result = types::Download;
+    type Event = types::DownloadEvent;
+}
+
+/// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListDownloads;
+
+impl Method for ListDownloads {
+    const NAME: &'static str = "list_downloads";
+    type Params = types::ListDownloads;
+    type Result = Vec<types::Download>;
+    type Event = NoEvent;
+}
+
+/// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+#[derive(Debug, Clone, Copy)]
+pub struct PauseDownload;
+
+impl Method for PauseDownload {
+    const NAME: &'static str = "pause_download";
+    type Params = types::PauseDownload;
+    type Result = types::Download;
+    type Event = NoEvent;
+}
+
+/// Let a download go on that was paused or has failed; answered at once.
+#[derive(Debug, Clone, Copy)]
+pub struct ResumeDownload;
+
+impl Method for ResumeDownload {
+    const NAME: &'static str = "resume_download";
+    type Params = types::ResumeDownload;
+    type Result = types::Download;
+    type Event = NoEvent;
+}
+
+/// Give a download up: what has come of it is removed. What is done stays.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelDownload;
+
+impl Method for CancelDownload {
+    const NAME: &'static str = "cancel_download";
+    type Params = types::CancelDownload;
+    type Result = types::Download;
     type Event = NoEvent;
 }
 

@@ -102,6 +102,22 @@ pub enum CacheType {
     Newer,
 }
 
+/// Give a download up: what has come of it is removed. What is done stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelDownload {
+    /// As in list_downloads.
+    pub download_id: String,
+}
+
+impl CancelDownload {
+    /// What must be given; everything else is left to its default.
+    pub fn new(download_id: impl Into<String>) -> Self {
+        Self {
+            download_id: download_id.into(),
+        }
+    }
+}
+
 /// Stop the answer of a session; answered when the engine works on it no longer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelMessage {
@@ -286,6 +302,8 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub models: Option<ModelsConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<DownloadsConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub server_defaults: Option<ServerDefaults>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatConfig>,
@@ -440,6 +458,204 @@ pub struct DiskUse {
     pub path: String,
     pub total_bytes: i64,
     pub free_bytes: i64,
+}
+
+/// A download, at rest or under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Download {
+    pub download_id: String,
+    pub state: DownloadState,
+    /// On the hub.
+    pub repo: Option<String>,
+    /// The commit, once it is known.
+    pub revision: Option<String>,
+    /// Of a file that is on no hub, without what follows a question mark.
+    pub url: Option<String>,
+    /// Where the files will be.
+    pub folder: String,
+    /// Empty until the hub has been asked.
+    pub files: Vec<DownloadFile>,
+    /// What is here already, kept over restarts.
+    pub received_bytes: i64,
+    pub total_bytes: Option<i64>,
+    /// Smoothed over some seconds; null at rest.
+    pub bytes_per_second: Option<f64>,
+    pub eta_seconds: Option<f64>,
+    /// Why nothing comes at the moment, in words, while it keeps trying.
+    pub waiting: Option<String>,
+    /// How much of it has been read again for its hash.
+    pub verified_bytes: i64,
+    /// Paused by a restart, and going on by itself once a host has introduced itself.
+    pub goes_on: bool,
+    /// Why it has failed; resume_download tries again.
+    pub error: Option<WireError>,
+    /// The model's file, or the first of them; once it is done.
+    pub model_path: Option<String>,
+    pub created_at: f64,
+    pub finished_at: Option<f64>,
+}
+
+/// The hub is asked what there is, and the disk whether there is room for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadChecking {
+    pub download_id: String,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum DownloadEvent {
+    /// It waits for others to end.
+    Queued(DownloadQueued),
+    /// The hub is asked what there is, and the disk whether there is room for it.
+    Checking(DownloadChecking),
+    /// How far it is.
+    Downloading(DownloadProgress),
+    /// All is here, and is read again for its hash as far as that has not been done on the way.
+    Verifying(DownloadVerifying),
+    /// It rests until resume_download, and the channel stays open.
+    Paused(DownloadPaused),
+    /// In its place; the members are the response's.
+    Done(Download),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A file of a download.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadFile {
+    /// In its folder.
+    pub name: String,
+    /// Null where the server does not tell.
+    pub size_bytes: Option<i64>,
+    pub received_bytes: i64,
+    /// What the hub says it must be, or what it turned out to be; in hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// Fetch a model into the library; answered when it is whole, checked and in its place.
+///
+/// Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+/// download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+/// are nobody's model until the last of them is there and right.
+///
+/// Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+/// Cancelling the request pauses the download; cancel_download gives it up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DownloadModel {
+    /// `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// The address of a repository's page, of a file in it, or https of any GGUF file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Branch, tag or commit of the repository. Default: main, as it is at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Absolute path of a folder. Default: a folder of its own in the sidecar's models folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_dir: Option<String>,
+    /// Where to send its progress, four times a second at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+/// It rests until resume_download, and the channel stays open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadPaused {
+    pub download_id: String,
+    pub received_bytes: i64,
+    pub total_bytes: Option<i64>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadProgress {
+    pub download_id: String,
+    pub received_bytes: i64,
+    pub total_bytes: Option<i64>,
+    pub bytes_per_second: Option<f64>,
+    pub eta_seconds: Option<f64>,
+    pub waiting: Option<String>,
+}
+
+/// It waits for others to end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadQueued {
+    pub download_id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DownloadState {
+    #[serde(rename = "queued")]
+    Queued,
+    #[serde(rename = "checking")]
+    Checking,
+    #[serde(rename = "downloading")]
+    Downloading,
+    #[serde(rename = "verifying")]
+    Verifying,
+    #[serde(rename = "paused")]
+    Paused,
+    #[serde(rename = "done")]
+    Done,
+    #[serde(rename = "failed")]
+    Failed,
+    #[serde(rename = "cancelled")]
+    Cancelled,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadStateEvent {
+    pub download: Download,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// All is here, and is read again for its hash as far as that has not been done on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadVerifying {
+    pub download_id: String,
+    pub verified_bytes: i64,
+    pub total_bytes: Option<i64>,
+}
+
+/// How models are fetched. A change counts at once, for downloads under way, too.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DownloadsConfig {
+    /// Of all downloads together. Default: as fast as it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes_per_second: Option<i64>,
+    /// Downloads under way; the others wait in their order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<i64>,
+    /// Parts of a file that are fetched side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<i64>,
+    /// Whether downloads that a restart has interrupted go on by themselves, once a host has called initialize.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_at_start: Option<bool>,
+    /// How long a download that gets nothing keeps trying before it has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_seconds: Option<f64>,
+    /// A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hub_endpoint: Option<String>,
+    /// Also fetch from this machine and the local network, and from there without TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_private_addresses: Option<bool>,
 }
 
 /// A message that would be left out.
@@ -747,6 +963,19 @@ pub enum ExportedSessionFormat {
     Newer,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Fit {
+    #[serde(rename = "gpu")]
+    Gpu,
+    #[serde(rename = "memory")]
+    Memory,
+    #[serde(rename = "no")]
+    No,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
 /// The whole config, defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetConfig {}
@@ -871,6 +1100,62 @@ pub struct GpuUse {
     pub temperature_celsius: Option<f64>,
     pub power_watts: Option<f64>,
     pub driver_version: Option<String>,
+}
+
+/// A file in a repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubFile {
+    /// In the repository; what `file` of download_model takes.
+    pub path: String,
+    pub size_bytes: Option<i64>,
+    /// Of the whole file, in hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// What a repository has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubFiles {
+    /// As the hub writes it.
+    pub repo: String,
+    /// The commit; give it to download_model to get just this.
+    pub revision: String,
+    pub gated: bool,
+    pub licence: Option<String>,
+    /// Smallest first.
+    pub variants: Vec<HubVariant>,
+    /// For images; download_model fetches the best along.
+    pub projectors: Vec<HubFile>,
+}
+
+/// A repository on the hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubModel {
+    /// What `repo` of list_hub_files and download_model takes.
+    pub repo: String,
+    /// In the last month.
+    pub downloads: Option<i64>,
+    pub likes: Option<i64>,
+    /// Whether its owner has to let you in, or a licence has to be accepted.
+    pub gated: bool,
+    pub updated_at: Option<f64>,
+    pub tags: Vec<String>,
+}
+
+/// One quantisation of a model, whole: all files of a split one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubVariant {
+    /// File name of the first file, without its ending.
+    pub name: String,
+    /// Such as Q4_K_M, by the file's name.
+    pub quantization: Option<String>,
+    /// In their order.
+    pub files: Vec<HubFile>,
+    /// All files together.
+    pub size_bytes: Option<i64>,
+    /// By its size alone, against what is free now: `gpu` into the memory of the GPUs, `memory` into the machine's, `no` into neither. Null where the size is not known.
+    pub fits: Option<Fit>,
+    /// What download_model takes where no file and no quantisation is named.
+    pub default: bool,
 }
 
 /// An image in a message.
@@ -1023,9 +1308,33 @@ pub enum Level {
     Newer,
 }
 
+/// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListDownloads {}
+
 /// The engines of this machine, best first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListEngines {}
+
+/// The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListHubFiles {
+    /// `owner/name`, or the address of its page; a quantisation after a colon.
+    pub repo: String,
+    /// Branch, tag or commit. Default: main.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+impl ListHubFiles {
+    /// What must be given; everything else is left to its default.
+    pub fn new(repo: impl Into<String>) -> Self {
+        Self {
+            repo: repo.into(),
+            revision: None,
+        }
+    }
+}
 
 /// Who has logged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1311,6 +1620,22 @@ pub struct Notice {
     pub message: String,
     /// What to do next.
     pub hint: String,
+}
+
+/// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PauseDownload {
+    /// As in list_downloads.
+    pub download_id: String,
+}
+
+impl PauseDownload {
+    /// What must be given; everything else is left to its default.
+    pub fn new(download_id: impl Into<String>) -> Self {
+        Self {
+            download_id: download_id.into(),
+        }
+    }
 }
 
 /// Answer at once: the connection lives.
@@ -1606,6 +1931,22 @@ impl RestoreSession {
     }
 }
 
+/// Let a download go on that was paused or has failed; answered at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResumeDownload {
+    /// As in list_downloads.
+    pub download_id: String,
+}
+
+impl ResumeDownload {
+    /// What must be given; everything else is left to its default.
+    pub fn new(download_id: impl Into<String>) -> Self {
+        Self {
+            download_id: download_id.into(),
+        }
+    }
+}
+
 /// Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 ///
 /// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
@@ -1661,6 +2002,28 @@ pub struct SearchHit {
     /// The text around the words, which stand between \u0002 and \u0003.
     pub snippet: String,
     pub created_at: f64,
+}
+
+/// Models on the hub that have GGUF files, the most downloaded first.
+///
+/// The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchHub {
+    /// Words of the name; empty for the most downloaded of all.
+    pub query: String,
+    /// How many at most. Default 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+
+impl SearchHub {
+    /// What must be given; everything else is left to its default.
+    pub fn new(query: impl Into<String>) -> Self {
+        Self {
+            query: query.into(),
+            limit: None,
+        }
+    }
 }
 
 /// Messages that hold all the words, the newest first. The last word may be unfinished.
@@ -2523,12 +2886,14 @@ pub enum Topic {
     Logs,
     #[serde(rename = "sessions")]
     Sessions,
+    #[serde(rename = "downloads")]
+    Downloads,
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 7 kinds of event.
+/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TopicEvent {
@@ -2544,6 +2909,8 @@ pub enum TopicEvent {
     Session(SessionEvent),
     /// Topic sessions: a session was deleted.
     SessionDeleted(SessionDeletedEvent),
+    /// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
+    Download(DownloadStateEvent),
     /// The subscription ended.
     Done,
     /// A value that is newer than this crate; it can not be sent.

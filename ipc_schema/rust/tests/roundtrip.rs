@@ -117,6 +117,13 @@ fn params_survive_a_round_trip() {
     params::<methods::ClearLogs>();
     params::<methods::ListModels>();
     params::<methods::InspectModel>();
+    params::<methods::SearchHub>();
+    params::<methods::ListHubFiles>();
+    params::<methods::DownloadModel>();
+    params::<methods::ListDownloads>();
+    params::<methods::PauseDownload>();
+    params::<methods::ResumeDownload>();
+    params::<methods::CancelDownload>();
     params::<methods::GetResources>();
 }
 
@@ -167,6 +174,13 @@ fn results_survive_a_round_trip() {
     results::<methods::ClearLogs>();
     results::<methods::ListModels>();
     results::<methods::InspectModel>();
+    results::<methods::SearchHub>();
+    results::<methods::ListHubFiles>();
+    results::<methods::DownloadModel>();
+    results::<methods::ListDownloads>();
+    results::<methods::PauseDownload>();
+    results::<methods::ResumeDownload>();
+    results::<methods::CancelDownload>();
     results::<methods::GetResources>();
 }
 
@@ -180,4 +194,5 @@ fn events_survive_a_round_trip() {
     events::<methods::RegenerateMessage>();
     events::<methods::EditMessage>();
     events::<methods::ResumeSession>();
+    events::<methods::DownloadModel>();
 }

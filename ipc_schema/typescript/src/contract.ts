@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "8484d7b8c87ee596a1a69fd7b34c152fa1f391cda84eb957593f9785461be095";
+export const CONTRACT_HASH = "fc721fcd421ac5f67a56d3ee62946f5a9404df7d2e7d66f98308ed5f3265f71c";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -61,6 +61,13 @@ export const METHODS = {
   clear_logs: "none",
   list_models: "none",
   inspect_model: "none",
+  search_hub: "none",
+  list_hub_files: "none",
+  download_model: "request",
+  list_downloads: "none",
+  pause_download: "none",
+  resume_download: "none",
+  cancel_download: "none",
   get_resources: "none",
 } as const satisfies Record<MethodName, Streaming>;
 
@@ -102,7 +109,7 @@ export const ERROR_CODES = {
   MODEL_IN_USE: -32019,
   /** The file does not belong to the sidecar, so it is not deleted. */
   DELETE_NOT_ALLOWED: -32020,
-  /** A transfer ended early. */
+  /** A transfer ended early, or the hub did not answer; what has come is kept. `data` may also have: http_status. */
   DOWNLOAD_FAILED: -32021,
   /** The file's hash is not the expected one; the file was not kept. */
   CHECKSUM_MISMATCH: -32022,
@@ -124,6 +131,12 @@ export const ERROR_CODES = {
   STORAGE_ERROR: -32030,
   /** This engine, model or build cannot do what was asked. */
   NOT_SUPPORTED: -32031,
+  /** No download has this id. */
+  DOWNLOAD_NOT_FOUND: -32040,
+  /** The repository is private or gated, and the hub does not let this user in. `data` may also have: repo, gated. */
+  HUB_ACCESS_DENIED: -32041,
+  /** The address is not one that is downloaded from: not https, or inside this machine or network. */
+  ADDRESS_NOT_ALLOWED: -32042,
 } as const;
 
 /** The stable name of an error. */

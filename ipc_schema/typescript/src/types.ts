@@ -26,11 +26,23 @@ export type ContentPart = TextPart | ImagePart | AudioPart;
  */
 export type ContextPolicy = "error" | "drop_oldest" | "keep_ends";
 
+export type DownloadState =
+  | "queued"
+  | "checking"
+  | "downloading"
+  | "verifying"
+  | "paused"
+  | "done"
+  | "failed"
+  | "cancelled";
+
 /**
  * `llama-server`: llama.cpp's own program. `embedded`: the same server from a wheel, no compiler needed.
  * `llama-cpp-python`: that project's `llama_cpp.server`.
  */
 export type EngineName = "llama-server" | "embedded" | "llama-cpp-python";
+
+export type Fit = "gpu" | "memory" | "no";
 
 /** How grave a line is, least first. */
 export type Level = "debug" | "info" | "warning" | "error";
@@ -53,7 +65,7 @@ export type ServerState =
   | "stopped"
   | "failed";
 
-export type Topic = "servers" | "resources" | "logs" | "sessions";
+export type Topic = "servers" | "resources" | "logs" | "sessions" | "downloads";
 
 /** What a tool gave back. */
 export interface ToolResult {
@@ -380,6 +392,24 @@ export interface ModelsConfig {
   default?: string | null | undefined;
 }
 
+/** How models are fetched. A change counts at once, for downloads under way, too. */
+export interface DownloadsConfig {
+  /** Of all downloads together. Default: as fast as it goes. */
+  max_bytes_per_second?: number | null | undefined;
+  /** Downloads under way; the others wait in their order. */
+  at_once?: number | undefined;
+  /** Parts of a file that are fetched side by side. */
+  connections?: number | undefined;
+  /** Whether downloads that a restart has interrupted go on by themselves, once a host has called initialize. */
+  resume_at_start?: boolean | undefined;
+  /** How long a download that gets nothing keeps trying before it has failed. */
+  retry_seconds?: number | undefined;
+  /** A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co. */
+  hub_endpoint?: string | null | undefined;
+  /** Also fetch from this machine and the local network, and from there without TLS. */
+  allow_private_addresses?: boolean | undefined;
+}
+
 /** Start settings where none are given. */
 export interface ServerDefaults {
   ctx_size?: number | undefined;
@@ -458,6 +488,7 @@ export interface ChatPreset {
 export interface Config {
   engines?: EnginesConfig | undefined;
   models?: ModelsConfig | undefined;
+  downloads?: DownloadsConfig | undefined;
   server_defaults?: ServerDefaults | undefined;
   chat?: ChatConfig | undefined;
   storage?: StorageConfig | undefined;
@@ -486,6 +517,141 @@ export interface ResetConfig {
 
 /** The JSON Schema of the config, with descriptions and defaults. */
 export type GetConfigSchema = Record<string, never>;
+
+/** A file of a download. */
+export interface DownloadFile {
+  /** In its folder. */
+  name: string;
+  /** Null where the server does not tell. */
+  size_bytes: number | null;
+  received_bytes: number;
+  /** What the hub says it must be, or what it turned out to be; in hexadecimal. */
+  sha256: string | null;
+}
+
+/** A download, at rest or under way. */
+export interface Download {
+  download_id: string;
+  state: DownloadState;
+  /** On the hub. */
+  repo: string | null;
+  /** The commit, once it is known. */
+  revision: string | null;
+  /** Of a file that is on no hub, without what follows a question mark. */
+  url: string | null;
+  /** Where the files will be. */
+  folder: string;
+  /** Empty until the hub has been asked. */
+  files: DownloadFile[];
+  /** What is here already, kept over restarts. */
+  received_bytes: number;
+  total_bytes: number | null;
+  /** Smoothed over some seconds; null at rest. */
+  bytes_per_second: number | null;
+  eta_seconds: number | null;
+  /** Why nothing comes at the moment, in words, while it keeps trying. */
+  waiting: string | null;
+  /** How much of it has been read again for its hash. */
+  verified_bytes: number;
+  /** Paused by a restart, and going on by itself once a host has introduced itself. */
+  goes_on: boolean;
+  /** Why it has failed; resume_download tries again. */
+  error: WireError | null;
+  /** The model's file, or the first of them; once it is done. */
+  model_path: string | null;
+  created_at: number;
+  finished_at: number | null;
+}
+
+/**
+ * Fetch a model into the library; answered when it is whole, checked and in its place.
+ *
+ * Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+ * download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+ * are nobody's model until the last of them is there and right.
+ *
+ * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+ * Cancelling the request pauses the download; cancel_download gives it up.
+ */
+export interface DownloadModel {
+  /** `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page. */
+  repo?: string | null | undefined;
+  /** The address of a repository's page, of a file in it, or https of any GGUF file. */
+  url?: string | null | undefined;
+  /** A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest. */
+  file?: string | null | undefined;
+  /** Branch, tag or commit of the repository. Default: main, as it is at the start. */
+  revision?: string | null | undefined;
+  /** Absolute path of a folder. Default: a folder of its own in the sidecar's models folder. */
+  target_dir?: string | null | undefined;
+  /** Where to send its progress, four times a second at most. */
+  channel?: string | null | undefined;
+}
+
+/** It waits for others to end. */
+export interface DownloadQueued {
+  status: "queued";
+  download_id: string;
+}
+
+/** The hub is asked what there is, and the disk whether there is room for it. */
+export interface DownloadChecking {
+  status: "checking";
+  download_id: string;
+}
+
+/** How far it is. */
+export interface DownloadProgress {
+  status: "downloading";
+  download_id: string;
+  received_bytes: number;
+  total_bytes: number | null;
+  bytes_per_second: number | null;
+  eta_seconds: number | null;
+  waiting: string | null;
+}
+
+/** All is here, and is read again for its hash as far as that has not been done on the way. */
+export interface DownloadVerifying {
+  status: "verifying";
+  download_id: string;
+  verified_bytes: number;
+  total_bytes: number | null;
+}
+
+/** It rests until resume_download, and the channel stays open. */
+export interface DownloadPaused {
+  status: "paused";
+  download_id: string;
+  received_bytes: number;
+  total_bytes: number | null;
+}
+
+/** In its place; the members are the response's. */
+export interface DownloadDone extends Download {
+  status: "done";
+}
+
+/** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
+export type ListDownloads = Record<string, never>;
+
+/** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
+export interface PauseDownload {
+  /** As in list_downloads. */
+  download_id: string;
+}
+
+/** Let a download go on that was paused or has failed; answered at once. */
+export interface ResumeDownload {
+  /** As in list_downloads. */
+  download_id: string;
+}
+
+/** Give a download up: what has come of it is removed. What is done stays. */
+export interface CancelDownload {
+  /** As in list_downloads. */
+  download_id: string;
+}
 
 /** The engines of this machine, best first. */
 export type ListEngines = Record<string, never>;
@@ -580,9 +746,89 @@ export interface SessionDeletedEvent {
   dropped: number;
 }
 
+/** Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads. */
+export interface DownloadStateEvent {
+  status: "download";
+  download: Download;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
 /** The subscription ended. */
 export interface SubscriptionDone {
   status: "done";
+}
+
+/**
+ * Models on the hub that have GGUF files, the most downloaded first.
+ *
+ * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+ */
+export interface SearchHub {
+  /** Words of the name; empty for the most downloaded of all. */
+  query: string;
+  /** How many at most. Default 20. */
+  limit?: number | null | undefined;
+}
+
+/** A repository on the hub. */
+export interface HubModel {
+  /** What `repo` of list_hub_files and download_model takes. */
+  repo: string;
+  /** In the last month. */
+  downloads: number | null;
+  likes: number | null;
+  /** Whether its owner has to let you in, or a licence has to be accepted. */
+  gated: boolean;
+  updated_at: number | null;
+  tags: string[];
+}
+
+/** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
+export interface ListHubFiles {
+  /** `owner/name`, or the address of its page; a quantisation after a colon. */
+  repo: string;
+  /** Branch, tag or commit. Default: main. */
+  revision?: string | null | undefined;
+}
+
+/** A file in a repository. */
+export interface HubFile {
+  /** In the repository; what `file` of download_model takes. */
+  path: string;
+  size_bytes: number | null;
+  /** Of the whole file, in hexadecimal. */
+  sha256: string | null;
+}
+
+/** One quantisation of a model, whole: all files of a split one. */
+export interface HubVariant {
+  /** File name of the first file, without its ending. */
+  name: string;
+  /** Such as Q4_K_M, by the file's name. */
+  quantization: string | null;
+  /** In their order. */
+  files: HubFile[];
+  /** All files together. */
+  size_bytes: number | null;
+  /** By its size alone, against what is free now: `gpu` into the memory of the GPUs, `memory` into the machine's, `no` into neither. Null where the size is not known. */
+  fits: Fit | null;
+  /** What download_model takes where no file and no quantisation is named. */
+  default: boolean;
+}
+
+/** What a repository has. */
+export interface HubFiles {
+  /** As the hub writes it. */
+  repo: string;
+  /** The commit; give it to download_model to get just this. */
+  revision: string;
+  gated: boolean;
+  licence: string | null;
+  /** Smallest first. */
+  variants: HubVariant[];
+  /** For images; download_model fetches the best along. */
+  projectors: HubFile[];
 }
 
 /** Who the host is; written to the log. */
@@ -1599,6 +1845,7 @@ export type TopicEvent =
   | LogsEvent
   | SessionEvent
   | SessionDeletedEvent
+  | DownloadStateEvent
   | SubscriptionDone;
 
 export type StartEvent =
@@ -1618,6 +1865,16 @@ export type TurnEvent =
   | TurnToken
   | TurnToolCall
   | TurnDone
+  | ErrorEvent
+  | CancelledEvent;
+
+export type DownloadEvent =
+  | DownloadQueued
+  | DownloadChecking
+  | DownloadProgress
+  | DownloadVerifying
+  | DownloadPaused
+  | DownloadDone
   | ErrorEvent
   | CancelledEvent;
 
@@ -1742,6 +1999,33 @@ export interface Methods {
   list_models: { params: ListModels; result: ModelInfo[]; events: never };
   /** What a GGUF file says of itself. Only its header is read. */
   inspect_model: { params: InspectModel; result: ModelInspection; events: never };
+  /**
+   * Models on the hub that have GGUF files, the most downloaded first.
+   *
+   * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+   */
+  search_hub: { params: SearchHub; result: HubModel[]; events: never };
+  /** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
+  list_hub_files: { params: ListHubFiles; result: HubFiles; events: never };
+  /**
+   * Fetch a model into the library; answered when it is whole, checked and in its place.
+   *
+   * Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+   * download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+   * are nobody's model until the last of them is there and right.
+   *
+   * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+   * Cancelling the request pauses the download; cancel_download gives it up.
+   */
+  download_model: { params: DownloadModel; result: Download; events: DownloadEvent };
+  /** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
+  list_downloads: { params: ListDownloads; result: Download[]; events: never };
+  /** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
+  pause_download: { params: PauseDownload; result: Download; events: never };
+  /** Let a download go on that was paused or has failed; answered at once. */
+  resume_download: { params: ResumeDownload; result: Download; events: never };
+  /** Give a download up: what has come of it is removed. What is done stays. */
+  cancel_download: { params: CancelDownload; result: Download; events: never };
   /** A reading of the machine, now. */
   get_resources: { params: GetResources; result: Resources; events: never };
 }
