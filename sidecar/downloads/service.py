@@ -1,6 +1,7 @@
 """All downloads: whose turn it is, what a restart has left, and who is told.
 
-Owns the list and its order. What is done for one of them is the job's.
+Owns the list and its order. What is done for one of them is the job's. Most of the code of downloads is imported when
+there is one: a start does without.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
@@ -20,17 +23,15 @@ from sidecar import given_paths
 from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.downloads import Download, DownloadModel
 from sidecar.contract.errors import DownloadNotFound, InvalidParams, NotSupported
-from sidecar.downloads.addresses import Origin, Rules
 from sidecar.downloads.following import Following
-from sidecar.downloads.job import Job, Workshop
-from sidecar.downloads.progress import Throttle
-from sidecar.downloads.record import DownloadRecord, Records
 from sidecar.downloads.states import OVER
-from sidecar.downloads.transfer import Terms
-from sidecar.downloads.web import Web
 from sidecar.hub.api import Hub
-from sidecar.hub.reference import HubReference, parse, with_choice
 from sidecar.hub.token import TokenSource
+
+if TYPE_CHECKING:
+    from sidecar.downloads.addresses import Rules
+    from sidecar.downloads.job import Job, Workshop
+    from sidecar.downloads.record import DownloadRecord
 
 logger = logging.getLogger(__name__)
 
@@ -58,21 +59,10 @@ class Downloads:
         self, *, models: Path, records: Path, config: Callable[[], DownloadsConfig], hub: Hub, tokens: TokenSource
     ) -> None:
         self._models = models
+        self._records = records
         self._config = config
+        self._hub = hub
         self._tokens = tokens
-        self._web = Web(self._rules, lambda: tokens.last)
-        self._workshop = Workshop(
-            hub=hub,
-            records=Records(records),
-            terms=Terms(
-                web=self._web,
-                throttle=Throttle(),
-                disk=anyio.CapacityLimiter(DISK_THREADS),
-                connections=lambda: config().connections,
-                max_bytes_per_second=lambda: config().max_bytes_per_second,
-                retry_seconds=lambda: config().retry_seconds,
-            ),
-        )
         self._jobs: dict[str, Job] = {}
         self._listeners: list[Listener] = []
         self._tasks: anyio.abc.TaskGroup
@@ -92,7 +82,8 @@ class Downloads:
                     for job in list(self._jobs.values()):
                         if not job.at_rest:
                             await job.interrupt("stop")
-                    await self._web.close()
+                    if "_workshop" in self.__dict__:
+                        await self._workshop.terms.web.close()
             self._tasks.cancel_scope.cancel()
 
     def begin(self) -> None:
@@ -110,6 +101,8 @@ class Downloads:
             PathNotAllowed: the folder is none.
             StorageError, DiskFull, PermissionDenied: it can not be kept.
         """
+        from sidecar.downloads.job import Job
+
         record = self._wanted(params)
         await self._load()
         for job in self._jobs.values():
@@ -209,6 +202,27 @@ class Downloads:
         if not job.followers and not job.at_rest and not self._stopping:
             await self._pause(job)
 
+    @cached_property
+    def _workshop(self) -> Workshop:
+        from sidecar.downloads.job import Workshop
+        from sidecar.downloads.progress import Throttle
+        from sidecar.downloads.record import Records
+        from sidecar.downloads.transfer import Terms
+        from sidecar.downloads.web import Web
+
+        return Workshop(
+            hub=self._hub,
+            records=Records(self._records),
+            terms=Terms(
+                web=Web(self._rules, lambda: self._tokens.last),
+                throttle=Throttle(),
+                disk=anyio.CapacityLimiter(DISK_THREADS),
+                connections=lambda: self._config().connections,
+                max_bytes_per_second=lambda: self._config().max_bytes_per_second,
+                retry_seconds=lambda: self._config().retry_seconds,
+            ),
+        )
+
     # --- turns -------------------------------------------------------------------------------------------------
 
     def _schedule(self) -> None:
@@ -247,13 +261,17 @@ class Downloads:
     async def _load(self) -> None:
         async with self._loading:
             if not self._loaded:
-                jobs = await anyio.to_thread.run_sync(self._found, limiter=self._workshop.terms.disk)
+                jobs = await anyio.to_thread.run_sync(self._found)
                 self._jobs = {**{job.id: job for job in jobs}, **self._jobs}
                 self._loaded = True
                 for job in jobs:
                     self._changed(job)
 
     def _found(self) -> list[Job]:
+        if not self._records.is_dir():  # as it is with most
+            return []
+        from sidecar.downloads.job import Job
+
         found = []
         for record in self._workshop.records.load():
             try:
@@ -282,11 +300,14 @@ class Downloads:
     # --- what is asked for -------------------------------------------------------------------------------------
 
     def _wanted(self, params: DownloadModel) -> DownloadRecord:
+        from sidecar.downloads.record import DownloadRecord
+        from sidecar.hub.reference import HubReference, parse, with_choice
+
         given = [text for text in (params.repo, params.url) if text is not None]
         if len(given) != 1:
             raise InvalidParams("Give either `repo` or `url`.", path="$.repo")
         reference = with_choice(
-            parse(given[0], endpoint=self._workshop.hub.endpoint), file=params.file, revision=params.revision
+            parse(given[0], endpoint=self._hub.endpoint), file=params.file, revision=params.revision
         )
         root = self._models if params.target_dir is None else given_paths.absolute(params.target_dir)
         record = DownloadRecord(
@@ -312,5 +333,7 @@ class Downloads:
     def _rules(self) -> Rules:
         from yarl import URL
 
+        from sidecar.downloads.addresses import Origin, Rules
+
         config = self._config()
-        return Rules(hub=Origin.of(URL(self._workshop.hub.endpoint)), private=config.allow_private_addresses)
+        return Rules(hub=Origin.of(URL(self._hub.endpoint)), private=config.allow_private_addresses)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -19,9 +20,10 @@ from sidecar.contract.hub import HubFile, HubFiles, HubModel, HubVariant, ListHu
 from sidecar.contract.resources import Resources
 from sidecar.downloads.service import Downloads
 from sidecar.handlers.call import Call, Handler
-from sidecar.hub import variants
 from sidecar.hub.api import Hub
-from sidecar.hub.reference import HOW_TO_NAME, FileUrl, parse
+
+if TYPE_CHECKING:
+    from sidecar.hub.variants import RepositoryFile, Variant
 
 
 class DownloadHandlers:
@@ -47,6 +49,9 @@ class DownloadHandlers:
         return await self._hub.search(params.query.strip(), params.limit)
 
     async def list_files(self, params: ListHubFiles, call: Call) -> HubFiles:
+        from sidecar.hub import variants  # what start-up does without
+        from sidecar.hub.reference import HOW_TO_NAME, FileUrl, parse
+
         reference = parse(params.repo, endpoint=self._hub.endpoint)
         if isinstance(reference, FileUrl):
             raise InvalidParams("This is not the address of a repository on the hub.", path="$.repo", hint=HOW_TO_NAME)
@@ -86,13 +91,15 @@ class DownloadHandlers:
         return await self._downloads.cancel(params.download_id)
 
 
-def _variant(one: variants.Variant, default: bool, machine: Resources) -> HubVariant:
+def _variant(one: Variant, default: bool, machine: Resources) -> HubVariant:
+    from sidecar.hub.variants import fit
+
     return HubVariant(
         name=one.name,
         quantization=one.quantization,
         files=[_file(file) for file in one.files],
         size_bytes=one.size,
-        fits=variants.fit(
+        fits=fit(
             one.size,
             free_memory=machine.memory.available_bytes,
             free_gpu_memory=[gpu.free_bytes for gpu in machine.gpus if gpu.free_bytes is not None],
@@ -101,5 +108,5 @@ def _variant(one: variants.Variant, default: bool, machine: Resources) -> HubVar
     )
 
 
-def _file(file: variants.RepositoryFile) -> HubFile:
+def _file(file: RepositoryFile) -> HubFile:
     return HubFile(path=file.path, size_bytes=file.size, sha256=file.sha256)

@@ -6,6 +6,7 @@ answers of a bounded size and to a bounded time. It is imported when it is asked
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -13,16 +14,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
 from sidecar.contract.hub import HubModel
-from sidecar.hub.reference import PUBLIC_HUB
 from sidecar.hub.token import TokenSource
-from sidecar.hub.variants import RepositoryFile
+
+if TYPE_CHECKING:
+    from sidecar.hub.variants import RepositoryFile
+
+PUBLIC_HUB = "https://huggingface.co"
 
 ASK_SECONDS = 60.0
 """For a whole question, all pages of it. Large repositories take the hub some seconds."""
@@ -133,6 +137,8 @@ class Hub:
             raise DownloadFailed(f"{self.endpoint} has not answered within {ASK_SECONDS:.0f} s.") from None
 
     def _api(self) -> Any:
+        # Else it tells the hub what else is installed here, and asks it for a list of programs to recognise.
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         try:
             import huggingface_hub
         except ImportError:
@@ -174,6 +180,8 @@ def _keep_to(address: str) -> None:
 
     def client() -> Any:
         made = default_client_factory()
+        # At "info" it logs every address with its question.
+        logging.getLogger(type(made).__module__.partition(".")[0]).setLevel(logging.WARNING)
         made.timeout = SILENCE_SECONDS
         hooks = made.event_hooks
         made.event_hooks = {
@@ -244,6 +252,8 @@ def _licence(found: Any) -> str | None:
 
 
 def _files(siblings: Iterable[Any]) -> Iterable[RepositoryFile]:
+    from sidecar.hub.variants import RepositoryFile
+
     for one in siblings:
         large = one.lfs
         sha256 = getattr(large, "sha256", None)

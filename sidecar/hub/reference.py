@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from sidecar.contract.errors import InvalidParams
-
-PUBLIC_HUB = "https://huggingface.co"
+from sidecar.hub.api import PUBLIC_HUB
 
 _PUBLIC_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 
