@@ -23,6 +23,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -52,8 +53,9 @@ class Faults:
         resets: the connection is reset after so many bytes of an answer.
         cuts: the connection is closed in good order after so many.
         statuses: answered instead of the file, with headers.
+        later_statuses: the same, for parts that do not begin at its beginning.
         stalls: nothing more comes after so many bytes, for ever.
-        trickle: one byte every so many seconds.
+        trickles: one byte every so many seconds.
         uses: how often a signed address works; for ever where it is `None`.
         ranges: whether parts can be asked for.
         length: whether the size is told.
@@ -68,7 +70,8 @@ class Faults:
     cuts: deque[int] = field(default_factory=deque)
     stalls: deque[int] = field(default_factory=deque)
     statuses: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
-    trickle: float | None = None
+    later_statuses: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
+    trickles: deque[float] = field(default_factory=deque)
     uses: int | None = None
     ranges: bool = True
     length: bool = True
@@ -90,7 +93,15 @@ class HubFile:
 
     @property
     def sha256(self) -> str:
-        return self.faults.told_sha256 or hashlib.sha256(self.data).hexdigest()
+        return self.faults.told_sha256 or self._digest
+
+    @property
+    def etag(self) -> str:
+        return f'"{self._digest[:32]}"'
+
+    @cached_property
+    def _digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def size(self) -> int:
@@ -335,19 +346,19 @@ class HubServer:
 
     async def _send_file(self, file: HubFile, key: str, request: Request, writer: asyncio.StreamWriter) -> None:
         faults, size = file.faults, len(file.data)
-        if faults.statuses:
-            status, extra = faults.statuses.popleft()
+        is_first = request.headers.get("range", "").startswith("bytes=0-")
+        if queue := faults.statuses or (None if is_first else faults.later_statuses):
+            status, extra = queue.popleft()
             _write(writer, status, b"busy", extra)
             return
-        etag = f'"{hashlib.md5(file.data, usedforsecurity=False).hexdigest()}"'
-        headers = {"ETag": etag, "Date": formatdate(usegmt=True)}
+        headers = {"ETag": file.etag, "Date": formatdate(usegmt=True)}
         if faults.disposition is not None:
             headers["Content-Disposition"] = faults.disposition
         if faults.encoding is not None:
             headers["Content-Encoding"] = faults.encoding
         start, end, status = 0, size, 200
         asked = request.headers.get("range", "")
-        if faults.ranges and asked.startswith("bytes=") and request.headers.get("if-range", etag) == etag:
+        if faults.ranges and asked.startswith("bytes=") and request.headers.get("if-range", file.etag) == file.etag:
             first, _, last = asked.removeprefix("bytes=").partition("-")
             start, end, status = int(first), min(int(last) + 1 if last else size, size), 206
             if faults.wrong_range:
@@ -359,12 +370,12 @@ class HubServer:
         await self._send(file.data[start:end], key, faults, writer)
 
     async def _send(self, data: bytes, key: str, faults: Faults, writer: asyncio.StreamWriter) -> None:
-        is_probe = len(data) == 1
-        reset, cut, stall = (
-            queue.popleft() if queue and not is_probe else None for queue in (faults.resets, faults.cuts, faults.stalls)
+        reset, cut, stall, trickle = (
+            queue.popleft() if queue and len(data) > 1 else None  # type: ignore[attr-defined]
+            for queue in (faults.resets, faults.cuts, faults.stalls, faults.trickles)
         )
         stop = min((at for at in (reset, cut, stall) if at is not None), default=len(data))
-        step = 1 if faults.trickle is not None and not is_probe else CHUNK_BYTES
+        step = CHUNK_BYTES if trickle is None else 1
         for at in range(0, min(stop, len(data)), step):
             piece = data[at : min(at + step, stop)]
             writer.write(piece)
@@ -372,8 +383,8 @@ class HubServer:
             with self.news:
                 self.sent[key] += len(piece)
                 self.news.notify_all()
-            if faults.trickle is not None:
-                await asyncio.sleep(faults.trickle)
+            if trickle is not None:
+                await asyncio.sleep(trickle)
             elif self.rate is not None:
                 self._due = max(self._due, time.monotonic()) + len(piece) / self.rate
                 ahead = self._due - time.monotonic()

@@ -86,11 +86,13 @@ class Blocks:
             index, within = divmod(offset, BLOCK_BYTES)
             if self.size is None:
                 self._grow(index)
+            if index >= self.capacity():
+                raise ValueError("more than the file has")
             if within != self._filled[index]:
                 raise ValueError(f"block {index} is filled to {self._filled[index]}, not to {within}")
             piece = data[: BLOCK_BYTES - within]
             if within + len(piece) > self.length(index):
-                raise ValueError("more than the file has")
+                raise ValueError("more than its last block has")
             self._sums[index] = zlib.crc32(piece, self._sums[index])
             self._filled[index] = within + len(piece)
             touched.append(index)

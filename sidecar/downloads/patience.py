@@ -14,7 +14,7 @@ import anyio
 
 from sidecar.contract.errors import DownloadFailed
 
-FIRST_DELAY_SECONDS = 0.25
+FIRST_DELAY_SECONDS = 0.1
 """A connection that broke is tried again at once: the network is there, as the bytes before it show."""
 
 MAX_DELAY_SECONDS = 30.0

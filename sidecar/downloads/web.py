@@ -48,8 +48,8 @@ MAX_REDIRECTS = 8
 
 MAX_NAME_CHARACTERS = 1000
 
-BUFFER_BYTES = 256 * 1024
-"""Of one connection; what is in it when the sidecar is killed is fetched again."""
+BUFFER_BYTES = 128 * 1024
+"""Of one connection, which may hold twice as much: what is in it when it breaks is fetched again."""
 
 
 class Web:

@@ -174,7 +174,7 @@ def _stem(name: str) -> str:
 
 def _has_tag(one: Variant, tag: str) -> bool:
     path = one.files[0].path[: -len(SUFFIX)]
-    return bool(re.search(rf"(?:^|[-_. /]){re.escape(tag)}(?:$|[-_. /])", path, re.IGNORECASE))
+    return bool(re.search(rf"(?:^|[-_. /]){re.escape(tag)}(?![A-Za-z0-9_])", path, re.IGNORECASE))
 
 
 def _default(found: Sequence[Variant]) -> Variant:
