@@ -24,10 +24,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tests.models.gguf_files import gguf_bytes, model_bytes
+
+T = TypeVar("T")
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -370,10 +372,11 @@ class HubServer:
         await self._send(file.data[start:end], key, faults, writer)
 
     async def _send(self, data: bytes, key: str, faults: Faults, writer: asyncio.StreamWriter) -> None:
-        reset, cut, stall, trickle = (
-            queue.popleft() if queue and len(data) > 1 else None  # type: ignore[attr-defined]
-            for queue in (faults.resets, faults.cuts, faults.stalls, faults.trickles)
-        )
+        def next_of(queue: deque[T]) -> T | None:
+            return queue.popleft() if queue and len(data) > 1 else None  # one byte is asked for the size
+
+        reset, cut, stall = next_of(faults.resets), next_of(faults.cuts), next_of(faults.stalls)
+        trickle = next_of(faults.trickles)
         stop = min((at for at in (reset, cut, stall) if at is not None), default=len(data))
         step = CHUNK_BYTES if trickle is None else 1
         for at in range(0, min(stop, len(data)), step):

@@ -91,7 +91,7 @@ class Job:
         job._goes_on = record.wanted == "go on"
         if record.problem is not None:
             job._error = from_wire(record.problem)
-        job._received = [job._place.partial(index).look() for index in range(len(record.files))]
+        job._received = job._place.look(range(len(record.files)))
         job._verified = [0] * len(record.files)
         return job
 
@@ -136,7 +136,7 @@ class Job:
             folder=str(self._place.folder),
             files=[
                 DownloadFile(name=file.name, size_bytes=file.size, received_bytes=came, sha256=file.sha256)
-                for file, came in zip(record.files, self._received or [0] * len(record.files), strict=True)
+                for file, came in zip(record.files, self._received, strict=False)
             ],
             received_bytes=received,
             total_bytes=total,
@@ -188,7 +188,7 @@ class Job:
         if self._scope is not None:
             self._scope.cancel()
             await self._rested.wait()
-        elif not self.at_rest or (wish == "cancel" and self.state != "done"):
+        elif not self.at_rest or (wish == "cancel" and self.state not in OVER):
             self._rest()
 
     # --- the work ----------------------------------------------------------------------------------------------
@@ -223,14 +223,11 @@ class Job:
         if not record.files:
             await look_up(record, hub=shop.hub, web=shop.terms.web)
             await self._keep()
-        self._received = [0] * len(record.files)
+            self._received = [0] * len(record.files)
         self._verified = [0] * len(record.files)
-        missing = await self._in_thread(self._place.missing)
-        for index, file in enumerate(record.files):
-            if index not in missing:
-                self._received[index] = self._verified[index] = file.size or 0
-        await self._in_thread(lambda: self._place.reserve(missing))
-        self._missing = missing
+        self._missing = await self._in_thread(self._place.missing)
+        self._received = await self._in_thread(lambda: self._place.look(self._missing))
+        await self._in_thread(lambda: self._place.reserve(self._missing))
 
     async def _bring_all(self) -> None:
         self._rate = Rate(time.monotonic())
@@ -279,7 +276,7 @@ class Job:
                 await self._in_thread(partial.remove)
             self._received[index] = self._verified[index] = 0
             if file.validator is not None:
-                self.record.files = []
+                self._find_anew()
             raise
         finally:
             partial.close()
@@ -293,6 +290,10 @@ class Job:
             if None in [file.size for file in self.record.files]:
                 disk_space.check_room(self._place.root, 0)
             self._on_change(self)
+
+    def _find_anew(self) -> None:
+        """Let the next try ask what there is."""
+        self.record.files, self._received, self._verified = [], [], []
 
     def _wait_for(self, reason: str | None) -> None:
         self._waiting = reason
@@ -322,6 +323,8 @@ class Job:
         self._error, self._waiting = problem, None
         self._finished_at = time.time()
         self.record.wanted, self.record.problem = "fail", problem.to_wire()
+        if not self.has_something:
+            self._find_anew()  # what is wrong may be in what was found
         with anyio.CancelScope(shield=True):
             try:
                 await self._in_thread(self._keep_now if self.has_something else self._forget)

@@ -38,7 +38,7 @@ class PartialFile:
         self.data = folder / f"{name}.part"
         self._notes = folder / f"{name}.blocks"
         self._size = size
-        self.blocks = Blocks(size)
+        self.blocks = Blocks(None)  # what a server says of a size costs nothing before there is room for it
         self._data_fd = -1
         self._notes_fd = -1
         self._lock = threading.Lock()

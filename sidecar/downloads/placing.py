@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from sidecar import given_paths
@@ -60,6 +61,13 @@ class Place:
             OSError: the disk refuses.
         """
         return [i for i, file in enumerate(self._record.files) if not _is_there(self.target(file), file)]
+
+    def look(self, missing: Iterable[int]) -> list[int]:
+        """How many bytes of each file are here."""
+        here = [file.size or 0 for file in self._record.files]
+        for index in missing:
+            here[index] = self.partial(index).look()
+        return here
 
     def reserve(self, indices: list[int]) -> None:
         """Take the room for these files, as far as it is not taken.
