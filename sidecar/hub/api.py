@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +35,9 @@ ASK_SECONDS = 60.0
 
 SILENCE_SECONDS = 20.0
 """Within an answer."""
+
+MAX_TRIES = 2
+"""Of one page. The library would try for half a minute, and somebody waits for an answer."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """The list of the largest repository has a few MB."""
@@ -118,6 +123,7 @@ class Hub:
     async def _ask(self, question: Callable[[Any], T], what: str) -> T:
         def in_thread() -> T:
             api = self._api()
+            _tries.made = Counter()
             from huggingface_hub import errors
 
             try:
@@ -155,6 +161,9 @@ class Hub:
         return huggingface_hub.HfApi(endpoint=address, token=token or False, library_name="llama-sidecar")
 
 
+_tries = threading.local()
+"""How often each address was asked in the question that this thread works on."""
+
 _EXPANDED = ("downloads", "likes", "gated", "lastModified", "tags")
 
 
@@ -167,13 +176,17 @@ def _keep_to(address: str) -> None:
 
     mine = urlsplit(address)
 
-    def same_origin(request: Any) -> None:
+    def allowed(request: Any) -> None:
         asked = urlsplit(str(request.url))
         if (asked.scheme, asked.hostname, asked.port) != (mine.scheme, mine.hostname, mine.port):
             raise DownloadFailed(
                 f"The hub sends us to {asked.hostname} with a question; only {mine.hostname} is asked.",
                 hint="Look at downloads.hub_endpoint and HF_ENDPOINT.",
             )
+
+        _tries.made[str(request.url)] += 1
+        if _tries.made[str(request.url)] > MAX_TRIES:
+            raise DownloadFailed(f"{address} can not be reached, or does not answer.")
 
     def bounded(response: Any) -> None:
         response.stream = _bounded(response.stream)
@@ -185,7 +198,7 @@ def _keep_to(address: str) -> None:
         made.timeout = SILENCE_SECONDS
         hooks = made.event_hooks
         made.event_hooks = {
-            "request": [*hooks.get("request", ()), same_origin],
+            "request": [*hooks.get("request", ()), allowed],
             "response": [*hooks.get("response", ()), bounded],
         }
         return made

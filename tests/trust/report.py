@@ -36,6 +36,7 @@ TRIALS = {
     "torture": "Kills in the middle of conversations",
     "slow_host": "A host that does not read",
     "nobody_in": "Hostile names in every place for a text",
+    "killed_downloads": "Downloads that are killed",
     "soak": "An hour of conversations",
 }
 """The long trials, by the name of their module."""
