@@ -8,11 +8,12 @@ from msgspec import Meta
 
 from sidecar.contract.logs import LogEntry
 from sidecar.contract.method import Event
+from sidecar.contract.models import ModelInfo
 from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 
-Topic = Literal["servers", "resources", "logs", "sessions"]
+Topic = Literal["servers", "resources", "logs", "sessions", "models"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
 _DROPPED = Meta(description="How many events of this topic were left out before this one because the host read slowly.")
@@ -60,6 +61,20 @@ class SessionDeletedEvent(Event, tag="session_deleted", kw_only=True):
     dropped: Annotated[int, _DROPPED] = 0
 
 
+class ModelEvent(Event, tag="model", kw_only=True):
+    """Topic models: a model has come, or is another one than before. Those that are there already are not told."""
+
+    model: ModelInfo
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class ModelRemovedEvent(Event, tag="model_removed", kw_only=True):
+    """Topic models: there is no model of this name any more."""
+
+    name: str
+    dropped: Annotated[int, _DROPPED] = 0
+
+
 class SubscriptionDone(Event, tag="done"):
     """The subscription ended."""
 
@@ -71,5 +86,7 @@ TOPIC_EVENTS = (
     LogsEvent,
     SessionEvent,
     SessionDeletedEvent,
+    ModelEvent,
+    ModelRemovedEvent,
     SubscriptionDone,
 )

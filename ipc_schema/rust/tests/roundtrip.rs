@@ -116,7 +116,14 @@ fn params_survive_a_round_trip() {
     params::<methods::ListLogSources>();
     params::<methods::ClearLogs>();
     params::<methods::ListModels>();
+    params::<methods::GetModel>();
+    params::<methods::ScanModels>();
     params::<methods::InspectModel>();
+    params::<methods::ImportModel>();
+    params::<methods::DeleteModel>();
+    params::<methods::ListDeletedModels>();
+    params::<methods::RestoreModel>();
+    params::<methods::EmptyTrash>();
     params::<methods::GetResources>();
 }
 
@@ -166,7 +173,14 @@ fn results_survive_a_round_trip() {
     results::<methods::ListLogSources>();
     results::<methods::ClearLogs>();
     results::<methods::ListModels>();
+    results::<methods::GetModel>();
+    results::<methods::ScanModels>();
     results::<methods::InspectModel>();
+    results::<methods::ImportModel>();
+    results::<methods::DeleteModel>();
+    results::<methods::ListDeletedModels>();
+    results::<methods::RestoreModel>();
+    results::<methods::EmptyTrash>();
     results::<methods::GetResources>();
 }
 
@@ -180,4 +194,6 @@ fn events_survive_a_round_trip() {
     events::<methods::RegenerateMessage>();
     events::<methods::EditMessage>();
     events::<methods::ResumeSession>();
+    events::<methods::ScanModels>();
+    events::<methods::ImportModel>();
 }

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "8484d7b8c87ee596a1a69fd7b34c152fa1f391cda84eb957593f9785461be095";
+export const CONTRACT_HASH = "4e4a698e22b54b635e926cd34e04180ad3d337e982adbad11b5aaad1e871953f";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -60,7 +60,14 @@ export const METHODS = {
   list_log_sources: "none",
   clear_logs: "none",
   list_models: "none",
+  get_model: "none",
+  scan_models: "request",
   inspect_model: "none",
+  import_model: "request",
+  delete_model: "none",
+  list_deleted_models: "none",
+  restore_model: "none",
+  empty_trash: "none",
   get_resources: "none",
 } as const satisfies Record<MethodName, Streaming>;
 
