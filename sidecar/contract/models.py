@@ -110,7 +110,7 @@ class ModelDetails(ModelInfo, kw_only=True):
 
 
 class ScanModels(Params, kw_only=True):
-    """Look at all places anew, and say what is in each and what was left out. list_models does so by itself."""
+    """Look at all places, as list_models does, and say what is in each and what was left out there."""
 
     verify: Annotated[
         bool | None,

@@ -8,7 +8,7 @@ at as text and never run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sidecar.contract.models import Capability
 from sidecar.models.gguf import GgufHeader
@@ -16,12 +16,9 @@ from sidecar.models.gguf import GgufHeader
 TEMPLATE = "tokenizer.chat_template"
 """The key of the template; with `.NAME` behind it, of further ones, such as tool_use."""
 
-_BLOCK = re.compile(r"\{[{%](.*?)[}%]\}", re.DOTALL)
-_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
-_OTHER_TEXT = re.compile(r"""(["'])(?!tools\1)(?:\\.|(?!\1).)*\1""", re.DOTALL)
-"""A text inside a block; that of the name alone stands where a template takes the tools out of a message."""
-
-_TOOLS = re.compile(r"\btools\b")
+_OPENING = re.compile(r"\{[{%#]")
+_CLOSINGS = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_TOKEN = re.compile(r"""\\.|["']|\btools\b""", re.DOTALL)
 
 _THOUGHTS = (
     "<think>",
@@ -81,9 +78,36 @@ def together(model: Iterable[Capability], projectors: Iterable[Capability]) -> l
 
 
 def asks_for_tools(template: str) -> bool:
-    """Whether a chat template does something with the tools that a request brings."""
-    blocks = _BLOCK.findall(_COMMENT.sub("", template))
-    return any(_TOOLS.search(_OTHER_TEXT.sub("", block)) for block in blocks)
+    """Whether a chat template does something with the tools that a request, or a message of it, brings."""
+    return any(map(_names_tools, _blocks(template)))
+
+
+def _blocks(template: str) -> Iterator[str]:
+    """What stands in a template to be carried out. Each letter is looked at once: templates come from anybody."""
+    position = 0
+    while opening := _OPENING.search(template, position):
+        end = template.find(_CLOSINGS[opening[0]], opening.end())
+        if end < 0:
+            return
+        if opening[0] != "{#":
+            yield template[opening.end() : end]
+        position = end + 2
+
+
+def _names_tools(block: str) -> bool:
+    """Whether `tools` stands in a block, as a name or as the key of one; not in the middle of a text."""
+    quote, start = "", 0
+    for token in _TOKEN.finditer(block):
+        if quote:
+            if token[0] == quote:
+                if block[start : token.start()] == "tools":
+                    return True
+                quote = ""
+        elif token[0] == "tools":
+            return True
+        elif token[0] in "\"'":
+            quote, start = token[0], token.end()
+    return False
 
 
 def has_thoughts(template: str) -> bool:

@@ -98,15 +98,15 @@ class Library:
             return [
                 model.info
                 for model in self._listing()
-                if model.info is not but.info
-                and any(file.identity == other.identity for other in (*model.projectors, *model.adapters))
+                if model.parts[0].path != but.parts[0].path  # it may have been listed anew
+                and any(file.path == other.path for other in (*model.projectors, *model.adapters))
             ]
 
     def scan(self) -> LibraryScan:
-        """Look at all sources anew, whether or not anything has changed, and say what is in each."""
+        """Look at all sources, and say what is in each."""
         started = time.perf_counter()
         with self._lock:
-            models = self._listing(anew=True)
+            models = self._listing()
             copies = [[model.name for model in group] for group in self._alike(models)]
             return LibraryScan(
                 models=len(models),
@@ -124,7 +124,7 @@ class Library:
             Stopped: `work` was stopped; what was found out by then is kept.
         """
         with self._lock:
-            models = self._listing(anew=True)
+            models = self._listing()
         for model in models:
             work.done(0)
             with self._lock:  # for each of its own: others are answered in between
@@ -133,19 +133,26 @@ class Library:
             groups = self._alike(models)
             files = [p for group in groups for m in group for p in m.parts if self._headers.content(p) is None]
         work.total_bytes = sum(file.size_bytes for file in files)
-        for file in files:
-            try:
-                digest = content_hash(file.path, work)
-            except OSError as error:
-                logger.warning("%s can not be compared: %s", file.path, error.strerror)
-                continue
+        try:
+            for file in files:
+                self._learn_content(file, work)
+        finally:
             with self._lock:
-                self._headers.learn_content(file, digest)
-                self._marks = None
+                self._headers.save()
 
-    def _listing(self, *, anew: bool = False) -> Sequence[Model]:
+    def _learn_content(self, file: ModelFile, work: Work) -> None:
+        try:
+            digest = content_hash(file.path, work)
+        except OSError as error:
+            logger.warning("%s can not be compared: %s", file.path, error.strerror)
+            return
+        with self._lock:
+            self._headers.learn_content(file, digest)
+            self._marks = None
+
+    def _listing(self) -> Sequence[Model]:
         settings = self._sources.settings()
-        if not anew and self._marks is not None and settings == self._settings and unchanged(self._marks):
+        if self._marks is not None and settings == self._settings and unchanged(self._marks):
             return self._models
         started_ns = time.time_ns()
         self._seen = self._sources.look()

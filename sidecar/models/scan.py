@@ -109,6 +109,7 @@ def scan(
         if identity in seen:
             continue  # links in a circle
         seen.add(identity)
+        label = Path(folder).parts
         for entry in look.entries(folder):
             try:
                 if entry.is_dir():
@@ -117,21 +118,27 @@ def scan(
                         inner: ModelOrigin = "folder" if of == "own" and entry.is_symlink() else of
                         pending.append((entry.path, inner, (*names, entry.name)))
                 elif entry.name.lower().endswith(SUFFIX):
-                    told = tell((*names, stem_of(entry.name)), entry.path) if tell else None
-                    if (file := file_at(entry.path, of, look, told)) is not None:
+                    stem = stem_of(entry.name)
+                    told = tell((*names, stem), entry.path) if tell else None
+                    if (file := file_at(entry.path, of, look, told, label=(*label, stem))) is not None:
                         yield file
             except OSError as error:
                 look.problem(f"{entry.path} is not listed: {error.strerror}.")
 
 
-def file_at(path: str, origin: ModelOrigin, look: Look, told: Told | None = None) -> ModelFile | None:
-    """The file at a path; `None` where no ordinary file is."""
+def file_at(
+    path: str, origin: ModelOrigin, look: Look, told: Told | None = None, *, label: tuple[str, ...] | None = None
+) -> ModelFile | None:
+    """The file at a path; `None` where no ordinary file is. Its `label` is its folders and its stem, or what is told."""
     info = look.stat(path)
     if info is None or not stat.S_ISREG(info.st_mode):
         return None
-    folder, name = os.path.split(path)
-    part = part_of(told.label if told else (*Path(folder).parts, stem_of(name)))
-    return ModelFile(Path(path), origin, info.st_size, info.st_mtime_ns, _identity(path, info), part, told)
+    place = Path(path)
+    if told is not None:
+        label = told.label
+    elif label is None:
+        label = (*place.parent.parts, stem_of(place.name))
+    return ModelFile(place, origin, info.st_size, info.st_mtime_ns, _identity(path, info), part_of(label), told)
 
 
 def part_of(label: tuple[str, ...]) -> Part:

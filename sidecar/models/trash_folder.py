@@ -166,13 +166,12 @@ class TrashFolder:
 
 def _carry(source: Path, target: Path) -> None:
     """Move a file, if that was not done before."""
+    if os.path.lexists(target) and not os.path.lexists(source):
+        return
     try:
         contents.move(source, target)
-    except FileNotFoundError:
-        if not os.path.lexists(target):
-            raise
     except FileExistsError:
-        if not os.path.lexists(source) or not os.path.samestat(source.lstat(), target.lstat()):
+        if not os.path.samestat(source.lstat(), target.lstat()):
             raise
         source.unlink()  # it was between its two names
 
