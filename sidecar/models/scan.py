@@ -129,7 +129,7 @@ def scan(
 def file_at(
     path: str, origin: ModelOrigin, look: Look, told: Told | None = None, *, label: tuple[str, ...] | None = None
 ) -> ModelFile | None:
-    """The file at a path; `None` where no ordinary file is. Its `label` is its folders and its stem, or what is told."""
+    """The file at a path; `None` where no ordinary file is. It is labelled by its folders, or as told."""
     info = look.stat(path)
     if info is None or not stat.S_ISREG(info.st_mode):
         return None

@@ -9,6 +9,9 @@ import os
 import sys
 from pathlib import Path
 
+from sidecar import given_paths
+from sidecar.contract.errors import PathNotAllowed
+
 
 def home() -> Path | None:
     """The user's home folder, where there is one."""
@@ -20,12 +23,10 @@ def home() -> Path | None:
 
 def named(variable: str) -> Path | None:
     """The folder that a variable names; a relative one would depend on the folder that a host is in."""
-    value = os.environ.get(variable, "")
     try:
-        path = Path(value).expanduser()
-    except RuntimeError:
+        return given_paths.absolute(os.environ.get(variable, ""))
+    except PathNotAllowed:
         return None
-    return path if value and path.is_absolute() else None
 
 
 def below_home(*parts: str) -> list[Path]:
