@@ -1323,7 +1323,7 @@ class ContractMethods(ABC):
         verify: bool | None = None,
         on_event: Callable[[ScanEvent], None] | None = None,
     ) -> LibraryScan:
-        """Look at all places anew, and say what is in each and what was left out. list_models does so by itself.
+        """Look at all places, as list_models does, and say what is in each and what was left out there.
 
         Args:
             verify: Also read all headers to their end, and whole files where two may be copies of each other: such as

@@ -62,7 +62,7 @@ class SessionDeletedEvent(Event, tag="session_deleted", kw_only=True):
 
 
 class ModelEvent(Event, tag="model", kw_only=True):
-    """Topic models: a model has come, or is another one than before. Those that are there already are not told."""
+    """Topic models: a model has come, or is another one than before. Begins with every model there is."""
 
     model: ModelInfo
     dropped: Annotated[int, _DROPPED] = 0

@@ -116,12 +116,12 @@ class Topics:
         return self._again_and_again(read, interval_ms)
 
     def _models(self, feed: LiveFeed, interval_ms: int) -> Stop:
-        known: dict[str, ModelInfo] | None = None
+        known: dict[str, ModelInfo] = {}
 
         async def look() -> None:
             nonlocal known
             now = {model.name: model for model in await anyio.to_thread.run_sync(self._list_models)}
-            before, known = now if known is None else known, now
+            before, known = known, now
             for name in before.keys() - now.keys():
                 feed.put(("model", name), ModelRemovedEvent(name=name))
             for name, model in now.items():

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "4e4a698e22b54b635e926cd34e04180ad3d337e982adbad11b5aaad1e871953f";
+pub const CONTRACT_HASH: &str = "d2986966faf5c66484b6eecb5f4eda8a598cb1f549e6407aff54776b82ff0973";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -595,7 +595,7 @@ impl Method for GetModel {
     type Event = NoEvent;
 }
 
-/// Look at all places anew, and say what is in each and what was left out. list_models does so by itself.
+/// Look at all places, as list_models does, and say what is in each and what was left out there.
 #[derive(Debug, Clone, Copy)]
 pub struct ScanModels;
 

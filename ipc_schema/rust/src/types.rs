@@ -1515,7 +1515,7 @@ pub struct ModelDetails {
     pub licence: Option<String>,
 }
 
-/// Topic models: a model has come, or is another one than before. Those that are there already are not told.
+/// Topic models: a model has come, or is another one than before. Begins with every model there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelEvent {
     pub model: ModelInfo,
@@ -2037,7 +2037,7 @@ pub enum ScanEvent {
     Newer,
 }
 
-/// Look at all places anew, and say what is in each and what was left out. list_models does so by itself.
+/// Look at all places, as list_models does, and say what is in each and what was left out there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScanModels {
     /// Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false.
@@ -2943,7 +2943,7 @@ pub enum TopicEvent {
     Session(SessionEvent),
     /// Topic sessions: a session was deleted.
     SessionDeleted(SessionDeletedEvent),
-    /// Topic models: a model has come, or is another one than before. Those that are there already are not told.
+    /// Topic models: a model has come, or is another one than before. Begins with every model there is.
     Model(ModelEvent),
     /// Topic models: there is no model of this name any more.
     ModelRemoved(ModelRemovedEvent),

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "4e4a698e22b54b635e926cd34e04180ad3d337e982adbad11b5aaad1e871953f";
+export const CONTRACT_HASH = "d2986966faf5c66484b6eecb5f4eda8a598cb1f549e6407aff54776b82ff0973";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

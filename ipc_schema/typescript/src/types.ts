@@ -591,7 +591,7 @@ export interface SessionDeletedEvent {
   dropped: number;
 }
 
-/** Topic models: a model has come, or is another one than before. Those that are there already are not told. */
+/** Topic models: a model has come, or is another one than before. Begins with every model there is. */
 export interface ModelEvent {
   status: "model";
   model: ModelInfo;
@@ -901,7 +901,7 @@ export interface ModelDetails {
   licence: string | null;
 }
 
-/** Look at all places anew, and say what is in each and what was left out. list_models does so by itself. */
+/** Look at all places, as list_models does, and say what is in each and what was left out there. */
 export interface ScanModels {
   /** Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false. */
   verify?: boolean | null | undefined;
@@ -2021,7 +2021,7 @@ export interface Methods {
   list_models: { params: ListModels; result: ModelInfo[]; events: never };
   /** A model with what its header says, read to its end. */
   get_model: { params: GetModel; result: ModelDetails; events: never };
-  /** Look at all places anew, and say what is in each and what was left out. list_models does so by itself. */
+  /** Look at all places, as list_models does, and say what is in each and what was left out there. */
   scan_models: { params: ScanModels; result: LibraryScan; events: ScanEvent };
   /** What a GGUF file says of itself. Only its header is read. */
   inspect_model: { params: InspectModel; result: ModelInspection; events: never };
