@@ -27,6 +27,7 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
+from sidecar.contract.models import FOREIGN
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.tasks import RequestTasks
@@ -55,7 +56,11 @@ from sidecar.hub.token import TokenSource
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
+from sidecar.models.header_cache import HeaderCache
+from sidecar.models.importing import Importer
 from sidecar.models.library import Library
+from sidecar.models.sources import Sources
+from sidecar.models.trash import Trash
 from sidecar.servers.planner import Planner
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import Database
@@ -182,7 +187,18 @@ class App:
         history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
         fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
         engines = Engines(lambda: config.config.engines)
-        library = Library(self._data_dir.models, lambda: config.config.models.folders)
+        library = Library(
+            Sources(
+                self._data_dir.models,
+                folders=lambda: config.config.models.folders,
+                stores=lambda: FOREIGN if config.config.models.sources is None else config.config.models.sources,
+            ),
+            HeaderCache(self._data_dir.headers_file),
+        )
+        importer = Importer(library, self._data_dir.models)
+        trash = Trash(
+            library, self._data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
+        )
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
         journals = Journals(self._data_dir.turns, lambda: database.cipher)
         chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
@@ -197,7 +213,14 @@ class App:
             hub=hub,
             tokens=tokens,
         )
-        topics = Topics(fleet=fleet, history=history, logs=logs, downloads=downloads, read_resources=resources.read)
+        topics = Topics(
+            fleet=fleet,
+            history=history,
+            logs=logs,
+            downloads=downloads,
+            read_resources=resources.read,
+            list_models=library.list,
+        )
 
         async def encrypt(sealed: bool) -> None:
             await database.encrypt(sealed)
@@ -210,7 +233,7 @@ class App:
             SessionHandlers(history=history, chat=chat, config=lambda: config.config),
             ConfigHandlers(config, encrypt=encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
             LogHandlers(logs),
-            ModelHandlers(library),
+            ModelHandlers(library=library, importer=importer, trash=trash, fleet=fleet),
             DownloadHandlers(downloads, hub, resources.read),
             resources,
         ]
@@ -221,6 +244,8 @@ class App:
                 async with topics.run(), chat.run(), downloads.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy, history, journals)
+                    background.start_soon(anyio.to_thread.run_sync, importer.tidy)
+                    background.start_soon(anyio.to_thread.run_sync, trash.tidy)
                     yield {name: handler for family in families for name, handler in family.methods().items()}
                 background.cancel_scope.cancel()
         finally:

@@ -51,6 +51,23 @@ examples:
   llama-sidecar call rpc.discover                              all methods
 """
 
+MODELS = """\
+The models of this machine: those in the models folder and in the folders of
+the config, and what Hugging Face's cache, LM Studio, Ollama, Jan and llama.cpp
+keep, which are used where they lie and never written to.
+"""
+
+MODELS_EXAMPLES = """\
+examples:
+  llama-sidecar models list
+  llama-sidecar models search qwen3 4b
+  llama-sidecar models download unsloth/Qwen3-4B-GGUF:Q4_K_M
+  llama-sidecar models inspect llama3.2:3b
+  llama-sidecar models import ~/Downloads/some-Q4_K_M.gguf --move
+  llama-sidecar models delete some-Q4_K_M --dry-run
+  llama-sidecar models restore some-Q4_K_M
+"""
+
 DOCTOR = """\
 Look at this machine as a start would, and say in plain words what was found,
 what will be used, and what to do where something is missing. The exit code is
@@ -106,8 +123,49 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("params", metavar="JSON", nargs="?", default="{}", help="its parameters; - reads them from stdin")
     call.add_argument("--start", action="store_true", help="first start an engine with the model that chat would use")
 
+    _add_models(command("models", "list, find, download, import and delete models", MODELS, MODELS_EXAMPLES))
+
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser
+
+
+def _add_models(models: argparse.ArgumentParser) -> None:
+    """The sub-commands of `models`."""
+    actions = models.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        _add_places(sub, missing=argparse.SUPPRESS)
+        return sub
+
+    named = "a model's name, or the path of a GGUF file"
+    action("list", "list the models there are, other programs' among them")
+    scan = action("scan", "say what was found in each place, and what was left out")
+    scan.add_argument("--verify", action="store_true", help="read whole files to find out which are copies")
+    action("inspect", "say what a model is").add_argument("model", metavar="NAME", help=named)
+    search = action("search", "look for models on the hub, or into a repository there")
+    search.add_argument("query", nargs="+", metavar="WORDS", help="of a name; or OWNER/NAME for what is in there")
+    search.add_argument("--limit", type=_positive, metavar="N", help="how many at most; default 20, 100 at most")
+
+    download = action("download", "fetch a model from the hub, or from an address")
+    download.add_argument("model", metavar="MODEL", help="OWNER/NAME, OWNER/NAME:QUANTIZATION, or an address")
+    download.add_argument("--file", metavar="NAME", help="a file of the repository, or a quantisation")
+    download.add_argument("--to", type=_place, metavar="DIR", help="a folder; default: the models folder")
+
+    bring_in = action("import", "bring a GGUF file into the models folder")
+    bring_in.add_argument("path", type=_place, metavar="FILE", help="the file; what belongs to it comes along")
+    modes = bring_in.add_mutually_exclusive_group()
+    modes.add_argument("--copy", dest="mode", action="store_const", const="copy", help="copy it instead of linking it")
+    modes.add_argument("--move", dest="mode", action="store_const", const="move", help="move it instead of linking it")
+    bring_in.add_argument("--name", metavar="NAME", help="what to call it")
+    delete = action("delete", "delete a model from the models folder")
+    delete.add_argument("model", metavar="NAME", help=named)
+    delete.add_argument("--permanently", action="store_true", help="for ever, instead of into the trash")
+    delete.add_argument("--dry-run", action="store_true", help="only say what would go")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    action("restore", "bring a deleted model back").add_argument("model", metavar="NAME", help="its name, or trash id")
+    trash = action("trash", "list the deleted models that can be brought back")
+    trash.add_argument("--empty", action="store_true", help="delete them for ever")
 
 
 def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None:

@@ -41,6 +41,8 @@ from sidecar.contract.engines import (
 from sidecar.contract.events import (
     DownloadStateEvent,
     LogsEvent,
+    ModelEvent,
+    ModelRemovedEvent,
     ResourcesEvent,
     ServerEvent,
     ServerRemovedEvent,
@@ -70,8 +72,16 @@ from sidecar.contract.method import (
     ErrorEvent,
 )
 from sidecar.contract.models import (
+    DeletedModel,
+    EmptiedTrash,
+    ImportDone,
+    LibraryScan,
+    ModelDetails,
     ModelInfo,
     ModelInspection,
+    ModelWork,
+    ScanDone,
+    TrashedModel,
 )
 from sidecar.contract.resources import (
     Resources,
@@ -109,12 +119,16 @@ TopicEvent = (
     | SessionEvent
     | SessionDeletedEvent
     | DownloadStateEvent
+    | ModelEvent
+    | ModelRemovedEvent
     | SubscriptionDone
 )
 StartEvent = (
     StartQueued | StartPlanning | StartStarting | StartLoading | StartWarming | StartDone | ErrorEvent | CancelledEvent
 )
 TurnEvent = TurnQueued | TurnPrefill | TurnReasoning | TurnToken | TurnToolCall | TurnDone | ErrorEvent | CancelledEvent
+ScanEvent = ModelWork | ScanDone | ErrorEvent | CancelledEvent
+ImportEvent = ModelWork | ImportDone | ErrorEvent | CancelledEvent
 DownloadEvent = (
     DownloadQueued
     | DownloadChecking
@@ -1301,8 +1315,55 @@ class ContractMethods(ABC):
         return answer
 
     async def list_models(self) -> list[ModelInfo]:
-        """The models in the library: the sidecar's own folder and those of the config."""
+        """The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+
+        Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written
+        to.
+        """
         answer: list[ModelInfo] = await self._request("list_models", {}, list[ModelInfo])
+        return answer
+
+    async def get_model(
+        self,
+        *,
+        model: str,
+    ) -> ModelDetails:
+        """A model with what its header says, read to its end.
+
+        Args:
+            model: Name, file name or path, as in list_models.
+        """
+        answer: ModelDetails = await self._request(
+            "get_model",
+            _given(
+                model=model,
+            ),
+            ModelDetails,
+        )
+        return answer
+
+    async def scan_models(
+        self,
+        *,
+        verify: bool | None = None,
+        on_event: Callable[[ScanEvent], None] | None = None,
+    ) -> LibraryScan:
+        """Look at all places, as list_models does, and say what is in each and what was left out there.
+
+        Args:
+            verify: Also read all headers to their end, and whole files where two may be copies of each other: such as
+                are copies are one model afterwards. Takes minutes for large ones. Default: false.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: LibraryScan = await self._request(
+            "scan_models",
+            _given(
+                verify=verify,
+            ),
+            LibraryScan,
+            ScanEvent,
+            on_event,
+        )
         return answer
 
     async def inspect_model(
@@ -1321,6 +1382,110 @@ class ContractMethods(ABC):
                 path=path,
             ),
             ModelInspection,
+        )
+        return answer
+
+    async def import_model(
+        self,
+        *,
+        path: str,
+        mode: Literal["copy", "link", "move"] | None = None,
+        name: str | None = None,
+        on_event: Callable[[ImportEvent], None] | None = None,
+    ) -> ModelInfo:
+        """Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its
+        projector.
+
+        Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+
+        Args:
+            path: Absolute path of the file.
+            mode: `link` (default): a further name of the same file, which takes no room; a link to it where file
+                systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself.
+            name: What to call it. Default: as its file is called, or as its program calls it.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: ModelInfo = await self._request(
+            "import_model",
+            _given(
+                path=path,
+                mode=mode,
+                name=name,
+            ),
+            ModelInfo,
+            ImportEvent,
+            on_event,
+        )
+        return answer
+
+    async def delete_model(
+        self,
+        *,
+        model: str,
+        permanently: bool | None = None,
+        dry_run: bool | None = None,
+    ) -> DeletedModel:
+        """Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+
+        Files of other programs and of the config's folders are never touched: of a link in our folder, only the
+        link goes.
+
+        Args:
+            model: Name, file name or path, as in list_models.
+            permanently: At once and for ever. Default: false.
+            dry_run: Only say what would happen. Default: false.
+        """
+        answer: DeletedModel = await self._request(
+            "delete_model",
+            _given(
+                model=model,
+                permanently=permanently,
+                dry_run=dry_run,
+            ),
+            DeletedModel,
+        )
+        return answer
+
+    async def list_deleted_models(self) -> list[TrashedModel]:
+        """The deleted models that can be brought back, the last deleted first."""
+        answer: list[TrashedModel] = await self._request("list_deleted_models", {}, list[TrashedModel])
+        return answer
+
+    async def restore_model(
+        self,
+        *,
+        model: str,
+    ) -> ModelInfo:
+        """Undo delete_model: the files go back to where they were.
+
+        Args:
+            model: `trash_id`, or the name of the model deleted last under it.
+        """
+        answer: ModelInfo = await self._request(
+            "restore_model",
+            _given(
+                model=model,
+            ),
+            ModelInfo,
+        )
+        return answer
+
+    async def empty_trash(
+        self,
+        *,
+        model: str | None = None,
+    ) -> EmptiedTrash:
+        """Delete for ever what restore_model could bring back.
+
+        Args:
+            model: Only this one: `trash_id` or name. Default: everything.
+        """
+        answer: EmptiedTrash = await self._request(
+            "empty_trash",
+            _given(
+                model=model,
+            ),
+            EmptiedTrash,
         )
         return answer
 

@@ -9,6 +9,7 @@ from msgspec import Meta, field
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import DiskFull, NotSupported, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
+from sidecar.contract.models import ForeignOrigin
 from sidecar.contract.servers import ServerSettings
 from sidecar.contract.sessions import ContextPolicy, SamplingParams
 
@@ -63,6 +64,17 @@ class ModelsConfig(Params, kw_only=True):
         field(default_factory=list)
     )
     default: Annotated[str | None, Meta(description="Model to start where none is named.")] = None
+    sources: Annotated[
+        list[ForeignOrigin] | None,
+        Meta(
+            description="Other programs whose models are listed, where they lie; [] for none. Default: all. "
+            "They are never written to."
+        ),
+    ] = None
+    deleted_retention_days: Annotated[
+        float,
+        Meta(ge=0, le=3650, description="How long a deleted model can be brought back; its room is taken till then."),
+    ] = 7.0
 
 
 class DownloadsConfig(Params, kw_only=True):

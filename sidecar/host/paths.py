@@ -70,6 +70,10 @@ class DataDir:
         return self.root / "models"
 
     @property
+    def headers_file(self) -> Path:
+        return self.root / "headers.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

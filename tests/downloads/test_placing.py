@@ -10,6 +10,7 @@ import pytest
 from sidecar.contract.errors import PathNotAllowed
 from sidecar.downloads.placing import HIDDEN, Place
 from sidecar.downloads.record import DownloadRecord, FileRecord
+from sidecar.models.look import Look
 from sidecar.models.scan import scan
 from sidecar.storage.files import put_where_nothing_is
 from tests.models.gguf_files import write_model
@@ -68,7 +69,7 @@ def test_a_link_in_the_way_is_refused_wherever_it_is(tmp_path: Path) -> None:
 def test_what_has_come_is_no_model_by_the_place_that_it_is_in(tmp_path: Path) -> None:
     write_model(tmp_path / HIDDEN / ("0" * 16) / "0.gguf")
     write_model(tmp_path / "real.gguf")
-    assert [file.path.name for file in scan([(tmp_path, "own")])] == ["real.gguf"]
+    assert [file.path.name for file in scan(tmp_path, "own", Look())] == ["real.gguf"]
 
 
 def test_a_file_gets_its_name_only_where_nothing_is(tmp_path: Path) -> None:

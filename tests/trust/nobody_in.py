@@ -47,6 +47,8 @@ _SETTINGS = ("llama_cpp_path", "model_path", "model", "mmproj_path", "chat_templ
 PATH_SINKS = {
     *(f"{method} $.{name}" for method in ("start_llama_server", "preview_command") for name in _SETTINGS),
     *("probe_engine $.llama_cpp_path", "inspect_model $.path", "switch_model $.model", "send_message $.images[]"),
+    *("get_model $.model", "import_model $.path", "import_model $.name"),
+    *("delete_model $.model", "restore_model $.model", "empty_trash $.model"),
     *("start_llama_server $.server_id", "get_logs $.source", "clear_logs $.source"),
     *("download_model $.repo", "download_model $.url", "download_model $.file", "download_model $.target_dir"),
     *("set_config $.patch.engines.python", "set_config $.patch.models.folders[]"),
@@ -81,7 +83,9 @@ class Outcome:
 HOSTILE_REPO = "tests/hostile"
 
 OURS = re.compile(
-    r"(?:config\.json|history\.db|lock|logs|downloads|models/tests).*|models|turns(?:/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)?",
+    r"(?:config\.json|headers\.json|history\.db|lock|logs|downloads|models/tests).*"
+    r"|models|turns(?:/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)?"
+    r"|models/\.trash(?:/[0-9a-f]{12}(?:/entry\.json|/\d)?)?",
     re.S,
 )
 """What the sidecar itself makes in its data folder."""

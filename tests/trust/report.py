@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 TRIALS = {
     "kill_matrix": "Kills of hosts, sidecars and engines",
     "fuzz": "Mutated frames",
+    "headers": "Mutated model headers",
     "torture": "Kills in the middle of conversations",
     "slow_host": "A host that does not read",
     "nobody_in": "Hostile names in every place for a text",

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "fc721fcd421ac5f67a56d3ee62946f5a9404df7d2e7d66f98308ed5f3265f71c";
+pub const CONTRACT_HASH: &str = "6097a2d89d03c38a5b612de8ba60b18be837b9657c0bd4110012e2c6456f02b5";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -70,7 +70,14 @@ pub const NAMES: &[&str] = &[
     "list_log_sources",
     "clear_logs",
     "list_models",
+    "get_model",
+    "scan_models",
     "inspect_model",
+    "import_model",
+    "delete_model",
+    "list_deleted_models",
+    "restore_model",
+    "empty_trash",
     "search_hub",
     "list_hub_files",
     "download_model",
@@ -571,7 +578,9 @@ impl Method for ClearLogs {
     type Event = NoEvent;
 }
 
-/// The models in the library: the sidecar's own folder and those of the config.
+/// The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+///
+/// Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
 #[derive(Debug, Clone, Copy)]
 pub struct ListModels;
 
@@ -582,6 +591,28 @@ impl Method for ListModels {
     type Event = NoEvent;
 }
 
+/// A model with what its header says, read to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct GetModel;
+
+impl Method for GetModel {
+    const NAME: &'static str = "get_model";
+    type Params = types::GetModel;
+    type Result = types::ModelDetails;
+    type Event = NoEvent;
+}
+
+/// Look at all places, as list_models does, and say what is in each and what was left out there.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanModels;
+
+impl Method for ScanModels {
+    const NAME: &'static str = "scan_models";
+    type Params = types::ScanModels;
+    type Result = types::LibraryScan;
+    type Event = types::ScanEvent;
+}
+
 /// What a GGUF file says of itself. Only its header is read.
 #[derive(Debug, Clone, Copy)]
 pub struct InspectModel;
@@ -590,6 +621,65 @@ impl Method for InspectModel {
     const NAME: &'static str = "inspect_model";
     type Params = types::InspectModel;
     type Result = types::ModelInspection;
+    type Event = NoEvent;
+}
+
+/// Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+///
+/// Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportModel;
+
+impl Method for ImportModel {
+    const NAME: &'static str = "import_model";
+    type Params = types::ImportModel;
+    type Result = types::ModelInfo;
+    type Event = types::ImportEvent;
+}
+
+/// Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+///
+/// Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteModel;
+
+impl Method for DeleteModel {
+    const NAME: &'static str = "delete_model";
+    type Params = types::DeleteModel;
+    type Result = types::DeletedModel;
+    type Event = NoEvent;
+}
+
+/// The deleted models that can be brought back, the last deleted first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListDeletedModels;
+
+impl Method for ListDeletedModels {
+    const NAME: &'static str = "list_deleted_models";
+    type Params = types::ListDeletedModels;
+    type Result = Vec<types::TrashedModel>;
+    type Event = NoEvent;
+}
+
+/// Undo delete_model: the files go back to where they were.
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreModel;
+
+impl Method for RestoreModel {
+    const NAME: &'static str = "restore_model";
+    type Params = types::RestoreModel;
+    type Result = types::ModelInfo;
+    type Event = NoEvent;
+}
+
+/// Delete for ever what restore_model could bring back.
+#[derive(Debug, Clone, Copy)]
+pub struct EmptyTrash;
+
+impl Method for EmptyTrash {
+    const NAME: &'static str = "empty_trash";
+    type Params = types::EmptyTrash;
+    type Result = types::EmptiedTrash;
     type Event = NoEvent;
 }
 

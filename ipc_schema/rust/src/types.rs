@@ -160,6 +160,27 @@ pub struct Capabilities {
     pub max_line_bytes: i64,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Capability {
+    #[serde(rename = "chat")]
+    Chat,
+    #[serde(rename = "tools")]
+    Tools,
+    #[serde(rename = "reasoning")]
+    Reasoning,
+    #[serde(rename = "vision")]
+    Vision,
+    #[serde(rename = "audio")]
+    Audio,
+    #[serde(rename = "embeddings")]
+    Embeddings,
+    #[serde(rename = "reranking")]
+    Reranking,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
 /// Why an engine did not start or did not stay, decided from its exit code and the end of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
@@ -425,6 +446,32 @@ pub struct CreateSession {
     pub config: Option<SessionConfig>,
 }
 
+/// Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+///
+/// Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeleteModel {
+    /// Name, file name or path, as in list_models.
+    pub model: String,
+    /// At once and for ever. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permanently: Option<bool>,
+    /// Only say what would happen. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+}
+
+impl DeleteModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            permanently: None,
+            dry_run: None,
+        }
+    }
+}
+
 /// Delete a session. It can be brought back with restore_session until it is purged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeleteSession {
@@ -438,6 +485,37 @@ impl DeleteSession {
             session_id: session_id.into(),
         }
     }
+}
+
+/// A file that goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedFile {
+    pub path: String,
+    pub size_bytes: i64,
+    /// 0 where it is a link, or the content has another name as well.
+    pub frees_bytes: i64,
+    /// Whether it is a link, whose target stays.
+    pub link: bool,
+}
+
+/// What goes, or would go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedModel {
+    pub model: String,
+    /// false for a dry run.
+    pub deleted: bool,
+    pub files: Vec<DeletedFile>,
+    /// Room on the disk that this makes: at once if permanent, else purged.
+    pub frees_bytes: i64,
+    pub kept: Vec<KeptFile>,
+    /// Where the same content stays.
+    pub other_paths: Vec<String>,
+    /// Ids of running servers that have it loaded.
+    pub used_by_servers: Vec<String>,
+    /// For restore_model; null if permanent or a dry run.
+    pub trash_id: Option<String>,
+    /// Until when it can be brought back.
+    pub purged_at: Option<f64>,
 }
 
 /// What was deleted.
@@ -758,6 +836,21 @@ impl EditMessage {
     }
 }
 
+/// What is gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmptiedTrash {
+    pub models: i64,
+    pub freed_bytes: i64,
+}
+
+/// Delete for ever what restore_model could bring back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmptyTrash {
+    /// Only this one: `trash_id` or name. Default: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
 /// A device that the build can use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineDevice {
@@ -976,6 +1069,24 @@ pub enum Fit {
     Newer,
 }
 
+/// Other programs whose models are found where they lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ForeignOrigin {
+    #[serde(rename = "huggingface")]
+    Huggingface,
+    #[serde(rename = "lm_studio")]
+    LmStudio,
+    #[serde(rename = "ollama")]
+    Ollama,
+    #[serde(rename = "jan")]
+    Jan,
+    #[serde(rename = "llama_cpp")]
+    LlamaCpp,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
 /// The whole config, defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetConfig {}
@@ -1032,6 +1143,22 @@ impl GetMessages {
             branch: None,
             limit: None,
             before: None,
+        }
+    }
+}
+
+/// A model with what its header says, read to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetModel {
+    /// Name, file name or path, as in list_models.
+    pub model: String,
+}
+
+impl GetModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
         }
     }
 }
@@ -1205,6 +1332,72 @@ pub enum ImageUrlDetail {
     Newer,
 }
 
+/// It is in the library; the response has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImportDone {
+    pub model: String,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 4 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ImportEvent {
+    /// Bytes are read or copied.
+    Working(ModelWork),
+    /// It is in the library; the response has it.
+    Done(ImportDone),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+///
+/// Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImportModel {
+    /// Absolute path of the file.
+    pub path: String,
+    /// `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ImportModelMode>,
+    /// What to call it. Default: as its file is called, or as its program calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+impl ImportModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            mode: None,
+            name: None,
+            channel: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ImportModelMode {
+    #[serde(rename = "copy")]
+    Copy,
+    #[serde(rename = "link")]
+    Link,
+    #[serde(rename = "move")]
+    Move,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
 /// Bring in what export_session wrote as JSON. It gets a new id where the old one is taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImportSession {
@@ -1292,6 +1485,14 @@ pub struct IsLlamaRunning {
     pub server_id: Option<String>,
 }
 
+/// A file that stays although it goes with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptFile {
+    pub path: String,
+    /// Other models that need it.
+    pub used_by: Vec<String>,
+}
+
 /// How grave a line is, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Level {
@@ -1307,6 +1508,39 @@ pub enum Level {
     #[serde(other, skip_serializing)]
     Newer,
 }
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LibraryScan {
+    pub models: i64,
+    pub damaged: i64,
+    /// Models whose headers have not been read to their end so far.
+    pub unread: i64,
+    pub sources: Vec<LibrarySource>,
+    /// Names of models of one size that begin alike; `verify` finds out whether they are copies.
+    pub possible_copies: Vec<Vec<String>>,
+    /// Of the look itself, without what `verify` read.
+    pub took_ms: f64,
+}
+
+/// A place where models are looked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LibrarySource {
+    pub origin: ModelOrigin,
+    pub path: String,
+    /// Whether there is such a place.
+    pub found: bool,
+    /// GGUF files there, each once.
+    pub files: i64,
+    /// Models listed as being there; copies count where they are listed.
+    pub models: i64,
+    /// What was left out there, and why; 20 at most.
+    pub problems: Vec<String>,
+}
+
+/// The deleted models that can be brought back, the last deleted first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListDeletedModels {}
 
 /// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1340,7 +1574,9 @@ impl ListHubFiles {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListLogSources {}
 
-/// The models in the library: the sidecar's own folder and those of the config.
+/// The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+///
+/// Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListModels {}
 
@@ -1535,9 +1771,9 @@ pub enum MessageState {
     Newer,
 }
 
-/// A model in the library.
+/// A model in the library, in detail. What a damaged one does not say is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelInfo {
+pub struct ModelDetails {
     /// What `model` parameters take.
     pub name: String,
     /// The file; the first of a split model.
@@ -1547,8 +1783,8 @@ pub struct ModelInfo {
     /// How many files it is split into.
     pub files: i64,
     pub modified_at: f64,
-    /// `own`: in the sidecar's models folder. `folder`: in one of the config's.
-    pub origin: ModelInfoOrigin,
+    /// `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache.
+    pub origin: ModelOrigin,
     /// A projector beside it, for images.
     pub mmproj_path: Option<String>,
     /// Whether its header could be read.
@@ -1562,17 +1798,79 @@ pub struct ModelInfo {
     pub parameters: Option<i64>,
     /// Context the model was trained for, tokens.
     pub context_length: Option<i64>,
+    /// What its program or its header calls it.
+    pub display_name: Option<String>,
+    /// Where it came from, such as ORG/NAME, where that is known.
+    pub repo: Option<String>,
+    /// As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done.
+    pub capabilities: Option<Vec<Capability>>,
+    /// LoRA files made for it, as they say themselves; for `lora` of start_llama_server.
+    pub adapters: Vec<String>,
+    /// Where else the same content lies: links to it, and copies known to be some.
+    pub other_paths: Vec<String>,
+    /// Other names that find it, such as those of a copy in another program.
+    pub aliases: Vec<String>,
+    pub parts: Vec<ModelPart>,
+    /// All that fit, the one that is used first.
+    pub projectors: Vec<String>,
+    pub layers: Option<i64>,
+    pub embedding_length: Option<i64>,
+    pub heads: Option<i64>,
+    pub kv_heads: Option<i64>,
+    pub experts: Option<i64>,
+    /// Number of tokens.
+    pub vocabulary: Option<i64>,
+    pub chat_template: Option<String>,
+    pub licence: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ModelInfoOrigin {
-    #[serde(rename = "folder")]
-    Folder,
-    #[serde(rename = "own")]
-    Own,
-    /// A value that is newer than this crate; it can not be sent.
-    #[serde(other, skip_serializing)]
-    Newer,
+/// Topic models: a model has come, or is another one than before. Begins with every model there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelEvent {
+    pub model: ModelInfo,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// A model in the library.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// What `model` parameters take.
+    pub name: String,
+    /// The file; the first of a split model.
+    pub path: String,
+    /// All files of the model together.
+    pub size_bytes: i64,
+    /// How many files it is split into.
+    pub files: i64,
+    pub modified_at: f64,
+    /// `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache.
+    pub origin: ModelOrigin,
+    /// A projector beside it, for images.
+    pub mmproj_path: Option<String>,
+    /// Whether its header could be read.
+    pub valid: bool,
+    /// Why not, in words.
+    pub problem: Option<String>,
+    pub architecture: Option<String>,
+    /// Such as Q4_K_M.
+    pub quantization: Option<String>,
+    /// Number of weights.
+    pub parameters: Option<i64>,
+    /// Context the model was trained for, tokens.
+    pub context_length: Option<i64>,
+    /// What its program or its header calls it.
+    pub display_name: Option<String>,
+    /// Where it came from, such as ORG/NAME, where that is known.
+    pub repo: Option<String>,
+    /// As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done.
+    pub capabilities: Option<Vec<Capability>>,
+    /// LoRA files made for it, as they say themselves; for `lora` of start_llama_server.
+    pub adapters: Vec<String>,
+    /// Where else the same content lies: links to it, and copies known to be some.
+    pub other_paths: Vec<String>,
+    /// Other names that find it, such as those of a copy in another program.
+    pub aliases: Vec<String>,
 }
 
 /// A GGUF header.
@@ -1600,6 +1898,49 @@ pub struct ModelInspection {
     pub metadata: Map<String, Value>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ModelOrigin {
+    #[serde(rename = "own")]
+    Own,
+    #[serde(rename = "folder")]
+    Folder,
+    #[serde(rename = "huggingface")]
+    Huggingface,
+    #[serde(rename = "lm_studio")]
+    LmStudio,
+    #[serde(rename = "ollama")]
+    Ollama,
+    #[serde(rename = "jan")]
+    Jan,
+    #[serde(rename = "llama_cpp")]
+    LlamaCpp,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A file of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelPart {
+    pub path: String,
+    pub size_bytes: i64,
+}
+
+/// Topic models: there is no model of this name any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRemovedEvent {
+    pub name: String,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// Bytes are read or copied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelWork {
+    pub done_bytes: i64,
+    pub total_bytes: i64,
+}
+
 /// Where models are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelsConfig {
@@ -1609,6 +1950,12 @@ pub struct ModelsConfig {
     /// Model to start where none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
+    /// Other programs whose models are listed, where they lie; \[\] for none. Default: all. They are never written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<ForeignOrigin>>,
+    /// How long a deleted model can be brought back; its room is taken till then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_retention_days: Option<f64>,
 }
 
 /// Something that the person in front of the host should know.
@@ -1916,6 +2263,22 @@ pub struct RestartServer {
     pub channel: Option<String>,
 }
 
+/// Undo delete_model: the files go back to where they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RestoreModel {
+    /// `trash_id`, or the name of the model deleted last under it.
+    pub model: String,
+}
+
+impl RestoreModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+        }
+    }
+}
+
 /// Undo delete_session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RestoreSession {
@@ -1990,6 +2353,40 @@ impl From<String> for SamplingParamsStop {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
+}
+
+/// The scan's result is in the response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScanDone {
+    pub models: i64,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 4 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ScanEvent {
+    /// Bytes are read or copied.
+    Working(ModelWork),
+    /// The scan's result is in the response.
+    Done(ScanDone),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Look at all places, as list_models does, and say what is in each and what was left out there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScanModels {
+    /// Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<bool>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
 }
 
 /// A message found.
@@ -2758,7 +3155,7 @@ impl Subscribe {
 /// How much of a topic to send.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubscribeOptions {
-    /// resources: time between two readings. Default 1000.
+    /// resources: time between two readings, default 1000. models: between two looks, default 2000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_ms: Option<i64>,
     /// logs: one source, as in list_log_sources. Default: all.
@@ -2886,6 +3283,8 @@ pub enum Topic {
     Logs,
     #[serde(rename = "sessions")]
     Sessions,
+    #[serde(rename = "models")]
+    Models,
     #[serde(rename = "downloads")]
     Downloads,
     /// A value that is newer than this crate; it can not be sent.
@@ -2893,7 +3292,7 @@ pub enum Topic {
     Newer,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+/// What a channel of this kind carries, told apart by `status`: 10 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TopicEvent {
@@ -2911,11 +3310,29 @@ pub enum TopicEvent {
     SessionDeleted(SessionDeletedEvent),
     /// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
     Download(DownloadStateEvent),
+    /// Topic models: a model has come, or is another one than before. Begins with every model there is.
+    Model(ModelEvent),
+    /// Topic models: there is no model of this name any more.
+    ModelRemoved(ModelRemovedEvent),
     /// The subscription ended.
     Done,
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
+}
+
+/// A deleted model that can be brought back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrashedModel {
+    pub trash_id: String,
+    pub model: String,
+    /// Where it was.
+    pub path: String,
+    pub files: i64,
+    pub size_bytes: i64,
+    pub deleted_at: f64,
+    /// When it goes for ever: `models.deleted_retention_days` later.
+    pub purged_at: f64,
 }
 
 /// What a channel of this kind carries, told apart by `status`: 8 kinds of event.

@@ -116,7 +116,14 @@ fn params_survive_a_round_trip() {
     params::<methods::ListLogSources>();
     params::<methods::ClearLogs>();
     params::<methods::ListModels>();
+    params::<methods::GetModel>();
+    params::<methods::ScanModels>();
     params::<methods::InspectModel>();
+    params::<methods::ImportModel>();
+    params::<methods::DeleteModel>();
+    params::<methods::ListDeletedModels>();
+    params::<methods::RestoreModel>();
+    params::<methods::EmptyTrash>();
     params::<methods::SearchHub>();
     params::<methods::ListHubFiles>();
     params::<methods::DownloadModel>();
@@ -173,7 +180,14 @@ fn results_survive_a_round_trip() {
     results::<methods::ListLogSources>();
     results::<methods::ClearLogs>();
     results::<methods::ListModels>();
+    results::<methods::GetModel>();
+    results::<methods::ScanModels>();
     results::<methods::InspectModel>();
+    results::<methods::ImportModel>();
+    results::<methods::DeleteModel>();
+    results::<methods::ListDeletedModels>();
+    results::<methods::RestoreModel>();
+    results::<methods::EmptyTrash>();
     results::<methods::SearchHub>();
     results::<methods::ListHubFiles>();
     results::<methods::DownloadModel>();
@@ -194,5 +208,7 @@ fn events_survive_a_round_trip() {
     events::<methods::RegenerateMessage>();
     events::<methods::EditMessage>();
     events::<methods::ResumeSession>();
+    events::<methods::ScanModels>();
+    events::<methods::ImportModel>();
     events::<methods::DownloadModel>();
 }

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "fc721fcd421ac5f67a56d3ee62946f5a9404df7d2e7d66f98308ed5f3265f71c";
+export const CONTRACT_HASH = "6097a2d89d03c38a5b612de8ba60b18be837b9657c0bd4110012e2c6456f02b5";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -60,7 +60,14 @@ export const METHODS = {
   list_log_sources: "none",
   clear_logs: "none",
   list_models: "none",
+  get_model: "none",
+  scan_models: "request",
   inspect_model: "none",
+  import_model: "request",
+  delete_model: "none",
+  list_deleted_models: "none",
+  restore_model: "none",
+  empty_trash: "none",
   search_hub: "none",
   list_hub_files: "none",
   download_model: "request",

@@ -3,6 +3,8 @@
 /** Types of the KV cache, in llama.cpp's names. */
 export type CacheType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0" | "q4_1" | "iq4_nl" | "q5_0" | "q5_1";
 
+export type Capability = "chat" | "tools" | "reasoning" | "vision" | "audio" | "embeddings" | "reranking";
+
 /** Why an engine did not start or did not stay, decided from its exit code and the end of its log. */
 export type Cause =
   | "OUT_OF_MEMORY"
@@ -44,11 +46,16 @@ export type EngineName = "llama-server" | "embedded" | "llama-cpp-python";
 
 export type Fit = "gpu" | "memory" | "no";
 
+/** Other programs whose models are found where they lie. */
+export type ForeignOrigin = "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
+
 /** How grave a line is, least first. */
 export type Level = "debug" | "info" | "warning" | "error";
 
 /** What is said: text, or content parts. */
 export type MessageContent = string | ContentPart[];
+
+export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
 
 /**
  * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
@@ -65,7 +72,7 @@ export type ServerState =
   | "stopped"
   | "failed";
 
-export type Topic = "servers" | "resources" | "logs" | "sessions" | "downloads";
+export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "downloads";
 
 /** What a tool gave back. */
 export interface ToolResult {
@@ -390,6 +397,10 @@ export interface ModelsConfig {
   folders?: string[] | undefined;
   /** Model to start where none is named. */
   default?: string | null | undefined;
+  /** Other programs whose models are listed, where they lie; [] for none. Default: all. They are never written to. */
+  sources?: ForeignOrigin[] | null | undefined;
+  /** How long a deleted model can be brought back; its room is taken till then. */
+  deleted_retention_days?: number | undefined;
 }
 
 /** How models are fetched. A change counts at once, for downloads under way, too. */
@@ -754,6 +765,22 @@ export interface DownloadStateEvent {
   dropped: number;
 }
 
+/** Topic models: a model has come, or is another one than before. Begins with every model there is. */
+export interface ModelEvent {
+  status: "model";
+  model: ModelInfo;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic models: there is no model of this name any more. */
+export interface ModelRemovedEvent {
+  status: "model_removed";
+  name: string;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
 /** The subscription ended. */
 export interface SubscriptionDone {
   status: "done";
@@ -899,7 +926,7 @@ export type Discover = Record<string, never>;
 
 /** How much of a topic to send. */
 export interface SubscribeOptions {
-  /** resources: time between two readings. Default 1000. */
+  /** resources: time between two readings, default 1000. models: between two looks, default 2000. */
   interval_ms?: number | null | undefined;
   /** logs: one source, as in list_log_sources. Default: all. */
   source?: string | null | undefined;
@@ -1009,9 +1036,6 @@ export interface CancelledEvent {
   partial?: string;
 }
 
-/** The models in the library: the sidecar's own folder and those of the config. */
-export type ListModels = Record<string, never>;
-
 /** A model in the library. */
 export interface ModelInfo {
   /** What `model` parameters take. */
@@ -1023,8 +1047,8 @@ export interface ModelInfo {
   /** How many files it is split into. */
   files: number;
   modified_at: number;
-  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. */
-  origin: "folder" | "own";
+  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache. */
+  origin: ModelOrigin;
   /** A projector beside it, for images. */
   mmproj_path: string | null;
   /** Whether its header could be read. */
@@ -1038,6 +1062,137 @@ export interface ModelInfo {
   parameters: number | null;
   /** Context the model was trained for, tokens. */
   context_length: number | null;
+  /** What its program or its header calls it. */
+  display_name: string | null;
+  /** Where it came from, such as ORG/NAME, where that is known. */
+  repo: string | null;
+  /** As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done. */
+  capabilities: Capability[] | null;
+  /** LoRA files made for it, as they say themselves; for `lora` of start_llama_server. */
+  adapters: string[];
+  /** Where else the same content lies: links to it, and copies known to be some. */
+  other_paths: string[];
+  /** Other names that find it, such as those of a copy in another program. */
+  aliases: string[];
+}
+
+/**
+ * The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+ *
+ * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+ */
+export type ListModels = Record<string, never>;
+
+/** A model with what its header says, read to its end. */
+export interface GetModel {
+  /** Name, file name or path, as in list_models. */
+  model: string;
+}
+
+/** A file of a model. */
+export interface ModelPart {
+  path: string;
+  size_bytes: number;
+}
+
+/** A model in the library, in detail. What a damaged one does not say is null. */
+export interface ModelDetails {
+  /** What `model` parameters take. */
+  name: string;
+  /** The file; the first of a split model. */
+  path: string;
+  /** All files of the model together. */
+  size_bytes: number;
+  /** How many files it is split into. */
+  files: number;
+  modified_at: number;
+  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache. */
+  origin: ModelOrigin;
+  /** A projector beside it, for images. */
+  mmproj_path: string | null;
+  /** Whether its header could be read. */
+  valid: boolean;
+  /** Why not, in words. */
+  problem: string | null;
+  architecture: string | null;
+  /** Such as Q4_K_M. */
+  quantization: string | null;
+  /** Number of weights. */
+  parameters: number | null;
+  /** Context the model was trained for, tokens. */
+  context_length: number | null;
+  /** What its program or its header calls it. */
+  display_name: string | null;
+  /** Where it came from, such as ORG/NAME, where that is known. */
+  repo: string | null;
+  /** As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done. */
+  capabilities: Capability[] | null;
+  /** LoRA files made for it, as they say themselves; for `lora` of start_llama_server. */
+  adapters: string[];
+  /** Where else the same content lies: links to it, and copies known to be some. */
+  other_paths: string[];
+  /** Other names that find it, such as those of a copy in another program. */
+  aliases: string[];
+  parts: ModelPart[];
+  /** All that fit, the one that is used first. */
+  projectors: string[];
+  layers: number | null;
+  embedding_length: number | null;
+  heads: number | null;
+  kv_heads: number | null;
+  experts: number | null;
+  /** Number of tokens. */
+  vocabulary: number | null;
+  chat_template: string | null;
+  licence: string | null;
+}
+
+/** Look at all places, as list_models does, and say what is in each and what was left out there. */
+export interface ScanModels {
+  /** Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false. */
+  verify?: boolean | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** Bytes are read or copied. */
+export interface ModelWork {
+  status: "working";
+  done_bytes: number;
+  total_bytes: number;
+}
+
+/** The scan's result is in the response. */
+export interface ScanDone {
+  status: "done";
+  models: number;
+}
+
+/** A place where models are looked for. */
+export interface LibrarySource {
+  origin: ModelOrigin;
+  path: string;
+  /** Whether there is such a place. */
+  found: boolean;
+  /** GGUF files there, each once. */
+  files: number;
+  /** Models listed as being there; copies count where they are listed. */
+  models: number;
+  /** What was left out there, and why; 20 at most. */
+  problems: string[];
+}
+
+/** What was found. */
+export interface LibraryScan {
+  models: number;
+  damaged: number;
+  /** Models whose headers have not been read to their end so far. */
+  unread: number;
+  sources: LibrarySource[];
+  /** Names of models of one size that begin alike; `verify` finds out whether they are copies. */
+  possible_copies: string[][];
+  /** Of the look itself, without what `verify` read. */
+  took_ms: number;
 }
 
 /** What a GGUF file says of itself. Only its header is read. */
@@ -1068,6 +1223,112 @@ export interface ModelInspection {
   licence: string | null;
   /** Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}. */
   metadata: Record<string, unknown>;
+}
+
+/**
+ * Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+ *
+ * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+ */
+export interface ImportModel {
+  /** Absolute path of the file. */
+  path: string;
+  /** `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself. */
+  mode?: "copy" | "link" | "move" | null | undefined;
+  /** What to call it. Default: as its file is called, or as its program calls it. */
+  name?: string | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** It is in the library; the response has it. */
+export interface ImportDone {
+  status: "done";
+  model: string;
+}
+
+/**
+ * Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+ *
+ * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+ */
+export interface DeleteModel {
+  /** Name, file name or path, as in list_models. */
+  model: string;
+  /** At once and for ever. Default: false. */
+  permanently?: boolean | null | undefined;
+  /** Only say what would happen. Default: false. */
+  dry_run?: boolean | null | undefined;
+}
+
+/** A file that goes. */
+export interface DeletedFile {
+  path: string;
+  size_bytes: number;
+  /** 0 where it is a link, or the content has another name as well. */
+  frees_bytes: number;
+  /** Whether it is a link, whose target stays. */
+  link: boolean;
+}
+
+/** A file that stays although it goes with the model. */
+export interface KeptFile {
+  path: string;
+  /** Other models that need it. */
+  used_by: string[];
+}
+
+/** What goes, or would go. */
+export interface DeletedModel {
+  model: string;
+  /** false for a dry run. */
+  deleted: boolean;
+  files: DeletedFile[];
+  /** Room on the disk that this makes: at once if permanent, else purged. */
+  frees_bytes: number;
+  kept: KeptFile[];
+  /** Where the same content stays. */
+  other_paths: string[];
+  /** Ids of running servers that have it loaded. */
+  used_by_servers: string[];
+  /** For restore_model; null if permanent or a dry run. */
+  trash_id: string | null;
+  /** Until when it can be brought back. */
+  purged_at: number | null;
+}
+
+/** The deleted models that can be brought back, the last deleted first. */
+export type ListDeletedModels = Record<string, never>;
+
+/** A deleted model that can be brought back. */
+export interface TrashedModel {
+  trash_id: string;
+  model: string;
+  /** Where it was. */
+  path: string;
+  files: number;
+  size_bytes: number;
+  deleted_at: number;
+  /** When it goes for ever: `models.deleted_retention_days` later. */
+  purged_at: number;
+}
+
+/** Undo delete_model: the files go back to where they were. */
+export interface RestoreModel {
+  /** `trash_id`, or the name of the model deleted last under it. */
+  model: string;
+}
+
+/** Delete for ever what restore_model could bring back. */
+export interface EmptyTrash {
+  /** Only this one: `trash_id` or name. Default: everything. */
+  model?: string | null | undefined;
+}
+
+/** What is gone. */
+export interface EmptiedTrash {
+  models: number;
+  freed_bytes: number;
 }
 
 /** The processors. */
@@ -1846,6 +2107,8 @@ export type TopicEvent =
   | SessionEvent
   | SessionDeletedEvent
   | DownloadStateEvent
+  | ModelEvent
+  | ModelRemovedEvent
   | SubscriptionDone;
 
 export type StartEvent =
@@ -1865,6 +2128,18 @@ export type TurnEvent =
   | TurnToken
   | TurnToolCall
   | TurnDone
+  | ErrorEvent
+  | CancelledEvent;
+
+export type ScanEvent =
+  | ModelWork
+  | ScanDone
+  | ErrorEvent
+  | CancelledEvent;
+
+export type ImportEvent =
+  | ModelWork
+  | ImportDone
   | ErrorEvent
   | CancelledEvent;
 
@@ -1995,10 +2270,36 @@ export interface Methods {
   list_log_sources: { params: ListLogSources; result: LogSource[]; events: never };
   /** Forget the lines in memory and empty the files. */
   clear_logs: { params: ClearLogs; result: null; events: never };
-  /** The models in the library: the sidecar's own folder and those of the config. */
+  /**
+   * The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+   *
+   * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+   */
   list_models: { params: ListModels; result: ModelInfo[]; events: never };
+  /** A model with what its header says, read to its end. */
+  get_model: { params: GetModel; result: ModelDetails; events: never };
+  /** Look at all places, as list_models does, and say what is in each and what was left out there. */
+  scan_models: { params: ScanModels; result: LibraryScan; events: ScanEvent };
   /** What a GGUF file says of itself. Only its header is read. */
   inspect_model: { params: InspectModel; result: ModelInspection; events: never };
+  /**
+   * Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+   *
+   * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+   */
+  import_model: { params: ImportModel; result: ModelInfo; events: ImportEvent };
+  /**
+   * Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+   *
+   * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+   */
+  delete_model: { params: DeleteModel; result: DeletedModel; events: never };
+  /** The deleted models that can be brought back, the last deleted first. */
+  list_deleted_models: { params: ListDeletedModels; result: TrashedModel[]; events: never };
+  /** Undo delete_model: the files go back to where they were. */
+  restore_model: { params: RestoreModel; result: ModelInfo; events: never };
+  /** Delete for ever what restore_model could bring back. */
+  empty_trash: { params: EmptyTrash; result: EmptiedTrash; events: never };
   /**
    * Models on the hub that have GGUF files, the most downloaded first.
    *
