@@ -20,12 +20,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import answers, pings
+from tests.bench import answers, library, pings
 from tests.bench.figures import Figure, table
 
 BENCHMARKS: dict[str, Callable[[int], list[Figure]]] = {
     "ping": pings.run,
     "tokens": answers.run,
+    "library": library.run,
 }
 
 
