@@ -237,8 +237,14 @@ class LiveFeed:
         self._unread[key] = event
         self._notify()
 
-    def add_log_entries(self, entries: Sequence[LogEntry]) -> None:
-        """Show log lines; the oldest unread ones are dropped and counted when there are too many."""
+    def add_log_entries(self, entries: Sequence[LogEntry], *, dropped: int = 0) -> None:
+        """Show log lines; the oldest unread ones are dropped and counted when there are too many.
+
+        Args:
+            entries: the lines, oldest first.
+            dropped: how many before them were left out already.
+        """
+        self._log_dropped += dropped
         if not entries:
             return
         self._log_entries.extend(entries)

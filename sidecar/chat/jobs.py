@@ -7,10 +7,10 @@ what is new in it is kept by `record`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import anyio.to_thread
+import msgspec
 
 from sidecar.chat import prompt
 from sidecar.chat.history import History
@@ -28,8 +28,7 @@ _SAMPLING = SamplingParams.__struct_fields__
 _PASSED_ON = ("tools", "tool_choice", "response_format")
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """What a turn has to do.
 
     Attributes:

@@ -1,16 +1,19 @@
-"""The command line."""
+"""The command line.
+
+Imports next to nothing of ours: who asks for help or the version gets it at once.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import sidecar
-from sidecar import given_paths
-from sidecar.contract.errors import PathNotAllowed
-from sidecar.host.paths import DATA_DIR_VARIABLE, default_data_dir
+from sidecar.host.environment import DATA_DIR_VARIABLE
 from sidecar.transport.framing import MAX_LINE_BYTES
 
 DESCRIPTION = """\
@@ -73,11 +76,18 @@ what will be used, and what to do where something is missing. The exit code is
 """
 
 
+NO_TERMINAL_COLUMNS = 80
+"""How wide help is where there is no terminal that tells."""
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    options.data_dir = options.data_dir or default_data_dir()
+    if options.data_dir is None:
+        from sidecar.host.paths import default_data_dir
+
+        options.data_dir = default_data_dir()
     if options.command is None and sys.stdin is not None and sys.stdin.isatty():
         parser.print_help()
         raise SystemExit(0)
@@ -85,7 +95,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    as_written = argparse.RawDescriptionHelpFormatter
+    # argparse makes one for each argument that is added, and asks shutil for the width: all kinds of compression.
+    as_written = partial(argparse.RawDescriptionHelpFormatter, width=_columns() - 2)
     parser = argparse.ArgumentParser(prog="llama-sidecar", description=DESCRIPTION, formatter_class=as_written)
     parser.add_argument("--version", action="version", version=f"llama-sidecar {sidecar.__version__}")
     _add_places(parser, missing=None)
@@ -178,7 +189,21 @@ def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None
     )
 
 
+def _columns() -> int:
+    """How wide the terminal is."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named) > 0:
+        return int(named)
+    try:
+        return os.get_terminal_size(1).columns or NO_TERMINAL_COLUMNS
+    except OSError:
+        return NO_TERMINAL_COLUMNS
+
+
 def _place(text: str) -> Path:
+    from sidecar import given_paths
+    from sidecar.contract.errors import PathNotAllowed
+
     try:
         return given_paths.from_here(text)
     except PathNotAllowed as problem:

@@ -5,12 +5,12 @@ Owns whether the module is there and the child's command line; `embedded_child` 
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 import sidecar
 from sidecar.contract.engines import EngineName
@@ -42,8 +42,7 @@ _HANDED_OVER = (
 _NOT_KNOWN = ("rpc_servers",)
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(msgspec.Struct, frozen=True):
     """The installed module."""
 
     version: str | None
@@ -83,8 +82,9 @@ def find_embedded() -> Embedded:
             f"The embedded engine's module {MODULE} is not installed.",
             hint="Install it with: pip install 'llama-sidecar[embedded]'.",
         )
+    from importlib.metadata import PackageNotFoundError, version  # brings all of email along
+
     try:
-        version = importlib.metadata.version(MODULE)
-    except importlib.metadata.PackageNotFoundError:  # a frozen program carries no package metadata
-        version = None
-    return Embedded(version)
+        return Embedded(version(MODULE))
+    except PackageNotFoundError:  # a frozen program carries no package metadata
+        return Embedded(None)

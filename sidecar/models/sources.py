@@ -6,10 +6,11 @@ Owns which sources there are and what is told of each. A source that is broken n
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import PathNotAllowed
@@ -22,8 +23,7 @@ from sidecar.models.stores import STORES, Store
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(msgspec.Struct):
     """A source, as it was looked at."""
 
     origin: ModelOrigin

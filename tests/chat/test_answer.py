@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.channels import EventLog, Text, status_of
@@ -43,7 +43,6 @@ def cut(text: str, sizes: list[int]) -> list[str]:
 
 
 @given(reasoning=st.text(), content=st.text(), sizes=st.lists(st.integers(0, 5), max_size=30))
-@settings(deadline=None)
 def test_text_and_reasoning_are_the_pieces_together(reasoning: str, content: str, sizes: list[int]) -> None:
     chunks = [chunk(reasoning_content=piece) for piece in cut(reasoning, sizes)]
     chunks += [chunk(content=piece) for piece in cut(content, sizes)]
@@ -57,7 +56,6 @@ CALLS = st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=4)
 
 
 @given(calls=CALLS, sizes=st.lists(st.integers(0, 3), max_size=10), mixed=st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_tool_calls_are_told_whole_and_once_however_their_pieces_are_mixed(
     calls: list[tuple[str, str]], sizes: list[int], mixed: Any
 ) -> None:

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "d2986966faf5c66484b6eecb5f4eda8a598cb1f549e6407aff54776b82ff0973";
+pub const CONTRACT_HASH: &str = "1773255104cf1cb84be7060f61a3bb37a24d3ea8401d172bd74eefdea1cc113d";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -456,7 +456,9 @@ impl Method for RestoreSession {
     type Event = NoEvent;
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished.
+/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+///
+/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
 ///
 /// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, Copy)]

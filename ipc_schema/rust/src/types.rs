@@ -1359,7 +1359,7 @@ pub struct LogsConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogsEvent {
     pub entries: Vec<LogEntry>,
-    /// Lines left out before these because the host read slowly.
+    /// Lines left out before these: they came faster than they are read.
     pub dropped: i64,
 }
 
@@ -2060,7 +2060,9 @@ pub struct SearchHit {
     pub created_at: f64,
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished.
+/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+///
+/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
 ///
 /// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

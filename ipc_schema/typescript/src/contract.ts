@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "d2986966faf5c66484b6eecb5f4eda8a598cb1f549e6407aff54776b82ff0973";
+export const CONTRACT_HASH = "1773255104cf1cb84be7060f61a3bb37a24d3ea8401d172bd74eefdea1cc113d";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
