@@ -24,6 +24,7 @@ ASK_FOR_MODELS = (
 )
 # One worker a CPU; a file's tests stay together, since they share what their module's fixtures start.
 SIDE_BY_SIDE = ("-n", "logical", "--dist", "loadfile")
+FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_matrix.py")
 IN_THE_TREE = (
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
@@ -112,6 +113,22 @@ def mend_format(_: Sequence[str]) -> int:
     return 0
 
 
+def test_frozen(arguments: Sequence[str]) -> int:
+    products = freezing.ensure_frozen()
+    environment = _environment(develop=True)
+    environ = {
+        "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
+        "LLAMA_SIDECAR_TEST_SLIM": str(products.slim / freezing.PROGRAM),
+    }
+    for name, program in products.programs.items():
+        say(f"Testing the {name} ...")
+        argv: processes.Argv = [environment.python, "-m", "tests.frozen.room", program]
+        code = processes.call([*argv, *SIDE_BY_SIDE, *FROZEN_TESTS, *arguments], environ=environ, quiet=False)
+        if code != 0:
+            return code
+    return 0
+
+
 def bench(arguments: Sequence[str]) -> int:
     folder = llama_cpp.ensure_built()
     environment = _environment(develop=True)
@@ -179,6 +196,9 @@ COMMANDS = {
     "format": Command(mend_format, "mend what check says about format, and some of the lint"),
     "llama-cpp": Command(build_llama_cpp, "build llama.cpp's server and tools; the last line is their folder"),
     "test-native": Command(test_native, "the conversation tests on llama-server and llama-cpp-python", ("any",)),
+    "test-frozen": Command(
+        test_frozen, "the conversation and kill tests on what freeze makes, in an empty environment", ("any",)
+    ),
     "freeze": Command(
         freeze, "the program as folders and as one file, in dist/; --verify: built twice, and alike", ("--verify",)
     ),

@@ -71,7 +71,7 @@ def ensure_frozen() -> Products:
     stamp = products.dist / STAMP
     with _locked():
         environment = _environment()
-        key = _key(environment, cargo)
+        key = key_of([str(environment.version), sys.version, processes.output([cargo, "-vV"]) or ""])
         if not (stamp.exists() and stamp.read_text(encoding="utf-8") == key and products.single_file.exists()):
             stamp.unlink(missing_ok=True)
             with _work_folder() as work:
@@ -113,6 +113,13 @@ def hashes(dist: Path) -> dict[str, str]:
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     """The names that only one has, or whose values differ."""
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def key_of(tools: Iterable[str]) -> str:
+    """A hash of everything that decides how the products come out: sources, locks, this recipe and the tools."""
+    listed = [path for source in SOURCES for path in _files(places.ROOT / source) if not NO_SOURCES & set(path.parts)]
+    files = [*sorted(listed), places.LOCKS / "freeze.txt", Path(__file__)]
+    return stamp_key(files=files, facts=[*tools, *map(places.shown, files)])
 
 
 def version_in(source: str) -> str:
@@ -187,20 +194,6 @@ def _work_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _key(environment: Environment, cargo: str) -> str:
-    listed = [path for source in SOURCES for path in _files(places.ROOT / source) if _counts(path)]
-    files = [*sorted(listed), places.LOCKS / "freeze.txt", Path(__file__)]
-    names = [str(path.relative_to(places.ROOT)) for path in files]
-    return stamp_key(
-        files=files,
-        facts=[*names, str(environment.version), sys.version, processes.output([cargo, "-vV"]) or ""],
-    )
-
-
-def _counts(path: Path) -> bool:
-    return not NO_SOURCES & set(path.parts)
 
 
 def _build(

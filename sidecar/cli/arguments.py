@@ -82,7 +82,7 @@ NO_TERMINAL_COLUMNS = 80
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
-    parser = _parser()
+    parser = _parser(arguments)
     options = parser.parse_args(arguments)
     if options.data_dir is None:
         from sidecar.host.paths import default_data_dir
@@ -94,7 +94,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     # argparse makes one for each argument that is added, and asks shutil for the width: all kinds of compression.
     as_written = partial(argparse.RawDescriptionHelpFormatter, width=_columns() - 2)
     parser = argparse.ArgumentParser(prog="llama-sidecar", description=DESCRIPTION, formatter_class=as_written)
@@ -132,40 +132,14 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("params", metavar="JSON", nargs="?", default="{}", help="its parameters; - reads them from stdin")
     call.add_argument("--start", action="store_true", help="first start an engine with the model that chat would use")
 
-    _add_models(command("models", "list, inspect, import and delete models", MODELS, MODELS_EXAMPLES))
+    models = command("models", "list, inspect, import and delete models", MODELS, MODELS_EXAMPLES)
+    if "models" in arguments:
+        from sidecar.cli.model_arguments import add_actions
+
+        add_actions(models, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
 
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser
-
-
-def _add_models(models: argparse.ArgumentParser) -> None:
-    """The sub-commands of `models`."""
-    actions = models.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-
-    def action(name: str, summary: str) -> argparse.ArgumentParser:
-        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        _add_places(sub, missing=argparse.SUPPRESS)
-        return sub
-
-    named = "a model's name, or the path of a GGUF file"
-    action("list", "list the models there are, other programs' among them")
-    scan = action("scan", "say what was found in each place, and what was left out")
-    scan.add_argument("--verify", action="store_true", help="read whole files to find out which are copies")
-    action("inspect", "say what a model is").add_argument("model", metavar="NAME", help=named)
-    bring_in = action("import", "bring a GGUF file into the models folder")
-    bring_in.add_argument("path", type=_place, metavar="FILE", help="the file; what belongs to it comes along")
-    modes = bring_in.add_mutually_exclusive_group()
-    modes.add_argument("--copy", dest="mode", action="store_const", const="copy", help="copy it instead of linking it")
-    modes.add_argument("--move", dest="mode", action="store_const", const="move", help="move it instead of linking it")
-    bring_in.add_argument("--name", metavar="NAME", help="what to call it")
-    delete = action("delete", "delete a model from the models folder")
-    delete.add_argument("model", metavar="NAME", help=named)
-    delete.add_argument("--permanently", action="store_true", help="for ever, instead of into the trash")
-    delete.add_argument("--dry-run", action="store_true", help="only say what would go")
-    delete.add_argument("--yes", action="store_true", help="do not ask")
-    action("restore", "bring a deleted model back").add_argument("model", metavar="NAME", help="its name, or trash id")
-    trash = action("trash", "list the deleted models that can be brought back")
-    trash.add_argument("--empty", action="store_true", help="delete them for ever")
 
 
 def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None:

@@ -16,6 +16,7 @@ import sidecar
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
 from sidecar.engines.launch import Command, Endpoint, Launch
+from sidecar.extras import how_to_get
 from sidecar.host.paths import self_command
 
 MODULE = "xllamacpp"
@@ -80,11 +81,11 @@ def find_embedded() -> Embedded:
     if importlib.util.find_spec(MODULE) is None:
         raise EngineNotFound(
             f"The embedded engine's module {MODULE} is not installed.",
-            hint="Install it with: pip install 'llama-sidecar[embedded]'.",
+            hint=how_to_get("embedded"),
         )
     from importlib.metadata import PackageNotFoundError, version  # brings all of email along
 
     try:
         return Embedded(version(MODULE))
-    except PackageNotFoundError:  # a frozen program carries no package metadata
+    except PackageNotFoundError:  # a folder on the path, not installed
         return Embedded(None)

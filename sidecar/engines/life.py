@@ -169,7 +169,7 @@ class Life:
             if self.link is not None:
                 if self.process.exit_code is not None:  # what it has sent before it ended is still on its way
                     await self.link.read_out()
-                await self.link.close()
+                self.link.close()
         finally:
             # What stands still does not take notice of being asked to end.
             standing = isinstance(self.failure, EngineUnresponsive)

@@ -5,6 +5,7 @@ Owns which sources there are and what is told of each. A source that is broken n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from sidecar.logs.defects import internal_error
 from sidecar.models.look import Look, Mark
 from sidecar.models.scan import ModelFile, scan
 from sidecar.models.stores import STORES, Store
+
+logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -76,6 +79,7 @@ def _look_at_folder(text: str) -> Seen:
     seen = _look(folder, "folder", lambda look: scan(folder, "folder", look))
     if not seen.found:
         seen.problems.append(f"There is no folder {folder}.")
+        logger.debug("library: there is no folder %s", folder)
     return seen
 
 
