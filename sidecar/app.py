@@ -1,6 +1,7 @@
-"""The composition root: builds the sidecar's parts, lets them run, and takes them down in order.
+"""One sidecar's life: the data folder is taken, the host is served, and everything is taken down in order.
 
-Owns the order of start and stop. Everything that a part needs is handed to it here; no part looks for another.
+Owns the order of start and stop, and what the first reply needs; what it does not need is brought in later
+(`late_parts`). So this imports little.
 """
 
 from __future__ import annotations
@@ -9,62 +10,34 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.abc
-import anyio.to_thread
+import msgspec
 
-from sidecar.chat.history import History
-from sidecar.chat.journals import Journals
-from sidecar.chat.service import Chat
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
-from sidecar.contract.models import FOREIGN
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.tasks import RequestTasks
-from sidecar.downloads.service import Downloads
-from sidecar.engines.discovery import Engines
-from sidecar.engines.fleet import Fleet
 from sidecar.handlers.call import Call, Handler
-from sidecar.handlers.chat import ChatHandlers
-from sidecar.handlers.config import ConfigHandlers
-from sidecar.handlers.downloads import DownloadHandlers
 from sidecar.handlers.life import LifeHandlers
-from sidecar.handlers.logs import LogHandlers
-from sidecar.handlers.models import ModelHandlers
-from sidecar.handlers.resources import ResourceHandlers
-from sidecar.handlers.servers import ServerHandlers
-from sidecar.handlers.sessions import SessionHandlers
-from sidecar.handlers.topics import Topics
-from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.lock import DataDirLock
-from sidecar.host.owner import owner
-from sidecar.host.paths import DataDir, make_runtime_dir, remove_runtime_dir
+from sidecar.host.paths import DataDir
 from sidecar.host.signals import calling
 from sidecar.host.watch import until_gone
-from sidecar.hub.api import Hub, address_of
-from sidecar.hub.token import TokenSource
+from sidecar.late_parts import LateParts
 from sidecar.logs import handler as logging_handler
-from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
-from sidecar.models.header_cache import HeaderCache
-from sidecar.models.importing import Importer
-from sidecar.models.library import Library
-from sidecar.models.sources import Sources
-from sidecar.models.trash import Trash
-from sidecar.servers.planner import Planner
 from sidecar.storage.config import ConfigFile
-from sidecar.storage.database import Database
-from sidecar.storage.facts import Facts
+from sidecar.storage.doubt import is_suspect
 from sidecar.transport.framing import MAX_LINE_BYTES
 from sidecar.transport.stdio import StdioTransport
 
@@ -77,8 +50,7 @@ LAST_WORDS_SECONDS = 1.0
 """For the host to read the last answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """How the sidecar was started.
 
     Attributes:
@@ -128,18 +100,18 @@ class App:
 
     async def _serve_what_can_be(self) -> None:
         try:
-            runtime_dir = self._take_data_dir()
+            self._take_data_dir()
         except SidecarError as problem:
             logger.error("%s %s", problem.message, problem.hint)
             self._lock.release()
             async with self._requests.run():
                 await self._serve(self._refusing(problem))
         else:
-            async with self._parts(runtime_dir) as handlers:
+            async with self._working() as handlers:
                 await self._serve(handlers)
 
-    def _take_data_dir(self) -> Path:
-        """Make the data folder ours; returns the folder for sockets.
+    def _take_data_dir(self) -> None:
+        """Make the data folder ours.
 
         Raises:
             SidecarError: it is another sidecar's, or can not be used.
@@ -147,7 +119,6 @@ class App:
         self._data_dir.create()
         self._lock.acquire()
         self._config.load()
-        return make_runtime_dir(self._data_dir.root)
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Carry out requests until it is time to stop."""
@@ -173,105 +144,50 @@ class App:
             self._stop.set()
 
     @asynccontextmanager
-    async def _parts(self, runtime_dir: Path) -> AsyncIterator[dict[str, Handler]]:
-        """Everything that works on the data folder, and the handlers for it."""
-        config = self._config
-        owner.keep_ledger(self._data_dir.processes_file)
+    async def _working(self) -> AsyncIterator[dict[str, Handler]]:
+        """Handlers for everything, most of which wait for what works on the data folder."""
         logs = LogStore(
             self._data_dir.logs,
-            max_file_bytes=config.config.logs.max_file_bytes,
-            kept_files=config.config.logs.kept_files,
-        )
-        self._set_up_logging(logs, config.config)
-        database = Database(self._data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
-        history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
-        fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
-        engines = Engines(lambda: config.config.engines)
-        library = Library(
-            Sources(
-                self._data_dir.models,
-                folders=lambda: config.config.models.folders,
-                stores=lambda: FOREIGN if config.config.models.sources is None else config.config.models.sources,
-            ),
-            HeaderCache(self._data_dir.headers_file),
-        )
-        importer = Importer(library, self._data_dir.models)
-        trash = Trash(
-            library, self._data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
-        )
-        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
-        journals = Journals(self._data_dir.turns, lambda: database.cipher)
-        chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
-        monitor = ResourceMonitor(self._data_dir.root)
-        resources = ResourceHandlers(monitor, fleet)
-        tokens = TokenSource()
-        hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)
-        downloads = Downloads(
-            models=self._data_dir.models,
-            records=self._data_dir.downloads,
-            config=lambda: config.config.downloads,
-            hub=hub,
-            tokens=tokens,
-        )
-        topics = Topics(
-            fleet=fleet,
-            history=history,
-            logs=logs,
-            downloads=downloads,
-            read_resources=resources.read,
-            list_models=library.list,
+            max_file_bytes=self._config.config.logs.max_file_bytes,
+            kept_files=self._config.config.logs.kept_files,
         )
 
-        async def encrypt(sealed: bool) -> None:
-            await database.encrypt(sealed)
-            journals.follow_history()
+        def set_up_logging(config: Config) -> None:
+            level = self._options.log_level or config.logs.level
+            logging_handler.set_up(level, logs.source("sidecar"), asyncio.get_running_loop())
 
-        families: list[Any] = [
-            self._life(topics, database, host_is_there=downloads.begin),
-            ServerHandlers(fleet=fleet, engines=engines, planner=planner),
-            ChatHandlers(chat),
-            SessionHandlers(history=history, chat=chat, config=lambda: config.config),
-            ConfigHandlers(config, encrypt=encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
-            LogHandlers(logs),
-            ModelHandlers(library=library, importer=importer, trash=trash, fleet=fleet),
-            DownloadHandlers(downloads, hub, resources.read),
-            resources,
-        ]
+        set_up_logging(self._config.config)
+        late = LateParts(
+            lambda parts: parts(
+                data_dir=self._data_dir,
+                config=self._config,
+                logs=logs,
+                requests=self._requests,
+                on_config=set_up_logging,
+            )
+        )
         try:
-            # Left in turn: answers under way are kept and their requests answered, the other requests are cancelled,
-            # and then the engines end.
-            async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
-                async with topics.run(), chat.run(), downloads.run():
-                    background.start_soon(anyio.to_thread.run_sync, owner.sweep)
-                    background.start_soon(self._tidy, history, journals)
-                    background.start_soon(anyio.to_thread.run_sync, importer.tidy)
-                    background.start_soon(anyio.to_thread.run_sync, trash.tidy)
-                    yield {name: handler for family in families for name, handler in family.methods().items()}
-                background.cancel_scope.cancel()
+            async with self._requests.run(), late.run():
+                yield {name: late.handler(name) for name in METHODS} | self._life(late)
         finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(owner.close)
-                monitor.close()
-                await database.close()
-                logging_handler.set_up(self._options.log_level or config.config.logs.level, None)
-                logs.close()
-                remove_runtime_dir(runtime_dir)
+            logging_handler.set_up(self._options.log_level or self._config.config.logs.level, None)
+            logs.close()
 
-    def _life(
-        self, topics: Topics | None, database: Database | None, *, host_is_there: Callable[[], None] = lambda: None
-    ) -> LifeHandlers:
+    def _life(self, late: LateParts | None) -> dict[str, Handler]:
         async def notices() -> list[Notice]:
-            return [*self._config.notices, *(await database.notices() if database is not None else ())]
+            notices = list(self._config.notices)
+            if late is not None and (late.are_here or is_suspect(self._data_dir.history_file)):
+                notices += await (await late.get()).notices()
+            return notices
 
         return LifeHandlers(
             data_dir=self._data_dir.root,
             max_line_bytes=self._options.max_line_bytes,
             notices=notices,
-            topics=topics,
             watch_host=self._watch_host,
             shut_down=self._stop.set,
-            host_is_there=host_is_there,
-        )
+            host_is_there=lambda: None if late is None else late.when_here(lambda parts: parts.host_is_there()),
+        ).methods()
 
     def _refusing(self, problem: SidecarError) -> dict[str, Handler]:
         """Handlers of a sidecar that has no data folder to work on: it lives, and says why it does nothing."""
@@ -279,7 +195,7 @@ class App:
         async def refuse(_params: Any, _call: Call) -> Any:
             raise problem.with_traceback(None)  # else it would grow with each request
 
-        life = self._life(None, None).methods()
+        life = self._life(None)
         allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
         return dict.fromkeys(METHODS, refuse) | allowed
 
@@ -292,19 +208,6 @@ class App:
         if pid not in self._watched_hosts:
             self._watched_hosts.add(pid)
             self._tasks.start_soon(watch)
-
-    def _set_up_logging(self, logs: LogStore, config: Config) -> None:
-        level = self._options.log_level or config.logs.level
-        logging_handler.set_up(level, logs.source("sidecar"), asyncio.get_running_loop())
-
-    async def _tidy(self, history: History, journals: Journals) -> None:
-        try:
-            await history.tidy(journals.said)
-            journals.follow_history()
-        except SidecarError as problem:
-            logger.error("the history can not be used: %s %s", problem.message, problem.hint)
-        except Exception as problem:  # noqa: BLE001 - hosts are told as soon as they ask for something in it
-            internal_error(problem)
 
 
 def serve(options: Options, read_fd: int, write_fd: int) -> None:

@@ -122,15 +122,17 @@ class EventLog:
     Events are numbered from 1, or from after `after_seq`. The last one closes the log.
 
     Attributes:
-        before_read: called before somebody gets events for the first time; they no longer change afterwards.
+        last_seq: sequence number of the newest event; 0 before the first.
+        read_seq: of the newest event that somebody has read; up to it nothing changes any more.
+        before_read: called before somebody gets events for the first time.
     """
 
     def __init__(self, *, after_seq: int = 0) -> None:
+        self.last_seq = self.read_seq = after_seq
         self.before_read: Callable[[], None] | None = None
         self.closed = False
         self._entries: list[Entry] = []
         self._forgotten = after_seq
-        self._read_seq = 0
         self._followers: list[Wake] = []
 
     @classmethod
@@ -138,14 +140,9 @@ class EventLog:
         """A log as it was told to somebody before, with these events after `after_seq`."""
         log = cls(after_seq=after_seq)
         log._entries = list(entries)
-        log._read_seq = log.last_seq
+        log.last_seq = log.read_seq = after_seq + len(entries)
         log.closed = bool(entries) and status_of(entries[-1]) in TERMINAL
         return log
-
-    @property
-    def last_seq(self) -> int:
-        """Sequence number of the newest event; 0 before the first."""
-        return self._forgotten + len(self._entries)
 
     @property
     def kept(self) -> int:
@@ -157,10 +154,11 @@ class EventLog:
         if self.closed:
             raise ValueError("the event log is closed")
         status = status_of(event)
-        if replaces and self._tail_is_unread() and status_of(self._entries[-1]) == status:
+        if replaces and self.last_seq > self.read_seq and status_of(self._entries[-1]) == status:
             self._entries[-1] = event
         else:
             self._entries.append(event)
+            self.last_seq += 1
         self.closed = status in TERMINAL
         self._wake()
 
@@ -168,20 +166,23 @@ class EventLog:
         """Add text; it joins an unread piece of the same kind."""
         if self.closed:
             raise ValueError("the event log is closed")
-        if self._tail_is_unread():
+        if self.last_seq > self.read_seq:
             tail = self._entries[-1]
             if isinstance(tail, Text) and tail.status == status:
                 tail.add(text)
                 return
         self._entries.append(Text(status, text))
-        self._wake()
+        self.last_seq += 1
+        for wake in tuple(self._followers):
+            wake()
 
     def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
         if after_seq >= self.last_seq:
             return ()
-        if self.before_read is not None and self._tail_is_unread():
-            self.before_read()
-        self._read_seq = self.last_seq
+        if self.last_seq > self.read_seq:
+            if self.before_read is not None:
+                self.before_read()
+            self.read_seq = self.last_seq
         return self.peek(after_seq)
 
     def peek(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
@@ -195,7 +196,7 @@ class EventLog:
 
     def forget(self, up_to_seq: int | None = None) -> None:
         """Let go of events that a host has acknowledged, all read ones by default; never of the one that closes."""
-        last = self._read_seq if up_to_seq is None else min(up_to_seq, self._read_seq)
+        last = self.read_seq if up_to_seq is None else min(up_to_seq, self.read_seq)
         count = min(last, self.last_seq - 1 if self.closed else last) - self._forgotten
         if count > 0:
             del self._entries[:count]
@@ -209,9 +210,6 @@ class EventLog:
     def unfollow(self, wake: Wake) -> None:
         if wake in self._followers:
             self._followers.remove(wake)
-
-    def _tail_is_unread(self) -> bool:
-        return bool(self._entries) and self.last_seq > self._read_seq
 
     def _wake(self) -> None:
         for wake in tuple(self._followers):  # who reads the last event at once unfollows
@@ -239,8 +237,14 @@ class LiveFeed:
         self._unread[key] = event
         self._notify()
 
-    def add_log_entries(self, entries: Sequence[LogEntry]) -> None:
-        """Show log lines; the oldest unread ones are dropped and counted when there are too many."""
+    def add_log_entries(self, entries: Sequence[LogEntry], *, dropped: int = 0) -> None:
+        """Show log lines; the oldest unread ones are dropped and counted when there are too many.
+
+        Args:
+            entries: the lines, oldest first.
+            dropped: how many before them were left out already.
+        """
+        self._log_dropped += dropped
         if not entries:
             return
         self._log_entries.extend(entries)

@@ -2,17 +2,15 @@
 
 Owns what they may lead to; nothing else in the sidecar makes a path of somebody's words. A host may name any file by
 its absolute path, as its user may: what is asked of it is that it says what it means. A *name* may never lead out of
-the folder that it is put into, on whatever system that folder is looked at.
+the folder that it is put into, on whatever system that folder is looked at. The command line needs this, so what is
+seldom used is imported where it is.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import shutil
 import stat
-import unicodedata
 from pathlib import Path, PureWindowsPath
 
 from sidecar.contract.errors import EngineNotFound, ModelNotFound, PathNotAllowed, PermissionDenied
@@ -117,6 +115,8 @@ def program(name: str) -> str:
 
 def on_path(name: str) -> Path | None:
     """A program on PATH. Never one in the folder that the host is in, which may be anybody's."""
+    import shutil
+
     names = (name, f"{name}.exe") if IS_WINDOWS else (name,)
     for folder in map(Path, os.get_exec_path()):
         for candidate in names if folder.is_absolute() else ():
@@ -155,6 +155,8 @@ def file_name(text: str) -> str:
         plain = f"file-{plain}".strip("-")
     if plain == text:
         return text
+    import hashlib
+
     return f"{plain}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
@@ -171,6 +173,8 @@ def _problem_of(part: str) -> str | None:
     """Why one part of a name is refused."""
     if part in ("", ".", ".."):
         return "a part of it is empty, or leads elsewhere"
+    import unicodedata
+
     if any(unicodedata.category(letter) in _INVISIBLE for letter in part):
         return "there are characters in it that can not be seen"
     if found := _FORBIDDEN & set(part):

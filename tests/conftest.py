@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from tests import fake_engine
 
@@ -26,6 +27,12 @@ FOREIGN_VARIABLES = (
 """What says where other programs keep models."""
 
 MODEL_VARIABLE = "LLAMA_SIDECAR_TEST_MODEL"
+
+# The same examples each time, however long they take on a busy machine: what passes today passes tomorrow. To search
+# on: make test ARGS="--hypothesis-profile=searching"
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -431,7 +431,8 @@ def parse(words: list[str]) -> dict[str, str]:
     return flags
 
 
-def main() -> None:
+def main(kind: type[Engine] = Engine) -> None:
+    """Do what the command line says; `kind` is the engine to be."""
     flags = parse(sys.argv[1:])
     if "--help" in flags:
         help_text = HELP.replace(", or bind to an UNIX socket if the address ends with .sock", "")
@@ -444,7 +445,7 @@ def main() -> None:
         flags = of_this_start(flags)
         if not {"--unsupervised", "--old-build", "--ignore-term"} & flags.keys():
             watch_stdin()
-        run(flags)
+        run(flags, kind)
 
 
 def of_this_start(flags: dict[str, str]) -> dict[str, str]:
@@ -459,12 +460,12 @@ def of_this_start(flags: dict[str, str]) -> dict[str, str]:
     return flags if int(first) <= count <= int(last) else {n: v for n, v in flags.items() if n not in FAULTS}
 
 
-def run(flags: dict[str, str]) -> None:
+def run(flags: dict[str, str], kind: type[Engine]) -> None:
     """Be an engine. What takes long to import comes now: `--help` is asked for in many tests."""
     global asyncio
     import asyncio
 
-    asyncio.run(Engine(flags).serve())
+    asyncio.run(kind(flags).serve())
 
 
 def watch_stdin() -> None:
@@ -478,11 +479,14 @@ def watch_stdin() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def install(folder: Path, *flags: str) -> Path:
-    """Put this file into a folder as the program `llama-server`; returns the folder. The flags are always on."""
+def install(folder: Path, *flags: str, source: str = __file__) -> Path:
+    """Put this file, or another one that is an engine, into a folder as the program `llama-server`.
+
+    Returns the folder. The flags are always on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "llama-server"
-    words = shlex.join([sys.executable, "-S", str(Path(__file__).resolve()), *flags])
+    words = shlex.join([sys.executable, "-S", str(Path(source).resolve()), *flags])
     program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o755)
     return folder

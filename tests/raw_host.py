@@ -10,7 +10,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import jsonschema
+
+from tests.program import PROGRAM
 
 SCHEMA = Path(__file__).parents[1] / "ipc_schema" / "schema.json"
 
@@ -41,7 +42,7 @@ class RawHost:
         validate: bool = True,
     ) -> None:
         self.process = subprocess.Popen(
-            [*(command or [sys.executable, "-m", "sidecar"]), "--data-dir", str(data_dir), *options],
+            [*(command or PROGRAM), "--data-dir", str(data_dir), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -12,6 +12,10 @@ from recipes.environment import Environment
 from recipes.processes import call
 
 GENERATOR = Path("build", "schema", "generate.py")
+LAUNCHER = Path("build", "freeze", "launcher", "Cargo.toml")
+
+# Outside of the tree: what is in build/freeze decides whether the program has to be frozen anew.
+BUILT = ("--locked", "--target-dir", str(places.cache() / "freeze" / "launcher"))
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,14 @@ def checks(environment: Environment) -> list[Check]:
             (python, Path("build", "schema", "check_clients.py")),
             "see its message above",
         ),
+        Check("launcher format", _cargo("fmt", "--check"), " ".join(map(str, _cargo("fmt")))),
+        Check("launcher lint", _cargo("clippy", *BUILT, "--", "-D", "warnings"), "change the lines named above"),
+        Check("launcher tests", _cargo("test", *BUILT, "--quiet"), "see its message above"),
     ]
+
+
+def _cargo(command: str, *arguments: str) -> tuple[str, ...]:
+    return ("cargo", command, "--manifest-path", str(LAUNCHER), *arguments)
 
 
 def run_all(listed: list[Check]) -> None:

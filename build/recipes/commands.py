@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes import checks, llama_cpp, lockfiles, native, places, processes, starter_model
+from recipes import checks, freezing, llama_cpp, lockfiles, native, places, processes, starter_model
 from recipes.console import Problem, report, say
 from recipes.environment import Environment
 
@@ -24,10 +24,11 @@ ASK_FOR_MODELS = (
 )
 # One worker a CPU; a file's tests stay together, since they share what their module's fixtures start.
 SIDE_BY_SIDE = ("-n", "logical", "--dist", "loadfile")
+FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_matrix.py")
 IN_THE_TREE = (
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
-IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "locks")
+IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "bench", "locks")
 
 
 def _environment(*, develop: bool = False) -> Environment:
@@ -95,6 +96,13 @@ def test_native(arguments: Sequence[str]) -> int:
     return processes.call(argv, environ=environ, quiet=False)
 
 
+def freeze(arguments: Sequence[str]) -> int:
+    products = freezing.ensure_frozen()
+    if "--verify" in arguments:
+        freezing.verify(products)
+    return 0
+
+
 def check(_: Sequence[str]) -> int:
     checks.run_all(checks.checks(_environment(develop=True)))
     return 0
@@ -105,12 +113,35 @@ def mend_format(_: Sequence[str]) -> int:
     return 0
 
 
-def bench(arguments: Sequence[str]) -> int:
-    folder = llama_cpp.ensure_built()
+def test_frozen(arguments: Sequence[str]) -> int:
+    products = freezing.ensure_frozen()
     environment = _environment(develop=True)
     environ = {
         "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
+        "LLAMA_SIDECAR_TEST_SLIM": str(products.slim / freezing.PROGRAM),
+    }
+    for name, program in products.programs.items():
+        say(f"Testing the {name} ...")
+        argv: processes.Argv = [environment.python, "-m", "tests.frozen.room", program]
+        code = processes.call([*argv, *SIDE_BY_SIDE, *FROZEN_TESTS, *arguments], environ=environ, quiet=False)
+        if code != 0:
+            return code
+    return 0
+
+
+def bench(arguments: Sequence[str]) -> int:
+    folder = llama_cpp.ensure_built()
+    environment = _environment(develop=True)
+    # Of its own, so that what we are compared with is no part of what is measured.
+    references = Environment(places.cache() / "environments" / f"bench-{llama_cpp.python_tag()}")
+    references.ensure_made()
+    references.ensure_requirements("bench")
+    freezing.ensure_frozen()
+    environ = {
+        "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
         "LLAMA_SIDECAR_TEST_LLAMA_CPP": str(folder),
+        "LLAMA_SIDECAR_BENCH_PYTHON": str(references.python),
+        "LLAMA_SIDECAR_BENCH_CACHE": str(places.cache() / "bench"),
     }
     argv: processes.Argv = [environment.python, Path("tests", "bench", "run.py"), *arguments]
     return processes.call(argv, environ=environ, quiet=False)
@@ -165,7 +196,13 @@ COMMANDS = {
     "format": Command(mend_format, "mend what check says about format, and some of the lint"),
     "llama-cpp": Command(build_llama_cpp, "build llama.cpp's server and tools; the last line is their folder"),
     "test-native": Command(test_native, "the conversation tests on llama-server and llama-cpp-python", ("any",)),
-    "bench": Command(bench, "the benchmarks; arguments go to tests/bench/run.py", ("any",)),
+    "test-frozen": Command(
+        test_frozen, "the conversation and kill tests on what freeze makes, in an empty environment", ("any",)
+    ),
+    "freeze": Command(
+        freeze, "the program as folders and as one file, in dist/; --verify: built twice, and alike", ("--verify",)
+    ),
+    "bench": Command(bench, "the benchmarks; --short: in three minutes; arguments go to tests/bench/run.py", ("any",)),
     "kill-matrix": Command(
         _trial("kill_matrix"), "kill hosts, sidecars and engines, and look for what is left", ("any",)
     ),

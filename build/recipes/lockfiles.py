@@ -25,11 +25,17 @@ SOURCES: dict[str, tuple[str, ...]] = {
         *(*RUN_SOURCES, "--extra", "encrypt", "--group", "dev"),
         *("-c", "build/locks/build.txt", "-c", "build/locks/run.txt"),
     ),
+    "freeze": (
+        *(*RUN_SOURCES, "--extra", "encrypt", "build/locks/freeze.in"),
+        *("-c", "build/locks/build.txt", "-c", "build/locks/dev.txt"),
+    ),
     "llama-cpp": ("build/locks/llama-cpp.in",),
     "native": (
         "build/locks/native.in",
         *("-c", "build/locks/llama-cpp.txt", "--no-emit-package", "llama-cpp-python"),
     ),
+    # The same versions as ours where both have a package: what is compared is the programs.
+    "bench": ("build/locks/bench.in", "-c", "build/locks/run.txt"),
 }
 OPTIONS = (
     *("--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),

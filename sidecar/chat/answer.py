@@ -1,30 +1,41 @@
 """An answer as it grows.
 
-Pure. Owns what the chunks of a stream add up to, and which events they become.
+Owns what the chunks of a stream add up to, which events they become, and that nothing is told too early.
 """
 
 from __future__ import annotations
 
-from sidecar.channels import EventLog, decoded, encoded
+import time
+from collections.abc import Sequence
+
+from sidecar.channels import EventLog, TextStatus, decoded, encoded
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.sessions import ToolCall, ToolFunction
-from sidecar.engines.stream import ChatChunk, EngineTimings, ToolCallDelta, UsageCount
+from sidecar.engines.stream import ChatChunk, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
 
 
 class Answer:
-    """Text, reasoning and tool calls so far; each chunk's events go to the log."""
+    """Text, reasoning and tool calls so far; the events of what was added go to the log.
+
+    Before `tell` all of it waits: an answer must not be seen whose question can still be lost. It is taken off the
+    connection meanwhile, since one that ends takes along what nobody has read.
+
+    Attributes:
+        tool_calls: the calls that are complete: none before `end`. What there is of a call before has no use.
+        begun_at: when something of the answer itself was told, on the performance counter.
+    """
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
+        self._waiting: list[ChatChunk] | None = []
         self._content = bytearray()
         self._reasoning = bytearray()
         self._calls: dict[int, ToolCall] = {}
         self.tool_calls: list[ToolCall] = []
-        """The calls that are complete: none before `end`. What there is of a call before has no use."""
         self.finish_reason: str | None = None
         self.usage: UsageCount | None = None
         self.timings: EngineTimings | None = None
-        self.has_begun = False
+        self.begun_at: float | None = None
 
     @property
     def content(self) -> str:
@@ -39,31 +50,43 @@ class Answer:
         """Whether there is nothing worth keeping."""
         return not self._content and not self._reasoning and not self.tool_calls
 
-    def add(self, chunk: ChatChunk) -> None:
-        """Take in a chunk."""
-        for choice in chunk.choices:
-            delta = choice.delta
-            if delta.reasoning_content:
-                self.has_begun = True
-                self._reasoning += encoded(delta.reasoning_content)
-                self._events.append_text("reasoning", delta.reasoning_content)
-            if delta.content:
-                self.has_begun = True
-                self._content += encoded(delta.content)
-                self._events.append_text("token", delta.content)
-            for call in delta.tool_calls or ():
-                self.has_begun = True
-                self._add_call(call)
-            if choice.finish_reason:
-                self.finish_reason = choice.finish_reason
-        if chunk.prompt_progress is not None and not self.has_begun:
-            progress = chunk.prompt_progress
-            event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
-            self._events.append(event, replaces=True)
-        if chunk.usage is not None:
-            self.usage = chunk.usage
-        if chunk.timings is not None:
-            self.timings = chunk.timings
+    def tell(self) -> None:
+        """Take in what has waited, and from now on everything at once."""
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            self.add(waiting)
+
+    def add(self, chunks: Sequence[ChatChunk]) -> None:
+        """Take in chunks that came together; their text of one kind is one event."""
+        if self._waiting is not None:
+            self._waiting.extend(chunks)
+            return
+        kind: TextStatus = "token"
+        texts: list[str] = []
+        for chunk in chunks:
+            for choice in chunk.choices:
+                delta = choice.delta
+                if text := delta.reasoning_content:
+                    if kind == "token":
+                        self._say(kind, texts)
+                        kind = "reasoning"
+                    texts.append(text)
+                if text := delta.content:
+                    if kind == "reasoning":
+                        self._say(kind, texts)
+                        kind = "token"
+                    texts.append(text)
+                for call in delta.tool_calls or ():
+                    self._add_call(call)
+                if choice.finish_reason:
+                    self.finish_reason = choice.finish_reason
+            if chunk.prompt_progress is not None and not texts:
+                self._say_progress(chunk.prompt_progress)
+            if chunk.usage is not None:
+                self.usage = chunk.usage
+            if chunk.timings is not None:
+                self.timings = chunk.timings
+        self._say(kind, texts)
 
     def end(self) -> None:
         """Take the stream's end: the calls are complete, and told. Pieces of them may have come mixed."""
@@ -71,7 +94,22 @@ class Answer:
         for call in self.tool_calls:
             self._events.append(TurnToolCall(tool_call=call))
 
+    def _say(self, kind: TextStatus, texts: list[str]) -> None:
+        if texts:
+            self.begun_at = self.begun_at or time.perf_counter()
+            text = "".join(texts)
+            texts.clear()
+            whole = self._content if kind == "token" else self._reasoning
+            whole += encoded(text)
+            self._events.append_text(kind, text)
+
+    def _say_progress(self, progress: PromptProgress) -> None:
+        if self.begun_at is None:
+            event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
+            self._events.append(event, replaces=True)
+
     def _add_call(self, delta: ToolCallDelta) -> None:
+        self.begun_at = self.begun_at or time.perf_counter()
         call = self._calls.setdefault(
             delta.index, ToolCall(id="", type="function", function=ToolFunction(name="", arguments=""))
         )

@@ -7,7 +7,8 @@ exchange are never left out.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sidecar.chat.messages import StoredMessage
 from sidecar.contract.sessions import ContextPolicy
@@ -19,8 +20,7 @@ Count = Callable[[Sequence[StoredMessage]], Awaitable[int]]
 """Exact tokens of the system prompt and these messages, with the model's template around them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(msgspec.Struct, frozen=True):
     """What is sent.
 
     Attributes:

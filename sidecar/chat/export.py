@@ -112,16 +112,7 @@ def insert(db: sqlite3.Connection, exported: SessionExport) -> Session:
         config=exported.config,
         created_at=exported.created_at,
     )
-    for message in exported.messages:
-        values = {name: getattr(message, name) for name in ExportedMessage.__struct_fields__}
-        for name in _OPTIONAL:
-            if values[name] is None:
-                del values[name]
-        values |= {
-            "message_id": new_ids[message.message_id],
-            "parent_id": new_ids[message.parent_id] if message.parent_id else None,
-        }
-        messages.insert(db, StoredMessage(session_id=session_id, siblings=[], **values))
+    messages.insert(db, *(_stored(message, session_id, new_ids) for message in exported.messages))
     head = new_ids[exported.head] if exported.head else None
     return sessions.update(db, session_id, {"head": head})
 
@@ -150,6 +141,18 @@ def _exported(message: StoredMessage) -> ExportedMessage:
     if values["state"] == "running":
         values["state"] = "interrupted"
     return ExportedMessage(**values)
+
+
+def _stored(message: ExportedMessage, session_id: str, new_ids: dict[str, str]) -> StoredMessage:
+    values = {name: getattr(message, name) for name in ExportedMessage.__struct_fields__}
+    for name in _OPTIONAL:
+        if values[name] is None:
+            del values[name]
+    values |= {
+        "message_id": new_ids[message.message_id],
+        "parent_id": new_ids[message.parent_id] if message.parent_id else None,
+    }
+    return StoredMessage(session_id=session_id, siblings=[], **values)
 
 
 def _file_name(title: str) -> str:

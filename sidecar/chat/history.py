@@ -30,10 +30,14 @@ from sidecar.contract.sessions import (
 )
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
+from sidecar.storage.looking import TookTooLong
 
 DAY_SECONDS = 86_400.0
 DEFAULT_SESSIONS = 50
 DEFAULT_HITS = 20
+
+SEARCH_SECONDS = 2.0
+"""The longest search: a hundred times what one in a million messages takes that a person would type."""
 
 PartialAnswer = tuple[str, str | None]
 """Content and reasoning of an answer that broke off."""
@@ -83,7 +87,7 @@ class History:
         def work(db: Any) -> None:
             for session_id, message_id in messages.running(db):
                 messages.interrupt(db, session_id, message_id, *said(session_id, message_id))
-            sessions.purge(db, deleted_before=before)
+            sessions.condemn(db, deleted_before=before)
             self._said = None  # here, so that no answer that begins now is taken for an earlier one's leftover
 
         self._is_tidying = True
@@ -94,6 +98,8 @@ class History:
             raise
         finally:
             self._is_tidying = False
+        while await self._database.run(sessions.purge):
+            continue  # what was asked for meanwhile has had its turn
 
     async def create(self, params: CreateSession, *, system: str | None) -> Session:
         """Make an empty session; `system` is the prompt where none is given."""
@@ -203,16 +209,25 @@ class History:
         return self._told(await self._database.run(lambda db: sessions.restore(db, session_id)))
 
     async def search(self, params: SearchMessages) -> SearchPage:
-        """Messages that hold all the words."""
-        return await self._database.run(
-            lambda db: search.search(
+        """Messages that hold all the words.
+
+        Raises:
+            InvalidParams: it would take too long.
+        """
+
+        def look(db: Any) -> SearchPage:
+            return search.search(
                 db,
                 params.query,
                 session_id=params.session_id,
                 limit=params.limit or DEFAULT_HITS,
                 cursor=params.cursor,
             )
-        )
+
+        try:
+            return await self._database.look(look, seconds=SEARCH_SECONDS)
+        except TookTooLong:
+            raise search.took_too_long(SEARCH_SECONDS) from None
 
     async def export(self, params: ExportSession) -> ExportedSession:
         """A session as text."""

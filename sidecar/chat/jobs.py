@@ -7,10 +7,10 @@ what is new in it is kept by `record`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import anyio.to_thread
+import msgspec
 
 from sidecar.chat import prompt
 from sidecar.chat.history import History
@@ -28,8 +28,7 @@ _SAMPLING = SamplingParams.__struct_fields__
 _PASSED_ON = ("tools", "tool_choice", "response_format")
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """What a turn has to do.
 
     Attributes:
@@ -70,8 +69,11 @@ class Jobs:
         self._fleet = fleet
         self._config = config
 
-    async def to_send(self, session_id: str, params: SendMessage) -> Job:
+    async def to_send(self, session_id: str, params: SendMessage, *, is_new: bool = False) -> Job:
         """To answer a message, or go on with what tools have given back.
+
+        Args:
+            is_new: the session's id was made for this message, so there is nothing to be read.
 
         Raises:
             InvalidParams: there is nothing to send, or it can not be used.
@@ -83,7 +85,7 @@ class Jobs:
             said = Said("")
         else:
             said = await _read(params.message, params.images, params.template)
-        session, history = await self._history.open(session_id)
+        session, history = (None, []) if is_new else await self._history.open(session_id)
         if params.tool_results:
             new = _tool_results(params.tool_results, session_id, history)
         else:

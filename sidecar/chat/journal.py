@@ -7,12 +7,13 @@ the history's business. Knows nothing of engines or of what a turn does.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -44,7 +45,6 @@ class Journal:
         self._message_id = message_id
         self._events = events
         self._cipher_now = cipher
-        self._flushed_at = time.monotonic()
         self._fd: int | None = None
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -56,21 +56,37 @@ class Journal:
 
     def flush(self) -> None:
         """Write what is new; all of it, where the history has been encrypted since, or decrypted."""
-        self._flushed_at = time.monotonic()
-        if self._fd is not None and (self._cipher is None) != (self._cipher_now() is None):
+        if self._fd is None:
+            return
+        if (self._cipher is None) != (self._cipher_now() is None):
             try:
                 os.ftruncate(self._fd, 0)
             except OSError as error:
                 self._give_up(error)
             else:
                 self._begin()
-        if self._fd is not None:
-            self._write(list(self._news()))
+        if news := self._news():
+            self._write(news)
 
-    def flush_now_and_then(self) -> None:
-        """Write what is new if that was last done FLUSH_SECONDS ago."""
-        if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
+    @contextmanager
+    def flushed_now_and_then(self) -> Iterator[None]:
+        """Meanwhile, write every FLUSH_SECONDS what is new. Hosts that follow have it written at once, by reading."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+
+        def flush_later() -> None:
+            nonlocal timer
+            timer = loop.call_later(FLUSH_SECONDS, flush)
+
+        def flush() -> None:
             self.flush()
+            flush_later()
+
+        flush_later()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Write what is new and let the file be. Safe to call twice."""
@@ -87,32 +103,35 @@ class Journal:
         self._entry: Entry | None = None
         self._write([json.dumps({"message_id": self._message_id})])
 
-    def _news(self) -> Iterator[str]:
-        """What has changed since the last time: the last event then may have grown or been replaced."""
-        for seq, entry in self._events.peek(max(self._seq - 1, 0)):
-            known = self._length if seq == self._seq and isinstance(entry, Text) else 0
+    def _news(self) -> list[str]:
+        """What has changed since the last time; the last event then, too, unless somebody has read it."""
+        known, events, news = self._seq, self._events, []
+        for seq, entry in events.peek(known if known <= events.read_seq else known - 1):
             if isinstance(entry, Text):
-                text, self._length = entry.behind(known)
-                if seq != self._seq or text:
-                    yield f'{{"seq":{seq},"{entry.status}":{_quoted(text)}}}'
-            elif seq != self._seq or entry is not self._entry:
-                yield json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)})
+                text, self._length = entry.behind(self._length if seq == known else 0)
+                if seq != known or text:
+                    news.append(f'{{"seq":{seq},"{entry.status}":{_quoted(text)}}}')
+            elif seq != known or entry is not self._entry:
+                news.append(json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)}))
             self._seq, self._entry = seq, entry
+        return news
 
     def _write(self, records: list[str]) -> None:
-        if self._fd is None or not records:
+        if self._fd is None:
             return
-        lines = []
-        for record in records:
-            line = record.encode()
-            if self._cipher is not None:
-                line = base64.b64encode(self._cipher.seal(line, about(self._path, self._message_id, self._records)))
-            self._records += 1
-            lines.append(line + b"\n")
+        if self._cipher is None:
+            data = "\n".join([*records, ""]).encode()
+        else:
+            data = b"".join(self._sealed(self._cipher, record) for record in records)
         try:
-            os.write(self._fd, b"".join(lines))
+            os.write(self._fd, data)
         except OSError as error:
             self._give_up(error)
+
+    def _sealed(self, cipher: Cipher, record: str) -> bytes:
+        sealed = cipher.seal(record.encode(), about(self._path, self._message_id, self._records))
+        self._records += 1
+        return base64.b64encode(sealed) + b"\n"
 
     def _give_up(self, error: OSError) -> None:
         """Go on without: the answer itself matters more than its replay."""

@@ -11,7 +11,6 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
 from weakref import WeakSet
@@ -37,8 +36,7 @@ _TEXT: tuple[TextStatus, ...] = ("token", "reasoning")
 _AnyEvent: Any = Union[TURN_EVENTS]  # noqa: UP007 - made from a tuple
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What a journal tells of a turn.
 
     Attributes:

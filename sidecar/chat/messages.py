@@ -73,12 +73,15 @@ def tool_calls_of(message: Message) -> list[ToolCall]:
     return message.tool_calls if isinstance(message.tool_calls, list) else []
 
 
-def insert(db: sqlite3.Connection, message: StoredMessage) -> None:
-    """Add a message to its session's tree."""
+def insert(db: sqlite3.Connection, *messages: StoredMessage) -> None:
+    """Add messages to their session's tree, parents before children; all are of one session."""
     marks, cipher = ", ".join("?" * len(_NAMES)), cipher_of(db)
-    values = tuple(_column(message, name, cipher) for name in _NAMES)
-    db.execute(f"INSERT INTO messages ({_COLUMNS}) VALUES ({marks})", values)
-    db.execute("UPDATE sessions SET message_count = message_count + 1 WHERE id = ?", (message.session_id,))
+    for message in messages:
+        values = tuple(_column(message, name, cipher) for name in _NAMES)
+        db.execute(f"INSERT INTO messages ({_COLUMNS}) VALUES ({marks})", values)
+    if messages:
+        added = (len(messages), messages[0].session_id)
+        db.execute("UPDATE sessions SET message_count = message_count + ? WHERE id = ?", added)
 
 
 def finish(db: sqlite3.Connection, message: StoredMessage) -> None:

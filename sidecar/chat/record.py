@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from sidecar.chat import messages, sessions
 from sidecar.chat.answer import Answer
@@ -22,8 +23,7 @@ Ending = Literal["complete", "cancelled", "interrupted", "error"]
 """How an answer ended."""
 
 
-@dataclass(slots=True)
-class Question:
+class Question(msgspec.Struct):
     """What an answer follows on, and what of it is new.
 
     Attributes:
@@ -40,7 +40,7 @@ class Question:
     new_messages: list[StoredMessage]
     old_head: str | None = None
     new_session: dict[str, Any] | None = None
-    session_columns: dict[str, Any] = field(default_factory=dict)
+    session_columns: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def conversation(self) -> list[StoredMessage]:
@@ -73,8 +73,7 @@ class Record:
                 sessions.insert(
                     db, session_id=question.session_id, title=None, config=SessionConfig(), **question.new_session
                 )
-            for message in (*question.new_messages, place):
-                messages.insert(db, message)
+            messages.insert(db, *question.new_messages, place)
             said = next((m.content for m in question.new_messages if m.role == "user"), "")
             sessions.give_title(db, question.session_id, said)
             messages.set_head(db, question.session_id, self._message_id, **question.session_columns)

@@ -5,8 +5,6 @@ Owns what is told of one: its events where the journal has them, else what the h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from sidecar.channels import EventLog
@@ -19,8 +17,7 @@ from sidecar.contract.chat import TurnDone, TurnResult
 from sidecar.contract.errors import Cancelled, EngineCrashed, SidecarError, from_wire
 
 
-@dataclass(frozen=True, slots=True)
-class EndedTurn:
+class EndedTurn(msgspec.Struct, frozen=True):
     """What a turn leaves behind."""
 
     events: EventLog

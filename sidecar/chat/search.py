@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterable
+from typing import Any
 
 from sidecar.chat.sessions import UNTITLED
-from sidecar.chat.snippet import snippet
+from sidecar.chat.snippet import is_unfinished, snippet
 from sidecar.contract.errors import InvalidParams, NotSupported
 from sidecar.contract.sessions import SearchHit, SearchPage
 from sidecar.storage.sealing import cipher_of
@@ -14,6 +16,19 @@ from sidecar.storage.sealing import cipher_of
 MAX_ROWID = 2**63 - 1
 
 _CURSOR = re.compile("[0-9]{1,19}")
+
+_MATCHES = "messages_text MATCH ?1 AND messages_text.rowid BETWEEN ?2 AND ?3"
+_MINE = " AND +messages_text.rowid IN (SELECT rowid FROM messages WHERE session_id = ?4)"
+"""With the plus the index finds the words and these are looked up in it; else it would be asked anew for each."""
+
+_FOUND, _FOUND_IN_SESSION = (
+    "SELECT m.rowid, m.session_id, s.title, m.id, m.role, m.content, m.created_at"
+    " FROM messages_text CROSS JOIN messages m ON m.rowid = messages_text.rowid"
+    f" CROSS JOIN sessions s ON s.id = m.session_id WHERE {where} AND s.deleted_at IS NULL"
+    " ORDER BY messages_text.rowid DESC"
+    for where in (_MATCHES, _MATCHES + _MINE)
+)
+"""In this order: what matches, newest first, then its message, then its session. Read as far as a page goes."""
 
 
 def match_expression(query: str) -> str | None:
@@ -25,8 +40,10 @@ def match_expression(query: str) -> str | None:
     chunks = query.replace("\0", " ").split()
     if not chunks:
         return None
-    quoted = " ".join('"' + chunk.replace('"', '""') + '"' for chunk in chunks)
-    return f"{quoted}*" if query[-1].isalnum() else quoted
+    quoted = ['"' + chunk.replace('"', '""') + '"' for chunk in chunks]
+    if is_unfinished(query):
+        quoted[-1] += "*"
+    return " ".join(dict.fromkeys(quoted))  # each is looked for once, however often it was typed
 
 
 def search(db: sqlite3.Connection, query: str, *, session_id: str | None, limit: int, cursor: str | None) -> SearchPage:
@@ -46,17 +63,9 @@ def search(db: sqlite3.Connection, query: str, *, session_id: str | None, limit:
     expression = match_expression(query)
     if expression is None:
         return SearchPage(hits=[], next_cursor=None)
-    before = _read_cursor(cursor) if cursor else MAX_ROWID
-    rows = db.execute(
-        "SELECT m.rowid, m.session_id, s.title, m.id, m.role, m.content, m.created_at"
-        " FROM messages_text JOIN messages m ON m.rowid = messages_text.rowid"
-        " JOIN sessions s ON s.id = m.session_id"
-        " WHERE messages_text MATCH ?1 AND s.deleted_at IS NULL AND (?2 IS NULL OR m.session_id = ?2)"
-        " AND messages_text.rowid < ?3 ORDER BY messages_text.rowid DESC LIMIT ?4",
-        (expression, session_id, before, limit + 1),
-    )
+    last = _read_cursor(cursor) - 1 if cursor else MAX_ROWID
+    rows = _in_session(db, expression, session_id, last) if session_id else db.execute(_FOUND, (expression, 0, last))
     hits: list[SearchHit] = []
-    last = before
     for rowid, of_session, title, message_id, role, content, created_at in rows:
         if len(hits) == limit:
             return SearchPage(hits=hits, next_cursor=str(last))
@@ -72,6 +81,27 @@ def search(db: sqlite3.Connection, query: str, *, session_id: str | None, limit:
             )
         )
     return SearchPage(hits=hits, next_cursor=None)
+
+
+def took_too_long(seconds: float) -> InvalidParams:
+    """Why a search was given up."""
+    return InvalidParams(
+        f"The search was given up after {seconds:g} s: too many messages hold too many of these words.",
+        path="$.query",
+        hint="Search for fewer words, or rarer ones, or in one session.",
+    )
+
+
+def _in_session(db: sqlite3.Connection, expression: str, session_id: str, last: int) -> Iterable[tuple[Any, ...]]:
+    """What is found in one session: between its first message and its last, and by number, so that nothing is read of
+    all that matches elsewhere.
+    """
+    first, newest = db.execute(
+        "SELECT min(rowid), max(rowid) FROM messages WHERE session_id = ?", (session_id,)
+    ).fetchone()
+    if first is None:
+        return ()
+    return db.execute(_FOUND_IN_SESSION, (expression, first, min(last, newest), session_id))
 
 
 def _read_cursor(cursor: str) -> int:

@@ -72,8 +72,8 @@ class Chat:
 
     def send(self, params: SendMessage) -> Turn:
         """Begin to answer a message."""
-        session_id = params.session_id or new_id()
-        return self._begin(session_id, lambda: self._jobs.to_send(session_id, params))
+        session_id, is_new = params.session_id or new_id(), params.session_id is None
+        return self._begin(session_id, lambda: self._jobs.to_send(session_id, params, is_new=is_new))
 
     def regenerate(self, params: RegenerateMessage) -> Turn:
         """Begin to answer a question again."""

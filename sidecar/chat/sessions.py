@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -26,6 +27,9 @@ TITLE_CHARACTERS = 60
 
 UNTITLED = "New chat"
 """What a session is called before anything was said in it."""
+
+_CONDEMNED = 0.0
+"""The `deleted_at` of a session that is about to be removed for good."""
 
 _COLUMNS = "id, title, system, server_id, config, archived, created_at, updated_at, message_count, head"
 
@@ -116,14 +120,13 @@ def page(db: sqlite3.Connection, *, query: str | None, archived: bool, limit: in
     if cursor:
         conditions.append("(updated_at, id) < (?, ?)")
         arguments += _read_cursor(cursor)
-    rows = db.execute(
+    rows: Iterator[tuple[Any, ...]] = db.execute(
         f"SELECT {_COLUMNS} FROM sessions WHERE {' AND '.join(conditions)} ORDER BY updated_at DESC, id DESC LIMIT ?",
         (*arguments, -1 if query else limit + 1),
     )
-    found = (_session(row, cipher) for row in rows)
     if query:  # not in SQL, which can not look into sealed titles
-        found = (session for session in found if query.casefold() in session.title.casefold())
-    sessions = list(islice(found, limit + 1))
+        rows = filter(lambda row: query.casefold() in _title(row[0], row[1], cipher).casefold(), rows)
+    sessions = [_session(row, cipher) for row in islice(rows, limit + 1)]
     has_more = len(sessions) > limit
     last = sessions[limit - 1] if has_more else None
     return SessionPage(
@@ -173,7 +176,7 @@ def restore(db: sqlite3.Connection, session_id: str) -> Session:
     Raises:
         SessionNotFound: there is none, or it has been purged.
     """
-    db.execute("UPDATE sessions SET deleted_at = NULL WHERE id = ?", (session_id,))
+    db.execute("UPDATE sessions SET deleted_at = NULL WHERE id = ? AND deleted_at <> ?", (session_id, _CONDEMNED))
     return get(db, session_id)
 
 
@@ -182,9 +185,18 @@ def remove(db: sqlite3.Connection, session_id: str) -> None:
     db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
-def purge(db: sqlite3.Connection, *, deleted_before: float) -> int:
-    """Remove sessions that were deleted before a time, for good; returns how many."""
-    return db.execute("DELETE FROM sessions WHERE deleted_at < ?", (deleted_before,)).rowcount
+def condemn(db: sqlite3.Connection, *, deleted_before: float) -> None:
+    """Let sessions that were deleted before a time be restored no more; `purge` removes them."""
+    db.execute("UPDATE sessions SET deleted_at = ? WHERE deleted_at < ?", (_CONDEMNED, deleted_before))
+
+
+def purge(db: sqlite3.Connection) -> bool:
+    """Remove a condemned session for good; False where there is none.
+
+    One at a time, since each of its messages has to leave the search index, too: 10 ms for a hundred.
+    """
+    one = "SELECT id FROM sessions WHERE deleted_at = ? LIMIT 1"
+    return db.execute(f"DELETE FROM sessions WHERE id = ({one})", (_CONDEMNED,)).rowcount > 0
 
 
 def title_of(text: str) -> str:
@@ -211,12 +223,11 @@ def _columns(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) ->
 def _session(row: tuple[Any, ...], cipher: Cipher | None) -> Session:
     id_, title, system, server_id, config, archived, created_at, updated_at, count, head = row
     if cipher is not None:
-        title = cipher.open_text(title, about("sessions", "title", id_))
         system = system and cipher.open_text(system, about("sessions", "system", id_))
         config = cipher.open_text(config, about("sessions", "config", id_))
     return Session(
         session_id=id_,
-        title=title or UNTITLED,
+        title=_title(id_, title, cipher),
         system=system,
         server_id=server_id,
         config=msgspec.json.decode(config or "{}", type=SessionConfig),
@@ -226,6 +237,12 @@ def _session(row: tuple[Any, ...], cipher: Cipher | None) -> Session:
         message_count=count,
         head=head,
     )
+
+
+def _title(session_id: str, title: str, cipher: Cipher | None) -> str:
+    if cipher is not None:
+        title = cipher.open_text(title, about("sessions", "title", session_id))
+    return title or UNTITLED
 
 
 def _to_json(config: SessionConfig) -> str:

@@ -19,6 +19,11 @@ LENGTH = 200
 SEARCHED = 1_000_000
 """Characters of a message that are looked through. A match further on is shown by the beginning of the message."""
 
+FIRST_IDEOGRAM = "\u2e80"
+"""From here on Unicode has the scripts whose characters are words, or stand without blanks between words."""
+
+_LAST_WORD = re.compile(r"[^\W_]+\Z")
+
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
 
 
@@ -37,10 +42,20 @@ def snippet(text: str, query: str) -> str:
     return f"{'…' if start else ''}{shown}{'…' if end < len(text) else ''}"
 
 
+def is_unfinished(query: str) -> bool:
+    """Whether the last word may be the beginning of one.
+
+    A single letter is not: half of all messages hold a word that begins so, and the index would have to put them in
+    order first. A character of Chinese or Japanese is, since sentences stand in the index as words.
+    """
+    last = _LAST_WORD.search(query)
+    return last is not None and (len(last[0]) > 1 or last[0] >= FIRST_IDEOGRAM)
+
+
 def _matcher(query: str) -> Callable[[str], bool]:
     """Whether a word is one of a query's; the last one may be unfinished."""
     words = [_folded(word) for word in _WORD.findall(query)]
-    beginning = words[-1] if words and query[-1].isalnum() else None
+    beginning = words[-1] if words and is_unfinished(query) else None
 
     def matches(word: str) -> bool:
         folded = _folded(word)

@@ -25,11 +25,10 @@ from sidecar.chat.record import Ending, Record
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import ContextUse, TurnDone, TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
-from sidecar.contract.sessions import Timings, Usage
+from sidecar.contract.sessions import Session, Timings, Usage
 from sidecar.engines.link import EngineGone
 from sidecar.engines.refusal import context_too_long
 from sidecar.engines.server import Server
-from sidecar.engines.stream import ChatChunk
 from sidecar.logs.defects import internal_error
 
 Prepare = Callable[[], Awaitable[Job]]
@@ -66,7 +65,6 @@ class Turn:
         self._journal: Journal | None = None
         self._answer = Answer(self.events)
         self._started = time.perf_counter()
-        self._first_token: float | None = None
         self._position: int | None = None
         self._scope = anyio.CancelScope()
         self._cancel_requested = False
@@ -163,33 +161,24 @@ class Turn:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
-        kept = record.begin()
-        unheard: list[ChatChunk] = []
+        kept: asyncio.Future[Session | None] | None = None
 
-        def hear() -> None:
-            for chunk in unheard:
-                self._answer.add(chunk)
-            unheard.clear()
-            journal.flush_now_and_then()
-            if self._first_token is None and self._answer.has_begun:
-                self._first_token = time.perf_counter()
+        def keep() -> None:  # not before: the engine has more to do than the disk
+            nonlocal kept
+            kept = record.begin()
+            kept.add_done_callback(go_on)  # the first: whoever waits for it comes after this
 
-        def go_on(_: object) -> None:
+        def go_on(kept: asyncio.Future[Session | None]) -> None:
             if kept.cancelled() or kept.exception() is not None:
                 reading.cancel()
             else:
-                hear()
+                self._answer.tell()
 
-        with anyio.CancelScope() as reading:
-            kept.add_done_callback(go_on)
-            async with link.chat(request) as stream:
-                async for chunks in stream:
-                    # What a host sees an answer to must not be lost, so it waits until the question is kept. The
-                    # reading does not: a connection that ends takes along what nobody has read.
-                    unheard += chunks
-                    if kept.done():
-                        hear()
-        await asyncio.shield(kept)
+        with anyio.CancelScope() as reading, journal.flushed_now_and_then():
+            await link.chat(request, self._answer.add, keep)
+        if kept is not None:
+            await asyncio.wait([kept])
+            kept.result()
         self._answer.end()
 
     async def _usage(self, job: Job, fitted: Fit | None) -> Usage:
@@ -234,9 +223,9 @@ class Turn:
         return problem
 
     def _timings(self) -> Timings:
-        engine, now = self._answer.timings, time.perf_counter()
+        engine, first, now = self._answer.timings, self._answer.begun_at, time.perf_counter()
         return Timings(
-            ttft_ms=_ms(self._first_token - self._started) if self._first_token else None,
+            ttft_ms=_ms(first - self._started) if first else None,
             prompt_per_second=engine.prompt_per_second if engine else None,
             predicted_per_second=engine.predicted_per_second if engine else None,
             total_ms=_ms(now - self._started),

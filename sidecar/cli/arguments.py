@@ -1,16 +1,19 @@
-"""The command line."""
+"""The command line.
+
+Imports next to nothing of ours: who asks for help or the version gets it at once.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import sidecar
-from sidecar import given_paths
-from sidecar.contract.errors import PathNotAllowed
-from sidecar.host.paths import DATA_DIR_VARIABLE, default_data_dir
+from sidecar.host.environment import DATA_DIR_VARIABLE
 from sidecar.transport.framing import MAX_LINE_BYTES
 
 DESCRIPTION = """\
@@ -75,19 +78,27 @@ what will be used, and what to do where something is missing. The exit code is
 """
 
 
+NO_TERMINAL_COLUMNS = 80
+"""How wide help is where there is no terminal that tells."""
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
-    parser = _parser()
+    parser = _parser(arguments)
     options = parser.parse_args(arguments)
-    options.data_dir = options.data_dir or default_data_dir()
+    if options.data_dir is None:
+        from sidecar.host.paths import default_data_dir
+
+        options.data_dir = default_data_dir()
     if options.command is None and sys.stdin is not None and sys.stdin.isatty():
         parser.print_help()
         raise SystemExit(0)
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    as_written = argparse.RawDescriptionHelpFormatter
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    # argparse makes one for each argument that is added, and asks shutil for the width: all kinds of compression.
+    as_written = partial(argparse.RawDescriptionHelpFormatter, width=_columns() - 2)
     parser = argparse.ArgumentParser(prog="llama-sidecar", description=DESCRIPTION, formatter_class=as_written)
     parser.add_argument("--version", action="version", version=f"llama-sidecar {sidecar.__version__}")
     _add_places(parser, missing=None)
@@ -123,49 +134,14 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("params", metavar="JSON", nargs="?", default="{}", help="its parameters; - reads them from stdin")
     call.add_argument("--start", action="store_true", help="first start an engine with the model that chat would use")
 
-    _add_models(command("models", "list, find, download, import and delete models", MODELS, MODELS_EXAMPLES))
+    models = command("models", "list, find, download, import and delete models", MODELS, MODELS_EXAMPLES)
+    if "models" in arguments:
+        from sidecar.cli.model_arguments import add_actions
+
+        add_actions(models, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
 
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser
-
-
-def _add_models(models: argparse.ArgumentParser) -> None:
-    """The sub-commands of `models`."""
-    actions = models.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-
-    def action(name: str, summary: str) -> argparse.ArgumentParser:
-        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        _add_places(sub, missing=argparse.SUPPRESS)
-        return sub
-
-    named = "a model's name, or the path of a GGUF file"
-    action("list", "list the models there are, other programs' among them")
-    scan = action("scan", "say what was found in each place, and what was left out")
-    scan.add_argument("--verify", action="store_true", help="read whole files to find out which are copies")
-    action("inspect", "say what a model is").add_argument("model", metavar="NAME", help=named)
-    search = action("search", "look for models on the hub, or into a repository there")
-    search.add_argument("query", nargs="+", metavar="WORDS", help="of a name; or OWNER/NAME for what is in there")
-    search.add_argument("--limit", type=_positive, metavar="N", help="how many at most; default 20, 100 at most")
-
-    download = action("download", "fetch a model from the hub, or from an address")
-    download.add_argument("model", metavar="MODEL", help="OWNER/NAME, OWNER/NAME:QUANTIZATION, or an address")
-    download.add_argument("--file", metavar="NAME", help="a file of the repository, or a quantisation")
-    download.add_argument("--to", type=_place, metavar="DIR", help="a folder; default: the models folder")
-
-    bring_in = action("import", "bring a GGUF file into the models folder")
-    bring_in.add_argument("path", type=_place, metavar="FILE", help="the file; what belongs to it comes along")
-    modes = bring_in.add_mutually_exclusive_group()
-    modes.add_argument("--copy", dest="mode", action="store_const", const="copy", help="copy it instead of linking it")
-    modes.add_argument("--move", dest="mode", action="store_const", const="move", help="move it instead of linking it")
-    bring_in.add_argument("--name", metavar="NAME", help="what to call it")
-    delete = action("delete", "delete a model from the models folder")
-    delete.add_argument("model", metavar="NAME", help=named)
-    delete.add_argument("--permanently", action="store_true", help="for ever, instead of into the trash")
-    delete.add_argument("--dry-run", action="store_true", help="only say what would go")
-    delete.add_argument("--yes", action="store_true", help="do not ask")
-    action("restore", "bring a deleted model back").add_argument("model", metavar="NAME", help="its name, or trash id")
-    trash = action("trash", "list the deleted models that can be brought back")
-    trash.add_argument("--empty", action="store_true", help="delete them for ever")
 
 
 def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None:
@@ -189,7 +165,21 @@ def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None
     )
 
 
+def _columns() -> int:
+    """How wide the terminal is."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named) > 0:
+        return int(named)
+    try:
+        return os.get_terminal_size(1).columns or NO_TERMINAL_COLUMNS
+    except OSError:
+        return NO_TERMINAL_COLUMNS
+
+
 def _place(text: str) -> Path:
+    from sidecar import given_paths
+    from sidecar.contract.errors import PathNotAllowed
+
     try:
         return given_paths.from_here(text)
     except PathNotAllowed as problem:

@@ -18,6 +18,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import InitializeResult
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.servers import CommandPreview
+from sidecar.extras import how_to_get
 
 HEALTHY, UNHEALTHY = 0, 1
 
@@ -93,7 +94,7 @@ class Examination:
     ) -> int:
         if not any(engine.available for engine in engines):
             self._say(BAD, "Nothing: there is no engine.")
-            self._below("Install one with: pip install 'llama-sidecar[embedded]'")
+            self._below(f"There is one to be had as a package. {how_to_get('embedded')}")
             self._below("Or name the folder of a llama.cpp build: engines.llama_cpp_path in the config.")
             return UNHEALTHY
         if not models:

@@ -70,7 +70,7 @@ async def download(client: SidecarClient, options: argparse.Namespace) -> int:
     """Fetch a model, with its progress; Ctrl-C lets it rest."""
     text = from_terminal(options.model)
     where = {"url": text} if "://" in text else {"repo": text}
-    target = None if options.to is None else str(Path(options.to))
+    target = None if options.to is None else str(options.to)
     shown: list[str] = []
 
     with screen.BytesProgress("Asking the hub") as progress:

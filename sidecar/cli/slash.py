@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
+import msgspec
 from rich.text import Text
 
 from sidecar.cli import screen, tables
@@ -32,8 +32,7 @@ class Quit(Exception):
     """The person has enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """A command: its name and others for it, what it takes, what it does."""
 
     names: str

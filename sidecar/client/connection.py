@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -48,8 +47,7 @@ class ConnectionClosed(Exception):
     """The sidecar has ended; what was under way is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(msgspec.Struct, frozen=True):
     """Who is told a channel's events, as which types, and the request that asked for it."""
 
     on_event: OnEvent

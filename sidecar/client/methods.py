@@ -1153,7 +1153,11 @@ class ContractMethods(ABC):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> SearchPage:
-        """Messages that hold all the words, the newest first. The last word may be unfinished.
+        """Messages that hold all the words, the newest first. The last word may be unfinished, from its second
+        letter on.
+
+        INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes
+        too long.
 
         Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 

@@ -45,7 +45,7 @@ class LogsEvent(Event, tag="logs", kw_only=True):
     """Topic logs: new lines."""
 
     entries: list[LogEntry]
-    dropped: Annotated[int, Meta(description="Lines left out before these because the host read slowly.")] = 0
+    dropped: Annotated[int, Meta(description="Lines left out before these: they came faster than they are read.")] = 0
 
 
 class SessionEvent(Event, tag="session", kw_only=True):

@@ -6,7 +6,6 @@ convert parameters, `openrpc` reads them to describe the wire, and the clients a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -52,8 +51,7 @@ class CancelledEvent(Event, tag="cancelled", kw_only=True):
     partial: str | UnsetType = UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(msgspec.Struct, frozen=True):
     """Which requests of a method wait for each other.
 
     Requests run concurrently. Those of one lane run one after the other, in the order of arrival;
@@ -68,8 +66,7 @@ COMMON_ERRORS: tuple[type[SidecarError], ...] = (InvalidParams, InternalError, C
 """What every method can answer with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class Method(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the contract.
 
     Attributes:

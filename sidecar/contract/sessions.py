@@ -269,7 +269,9 @@ class RestoreSession(Params, kw_only=True):
 
 
 class SearchMessages(Params, kw_only=True):
-    """Messages that hold all the words, the newest first. The last word may be unfinished.
+    """Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+
+    INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
 
     Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
     """

@@ -1,25 +1,20 @@
 """Requests of one host to handlers, and their outcomes back.
 
 Owns ids, the table of requests under way, cancellation and the promise that each request is answered exactly once.
-jsonrpcserver looks up the method, calls it and forms the outcome; it is confined to this module. Knows nothing of
-what the methods do.
+jsonrpcserver looks up the method, calls it and forms the outcome; it is confined to this module and `rpc`. Knows
+nothing of what the methods do.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import anyio
 import msgspec
-from jsonrpcserver.async_dispatcher import dispatch_request
-from jsonrpcserver.exceptions import JsonRpcError
-from jsonrpcserver.request import Request as RpcRequest
-from jsonrpcserver.result import Result as RpcResult
-from jsonrpcserver.result import Success
-from jsonrpcserver.sentinels import NOCONTEXT
 
 from sidecar.contract import METHODS, Method
 from sidecar.contract.errors import (
@@ -39,6 +34,9 @@ from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox, encode
 from sidecar.dispatch.parsing import RepeatedKey
+from sidecar.dispatch.rpc import NOCONTEXT, JsonRpcError, Success, dispatch_request
+from sidecar.dispatch.rpc import Request as RpcRequest
+from sidecar.dispatch.rpc import Result as RpcResult
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error
@@ -206,10 +204,19 @@ class _Batch:
             self._respond(b"[" + b",".join(self._lines) + b"]", last=self._last)
 
 
+class _AnyParams(inspect.Signature):
+    """The signature of a callable that takes whatever comes: nothing is to be compared."""
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        return _NOTHING_BOUND
+
+
+_NOTHING_BOUND = inspect.BoundArguments(inspect.Signature(), OrderedDict())
+
+
 def _taking_any_params(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A callable with its signature written down, which jsonrpcserver would find out again at each request."""
-    any_params = inspect.Parameter("params", inspect.Parameter.VAR_KEYWORD)
-    call.__signature__ = inspect.Signature([any_params])  # type: ignore[attr-defined]
+    """A callable with its signature written down, which jsonrpcserver would find out and go through at each request."""
+    call.__signature__ = _AnyParams()  # type: ignore[attr-defined]
     return call
 
 

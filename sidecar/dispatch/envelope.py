@@ -7,9 +7,10 @@ twice is refused as a whole with one INVALID_REQUEST, under the request's id whe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from sidecar.contract.errors import InvalidParams, InvalidRequest, SidecarError, legible
 from sidecar.dispatch.parsing import RepeatedKey
@@ -34,8 +35,7 @@ NO_ID = NoId.NO_ID
 RequestId = str | int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A well-formed request or notification."""
 
     id: RequestId | NoId
@@ -43,8 +43,7 @@ class Request:
     params: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """Something that is no request; answered with this error."""
 
     id: RequestId

@@ -21,7 +21,11 @@ LINE_OVERHEAD_BYTES = 64
 """What a line that waits costs beside its own bytes: Python's object around it, and its place in the queue. A host
 that floods us with pings has lines of 38 bytes waiting."""
 
-_TEXT_MEMBER = {"token": b'"token","chunk":', "reasoning": b'"reasoning","reasoning":'}
+_TEXT_MEMBERS = {
+    "token": b',"event":{"status":"token","chunk":',
+    "reasoning": b',"event":{"status":"reasoning","reasoning":',
+}
+"""What stands between a notification's number and its text."""
 
 
 def encode(message: object) -> bytes:
@@ -33,6 +37,10 @@ def encode(message: object) -> bytes:
     Raises:
         TypeError: there is something in it that JSON has no words for.
     """
+    return b"%b" % _encoded(message)  # a copy as long as it is: orjson's own has 4 KB at least, and lines may wait
+
+
+def _encoded(message: object) -> bytes:
     try:
         line = orjson.dumps(message, default=msgspec.to_builtins)
     except orjson.JSONEncodeError:
@@ -41,7 +49,7 @@ def encode(message: object) -> bytes:
         line = line.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     if b"\xc2\x85" in line:
         line = line.replace(b"\xc2\x85", b"\\u0085")
-    return b"%b" % line  # a copy as long as it is: orjson's own holds 4 KB at least, and lines may have to wait
+    return line
 
 
 def _without_surrogates(value: object) -> object:
@@ -88,19 +96,18 @@ class Channel:
             unsent.extend(self._source.read(unsent[-1][0] if unsent else self._seq))
             while unsent and size < max_bytes:
                 self._seq, entry = unsent.popleft()
-                lines.append(self._line(self._seq, entry))
-                size += len(lines[-1])
-                if status_of(entry) in TERMINAL:
+                line = self._line(self._seq, entry)
+                lines.append(line)
+                size += len(line)
+                if not isinstance(entry, Text) and status_of(entry) in TERMINAL:
                     self._close()
         self.scheduled = bool(self._unsent)
         return lines
 
     def _line(self, seq: int, entry: Entry) -> bytes:
         if isinstance(entry, Text):
-            event = b'{"status":' + _TEXT_MEMBER[entry.status] + encode(entry.text) + b"}"
-        else:
-            event = encode(entry)
-        return b'%b%d,"event":%b}}' % (self._prefix, seq, event)
+            return b"%b%d%b%b}}}" % (self._prefix, seq, _TEXT_MEMBERS[entry.status], _encoded(entry.text))
+        return b'%b%d,"event":%b}}' % (self._prefix, seq, _encoded(entry))
 
     def _close(self) -> None:
         self.ended = True
@@ -117,23 +124,23 @@ class Outbox:
     """What waits to be written to one host, first come first out.
 
     `wake` is called when there is something to take.
+
+    Attributes:
+        queue: what waits; for others to see whether there is anything.
+        waiting_bytes: memory that waiting responses take; the events of channels are not counted, they wait in their
+            sources.
     """
 
     def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
         self.wake = wake
-        self._queue: deque[bytes | Channel] = deque()
+        self.waiting_bytes = 0
+        self.queue: deque[bytes | Channel] = deque()
         self._last_words: list[bytes] = []
-        self._waiting_bytes = 0
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Memory that waiting responses take; the events of channels are not counted, they wait in their sources."""
-        return self._waiting_bytes
 
     def send_line(self, line: bytes) -> None:
         """Put a response in the queue. It is never dropped."""
-        self._queue.append(line)
-        self._waiting_bytes += len(line) + LINE_OVERHEAD_BYTES
+        self.queue.append(line)
+        self.waiting_bytes += len(line) + LINE_OVERHEAD_BYTES
         self.wake()
 
     def send_last(self, line: bytes) -> None:
@@ -160,21 +167,22 @@ class Outbox:
     def take(self, max_bytes: int) -> list[bytes]:
         """Lines to write now: about `max_bytes`, at least one if there is any."""
         lines: list[bytes] = []
-        size = 0
-        while self._queue and size < max_bytes:
-            item = self._queue[0]
+        queue = self.queue
+        while queue and max_bytes > 0:
+            item = queue[0]
             if isinstance(item, Channel):
-                new = item.take(max_bytes - size)
+                new = item.take(max_bytes)
                 if not item.scheduled:
-                    self._queue.popleft()
+                    queue.popleft()
+                lines += new
+                max_bytes -= sum(map(len, new))
             else:
-                new = [item]
-                self._queue.popleft()
-                self._waiting_bytes -= len(item) + LINE_OVERHEAD_BYTES
-            lines += new
-            size += sum(map(len, new))
+                queue.popleft()
+                lines.append(item)
+                self.waiting_bytes -= len(item) + LINE_OVERHEAD_BYTES
+                max_bytes -= len(item)
         return lines
 
     def _schedule(self, channel: Channel) -> None:
-        self._queue.append(channel)
+        self.queue.append(channel)
         self.wake()

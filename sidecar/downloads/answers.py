@@ -14,9 +14,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, HubAccessDenied, ModelNotFound
+from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, ModelNotFound
 from sidecar.downloads.addresses import shown
 from sidecar.downloads.patience import TryAgain
+from sidecar.hub.api import access_denied
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -169,17 +170,6 @@ def refusal(url: URL, status: int, headers: Mapping[str, str], *, repo: str | No
         hint="Look whether the address is right, in a browser, and whether one has to log in for it.",
         http_status=status,
     )
-
-
-def access_denied(repo: str, *, gated: bool) -> HubAccessDenied:
-    """The error of a repository that lets nobody in without being asked."""
-    if gated:
-        message = f"{repo} is given only to those who have asked its owner for it, or have accepted its licence."
-        hint = f"Ask for it on the page of {repo} in a browser, make a token there, and set it as HF_TOKEN."
-    else:
-        message = f"{repo} is private, or the hub does not take the token."
-        hint = "Set HF_TOKEN to a token that may read it, or log in with: hf auth login."
-    return HubAccessDenied(message, hint=hint, repo=repo, gated=gated)
 
 
 def _total(headers: Mapping[str, str]) -> int | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from sidecar.contract.errors import DownloadFailed
+from sidecar.contract.errors import DownloadFailed, NotSupported
 from sidecar.downloads.addresses import CheckedResolver, Origin, Rules, shown
 from sidecar.downloads.answers import (
     GONE,
@@ -30,6 +30,7 @@ from sidecar.downloads.answers import (
     with_hub_facts,
 )
 from sidecar.downloads.patience import Expired, TryAgain
+from sidecar.extras import how_to_get
 
 if TYPE_CHECKING:
     import aiohttp
@@ -84,7 +85,9 @@ class Web:
             TryAgain: no answer, or one that says so.
             AddressNotAllowed: it is, or leads to, what may not be asked.
             ModelNotFound, HubAccessDenied, DownloadFailed: the server says no.
+            NotSupported: a package is missing.
         """
+        await self._opened()  # which says so where it can not be
         url = address(source.url)
         found = Remote(url)
         for _ in range(MAX_REDIRECTS + 1):
@@ -204,8 +207,15 @@ class Web:
 
 
 def _import_aiohttp() -> None:
-    """A third of a second of imports that only a download needs; the loop goes on meanwhile."""
-    import aiohttp  # noqa: F401
+    """A third of a second of imports that only a download needs; the loop goes on meanwhile.
+
+    Raises:
+        NotSupported: it is not installed.
+    """
+    try:
+        import aiohttp  # noqa: F401
+    except ImportError:
+        raise NotSupported("Downloads need a package that is not installed: aiohttp.", hint=how_to_get("hub")) from None
 
 
 class _breaking:  # noqa: N801 - reads as a statement

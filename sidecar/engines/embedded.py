@@ -5,17 +5,18 @@ Owns whether the module is there and the child's command line; `embedded_child` 
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 import sidecar
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
 from sidecar.engines.launch import Command, Endpoint, Launch
+from sidecar.extras import how_to_get
 from sidecar.host.paths import self_command
 
 MODULE = "xllamacpp"
@@ -42,8 +43,7 @@ _HANDED_OVER = (
 _NOT_KNOWN = ("rpc_servers",)
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(msgspec.Struct, frozen=True):
     """The installed module."""
 
     version: str | None
@@ -81,10 +81,11 @@ def find_embedded() -> Embedded:
     if importlib.util.find_spec(MODULE) is None:
         raise EngineNotFound(
             f"The embedded engine's module {MODULE} is not installed.",
-            hint="Install it with: pip install 'llama-sidecar[embedded]'.",
+            hint=how_to_get("embedded"),
         )
+    from importlib.metadata import PackageNotFoundError, version  # brings all of email along
+
     try:
-        version = importlib.metadata.version(MODULE)
-    except importlib.metadata.PackageNotFoundError:  # a frozen program carries no package metadata
-        version = None
-    return Embedded(version)
+        return Embedded(version(MODULE))
+    except PackageNotFoundError:  # a folder on the path, not installed
+        return Embedded(None)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sidecar.contract.errors import Cause
 
@@ -17,8 +18,7 @@ LOG_TAIL_LINES = 30
 """Lines of the log that go with an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """A failure in plain words."""
 
     cause: Cause

@@ -6,7 +6,8 @@ Pure. Flags come and go between builds (`--mlock`, `--no-webui`), so none is tak
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _LARGEST_INDENT = 3
 """Blanks before an entry: 0, or 2 in builds of before September 2024. Descriptions stand much further right."""
@@ -14,8 +15,7 @@ _LARGEST_INDENT = 3
 _NAME = re.compile(r"--?[A-Za-z][\w.-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(msgspec.Struct, frozen=True):
     """One entry of the help text.
 
     Attributes:

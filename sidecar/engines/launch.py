@@ -5,7 +5,6 @@ Owns the words between those who choose (engine, model, settings) and those who 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,12 +15,8 @@ from sidecar.contract.servers import ServerSettings
 
 LOOPBACK = "127.0.0.1"
 
-API_KEY_VARIABLE = "LLAMA_API_KEY"
-"""The environment variable every engine of ours takes its key from; argv can be read by every user."""
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """Where an engine listens.
 
     Attributes:
@@ -40,8 +35,7 @@ class Endpoint:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """A process to start.
 
     Attributes:
@@ -52,8 +46,8 @@ class Command:
     """
 
     argv: list[str]
-    env: dict[str, str] = field(default_factory=dict)
-    ignored: list[str] = field(default_factory=list)
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    ignored: list[str] = msgspec.field(default_factory=list)
     cwd: Path | None = None
 
 
@@ -86,8 +80,7 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """One start, with every choice made.
 
     Attributes:

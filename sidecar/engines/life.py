@@ -12,11 +12,11 @@ import secrets
 import shlex
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import anyio.abc
+import msgspec
 
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import EngineUnresponsive, SidecarError
@@ -31,10 +31,11 @@ from sidecar.contract.servers import (
 )
 from sidecar.engines.failures import crashed, hung_up, silent
 from sidecar.engines.health import until_silent
-from sidecar.engines.launch import API_KEY_VARIABLE, LOOPBACK, Command, Endpoint, Launch
+from sidecar.engines.launch import LOOPBACK, Command, Endpoint, Launch
 from sidecar.engines.link import EngineLink
 from sidecar.engines.process import EngineProcess
 from sidecar.engines.startup import Startup
+from sidecar.engines.variables import API_KEY_VARIABLE
 from sidecar.logs.store import Source
 
 logger = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class Life:
         logger.info("%s: %s", self._source.name, shlex.join(self.command.argv))
         self._enter("starting")
         # `command` is shown to hosts, so the key stands in a copy only.
-        command = replace(self.command, env={**self.command.env, API_KEY_VARIABLE: self.api_key})
+        command = msgspec.structs.replace(self.command, env={**self.command.env, API_KEY_VARIABLE: self.api_key})
         # Once there is a process nothing is cancelled before the assignment: there is none that nobody knows of.
         process = self.process = await EngineProcess.start(command, self._source)
         self._tell(StartStarting(pid=process.pid))
@@ -168,7 +169,7 @@ class Life:
             if self.link is not None:
                 if self.process.exit_code is not None:  # what it has sent before it ended is still on its way
                     await self.link.read_out()
-                await self.link.close()
+                self.link.close()
         finally:
             # What stands still does not take notice of being asked to end.
             standing = isinstance(self.failure, EngineUnresponsive)

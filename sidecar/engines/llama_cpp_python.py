@@ -6,15 +6,14 @@ runs under whatever Python has the package, so it imports nothing of ours.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.engines import EngineName
@@ -47,8 +46,7 @@ _LIBRARY_VARIABLES = ("LLAMA_CPP_LIB_PATH",)
 """Where the package finds its native library when it was installed without one."""
 
 
-@dataclass(frozen=True, slots=True)
-class LlamaCppPython:
+class LlamaCppPython(msgspec.Struct, frozen=True):
     """A Python that has the package."""
 
     python: str
@@ -102,9 +100,11 @@ async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
 def _own_version() -> str | None:
     if getattr(sys, "frozen", False) or importlib.util.find_spec(MODULE) is None:
         raise _not_installed(f"{PACKAGE} is not installed")
+    from importlib.metadata import PackageNotFoundError, version  # brings all of email along
+
     try:
-        return importlib.metadata.version(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:  # a folder on the path, not installed
+        return version(PACKAGE)
+    except PackageNotFoundError:  # a folder on the path, not installed
         return None
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.engines import EngineDevice, EngineName, EngineProbe
@@ -39,8 +39,7 @@ Identity = tuple[int, ...]
 """What changes when a program is built anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class LlamaServer:
+class LlamaServer(msgspec.Struct, frozen=True):
     """A llama-server program and what it can do."""
 
     program: Path

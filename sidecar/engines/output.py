@@ -8,7 +8,6 @@ texts stand in the log, too.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -53,16 +52,14 @@ MOST_DEVICES = 256
 """Devices whose buffers are remembered; a machine has a dozen."""
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(msgspec.Struct):
     """How far a load has come: `stage` and 0 to 1 over all stages."""
 
     stage: str
     value: float
 
 
-@dataclass(slots=True)
-class Output:
+class Output(msgspec.Struct):
     """What has been learnt from an engine's output so far.
 
     Attributes:
@@ -83,7 +80,7 @@ class Output:
     port: int | None = None
     build: str | None = None
     offloaded: tuple[int, int] | None = None
-    devices: set[str] = field(default_factory=set)
+    devices: set[str] = msgspec.field(default_factory=set)
 
     @property
     def gpu_layers(self) -> int | None:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from sidecar.contract.errors import EngineUnresponsive
-
-if TYPE_CHECKING:
-    import aiohttp
+from sidecar.engines.exchange import Exchange
 
 SILENCE_SECONDS = 180.0
-"""Longest silence within a streamed answer, at least; at most twice that. llama-server sends something every 30 s even
-while it waits."""
+"""Longest silence before and within a streamed answer, at least; at most twice that. llama-server sends something every
+30 s even while it waits."""
 
 
 class Silence:
-    """Ends the reading of a stream, with TimeoutError, in which nothing has come from one look to the next."""
+    """Ends an exchange, with EngineUnresponsive, in which nothing has come from one look to the next."""
 
-    def __init__(self, content: aiohttp.StreamReader) -> None:
-        self.broken = False
-        self._content = content
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._received = 0
         self._timer: asyncio.TimerHandle
 
     def __enter__(self) -> Self:
@@ -31,10 +29,10 @@ class Silence:
         self._timer.cancel()
 
     def _look(self) -> None:
-        if not self.broken:
-            self._content.set_exception(TimeoutError())
+        if self._exchange.received == self._received:
+            self._exchange.break_off(silent())
             return
-        self.broken = False
+        self._received = self._exchange.received
         self._look_later()
 
     def _look_later(self) -> None:

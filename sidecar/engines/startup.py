@@ -72,7 +72,7 @@ class Startup:
                 self._go_on()
                 if process.output.ready or not process.output.supervised:
                     if link is None and (address := await self._address()):
-                        link = await EngineLink.open(address, self._api_key)
+                        link = EngineLink(address, self._api_key)
                     if link is not None and (await link.health())[0] == 200:
                         self._go_on(at_end=True)
                         return link
@@ -81,8 +81,7 @@ class Startup:
                     raise start_failed(self._engine, process)
         except BaseException:
             if link is not None:
-                with anyio.CancelScope(shield=True):
-                    await link.close()
+                link.close()
             raise
 
     async def ask_what_it_is(self, link: EngineLink) -> StartActual:

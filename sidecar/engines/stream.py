@@ -96,12 +96,14 @@ class ChunkReader:
     """Cuts a byte stream into chunks, however the bytes arrive.
 
     Attributes:
+        over: nothing more is read, for one of these reasons.
         done: the stream has said that it is complete.
-        error: the engine's own error, with which it ends a stream; nothing more is read then.
-        problem: what came is not what a chat completion sends; nothing more is read then.
+        error: the engine's own error, with which it ends a stream.
+        problem: what came is not what a chat completion sends.
     """
 
     def __init__(self) -> None:
+        self.over = False
         self.done = False
         self.error: dict[str, Any] | str | None = None
         self.problem: str | None = None
@@ -110,33 +112,35 @@ class ChunkReader:
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that these bytes complete."""
         chunks: list[ChatChunk] = []
-        if self.problem is not None or self.error is not None:
-            return chunks
         *lines, self._partial = (self._partial + data if self._partial else data).split(b"\n")
         for line in lines:
             if not line:  # every second one
                 continue
+            if self.over:
+                break
             try:
-                chunk = self._read(line)
+                # A CR behind it is fine with JSON.
+                chunk = _decode(line[6:]) if line.startswith(b"data: {") else self._read_other(line)
             except NOT_JSON as error:
-                self.problem, self._partial = str(error), b""
-                return chunks
+                self.over, self.problem = True, str(error)
+                break
             if chunk is None:
                 continue
             if chunk.error is not None:
-                self.error = chunk.error
-                return chunks
+                self.over, self.error = True, chunk.error
+                break
             chunks.append(chunk)
         if len(self._partial) > MAX_EVENT_BYTES:
-            self.problem, self._partial = f"an event of more than {MAX_EVENT_BYTES} bytes", b""
+            self.over, self.problem = True, f"an event of more than {MAX_EVENT_BYTES} bytes"
+            self._partial = b""
         return chunks
 
-    def _read(self, line: bytes) -> ChatChunk | None:
+    def _read_other(self, line: bytes) -> ChatChunk | None:
         # Everything else is a comment that keeps the connection alive, or an event's name.
         if line.startswith(b"data:"):
             payload = line[5:].strip()
             if payload == b"[DONE]":
-                self.done = True
+                self.over = self.done = True
             elif payload:
                 return _decode(payload)
         elif line.startswith(b"error:"):  # llama-server of before 2025

@@ -1,4 +1,4 @@
-"""Life of a connection, and subscriptions."""
+"""Life of a connection."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import sidecar
-from sidecar.channels import LiveFeed
 from sidecar.contract import METHODS
 from sidecar.contract.errors import NotSupported
-from sidecar.contract.events import TOPICS, SubscriptionDone
+from sidecar.contract.events import TOPICS
 from sidecar.contract.generated import CONTRACT_HASH
 from sidecar.contract.life import (
     CONTRACT_VERSION,
@@ -23,17 +22,12 @@ from sidecar.contract.life import (
     Ping,
     ServerIdentity,
     Shutdown,
-    Subscribe,
-    Subscription,
-    Unsubscribe,
-    Unsubscribed,
 )
 from sidecar.handlers.call import Call, Handler
-from sidecar.handlers.topics import Stop, Topics
 
 
 class LifeHandlers:
-    """initialize, ping, shutdown, rpc.discover, subscribe, unsubscribe."""
+    """initialize, ping, shutdown, rpc.discover."""
 
     def __init__(
         self,
@@ -41,7 +35,6 @@ class LifeHandlers:
         data_dir: Path,
         max_line_bytes: int,
         notices: Callable[[], Awaitable[list[Notice]]],
-        topics: Topics | None,
         watch_host: Callable[[int], None],
         shut_down: Callable[[], None],
         host_is_there: Callable[[], None],
@@ -49,7 +42,6 @@ class LifeHandlers:
         self._data_dir = data_dir
         self._max_line_bytes = max_line_bytes
         self._notices = notices
-        self._topics = topics
         self._watch_host = watch_host
         self._shut_down = shut_down
         self._host_is_there = host_is_there
@@ -60,8 +52,6 @@ class LifeHandlers:
             "ping": self.ping,
             "shutdown": self.shutdown,
             "rpc.discover": self.discover,
-            "subscribe": self.subscribe,
-            "unsubscribe": self.unsubscribe,
         }
 
     async def initialize(self, params: Initialize, call: Call) -> InitializeResult:
@@ -94,21 +84,3 @@ class LifeHandlers:
         from sidecar.contract import openrpc  # builds every schema: only for who asks
 
         return openrpc.document()
-
-    async def subscribe(self, params: Subscribe, call: Call) -> Subscription:
-        if self._topics is None:
-            raise NotSupported("There is nothing to subscribe to without a data folder.")
-        feed = LiveFeed()
-        sources: list[Stop] = []
-
-        def stop() -> None:
-            for stop_source in sources:
-                stop_source()
-            feed.close(SubscriptionDone())
-
-        call.subscribe(params.channel, feed, stop)  # first, since it refuses a channel that is in use
-        sources += self._topics.feed(feed, params.topics, params.options)
-        return Subscription(channel=params.channel, topics=params.topics)
-
-    async def unsubscribe(self, params: Unsubscribe, call: Call) -> Unsubscribed:
-        return Unsubscribed(channel=params.channel, found=call.unsubscribe(params.channel))

@@ -100,11 +100,11 @@ class ServerHandlers:
                 problem = f"The server is not ready; its state is {server.state}."
                 return ServerPing(ok=False, latency_ms=None, status=None, error=problem)
             return await _ping(server.ready_link())
-        link = await EngineLink.open(params.base_url.rstrip("/").removesuffix("/v1"), None)
         try:
-            return await _ping(link)
-        finally:
-            await link.close()
+            link = EngineLink(params.base_url.rstrip("/").removesuffix("/v1"), None)
+        except ValueError as error:
+            return ServerPing(ok=False, latency_ms=None, status=None, error=f"There is no such address: {error}.")
+        return await _ping(link)
 
     async def list_engines(self, params: ListEngines, call: Call) -> list[EngineInfo]:
         return await self._engines.infos()

@@ -35,9 +35,9 @@ from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 from sidecar.downloads.service import Downloads
 from sidecar.engines.fleet import Fleet
+from sidecar.handlers import live_logs
 from sidecar.logs.defects import internal_error
-from sidecar.logs.lines import LEVELS
-from sidecar.logs.store import LogStore, Source
+from sidecar.logs.store import LogStore
 
 DEFAULT_INTERVAL_MS = 1000
 MODELS_INTERVAL_MS = 2000
@@ -83,7 +83,7 @@ class Topics:
         starts: dict[Topic, Callable[[], Stop]] = {
             "servers": partial(self._servers, feed),
             "sessions": partial(self._sessions, feed),
-            "logs": partial(self._log_lines, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
+            "logs": partial(live_logs.show, self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
             "downloads": partial(self._show_downloads, feed),
             "resources": partial(self._resources, feed, options.interval_ms or DEFAULT_INTERVAL_MS),
             "models": partial(self._models, feed, options.interval_ms or MODELS_INTERVAL_MS),
@@ -115,15 +115,6 @@ class Topics:
             show(info)
         self._downloads.load()
         return stop
-
-    def _log_lines(self, feed: LiveFeed, source: str | None, min_level: Level) -> Stop:
-        least = LEVELS[min_level]
-
-        def show(one: Source, count: int) -> None:
-            if source is None or one.name == source:
-                feed.add_log_entries([e for e in one.newest(count) if LEVELS[e.level] >= least])
-
-        return self._logs.listen(show)
 
     def _resources(self, feed: LiveFeed, interval_ms: int) -> Stop:
         async def read() -> None:

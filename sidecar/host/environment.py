@@ -1,13 +1,18 @@
-"""The environment of child processes: what is on the list, nothing else.
+"""Variables of the environment: the one that is ours, and those that child processes get, which are on a list.
 
-Owns the list. An engine gets no variable that it has no use for, so no token or key of the host's leaks into it, and
-no inherited `LLAMA_…` variable changes what it does.
+Owns the list, and what the loader of the frozen program has put into our own environment. An engine gets no variable
+that it has no use for, so no token or key of the host's leaks into it, no inherited `LLAMA_…` variable changes what it
+does, and no library of ours is loaded in place of its own. Imports next to nothing, since it comes first of all.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+
+DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
+"""Names the data folder where no option does."""
 
 _NAMES = frozenset(
     {
@@ -72,3 +77,57 @@ def child_environment(extra: Mapping[str, str] = {}, *, of: Mapping[str, str] = 
         name: value for name, value in of.items() if name.upper() in _NAMES or name.upper().startswith(_PREFIXES)
     }
     return allowed | dict(extra)
+
+
+# --- the frozen program's loader -----------------------------------------------------------------------------------
+
+_LOADERS_OWN = ("_PYI_", "_MEIPASS")
+"""How the names of PyInstaller's variables begin. A program of ours that got them would think it is a part of us."""
+
+_BEFORE = "_ORIG"
+"""What the loader adds to the name of a variable to keep its value before it was changed."""
+
+_SEARCHED_FOR_LIBRARIES = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
+
+
+def leave_bundle() -> None:
+    """Undo what the frozen program's loader did to our environment, so that nothing of it reaches a child.
+
+    Comes before everything else. What we load ourselves is found all the same. From source it does nothing.
+    """
+    bundle = getattr(sys, "_MEIPASS", None)
+    if bundle is None:
+        return
+    before = before_loading(os.environ, bundle)
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+    if sys.platform == "win32":  # untested; children inherit the folder that the loader has set
+        import ctypes
+
+        os.add_dll_directory(bundle)
+        ctypes.windll.kernel32.SetDllDirectoryW(None)
+
+
+def before_loading(environ: Mapping[str, str], bundle: str) -> dict[str, str]:
+    """An environment as it was before the loader of the program in the folder `bundle` changed it."""
+    before = {name: value for name, value in environ.items() if not name.upper().startswith(_LOADERS_OWN)}
+    for name in _SEARCHED_FOR_LIBRARIES:
+        kept = before.pop(name + _BEFORE, None)
+        if kept is not None:
+            before[name] = kept
+        elif name in before:
+            _take_out(before, name, bundle)
+    for name in [name for name in before if name.upper() == "PATH"]:
+        _take_out(before, name, bundle)
+    return before
+
+
+def _take_out(environ: dict[str, str], name: str, bundle: str) -> None:
+    places = environ[name].split(os.pathsep)
+    others = [place for place in places if place != bundle and not place.startswith(bundle + os.sep)]
+    if others == places:
+        return
+    environ.pop(name)
+    if others:
+        environ[name] = os.pathsep.join(others)

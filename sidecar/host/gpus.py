@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 import anyio
+import msgspec
 
 from sidecar.contract.resources import GpuStatus, GpuUse
 
@@ -73,8 +73,7 @@ def load_nvml() -> Nvml:
     return cast("Nvml", pynvml)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuReading:
+class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     """What the GPUs said.
 
     Attributes:
@@ -83,8 +82,8 @@ class GpuReading:
     """
 
     status: GpuStatus
-    gpus: list[GpuUse] = field(default_factory=list)
-    memory_by_pid: dict[int, int] = field(default_factory=dict)
+    gpus: list[GpuUse] = msgspec.field(default_factory=list)
+    memory_by_pid: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 class GpuReader:

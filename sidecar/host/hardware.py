@@ -9,11 +9,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from sidecar.contract.resources import CpuUse, DiskUse, MemoryUse, Resources, ServerUse
 from sidecar.host.gpus import GpuReader, GpuReading
@@ -22,23 +22,20 @@ MIN_INTERVAL_SECONDS = 0.1
 """Percentages are counted over no less than this: the system counts processor time in steps of 10 ms."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineProcess:
+class EngineProcess(msgspec.Struct, frozen=True):
     """An engine's process; its children count as its own."""
 
     server_id: str
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class _ProcessSample:
+class _ProcessSample(msgspec.Struct, frozen=True):
     memory_bytes: int
     cpu_seconds: dict[tuple[int, float], float]
     """Of each process of the tree, by pid and time of creation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sample:
+class _Sample(msgspec.Struct, frozen=True, kw_only=True):
     """What the system counts, all since some start."""
 
     taken_at: float
@@ -49,8 +46,7 @@ class _Sample:
     disk: DiskUse
 
 
-@dataclass(frozen=True, slots=True)
-class _Percentages:
+class _Percentages(msgspec.Struct, frozen=True):
     cpu: float
     engines: dict[EngineProcess, float]
 

@@ -12,14 +12,13 @@ import stat
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from sidecar.host import marks, process_facts
+from sidecar.host import marks, process_facts, sockets
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +64,7 @@ class Book(msgspec.Struct, frozen=True):
     processes: list[Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A living process.
 
     Attributes:
@@ -78,6 +76,12 @@ class Seen:
     mark: str | None
 
 
+def is_of_the_dead(book: Book, seen: Mapping[int, Seen], system: str) -> bool:
+    """Whether the owner lives no more. Of another boot or PID namespace nobody knows."""
+    owner = seen.get(book.pid)
+    return book.system == system and (owner is None or owner.birth != book.birth)
+
+
 def leftovers(book: Book, seen: Mapping[int, Seen], system: str) -> list[int]:
     """Which of these living processes a dead owner has left behind.
 
@@ -85,10 +89,7 @@ def leftovers(book: Book, seen: Mapping[int, Seen], system: str) -> list[int]:
     tells its environment the mark decides: no other process has it, whatever its pid. Else it must be the process
     that was written down: the same pid, birth and program.
     """
-    if book.system != system:
-        return []
-    owner = seen.get(book.pid)
-    if owner is not None and owner.birth == book.birth:
+    if not is_of_the_dead(book, seen, system):
         return []
     known = {(entry.pid, entry.birth, entry.program) for entry in book.processes if entry.program is not None}
     belongs = marks.is_of(book.token)
@@ -168,6 +169,8 @@ class Ledger:
             seen = _look(book)
             found = {pid for pid in leftovers(book, seen, system) if _end(pid, seen[pid])}
             if not found:
+                if is_of_the_dead(book, seen, system):
+                    sockets.remove(sockets.folder_of(book.token))
                 break
             ended |= found
             time.sleep(marks.LOOK_AGAIN_SECONDS)

@@ -74,8 +74,11 @@ def end_carriers(belongs: Belongs, *, seconds: float, calm: int = 1) -> set[int]
 
 
 def main(token: str) -> int:
-    """End everything that a run of the program has left behind: what the watchdog does at its end."""
+    """End everything that a run of the program has left behind, and its folder: what the watchdog does at its end."""
     end_carriers(is_of(token), seconds=ORPHANED_SECONDS, calm=ORPHANED_CALM)
+    from sidecar.host import sockets  # what has to be ended does not wait for it
+
+    sockets.remove(sockets.folder_of(token))
     return 0
 
 

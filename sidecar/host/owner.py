@@ -1,8 +1,8 @@
 """This run of the program as the owner of processes.
 
 Owns what is done for every process that we start, whoever starts it: a mark, an entry in the ledger, a watchdog that
-outlives us, and the end of what it leaves behind. There is one owner a process, since what the kernel binds to us it
-binds to the process. Does not know what the processes are for.
+outlives us, a folder for sockets, and the end of what it leaves behind. There is one owner a process, since what the
+kernel binds to us it binds to the process. Does not know what the processes are for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import logging
 import threading
 from pathlib import Path
 
-from sidecar.host import marks, process_tree
+from sidecar.contract.errors import SidecarError
+from sidecar.host import marks, process_tree, sockets
 from sidecar.host.ledger import Ledger
 from sidecar.host.watchdog import Watchdog
 
@@ -41,6 +42,11 @@ class Owner:
         self._ledger = Ledger(path, self._token)
         self._watchdog = Watchdog(self._token)
 
+    @property
+    def sockets(self) -> Path:
+        """The folder for sockets. It is there as long as there are processes."""
+        return sockets.folder_of(self._token)
+
     def sweep(self) -> None:
         """End what earlier sidecars have left behind."""
         if self._ledger is not None:
@@ -50,15 +56,20 @@ class Owner:
         """A mark for a process that is about to be started. From now on somebody knows, should we be killed.
 
         Whoever calls has to call `has_ended`, too, also where nothing came of the start.
+
+        Raises:
+            PermissionDenied: the folder for sockets can not be made.
         """
         with self._lock:
             mark = f"{self._token}/{next(self._numbers)}"
-            self._living.add(mark)
             process_tree.bind_to_us()
             if self._watchdog is not None:
                 self._watchdog.ensure()
             if self._ledger is not None:
                 self._ledger.open()
+                # After the watchdog, which removes it should we be killed.
+                self._make_folder()
+            self._living.add(mark)
         return mark
 
     def has_started(self, pid: int, mark: str) -> None:
@@ -86,8 +97,19 @@ class Owner:
             elif self._ledger is not None and next(self._numbers) > 1:
                 marks.end_carriers(marks.is_of(self._token), seconds=LEFT_BEHIND_SECONDS)
 
+    def _make_folder(self) -> None:
+        if self._living:
+            return
+        try:
+            sockets.make(self.sockets)
+        except SidecarError:
+            self._rest()
+            raise
+
     def _rest(self) -> None:
         """Nothing is left to be ended."""
+        if self._ledger is not None:
+            sockets.remove(self.sockets)
         if self._watchdog is not None:
             self._watchdog.dismiss()
         if self._ledger is not None:

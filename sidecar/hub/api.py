@@ -23,6 +23,7 @@ import anyio.to_thread
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
 from sidecar.contract.hub import HubModel
+from sidecar.extras import how_to_get
 from sidecar.hub.token import TokenSource
 
 if TYPE_CHECKING:
@@ -150,8 +151,7 @@ class Hub:
         except ImportError:
             raise NotSupported(
                 "Asking the hub needs a package that is not installed: huggingface_hub.",
-                hint="Install it: pip install 'llama-sidecar[hub]'. Addresses of files are fetched without it, such as "
-                f"{PUBLIC_HUB}/owner/name/resolve/main/file.gguf.",
+                hint=how_to_get("hub"),
             ) from None
         address = self.endpoint
         if self._prepared_for != address:
@@ -276,16 +276,22 @@ def _files(siblings: Iterable[Any]) -> Iterable[RepositoryFile]:
         )
 
 
+def access_denied(repo: str, *, gated: bool) -> HubAccessDenied:
+    """The error of a repository that lets nobody in without being asked."""
+    if gated:
+        message = f"{repo} is given only to those who have asked its owner for it, or have accepted its licence."
+        hint = f"Ask for it on the page of {repo} in a browser, make a token there, and set it as HF_TOKEN."
+    else:
+        message = f"{repo} is private, or the hub does not take the token."
+        hint = "Set HF_TOKEN to a token that may read it, or log in with: hf auth login."
+    return HubAccessDenied(message, hint=hint, repo=repo, gated=gated)
+
+
 def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarError | None:
     """What an error of the library means; `None` for one that is a defect."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, errors.GatedRepoError):
-        return HubAccessDenied(
-            f"{what} is given only to those who have asked its owner for it, or have accepted its licence.",
-            hint=f"Ask for it on its page, {address}/{what}, make a token there, and set it as HF_TOKEN.",
-            repo=what,
-            gated=True,
-        )
+        return access_denied(what, gated=True)
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelNotFound(f"{what} has no such revision.", hint="Leave revision out for the newest.")
     if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
@@ -296,12 +302,7 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
     if isinstance(error, errors.OfflineModeIsEnabled):
         return DownloadFailed("HF_HUB_OFFLINE forbids asking the hub.", hint="Unset HF_HUB_OFFLINE, and start again.")
     if status in (401, 403):
-        return HubAccessDenied(
-            f"The hub does not let us see {what}.",
-            hint="Set HF_TOKEN to a token that may read it, or log in with: hf auth login.",
-            repo=what,
-            gated=False,
-        )
+        return access_denied(what, gated=False)
     if status is not None:
         return DownloadFailed(f"The hub does not answer for {what}: HTTP status {status}.", http_status=int(status))
     if isinstance(error, errors.HfHubHTTPError.__bases__[0]):  # the HTTP library's own, whichever it is

@@ -11,7 +11,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+from sidecar import given_paths
+from sidecar.contract.errors import SidecarError
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +93,10 @@ def _from_environment() -> str | None:
 
 
 def _from_file() -> str | None:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    home = Path(os.environ.get("HF_HOME") or cache / "huggingface")
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
     try:
-        path = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").expanduser()
-        with path.open("rb") as file:
+        with given_paths.from_here(os.environ.get("HF_TOKEN_PATH") or f"{home}/token").open("rb") as file:
             return file.read(MAX_TOKEN_BYTES + 1).decode("ascii")
-    except (OSError, RuntimeError, ValueError):  # no such file, no home folder, no text
+    except (SidecarError, OSError, ValueError):  # no home folder, no such file, no text
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 
 from sidecar.contract.errors import InternalError
 
@@ -12,6 +12,6 @@ logger = logging.getLogger(__name__)
 
 def internal_error(error: BaseException) -> InternalError:
     """Log an exception nobody foresaw, and the error to tell about it."""
-    error_id = secrets.token_hex(6)
+    error_id = os.urandom(6).hex()
     logger.error("internal error %s", error_id, exc_info=error)
     return InternalError(f"Something went wrong inside the sidecar (error {error_id}).", error_id=error_id)

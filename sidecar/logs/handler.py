@@ -106,9 +106,7 @@ def set_up(level: Level, source: Source | None, loop: asyncio.AbstractEventLoop 
         handler = StoreHandler(source, loop)
         handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
         root.addHandler(handler)
-    # These say at INFO what each single event loop or connection does.
-    for name in ("asyncio", "aiohttp"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)  # it says at INFO what each event loop is
 
 
 def _level(record: logging.LogRecord) -> Level:

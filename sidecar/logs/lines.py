@@ -25,7 +25,11 @@ _WORDS: dict[bytes, Level] = {
     b"CRITICAL": "error",
     b"FATAL": "error",
 }
-_ERROR_WORDS = re.compile(rb"^(?:error|fatal|terminate called|Traceback|GGML_ASSERT)|: error:|\berror loading\b", re.I)
+_ERROR_BEGINNINGS = (b"error", b"fatal", b"terminate called", b"traceback", b"ggml_assert")
+_ERROR_LOADING = re.compile(rb"\berror loading\b")
+
+LOOKED_AT_BYTES = 256
+"""Of a line, to find out its level: who says it says it at the beginning, and a line may be 8 KB of anything."""
 
 _CONTROL = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 """The control characters of ASCII, LF and TAB left out."""
@@ -41,16 +45,22 @@ _UNSAFE = re.compile(
 
 def level_of(line: bytes) -> Level:
     """The level of an engine's line; `info` where it does not say."""
+    line = line[:LOOKED_AT_BYTES]
     if match := _LEVEL.match(line):
         if letter := match["letter"]:
             return _LETTERS[letter]
         return _WORDS[match["word"]]
-    return "error" if _ERROR_WORDS.search(line) else "info"
+    line = line.lower()
+    if line.startswith(_ERROR_BEGINNINGS) or b": error:" in line:
+        return "error"
+    return "error" if b"error loading" in line and _ERROR_LOADING.search(line) else "info"
 
 
 def printable(line: bytes | str) -> str:
     """The line with everything escaped that could make it look like another line, or like more of them."""
     text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
+    if text.isprintable():  # nearly all are
+        return text
     return _UNSAFE.sub(_escaped, text).replace("\n", "\\x0a")
 
 

@@ -1,7 +1,7 @@
 """The log lines of all sources.
 
-Owns the lines in memory, their numbers, and who listens. Lines are kept as they came and read only when somebody
-asks, since an engine can write a hundred thousand a second.
+Owns the lines in memory, their numbers, and who listens. Lines are kept as they came, those of one read together, and
+are looked at one by one only when somebody asks, since an engine can write a hundred thousand a second.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import InvalidParams
@@ -30,18 +31,15 @@ BYTES_IN_MEMORY = 4 * 1024 * 1024
 LINE_BYTES = 8_192
 """A longer line is cut: an engine that writes without an LF must not fill the memory."""
 
-LINES_AT_ONCE = 500
-"""Lines taken in before listeners are told: all of them are still in memory then, however many come, and however
-long."""
-
 Listener = Callable[["Source", int], None]
-"""Called with a source and the number of lines that are new in it. Must not block."""
+"""Called with a source and the number of lines that are new in it; of many the oldest may be gone from memory. Must not
+block."""
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct):
     """A line as it was taken in."""
 
+    source: str
     seq: int
     at: float
     raw: bytes
@@ -52,9 +50,24 @@ class Line:
         """Its level, read from the line where nobody has said it."""
         return self.level or level_of(self.raw)
 
-    def entry(self, source: str) -> LogEntry:
+    def entry(self) -> LogEntry:
         """The line as hosts see it."""
-        return LogEntry(seq=self.seq, at=self.at, source=source, level=self.known_level, message=printable(self.raw))
+        level, message = self.known_level, printable(self.raw)
+        return LogEntry(seq=self.seq, at=self.at, source=self.source, level=level, message=message)
+
+
+class _Batch(msgspec.Struct):
+    """Lines that came together, and the number of the first."""
+
+    seq: int
+    at: float
+    level: Level | None
+    lines: list[bytes]
+
+    def each(self, source: str) -> Iterator[Line]:
+        """The lines one by one."""
+        for seq, raw in enumerate(self.lines, self.seq):
+            yield Line(source, seq, self.at, raw, self.level)
 
 
 class Source:
@@ -65,7 +78,8 @@ class Source:
         self.file = file
         self.taken_in = 0
         self._store = store
-        self._lines: deque[Line] = deque()
+        self._batches: deque[_Batch] = deque()
+        self._count = 0
         self._bytes = 0
         self._partial = b""
         self._forgotten_seq = 0
@@ -96,15 +110,19 @@ class Source:
 
     def tail(self, count: int) -> list[str]:
         """The last lines, ready to show."""
-        return [printable(line.raw) for line in self._last(count)]
+        return [printable(line.raw) for line in islice(self.backwards(), count)][::-1]
 
-    def newest(self, count: int) -> Iterator[LogEntry]:
-        """The last `count` lines as entries."""
-        return (line.entry(self.name) for line in self._last(count))
+    def backwards(self) -> Iterator[Line]:
+        """The lines in memory, the newest first."""
+        for batch in reversed(self._batches):
+            yield from reversed(list(batch.each(self.name)))
 
-    def backwards(self) -> Iterator[tuple[Line, str]]:
-        """The lines in memory, each with the name of the source, the newest first."""
-        return ((line, self.name) for line in reversed(self._lines))
+    def after(self, seq: int) -> tuple[int, Iterator[Line]]:
+        """How many lines with greater numbers are in memory, and these lines, oldest first."""
+        batches = list(takewhile(lambda batch: batch.seq + len(batch.lines) > seq + 1, reversed(self._batches)))[::-1]
+        known = max(seq + 1 - batches[0].seq, 0) if batches else 0
+        lines = (line for batch in batches for line in batch.each(self.name))
+        return sum(len(batch.lines) for batch in batches) - known, islice(lines, known, None)
 
     def remembers(self, seq: int) -> bool:
         """Whether all lines after a number are still in memory."""
@@ -112,38 +130,50 @@ class Source:
 
     def clear(self) -> None:
         """Forget everything."""
-        if self._lines:
-            self._forgotten_seq = self._lines[-1].seq
-        self._lines.clear()
-        self._bytes = 0
+        self._forget(self._count)
         self._partial = b""
         self.file.clear()
 
     def _take_in(self, text: bytes, lines: list[bytes]) -> None:
         self.file.write(escape_chunk(text))
-        lines = [line.removesuffix(b"\r")[:LINE_BYTES] for line in lines]
-        lines = [line for line in lines if line]
-        for first in range(0, len(lines), LINES_AT_ONCE):
-            self._append(lines[first : first + LINES_AT_ONCE], None)
+        if b"\r" in text or max(map(len, lines)) > LINE_BYTES:
+            lines = [line.removesuffix(b"\r")[:LINE_BYTES] for line in lines]
+        self._append(lines if all(lines) else [line for line in lines if line], None)
 
     def _append(self, lines: list[bytes], level: Level | None) -> None:
-        seq, at = self._store.take_numbers(len(lines)), time.time()
-        self._lines.extend(Line(seq + i, at, raw, level) for i, raw in enumerate(lines))
+        if not lines:
+            return
+        count = len(lines)
+        self._batches.append(_Batch(self._store.take_numbers(count), time.time(), level, lines))
+        self._count += count
         self._bytes += sum(map(len, lines))
-        while len(self._lines) > LINES_IN_MEMORY or self._bytes > BYTES_IN_MEMORY:
-            oldest = self._lines.popleft()
-            self._bytes -= len(oldest.raw)
-            self._forgotten_seq = oldest.seq
-        self.taken_in += len(lines)
-        self._store.tell(self, len(lines))
+        self.taken_in += count
+        self._forget(self._count - LINES_IN_MEMORY)
+        while self._bytes > BYTES_IN_MEMORY:
+            self._forget(1)
+        self._store.tell(self, count)
 
-    def _last(self, count: int) -> list[Line]:
-        """The last lines, oldest first; the others are not so much as passed by."""
-        return list(islice(reversed(self._lines), count))[::-1]
+    def _forget(self, count: int) -> None:
+        """Let go of the oldest lines."""
+        while count > 0:
+            oldest = self._batches[0]
+            gone = oldest.lines[:count]
+            del oldest.lines[:count]
+            oldest.seq += len(gone)
+            count -= len(gone)
+            self._count -= len(gone)
+            self._bytes -= sum(map(len, gone))
+            self._forgotten_seq = oldest.seq - 1
+            if not oldest.lines:
+                self._batches.popleft()
 
 
 class LogStore:
-    """All sources."""
+    """All sources.
+
+    Attributes:
+        last_seq: the number of the newest line.
+    """
 
     def __init__(self, folder: Path, *, max_file_bytes: int, kept_files: int) -> None:
         self._folder = folder
@@ -151,7 +181,7 @@ class LogStore:
         self._kept_files = kept_files
         self._sources: dict[str, Source] = {}
         self._listeners: list[Listener] = []
-        self._last_seq = 0
+        self.last_seq = 0
 
     def source(self, name: str) -> Source:
         """The source of a name; made where there is none yet."""
@@ -169,13 +199,19 @@ class LogStore:
         """
         after = since or 0
         chosen = list(self._chosen(source))
-        newest_first = heapq.merge(*(one.backwards() for one in chosen), key=lambda pair: pair[0].seq, reverse=True)
-        new = takewhile(lambda pair: pair[0].seq > after, newest_first)
         least = LEVELS[min_level]
-        wanted = (pair for pair in new if not least or LEVELS[pair[0].known_level] >= least)
-        entries = [line.entry(name) for line, name in islice(wanted, limit)]
+        newest_first = heapq.merge(*(one.backwards() for one in chosen), key=lambda line: line.seq, reverse=True)
+        new = takewhile(lambda line: line.seq > after, newest_first)
+        wanted = (line for line in new if not least or LEVELS[line.known_level] >= least)
+        entries = [line.entry() for line in islice(wanted, limit)]
         complete = all(one.remembers(after) for one in chosen)
-        return LogPage(entries=entries[::-1], last_seq=self._last_seq, complete=complete)
+        return LogPage(entries=entries[::-1], last_seq=self.last_seq, complete=complete)
+
+    def after(self, seq: int, *, source: str | None) -> tuple[int, Iterator[Line]]:
+        """How many lines with greater numbers are in memory, of one source or of all, and these lines, oldest first."""
+        new = [one.after(seq) for one in self._sources.values() if source in (None, one.name)]
+        lines = (one for _, one in new)
+        return sum(count for count, _ in new), heapq.merge(*lines, key=lambda line: line.seq)
 
     def sources(self) -> list[LogSource]:
         """Every source that has logged."""
@@ -200,8 +236,8 @@ class LogStore:
 
     def take_numbers(self, count: int) -> int:
         """The first of `count` new numbers."""
-        first = self._last_seq + 1
-        self._last_seq += count
+        first = self.last_seq + 1
+        self.last_seq += count
         return first
 
     def tell(self, source: Source, count: int) -> None:

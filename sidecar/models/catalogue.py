@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import field
 
 from sidecar.contract.models import ModelInfo
 from sidecar.models.capabilities import together
@@ -34,8 +36,7 @@ More = Callable[[], bool]
 _Key = tuple[tuple[str, ...], int]
 
 
-@dataclass(slots=True)
-class Model:
+class Model(msgspec.Struct):
     """A model: its files, what goes with it, and where else its content is.
 
     Attributes:

@@ -12,9 +12,10 @@ import re
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import (
@@ -48,8 +49,7 @@ _NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 """What models may be called elsewhere and files may not."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(msgspec.Struct, frozen=True):
     """A file, and its name in the folder."""
 
     file: ModelFile

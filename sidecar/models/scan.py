@@ -10,9 +10,10 @@ import os
 import re
 import stat
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from sidecar.contract.models import ModelOrigin
 from sidecar.models.look import Look
@@ -29,8 +30,7 @@ Identity = tuple[object, ...]
 Role = Literal["model", "projector", "adapter"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What the program that keeps a file says of it.
 
     Attributes:
@@ -53,8 +53,7 @@ class Told:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What a file's name says: of which model it is, and which part of how many (0 of 0: it is not split)."""
 
     label: tuple[str, ...]
@@ -72,8 +71,7 @@ class Part:
         return self.label[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
+class ModelFile(msgspec.Struct, frozen=True):
     """A file, which one it is whatever the path to it, and what is said of it."""
 
     path: Path

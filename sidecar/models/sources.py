@@ -5,11 +5,13 @@ Owns which sources there are and what is told of each. A source that is broken n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from sidecar import given_paths
 from sidecar.contract.errors import PathNotAllowed
@@ -19,11 +21,12 @@ from sidecar.models.look import Look, Mark
 from sidecar.models.scan import ModelFile, scan
 from sidecar.models.stores import STORES, Store
 
+logger = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(msgspec.Struct):
     """A source, as it was looked at."""
 
     origin: ModelOrigin
@@ -76,6 +79,7 @@ def _look_at_folder(text: str) -> Seen:
     seen = _look(folder, "folder", lambda look: scan(folder, "folder", look))
     if not seen.found:
         seen.problems.append(f"There is no folder {folder}.")
+        logger.debug("library: there is no folder %s", folder)
     return seen
 
 

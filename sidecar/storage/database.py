@@ -4,7 +4,7 @@ Owns the connection and how work reaches it. Knows no table but its version; `mi
 how commits are kept, `recovery` what is done about a damaged file.
 
 One connection for everything, locked against all others. Work runs in the order it is handed in, on one thread, so
-the event loop never waits for the disk.
+the event loop never waits for the disk; a long search lets the others go first (`looking`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import anyio
+
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import journal, migrations, recovery
+from sidecar.storage import doubt, journal, migrations, recovery
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.files import refusal
+from sidecar.storage.looking import GaveWay, Look
 from sidecar.storage.sealing import HistoryConnection, Sealing
 
 logger = logging.getLogger(__name__)
@@ -30,8 +33,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOOK_SECONDS = 2.0
-"""How long a host's first question waits for the look at a history that was not closed, or is being saved: 0.2 s for
-100,000 messages, and a damaged one takes as long as it takes."""
+"""How long a host's first question waits for the look at a history that was not closed (`recovery.EXAMINE_SECONDS` at
+the most), or is being saved, which takes as long as it takes."""
 
 KEYRING_AT_THE_END_SECONDS = 1.0
 """How long work handed in just before the end still waits for the keyring; all of the end has 4.8 s (`app`)."""
@@ -50,13 +53,14 @@ class Database:
 
     def __init__(self, path: Path, *, encrypt: Callable[[], bool | None] = lambda: None) -> None:
         self._path = path
-        self._is_doubtful = recovery.is_suspect(path)
+        self._is_doubtful = doubt.is_suspect(path)
         self._notices: list[Notice] = []
         self._sealing = Sealing(path, encrypt)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: HistoryConnection | None = None
         self._closing: asyncio.Event | None = None
+        self._looking = anyio.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -78,6 +82,30 @@ class Database:
     def submit(self, work: Work[T]) -> asyncio.Future[T]:
         """Hand in a piece of work; the future has its outcome, as `run` would."""
         return self._hand_in(lambda: self._transact(work))
+
+    async def look(self, work: Work[T], *, seconds: float) -> T:
+        """Do a piece of work that only reads and may take long; all other work goes first. One of its kind at a time.
+
+        Where it has to give way it begins anew. It ends as soon as whoever waits for it is cancelled.
+
+        Args:
+            work: what is done with the connection.
+            seconds: the longest that it may take, all tries together.
+
+        Raises:
+            TookTooLong: it takes longer.
+            StorageError: as `run`.
+        """
+        async with self._looking:
+            look = Look(work, seconds=seconds, others_wait=lambda: not self._queue.empty())
+            try:
+                while True:
+                    try:
+                        return await self.submit(look)
+                    except GaveWay:
+                        continue
+            finally:
+                look.give_up()
 
     async def encrypt(self, sealed: bool) -> None:
         """Encrypt all that was said and is said from now on, or write it in plain text again.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -25,6 +24,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: it could not be written; the old content is still there.
     """
+    import tempfile  # brings all kinds of compression along
+
     path = path.resolve()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)

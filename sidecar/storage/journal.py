@@ -17,9 +17,6 @@ logger = logging.getLogger(__name__)
 Version = tuple[int, int, int]
 JournalMode = Literal["wal", "delete"]
 
-MAGIC = b"SQLite format 3\0"
-"""How every file of SQLite's begins."""
-
 BUSY_SECONDS = 1.0
 """How long to wait for another program to let go of the file: somebody who looks at it with a tool."""
 

@@ -15,6 +15,7 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import TYPE_CHECKING
 
 from sidecar.contract.errors import NotSupported, SidecarError, StorageError
+from sidecar.extras import how_to_get
 from sidecar.storage.cipher import KEY_BYTES
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _usable_keyring(*, instead: str) -> KeyringBackend:
     except ImportError as error:
         raise NotSupported(
             f"Encryption of the history needs packages that are not installed: {error}.",
-            hint=f"Install them: pip install 'llama-sidecar[encrypt]'.{instead}",
+            hint=f"{how_to_get('encrypt')}{instead}",
         ) from None
     try:
         init_backend(limit=recommended)

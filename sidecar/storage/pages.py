@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
-from sidecar.storage.journal import MAGIC
+from sidecar.storage.doubt import MAGIC
 
 DEFAULT_PAGE_BYTES = 4096
 """SQLite's own since 2016, for a file whose header can not be read."""

@@ -14,6 +14,7 @@ import select
 import stat
 import threading
 from collections.abc import Callable
+from time import monotonic
 
 from sidecar.dispatch.outbox import Outbox
 
@@ -33,7 +34,12 @@ _HOST_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCO
 
 
 class LineWriter:
-    """Writes an outbox to a descriptor; tells `on_room` when lines have left the outbox, `on_gone` of a broken pipe."""
+    """Writes an outbox to a descriptor.
+
+    Args:
+        on_room: called when responses have left the outbox.
+        on_gone: called when the pipe is broken.
+    """
 
     def __init__(self, fd: int, outbox: Outbox, *, on_room: Callable[[], None], on_gone: Callable[[], None]) -> None:
         self._fd = fd
@@ -47,56 +53,52 @@ class LineWriter:
         self._scheduled = False
         self._broken = False
         self._flushed_at = 0.0
-        self._drained = asyncio.Event()
-        self._may_write = _writability_poll(fd)
+        self._drained: asyncio.Event | None = None
+        self._poll = _writability_poll(fd)
 
     def schedule(self) -> None:
         """There is something in the outbox, or may be."""
         if self._scheduled or self._writing:
             return
-        self._drained.clear()
-        if self._loop.time() - self._flushed_at > QUIET_SECONDS:
+        self._scheduled = True  # what comes meanwhile is taken after what is on its way
+        if monotonic() - self._flushed_at > QUIET_SECONDS:
             self._flush()
         else:
-            self._scheduled = True
             self._loop.call_soon(self._flush)
 
     async def drain(self) -> None:
         """Wait until everything in the outbox has been written, or the host is gone."""
+        drained = self._drained = self._drained or asyncio.Event()
         self.schedule()
-        await self._drained.wait()
+        await drained.wait()
 
     def _flush(self) -> None:
-        self._scheduled = True  # what comes meanwhile is taken below, after what is on its way
+        outbox = self._outbox
         try:
-            self._write_lines()
+            while outbox.queue and not self._writing:
+                waiting_bytes = outbox.waiting_bytes
+                lines = outbox.take(WRITE_BYTES)
+                if outbox.waiting_bytes < waiting_bytes:
+                    self._on_room()
+                if lines and not self._broken:  # else the host is gone: nothing may pile up
+                    lines.append(b"")
+                    self._write_or_hand_over(b"\n".join(lines))
+            if self._drained is not None and not self._writing:
+                self._drained.set()
+                self._drained = None
         finally:
             self._scheduled = False
-            self._flushed_at = self._loop.time()
+            self._flushed_at = monotonic()
 
-    def _write_lines(self) -> None:
-        while not self._writing:
-            lines = self._outbox.take(WRITE_BYTES)
-            if not lines:
-                self._drained.set()
+    def _write_or_hand_over(self, data: bytes) -> None:
+        if len(data) <= AT_ONCE_BYTES and self._poll(0):
+            try:
+                data = data[os.write(self._fd, data) :]
+            except OSError as error:
+                self._break(error)
                 return
-            self._on_room()
-            if self._broken:  # the host is gone: nothing may pile up
-                continue
-            lines.append(b"")
-            data = b"\n".join(lines)
-            if len(data) <= AT_ONCE_BYTES and self._may_write():
-                data = self._write_at_once(data)
-            if data:
-                self._hand_over(data)
-
-    def _write_at_once(self, data: bytes) -> bytes:
-        """Write from the loop; returns what is left to write."""
-        try:
-            return data[os.write(self._fd, data) :]
-        except OSError as error:
-            self._break(error)
-            return b""
+        if data:
+            self._hand_over(data)
 
     def _hand_over(self, data: bytes) -> None:
         self._writing = True
@@ -123,6 +125,7 @@ class LineWriter:
         if failure is not None:
             self._break(failure)
         self._writing = False
+        self._scheduled = True
         self._flush()
 
     def _break(self, error: OSError) -> None:
@@ -133,14 +136,13 @@ class LineWriter:
         self._on_gone()
 
 
-def _writability_poll(fd: int) -> Callable[[], bool]:
-    """A question "would a small write go through at once?"; the answer is no where it can not be asked reliably."""
+def _writability_poll(fd: int) -> Callable[[int], object]:
+    """A question "would a small write go through within so many ms?"; never, where it can not be asked reliably."""
     if not hasattr(select, "poll"):  # Windows
-        return lambda: False
+        return lambda _: False
     mode = os.fstat(fd).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        return lambda: False
+        return lambda _: False
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
-    # A pipe whose reader is gone counts, too: the write then says so.
-    return lambda: bool(poll.poll(0))
+    return poll.poll  # a pipe whose reader is gone counts, too: the write then says so

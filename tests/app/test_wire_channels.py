@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.contract.generated import CONTRACT_HASH
-from tests.app.talking import Engine, StartTalk, Talk, assert_gapless, new_session, words
-from tests.bench.answers import UnixConnection
+from tests.app.talking import Engine, SocketConnection, StartTalk, Talk, assert_gapless, new_session, words
 from tests.engines.processes import wait_until_gone
 from tests.raw_host import RawHost
 
@@ -39,7 +38,7 @@ def server_states(host: RawHost, channel: str, server_id: str) -> list[str]:
 
 def busy_slots(server: dict[str, Any]) -> int:
     """How many answers an engine works on; asked past the sidecar."""
-    connection = UnixConnection(server["socket_path"])
+    connection = SocketConnection(server["socket_path"])
     connection.request("GET", "/slots", headers={"Authorization": f"Bearer {server['api_key']}"})
     slots = json.loads(connection.getresponse().read())
     connection.close()

@@ -1,151 +1,150 @@
-"""Tokens a second and time to first token, against the same request straight to the same llama-server."""
+"""Tokens a second and time to first token, against the same requests straight to the same llama-server.
+
+The engine has 16 slots throughout. It has a thread for each CPU, so that sidecar and host take their time from it; and
+a thread less, beside it, as on a machine with a GPU. Questions are the same in each round: their prompts are cached in
+the slots, and what is added to the time to first token is not lost in the reading of a prompt.
+"""
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import socket
-import subprocess
-import sys
+import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from tests.bench.figures import Figure
+from tests import fake_engine
+from tests.bench import direct
+from tests.bench.direct import Answers
+from tests.bench.figures import Figure, Target
+from tests.bench.hosts import Broken, Host, result_of
+from tests.bench.pairs import in_turn
+from tests.bench.plan import Plan
 
-MAX_TOKENS = 160
-QUESTION = "Tell a long story about a lighthouse keeper and a whale."
-SETTINGS = {"temperature": 0, "seed": 7, "max_tokens": MAX_TOKENS}
+STREAMS = {1: Target(0.99), 4: Target(0.98), 16: Target(0.97)}
+SLOTS = max(STREAMS)
+CTX_SIZE = 8192
+"""For all slots together: 16 prompts with their answers of this round and of the one before."""
 
-TARGET_RATE = 0.97
-"""Tokens/s through the sidecar at least 0.97 times the direct request's."""
+ADDED_MS = Target(3.0, on="added")
 
+FULL_TOKENS = {1: 160, 4: 96, 16: 48}
+SHORT_TOKENS = {1: 64, 4: 16, 16: 8}
+"""Of each answer."""
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a UNIX socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("engine", timeout=120)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-class LineHost:
-    """A host that does no more than the direct way does: it writes a line, and reads lines."""
-
-    def __init__(self, data_dir: Path) -> None:
-        argv = [sys.executable, "-m", "sidecar", "--data-dir", str(data_dir)]
-        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self._next_id = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self._process.communicate(timeout=30)
-
-    def begin(self, method: str, **params: Any) -> int:
-        """Send a request."""
-        self._next_id += 1
-        request = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
-        return self._next_id
-
-    def read(self) -> Any:
-        """The next message."""
-        assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline())
-
-    def call(self, method: str, **params: Any) -> Any:
-        """Send a request and wait for its result."""
-        id_ = self.begin(method, **params)
-        while (message := self.read()).get("id") != id_:
-            continue
-        return message["result"]
+SUBJECTS = (
+    *("a lighthouse keeper", "a whale", "a clock", "an old map", "two brothers", "a bakery", "the first snow", "a fox"),
+    *("a violin", "the last train", "a garden", "a lost letter", "a mountain hut", "a ferry", "a chess game", "rain"),
+)
 
 
-def run(pairs: int) -> list[Figure]:
-    """Both ways in turn, on one engine."""
-    model = Path(os.environ["LLAMA_SIDECAR_TEST_MODEL"])
-    with tempfile.TemporaryDirectory() as folder, LineHost(Path(folder)) as host:
-        host.call(
-            "start_llama_server",
-            llama_cpp_path=os.environ["LLAMA_SIDECAR_TEST_LLAMA_CPP"],
-            model_path=str(model),
-            ctx_size=2048,
-            parallel=1,
-        )
-        server = host.call("get_server")
-        measured: dict[str, list[tuple[float, float]]] = {"ours": [], "direct": []}
-        through_sidecar(host)
-        direct(server)
-        ways: list[tuple[str, Callable[[], tuple[float, float]]]] = [
-            ("ours", lambda: through_sidecar(host)),
-            ("direct", lambda: direct(server)),
+def run(plan: Plan) -> list[Figure]:
+    """Both ways in turn, on one engine, for each number of streams."""
+    cpus = os.cpu_count() or 1
+    rounds = plan.rounds(full=11, short=3)
+    with tempfile.TemporaryDirectory() as folder, plan.source.start(Path(folder)) as host:
+        template = as_sent(host, plan, Path(folder, "fake"))
+        figures = _with_threads(host, plan, template, cpus, rounds, list(STREAMS))
+        if cpus > 1:
+            figures += _with_threads(host, plan, template, cpus - 1, rounds, [1] if plan.short else list(STREAMS))
+    return figures
+
+
+def as_sent(host: Host, plan: Plan, folder: Path) -> dict[str, Any]:
+    """A request to the engine just as the sidecar makes it, but for its message and its limit."""
+    fake = fake_engine.install(folder)
+    host.call("start_llama_server", server_id="fake", llama_cpp_path=str(fake), model_path=str(plan.model))
+    host.call("send_message", server_id="fake", message="tokens=1", **_settings(1))
+    body: dict[str, Any] = direct.get(host.call("get_server", server_id="fake"), "/requests")[-1]
+    host.call("stop_llama_server", server_id="fake")
+    return body
+
+
+def _settings(tokens: int) -> dict[str, Any]:
+    return {"temperature": 0, "seed": 7, "max_tokens": tokens}
+
+
+def _with_threads(
+    host: Host, plan: Plan, template: Mapping[str, Any], threads: int, rounds: int, numbers: Sequence[int]
+) -> list[Figure]:
+    """The figures of an engine with so many threads."""
+    engine = {"llama_cpp_path": str(plan.llama_cpp), "model_path": str(plan.model), "threads": threads}
+    host.call("start_llama_server", **engine, ctx_size=CTX_SIZE, parallel=SLOTS)
+    server = host.call("get_server")
+    leaves_a_cpu = threads < (os.cpu_count() or 1)
+    title = ", an engine that leaves a CPU" if leaves_a_cpu else ""
+    key = ".spare" if leaves_a_cpu else ""
+    figures = []
+    for streams in numbers:
+        tokens = (SHORT_TOKENS if plan.short else FULL_TOKENS)[streams]
+        questions = [f"Tell a long story about {subject}." for subject in SUBJECTS[:streams]]
+        bodies = [
+            {**template, "max_tokens": tokens, "messages": [{"role": "user", "content": question}]}
+            for question in questions
         ]
-        for _ in range(pairs):
-            for name, way in ways:
-                measured[name].append(way())
-            ways.reverse()  # neither always has the processor's warmth, or its heat
-    rates = {name: [rate for rate, _ in values] for name, values in measured.items()}
-    firsts = {name: [first for _, first in values] for name, values in measured.items()}
-    return [
-        Figure("tokens/s, 1 stream", "/s", rates["ours"], rates["direct"], "direct", TARGET_RATE, at_most=False),
-        Figure("time to first token", "ms", firsts["ours"], firsts["direct"], "direct"),
-    ]
+        found = in_turn(
+            {
+                "ours": partial(through_sidecar, host, questions, tokens),
+                "direct": partial(direct.ask, server, bodies),
+            },
+            rounds,
+            within=plan.patience,
+        )
+        rates = {name: [answers.rate for answers in rounds] for name, rounds in found.items()}
+        firsts = {name: [statistics.median(answers.firsts) for answers in rounds] for name, rounds in found.items()}
+        many = f"{streams} stream{'s' if streams > 1 else ''}{title}"
+        figures += [
+            Figure(
+                f"tokens.{streams}{key}",
+                f"tokens/s, {many}",
+                "/s",
+                rates["ours"],
+                rates["direct"],
+                "direct",
+                STREAMS[streams],
+                more_is_better=True,
+            ),
+            Figure(
+                f"ttft.{streams}{key}",
+                f"time to first token, {many}",
+                "ms",
+                firsts["ours"],
+                firsts["direct"],
+                "direct",
+                ADDED_MS,
+            ),
+        ]
+    host.call("stop_llama_server")
+    return figures
 
 
-def through_sidecar(host: LineHost) -> tuple[float, float]:
-    """Tokens a second over the whole answer, and milliseconds to the first token."""
-    started = time.perf_counter()
-    request = host.begin("send_message", message=QUESTION, channel="answer", **SETTINGS)
-    first = None
-    while (message := host.read()).get("id") != request:
-        if first is None and message["params"]["event"]["status"] == "token":
-            first = time.perf_counter()
-    assert first is not None
-    return rate(message["result"]["usage"]["completion_tokens"], started), (first - started) * 1e3
-
-
-def direct(server: dict[str, Any]) -> tuple[float, float]:
-    """The same of the same request without us in between."""
-    body = {
-        "messages": [{"role": "user", "content": QUESTION}],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **SETTINGS,
-    }
-    connection = UnixConnection(server["socket_path"])
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {server['api_key']}"}
-    started = time.perf_counter()
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-    response = connection.getresponse()
-    first, tokens = None, 0
-    for line in response:
-        if not line.startswith(b"data: {"):
-            continue
-        event = json.loads(line[6:])
-        if first is None and event["choices"] and event["choices"][0]["delta"].get("content"):
-            first = time.perf_counter()
-        if event.get("usage"):
-            tokens = event["usage"]["completion_tokens"]
-    connection.close()
-    assert first is not None
-    return rate(tokens, started), (first - started) * 1e3
-
-
-def rate(tokens: int, started: float) -> float:
-    """Tokens a second since a moment."""
-    return tokens / (time.perf_counter() - started)
+def through_sidecar(host: Host, questions: Sequence[str], max_tokens: int) -> Answers:
+    """Ask all questions at once, and read the answers to their ends."""
+    waiting: set[int] = set()
+    asked: dict[str, float] = {}
+    first: dict[str, float] = {}
+    tokens = 0
+    begun = time.perf_counter()
+    for i, question in enumerate(questions):
+        channel = f"stream {i}"
+        asked[channel] = time.perf_counter()
+        waiting.add(host.begin("send_message", message=question, channel=channel, **_settings(max_tokens)))
+    while waiting:
+        line = host.line()
+        now = time.perf_counter()
+        if b'"id":' not in line and (len(first) == len(asked) or b'"token"' not in line):
+            continue  # an event that tells nothing new
+        message = json.loads(line)
+        if "id" in message:
+            waiting.discard(message["id"])
+            tokens += result_of(message)["usage"]["completion_tokens"]
+        elif message["params"]["event"]["status"] == "token":
+            first.setdefault(message["params"]["channel"], now)
+    seconds = time.perf_counter() - begun
+    if first.keys() != asked.keys():
+        raise Broken("an answer had no token")
+    return Answers(tokens, seconds, [(first[channel] - asked[channel]) * 1e3 for channel in asked])

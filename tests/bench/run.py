@@ -1,62 +1,123 @@
 """`make bench`: what the sidecar costs, as ratios against references measured in the same run.
 
-A single time means nothing on a shared machine; a median of interleaved pairs does. Prints a table and, with --json,
-writes the figures with a description of the machine.
+    make bench                                  everything, about half an hour
+    make bench ARGS=--short                     in three minutes, with a line for the history of figures
+    make bench ARGS="ping start --pairs 5"      some of it, printed only
 
-    make bench                      everything
-    make bench ARGS="ping --pairs 5"
+Prints a table; the whole form and the short one keep it, with plots, in tests/bench/results. A figure that misses its
+target does not fail the run; a benchmark that does not work does.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import faulthandler
 import os
-import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import answers, pings
-from tests.bench.figures import Figure, table
+from tests.bench import (
+    answers,
+    flood,
+    history_costs,
+    log_lines,
+    machine,
+    model_lists,
+    pings,
+    report,
+    results,
+    starts,
+    weights,
+)
+from tests.bench.figures import Figure
+from tests.bench.hosts import Broken
+from tests.bench.plan import ONEDIR, ONEDIR_SLIM, ROOT, SINGLE_FILE, Plan, products_in
+from tests.conftest import MODEL_VARIABLE
 
-BENCHMARKS: dict[str, Callable[[int], list[Figure]]] = {
+BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
+    "start": starts.run,
+    "weight": weights.run,
     "ping": pings.run,
     "tokens": answers.run,
+    "flood": flood.run,
+    "log": log_lines.run,
+    "history": history_costs.run,
+    "models": model_lists.run,
 }
 
+VARIABLES = {
+    "references": "LLAMA_SIDECAR_BENCH_PYTHON",
+    "llama_cpp": "LLAMA_SIDECAR_TEST_LLAMA_CPP",
+    "model": MODEL_VARIABLE,
+    "cache": "LLAMA_SIDECAR_BENCH_CACHE",
+}
+"""Where things are: `make bench` says."""
 
-def main() -> int:
+LONGEST_SECONDS = 3600.0
+"""A benchmark that takes longer waits for something that does not come: it says where, and the run fails."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the benchmarks; 0 if they work, whatever the figures say."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)}; default all")
-    parser.add_argument("--pairs", type=int, default=21, help="measured pairs of each figure; default 21")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    options = parser.parse_args()
+    parser.add_argument("--short", action="store_true", help="a few measurements of each, for every day")
+    parser.add_argument("--pairs", type=int, metavar="N", help="measurements of each figure, whatever the form")
+    parser.add_argument("--results", type=Path, default=results.RESULTS, metavar="DIR", help="where results are kept")
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", metavar="DIR", help="where frozen products are")
+    options = parser.parse_args(argv)
     if unknown := set(options.names) - BENCHMARKS.keys():
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
-    figures = [figure for name in options.names or BENCHMARKS for figure in BENCHMARKS[name](options.pairs)]
-    print(table(figures))
-    if options.json:
-        report = {"at": time.time(), "machine": machine(), "figures": [figure.as_json() for figure in figures]}
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
-    missed = [figure.name for figure in figures if not figure.is_met]
-    if missed:
-        print(f"\nMissed: {', '.join(missed)}")
+    if missing := [variable for variable in VARIABLES.values() if not os.environ.get(variable)]:
+        parser.error(f"run it with make bench: {', '.join(missing)} is not set")
+    places = {name: Path(os.environ[variable]) for name, variable in VARIABLES.items()}
+    plan = Plan(short=options.short, pairs=options.pairs, products=products_in(options.dist), **places)
+    try:
+        figures, about = measure(plan, options.names or list(BENCHMARKS))
+        print(f"\n{report.table(figures)}\n")
+        if not options.names and not options.pairs:
+            conclude(plan, figures, about, options.results)
+    except (Broken, ValueError) as problem:
+        print(f"error: a benchmark does not work: {problem}", file=sys.stderr)
+        return 1
+    missed = [figure.name for figure in figures if figure.is_met is False]
+    print(f"Missed: {'; '.join(missed)}." if missed else "All targets are met.")
     return 0
 
 
-def machine() -> dict[str, object]:
-    """What the figures were measured on."""
-    return {
-        "cpus": os.cpu_count(),
-        "arch": platform.machine(),
-        "python": platform.python_version(),
-        "os": platform.system(),
-    }
+def measure(plan: Plan, names: Sequence[str]) -> tuple[list[Figure], dict[str, object]]:
+    """The figures of these benchmarks, and what they were measured on."""
+    about: dict[str, object] = {"date": time.strftime("%Y-%m-%d"), "form": "short" if plan.short else "full"}
+    about |= machine.describe(plan.llama_cpp) | {"load_at_start": machine.load()}
+    began = time.monotonic()
+    figures: list[Figure] = []
+    for name in names:
+        started = time.monotonic()
+        print(f"{name} ...", flush=True)
+        faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True, file=2)
+        try:
+            figures += BENCHMARKS[name](plan)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
+    return figures, about | {"load_at_end": machine.load(), "seconds": round(time.monotonic() - began)}
+
+
+def conclude(plan: Plan, figures: Sequence[Figure], about: dict[str, object], folder: Path) -> None:
+    """Keep a whole run, and say what has become worse."""
+    missing = [name for name in (ONEDIR, ONEDIR_SLIM, SINGLE_FILE) if name not in plan.products]
+    notes = [f"Not measured, since it was not built: {name}." for name in missing]
+    if plan.short:
+        worse = results.compare(folder, figures, about, machine=machine.fingerprint(about))
+        notes += [f"Worse than before: {one}." for one in worse]
+    results.keep(folder, "latest" if plan.short else "full", figures, about, notes, python=plan.references)
+    for note in notes:
+        print(note)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -42,9 +42,10 @@ def test_no_lock_file_says_where_it_was_made(name: str) -> None:
     assert foreign_text(lock(name), [str(places.ROOT)]) == []
 
 
-def test_the_development_packages_hold_those_of_the_program_in_the_same_versions() -> None:
-    develop = versions("dev.txt")
-    assert {name: develop.get(name) for name in versions("run.txt")} == versions("run.txt")
+@pytest.mark.parametrize("name", ["dev.txt", "freeze.txt"])
+def test_what_is_tested_and_what_is_frozen_is_the_program_in_the_same_versions(name: str) -> None:
+    others = versions(name)
+    assert {package: others.get(package) for package in versions("run.txt")} == versions("run.txt")
 
 
 def test_packages_in_both_the_build_tools_and_the_development_packages_have_one_version() -> None:

@@ -24,7 +24,7 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
 from sidecar.contract.servers import StartActual
 from sidecar.engines.fleet import Fleet
-from sidecar.engines.link import EngineGone
+from sidecar.engines.link import EngineGone, Hear
 from sidecar.engines.stream import ChatChunk, Choice, Delta, UsageCount
 from sidecar.storage.database import Database, Work
 
@@ -110,13 +110,14 @@ class ScriptedServer:
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         return self.why_broken
 
-    @asynccontextmanager
-    async def chat(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[list[ChatChunk]]]:
+    async def chat(self, body: dict[str, Any], hear: Hear, sent: Callable[[], None]) -> None:
         self.requests.append(body)
+        sent()
         self.asked.set()
         stream = (self.answers.pop(0) if self.answers else hello)(body)
         try:
-            yield stream
+            async for chunks in stream:
+                hear(chunks)
         finally:
             await cast(Any, stream).aclose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.channels import EventLog, Text, status_of
@@ -22,12 +22,19 @@ def call(name: str, arguments: str, *, id_: str = "") -> ToolCall:
     return ToolCall(id=id_, type="function", function=ToolFunction(name=name, arguments=arguments))
 
 
+def telling(events: EventLog) -> Answer:
+    """An answer whose question is kept."""
+    answer = Answer(events)
+    answer.tell()
+    return answer
+
+
 def add_up(chunks: list[ChatChunk]) -> tuple[Answer, list[Any]]:
     """The answer, and its events as (status, text) or as they are."""
     events = EventLog()
-    answer = Answer(events)
+    answer = telling(events)
     for one in chunks:
-        answer.add(one)
+        answer.add([one])
     answer.end()
     entries = [entry for _, entry in events.read(0)]
     return answer, [(entry.status, entry.text) if isinstance(entry, Text) else entry for entry in entries]
@@ -43,7 +50,6 @@ def cut(text: str, sizes: list[int]) -> list[str]:
 
 
 @given(reasoning=st.text(), content=st.text(), sizes=st.lists(st.integers(0, 5), max_size=30))
-@settings(deadline=None)
 def test_text_and_reasoning_are_the_pieces_together(reasoning: str, content: str, sizes: list[int]) -> None:
     chunks = [chunk(reasoning_content=piece) for piece in cut(reasoning, sizes)]
     chunks += [chunk(content=piece) for piece in cut(content, sizes)]
@@ -57,7 +63,6 @@ CALLS = st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=4)
 
 
 @given(calls=CALLS, sizes=st.lists(st.integers(0, 3), max_size=10), mixed=st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_tool_calls_are_told_whole_and_once_however_their_pieces_are_mixed(
     calls: list[tuple[str, str]], sizes: list[int], mixed: Any
 ) -> None:
@@ -76,8 +81,9 @@ def test_tool_calls_are_told_whole_and_once_however_their_pieces_are_mixed(
 
 
 def test_the_pieces_of_a_call_that_broke_off_are_no_call() -> None:
-    answer = Answer(EventLog())
-    answer.add(chunk(tool_calls=[ToolCallDelta(index=0, id="call_1", function=FunctionDelta(name="f", arguments="{"))]))
+    answer = telling(EventLog())
+    piece = ToolCallDelta(index=0, id="call_1", function=FunctionDelta(name="f", arguments="{"))
+    answer.add([chunk(tool_calls=[piece])])
     assert answer.tool_calls == []
     assert answer.is_empty
 
@@ -97,11 +103,11 @@ def test_progress_is_told_only_until_the_answer_begins() -> None:
 
 def test_unread_text_is_one_event_and_read_text_is_left_alone() -> None:
     events = EventLog()
-    answer = Answer(events)
+    answer = telling(events)
     for text in ("a", "b"):
-        answer.add(chunk(content=text))
+        answer.add([chunk(content=text)])
     assert [(seq, status_of(entry)) for seq, entry in events.read(0)] == [(1, "token")]
-    answer.add(chunk(content="c"))
+    answer.add([chunk(content="c")])
     assert [entry.text for _, entry in events.read(0) if isinstance(entry, Text)] == ["ab", "c"]
 
 
@@ -109,3 +115,43 @@ def test_usage_and_the_reason_of_the_end_are_the_last_ones_told() -> None:
     usage = UsageCount(prompt_tokens=3, completion_tokens=4)
     answer, _ = add_up([chunk(finish="length"), ChatChunk(usage=UsageCount()), ChatChunk(usage=usage)])
     assert (answer.usage, answer.finish_reason) == (usage, "length")
+
+
+PIECES = st.builds(
+    chunk, content=st.sampled_from([None, "", "a", "bc"]), reasoning_content=st.sampled_from([None, "", "x", "yz"])
+) | st.builds(
+    ChatChunk,
+    prompt_progress=st.builds(PromptProgress, total=st.just(9), processed=st.integers(0, 9), cache=st.just(0)),
+)
+
+
+@given(
+    chunks=st.lists(PIECES, max_size=12), sizes=st.lists(st.integers(1, 4), max_size=8), told_after=st.integers(0, 12)
+)
+def test_chunks_that_come_together_or_before_the_question_is_kept_say_the_same(
+    chunks: list[ChatChunk], sizes: list[int], told_after: int
+) -> None:
+    one_by_one, expected = add_up(chunks)
+    events = EventLog()
+    answer = Answer(events)
+    left = list(chunks)
+    for size in [*sizes, len(chunks)]:
+        if len(chunks) - len(left) >= told_after:
+            answer.tell()
+        answer.add(left[:size])
+        del left[:size]
+    answer.tell()
+    answer.tell()
+    assert (answer.content, answer.reasoning) == (one_by_one.content, one_by_one.reasoning)
+    entries = [entry for _, entry in events.read(0)]
+    assert [(entry.status, entry.text) if isinstance(entry, Text) else entry for entry in entries] == expected
+
+
+def test_nothing_is_told_or_kept_before_the_question_is() -> None:
+    events = EventLog()
+    answer = Answer(events)
+    answer.add([chunk(content="a")])
+    assert (events.last_seq, answer.is_empty, answer.begun_at) == (0, True, None)
+    answer.tell()
+    assert (events.last_seq, answer.content) == (1, "a")
+    assert answer.begun_at is not None

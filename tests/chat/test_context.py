@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.chat.context import RESERVED_SHARE, Fit, fit, split_exchanges
@@ -125,7 +125,6 @@ SIZES = st.lists(st.integers(2, 60), min_size=1, max_size=80)
 
 
 @given(sizes=SIZES, policy=POLICIES, max_context=st.integers(1, 2000), max_tokens=st.none() | st.integers(1, 500))
-@settings(deadline=None)
 async def test_of_any_conversation_the_newest_exchange_stays_and_as_much_else_as_fits(
     sizes: list[int], policy: ContextPolicy, max_context: int, max_tokens: int | None
 ) -> None:
@@ -158,7 +157,6 @@ async def test_of_any_conversation_the_newest_exchange_stays_and_as_much_else_as
 
 
 @given(sizes=SIZES, policy=POLICIES, max_context=st.integers(1, 2000), more=st.integers(0, 500))
-@settings(deadline=None)
 async def test_a_larger_context_never_leaves_out_more(
     sizes: list[int], policy: ContextPolicy, max_context: int, more: int
 ) -> None:

@@ -69,7 +69,7 @@ def grow(db: sqlite3.Connection, session: Session, tree: list[tuple[int | None, 
 
 
 @given(tree=trees(), head=st.integers(0, 7), title=TEXT.filter(bool), system=st.none() | TEXT.filter(bool))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_session_comes_back_as_it_was(
     tree: list[tuple[int | None, StoredMessage]], head: int, title: str, system: str | None
 ) -> None:
@@ -90,7 +90,7 @@ def test_any_session_comes_back_as_it_was(
 
 
 @given(tree=trees(), head=st.integers(0, 7))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_a_session_brought_in_twice_is_a_copy_with_new_ids(
     tree: list[tuple[int | None, StoredMessage]], head: int
 ) -> None:
@@ -220,7 +220,6 @@ def test_half_a_character_in_a_file_is_refused() -> None:
 
 
 @given(st.text() | st.binary().map(lambda data: data.decode("latin-1")))
-@settings(deadline=None)
 def test_no_text_brings_anything_but_a_refusal(content: str) -> None:
     with pytest.raises(InvalidParams):
         export.read_json(content)
@@ -268,7 +267,6 @@ look({"at": 1})
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_a_file_name_is_one_that_every_system_takes(title: str) -> None:
     db = open_history()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.chat import messages, sessions
@@ -126,7 +126,6 @@ def test_an_answer_that_broke_off_is_marked_and_keeps_what_is_known_of_it(
 
 
 @given(parents=st.lists(st.integers(-1, 30), min_size=1, max_size=30), data=st.data())
-@settings(deadline=None)
 def test_in_any_tree_every_message_is_on_a_branch_of_its_ancestors(parents: list[int], data: st.DataObject) -> None:
     db = open_history()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.chat.queue import Line, Ticket
@@ -101,7 +101,6 @@ async def test_a_context_leaves_also_when_what_is_inside_fails() -> None:
 
 
 @given(capacity=st.integers(1, 4), moves=st.lists(st.integers(0, 5), max_size=60))
-@settings(deadline=None)
 def test_nobody_is_overtaken_and_no_place_is_lost(capacity: int, moves: list[int]) -> None:
     line = Line(capacity)
     present: list[Person] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sqlite3
 import threading
@@ -39,7 +40,7 @@ from sidecar.engines.stream import ChatChunk, Choice, Delta, FunctionDelta, Tool
 from sidecar.handlers.call import Call
 from sidecar.handlers.sessions import SessionHandlers
 from tests.chat.rows import a_session, new_id, rows_on_disk
-from tests.chat.scripted import Held, Stage, refusing, seen, shown, text
+from tests.chat.scripted import END, Held, Stage, refusing, seen, shown, text
 from tests.engines.http_peer import serving
 
 pytestmark = pytest.mark.anyio
@@ -123,7 +124,7 @@ async def test_what_an_engine_says_before_it_ends_is_kept_even_if_the_question_i
         ended.set()
 
     async with serving(end_early) as url, stage.run():
-        link = await EngineLink.open(url, None)
+        link = EngineLink(url, None)
         monkeypatch.setattr(stage.server, "chat", link.chat)
         stage.database.hold_after(READS)
         turn = send(stage, session := new_id())
@@ -136,7 +137,25 @@ async def test_what_an_engine_says_before_it_ends_is_kept_even_if_the_question_i
         error = await error_of(turn)
         assert (error.name, error.data["partial"]) == ("ENGINE_CRASHED", "Hel")
         assert await stage.rows(session) == [("user", "Hi", "complete"), ("assistant", "Hel", "error")]
-        await link.close()
+        link.close()
+
+
+async def test_an_answer_that_ends_in_the_moment_in_which_its_question_is_kept_is_whole(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def answer(_request: dict[str, Any]) -> AsyncIterator[list[ChatChunk]]:
+        yield [text("Hel")]
+        yield [END]
+        kept.set_result(None)  # the loop gets no turn between this and the answer's end
+
+    stage.server.answers = [answer]
+    async with stage.run():
+        monkeypatch.setattr(stage.history, "change", lambda *_: kept)
+        turn = send(stage, new_id())
+        assert (await turn.result()).content == "Hel"
+        assert shown(turn.events) == ["queued", ("token", "Hel"), "done"]
 
 
 async def test_a_question_that_can_not_be_kept_is_not_answered(stage: Stage) -> None:

@@ -10,11 +10,12 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tests.program import PROGRAM
 
 BOUND_SECONDS = 60.0
 """Longest wait for anything; a test that needs it is broken."""
@@ -35,7 +36,7 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """`llama-sidecar` as a script runs it, with pipes, to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "sidecar", "--data-dir", str(data_dir), *arguments],
+        [*PROGRAM, "--data-dir", str(data_dir), *arguments],
         input=stdin,
         capture_output=True,
         env={**os.environ, **(env or {})},
@@ -60,7 +61,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self._master = master
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sidecar", "--data-dir", str(data_dir), *arguments],
+            [*PROGRAM, "--data-dir", str(data_dir), *arguments],
             stdin=slave,
             stdout=slave if stdout is None else stdout,
             stderr=slave,

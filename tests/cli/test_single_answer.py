@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.app.talking import words
 from tests.cli.conftest import Chat
 from tests.cli.terminal import Terminal, run
 from tests.models.gguf_files import write_model
+from tests.program import PROGRAM
 
 
 def sessions_on_disk(data_dir: Path) -> list[tuple[str, str, str | None]]:
@@ -61,7 +61,7 @@ def test_no_message_is_told_before_anything_is_started(ready: Path, stdin: bytes
 
 @pytest.mark.parametrize(("arguments", "code"), [(["tokens=2"], 0), ([], 2)])
 def test_a_closed_stdin_is_no_obstacle(ready: Path, arguments: list[str], code: int) -> None:
-    command = [sys.executable, "-m", "sidecar", "--data-dir", str(ready), "chat", *arguments]
+    command = [*PROGRAM, "--data-dir", str(ready), "chat", *arguments]
     done = subprocess.run(
         ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *command], capture_output=True, timeout=60, check=False
     )
@@ -72,7 +72,7 @@ def test_a_closed_stdin_is_no_obstacle(ready: Path, arguments: list[str], code: 
 def test_a_reader_who_leaves_ends_it_without_a_complaint(ready: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "sidecar", "--data-dir", str(ready), "chat", "tokens=9"]
+    command = [*PROGRAM, "--data-dir", str(ready), "chat", "tokens=9"]
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(write)
     assert done.returncode == 141

@@ -18,7 +18,7 @@ FIGURES = "3 tokens · 100.0 tokens/s · first after "
 
 
 def test_the_chat_shows_its_load_and_then_says_what_answers_and_how_to_leave(chat: Chat, fake_llama_cpp: Path) -> None:
-    fake_engine.install(fake_llama_cpp, "--ready-after", "0.4")
+    fake_engine.install(fake_llama_cpp, "--ready-after", "1.5")
     terminal = chat()
     terminal.until("Loading the model")
     terminal.asked()

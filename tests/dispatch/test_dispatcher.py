@@ -368,7 +368,7 @@ async def conversation(messages: list[Any]) -> list[Any]:
 
 
 @pytest.mark.case(14)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(messages=messages)
 def test_every_request_is_answered_exactly_once_whatever_hosts_send(messages: list[Any]) -> None:
     written = anyio.run(conversation, messages)

@@ -66,7 +66,7 @@ def take_in(host: Wire, lines: list[bytes | Oversize]) -> None:
 
 
 @pytest.mark.case(1, 12, 13, 14)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(stream=streams, cuts=st.lists(st.integers(0, 1000), max_size=8))
 def test_any_bytes_in_any_chunks_have_the_answers_that_the_contract_says(stream: bytes, cuts: list[int]) -> None:
     bounds = [0, *sorted(cut for cut in cuts if cut <= len(stream)), len(stream)]

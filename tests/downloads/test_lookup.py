@@ -13,6 +13,7 @@ from yarl import URL
 
 from sidecar.contract.errors import DownloadFailed, NotSupported
 from sidecar.downloads.addresses import Origin, Rules
+from sidecar.downloads.answers import Source
 from sidecar.downloads.lookup import look_up
 from sidecar.downloads.record import DownloadRecord
 from sidecar.downloads.web import Web
@@ -85,6 +86,14 @@ async def test_without_huggingface_hub_a_file_that_is_named_is_found_all_the_sam
     assert record.commit == COMMIT
     assert record.files[0].sha256 == server.repos[REPO].files["m-Q4_K_M.gguf"].sha256
     assert COMMIT in record.files[0].url
+
+
+async def test_without_aiohttp_it_is_said_how_to_get_it(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aiohttp", "yarl"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(NotSupported) as refused:
+        await web.find(Source("https://example.com/a.gguf"))
+    assert "llama-sidecar[hub]" in refused.value.hint
 
 
 async def test_an_answer_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

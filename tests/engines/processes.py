@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 
@@ -34,6 +35,17 @@ def wait_until_gone(pid: int) -> None:
         psutil.Process(pid).wait(timeout=WAIT_SECONDS)
     except psutil.NoSuchProcess:
         return
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait for the end of a process, and leave it to be reaped by whoever does that."""
+    fd = os.pidfd_open(pid)
+    try:
+        ended = select.poll()
+        ended.register(fd, select.POLLIN)
+        assert ended.poll(WAIT_SECONDS * 1e3), f"process {pid} has not ended"
+    finally:
+        os.close(fd)
 
 
 def halt(pid: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.engines.flags import Flag, parse_help
@@ -88,7 +88,6 @@ def test_long_names_are_told_in_order_and_without_the_short_ones() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_as_flags_or_as_none(text: str) -> None:
     flags = parse_help(text)

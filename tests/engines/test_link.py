@@ -19,6 +19,7 @@ from sidecar.engines.api import Props
 from sidecar.engines.link import EngineGone, EngineLink
 from sidecar.engines.stream import ChatChunk, Choice, Delta
 from tests.engines.http_peer import STREAM, Script, always, answer, serving
+from tests.engines.listening import Listening, listening
 from tests.engines.processes import WAIT_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -33,12 +34,12 @@ async def linked(
     script: Script, *, key: str | None = None, heads: list[str] | None = None
 ) -> AsyncIterator[EngineLink]:
     async with serving(script, heads) as url:
-        link = await EngineLink.open(url, key)
+        link = EngineLink(url, key)
         try:
             with anyio.fail_after(WAIT_SECONDS):
                 yield link
         finally:
-            await link.close()
+            link.close()
 
 
 def reply(body: Any, status: int = 200) -> Script:
@@ -69,9 +70,7 @@ async def read(link: EngineLink) -> tuple[list[ChatChunk], str | None]:
     """The chunks of an answer, and the name of the error that ended it."""
     chunks: list[ChatChunk] = []
     try:
-        async with link.chat(BODY) as stream:
-            async for some in stream:
-                chunks += some
+        await link.chat(BODY, chunks.extend)
     except SidecarError as error:
         return chunks, error.name
     except EngineGone:
@@ -180,12 +179,12 @@ async def test_an_engine_that_hangs_up_is_gone(pieces: tuple[bytes, ...]) -> Non
 
 
 async def test_an_engine_that_is_not_there_is_gone() -> None:
-    link = await EngineLink.open(NOBODY, None)
+    link = EngineLink(NOBODY, None)
     with pytest.raises(EngineGone):
         await link.props()
     assert (await link.health())[0] is None
     assert await read(link) == ([], "gone")
-    await link.close()
+    link.close()
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -195,13 +194,11 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encod
 async def test_closing_the_link_ends_an_answer_that_stands_still(head: bytes) -> None:
     event = token("x")
     piece = b"%x\r\n%b\r\n" % (len(event), event) if head is CHUNKED else event
-    async with linked(always(head, piece, hang=True)) as link, link.chat(BODY) as stream:
-        assert await anext(stream)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(link.close)
-            with pytest.raises(EngineGone) as broken:
-                await anext(stream)
-        assert broken.value.link is link
+    async with linked(always(head, piece, hang=True)) as link:
+        async with listening(link, BODY) as answer:
+            link.close()
+        assert answer.broken is not None
+        assert answer.broken.link is link
 
 
 @pytest.mark.parametrize(
@@ -215,7 +212,7 @@ async def test_closing_the_link_ends_a_question_that_is_not_answered(pieces: tup
             while not heads:  # noqa: ASYNC110 - the peer has no event for it
                 await anyio.sleep(0.01)
             await anyio.sleep(0.05)
-            await link.close()
+            link.close()
 
         tasks.start_soon(close)
         with pytest.raises(EngineGone):
@@ -224,8 +221,8 @@ async def test_closing_the_link_ends_a_question_that_is_not_answered(pieces: tup
 
 async def test_a_closed_link_says_that_the_engine_is_gone() -> None:
     async with linked(reply({})) as link:
-        await link.close()
-        await link.close()
+        link.close()
+        link.close()
         with pytest.raises(EngineGone):
             await link.props()
         assert (await link.health())[0] is None
@@ -241,11 +238,9 @@ async def test_health_is_a_status_or_nothing(script: Script, status: int | None)
     assert (found, milliseconds > 0) == (status, True)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[", "http://", "http://\x00"])
-async def test_the_health_of_what_is_no_address_is_nothing(url: str) -> None:
-    link = await EngineLink.open(url, None)
-    assert (await link.health())[0] is None
-    await link.close()
+@pytest.mark.parametrize("url", ["http://\x00", "http://a..b", "http://nobody.invalid", "unix:///no/such/socket"])
+async def test_the_health_of_what_can_not_be_reached_is_nothing(url: str) -> None:
+    assert (await EngineLink(url, None).health())[0] is None
 
 
 # --- answers ---
@@ -292,8 +287,7 @@ async def test_a_refused_answer_has_a_name(script: Script, name: str) -> None:
 
 
 async def test_silence_within_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (link_module, silence):
-        monkeypatch.setattr(module, "SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(silence, "SILENCE_SECONDS", 0.1)
     async with linked(always(STREAM, token("a"), hang=True)) as link:
         assert await read(link) == ([chunk("a")], "ENGINE_UNRESPONSIVE")
     async with linked(always(hang=True)) as link:
@@ -309,30 +303,13 @@ async def test_leaving_an_answer_hangs_up() -> None:
         await reader.read()
         hung_up.set()
 
-    async with linked(script) as link:
-        async with link.chat(BODY) as stream:
-            assert await anext(stream) == [chunk("a")]
-        await hung_up.wait()
-
-
-async def test_closing_the_link_ends_an_answer_under_way() -> None:
-    begun = anyio.Event()
-    found: list[tuple[list[ChatChunk], str | None]] = []
-
-    async def script(_head: str, reader: Any, writer: Any) -> None:
-        writer.write(STREAM + token("a"))
-        await writer.drain()
-        begun.set()
-        await reader.read()
-
-    async def follow(link: EngineLink) -> None:
-        found.append(await read(link))
-
     async with linked(script) as link, anyio.create_task_group() as tasks:
-        tasks.start_soon(follow, link)
-        await begun.wait()
-        await link.close()
-    assert found[0][1] == "gone"
+        answer = Listening()
+        tasks.start_soon(answer.listen, link, BODY)
+        await answer.begun.wait()
+        assert answer.chunks == [chunk("a")]
+        tasks.cancel_scope.cancel()
+    await hung_up.wait()
 
 
 class Peer:
@@ -370,13 +347,13 @@ async def test_the_last_words_of_an_engine_that_has_ended_are_read_before_the_li
         found.append(await read(link))
 
     with closing(Peer()) as peer, anyio.fail_after(WAIT_SECONDS):
-        link = await EngineLink.open(peer.url, None)
+        link = EngineLink(peer.url, None)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow, link)
             await peer.asked()
             peer.say(STREAM + token("a"), hang_up=hang_up)  # all lies ready before the loop sees any of it
             await link.read_out()
-            await link.close()
+            link.close()
     assert found == [([chunk("a")], "gone")]
 
 
@@ -387,9 +364,12 @@ async def test_a_link_without_answers_has_nothing_to_be_read() -> None:
         await link.read_out()
 
 
-async def test_what_the_block_raises_is_not_taken_for_the_engines_failure() -> None:
+async def test_what_the_listener_raises_is_not_taken_for_the_engines_failure() -> None:
     for failure in (TimeoutError("mine"), ConnectionError("mine"), ValueError("mine")):
+
+        def fail(_: list[ChatChunk], failure: Exception = failure) -> None:
+            raise failure
+
         async with linked(always(STREAM, token("a"), hang=True)) as link:
             with pytest.raises(type(failure), match="mine"):
-                async with link.chat(BODY):
-                    raise failure
+                await link.chat(BODY, fail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.engines.output import STATE_LINE, STATE_PREFIX, Output, Progress
@@ -154,7 +154,6 @@ def test_only_lines_that_say_something_are_news() -> None:
     assert output == Output(warming=True)
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_taken_in(data: bytes) -> None:
     output = Output()

@@ -55,7 +55,7 @@ async def test_a_start_is_news_and_so_is_its_end(source: Source) -> None:
     assert not await process.news(0)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, len(SAMPLE))))
 def test_any_cutting_gives_the_same_lines(cuts: list[int], tmp_path: Path) -> None:
     logs = LogStore(tmp_path, max_file_bytes=65_536, kept_files=1)
@@ -69,7 +69,6 @@ def test_any_cutting_gives_the_same_lines(cuts: list[int], tmp_path: Path) -> No
     logs.close()
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary()))
 def test_any_bytes_are_taken_in(pieces: list[bytes]) -> None:
     logs = LogStore(Path("/nowhere"), max_file_bytes=65_536, kept_files=1)

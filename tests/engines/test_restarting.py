@@ -20,6 +20,7 @@ from sidecar.engines.link import EngineGone
 from sidecar.engines.llama_server import LlamaServer
 from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
+from tests.engines.listening import listening
 from tests.engines.processes import halt, is_alive
 from tests.engines.servers import Stage, error_of, running, until
 
@@ -63,12 +64,10 @@ async def broken_by(server: Server, number: int) -> EngineGone:
     """What somebody sees who is being answered while a signal ends the engine."""
     link = server.ready_link()
     body: dict[str, Any] = {"messages": [{"role": "user", "content": "hold-after=1"}]}
-    async with link.chat(body) as stream:
-        await anext(stream)
+    async with listening(link, body) as answer:
         kill(server, number)
-        with pytest.raises(EngineGone) as broken:
-            _ = [chunks async for chunks in stream]
-    return broken.value
+    assert answer.broken is not None
+    return answer.broken
 
 
 # --- started again ---
@@ -354,12 +353,10 @@ async def test_an_engine_that_stands_still_is_found_ended_and_started_again(stag
         first = await server.started()
         link = server.ready_link()
         body: dict[str, Any] = {"messages": [{"role": "user", "content": "stall-after=1"}]}
-        async with link.chat(body) as stream:
-            await anext(stream)
+        async with listening(link, body) as answer:
             halt(first.pid or 0)
-            with pytest.raises(EngineGone) as broken:
-                _ = [chunks async for chunks in stream]
-        error = await server.explain_broken_connection(broken.value)
+        assert answer.broken is not None
+        error = await server.explain_broken_connection(answer.broken)
         assert (error.name, error.retryable, "for 1 s" in error.message) == ("ENGINE_UNRESPONSIVE", True, True)
         second = await ready_again(server)
         assert (is_alive(first.pid or 0), second.pid != first.pid) == (False, True)
@@ -371,8 +368,7 @@ async def test_an_engine_that_works_hard_is_not_taken_for_one_that_stands_still(
     async with running(server):
         first = await server.started()
         body: dict[str, Any] = {"messages": [{"role": "user", "content": "tokens=20 delay=0.02"}]}
-        async with server.ready_link().chat(body) as stream:
-            _ = [chunks async for chunks in stream]
+        await server.ready_link().chat(body, lambda _: None)
         await anyio.sleep(0.2)  # idle: it is asked, and answers
         assert (server.state, server.pid, server.restarts) == ("ready", first.pid, 0)
 

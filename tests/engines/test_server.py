@@ -33,7 +33,8 @@ from sidecar.engines.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
 from tests import fake_engine
-from tests.engines.processes import WAIT_SECONDS, is_alive, wait_until_gone
+from tests.engines.listening import Listening, listening
+from tests.engines.processes import WAIT_SECONDS, halt, is_alive, wait_for_end, wait_until_gone
 from tests.engines.servers import Stage, error_of, running, statuses, until
 
 pytestmark = pytest.mark.anyio
@@ -132,13 +133,13 @@ async def test_a_host_can_reach_the_engine_with_what_it_is_told(stage: Stage) ->
             address = details.base_url or f"unix://{details.socket_path}"
             assert (details.base_url is None) == (server is on_socket)
             for key, refused in ((details.api_key, False), ("wrong", True)):
-                link = await EngineLink.open(address, key)
+                link = EngineLink(address, key)
                 try:
                     assert (await link.props()).build_info == "fake"
                     assert not refused
                 except SidecarError:
                     assert refused
-                await link.close()
+                link.close()
         assert on_port.details().port == int((on_port.details().base_url or "").rpartition(":")[2])
 
 
@@ -367,7 +368,7 @@ async def test_a_stop_in_any_state_ends_everything_and_is_answered_once(state: S
     assert [s for s in stage.states if s not in ("stopping", "stopped")][: len(reached)] == reached
     assert (stage.states[-1], server.info().error, server.info().message) == ("stopped", None, "llama-server stopped")
     assert (server.pid, stage.leftovers()) == (None, [])
-    assert server.life.link is None or server.life.link._session.closed
+    assert server.life.link is None or server.life.link.closed
 
 
 @pytest.mark.parametrize("steps", [*range(12), 20, 40, 80, 160, 320])
@@ -380,7 +381,7 @@ async def test_a_stop_between_any_two_steps_leaves_nothing(steps: int, stage: St
         await server.stop()
     links += [server.life.link] if server.life.link else []
     assert server.state == "stopped"
-    assert (server.pid, stage.leftovers(), [link for link in links if not link._session.closed]) == (None, [], [])
+    assert (server.pid, stage.leftovers(), [link for link in links if not link.closed]) == (None, [], [])
 
 
 @pytest.mark.case(24)
@@ -453,12 +454,10 @@ async def test_an_engine_that_dies_in_use_has_crashed_for_everybody_who_uses_it(
         await server.started()
         link = server.ready_link()
         body: dict[str, Any] = {"messages": [{"role": "user", "content": "hold-after=1"}]}
-        async with link.chat(body) as stream:
-            await anext(stream)
+        async with listening(link, body) as answer:
             os.kill(server.pid or 0, number)
-            with pytest.raises(EngineGone) as broken:
-                _ = [chunks async for chunks in stream]
-        error = await server.explain_broken_connection(broken.value)
+        assert answer.broken is not None
+        error = await server.explain_broken_connection(answer.broken)
         assert (error.name, error.data["cause"], error.data["exit_code"]) == ("ENGINE_CRASHED", cause, -number)
         await until(lambda: server.state == "failed")
         with pytest.raises(SidecarError) as caught:
@@ -475,12 +474,30 @@ async def test_an_engine_that_dies_in_use_has_crashed_for_everybody_who_uses_it(
         wait_until_gone(pid)
 
 
+async def test_what_an_engine_said_before_it_ended_is_heard_even_if_its_end_is_noticed_with_it(stage: Stage) -> None:
+    server = stage.server()
+    async with running(server):
+        await server.started()
+        link, answer, sent, pid = server.ready_link(), Listening(), anyio.Event(), server.pid or 0
+        halt(pid)
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": "tokens=3 die-after=3"}]}
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer.listen, link, body, sent.set)
+            await sent.wait()
+            os.kill(pid, signal.SIGCONT)
+            wait_for_end(pid)  # standing still ourselves: the words and the end lie ready for the loop's next turn
+        assert [chunk.choices[0].delta.content for chunk in answer.chunks if chunk.choices] == ["w1 ", "w2 ", "w3 "]
+        assert answer.broken is not None
+        error = await server.explain_broken_connection(answer.broken)
+        assert (error.name, error.data["exit_code"]) == ("ENGINE_CRASHED", 42)
+
+
 async def test_nobody_is_given_a_closed_link(stage: Stage) -> None:
     seen: list[tuple[ServerState, bool]] = []
 
     def on_change(server: Server) -> None:
         if server.life.link is not None:
-            seen.append((server.state, server.life.link._session.closed))
+            seen.append((server.state, server.life.link.closed))
 
     server = stage.server(on_change=on_change)
     async with running(server):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.engines import stream
@@ -62,7 +62,6 @@ def test_a_whole_stream_gives_its_chunks() -> None:
     assert (reader.feed(SAMPLE), reader.done, reader.problem) == (CHUNKS, True, None)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, len(SAMPLE))))
 def test_any_cutting_gives_the_same_chunks(cuts: list[int]) -> None:
     reader = ChunkReader()
@@ -118,7 +117,6 @@ def test_an_event_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     assert reader.problem
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary()))
 def test_any_bytes_are_chunks_or_a_problem(pieces: list[bytes]) -> None:
     reader = ChunkReader()

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sidecar.host import marks, process_facts
+from sidecar.host import marks, process_facts, sockets
 from tests import fake_engine
 from tests.app.talking import prepare
 from tests.raw_host import RawHost
@@ -65,6 +65,18 @@ def ledger(folder: Path) -> Any:
     return json.loads((folder / "processes.json").read_text())
 
 
+def test_the_folder_for_sockets_is_removed_for_a_killed_sidecar_too(folder: Path) -> None:
+    host = RawHost(folder)
+    host.call("start_llama_server")
+    folder_for_sockets = Path(host.call("get_server")["socket_path"]).parent
+    watchdog = watchdog_of(host)
+    assert folder_for_sockets.is_dir()
+    host.process.kill()
+    assert still_there([watchdog.pid], after=GONE_SECONDS) == []
+    assert not folder_for_sockets.exists()
+    host.close()
+
+
 @pytest.fixture
 def killed_with_watchdog(folder: Path) -> Iterator[list[int]]:
     """What is left of an engine's family after the sidecar and its watchdog were killed."""
@@ -77,7 +89,10 @@ def killed_with_watchdog(folder: Path) -> Iterator[list[int]]:
     left = still_there(family[1:], after=0)
     assert left == family[1:]
     assert still_there([family[0], watchdog.pid], after=GONE_SECONDS) == []
+    folder_for_sockets = sockets.folder_of(ledger(folder)["token"])
+    assert folder_for_sockets.is_dir()
     yield left
+    sockets.remove(folder_for_sockets)
     for pid in still_there(left, after=0):
         kill(pid)
 
@@ -99,22 +114,26 @@ def test_a_watchdog_that_somebody_killed_is_replaced_with_the_next_process(folde
 def test_what_even_the_watchdog_could_not_end_the_next_start_ends(
     folder: Path, killed_with_watchdog: list[int]
 ) -> None:
+    folder_for_sockets = sockets.folder_of(ledger(folder)["token"])
     with RawHost(folder) as host:
         assert host.call("ping") == "pong"
         assert still_there(killed_with_watchdog, after=GONE_SECONDS) == []
         family = start_engine(host, folder)
+        assert not folder_for_sockets.exists()
         assert [entry["pid"] for entry in ledger(folder)["processes"]] == [family[0]]
     assert still_there(family, after=0) == []
 
 
 def test_a_start_ends_nothing_of_an_owner_that_lives(folder: Path, killed_with_watchdog: list[int]) -> None:
     told, me = ledger(folder), os.getpid()
+    folder_for_sockets = sockets.folder_of(told["token"])
     told |= {"pid": me, "birth": process_facts.birth(me)}
     (folder / "processes.json").write_text(json.dumps(told))
     with RawHost(folder) as host:
         host.call("ping")
         host.call("list_engines")  # needs a process, so the sweep is over
     assert still_there(killed_with_watchdog, after=0) == killed_with_watchdog
+    assert folder_for_sockets.is_dir()
 
 
 def test_the_ledger_tells_of_what_runs_and_then_it_is_gone(folder: Path) -> None:

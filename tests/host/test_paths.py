@@ -6,19 +6,15 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from sidecar.contract.errors import DiskFull, PermissionDenied
+from sidecar.host.environment import DATA_DIR_VARIABLE
 from sidecar.host.paths import (
-    DATA_DIR_VARIABLE,
-    MAX_RUNTIME_DIR_BYTES,
     DataDir,
     default_data_dir,
-    make_runtime_dir,
-    remove_runtime_dir,
     self_command,
 )
 
@@ -94,85 +90,3 @@ def test_the_program_starts_itself_again_frozen_or_not(monkeypatch: pytest.Monke
     assert self_command() == [sys.executable, "-m", "sidecar"]
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert self_command() == [sys.executable]
-
-
-# --- the folder for sockets --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """XDG_RUNTIME_DIR, short enough for sockets."""
-    short = Path(tempfile.mkdtemp(prefix="rt", dir="/tmp"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
-    return short
-
-
-def test_the_folder_for_sockets_is_private_and_empty_and_the_same_each_time(runtime: Path, data_dir: Path) -> None:
-    folder = make_runtime_dir(data_dir)
-    (folder / "left behind.sock").write_text("")
-    assert make_runtime_dir(data_dir) == folder
-    assert (folder.parent, list(folder.iterdir()), mode_of(folder)) == (runtime, [], 0o700)
-    assert make_runtime_dir(data_dir / "other") != folder
-    remove_runtime_dir(folder)
-    remove_runtime_dir(folder)
-    remove_runtime_dir(make_runtime_dir(data_dir / "other"))
-    runtime.rmdir()
-
-
-@pytest.mark.parametrize("value", ["", "/nowhere/at/all"])
-def test_a_runtime_folder_that_there_is_not_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path, value: str
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", value)
-    folder = make_runtime_dir(data_dir)
-    assert folder.parent == Path(tempfile.gettempdir())
-    remove_runtime_dir(folder)
-
-
-def test_a_folder_whose_name_is_too_long_for_sockets_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_dir: Path
-) -> None:
-    long = tmp_path / ("x" * MAX_RUNTIME_DIR_BYTES)
-    long.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    folder = make_runtime_dir(data_dir)
-    assert len(os.fsencode(folder)) <= MAX_RUNTIME_DIR_BYTES
-    remove_runtime_dir(folder)
-
-
-def test_what_somebody_else_has_put_there_is_not_used(runtime: Path, data_dir: Path, tmp_path: Path) -> None:
-    folder = make_runtime_dir(data_dir)
-    folder.rmdir()
-    victim = tmp_path / "victim"
-    victim.mkdir()
-    (victim / "file").write_text("kept")
-    folder.symlink_to(victim)
-    with pytest.raises(PermissionDenied):
-        make_runtime_dir(data_dir)
-    assert (victim / "file").read_text() == "kept"
-    folder.unlink()
-    folder.write_text("a file")
-    with pytest.raises(PermissionDenied):
-        make_runtime_dir(data_dir)
-    folder.unlink()
-    runtime.rmdir()
-
-
-def test_a_folder_of_another_user_is_not_used(runtime: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = make_runtime_dir(data_dir)
-    monkeypatch.setattr("sidecar.host.paths._is_mine", lambda _: False)
-    with pytest.raises(PermissionDenied):
-        make_runtime_dir(data_dir)
-    remove_runtime_dir(folder)
-    runtime.rmdir()
-
-
-def test_a_folder_that_can_not_be_made_is_told(runtime: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "mkdir", refuse)
-        with pytest.raises(PermissionDenied):
-            make_runtime_dir(data_dir)
-    runtime.rmdir()

@@ -41,7 +41,7 @@ def messages(found: LogPage) -> list[str]:
 # --- taking lines in ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     lines=st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"_").replace(b"\r", b"_"))),
     cuts=st.lists(st.integers(0, 200)),
@@ -233,7 +233,7 @@ def test_clearing_one_source_leaves_the_others_and_the_numbers(logs: LogStore) -
 
 def test_listeners_are_told_how_many_lines_are_new_until_they_leave(logs: LogStore) -> None:
     told: list[tuple[str, list[str]]] = []
-    stop = logs.listen(lambda source, count: told.append((source.name, [e.message for e in source.newest(count)])))
+    stop = logs.listen(lambda source, count: told.append((source.name, source.tail(count))))
     logs.source("a").feed(b"1\n2\n3")
     logs.source("sidecar").write("info", "ours")
     stop()
@@ -241,12 +241,40 @@ def test_listeners_are_told_how_many_lines_are_new_until_they_leave(logs: LogSto
     assert told == [("a", ["1", "2"]), ("sidecar", ["ours"])]
 
 
-@pytest.mark.parametrize("line", [b"x", b"x" * LINE_BYTES])
-def test_listeners_see_every_line_even_where_more_come_at_once_than_are_kept(logs: LogStore, line: bytes) -> None:
+@pytest.mark.parametrize(
+    ("line", "kept"), [(b"x", LINES_IN_MEMORY), (b"x" * LINE_BYTES, BYTES_IN_MEMORY // LINE_BYTES)]
+)
+def test_of_more_lines_at_once_than_are_kept_all_are_counted_and_the_newest_are_there(
+    logs: LogStore, line: bytes, kept: int
+) -> None:
     told: list[int] = []
-    logs.listen(lambda source, count: told.extend(entry.seq for entry in source.newest(count)))
+    logs.listen(lambda source, count: told.append(count))
     logs.source("a").feed((line + b"\n") * (LINES_IN_MEMORY + 5))
-    assert told == list(range(1, LINES_IN_MEMORY + 6))
+    assert told == [LINES_IN_MEMORY + 5]
+    assert [entry.seq for entry in page(logs).entries] == list(range(told[0] - kept + 1, told[0] + 1))
+    assert not page(logs, since=told[0] - kept - 1).complete
+    assert page(logs, since=told[0] - kept).complete
+
+
+def test_the_lines_after_a_number_come_oldest_first_from_all_sources_or_one(logs: LogStore) -> None:
+    logs.source("a").feed(b"1\n2\n")
+    logs.source("b").feed(b"3\n")
+    logs.source("a").feed(b"4\n5\n")
+
+    def after(seq: int, source: str | None = None) -> list[tuple[str, int, bytes]]:
+        count, lines = logs.after(seq, source=source)
+        found = [(line.source, line.seq, line.raw) for line in lines]
+        assert len(found) == count
+        return found
+
+    assert after(3) == [("a", 4, b"4"), ("a", 5, b"5")]
+    assert after(1) == [("a", 2, b"2"), ("b", 3, b"3"), *after(3)]
+    assert after(4, "a") == [("a", 5, b"5")]
+    assert after(0, "b") == [("b", 3, b"3")]
+    assert after(5) == after(99) == after(0, "nobody") == []
+    logs.clear("a")
+    logs.source("a").feed(b"6\n")
+    assert after(0) == [("b", 3, b"3"), ("a", 6, b"6")]
 
 
 def test_long_lines_are_kept_as_far_as_their_bytes_go(logs: LogStore) -> None:

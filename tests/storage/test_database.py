@@ -272,7 +272,7 @@ async def test_facts_are_remembered(path: Path) -> None:
         assert (await Facts(database).get("a"), await Facts(database).get("b")) == (5, "other")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.lists(st.sampled_from(["ok", "raise", "cancelled", "sql error"]), max_size=12))
 def test_what_was_done_is_exactly_what_did_not_fail(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
     path = tmp_path_factory.mktemp("db") / "history.db"

@@ -27,7 +27,7 @@ def rows_in(path: Path) -> list[Row]:
         return list(file.rows())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     page_size=st.sampled_from([512, 1024, 4096, 65536]),
     rows=st.dictionaries(numbers, st.tuples(values, values, long_texts), max_size=12),
@@ -66,7 +66,7 @@ def test_what_was_not_committed_is_not_found(folder: Path) -> None:
         assert [row for row in rows_in(path) if len(row.values) == 2] == [Row(1, (None, "committed"))]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=300), log=st.binary(max_size=300), page=st.sampled_from([0, 4096]))
 def test_whatever_the_bytes_are_there_is_an_end_and_no_error(folder: Path, data: bytes, log: bytes, page: int) -> None:
     path = folder / "c.db"

@@ -18,7 +18,7 @@ import pytest
 from sidecar.chat import messages, sessions
 from sidecar.contract.errors import DiskFull, StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import database, files, migrations, recovery, rescue
+from sidecar.storage import database, doubt, files, migrations, recovery, rescue
 from sidecar.storage.database import Database
 from sidecar.storage.pages import DamagedFile
 from tests.storage import keyrings
@@ -394,11 +394,11 @@ def test_a_history_that_was_not_closed_and_is_whole_is_just_opened(tmp_path: Pat
     with closing(open_still):
         for name in ("history.db", "history.db-wal"):
             shutil.copy(tmp_path / name, there)
-    assert recovery.is_suspect(there / "history.db")
+    assert doubt.is_suspect(there / "history.db")
     assert use(there / "history.db") == []
     assert rows_of(there / "history.db") == rows_of(tmp_path / "history.db")
     assert aside(there / "history.db") == []
-    assert not recovery.is_suspect(there / "history.db")
+    assert not doubt.is_suspect(there / "history.db")
 
 
 @pytest.mark.case(33)
@@ -481,6 +481,21 @@ async def test_a_host_that_asks_at_once_waits_for_the_look_but_not_for_ever(
     assert "120 messages" in notice.message
     await history.close()
     assert await history.notices() == [notice]
+
+
+def test_a_history_too_large_to_be_looked_at_whole_is_used_as_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000) SELECT max(i) FROM n"
+
+    class Large(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:
+            return super().execute(long if "quick_check" in sql else sql, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recovery, "EXAMINE_SECONDS", 0.02)
+    with closing(sqlite3.connect(path, factory=Large)) as db:
+        assert recovery._quick_check(db) == "ok"
+        assert db.execute("SELECT count(*) FROM messages").fetchone() == (120,)
 
 
 @pytest.mark.anyio

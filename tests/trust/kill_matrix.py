@@ -29,6 +29,7 @@ from typing import Literal, get_args
 
 from tests import fake_engine
 from tests.app.talking import prepare
+from tests.program import PROGRAM
 from tests.raw_host import TERMINAL, RawHost
 from tests.trust import results
 
@@ -45,7 +46,7 @@ ROUNDS_A_HOST = 10
 
 PR_SET_CHILD_SUBREAPER = 36
 
-HOST = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tiny_host.py")), sys.executable, "-m", "sidecar"]
+HOST = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tiny_host.py")), *PROGRAM]
 SIDECAR_STDIN = 9
 
 Victim = Literal["host", "sidecar", "engine"]
@@ -242,9 +243,9 @@ class Server:
 
 
 @contextmanager
-def running_host(folder: Path, tag: str) -> Iterator[RawHost]:
+def running_host(data_dir: Path, tag: str) -> Iterator[RawHost]:
     """A tiny host with a sidecar."""
-    host = RawHost(folder / "data", command=HOST, env={ROUND_VARIABLE: tag}, validate=False)
+    host = RawHost(data_dir, command=HOST, env={ROUND_VARIABLE: tag}, validate=False)
     try:
         yield host
     finally:
@@ -263,7 +264,7 @@ def start_servers(cell: Cell, host: RawHost, folder: Path, number: int) -> list[
 def kill_host_or_sidecar(cell: Cell, outcome: Outcome, folder: Path, number: int) -> None:
     """A round after which nothing at all may be left."""
     tag = f"{folder.name}-{number}"
-    with running_host(folder, tag) as host:
+    with running_host(folder / "data", tag) as host:
         start_servers(cell, host, folder, number)
         victim = host.process.pid if cell.victim == "host" else host.call("initialize")["pid"]
         everything = Watched(having(ROUND_VARIABLE, tag))
@@ -313,7 +314,7 @@ def play(cell: Cell, rounds: int) -> Outcome:
             return outcome
         for first in range(0, rounds, ROUNDS_A_HOST):
             tag = f"{folder.name}-{first}"
-            with running_host(folder, tag) as host:
+            with running_host(folder / "data", tag) as host:
                 for number in range(first, min(first + ROUNDS_A_HOST, rounds)):
                     kill_engine(cell, outcome, host, folder, number)
                 everything = Watched(having(ROUND_VARIABLE, tag))

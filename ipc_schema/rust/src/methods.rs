@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "6097a2d89d03c38a5b612de8ba60b18be837b9657c0bd4110012e2c6456f02b5";
+pub const CONTRACT_HASH: &str = "06e4dbad30937b5350ada82aec52716997f6d772ea0682837898476ad61f7738";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -463,7 +463,9 @@ impl Method for RestoreSession {
     type Event = NoEvent;
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished.
+/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+///
+/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
 ///
 /// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, Copy)]

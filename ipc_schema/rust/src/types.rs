@@ -1668,7 +1668,7 @@ pub struct LogsConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogsEvent {
     pub entries: Vec<LogEntry>,
-    /// Lines left out before these because the host read slowly.
+    /// Lines left out before these: they came faster than they are read.
     pub dropped: i64,
 }
 
@@ -2423,7 +2423,9 @@ impl SearchHub {
     }
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished.
+/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+///
+/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
 ///
 /// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "6097a2d89d03c38a5b612de8ba60b18be837b9657c0bd4110012e2c6456f02b5";
+export const CONTRACT_HASH = "06e4dbad30937b5350ada82aec52716997f6d772ea0682837898476ad61f7738";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

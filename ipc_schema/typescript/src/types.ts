@@ -737,7 +737,7 @@ export interface ResourcesEvent {
 export interface LogsEvent {
   status: "logs";
   entries: LogEntry[];
-  /** Lines left out before these because the host read slowly. */
+  /** Lines left out before these: they came faster than they are read. */
   dropped: number;
 }
 
@@ -2016,7 +2016,9 @@ export interface RestoreSession {
 }
 
 /**
- * Messages that hold all the words, the newest first. The last word may be unfinished.
+ * Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+ *
+ * INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
  *
  * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
  */
@@ -2242,7 +2244,9 @@ export interface Methods {
   /** Undo delete_session. */
   restore_session: { params: RestoreSession; result: Session; events: never };
   /**
-   * Messages that hold all the words, the newest first. The last word may be unfinished.
+   * Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+   *
+   * INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
    *
    * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
    */

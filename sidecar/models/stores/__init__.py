@@ -12,8 +12,9 @@ a problem of that source and left out. The layouts are described in the modules,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sidecar.contract.models import ForeignOrigin
 from sidecar.models.look import Look
@@ -21,8 +22,7 @@ from sidecar.models.scan import ModelFile
 from sidecar.models.stores import huggingface, jan, llama_cpp, lm_studio, ollama
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(msgspec.Struct, frozen=True):
     """A program that keeps models."""
 
     origin: ForeignOrigin

@@ -1,0 +1,35 @@
+"""Subscriptions: channels that outlive their request."""
+
+from __future__ import annotations
+
+from sidecar.channels import LiveFeed
+from sidecar.contract.events import SubscriptionDone
+from sidecar.contract.life import Subscribe, Subscription, Unsubscribe, Unsubscribed
+from sidecar.handlers.call import Call, Handler
+from sidecar.handlers.topics import Stop, Topics
+
+
+class SubscriptionHandlers:
+    """subscribe, unsubscribe."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+
+    def methods(self) -> dict[str, Handler]:
+        return {"subscribe": self.subscribe, "unsubscribe": self.unsubscribe}
+
+    async def subscribe(self, params: Subscribe, call: Call) -> Subscription:
+        feed = LiveFeed()
+        sources: list[Stop] = []
+
+        def stop() -> None:
+            for stop_source in sources:
+                stop_source()
+            feed.close(SubscriptionDone())
+
+        call.subscribe(params.channel, feed, stop)  # first, since it refuses a channel that is in use
+        sources += self._topics.feed(feed, params.topics, params.options)
+        return Subscription(channel=params.channel, topics=params.topics)
+
+    async def unsubscribe(self, params: Unsubscribe, call: Call) -> Unsubscribed:
+        return Unsubscribed(channel=params.channel, found=call.unsubscribe(params.channel))

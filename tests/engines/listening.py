@@ -1,0 +1,41 @@
+"""An answer that a test listens to while it does something else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from sidecar.engines.link import EngineGone, EngineLink
+from sidecar.engines.stream import ChatChunk
+
+
+class Listening:
+    """What has been heard of an answer, and what broke it off."""
+
+    def __init__(self) -> None:
+        self.chunks: list[ChatChunk] = []
+        self.begun = anyio.Event()
+        self.broken: EngineGone | None = None
+
+    def hear(self, chunks: list[ChatChunk]) -> None:
+        self.chunks += chunks
+        self.begun.set()
+
+    async def listen(self, link: EngineLink, body: dict[str, Any], sent: Callable[[], None] = lambda: None) -> None:
+        try:
+            await link.chat(body, self.hear, sent)
+        except EngineGone as error:
+            self.broken = error
+
+
+@asynccontextmanager
+async def listening(link: EngineLink, body: dict[str, Any]) -> AsyncIterator[Listening]:
+    """Listen to an answer, from its first chunk on; at the end of the block it must end, too."""
+    answer = Listening()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(answer.listen, link, body)
+        await answer.begun.wait()
+        yield answer

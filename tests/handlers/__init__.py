@@ -1,0 +1,1 @@
+"""Handlers, where they do more than call a service."""
