@@ -186,6 +186,7 @@ class App:
             notices=notices,
             watch_host=self._watch_host,
             shut_down=self._stop.set,
+            host_is_there=lambda: None if late is None else late.when_here(lambda parts: parts.host_is_there()),
         ).methods()
 
     def _refusing(self, problem: SidecarError) -> dict[str, Handler]:

@@ -12,7 +12,10 @@ from typing import Literal, Protocol
 
 from sidecar.contract import Event
 from sidecar.contract.events import (
+    DownloadStateEvent,
     LogsEvent,
+    ModelEvent,
+    ModelRemovedEvent,
     ResourcesEvent,
     ServerEvent,
     ServerRemovedEvent,
@@ -30,7 +33,16 @@ LIVE_LOG_LINES = 2_000
 LOG_LINES_AN_EVENT = 250
 """Lines told at once: some 50 KB, 2 MB at worst, so that no host meets a line that is longer than it reads."""
 
-StateEvent = ServerEvent | ServerRemovedEvent | SessionEvent | SessionDeletedEvent | ResourcesEvent
+StateEvent = (
+    ServerEvent
+    | ServerRemovedEvent
+    | SessionEvent
+    | SessionDeletedEvent
+    | ModelEvent
+    | ModelRemovedEvent
+    | DownloadStateEvent
+    | ResourcesEvent
+)
 """What shows how something is now, so that a newer one makes it worthless."""
 
 TextStatus = Literal["token", "reasoning"]

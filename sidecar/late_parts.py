@@ -33,6 +33,7 @@ class LateParts:
     def __init__(self, build: Callable[[type[Parts]], Parts]) -> None:
         self._build = build
         self._parts: Parts | None = None
+        self._then: list[Callable[[Parts], None]] = []
         self._wanted = False
         self._hurry = anyio.Event()
         self._ready = anyio.Event()
@@ -50,6 +51,13 @@ class LateParts:
             self._hurry.set()
             await self._ready.wait()
         return self._parts
+
+    def when_here(self, do: Callable[[Parts], None]) -> None:
+        """Do something with them as soon as they run. Nobody waits for it."""
+        if self._parts is None:
+            self._then.append(do)
+        else:
+            do(self._parts)
 
     def handler(self, method: str) -> Handler:
         """Waits for the parts and lets them carry out a method."""
@@ -83,6 +91,8 @@ class LateParts:
         async with parts.run():
             self._parts = parts
             self._ready.set()
+            for do in self._then:
+                do(parts)
             await self._leaving.wait()
 
 

@@ -20,12 +20,15 @@ from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
+from sidecar.contract.models import FOREIGN
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.downloads.service import Downloads
 from sidecar.engines.discovery import Engines
 from sidecar.engines.fleet import Fleet
 from sidecar.handlers.call import Handler
 from sidecar.handlers.chat import ChatHandlers
 from sidecar.handlers.config import ConfigHandlers
+from sidecar.handlers.downloads import DownloadHandlers
 from sidecar.handlers.logs import LogHandlers
 from sidecar.handlers.models import ModelHandlers
 from sidecar.handlers.resources import ResourceHandlers
@@ -36,9 +39,15 @@ from sidecar.handlers.topics import Topics
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.owner import owner
 from sidecar.host.paths import DataDir
+from sidecar.hub.api import Hub, address_of
+from sidecar.hub.token import TokenSource
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
+from sidecar.models.header_cache import HeaderCache
+from sidecar.models.importing import Importer
 from sidecar.models.library import Library
+from sidecar.models.sources import Sources
+from sidecar.models.trash import Trash
 from sidecar.servers.planner import Planner
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import Database
@@ -78,10 +87,37 @@ class Parts:
             history=self._history, journals=self._journals, fleet=self._fleet, config=lambda: config.config
         )
         engines = Engines(lambda: config.config.engines)
-        library = Library(data_dir.models, lambda: config.config.models.folders)
+        library = Library(
+            Sources(
+                data_dir.models,
+                folders=lambda: config.config.models.folders,
+                stores=lambda: FOREIGN if config.config.models.sources is None else config.config.models.sources,
+            ),
+            HeaderCache(data_dir.headers_file),
+        )
+        self._importer = Importer(library, data_dir.models)
+        self._trash = Trash(
+            library, data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
+        )
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(self._database))
         resources = ResourceHandlers(self._monitor, self._fleet)
-        self._topics = Topics(fleet=self._fleet, history=self._history, logs=logs, read_resources=resources.read)
+        tokens = TokenSource()
+        hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)
+        self._downloads = Downloads(
+            models=data_dir.models,
+            records=data_dir.downloads,
+            config=lambda: config.config.downloads,
+            hub=hub,
+            tokens=tokens,
+        )
+        self._topics = Topics(
+            fleet=self._fleet,
+            history=self._history,
+            logs=logs,
+            downloads=self._downloads,
+            read_resources=resources.read,
+            list_models=library.list,
+        )
         families: list[Any] = [
             SubscriptionHandlers(self._topics),
             ServerHandlers(fleet=self._fleet, engines=engines, planner=planner),
@@ -89,7 +125,8 @@ class Parts:
             SessionHandlers(history=self._history, chat=self._chat, config=lambda: config.config),
             ConfigHandlers(config, encrypt=self._encrypt, on_change=on_config),
             LogHandlers(logs),
-            ModelHandlers(library),
+            ModelHandlers(library=library, importer=self._importer, trash=self._trash, fleet=self._fleet),
+            DownloadHandlers(self._downloads, hub, resources.read),
             resources,
         ]
         self.handlers: dict[str, Handler] = {
@@ -100,6 +137,10 @@ class Parts:
         """What the person should know of the history."""
         return await self._database.notices()
 
+    def host_is_there(self) -> None:
+        """A host has introduced itself: what waits for one may go on."""
+        self._downloads.begin()
+
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Let them run; on leaving, all are stopped."""
@@ -107,9 +148,11 @@ class Parts:
             # Left in turn: answers under way are kept and their requests answered, the other requests are cancelled,
             # and then the engines end.
             async with self._fleet.run(), self._requests.run(), anyio.create_task_group() as background:
-                async with self._topics.run(), self._chat.run():
+                async with self._topics.run(), self._chat.run(), self._downloads.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy)
+                    background.start_soon(anyio.to_thread.run_sync, self._importer.tidy)
+                    background.start_soon(anyio.to_thread.run_sync, self._trash.tidy)
                     yield
                 background.cancel_scope.cancel()
         finally:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,12 @@ from hypothesis import settings
 from tests import fake_engine
 
 PR_SET_CHILD_SUBREAPER = 36
+
+FOREIGN_VARIABLES = (
+    *("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "OLLAMA_MODELS", "LLAMA_CACHE"),
+    *("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"),
+)
+"""What says where other programs keep models."""
 
 MODEL_VARIABLE = "LLAMA_SIDECAR_TEST_MODEL"
 
@@ -44,8 +51,18 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    _live_elsewhere(config)
     if config.getoption("--cases") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Cases(config.getoption("--cases")))
+
+
+def _live_elsewhere(config: pytest.Config) -> None:
+    """Have an empty home folder: what other programs keep in this machine's is found by every sidecar."""
+    home = tempfile.TemporaryDirectory(prefix="home-")
+    config.add_cleanup(home.cleanup)
+    os.environ["HOME"] = home.name
+    for variable in FOREIGN_VARIABLES:
+        os.environ.pop(variable, None)
 
 
 class _Cases:

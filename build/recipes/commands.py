@@ -207,9 +207,13 @@ COMMANDS = {
         _trial("kill_matrix"), "kill hosts, sidecars and engines, and look for what is left", ("any",)
     ),
     "fuzz": Command(_trial("fuzz"), "a million mutated frames to a real sidecar", ("any",)),
+    "headers": Command(_trial("headers"), "ten thousand mutated model headers", ("any",)),
     "torture": Command(_trial("torture"), "a thousand kills in the middle of conversations, nothing lost", ("any",)),
     "slow-host": Command(_trial("slow_host"), "a host that does not read for a minute", ("any",)),
     "hostile-names": Command(_trial("nobody_in"), "832 hostile names in every place for a text", ("any",)),
+    "killed-downloads": Command(
+        _trial("killed_downloads"), "downloads that lose their sidecar, host and network ten times each", ("any",)
+    ),
     "soak": Command(_trial("soak"), "an hour of 64 streams: memory, files and threads stay flat", ("any",)),
     "trust-report": Command(
         _trial("report"), "run the tests of the forty cases and write tests/trust/REPORT.md", ("any",)

@@ -54,6 +54,23 @@ examples:
   llama-sidecar call rpc.discover                              all methods
 """
 
+MODELS = """\
+The models of this machine: those in the models folder and in the folders of
+the config, and what Hugging Face's cache, LM Studio, Ollama, Jan and llama.cpp
+keep, which are used where they lie and never written to.
+"""
+
+MODELS_EXAMPLES = """\
+examples:
+  llama-sidecar models list
+  llama-sidecar models search qwen3 4b
+  llama-sidecar models download unsloth/Qwen3-4B-GGUF:Q4_K_M
+  llama-sidecar models inspect llama3.2:3b
+  llama-sidecar models import ~/Downloads/some-Q4_K_M.gguf --move
+  llama-sidecar models delete some-Q4_K_M --dry-run
+  llama-sidecar models restore some-Q4_K_M
+"""
+
 DOCTOR = """\
 Look at this machine as a start would, and say in plain words what was found,
 what will be used, and what to do where something is missing. The exit code is
@@ -67,7 +84,7 @@ NO_TERMINAL_COLUMNS = 80
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
-    parser = _parser()
+    parser = _parser(arguments)
     options = parser.parse_args(arguments)
     if options.data_dir is None:
         from sidecar.host.paths import default_data_dir
@@ -79,7 +96,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     # argparse makes one for each argument that is added, and asks shutil for the width: all kinds of compression.
     as_written = partial(argparse.RawDescriptionHelpFormatter, width=_columns() - 2)
     parser = argparse.ArgumentParser(prog="llama-sidecar", description=DESCRIPTION, formatter_class=as_written)
@@ -116,6 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("method", metavar="METHOD", help="such as list_models; rpc.discover has all of them")
     call.add_argument("params", metavar="JSON", nargs="?", default="{}", help="its parameters; - reads them from stdin")
     call.add_argument("--start", action="store_true", help="first start an engine with the model that chat would use")
+
+    models = command("models", "list, find, download, import and delete models", MODELS, MODELS_EXAMPLES)
+    if "models" in arguments:
+        from sidecar.cli.model_arguments import add_actions
+
+        add_actions(models, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
 
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser

@@ -11,7 +11,16 @@ from typing import Any, Self
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 from sidecar.cli import wording
@@ -86,6 +95,39 @@ def _details(server: ServerInfo) -> list[str]:
             parts.append(f"{actual.gpu_layers} of {actual.total_layers} layers on the GPU")
         parts.append(f"loaded in {actual.load_ms / 1000:.1f} s")
     return parts
+
+
+class BytesProgress:
+    """The progress of work on whole files, as it comes in events; nothing is left of it afterwards."""
+
+    def __init__(self, what: str) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=status,
+            transient=True,
+            disable=not status.is_terminal,
+        )
+        self._task = self._progress.add_task(what, total=None, visible=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: Any) -> None:
+        """Take in an event; what says nothing of bytes is left out."""
+        total = getattr(event, "total_bytes", None)
+        done = getattr(event, "done_bytes", getattr(event, "received_bytes", None))
+        if total is not None and done is not None:
+            self._progress.update(self._task, completed=done, total=total, visible=True)
 
 
 class LoadProgress:

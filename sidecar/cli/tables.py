@@ -7,12 +7,23 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from sidecar.contract.models import ModelInfo
+from sidecar.contract.models import ModelInfo, ModelOrigin
 from sidecar.contract.resources import Resources
 from sidecar.contract.sessions import Session
 
 SHORT_ID = 8
 """Letters of a session's id that are shown: enough to tell it from others, few enough to type."""
+
+
+ORIGINS: dict[ModelOrigin, str] = {
+    "own": "the models folder",
+    "huggingface": "Hugging Face",
+    "lm_studio": "LM Studio",
+    "ollama": "Ollama",
+    "jan": "Jan",
+    "llama_cpp": "llama.cpp",
+}
+"""Who keeps a model. A folder of the config is told by its path."""
 
 
 def models_list(models: Sequence[ModelInfo], *, in_use: str | None = None, empty: str) -> Text:
@@ -27,8 +38,9 @@ def models_list(models: Sequence[ModelInfo], *, in_use: str | None = None, empty
             lines.append(Text(f"    {model_figures(model)}", style="dim"))
         else:
             lines.append(Text(f"    can not be used: {model.problem}", style="red"))
-        if model.origin == "folder":
-            lines.append(Text(f"    {model.path}", style="dim"))
+        if model.origin != "own":
+            keeper = f"{ORIGINS[model.origin]}: " if model.origin in ORIGINS else ""
+            lines.append(Text(f"    {keeper}{model.path}", style="dim"))
     return Text("\n").join(lines)
 
 
@@ -94,9 +106,14 @@ def sessions_table(sessions: Sequence[Session], *, current: str) -> Table:
     return table
 
 
-def messages(number: int) -> str:
+def messages(count: int) -> str:
     """So many messages."""
-    return "1 message" if number == 1 else f"{number} messages"
+    return number(count, "message")
+
+
+def number(count: int, thing: str) -> str:
+    """So many things."""
+    return f"1 {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def size(size_bytes: int | None) -> str:

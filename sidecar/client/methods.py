@@ -24,13 +24,25 @@ from sidecar.contract.chat import (
 from sidecar.contract.config import (
     Config,
 )
+from sidecar.contract.downloads import (
+    Download,
+    DownloadChecking,
+    DownloadDone,
+    DownloadPaused,
+    DownloadProgress,
+    DownloadQueued,
+    DownloadVerifying,
+)
 from sidecar.contract.engines import (
     EngineInfo,
     EngineName,
     EngineProbe,
 )
 from sidecar.contract.events import (
+    DownloadStateEvent,
     LogsEvent,
+    ModelEvent,
+    ModelRemovedEvent,
     ResourcesEvent,
     ServerEvent,
     ServerRemovedEvent,
@@ -38,6 +50,10 @@ from sidecar.contract.events import (
     SessionEvent,
     SubscriptionDone,
     Topic,
+)
+from sidecar.contract.hub import (
+    HubFiles,
+    HubModel,
 )
 from sidecar.contract.life import (
     ClientInfo,
@@ -56,8 +72,16 @@ from sidecar.contract.method import (
     ErrorEvent,
 )
 from sidecar.contract.models import (
+    DeletedModel,
+    EmptiedTrash,
+    ImportDone,
+    LibraryScan,
+    ModelDetails,
     ModelInfo,
     ModelInspection,
+    ModelWork,
+    ScanDone,
+    TrashedModel,
 )
 from sidecar.contract.resources import (
     Resources,
@@ -94,12 +118,27 @@ TopicEvent = (
     | LogsEvent
     | SessionEvent
     | SessionDeletedEvent
+    | DownloadStateEvent
+    | ModelEvent
+    | ModelRemovedEvent
     | SubscriptionDone
 )
 StartEvent = (
     StartQueued | StartPlanning | StartStarting | StartLoading | StartWarming | StartDone | ErrorEvent | CancelledEvent
 )
 TurnEvent = TurnQueued | TurnPrefill | TurnReasoning | TurnToken | TurnToolCall | TurnDone | ErrorEvent | CancelledEvent
+ScanEvent = ModelWork | ScanDone | ErrorEvent | CancelledEvent
+ImportEvent = ModelWork | ImportDone | ErrorEvent | CancelledEvent
+DownloadEvent = (
+    DownloadQueued
+    | DownloadChecking
+    | DownloadProgress
+    | DownloadVerifying
+    | DownloadPaused
+    | DownloadDone
+    | ErrorEvent
+    | CancelledEvent
+)
 
 
 def _given(**params: Any) -> dict[str, Any]:
@@ -1280,8 +1319,55 @@ class ContractMethods(ABC):
         return answer
 
     async def list_models(self) -> list[ModelInfo]:
-        """The models in the library: the sidecar's own folder and those of the config."""
+        """The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+
+        Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written
+        to.
+        """
         answer: list[ModelInfo] = await self._request("list_models", {}, list[ModelInfo])
+        return answer
+
+    async def get_model(
+        self,
+        *,
+        model: str,
+    ) -> ModelDetails:
+        """A model with what its header says, read to its end.
+
+        Args:
+            model: Name, file name or path, as in list_models.
+        """
+        answer: ModelDetails = await self._request(
+            "get_model",
+            _given(
+                model=model,
+            ),
+            ModelDetails,
+        )
+        return answer
+
+    async def scan_models(
+        self,
+        *,
+        verify: bool | None = None,
+        on_event: Callable[[ScanEvent], None] | None = None,
+    ) -> LibraryScan:
+        """Look at all places, as list_models does, and say what is in each and what was left out there.
+
+        Args:
+            verify: Also read all headers to their end, and whole files where two may be copies of each other: such as
+                are copies are one model afterwards. Takes minutes for large ones. Default: false.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: LibraryScan = await self._request(
+            "scan_models",
+            _given(
+                verify=verify,
+            ),
+            LibraryScan,
+            ScanEvent,
+            on_event,
+        )
         return answer
 
     async def inspect_model(
@@ -1300,6 +1386,263 @@ class ContractMethods(ABC):
                 path=path,
             ),
             ModelInspection,
+        )
+        return answer
+
+    async def import_model(
+        self,
+        *,
+        path: str,
+        mode: Literal["copy", "link", "move"] | None = None,
+        name: str | None = None,
+        on_event: Callable[[ImportEvent], None] | None = None,
+    ) -> ModelInfo:
+        """Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its
+        projector.
+
+        Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+
+        Args:
+            path: Absolute path of the file.
+            mode: `link` (default): a further name of the same file, which takes no room; a link to it where file
+                systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself.
+            name: What to call it. Default: as its file is called, or as its program calls it.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: ModelInfo = await self._request(
+            "import_model",
+            _given(
+                path=path,
+                mode=mode,
+                name=name,
+            ),
+            ModelInfo,
+            ImportEvent,
+            on_event,
+        )
+        return answer
+
+    async def delete_model(
+        self,
+        *,
+        model: str,
+        permanently: bool | None = None,
+        dry_run: bool | None = None,
+    ) -> DeletedModel:
+        """Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+
+        Files of other programs and of the config's folders are never touched: of a link in our folder, only the
+        link goes.
+
+        Args:
+            model: Name, file name or path, as in list_models.
+            permanently: At once and for ever. Default: false.
+            dry_run: Only say what would happen. Default: false.
+        """
+        answer: DeletedModel = await self._request(
+            "delete_model",
+            _given(
+                model=model,
+                permanently=permanently,
+                dry_run=dry_run,
+            ),
+            DeletedModel,
+        )
+        return answer
+
+    async def list_deleted_models(self) -> list[TrashedModel]:
+        """The deleted models that can be brought back, the last deleted first."""
+        answer: list[TrashedModel] = await self._request("list_deleted_models", {}, list[TrashedModel])
+        return answer
+
+    async def restore_model(
+        self,
+        *,
+        model: str,
+    ) -> ModelInfo:
+        """Undo delete_model: the files go back to where they were.
+
+        Args:
+            model: `trash_id`, or the name of the model deleted last under it.
+        """
+        answer: ModelInfo = await self._request(
+            "restore_model",
+            _given(
+                model=model,
+            ),
+            ModelInfo,
+        )
+        return answer
+
+    async def empty_trash(
+        self,
+        *,
+        model: str | None = None,
+    ) -> EmptiedTrash:
+        """Delete for ever what restore_model could bring back.
+
+        Args:
+            model: Only this one: `trash_id` or name. Default: everything.
+        """
+        answer: EmptiedTrash = await self._request(
+            "empty_trash",
+            _given(
+                model=model,
+            ),
+            EmptiedTrash,
+        )
+        return answer
+
+    async def search_hub(
+        self,
+        *,
+        query: str,
+        limit: int | None = None,
+    ) -> list[HubModel]:
+        """Models on the hub that have GGUF files, the most downloaded first.
+
+        The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+
+        Args:
+            query: Words of the name; empty for the most downloaded of all.
+            limit: How many at most. Default 20.
+        """
+        answer: list[HubModel] = await self._request(
+            "search_hub",
+            _given(
+                query=query,
+                limit=limit,
+            ),
+            list[HubModel],
+        )
+        return answer
+
+    async def list_hub_files(
+        self,
+        *,
+        repo: str,
+        revision: str | None = None,
+    ) -> HubFiles:
+        """The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+
+        Args:
+            repo: `owner/name`, or the address of its page; a quantisation after a colon.
+            revision: Branch, tag or commit. Default: main.
+        """
+        answer: HubFiles = await self._request(
+            "list_hub_files",
+            _given(
+                repo=repo,
+                revision=revision,
+            ),
+            HubFiles,
+        )
+        return answer
+
+    async def download_model(
+        self,
+        *,
+        repo: str | None = None,
+        url: str | None = None,
+        file: str | None = None,
+        revision: str | None = None,
+        target_dir: str | None = None,
+        on_event: Callable[[DownloadEvent], None] | None = None,
+    ) -> Download:
+        """Fetch a model into the library; answered when it is whole, checked and in its place.
+
+        Give `repo`, or `url`. A split model and its projector are one download. What has come survives
+        everything: a
+        download goes on where it was after a lost connection, a restart of the sidecar or the end of its host.
+        Its files
+        are nobody's model until the last of them is there and right.
+
+        Asked for again, a download that is there already is followed, and one that has failed or was paused goes
+        on.
+        Cancelling the request pauses the download; cancel_download gives it up.
+
+        Args:
+            repo: `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
+            url: The address of a repository's page, of a file in it, or https of any GGUF file.
+            file: A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest.
+            revision: Branch, tag or commit of the repository. Default: main, as it is at the start.
+            target_dir: Absolute path of a folder. Default: a folder of its own in the sidecar's models folder.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: Download = await self._request(
+            "download_model",
+            _given(
+                repo=repo,
+                url=url,
+                file=file,
+                revision=revision,
+                target_dir=target_dir,
+            ),
+            Download,
+            DownloadEvent,
+            on_event,
+        )
+        return answer
+
+    async def list_downloads(self) -> list[Download]:
+        """Downloads that are not done, and those that ended since the sidecar started; the oldest first."""
+        answer: list[Download] = await self._request("list_downloads", {}, list[Download])
+        return answer
+
+    async def pause_download(
+        self,
+        *,
+        download_id: str,
+    ) -> Download:
+        """Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+
+        Args:
+            download_id: As in list_downloads.
+        """
+        answer: Download = await self._request(
+            "pause_download",
+            _given(
+                download_id=download_id,
+            ),
+            Download,
+        )
+        return answer
+
+    async def resume_download(
+        self,
+        *,
+        download_id: str,
+    ) -> Download:
+        """Let a download go on that was paused or has failed; answered at once.
+
+        Args:
+            download_id: As in list_downloads.
+        """
+        answer: Download = await self._request(
+            "resume_download",
+            _given(
+                download_id=download_id,
+            ),
+            Download,
+        )
+        return answer
+
+    async def cancel_download(
+        self,
+        *,
+        download_id: str,
+    ) -> Download:
+        """Give a download up: what has come of it is removed. What is done stays.
+
+        Args:
+            download_id: As in list_downloads.
+        """
+        answer: Download = await self._request(
+            "cancel_download",
+            _given(
+                download_id=download_id,
+            ),
+            Download,
         )
         return answer
 

@@ -9,6 +9,7 @@ from msgspec import Meta, field
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import DiskFull, NotSupported, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
+from sidecar.contract.models import ForeignOrigin
 from sidecar.contract.servers import ServerSettings
 from sidecar.contract.sessions import ContextPolicy, SamplingParams
 
@@ -63,6 +64,47 @@ class ModelsConfig(Params, kw_only=True):
         field(default_factory=list)
     )
     default: Annotated[str | None, Meta(description="Model to start where none is named.")] = None
+    sources: Annotated[
+        list[ForeignOrigin] | None,
+        Meta(
+            description="Other programs whose models are listed, where they lie; [] for none. Default: all. "
+            "They are never written to."
+        ),
+    ] = None
+    deleted_retention_days: Annotated[
+        float,
+        Meta(ge=0, le=3650, description="How long a deleted model can be brought back; its room is taken till then."),
+    ] = 7.0
+
+
+class DownloadsConfig(Params, kw_only=True):
+    """How models are fetched. A change counts at once, for downloads under way, too."""
+
+    max_bytes_per_second: Annotated[
+        Annotated[int, Meta(ge=1024, le=10**12)] | None,
+        Meta(description="Of all downloads together. Default: as fast as it goes."),
+    ] = None
+    at_once: Annotated[int, Meta(ge=1, le=16, description="Downloads under way; the others wait in their order.")] = 2
+    connections: Annotated[int, Meta(ge=1, le=16, description="Parts of a file that are fetched side by side.")] = 4
+    resume_at_start: Annotated[
+        bool,
+        Meta(
+            description="Whether downloads that a restart has interrupted go on by themselves, once a host has called "
+            "initialize."
+        ),
+    ] = True
+    retry_seconds: Annotated[
+        float,
+        Meta(ge=0, le=604_800, description="How long a download that gets nothing keeps trying before it has failed."),
+    ] = 600.0
+    hub_endpoint: Annotated[
+        Annotated[str, Meta(pattern=r"^https?://", max_length=500)] | None,
+        Meta(description="A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co."),
+    ] = None
+    allow_private_addresses: Annotated[
+        bool,
+        Meta(description="Also fetch from this machine and the local network, and from there without TLS."),
+    ] = False
 
 
 class ServerDefaults(Params, kw_only=True):
@@ -136,6 +178,7 @@ class Config(Params, kw_only=True):
 
     engines: EnginesConfig = field(default_factory=EnginesConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
+    downloads: DownloadsConfig = field(default_factory=DownloadsConfig)
     server_defaults: ServerDefaults = field(default_factory=ServerDefaults)
     chat: ChatConfig = field(default_factory=ChatConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)

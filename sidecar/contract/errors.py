@@ -10,7 +10,7 @@ turns these into wire errors, and is the only place that does.
     ├── EngineNotFound, EngineStartFailed, EngineCrashed, EngineUnresponsive
     ├── ContextTooLong, QueueFull
     ├── ModelNotFound, ModelInvalid, ModelInUse, DeleteNotAllowed
-    ├── DownloadFailed, ChecksumMismatch
+    ├── DownloadFailed, ChecksumMismatch, DownloadNotFound, HubAccessDenied, AddressNotAllowed
     ├── DiskFull, PermissionDenied, PathNotAllowed, PortInUse
     ├── SessionNotFound
     └── DataDirLocked, StorageError, NotSupported
@@ -239,11 +239,13 @@ class DeleteNotAllowed(SidecarError):
 
 
 class DownloadFailed(SidecarError):
-    """A transfer ended early."""
+    """A transfer ended early, or the hub did not answer; what has come is kept."""
 
     code = -32021
     name = "DOWNLOAD_FAILED"
     retryable = True
+    default_hint = "Look at the connection and try again: it goes on where it was."
+    extra = ("http_status",)
 
 
 class ChecksumMismatch(SidecarError):
@@ -252,6 +254,7 @@ class ChecksumMismatch(SidecarError):
     code = -32022
     name = "CHECKSUM_MISMATCH"
     retryable = True
+    default_hint = "Download it again. If it stays so, the file on the server is damaged or was replaced."
 
 
 class DiskFull(SidecarError):
@@ -327,6 +330,30 @@ class NotSupported(SidecarError):
 
     code = -32031
     name = "NOT_SUPPORTED"
+
+
+class DownloadNotFound(SidecarError):
+    """No download has this id."""
+
+    code = -32040
+    name = "DOWNLOAD_NOT_FOUND"
+    default_hint = "Call list_downloads for the downloads there are."
+
+
+class HubAccessDenied(SidecarError):
+    """The repository is private or gated, and the hub does not let this user in."""
+
+    code = -32041
+    name = "HUB_ACCESS_DENIED"
+    extra = ("repo", "gated")
+
+
+class AddressNotAllowed(SidecarError):
+    """The address is not one that is downloaded from: not https, or inside this machine or network."""
+
+    code = -32042
+    name = "ADDRESS_NOT_ALLOWED"
+    default_hint = "Give the https address of a public server, or set downloads.allow_private_addresses."
 
 
 def all_errors() -> list[type[SidecarError]]:

@@ -6,13 +6,15 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
+from sidecar.contract.downloads import Download
 from sidecar.contract.logs import LogEntry
 from sidecar.contract.method import Event
+from sidecar.contract.models import ModelInfo
 from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 
-Topic = Literal["servers", "resources", "logs", "sessions"]
+Topic = Literal["servers", "resources", "logs", "sessions", "models", "downloads"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
 _DROPPED = Meta(description="How many events of this topic were left out before this one because the host read slowly.")
@@ -60,6 +62,27 @@ class SessionDeletedEvent(Event, tag="session_deleted", kw_only=True):
     dropped: Annotated[int, _DROPPED] = 0
 
 
+class ModelEvent(Event, tag="model", kw_only=True):
+    """Topic models: a model has come, or is another one than before. Begins with every model there is."""
+
+    model: ModelInfo
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class ModelRemovedEvent(Event, tag="model_removed", kw_only=True):
+    """Topic models: there is no model of this name any more."""
+
+    name: str
+    dropped: Annotated[int, _DROPPED] = 0
+
+
+class DownloadStateEvent(Event, tag="download", kw_only=True):
+    """Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads."""
+
+    download: Download
+    dropped: Annotated[int, _DROPPED] = 0
+
+
 class SubscriptionDone(Event, tag="done"):
     """The subscription ended."""
 
@@ -71,5 +94,8 @@ TOPIC_EVENTS = (
     LogsEvent,
     SessionEvent,
     SessionDeletedEvent,
+    DownloadStateEvent,
+    ModelEvent,
+    ModelRemovedEvent,
     SubscriptionDone,
 )

@@ -91,7 +91,9 @@ class SubscribeOptions(Params, kw_only=True):
 
     interval_ms: Annotated[
         Annotated[int, Meta(ge=100, le=60_000)] | None,
-        Meta(description="resources: time between two readings. Default 1000."),
+        Meta(
+            description="resources: time between two readings, default 1000. models: between two looks, default 2000."
+        ),
     ] = None
     source: Annotated[str | None, Meta(description="logs: one source, as in list_log_sources. Default: all.")] = None
     min_level: Annotated[

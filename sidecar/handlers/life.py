@@ -37,12 +37,14 @@ class LifeHandlers:
         notices: Callable[[], Awaitable[list[Notice]]],
         watch_host: Callable[[int], None],
         shut_down: Callable[[], None],
+        host_is_there: Callable[[], None],
     ) -> None:
         self._data_dir = data_dir
         self._max_line_bytes = max_line_bytes
         self._notices = notices
         self._watch_host = watch_host
         self._shut_down = shut_down
+        self._host_is_there = host_is_there
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -61,6 +63,7 @@ class LifeHandlers:
             )
         if params.host_pid is not None:
             self._watch_host(params.host_pid)
+        self._host_is_there()
         return InitializeResult(
             server=ServerIdentity(name="llama-sidecar", version=sidecar.__version__),
             contract_version=CONTRACT_VERSION,

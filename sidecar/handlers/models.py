@@ -2,26 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio.to_thread
 
 from sidecar import given_paths
-from sidecar.contract.models import InspectModel, ListModels, ModelInfo, ModelInspection
+from sidecar.contract.models import (
+    DeletedModel,
+    DeleteModel,
+    EmptiedTrash,
+    EmptyTrash,
+    GetModel,
+    ImportDone,
+    ImportModel,
+    InspectModel,
+    LibraryScan,
+    ListDeletedModels,
+    ListModels,
+    ModelDetails,
+    ModelInfo,
+    ModelInspection,
+    RestoreModel,
+    ScanDone,
+    ScanModels,
+    TrashedModel,
+)
+from sidecar.engines.fleet import Fleet
 from sidecar.handlers.call import Call, Handler
-from sidecar.models.inspection import inspect
+from sidecar.handlers.file_work import carried_out
+from sidecar.models.contents import Work
+from sidecar.models.importing import Importer
+from sidecar.models.inspection import details, inspect
 from sidecar.models.library import Library
+from sidecar.models.scan import ModelFile
+from sidecar.models.trash import Trash
 
 
 class ModelHandlers:
     """The Models family."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, *, library: Library, importer: Importer, trash: Trash, fleet: Fleet) -> None:
         self._library = library
+        self._importer = importer
+        self._trash = trash
+        self._fleet = fleet
 
     def methods(self) -> dict[str, Handler]:
-        return {"list_models": self.list_models, "inspect_model": self.inspect}
+        return {
+            "list_models": self.list_models,
+            "get_model": self.get,
+            "scan_models": self.scan,
+            "inspect_model": self.inspect,
+            "import_model": self.bring_in,
+            "delete_model": self.delete,
+            "list_deleted_models": self.list_deleted,
+            "restore_model": self.restore,
+            "empty_trash": self.empty_trash,
+        }
 
     async def list_models(self, params: ListModels, call: Call) -> list[ModelInfo]:
         return await anyio.to_thread.run_sync(self._library.list)
 
+    async def get(self, params: GetModel, call: Call) -> ModelDetails:
+        return await anyio.to_thread.run_sync(lambda: details(self._library.get(params.model)))
+
+    async def scan(self, params: ScanModels, call: Call) -> LibraryScan:
+        def run(work: Work) -> LibraryScan:
+            if params.verify:
+                self._library.verify(work)
+            return self._library.scan()
+
+        return await carried_out(call, run, lambda scan: ScanDone(models=scan.models))
+
     async def inspect(self, params: InspectModel, call: Call) -> ModelInspection:
         return await anyio.to_thread.run_sync(lambda: inspect(given_paths.file(params.path)))
+
+    async def bring_in(self, params: ImportModel, call: Call) -> ModelInfo:
+        def run(work: Work) -> ModelInfo:
+            return self._importer.bring_in(params.path, params.mode or "link", params.name, work)
+
+        return await carried_out(call, run, lambda model: ImportDone(model=model.name))
+
+    async def delete(self, params: DeleteModel, call: Call) -> DeletedModel:
+        loaded = self._loaded()
+
+        def in_use(files: Sequence[ModelFile]) -> list[str]:
+            return list(dict.fromkeys(server for server, path in loaded if any(_is_same(path, file) for file in files)))
+
+        return await anyio.to_thread.run_sync(
+            lambda: self._trash.delete(
+                params.model, permanently=bool(params.permanently), dry_run=bool(params.dry_run), in_use=in_use
+            )
+        )
+
+    async def list_deleted(self, params: ListDeletedModels, call: Call) -> list[TrashedModel]:
+        return await anyio.to_thread.run_sync(self._trash.deleted)
+
+    async def restore(self, params: RestoreModel, call: Call) -> ModelInfo:
+        return await anyio.to_thread.run_sync(self._trash.restore, params.model)
+
+    async def empty_trash(self, params: EmptyTrash, call: Call) -> EmptiedTrash:
+        return await anyio.to_thread.run_sync(self._trash.empty, params.model)
+
+    def _loaded(self) -> list[tuple[str, str]]:
+        """The files that servers work with, each with its server's id."""
+        loaded = []
+        for server in self._fleet.all():
+            if server.launch is not None and server.state not in ("failed", "stopped"):
+                settings = server.launch.settings
+                paths = [str(server.launch.model_path), settings.mmproj_path, *(settings.lora or ())]
+                loaded += [(server.server_id, path) for path in paths if path]
+        return loaded
+
+
+def _is_same(path: str, file: ModelFile) -> bool:
+    try:
+        return file.path.samefile(path)
+    except OSError:
+        return path == str(file.path)

@@ -1,4 +1,4 @@
-"""What subscriptions show: changes of servers, sessions, logs and resources, put into a feed.
+"""What subscriptions show: changes of servers, sessions, models, downloads, logs and resources, put into a feed.
 
 Owns which source fills which topic. The feed keeps what the host has not read yet.
 """
@@ -11,10 +11,15 @@ from functools import partial
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from sidecar.channels import LiveFeed
 from sidecar.chat.history import History
+from sidecar.contract.downloads import Download
 from sidecar.contract.events import (
+    DownloadStateEvent,
+    ModelEvent,
+    ModelRemovedEvent,
     ResourcesEvent,
     ServerEvent,
     ServerRemovedEvent,
@@ -24,15 +29,21 @@ from sidecar.contract.events import (
 )
 from sidecar.contract.life import SubscribeOptions
 from sidecar.contract.logs import Level
+from sidecar.contract.models import ModelInfo
 from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
+from sidecar.downloads.service import Downloads
 from sidecar.engines.fleet import Fleet
 from sidecar.handlers import live_logs
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 
 DEFAULT_INTERVAL_MS = 1000
+MODELS_INTERVAL_MS = 2000
+"""A person who has put a file into a folder does not wait longer. A look at 1,000 files where nothing has changed takes
+some milliseconds."""
+
 DEFAULT_MIN_LEVEL: Level = "info"
 
 Stop = Callable[[], object]
@@ -47,12 +58,16 @@ class Topics:
         fleet: Fleet,
         history: History,
         logs: LogStore,
+        downloads: Downloads,
         read_resources: Callable[[], Awaitable[Resources]],
+        list_models: Callable[[], list[ModelInfo]],
     ) -> None:
         self._fleet = fleet
         self._history = history
         self._logs = logs
+        self._downloads = downloads
         self._read_resources = read_resources
+        self._list_models = list_models
         self._tasks: anyio.abc.TaskGroup
 
     @asynccontextmanager
@@ -69,7 +84,9 @@ class Topics:
             "servers": partial(self._servers, feed),
             "sessions": partial(self._sessions, feed),
             "logs": partial(live_logs.show, self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
+            "downloads": partial(self._show_downloads, feed),
             "resources": partial(self._resources, feed, options.interval_ms or DEFAULT_INTERVAL_MS),
+            "models": partial(self._models, feed, options.interval_ms or MODELS_INTERVAL_MS),
         }
         return [starts[topic]() for topic in dict.fromkeys(topics)]
 
@@ -89,20 +106,51 @@ class Topics:
 
         return self._history.listen(show)
 
+    def _show_downloads(self, feed: LiveFeed) -> Stop:
+        def show(info: Download) -> None:
+            feed.put(("download", info.download_id), DownloadStateEvent(download=info))
+
+        stop = self._downloads.listen(show)
+        for info in self._downloads.infos():
+            show(info)
+        self._downloads.load()
+        return stop
+
     def _resources(self, feed: LiveFeed, interval_ms: int) -> Stop:
+        async def read() -> None:
+            feed.put("resources", ResourcesEvent(resources=await self._read_resources()))
+
+        return self._again_and_again(read, interval_ms)
+
+    def _models(self, feed: LiveFeed, interval_ms: int) -> Stop:
+        known: dict[str, ModelInfo] = {}
+
+        async def look() -> None:
+            nonlocal known
+            now = {model.name: model for model in await anyio.to_thread.run_sync(self._list_models)}
+            before, known = known, now
+            for name in before.keys() - now.keys():
+                feed.put(("model", name), ModelRemovedEvent(name=name))
+            for name, model in now.items():
+                if before.get(name) != model:
+                    feed.put(("model", name), ModelEvent(model=model))
+
+        return self._again_and_again(look, interval_ms)
+
+    def _again_and_again(self, read: Callable[[], Awaitable[None]], interval_ms: int) -> Stop:
         scope = anyio.CancelScope()
 
-        async def read_again_and_again() -> None:
+        async def go_on() -> None:
             failed_before = False
             with scope:
                 while True:
                     try:
-                        feed.put("resources", ResourcesEvent(resources=await self._read_resources()))
+                        await read()
                     except Exception as error:  # noqa: BLE001 - one reading must not take everything else along
                         if not failed_before:
                             internal_error(error)
                         failed_before = True
                     await anyio.sleep(interval_ms / 1e3)
 
-        self._tasks.start_soon(read_again_and_again)
+        self._tasks.start_soon(go_on)
         return scope.cancel

@@ -62,12 +62,20 @@ class DataDir(msgspec.Struct, frozen=True):
         return self.root / "models"
 
     @property
+    def headers_file(self) -> Path:
+        return self.root / "headers.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
     @property
     def turns(self) -> Path:
         return self.root / "turns"
+
+    @property
+    def downloads(self) -> Path:
+        return self.root / "downloads"
 
     def create(self) -> None:
         """Make the folders that are missing.

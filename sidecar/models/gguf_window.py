@@ -11,8 +11,8 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - `struct.error` says too little at its uses
 from typing import Any, NoReturn
 
-MAX_HEADER_BYTES = 128 * 1024 * 1024
-"""The largest known headers (vocabularies of 262,144 tokens) have 16 MB. Bounds the time, too: 2 s of the worst."""
+MAX_HEADER_BYTES = 64 * 1024 * 1024
+"""The largest known headers (vocabularies of 262,144 tokens) have 16 MB. Bounds the time, too: 1 s of the worst."""
 FIRST_READ_BYTES = 16 * 1024
 """Holds everything up to the vocabulary, which is all that a quick reading wants."""
 NEXT_READ_BYTES = 1024 * 1024

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from sidecar.contract.models import ModelInspection
+import msgspec
+
+from sidecar.contract.errors import SidecarError
+from sidecar.contract.models import ModelDetails, ModelInspection, ModelPart
+from sidecar.models.catalogue import Model
 from sidecar.models.gguf import read_header
+
+_FROM_HEADER = ["layers", "embedding_length", "heads", "kv_heads", "experts", "vocabulary", "chat_template", "licence"]
 
 
 def inspect(path: Path) -> ModelInspection:
@@ -40,6 +47,19 @@ def inspect(path: Path) -> ModelInspection:
         licence=header.text("general.license"),
         metadata=header.metadata,
     )
+
+
+def details(model: Model) -> ModelDetails:
+    """A model in the library, in detail."""
+    try:
+        said = inspect(model.parts[0].path)
+    except SidecarError:  # its `problem` says why
+        said = None
+    told: dict[str, Any] = {name: getattr(said, name, None) for name in _FROM_HEADER}
+    told |= msgspec.structs.asdict(model.info)
+    told["parts"] = [ModelPart(path=str(part.path), size_bytes=part.size_bytes) for part in model.parts]
+    told["projectors"] = [str(file.path) for file in model.projectors]
+    return ModelDetails(**told)
 
 
 def _length(value: object) -> int | None:

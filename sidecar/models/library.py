@@ -1,29 +1,27 @@
-"""The library: the model files in the sidecar's own folder and in those of the config.
+"""The library: one list over the models of all sources.
 
-Owns what counts as a model (the parts of a split one are one, projectors and adapters are none), what it is called, and
-which projector goes with it. Only ever reads. Knows nothing of engines, downloads or the config. Everything here blocks
-on the disk: callers use a worker thread.
+Owns when the sources are looked at again, and how a model is found by what somebody calls it. Only ever reads. Knows
+nothing of engines, downloads or the config. Everything here blocks on the disk: callers use a worker thread.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-
-import msgspec
+from collections.abc import Callable, Hashable, Sequence
 
 from sidecar import given_paths
-from sidecar.contract.errors import ModelNotFound, PathNotAllowed
-from sidecar.contract.models import ModelInfo
+from sidecar.contract.errors import ModelNotFound
+from sidecar.contract.models import LibraryScan, LibrarySource, ModelInfo
+from sidecar.models.catalogue import Model, assemble, describe
+from sidecar.models.contents import Work, content_hash
 from sidecar.models.header_cache import PROJECTOR, HeaderCache
-from sidecar.models.quantization import without_quantization
-from sidecar.models.scan import SUFFIX, ModelFile, Origin, file_at, scan
+from sidecar.models.look import Look, Mark, settled, unchanged
+from sidecar.models.scan import ModelFile, file_at, scan
 from sidecar.models.selection import match_model
+from sidecar.models.sources import Seen, Sources
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +29,8 @@ FULL_READ_SECONDS = 0.15
 """How long one listing reads headers to their end, which takes 10 to 60 ms where the vocabulary is large. Of the other
 files only the start is read, and the rest at the next listing: 1,000 models are there at once, their details follow."""
 
-MAX_MISSING_TOLD = 3
-"""Names of missing parts in a message: enough to know what to look for."""
-
-MIN_COMMON_NAME = 4
-"""Letters that a model's and its projector's names must share at least; fewer fit by chance."""
+MAX_COPIES_TOLD = 100
+"""Groups of models in a scan's `possible_copies`."""
 
 _Models = list[ModelInfo]  # inside Library, `list` is its method
 
@@ -44,28 +39,29 @@ class Library:
     """The models on this machine. Safe to use from several threads.
 
     Args:
-        own_folder: where the sidecar keeps its own models.
-        folders: gives the config's further folders; asked at each listing, since they change.
+        sources: where to look.
+        headers: what is known of headers.
         clock: seconds, for FULL_READ_SECONDS.
     """
 
     def __init__(
-        self,
-        own_folder: Path,
-        folders: Callable[[], Sequence[str]],
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, sources: Sources, headers: HeaderCache | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._own_folder = own_folder
-        self._folders = folders
+        self._sources = sources
+        self._headers = headers or HeaderCache()
         self._clock = clock
-        self._headers = HeaderCache()
         self._lock = threading.Lock()
+        self._models: Sequence[Model] = ()
+        self._seen: Sequence[Seen] = ()
+        self._settings: tuple[object, ...] | None = None
+        self._marks: dict[str, Mark] | None = None
+        """By which it is known that nothing has changed; `None` where that can not be known."""
 
     def list(self) -> _Models:
         """All models, by name, damaged ones included.
 
-        Where there are more than a few new files, `parameters` and a late `problem` may come with the next listing.
+        Where there are more than a few new files, `parameters`, `capabilities` and a late `problem` may come with the
+        next listing.
         """
         with self._lock:
             return [model.info for model in self._listing()]
@@ -79,10 +75,13 @@ class Library:
             ModelNotFound: there is none, or the name can mean several.
             PathNotAllowed, PermissionDenied: it is a path that can not be used.
         """
-        try:
-            file = file_at(given_paths.file(name), "folder") if given_paths.is_path(name) else None
-        except FileNotFoundError:  # removed this moment
-            raise ModelNotFound(f"There is no file {name}.") from None
+        return self.get(name).info
+
+    def get(self, name: str) -> Model:
+        """The same with its files."""
+        file = file_at(str(given_paths.file(name)), "folder", Look()) if given_paths.is_path(name) else None
+        if file is None and given_paths.is_path(name):  # removed this moment
+            raise ModelNotFound(f"There is no file {name}.")
         with self._lock:
             listed = self._listing()
             if file is None:
@@ -90,140 +89,130 @@ class Library:
                 model = next(model for model in listed if model.info is found)
             else:
                 model = next((m for m in listed if m.has(file)), None) or self._outside(file)
-            return _describe(model.name, model.files, model.projectors, self._headers, full=True)
+            describe(model, self._headers, full=True)
+            return model
 
-    def _listing(self) -> Sequence[_Model]:
-        roots: list[tuple[Path, Origin]] = [(self._own_folder.absolute(), "own")]
-        roots += [(folder, "folder") for folder in map(_folder, self._folders()) if folder is not None]
-        files = list(scan(roots))
+    def users_of(self, file: ModelFile, *, but: Model) -> _Models:
+        """The other models that a projector or an adapter goes with."""
+        with self._lock:
+            return [
+                model.info
+                for model in self._listing()
+                if model.parts[0].path != but.parts[0].path  # it may have been listed anew
+                and any(file.path == other.path for other in (*model.projectors, *model.adapters))
+            ]
+
+    def scan(self) -> LibraryScan:
+        """Look at all sources, and say what is in each."""
+        started = time.perf_counter()
+        with self._lock:
+            models = self._listing()
+            copies = [[model.name for model in group] for group in self._alike(models)]
+            return LibraryScan(
+                models=len(models),
+                damaged=sum(not model.info.valid for model in models),
+                unread=sum(model.info.capabilities is None and model.info.valid for model in models),
+                sources=[_told(seen, models) for seen in self._seen],
+                possible_copies=copies[:MAX_COPIES_TOLD],
+                took_ms=round((time.perf_counter() - started) * 1e3, 3),
+            )
+
+    def verify(self, work: Work) -> None:
+        """Read every header to its end, and as a whole what may be copies: such as are copies are one from then on.
+
+        Raises:
+            Stopped: `work` was stopped; what was found out by then is kept.
+        """
+        with self._lock:
+            models = self._listing()
+        for model in models:
+            work.done(0)
+            with self._lock:  # for each of its own: others are answered in between
+                describe(model, self._headers, full=True)
+        with self._lock:
+            groups = self._alike(models)
+            files = [p for group in groups for m in group for p in m.parts if self._headers.content(p) is None]
+        work.total_bytes = sum(file.size_bytes for file in files)
+        try:
+            for file in files:
+                self._learn_content(file, work)
+        finally:
+            with self._lock:
+                self._headers.save()
+
+    def _learn_content(self, file: ModelFile, work: Work) -> None:
+        try:
+            digest = content_hash(file.path, work)
+        except OSError as error:
+            logger.warning("%s can not be compared: %s", file.path, error.strerror)
+            return
+        with self._lock:
+            self._headers.learn_content(file, digest)
+            self._marks = None
+
+    def _listing(self) -> Sequence[Model]:
+        settings = self._sources.settings()
+        if self._marks is not None and settings == self._settings and unchanged(self._marks):
+            return self._models
+        started_ns = time.time_ns()
+        self._seen = self._sources.look()
+        files = [file for seen in self._seen for file in seen.files]
         deadline = self._clock() + FULL_READ_SECONDS
-        self._headers.forget_others(files)
-        return _assemble(files, self._headers, full=lambda: self._clock() < deadline)
+        self._models = assemble(files, self._headers, lambda: self._clock() < deadline)
+        self._headers.keep_only(files)
+        self._headers.save()
+        self._settings = settings
+        marks = {path: mark for seen in self._seen for path, mark in seen.marks.items()}
+        # Not before everything is read to its end, and old enough.
+        is_final = all(model.info.capabilities is not None or not model.info.valid for model in self._models)
+        self._marks = marks if is_final and settled(marks.values(), started_ns) else None
+        return self._models
 
-    def _outside(self, file: ModelFile) -> _Model:
+    def _outside(self, file: ModelFile) -> Model:
         # Its neighbours count as well: the other parts of a split model, a projector.
         files = [file]
-        for neighbour in scan([(file.path.parent, "folder")], depth=0):
+        for neighbour in scan(file.path.parent, "folder", Look(), depth=0):
             belongs = file.part.count and neighbour.part.key == file.part.key
             if neighbour.identity != file.identity and (belongs or PROJECTOR in neighbour.path.name.lower()):
                 files.append(neighbour)
-        for model in _assemble(files, self._headers, full=lambda: True):
+        for model in assemble(files, self._headers, lambda: True):
             if model.has(file):
+                model.listed = False
                 return model
         raise ModelNotFound(
             f"{file.path} can not run alone: it goes with a model, as a projector or an adapter does.",
             hint="Give the path of the model itself.",
         )
 
-
-class _Model(msgspec.Struct, frozen=True):
-    name: str
-    files: tuple[ModelFile, ...]
-    projectors: tuple[ModelFile, ...]
-    info: ModelInfo
-
-    def has(self, file: ModelFile) -> bool:
-        """Whether a file is one of its parts, whatever the path to it."""
-        return any(part.identity == file.identity for part in self.files)
-
-
-def _folder(path: str) -> Path | None:
-    """A folder of the config; `None` where the path is none, which is like one that is not there."""
-    try:
-        return given_paths.absolute(path)
-    except PathNotAllowed as problem:
-        logger.warning("a folder of the config's models.folders is left out: %s", problem.message)
-        return None
+    def _alike(self, models: Sequence[Model]) -> _Groups:
+        """Models of one size that begin alike, but for those that are known to differ."""
+        by_size: defaultdict[Hashable, list[Model]] = defaultdict(list)
+        for model in models:
+            if model.info.valid:
+                by_size[tuple(part.size_bytes for part in model.parts)].append(model)
+        alike: defaultdict[Hashable, list[Model]] = defaultdict(list)
+        for size, group in by_size.items():
+            for model in group if len(group) > 1 else ():
+                heads = tuple(self._headers.head(part) for part in model.parts)
+                if None not in heads:
+                    alike[size, heads].append(model)
+        return [
+            group
+            for group in alike.values()
+            if len(group) > 1 and any(self._headers.content(part) is None for model in group for part in model.parts)
+        ]
 
 
-def _assemble(files: Iterable[ModelFile], headers: HeaderCache, *, full: Callable[[], bool]) -> list[_Model]:
-    """The models that files make up."""
-    groups: defaultdict[tuple[Path, str, int], list[ModelFile]] = defaultdict(list)
-    projectors: defaultdict[Path, list[ModelFile]] = defaultdict(list)
-    for file in files:
-        by_name = PROJECTOR in file.path.name.lower()
-        kind = "projector" if by_name else headers.facts(file, full=full()).kind
-        if kind == "projector":
-            projectors[file.path.parent].append(file)
-        elif kind == "model":
-            groups[file.part.key].append(file)
-    bases: defaultdict[Path, set[str]] = defaultdict(set)
-    for folder, stem, _ in groups:
-        bases[folder].add(_base(stem))
-    models = []
-    for key, name in _names(groups).items():
-        folder, stem, _ = key
-        parts = tuple(sorted(groups[key], key=lambda file: file.path.name))
-        beside = tuple(_projectors_of(_base(stem), len(bases[folder]) == 1, projectors[folder]))
-        models.append(_Model(name, parts, beside, _describe(name, parts, beside, headers, full=False)))
-    return sorted(models, key=lambda model: (model.name.casefold(), model.name))
+_Groups = list[list[Model]]
 
 
-def _names(keys: Iterable[tuple[Path, str, int]]) -> dict[tuple[Path, str, int], str]:
-    """A name for each: the stem, with as many folders before it as tell it from others of that stem."""
-    by_stem: defaultdict[str, list[tuple[Path, str, int]]] = defaultdict(list)
-    for key in keys:
-        by_stem[key[1]].append(key)
-    names: dict[tuple[Path, str, int], str] = {}
-    for stem, alike in by_stem.items():
-        longest = max(len(folder.parts) for folder, _, _ in alike)
-        for folders in range(longest + 1 if len(alike) > 1 else 1):
-            told = ["/".join([*folder.parts[max(0, len(folder.parts) - folders) :], stem]) for folder, _, _ in alike]
-            if len(set(told)) == len(alike):
-                break
-        else:  # one folder has the model both whole and split
-            told = [f"{stem} ({count} parts)" if count else stem for _, _, count in alike]
-        names.update(zip(alike, told, strict=True))
-    return names
-
-
-def _describe(
-    name: str, parts: Sequence[ModelFile], projectors: Sequence[ModelFile], headers: HeaderCache, *, full: bool
-) -> ModelInfo:
-    facts = [headers.facts(part, full=full) for part in parts]
-    problem = _missing_parts(parts) or next((f.problem for f in facts if f.problem), None)
-    weights = [f.parameters for f in facts if f.parameters is not None]
-    return ModelInfo(
-        name=name,
-        path=str(parts[0].path),
-        size_bytes=sum(part.size_bytes for part in parts),
-        files=len(parts),
-        modified_at=max(part.mtime_ns for part in parts) / 1e9,
-        origin=parts[0].origin,
-        mmproj_path=str(projectors[0].path) if projectors else None,
-        valid=problem is None,
-        problem=problem,
-        architecture=facts[0].architecture,
-        quantization=facts[0].quantization,
-        parameters=(sum(weights) or None) if problem is None and len(weights) == len(facts) else None,
-        context_length=facts[0].context_length,
+def _told(seen: Seen, models: Sequence[Model]) -> LibrarySource:
+    files = {file.identity for file in seen.files}
+    return LibrarySource(
+        origin=seen.origin,
+        path=str(seen.root),
+        found=seen.found,
+        files=len(files),
+        models=sum(any(part.identity in files for part in model.parts) for model in models),
+        problems=seen.problems,
     )
-
-
-def _missing_parts(parts: Sequence[ModelFile]) -> str | None:
-    first = parts[0].part
-    if not first.count:
-        return None
-    missing = sorted(set(range(1, first.count + 1)) - {file.part.number for file in parts})
-    if not missing:
-        return None
-    told = [f"{first.stem}-{n:05d}-of-{first.count:05d}{SUFFIX}" for n in missing[:MAX_MISSING_TOLD]]
-    more = f" and {len(missing) - len(told)} more" if len(missing) > len(told) else ""
-    return f"{len(missing)} of its {first.count} files are missing: {', '.join(told)}{more}."
-
-
-def _base(stem: str) -> str:
-    """What the quantizations of one model, and its projector, have in common."""
-    return re.sub(r"[\W_]+", "", without_quantization(stem).lower().replace(PROJECTOR, ""))
-
-
-def _projectors_of(base: str, alone: bool, projectors: Iterable[ModelFile]) -> list[ModelFile]:
-    """The projectors that go with a model, the best first. A wrong one would keep the model from starting."""
-    fitting = []
-    for file in projectors:
-        other = _base(file.path.stem)
-        # "mmproj-F16" and "mmproj-model-f16" are said of the only model in the folder.
-        alike = min(len(base), len(other)) >= MIN_COMMON_NAME and (other in base or base in other)
-        if alike or (alone and other in ("", "model")):
-            fitting.append(file)
-    return sorted(fitting, key=lambda file: ("-f16" not in file.path.name.lower(), file.path.name))

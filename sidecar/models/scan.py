@@ -1,123 +1,159 @@
-"""The GGUF files in folders.
+"""The GGUF files in folders, and what is known of a file without opening it.
 
-Owns how folders are gone through (links, circles, bounds) and what a file's name says about the parts of a split model.
+Owns how folders are gone through (links, circles, depth) and what a file's name says about the parts of a split model.
 Never opens a file.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
+import stat
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-logger = logging.getLogger(__name__)
+from sidecar.contract.models import ModelOrigin
+from sidecar.models.look import Look
 
 MAX_DEPTH = 8
 """Folders below a library folder. A Hugging Face cache needs 5."""
 
-MAX_ENTRIES = 100_000
-"""Directory entries looked at in one listing: a folder such as / given by mistake then costs a second, not minutes."""
-
 SUFFIX = ".gguf"
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
 
-Origin = Literal["own", "folder"]
 Identity = tuple[object, ...]
 """Device and number of a file: the same for all paths to it."""
+
+Role = Literal["model", "projector", "adapter"]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What the program that keeps a file says of it.
+
+    Attributes:
+        label: its name, from the program's down to the file's own; a model is called by as few of the last as tell it
+            from others.
+        group: files of one group belong together, as those in one folder do.
+        role: what it is to its group, where the program says so: then names need not fit.
+        repo: where it came from, as a hub knows it.
+        display_name: for people.
+        aliases: other names that its program knows it by.
+        sha256: of the whole content, where the program keeps files by it.
+    """
+
+    label: tuple[str, ...]
+    group: Hashable
+    role: Role | None = None
+    repo: str | None = None
+    display_name: str | None = None
+    aliases: tuple[str, ...] = ()
+    sha256: str | None = None
 
 
 class Part(msgspec.Struct, frozen=True):
     """What a file's name says: of which model it is, and which part of how many (0 of 0: it is not split)."""
 
-    folder: Path
-    stem: str
+    label: tuple[str, ...]
     number: int
     count: int
 
     @property
-    def key(self) -> tuple[Path, str, int]:
-        return self.folder, self.stem, self.count
+    def key(self) -> tuple[tuple[str, ...], int]:
+        """The same for all parts of a model."""
+        return self.label, self.count
+
+    @property
+    def stem(self) -> str:
+        """The model's name without folders."""
+        return self.label[-1]
 
 
 class ModelFile(msgspec.Struct, frozen=True):
-    """A file, what its name says, and which one it is whatever the path to it."""
+    """A file, which one it is whatever the path to it, and what is said of it."""
 
     path: Path
-    part: Part
-    origin: Origin
+    origin: ModelOrigin
     size_bytes: int
     mtime_ns: int
     identity: Identity
+    part: Part
+    told: Told | None = None
+
+    @property
+    def group(self) -> Hashable:
+        """What projectors and adapters are looked for in."""
+        return self.told.group if self.told else self.part.label[:-1]
 
 
-def scan(roots: Iterable[tuple[Path, Origin]], *, depth: int = MAX_DEPTH) -> Iterator[ModelFile]:
-    """The GGUF files in folders, each once however many paths lead to it."""
+Tell = Callable[[tuple[str, ...], str], Told]
+"""Given the folders from the root down with the file's name without suffix, and its path: what is said of the file."""
+
+
+def scan(
+    root: Path, origin: ModelOrigin, look: Look, *, depth: int = MAX_DEPTH, tell: Tell | None = None
+) -> Iterator[ModelFile]:
+    """The GGUF files in a folder, also those that other paths lead to."""
     seen: set[Identity] = set()
-    left = MAX_ENTRIES
-    pending = [(folder, origin, depth) for folder, origin in reversed(list(roots))]
-    while pending and left:
-        folder, origin, below = pending.pop()
-        try:
-            identity = _identity(folder, folder.stat())
-            if identity in seen:
-                continue  # links in a circle, or a folder inside another one of the config
-            with os.scandir(folder) as found:
-                entries = sorted(islice(found, left), key=lambda entry: entry.name)
-        except (OSError, ValueError) as error:  # missing, closed to us, too long, a NUL in it
-            logger.debug("%s is not listed: %s", folder, error)
+    pending: list[tuple[str, ModelOrigin, tuple[str, ...]]] = [(str(root), origin, ())]
+    while pending:
+        folder, of, names = pending.pop()
+        info = look.stat(folder)
+        if info is None:
             continue
+        identity = _identity(folder, info)
+        if identity in seen:
+            continue  # links in a circle
         seen.add(identity)
-        left -= len(entries)
-        if not left:
-            logger.warning("The model folders hold more than %d entries; the rest is not listed.", MAX_ENTRIES)
-        for entry in entries:
-            # Names that are not text can not be told to a host.
-            if entry.name.startswith(".") or not _is_text(entry.name):
-                continue
+        label = Path(folder).parts
+        for entry in look.entries(folder):
             try:
                 if entry.is_dir():
-                    if below:
+                    if len(names) < depth:
                         # What a link leads to is not ours, even if the link lies in our folder.
-                        of = "folder" if entry.is_symlink() else origin
-                        pending.append((Path(entry.path), of, below - 1))
-                elif entry.name.lower().endswith(SUFFIX) and entry.is_file():
-                    file = file_at(Path(entry.path), origin)
-                    if file.identity not in seen:
-                        seen.add(file.identity)
+                        inner: ModelOrigin = "folder" if of == "own" and entry.is_symlink() else of
+                        pending.append((entry.path, inner, (*names, entry.name)))
+                elif entry.name.lower().endswith(SUFFIX):
+                    stem = stem_of(entry.name)
+                    told = tell((*names, stem), entry.path) if tell else None
+                    if (file := file_at(entry.path, of, look, told, label=(*label, stem))) is not None:
                         yield file
             except OSError as error:
-                logger.debug("%s is not listed: %s", entry.path, error.strerror)
+                look.problem(f"{entry.path} is not listed: {error.strerror}.")
 
 
-def file_at(path: Path, origin: Origin) -> ModelFile:
-    """The file at a path. Raises OSError."""
-    info = path.stat()
-    return ModelFile(path, _part(path), origin, info.st_size, info.st_mtime_ns, _identity(path, info))
+def file_at(
+    path: str, origin: ModelOrigin, look: Look, told: Told | None = None, *, label: tuple[str, ...] | None = None
+) -> ModelFile | None:
+    """The file at a path; `None` where no ordinary file is. It is labelled by its folders, or as told."""
+    info = look.stat(path)
+    if info is None or not stat.S_ISREG(info.st_mode):
+        return None
+    place = Path(path)
+    if told is not None:
+        label = told.label
+    elif label is None:
+        label = (*place.parent.parts, stem_of(place.name))
+    return ModelFile(place, origin, info.st_size, info.st_mtime_ns, _identity(path, info), part_of(label), told)
 
 
-def _part(path: Path) -> Part:
-    stem, folder = path.name.removesuffix(SUFFIX), path.parent
-    if found := _PART.fullmatch(stem):
+def part_of(label: tuple[str, ...]) -> Part:
+    """What the last word of a label says."""
+    stem = label[-1]
+    if stem[-9:-5] == "-of-" and (found := _PART.fullmatch(stem)):
         number, count = int(found["number"]), int(found["count"])
         if 1 <= number <= count:
-            return Part(folder, found["stem"], number, count)
-    return Part(folder, stem, 0, 0)
+            return Part((*label[:-1], found["stem"]), number, count)
+    return Part(label, 0, 0)
 
 
-def _identity(path: Path, info: os.stat_result) -> Identity:
+def stem_of(name: str) -> str:
+    """A file's name without `.gguf`."""
+    return name.removesuffix(SUFFIX)
+
+
+def _identity(path: str, info: os.stat_result) -> Identity:
     # Some file systems number nothing.
     return (info.st_dev, info.st_ino) if info.st_ino else (path,)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

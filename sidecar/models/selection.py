@@ -19,7 +19,7 @@ MAX_NAMES_TOLD = 5
 
 
 def match_model(name: str, models: Sequence[ModelInfo]) -> ModelInfo:
-    """The model that a name stands for: the name, the path or the file's name, first as written, then in any case.
+    """The model that a name stands for: a name, a path or the file's name, first as written, then in any case.
 
     Raises:
         ModelNotFound: there is none, or several fit equally well.
@@ -95,8 +95,8 @@ def _file_stem(model: ModelInfo) -> str:
 
 
 _WAYS: tuple[Callable[[ModelInfo], tuple[str, ...]], ...] = (
-    lambda model: (model.name, model.path),
-    lambda model: (PurePath(model.path).name, _file_stem(model)),
+    lambda model: (model.name, model.path, *model.other_paths),
+    lambda model: (PurePath(model.path).name, _file_stem(model), *model.aliases),
 )
 
 

@@ -50,6 +50,28 @@ def put_in_place(temporary: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
+def put_where_nothing_is(temporary: Path, path: Path) -> None:
+    """Give a file that is written its name, once it is on the disk, and never that of another file.
+
+    Raises:
+        FileExistsError: there is something of that name.
+        OSError: it could not be done; the file has its old name.
+    """
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: between the look and the step somebody else could be faster
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.rename(path)
+    else:
+        temporary.unlink()
+    _sync_folder(path.parent)
+
+
 def refusal(error: OSError, what: str) -> SidecarError:
     """The error to tell about a file of ours; `what` was not done, such as "The history was not changed"."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

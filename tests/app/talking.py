@@ -33,7 +33,8 @@ def prepare(data_dir: Path, llama_cpp: Path, **config: Any) -> None:
     (data_dir / "models").mkdir(parents=True, exist_ok=True)
     write_model(data_dir / "models" / "tiny.gguf")
     engines = {"llama_cpp_path": str(llama_cpp), **config.pop("engines", {})}
-    (data_dir / "config.json").write_text(json.dumps({"engines": engines, **config}))
+    models = {"sources": [], **config.pop("models", {})}  # trials are run as programs as well, at home
+    (data_dir / "config.json").write_text(json.dumps({"engines": engines, "models": models, **config}))
 
 
 class Talk(RawHost):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import stat
@@ -170,10 +171,13 @@ def test_folders_may_be_named_from_the_home_folder_on_and_what_is_none_does_no_h
 
 def test_the_level_of_the_log_changes_at_once(host: RawHost, file: Path) -> None:
     def debug_lines() -> int:
+        folder = f"/no/such/folder/{next(numbers)}"
+        host.call("set_config", patch={"models": {"folders": [folder]}})
         host.call("list_models")  # says so of a folder that it can not list
         return sum(entry["level"] == "debug" for entry in host.call("get_logs", limit=10_000)["entries"])
 
-    assert host.call("set_config", patch={"models": {"folders": ["/no/such/folder"]}})["logs"]["level"] == "info"
+    numbers = itertools.count()
+    assert host.call("get_config")["logs"]["level"] == "info"
     assert debug_lines() == 0
     host.call("set_config", patch={"logs": {"level": "debug"}})
     seen = debug_lines()

@@ -68,6 +68,12 @@ def test_models_are_listed_as_they_come_and_go(host: RawHost, models: Path) -> N
         "quantization": "Q4_K_M",
         "parameters": LLAMA_PARAMETERS,
         "context_length": 2048,
+        "display_name": "Tiny",
+        "repo": None,
+        "capabilities": ["chat"],
+        "adapters": [],
+        "other_paths": [],
+        "aliases": [],
     }
     path.write_bytes(b"GGUF")
     assert [model["valid"] for model in host.call("list_models")] == [False]

@@ -34,6 +34,9 @@ CODES = {
     -32029: "DATA_DIR_LOCKED",
     -32030: "STORAGE_ERROR",
     -32031: "NOT_SUPPORTED",
+    -32040: "DOWNLOAD_NOT_FOUND",
+    -32041: "HUB_ACCESS_DENIED",
+    -32042: "ADDRESS_NOT_ALLOWED",
 }
 """New ones are added here; those that are here stay."""
 

@@ -21,60 +21,24 @@ from sidecar.models.inspection import inspect
 
 from .gguf_files import (
     ARRAY,
-    LLAMA_TENSORS,
     STRING,
-    UINT8,
     UINT32,
     Raw,
     Tensor,
-    Value,
     gguf_bytes,
-    llama_metadata,
     model_bytes,
     text,
 )
+from .mutations import HEADER_BYTES, SAMPLE, spoiled
 
 CASES = 4000
 """Mutations of each seed: some seconds for all."""
 
 SLOWEST_SECONDS = 5.0
-"""What we promise for any file; the slowest takes 1.5 s on a laptop."""
+"""What we promise for any file; the slowest takes 0.7 s on a laptop."""
 
 MOST_MEMORY_BYTES = 64 * 1024 * 1024
 """For the worst file: names of 65,536 tensors and some copies on the way."""
-
-SAMPLE = gguf_bytes(
-    llama_metadata(
-        general__alignment=32,
-        general__tags=["one", "two"],
-        a__bytes=Value(ARRAY, list(range(100)), item_kind=UINT8),
-        tokenizer__ggml__tokens=["token"] * 70,
-        tokenizer__ggml__scores=[0.5] * 66,
-        a__big=Value(10, 2**63),
-    ),
-    [*LLAMA_TENSORS, Tensor("output.weight", (256, 4), 12)],
-)
-HEADER_BYTES = len(SAMPLE) - 1408  # the rest is tensor data, which is never looked at
-
-TELLING_NUMBERS = [
-    0,
-    1,
-    8,
-    9,
-    12,
-    13,
-    31,
-    255,
-    256,
-    2**16,
-    2**31 - 1,
-    2**31,
-    2**32 - 1,
-    2**62,
-    2**63 - 1,
-    2**63,
-    2**64 - 1,
-]
 
 
 def outcome(path: Path, data: bytes) -> list[GgufHeader | str]:
@@ -114,20 +78,7 @@ def test_changed_bytes_give_a_header_or_model_invalid(path: Path, seed: int) -> 
     rng = random.Random(seed)  # noqa: S311 - it shall be the same each time
     refused = 0
     for _ in range(CASES // 2):
-        data = bytearray(SAMPLE)
-        for _ in range(rng.choice((1, 1, 1, 2, 5))):
-            place = rng.randrange(HEADER_BYTES)
-            number = rng.choice(TELLING_NUMBERS)
-            match rng.randrange(4):
-                case 0:
-                    data[place] ^= 1 << rng.randrange(8)
-                case 1:
-                    data[place : place + 4] = struct.pack("<I", number & 0xFFFFFFFF)
-                case 2:
-                    data[place : place + 8] = struct.pack("<Q", number)
-                case _:
-                    data[place] = rng.randrange(256)
-        refused += isinstance(outcome(path, bytes(data))[0], str)
+        refused += isinstance(outcome(path, spoiled(rng))[0], str)
     assert refused > CASES // 20  # the mutations reach what is checked
 
 
@@ -176,7 +127,7 @@ def test_a_template_in_the_metadata_is_never_run(path: Path) -> None:
 
 WORST: dict[str, Callable[[], bytes]] = {
     "texts of no length": lambda: gguf_bytes(
-        {f"a{n}": Raw(struct.pack("<IIQ", ARRAY, STRING, 2**21) + bytes(2**24)) for n in range(7)}
+        {f"a{n}": Raw(struct.pack("<IIQ", ARRAY, STRING, 2**21) + bytes(2**24)) for n in range(3)}
     ),
     "tensors": lambda: gguf_bytes({}, [Tensor(f"{n:0500}", (1,), 999, offset=0) for n in range(65_536)], data=b""),
     "keys": lambda: gguf_bytes({f"{n:0256}": list(range(64)) for n in range(4096)}),

@@ -10,10 +10,11 @@ import pytest
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import ModelInfo
-from sidecar.models import header_cache, scan
+from sidecar.models import header_cache, look
 from sidecar.models.gguf import GgufHeader, read_header
 from sidecar.models.library import FULL_READ_SECONDS, Library
 from sidecar.models.scan import MAX_DEPTH
+from sidecar.models.sources import Sources
 
 from .gguf_files import LLAMA_PARAMETERS, LLAMA_TENSORS, gguf_bytes, llama_metadata, write_model
 
@@ -36,7 +37,7 @@ def other(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def library(own: Path, other: Path) -> Library:
-    return Library(own, lambda: [str(other)])
+    return Library(Sources(own, lambda: [str(other)]))
 
 
 def names(library: Library) -> list[str]:
@@ -67,6 +68,8 @@ def test_a_model_is_listed_with_what_its_header_says(library: Library, own: Path
             quantization="Q4_K_M",
             parameters=LLAMA_PARAMETERS,
             context_length=2048,
+            display_name="Tiny",
+            capabilities=["chat"],
         )
     ]
 
@@ -94,7 +97,7 @@ def test_models_of_all_folders_are_listed_by_name(library: Library, own: Path, o
 
 def test_the_folders_of_the_config_are_asked_for_each_time(own: Path, other: Path) -> None:
     folders: list[str] = []
-    library = Library(own, lambda: folders)
+    library = Library(Sources(own, lambda: folders))
     write_model(other / "a.gguf")
     assert names(library) == []
     folders.append(str(other))
@@ -104,7 +107,7 @@ def test_the_folders_of_the_config_are_asked_for_each_time(own: Path, other: Pat
 def test_a_folder_in_the_home_folder_may_be_named(own: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(other.parent))
     write_model(other / "a.gguf")
-    assert names(Library(own, lambda: ["~nobody-of-this-name", f"~/{other.name}"])) == ["a"]
+    assert names(Library(Sources(own, lambda: ["~nobody-of-this-name", f"~/{other.name}"]))) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -132,12 +135,15 @@ def test_names_that_are_not_text_are_not_listed(library: Library, own: Path) -> 
 @pytest.mark.parametrize("folder", ["relative", "/a\0b", "/" + "x" * 300, "/dev/null"])
 def test_what_can_be_no_folder_holds_no_models_and_hides_no_others(own: Path, folder: str) -> None:
     write_model(own / "a.gguf")
-    assert names(Library(own, lambda: [folder])) == ["a"]
+    assert names(Library(Sources(own, lambda: [folder]))) == ["a"]
 
 
 def test_missing_folders_hold_no_models(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert names(Library(tmp_path / "gone", lambda: [str(tmp_path / "file"), str(tmp_path / "gone" / "too")])) == []
+    assert (
+        names(Library(Sources(tmp_path / "gone", lambda: [str(tmp_path / "file"), str(tmp_path / "gone" / "too")])))
+        == []
+    )
 
 
 def test_adapters_are_not_models(library: Library, own: Path) -> None:
@@ -152,14 +158,13 @@ def test_folders_are_entered_to_a_bounded_depth(library: Library, own: Path) -> 
     assert names(library) == ["near"]
 
 
-def test_only_so_many_entries_are_looked_at(
-    library: Library, own: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(scan, "MAX_ENTRIES", 5)
+def test_only_so_many_entries_are_looked_at(library: Library, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look, "MAX_ENTRIES", 5)
     for number in range(10):
         write_model(own / f"{number}.gguf")
     assert len(names(library)) == 5
-    assert "more than 5 entries" in caplog.text
+    [source, _] = library.scan().sources
+    assert source.problems == ["There are more than 5 entries; the rest is not listed."]
 
 
 def test_paths_are_absolute_even_where_the_own_folder_is_not(
@@ -167,7 +172,7 @@ def test_paths_are_absolute_even_where_the_own_folder_is_not(
 ) -> None:
     path = write_model(own / "a.gguf")
     monkeypatch.chdir(tmp_path)
-    assert [model.path for model in Library(Path("own"), list).list()] == [str(path)]
+    assert [model.path for model in Library(Sources(Path("own"), list)).list()] == [str(path)]
 
 
 # --- links ---
@@ -445,7 +450,7 @@ def test_a_listing_in_a_hurry_tells_the_rest_the_next_time(
 ) -> None:
     large_vocabularies(3)
     clock = Clock()
-    library = Library(own, lambda: [], clock=clock)
+    library = Library(Sources(own, list), clock=clock)
     clock.step = FULL_READ_SECONDS * 0.6
     reads = count_reads(monkeypatch)
     assert [model.parameters for model in library.list()] == [LLAMA_PARAMETERS, None, None]
@@ -459,7 +464,7 @@ def test_a_listing_in_a_hurry_tells_the_rest_the_next_time(
 def test_a_model_that_is_found_has_been_read_to_the_end(own: Path, large_vocabularies: Callable[[int], None]) -> None:
     large_vocabularies(2)
     clock = Clock()
-    library = Library(own, lambda: [], clock=clock)
+    library = Library(Sources(own, list), clock=clock)
     clock.step = FULL_READ_SECONDS * 2
     assert [model.parameters for model in library.list()] == [None, None]
     assert library.find("1-Q8_0").parameters == LLAMA_PARAMETERS

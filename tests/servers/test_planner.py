@@ -19,6 +19,7 @@ from sidecar.engines.launch import Launch
 from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
 from sidecar.models.library import Library
+from sidecar.models.sources import Sources
 from sidecar.servers.planner import LAST_MODEL, Planner, again, with_model
 from sidecar.storage.database import Database
 from sidecar.storage.facts import Facts
@@ -40,7 +41,7 @@ class Desk:
         self.planner = Planner(
             config=lambda: self.config,
             engines=Engines(lambda: self.config.engines),
-            library=Library(self.models, list),
+            library=Library(Sources(self.models, list)),
             facts=self.facts,
         )
 

@@ -65,7 +65,7 @@ CASES: dict[int, Case] = {
     33: Case("a history of a newer version", "refused; the file stays byte for byte"),
     34: Case("a kill in the middle of a migration", "the old or the new schema, never something between"),
     35: Case("hostile names and links wherever a path can be given", "not a byte outside the data folder"),
-    36: Case("a download with a wrong hash, too short, redirected", "never a model", untried="no downloads yet"),
+    36: Case("a download with a wrong hash, too short, redirected, killed", "never a model before it is one"),
     37: Case("damaged model headers, a payload in a chat template", "an error within 5 s, nothing is executed"),
     38: Case("another program asks an engine without the key", "401 for everything but its health"),
     39: Case("a canary key and a canary prompt", "in no argument, log, error or file but the history"),

@@ -26,6 +26,7 @@ import psutil
 from sidecar.contract.config import Config
 from tests import fake_engine
 from tests.app.talking import prepare
+from tests.hub_server import HubServer
 from tests.models.gguf_files import model_bytes
 from tests.raw_host import TERMINAL, RawHost
 from tests.trust import results
@@ -39,11 +40,17 @@ CANARY = "canary-5d1f-of-a-file-outside"
 AT_ONCE = 100
 """Requests under way: enough to keep the sidecar busy, far from the number at which it refuses more."""
 
+FETCHED_OF_SOME = 8
+"""Names that a hub gives its files, in a short run: each is a whole download."""
+
 _SETTINGS = ("llama_cpp_path", "model_path", "model", "mmproj_path", "chat_template_file", "lora[]", "host")
 PATH_SINKS = {
     *(f"{method} $.{name}" for method in ("start_llama_server", "preview_command") for name in _SETTINGS),
     *("probe_engine $.llama_cpp_path", "inspect_model $.path", "switch_model $.model", "send_message $.images[]"),
+    *("get_model $.model", "import_model $.path", "import_model $.name"),
+    *("delete_model $.model", "restore_model $.model", "empty_trash $.model"),
     *("start_llama_server $.server_id", "get_logs $.source", "clear_logs $.source"),
+    *("download_model $.repo", "download_model $.url", "download_model $.file", "download_model $.target_dir"),
     *("set_config $.patch.engines.python", "set_config $.patch.models.folders[]"),
 }
 """Where a text is, or could be, made into a path at once."""
@@ -73,8 +80,13 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
+HOSTILE_REPO = "tests/hostile"
+
 OURS = re.compile(
-    r"(?:config\.json|history\.db|lock|logs).*|turns(?:/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)?", re.S
+    r"(?:config\.json|headers\.json|history\.db|lock|logs|downloads|models/tests).*"
+    r"|models|turns(?:/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)?"
+    r"|models/\.trash(?:/[0-9a-f]{12}(?:/entry\.json|/\d)?)?",
+    re.S,
 )
 """What the sidecar itself makes in its data folder."""
 
@@ -84,6 +96,7 @@ class Sandbox:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.hub = HubServer()
         self.data = root / "data"
         for name in ("home", "here", "outside", "runtime"):
             (root / name).mkdir(parents=True)
@@ -101,23 +114,33 @@ class Sandbox:
     @contextmanager
     def host(self) -> Iterator[RawHost]:
         """A sidecar whose home, folder and sockets are in here."""
+        self.hub.add(HOSTILE_REPO, {f"{name}.gguf": model_bytes() for name in self.names if _is_text(name)})
+        with self.hub, self._started() as host:
+            yield host
+
+    def _started(self) -> RawHost:
         env = {
             "HOME": str(self.root / "home"),
             "TMPDIR": str(self.root / "runtime"),
             "XDG_RUNTIME_DIR": str(self.root / "runtime"),
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "HF_ENDPOINT": self.hub.url,
         }
-        with RawHost(self.data, env=env, cwd=self.root / "here", validate=False) as host:
-            yield host
+        return RawHost(self.data, env=env, cwd=self.root / "here", validate=False)
 
     def changes(self) -> list[str]:
         """What is no longer as it was, outside of the data folder and in it."""
         now = self._state()
+        foreign = [p for p in (self.data / "models" / "tests").rglob("*") if p.is_file() and p.suffix != ".gguf"]
         changed = [f"{path} was changed" for path in {**self._before, **now} if self._before.get(path) != now.get(path)]
         new = self._names_of_ours() - self._ours
         odd = [name for name in new if not OURS.fullmatch(name)]
-        return changed + [f"{name} is new in the data folder" for name in odd]
+        return (
+            changed
+            + [f"{path} is no model" for path in foreign]
+            + [f"{name} is new in the data folder" for name in odd]
+        )
 
     def _state(self) -> dict[str, str]:
         state: dict[str, str] = {}
@@ -177,6 +200,14 @@ class Drive:
         if len(self._waiting) >= AT_ONCE:
             self._settle(AT_ONCE // 2)
 
+    def fetch(self, names: Sequence[str]) -> None:
+        """Download files that a hub calls so."""
+        sink = Sink("download_model", "a file's name on the hub", lambda name: {"repo": HOSTILE_REPO, "file": name})
+        for name in names:
+            if _is_text(name):
+                self._send(sink, f"{name}.gguf")
+        self._settle()
+
     def _settle(self, left: int = 0) -> None:
         while len(self._waiting) > left:
             line = self._host.raw_line()
@@ -219,6 +250,7 @@ def run(root: Path, *, into_paths: int | None = None, elsewhere: int | None = No
             count = (into_paths if str(sink) in PATH_SINKS else elsewhere) or len(names)
             # Steps through all names, so that few of them are of all kinds.
             drive.put(sink, [names[(number + i * len(names) // count) % len(names)] for i in range(count)])
+        drive.fetch(names if into_paths is None else names[:: len(names) // FETCHED_OF_SOME])
         outcome = drive.outcome
         if host.call("ping") != "pong":
             outcome.faults.append("the sidecar does not answer any more")

@@ -33,9 +33,11 @@ ROOT = Path(__file__).parents[2]
 TRIALS = {
     "kill_matrix": "Kills of hosts, sidecars and engines",
     "fuzz": "Mutated frames",
+    "headers": "Mutated model headers",
     "torture": "Kills in the middle of conversations",
     "slow_host": "A host that does not read",
     "nobody_in": "Hostile names in every place for a text",
+    "killed_downloads": "Downloads that are killed",
     "soak": "An hour of conversations",
 }
 """The long trials, by the name of their module."""

@@ -42,7 +42,7 @@ pub enum ErrorName {
     ModelInUse,
     /// The file does not belong to the sidecar, so it is not deleted.
     DeleteNotAllowed,
-    /// A transfer ended early.
+    /// A transfer ended early, or the hub did not answer; what has come is kept. `data` may also have: http_status.
     DownloadFailed,
     /// The file's hash is not the expected one; the file was not kept.
     ChecksumMismatch,
@@ -64,6 +64,12 @@ pub enum ErrorName {
     StorageError,
     /// This engine, model or build cannot do what was asked.
     NotSupported,
+    /// No download has this id.
+    DownloadNotFound,
+    /// The repository is private or gated, and the hub does not let this user in. `data` may also have: repo, gated.
+    HubAccessDenied,
+    /// The address is not one that is downloaded from: not https, or inside this machine or network.
+    AddressNotAllowed,
     /// A name that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
@@ -102,6 +108,9 @@ impl ErrorName {
             Self::DataDirLocked => Some(-32029),
             Self::StorageError => Some(-32030),
             Self::NotSupported => Some(-32031),
+            Self::DownloadNotFound => Some(-32040),
+            Self::HubAccessDenied => Some(-32041),
+            Self::AddressNotAllowed => Some(-32042),
             Self::Newer => None,
         }
     }
@@ -138,6 +147,9 @@ impl ErrorName {
             -32029 => Self::DataDirLocked,
             -32030 => Self::StorageError,
             -32031 => Self::NotSupported,
+            -32040 => Self::DownloadNotFound,
+            -32041 => Self::HubAccessDenied,
+            -32042 => Self::AddressNotAllowed,
             _ => Self::Newer,
         }
     }

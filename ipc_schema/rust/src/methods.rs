@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "33c18aa8c2162bc56919c67702662eb8608619545516e95035ad25649cbb5576";
+pub const CONTRACT_HASH: &str = "06e4dbad30937b5350ada82aec52716997f6d772ea0682837898476ad61f7738";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -70,7 +70,21 @@ pub const NAMES: &[&str] = &[
     "list_log_sources",
     "clear_logs",
     "list_models",
+    "get_model",
+    "scan_models",
     "inspect_model",
+    "import_model",
+    "delete_model",
+    "list_deleted_models",
+    "restore_model",
+    "empty_trash",
+    "search_hub",
+    "list_hub_files",
+    "download_model",
+    "list_downloads",
+    "pause_download",
+    "resume_download",
+    "cancel_download",
     "get_resources",
 ];
 
@@ -566,7 +580,9 @@ impl Method for ClearLogs {
     type Event = NoEvent;
 }
 
-/// The models in the library: the sidecar's own folder and those of the config.
+/// The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+///
+/// Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
 #[derive(Debug, Clone, Copy)]
 pub struct ListModels;
 
@@ -577,6 +593,28 @@ impl Method for ListModels {
     type Event = NoEvent;
 }
 
+/// A model with what its header says, read to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct GetModel;
+
+impl Method for GetModel {
+    const NAME: &'static str = "get_model";
+    type Params = types::GetModel;
+    type Result = types::ModelDetails;
+    type Event = NoEvent;
+}
+
+/// Look at all places, as list_models does, and say what is in each and what was left out there.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanModels;
+
+impl Method for ScanModels {
+    const NAME: &'static str = "scan_models";
+    type Params = types::ScanModels;
+    type Result = types::LibraryScan;
+    type Event = types::ScanEvent;
+}
+
 /// What a GGUF file says of itself. Only its header is read.
 #[derive(Debug, Clone, Copy)]
 pub struct InspectModel;
@@ -585,6 +623,151 @@ impl Method for InspectModel {
     const NAME: &'static str = "inspect_model";
     type Params = types::InspectModel;
     type Result = types::ModelInspection;
+    type Event = NoEvent;
+}
+
+/// Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+///
+/// Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportModel;
+
+impl Method for ImportModel {
+    const NAME: &'static str = "import_model";
+    type Params = types::ImportModel;
+    type Result = types::ModelInfo;
+    type Event = types::ImportEvent;
+}
+
+/// Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+///
+/// Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteModel;
+
+impl Method for DeleteModel {
+    const NAME: &'static str = "delete_model";
+    type Params = types::DeleteModel;
+    type Result = types::DeletedModel;
+    type Event = NoEvent;
+}
+
+/// The deleted models that can be brought back, the last deleted first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListDeletedModels;
+
+impl Method for ListDeletedModels {
+    const NAME: &'static str = "list_deleted_models";
+    type Params = types::ListDeletedModels;
+    type Result = Vec<types::TrashedModel>;
+    type Event = NoEvent;
+}
+
+/// Undo delete_model: the files go back to where they were.
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreModel;
+
+impl Method for RestoreModel {
+    const NAME: &'static str = "restore_model";
+    type Params = types::RestoreModel;
+    type Result = types::ModelInfo;
+    type Event = NoEvent;
+}
+
+/// Delete for ever what restore_model could bring back.
+#[derive(Debug, Clone, Copy)]
+pub struct EmptyTrash;
+
+impl Method for EmptyTrash {
+    const NAME: &'static str = "empty_trash";
+    type Params = types::EmptyTrash;
+    type Result = types::EmptiedTrash;
+    type Event = NoEvent;
+}
+
+/// Models on the hub that have GGUF files, the most downloaded first.
+///
+/// The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchHub;
+
+impl Method for SearchHub {
+    const NAME: &'static str = "search_hub";
+    type Params = types::SearchHub;
+    type Result = Vec<types::HubModel>;
+    type Event = NoEvent;
+}
+
+/// The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct ListHubFiles;
+
+impl Method for ListHubFiles {
+    const NAME: &'static str = "list_hub_files";
+    type Params = types::ListHubFiles;
+    type Result = types::HubFiles;
+    type Event = NoEvent;
+}
+
+/// Fetch a model into the library; answered when it is whole, checked and in its place.
+///
+/// Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+/// download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+/// are nobody's model until the last of them is there and right.
+///
+/// Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+/// Cancelling the request pauses the download; cancel_download gives it up.
+#[derive(Debug, Clone, Copy)]
+pub struct DownloadModel;
+
+impl Method for DownloadModel {
+    const NAME: &'static str = "download_model";
+    type Params = types::DownloadModel;
+    type Result = types::Download;
+    type Event = types::DownloadEvent;
+}
+
+/// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListDownloads;
+
+impl Method for ListDownloads {
+    const NAME: &'static str = "list_downloads";
+    type Params = types::ListDownloads;
+    type Result = Vec<types::Download>;
+    type Event = NoEvent;
+}
+
+/// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+#[derive(Debug, Clone, Copy)]
+pub struct PauseDownload;
+
+impl Method for PauseDownload {
+    const NAME: &'static str = "pause_download";
+    type Params = types::PauseDownload;
+    type Result = types::Download;
+    type Event = NoEvent;
+}
+
+/// Let a download go on that was paused or has failed; answered at once.
+#[derive(Debug, Clone, Copy)]
+pub struct ResumeDownload;
+
+impl Method for ResumeDownload {
+    const NAME: &'static str = "resume_download";
+    type Params = types::ResumeDownload;
+    type Result = types::Download;
+    type Event = NoEvent;
+}
+
+/// Give a download up: what has come of it is removed. What is done stays.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelDownload;
+
+impl Method for CancelDownload {
+    const NAME: &'static str = "cancel_download";
+    type Params = types::CancelDownload;
+    type Result = types::Download;
     type Event = NoEvent;
 }
 

@@ -102,6 +102,22 @@ pub enum CacheType {
     Newer,
 }
 
+/// Give a download up: what has come of it is removed. What is done stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelDownload {
+    /// As in list_downloads.
+    pub download_id: String,
+}
+
+impl CancelDownload {
+    /// What must be given; everything else is left to its default.
+    pub fn new(download_id: impl Into<String>) -> Self {
+        Self {
+            download_id: download_id.into(),
+        }
+    }
+}
+
 /// Stop the answer of a session; answered when the engine works on it no longer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelMessage {
@@ -142,6 +158,27 @@ pub struct Capabilities {
     pub topics: Vec<String>,
     /// The longest line that is read, without its LF.
     pub max_line_bytes: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Capability {
+    #[serde(rename = "chat")]
+    Chat,
+    #[serde(rename = "tools")]
+    Tools,
+    #[serde(rename = "reasoning")]
+    Reasoning,
+    #[serde(rename = "vision")]
+    Vision,
+    #[serde(rename = "audio")]
+    Audio,
+    #[serde(rename = "embeddings")]
+    Embeddings,
+    #[serde(rename = "reranking")]
+    Reranking,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// Why an engine did not start or did not stay, decided from its exit code and the end of its log.
@@ -286,6 +323,8 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub models: Option<ModelsConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<DownloadsConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub server_defaults: Option<ServerDefaults>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatConfig>,
@@ -407,6 +446,32 @@ pub struct CreateSession {
     pub config: Option<SessionConfig>,
 }
 
+/// Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+///
+/// Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeleteModel {
+    /// Name, file name or path, as in list_models.
+    pub model: String,
+    /// At once and for ever. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permanently: Option<bool>,
+    /// Only say what would happen. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+}
+
+impl DeleteModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            permanently: None,
+            dry_run: None,
+        }
+    }
+}
+
 /// Delete a session. It can be brought back with restore_session until it is purged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeleteSession {
@@ -420,6 +485,37 @@ impl DeleteSession {
             session_id: session_id.into(),
         }
     }
+}
+
+/// A file that goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedFile {
+    pub path: String,
+    pub size_bytes: i64,
+    /// 0 where it is a link, or the content has another name as well.
+    pub frees_bytes: i64,
+    /// Whether it is a link, whose target stays.
+    pub link: bool,
+}
+
+/// What goes, or would go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedModel {
+    pub model: String,
+    /// false for a dry run.
+    pub deleted: bool,
+    pub files: Vec<DeletedFile>,
+    /// Room on the disk that this makes: at once if permanent, else purged.
+    pub frees_bytes: i64,
+    pub kept: Vec<KeptFile>,
+    /// Where the same content stays.
+    pub other_paths: Vec<String>,
+    /// Ids of running servers that have it loaded.
+    pub used_by_servers: Vec<String>,
+    /// For restore_model; null if permanent or a dry run.
+    pub trash_id: Option<String>,
+    /// Until when it can be brought back.
+    pub purged_at: Option<f64>,
 }
 
 /// What was deleted.
@@ -440,6 +536,204 @@ pub struct DiskUse {
     pub path: String,
     pub total_bytes: i64,
     pub free_bytes: i64,
+}
+
+/// A download, at rest or under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Download {
+    pub download_id: String,
+    pub state: DownloadState,
+    /// On the hub.
+    pub repo: Option<String>,
+    /// The commit, once it is known.
+    pub revision: Option<String>,
+    /// Of a file that is on no hub, without what follows a question mark.
+    pub url: Option<String>,
+    /// Where the files will be.
+    pub folder: String,
+    /// Empty until the hub has been asked.
+    pub files: Vec<DownloadFile>,
+    /// What is here already, kept over restarts.
+    pub received_bytes: i64,
+    pub total_bytes: Option<i64>,
+    /// Smoothed over some seconds; null at rest.
+    pub bytes_per_second: Option<f64>,
+    pub eta_seconds: Option<f64>,
+    /// Why nothing comes at the moment, in words, while it keeps trying.
+    pub waiting: Option<String>,
+    /// How much of it has been read again for its hash.
+    pub verified_bytes: i64,
+    /// Paused by a restart, and going on by itself once a host has introduced itself.
+    pub goes_on: bool,
+    /// Why it has failed; resume_download tries again.
+    pub error: Option<WireError>,
+    /// The model's file, or the first of them; once it is done.
+    pub model_path: Option<String>,
+    pub created_at: f64,
+    pub finished_at: Option<f64>,
+}
+
+/// The hub is asked what there is, and the disk whether there is room for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadChecking {
+    pub download_id: String,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum DownloadEvent {
+    /// It waits for others to end.
+    Queued(DownloadQueued),
+    /// The hub is asked what there is, and the disk whether there is room for it.
+    Checking(DownloadChecking),
+    /// How far it is.
+    Downloading(DownloadProgress),
+    /// All is here, and is read again for its hash as far as that has not been done on the way.
+    Verifying(DownloadVerifying),
+    /// It rests until resume_download, and the channel stays open.
+    Paused(DownloadPaused),
+    /// In its place; the members are the response's.
+    Done(Download),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A file of a download.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadFile {
+    /// In its folder.
+    pub name: String,
+    /// Null where the server does not tell.
+    pub size_bytes: Option<i64>,
+    pub received_bytes: i64,
+    /// What the hub says it must be, or what it turned out to be; in hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// Fetch a model into the library; answered when it is whole, checked and in its place.
+///
+/// Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+/// download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+/// are nobody's model until the last of them is there and right.
+///
+/// Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+/// Cancelling the request pauses the download; cancel_download gives it up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DownloadModel {
+    /// `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// The address of a repository's page, of a file in it, or https of any GGUF file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Branch, tag or commit of the repository. Default: main, as it is at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Absolute path of a folder. Default: a folder of its own in the sidecar's models folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_dir: Option<String>,
+    /// Where to send its progress, four times a second at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+/// It rests until resume_download, and the channel stays open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadPaused {
+    pub download_id: String,
+    pub received_bytes: i64,
+    pub total_bytes: Option<i64>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadProgress {
+    pub download_id: String,
+    pub received_bytes: i64,
+    pub total_bytes: Option<i64>,
+    pub bytes_per_second: Option<f64>,
+    pub eta_seconds: Option<f64>,
+    pub waiting: Option<String>,
+}
+
+/// It waits for others to end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadQueued {
+    pub download_id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DownloadState {
+    #[serde(rename = "queued")]
+    Queued,
+    #[serde(rename = "checking")]
+    Checking,
+    #[serde(rename = "downloading")]
+    Downloading,
+    #[serde(rename = "verifying")]
+    Verifying,
+    #[serde(rename = "paused")]
+    Paused,
+    #[serde(rename = "done")]
+    Done,
+    #[serde(rename = "failed")]
+    Failed,
+    #[serde(rename = "cancelled")]
+    Cancelled,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadStateEvent {
+    pub download: Download,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// All is here, and is read again for its hash as far as that has not been done on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownloadVerifying {
+    pub download_id: String,
+    pub verified_bytes: i64,
+    pub total_bytes: Option<i64>,
+}
+
+/// How models are fetched. A change counts at once, for downloads under way, too.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DownloadsConfig {
+    /// Of all downloads together. Default: as fast as it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes_per_second: Option<i64>,
+    /// Downloads under way; the others wait in their order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<i64>,
+    /// Parts of a file that are fetched side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<i64>,
+    /// Whether downloads that a restart has interrupted go on by themselves, once a host has called initialize.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_at_start: Option<bool>,
+    /// How long a download that gets nothing keeps trying before it has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_seconds: Option<f64>,
+    /// A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hub_endpoint: Option<String>,
+    /// Also fetch from this machine and the local network, and from there without TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_private_addresses: Option<bool>,
 }
 
 /// A message that would be left out.
@@ -540,6 +834,21 @@ impl EditMessage {
             images: None,
         }
     }
+}
+
+/// What is gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmptiedTrash {
+    pub models: i64,
+    pub freed_bytes: i64,
+}
+
+/// Delete for ever what restore_model could bring back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmptyTrash {
+    /// Only this one: `trash_id` or name. Default: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// A device that the build can use.
@@ -747,6 +1056,37 @@ pub enum ExportedSessionFormat {
     Newer,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Fit {
+    #[serde(rename = "gpu")]
+    Gpu,
+    #[serde(rename = "memory")]
+    Memory,
+    #[serde(rename = "no")]
+    No,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Other programs whose models are found where they lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ForeignOrigin {
+    #[serde(rename = "huggingface")]
+    Huggingface,
+    #[serde(rename = "lm_studio")]
+    LmStudio,
+    #[serde(rename = "ollama")]
+    Ollama,
+    #[serde(rename = "jan")]
+    Jan,
+    #[serde(rename = "llama_cpp")]
+    LlamaCpp,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
 /// The whole config, defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetConfig {}
@@ -803,6 +1143,22 @@ impl GetMessages {
             branch: None,
             limit: None,
             before: None,
+        }
+    }
+}
+
+/// A model with what its header says, read to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetModel {
+    /// Name, file name or path, as in list_models.
+    pub model: String,
+}
+
+impl GetModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
         }
     }
 }
@@ -873,6 +1229,62 @@ pub struct GpuUse {
     pub driver_version: Option<String>,
 }
 
+/// A file in a repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubFile {
+    /// In the repository; what `file` of download_model takes.
+    pub path: String,
+    pub size_bytes: Option<i64>,
+    /// Of the whole file, in hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// What a repository has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubFiles {
+    /// As the hub writes it.
+    pub repo: String,
+    /// The commit; give it to download_model to get just this.
+    pub revision: String,
+    pub gated: bool,
+    pub licence: Option<String>,
+    /// Smallest first.
+    pub variants: Vec<HubVariant>,
+    /// For images; download_model fetches the best along.
+    pub projectors: Vec<HubFile>,
+}
+
+/// A repository on the hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubModel {
+    /// What `repo` of list_hub_files and download_model takes.
+    pub repo: String,
+    /// In the last month.
+    pub downloads: Option<i64>,
+    pub likes: Option<i64>,
+    /// Whether its owner has to let you in, or a licence has to be accepted.
+    pub gated: bool,
+    pub updated_at: Option<f64>,
+    pub tags: Vec<String>,
+}
+
+/// One quantisation of a model, whole: all files of a split one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubVariant {
+    /// File name of the first file, without its ending.
+    pub name: String,
+    /// Such as Q4_K_M, by the file's name.
+    pub quantization: Option<String>,
+    /// In their order.
+    pub files: Vec<HubFile>,
+    /// All files together.
+    pub size_bytes: Option<i64>,
+    /// By its size alone, against what is free now: `gpu` into the memory of the GPUs, `memory` into the machine's, `no` into neither. Null where the size is not known.
+    pub fits: Option<Fit>,
+    /// What download_model takes where no file and no quantisation is named.
+    pub default: bool,
+}
+
 /// An image in a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImagePart {
@@ -915,6 +1327,72 @@ pub enum ImageUrlDetail {
     High,
     #[serde(rename = "low")]
     Low,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// It is in the library; the response has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImportDone {
+    pub model: String,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 4 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ImportEvent {
+    /// Bytes are read or copied.
+    Working(ModelWork),
+    /// It is in the library; the response has it.
+    Done(ImportDone),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+///
+/// Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImportModel {
+    /// Absolute path of the file.
+    pub path: String,
+    /// `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ImportModelMode>,
+    /// What to call it. Default: as its file is called, or as its program calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+impl ImportModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            mode: None,
+            name: None,
+            channel: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ImportModelMode {
+    #[serde(rename = "copy")]
+    Copy,
+    #[serde(rename = "link")]
+    Link,
+    #[serde(rename = "move")]
+    Move,
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
@@ -1007,6 +1485,14 @@ pub struct IsLlamaRunning {
     pub server_id: Option<String>,
 }
 
+/// A file that stays although it goes with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptFile {
+    pub path: String,
+    /// Other models that need it.
+    pub used_by: Vec<String>,
+}
+
 /// How grave a line is, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Level {
@@ -1023,15 +1509,74 @@ pub enum Level {
     Newer,
 }
 
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LibraryScan {
+    pub models: i64,
+    pub damaged: i64,
+    /// Models whose headers have not been read to their end so far.
+    pub unread: i64,
+    pub sources: Vec<LibrarySource>,
+    /// Names of models of one size that begin alike; `verify` finds out whether they are copies.
+    pub possible_copies: Vec<Vec<String>>,
+    /// Of the look itself, without what `verify` read.
+    pub took_ms: f64,
+}
+
+/// A place where models are looked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LibrarySource {
+    pub origin: ModelOrigin,
+    pub path: String,
+    /// Whether there is such a place.
+    pub found: bool,
+    /// GGUF files there, each once.
+    pub files: i64,
+    /// Models listed as being there; copies count where they are listed.
+    pub models: i64,
+    /// What was left out there, and why; 20 at most.
+    pub problems: Vec<String>,
+}
+
+/// The deleted models that can be brought back, the last deleted first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListDeletedModels {}
+
+/// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListDownloads {}
+
 /// The engines of this machine, best first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListEngines {}
+
+/// The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListHubFiles {
+    /// `owner/name`, or the address of its page; a quantisation after a colon.
+    pub repo: String,
+    /// Branch, tag or commit. Default: main.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+impl ListHubFiles {
+    /// What must be given; everything else is left to its default.
+    pub fn new(repo: impl Into<String>) -> Self {
+        Self {
+            repo: repo.into(),
+            revision: None,
+        }
+    }
+}
 
 /// Who has logged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListLogSources {}
 
-/// The models in the library: the sidecar's own folder and those of the config.
+/// The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+///
+/// Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListModels {}
 
@@ -1226,9 +1771,9 @@ pub enum MessageState {
     Newer,
 }
 
-/// A model in the library.
+/// A model in the library, in detail. What a damaged one does not say is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelInfo {
+pub struct ModelDetails {
     /// What `model` parameters take.
     pub name: String,
     /// The file; the first of a split model.
@@ -1238,8 +1783,8 @@ pub struct ModelInfo {
     /// How many files it is split into.
     pub files: i64,
     pub modified_at: f64,
-    /// `own`: in the sidecar's models folder. `folder`: in one of the config's.
-    pub origin: ModelInfoOrigin,
+    /// `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache.
+    pub origin: ModelOrigin,
     /// A projector beside it, for images.
     pub mmproj_path: Option<String>,
     /// Whether its header could be read.
@@ -1253,17 +1798,79 @@ pub struct ModelInfo {
     pub parameters: Option<i64>,
     /// Context the model was trained for, tokens.
     pub context_length: Option<i64>,
+    /// What its program or its header calls it.
+    pub display_name: Option<String>,
+    /// Where it came from, such as ORG/NAME, where that is known.
+    pub repo: Option<String>,
+    /// As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done.
+    pub capabilities: Option<Vec<Capability>>,
+    /// LoRA files made for it, as they say themselves; for `lora` of start_llama_server.
+    pub adapters: Vec<String>,
+    /// Where else the same content lies: links to it, and copies known to be some.
+    pub other_paths: Vec<String>,
+    /// Other names that find it, such as those of a copy in another program.
+    pub aliases: Vec<String>,
+    pub parts: Vec<ModelPart>,
+    /// All that fit, the one that is used first.
+    pub projectors: Vec<String>,
+    pub layers: Option<i64>,
+    pub embedding_length: Option<i64>,
+    pub heads: Option<i64>,
+    pub kv_heads: Option<i64>,
+    pub experts: Option<i64>,
+    /// Number of tokens.
+    pub vocabulary: Option<i64>,
+    pub chat_template: Option<String>,
+    pub licence: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ModelInfoOrigin {
-    #[serde(rename = "folder")]
-    Folder,
-    #[serde(rename = "own")]
-    Own,
-    /// A value that is newer than this crate; it can not be sent.
-    #[serde(other, skip_serializing)]
-    Newer,
+/// Topic models: a model has come, or is another one than before. Begins with every model there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelEvent {
+    pub model: ModelInfo,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// A model in the library.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// What `model` parameters take.
+    pub name: String,
+    /// The file; the first of a split model.
+    pub path: String,
+    /// All files of the model together.
+    pub size_bytes: i64,
+    /// How many files it is split into.
+    pub files: i64,
+    pub modified_at: f64,
+    /// `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache.
+    pub origin: ModelOrigin,
+    /// A projector beside it, for images.
+    pub mmproj_path: Option<String>,
+    /// Whether its header could be read.
+    pub valid: bool,
+    /// Why not, in words.
+    pub problem: Option<String>,
+    pub architecture: Option<String>,
+    /// Such as Q4_K_M.
+    pub quantization: Option<String>,
+    /// Number of weights.
+    pub parameters: Option<i64>,
+    /// Context the model was trained for, tokens.
+    pub context_length: Option<i64>,
+    /// What its program or its header calls it.
+    pub display_name: Option<String>,
+    /// Where it came from, such as ORG/NAME, where that is known.
+    pub repo: Option<String>,
+    /// As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done.
+    pub capabilities: Option<Vec<Capability>>,
+    /// LoRA files made for it, as they say themselves; for `lora` of start_llama_server.
+    pub adapters: Vec<String>,
+    /// Where else the same content lies: links to it, and copies known to be some.
+    pub other_paths: Vec<String>,
+    /// Other names that find it, such as those of a copy in another program.
+    pub aliases: Vec<String>,
 }
 
 /// A GGUF header.
@@ -1291,6 +1898,49 @@ pub struct ModelInspection {
     pub metadata: Map<String, Value>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ModelOrigin {
+    #[serde(rename = "own")]
+    Own,
+    #[serde(rename = "folder")]
+    Folder,
+    #[serde(rename = "huggingface")]
+    Huggingface,
+    #[serde(rename = "lm_studio")]
+    LmStudio,
+    #[serde(rename = "ollama")]
+    Ollama,
+    #[serde(rename = "jan")]
+    Jan,
+    #[serde(rename = "llama_cpp")]
+    LlamaCpp,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// A file of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelPart {
+    pub path: String,
+    pub size_bytes: i64,
+}
+
+/// Topic models: there is no model of this name any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRemovedEvent {
+    pub name: String,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
+/// Bytes are read or copied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelWork {
+    pub done_bytes: i64,
+    pub total_bytes: i64,
+}
+
 /// Where models are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelsConfig {
@@ -1300,6 +1950,12 @@ pub struct ModelsConfig {
     /// Model to start where none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
+    /// Other programs whose models are listed, where they lie; \[\] for none. Default: all. They are never written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<ForeignOrigin>>,
+    /// How long a deleted model can be brought back; its room is taken till then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_retention_days: Option<f64>,
 }
 
 /// Something that the person in front of the host should know.
@@ -1311,6 +1967,22 @@ pub struct Notice {
     pub message: String,
     /// What to do next.
     pub hint: String,
+}
+
+/// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PauseDownload {
+    /// As in list_downloads.
+    pub download_id: String,
+}
+
+impl PauseDownload {
+    /// What must be given; everything else is left to its default.
+    pub fn new(download_id: impl Into<String>) -> Self {
+        Self {
+            download_id: download_id.into(),
+        }
+    }
 }
 
 /// Answer at once: the connection lives.
@@ -1591,6 +2263,22 @@ pub struct RestartServer {
     pub channel: Option<String>,
 }
 
+/// Undo delete_model: the files go back to where they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RestoreModel {
+    /// `trash_id`, or the name of the model deleted last under it.
+    pub model: String,
+}
+
+impl RestoreModel {
+    /// What must be given; everything else is left to its default.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+        }
+    }
+}
+
 /// Undo delete_session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RestoreSession {
@@ -1602,6 +2290,22 @@ impl RestoreSession {
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
             session_id: session_id.into(),
+        }
+    }
+}
+
+/// Let a download go on that was paused or has failed; answered at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResumeDownload {
+    /// As in list_downloads.
+    pub download_id: String,
+}
+
+impl ResumeDownload {
+    /// What must be given; everything else is left to its default.
+    pub fn new(download_id: impl Into<String>) -> Self {
+        Self {
+            download_id: download_id.into(),
         }
     }
 }
@@ -1651,6 +2355,40 @@ impl From<String> for SamplingParamsStop {
     }
 }
 
+/// The scan's result is in the response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScanDone {
+    pub models: i64,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 4 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ScanEvent {
+    /// Bytes are read or copied.
+    Working(ModelWork),
+    /// The scan's result is in the response.
+    Done(ScanDone),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// Look at all places, as list_models does, and say what is in each and what was left out there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScanModels {
+    /// Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<bool>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
 /// A message found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchHit {
@@ -1661,6 +2399,28 @@ pub struct SearchHit {
     /// The text around the words, which stand between \u0002 and \u0003.
     pub snippet: String,
     pub created_at: f64,
+}
+
+/// Models on the hub that have GGUF files, the most downloaded first.
+///
+/// The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchHub {
+    /// Words of the name; empty for the most downloaded of all.
+    pub query: String,
+    /// How many at most. Default 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+
+impl SearchHub {
+    /// What must be given; everything else is left to its default.
+    pub fn new(query: impl Into<String>) -> Self {
+        Self {
+            query: query.into(),
+            limit: None,
+        }
+    }
 }
 
 /// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
@@ -2397,7 +3157,7 @@ impl Subscribe {
 /// How much of a topic to send.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubscribeOptions {
-    /// resources: time between two readings. Default 1000.
+    /// resources: time between two readings, default 1000. models: between two looks, default 2000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_ms: Option<i64>,
     /// logs: one source, as in list_log_sources. Default: all.
@@ -2525,12 +3285,16 @@ pub enum Topic {
     Logs,
     #[serde(rename = "sessions")]
     Sessions,
+    #[serde(rename = "models")]
+    Models,
+    #[serde(rename = "downloads")]
+    Downloads,
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 7 kinds of event.
+/// What a channel of this kind carries, told apart by `status`: 10 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TopicEvent {
@@ -2546,11 +3310,31 @@ pub enum TopicEvent {
     Session(SessionEvent),
     /// Topic sessions: a session was deleted.
     SessionDeleted(SessionDeletedEvent),
+    /// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
+    Download(DownloadStateEvent),
+    /// Topic models: a model has come, or is another one than before. Begins with every model there is.
+    Model(ModelEvent),
+    /// Topic models: there is no model of this name any more.
+    ModelRemoved(ModelRemovedEvent),
     /// The subscription ended.
     Done,
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
+}
+
+/// A deleted model that can be brought back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrashedModel {
+    pub trash_id: String,
+    pub model: String,
+    /// Where it was.
+    pub path: String,
+    pub files: i64,
+    pub size_bytes: i64,
+    pub deleted_at: f64,
+    /// When it goes for ever: `models.deleted_retention_days` later.
+    pub purged_at: f64,
 }
 
 /// What a channel of this kind carries, told apart by `status`: 8 kinds of event.

@@ -116,7 +116,21 @@ fn params_survive_a_round_trip() {
     params::<methods::ListLogSources>();
     params::<methods::ClearLogs>();
     params::<methods::ListModels>();
+    params::<methods::GetModel>();
+    params::<methods::ScanModels>();
     params::<methods::InspectModel>();
+    params::<methods::ImportModel>();
+    params::<methods::DeleteModel>();
+    params::<methods::ListDeletedModels>();
+    params::<methods::RestoreModel>();
+    params::<methods::EmptyTrash>();
+    params::<methods::SearchHub>();
+    params::<methods::ListHubFiles>();
+    params::<methods::DownloadModel>();
+    params::<methods::ListDownloads>();
+    params::<methods::PauseDownload>();
+    params::<methods::ResumeDownload>();
+    params::<methods::CancelDownload>();
     params::<methods::GetResources>();
 }
 
@@ -166,7 +180,21 @@ fn results_survive_a_round_trip() {
     results::<methods::ListLogSources>();
     results::<methods::ClearLogs>();
     results::<methods::ListModels>();
+    results::<methods::GetModel>();
+    results::<methods::ScanModels>();
     results::<methods::InspectModel>();
+    results::<methods::ImportModel>();
+    results::<methods::DeleteModel>();
+    results::<methods::ListDeletedModels>();
+    results::<methods::RestoreModel>();
+    results::<methods::EmptyTrash>();
+    results::<methods::SearchHub>();
+    results::<methods::ListHubFiles>();
+    results::<methods::DownloadModel>();
+    results::<methods::ListDownloads>();
+    results::<methods::PauseDownload>();
+    results::<methods::ResumeDownload>();
+    results::<methods::CancelDownload>();
     results::<methods::GetResources>();
 }
 
@@ -180,4 +208,7 @@ fn events_survive_a_round_trip() {
     events::<methods::RegenerateMessage>();
     events::<methods::EditMessage>();
     events::<methods::ResumeSession>();
+    events::<methods::ScanModels>();
+    events::<methods::ImportModel>();
+    events::<methods::DownloadModel>();
 }

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "33c18aa8c2162bc56919c67702662eb8608619545516e95035ad25649cbb5576";
+export const CONTRACT_HASH = "06e4dbad30937b5350ada82aec52716997f6d772ea0682837898476ad61f7738";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -60,7 +60,21 @@ export const METHODS = {
   list_log_sources: "none",
   clear_logs: "none",
   list_models: "none",
+  get_model: "none",
+  scan_models: "request",
   inspect_model: "none",
+  import_model: "request",
+  delete_model: "none",
+  list_deleted_models: "none",
+  restore_model: "none",
+  empty_trash: "none",
+  search_hub: "none",
+  list_hub_files: "none",
+  download_model: "request",
+  list_downloads: "none",
+  pause_download: "none",
+  resume_download: "none",
+  cancel_download: "none",
   get_resources: "none",
 } as const satisfies Record<MethodName, Streaming>;
 
@@ -102,7 +116,7 @@ export const ERROR_CODES = {
   MODEL_IN_USE: -32019,
   /** The file does not belong to the sidecar, so it is not deleted. */
   DELETE_NOT_ALLOWED: -32020,
-  /** A transfer ended early. */
+  /** A transfer ended early, or the hub did not answer; what has come is kept. `data` may also have: http_status. */
   DOWNLOAD_FAILED: -32021,
   /** The file's hash is not the expected one; the file was not kept. */
   CHECKSUM_MISMATCH: -32022,
@@ -124,6 +138,12 @@ export const ERROR_CODES = {
   STORAGE_ERROR: -32030,
   /** This engine, model or build cannot do what was asked. */
   NOT_SUPPORTED: -32031,
+  /** No download has this id. */
+  DOWNLOAD_NOT_FOUND: -32040,
+  /** The repository is private or gated, and the hub does not let this user in. `data` may also have: repo, gated. */
+  HUB_ACCESS_DENIED: -32041,
+  /** The address is not one that is downloaded from: not https, or inside this machine or network. */
+  ADDRESS_NOT_ALLOWED: -32042,
 } as const;
 
 /** The stable name of an error. */

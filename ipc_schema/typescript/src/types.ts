@@ -3,6 +3,8 @@
 /** Types of the KV cache, in llama.cpp's names. */
 export type CacheType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0" | "q4_1" | "iq4_nl" | "q5_0" | "q5_1";
 
+export type Capability = "chat" | "tools" | "reasoning" | "vision" | "audio" | "embeddings" | "reranking";
+
 /** Why an engine did not start or did not stay, decided from its exit code and the end of its log. */
 export type Cause =
   | "OUT_OF_MEMORY"
@@ -26,17 +28,34 @@ export type ContentPart = TextPart | ImagePart | AudioPart;
  */
 export type ContextPolicy = "error" | "drop_oldest" | "keep_ends";
 
+export type DownloadState =
+  | "queued"
+  | "checking"
+  | "downloading"
+  | "verifying"
+  | "paused"
+  | "done"
+  | "failed"
+  | "cancelled";
+
 /**
  * `llama-server`: llama.cpp's own program. `embedded`: the same server from a wheel, no compiler needed.
  * `llama-cpp-python`: that project's `llama_cpp.server`.
  */
 export type EngineName = "llama-server" | "embedded" | "llama-cpp-python";
 
+export type Fit = "gpu" | "memory" | "no";
+
+/** Other programs whose models are found where they lie. */
+export type ForeignOrigin = "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
+
 /** How grave a line is, least first. */
 export type Level = "debug" | "info" | "warning" | "error";
 
 /** What is said: text, or content parts. */
 export type MessageContent = string | ContentPart[];
+
+export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
 
 /**
  * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
@@ -53,7 +72,7 @@ export type ServerState =
   | "stopped"
   | "failed";
 
-export type Topic = "servers" | "resources" | "logs" | "sessions";
+export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "downloads";
 
 /** What a tool gave back. */
 export interface ToolResult {
@@ -378,6 +397,28 @@ export interface ModelsConfig {
   folders?: string[] | undefined;
   /** Model to start where none is named. */
   default?: string | null | undefined;
+  /** Other programs whose models are listed, where they lie; [] for none. Default: all. They are never written to. */
+  sources?: ForeignOrigin[] | null | undefined;
+  /** How long a deleted model can be brought back; its room is taken till then. */
+  deleted_retention_days?: number | undefined;
+}
+
+/** How models are fetched. A change counts at once, for downloads under way, too. */
+export interface DownloadsConfig {
+  /** Of all downloads together. Default: as fast as it goes. */
+  max_bytes_per_second?: number | null | undefined;
+  /** Downloads under way; the others wait in their order. */
+  at_once?: number | undefined;
+  /** Parts of a file that are fetched side by side. */
+  connections?: number | undefined;
+  /** Whether downloads that a restart has interrupted go on by themselves, once a host has called initialize. */
+  resume_at_start?: boolean | undefined;
+  /** How long a download that gets nothing keeps trying before it has failed. */
+  retry_seconds?: number | undefined;
+  /** A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co. */
+  hub_endpoint?: string | null | undefined;
+  /** Also fetch from this machine and the local network, and from there without TLS. */
+  allow_private_addresses?: boolean | undefined;
 }
 
 /** Start settings where none are given. */
@@ -458,6 +499,7 @@ export interface ChatPreset {
 export interface Config {
   engines?: EnginesConfig | undefined;
   models?: ModelsConfig | undefined;
+  downloads?: DownloadsConfig | undefined;
   server_defaults?: ServerDefaults | undefined;
   chat?: ChatConfig | undefined;
   storage?: StorageConfig | undefined;
@@ -486,6 +528,141 @@ export interface ResetConfig {
 
 /** The JSON Schema of the config, with descriptions and defaults. */
 export type GetConfigSchema = Record<string, never>;
+
+/** A file of a download. */
+export interface DownloadFile {
+  /** In its folder. */
+  name: string;
+  /** Null where the server does not tell. */
+  size_bytes: number | null;
+  received_bytes: number;
+  /** What the hub says it must be, or what it turned out to be; in hexadecimal. */
+  sha256: string | null;
+}
+
+/** A download, at rest or under way. */
+export interface Download {
+  download_id: string;
+  state: DownloadState;
+  /** On the hub. */
+  repo: string | null;
+  /** The commit, once it is known. */
+  revision: string | null;
+  /** Of a file that is on no hub, without what follows a question mark. */
+  url: string | null;
+  /** Where the files will be. */
+  folder: string;
+  /** Empty until the hub has been asked. */
+  files: DownloadFile[];
+  /** What is here already, kept over restarts. */
+  received_bytes: number;
+  total_bytes: number | null;
+  /** Smoothed over some seconds; null at rest. */
+  bytes_per_second: number | null;
+  eta_seconds: number | null;
+  /** Why nothing comes at the moment, in words, while it keeps trying. */
+  waiting: string | null;
+  /** How much of it has been read again for its hash. */
+  verified_bytes: number;
+  /** Paused by a restart, and going on by itself once a host has introduced itself. */
+  goes_on: boolean;
+  /** Why it has failed; resume_download tries again. */
+  error: WireError | null;
+  /** The model's file, or the first of them; once it is done. */
+  model_path: string | null;
+  created_at: number;
+  finished_at: number | null;
+}
+
+/**
+ * Fetch a model into the library; answered when it is whole, checked and in its place.
+ *
+ * Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+ * download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+ * are nobody's model until the last of them is there and right.
+ *
+ * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+ * Cancelling the request pauses the download; cancel_download gives it up.
+ */
+export interface DownloadModel {
+  /** `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page. */
+  repo?: string | null | undefined;
+  /** The address of a repository's page, of a file in it, or https of any GGUF file. */
+  url?: string | null | undefined;
+  /** A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest. */
+  file?: string | null | undefined;
+  /** Branch, tag or commit of the repository. Default: main, as it is at the start. */
+  revision?: string | null | undefined;
+  /** Absolute path of a folder. Default: a folder of its own in the sidecar's models folder. */
+  target_dir?: string | null | undefined;
+  /** Where to send its progress, four times a second at most. */
+  channel?: string | null | undefined;
+}
+
+/** It waits for others to end. */
+export interface DownloadQueued {
+  status: "queued";
+  download_id: string;
+}
+
+/** The hub is asked what there is, and the disk whether there is room for it. */
+export interface DownloadChecking {
+  status: "checking";
+  download_id: string;
+}
+
+/** How far it is. */
+export interface DownloadProgress {
+  status: "downloading";
+  download_id: string;
+  received_bytes: number;
+  total_bytes: number | null;
+  bytes_per_second: number | null;
+  eta_seconds: number | null;
+  waiting: string | null;
+}
+
+/** All is here, and is read again for its hash as far as that has not been done on the way. */
+export interface DownloadVerifying {
+  status: "verifying";
+  download_id: string;
+  verified_bytes: number;
+  total_bytes: number | null;
+}
+
+/** It rests until resume_download, and the channel stays open. */
+export interface DownloadPaused {
+  status: "paused";
+  download_id: string;
+  received_bytes: number;
+  total_bytes: number | null;
+}
+
+/** In its place; the members are the response's. */
+export interface DownloadDone extends Download {
+  status: "done";
+}
+
+/** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
+export type ListDownloads = Record<string, never>;
+
+/** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
+export interface PauseDownload {
+  /** As in list_downloads. */
+  download_id: string;
+}
+
+/** Let a download go on that was paused or has failed; answered at once. */
+export interface ResumeDownload {
+  /** As in list_downloads. */
+  download_id: string;
+}
+
+/** Give a download up: what has come of it is removed. What is done stays. */
+export interface CancelDownload {
+  /** As in list_downloads. */
+  download_id: string;
+}
 
 /** The engines of this machine, best first. */
 export type ListEngines = Record<string, never>;
@@ -580,9 +757,105 @@ export interface SessionDeletedEvent {
   dropped: number;
 }
 
+/** Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads. */
+export interface DownloadStateEvent {
+  status: "download";
+  download: Download;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic models: a model has come, or is another one than before. Begins with every model there is. */
+export interface ModelEvent {
+  status: "model";
+  model: ModelInfo;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic models: there is no model of this name any more. */
+export interface ModelRemovedEvent {
+  status: "model_removed";
+  name: string;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
 /** The subscription ended. */
 export interface SubscriptionDone {
   status: "done";
+}
+
+/**
+ * Models on the hub that have GGUF files, the most downloaded first.
+ *
+ * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+ */
+export interface SearchHub {
+  /** Words of the name; empty for the most downloaded of all. */
+  query: string;
+  /** How many at most. Default 20. */
+  limit?: number | null | undefined;
+}
+
+/** A repository on the hub. */
+export interface HubModel {
+  /** What `repo` of list_hub_files and download_model takes. */
+  repo: string;
+  /** In the last month. */
+  downloads: number | null;
+  likes: number | null;
+  /** Whether its owner has to let you in, or a licence has to be accepted. */
+  gated: boolean;
+  updated_at: number | null;
+  tags: string[];
+}
+
+/** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
+export interface ListHubFiles {
+  /** `owner/name`, or the address of its page; a quantisation after a colon. */
+  repo: string;
+  /** Branch, tag or commit. Default: main. */
+  revision?: string | null | undefined;
+}
+
+/** A file in a repository. */
+export interface HubFile {
+  /** In the repository; what `file` of download_model takes. */
+  path: string;
+  size_bytes: number | null;
+  /** Of the whole file, in hexadecimal. */
+  sha256: string | null;
+}
+
+/** One quantisation of a model, whole: all files of a split one. */
+export interface HubVariant {
+  /** File name of the first file, without its ending. */
+  name: string;
+  /** Such as Q4_K_M, by the file's name. */
+  quantization: string | null;
+  /** In their order. */
+  files: HubFile[];
+  /** All files together. */
+  size_bytes: number | null;
+  /** By its size alone, against what is free now: `gpu` into the memory of the GPUs, `memory` into the machine's, `no` into neither. Null where the size is not known. */
+  fits: Fit | null;
+  /** What download_model takes where no file and no quantisation is named. */
+  default: boolean;
+}
+
+/** What a repository has. */
+export interface HubFiles {
+  /** As the hub writes it. */
+  repo: string;
+  /** The commit; give it to download_model to get just this. */
+  revision: string;
+  gated: boolean;
+  licence: string | null;
+  /** Smallest first. */
+  variants: HubVariant[];
+  /** For images; download_model fetches the best along. */
+  projectors: HubFile[];
 }
 
 /** Who the host is; written to the log. */
@@ -653,7 +926,7 @@ export type Discover = Record<string, never>;
 
 /** How much of a topic to send. */
 export interface SubscribeOptions {
-  /** resources: time between two readings. Default 1000. */
+  /** resources: time between two readings, default 1000. models: between two looks, default 2000. */
   interval_ms?: number | null | undefined;
   /** logs: one source, as in list_log_sources. Default: all. */
   source?: string | null | undefined;
@@ -763,9 +1036,6 @@ export interface CancelledEvent {
   partial?: string;
 }
 
-/** The models in the library: the sidecar's own folder and those of the config. */
-export type ListModels = Record<string, never>;
-
 /** A model in the library. */
 export interface ModelInfo {
   /** What `model` parameters take. */
@@ -777,8 +1047,8 @@ export interface ModelInfo {
   /** How many files it is split into. */
   files: number;
   modified_at: number;
-  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. */
-  origin: "folder" | "own";
+  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache. */
+  origin: ModelOrigin;
   /** A projector beside it, for images. */
   mmproj_path: string | null;
   /** Whether its header could be read. */
@@ -792,6 +1062,137 @@ export interface ModelInfo {
   parameters: number | null;
   /** Context the model was trained for, tokens. */
   context_length: number | null;
+  /** What its program or its header calls it. */
+  display_name: string | null;
+  /** Where it came from, such as ORG/NAME, where that is known. */
+  repo: string | null;
+  /** As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done. */
+  capabilities: Capability[] | null;
+  /** LoRA files made for it, as they say themselves; for `lora` of start_llama_server. */
+  adapters: string[];
+  /** Where else the same content lies: links to it, and copies known to be some. */
+  other_paths: string[];
+  /** Other names that find it, such as those of a copy in another program. */
+  aliases: string[];
+}
+
+/**
+ * The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+ *
+ * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+ */
+export type ListModels = Record<string, never>;
+
+/** A model with what its header says, read to its end. */
+export interface GetModel {
+  /** Name, file name or path, as in list_models. */
+  model: string;
+}
+
+/** A file of a model. */
+export interface ModelPart {
+  path: string;
+  size_bytes: number;
+}
+
+/** A model in the library, in detail. What a damaged one does not say is null. */
+export interface ModelDetails {
+  /** What `model` parameters take. */
+  name: string;
+  /** The file; the first of a split model. */
+  path: string;
+  /** All files of the model together. */
+  size_bytes: number;
+  /** How many files it is split into. */
+  files: number;
+  modified_at: number;
+  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache. */
+  origin: ModelOrigin;
+  /** A projector beside it, for images. */
+  mmproj_path: string | null;
+  /** Whether its header could be read. */
+  valid: boolean;
+  /** Why not, in words. */
+  problem: string | null;
+  architecture: string | null;
+  /** Such as Q4_K_M. */
+  quantization: string | null;
+  /** Number of weights. */
+  parameters: number | null;
+  /** Context the model was trained for, tokens. */
+  context_length: number | null;
+  /** What its program or its header calls it. */
+  display_name: string | null;
+  /** Where it came from, such as ORG/NAME, where that is known. */
+  repo: string | null;
+  /** As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done. */
+  capabilities: Capability[] | null;
+  /** LoRA files made for it, as they say themselves; for `lora` of start_llama_server. */
+  adapters: string[];
+  /** Where else the same content lies: links to it, and copies known to be some. */
+  other_paths: string[];
+  /** Other names that find it, such as those of a copy in another program. */
+  aliases: string[];
+  parts: ModelPart[];
+  /** All that fit, the one that is used first. */
+  projectors: string[];
+  layers: number | null;
+  embedding_length: number | null;
+  heads: number | null;
+  kv_heads: number | null;
+  experts: number | null;
+  /** Number of tokens. */
+  vocabulary: number | null;
+  chat_template: string | null;
+  licence: string | null;
+}
+
+/** Look at all places, as list_models does, and say what is in each and what was left out there. */
+export interface ScanModels {
+  /** Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false. */
+  verify?: boolean | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** Bytes are read or copied. */
+export interface ModelWork {
+  status: "working";
+  done_bytes: number;
+  total_bytes: number;
+}
+
+/** The scan's result is in the response. */
+export interface ScanDone {
+  status: "done";
+  models: number;
+}
+
+/** A place where models are looked for. */
+export interface LibrarySource {
+  origin: ModelOrigin;
+  path: string;
+  /** Whether there is such a place. */
+  found: boolean;
+  /** GGUF files there, each once. */
+  files: number;
+  /** Models listed as being there; copies count where they are listed. */
+  models: number;
+  /** What was left out there, and why; 20 at most. */
+  problems: string[];
+}
+
+/** What was found. */
+export interface LibraryScan {
+  models: number;
+  damaged: number;
+  /** Models whose headers have not been read to their end so far. */
+  unread: number;
+  sources: LibrarySource[];
+  /** Names of models of one size that begin alike; `verify` finds out whether they are copies. */
+  possible_copies: string[][];
+  /** Of the look itself, without what `verify` read. */
+  took_ms: number;
 }
 
 /** What a GGUF file says of itself. Only its header is read. */
@@ -822,6 +1223,112 @@ export interface ModelInspection {
   licence: string | null;
   /** Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}. */
   metadata: Record<string, unknown>;
+}
+
+/**
+ * Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+ *
+ * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+ */
+export interface ImportModel {
+  /** Absolute path of the file. */
+  path: string;
+  /** `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself. */
+  mode?: "copy" | "link" | "move" | null | undefined;
+  /** What to call it. Default: as its file is called, or as its program calls it. */
+  name?: string | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** It is in the library; the response has it. */
+export interface ImportDone {
+  status: "done";
+  model: string;
+}
+
+/**
+ * Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+ *
+ * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+ */
+export interface DeleteModel {
+  /** Name, file name or path, as in list_models. */
+  model: string;
+  /** At once and for ever. Default: false. */
+  permanently?: boolean | null | undefined;
+  /** Only say what would happen. Default: false. */
+  dry_run?: boolean | null | undefined;
+}
+
+/** A file that goes. */
+export interface DeletedFile {
+  path: string;
+  size_bytes: number;
+  /** 0 where it is a link, or the content has another name as well. */
+  frees_bytes: number;
+  /** Whether it is a link, whose target stays. */
+  link: boolean;
+}
+
+/** A file that stays although it goes with the model. */
+export interface KeptFile {
+  path: string;
+  /** Other models that need it. */
+  used_by: string[];
+}
+
+/** What goes, or would go. */
+export interface DeletedModel {
+  model: string;
+  /** false for a dry run. */
+  deleted: boolean;
+  files: DeletedFile[];
+  /** Room on the disk that this makes: at once if permanent, else purged. */
+  frees_bytes: number;
+  kept: KeptFile[];
+  /** Where the same content stays. */
+  other_paths: string[];
+  /** Ids of running servers that have it loaded. */
+  used_by_servers: string[];
+  /** For restore_model; null if permanent or a dry run. */
+  trash_id: string | null;
+  /** Until when it can be brought back. */
+  purged_at: number | null;
+}
+
+/** The deleted models that can be brought back, the last deleted first. */
+export type ListDeletedModels = Record<string, never>;
+
+/** A deleted model that can be brought back. */
+export interface TrashedModel {
+  trash_id: string;
+  model: string;
+  /** Where it was. */
+  path: string;
+  files: number;
+  size_bytes: number;
+  deleted_at: number;
+  /** When it goes for ever: `models.deleted_retention_days` later. */
+  purged_at: number;
+}
+
+/** Undo delete_model: the files go back to where they were. */
+export interface RestoreModel {
+  /** `trash_id`, or the name of the model deleted last under it. */
+  model: string;
+}
+
+/** Delete for ever what restore_model could bring back. */
+export interface EmptyTrash {
+  /** Only this one: `trash_id` or name. Default: everything. */
+  model?: string | null | undefined;
+}
+
+/** What is gone. */
+export interface EmptiedTrash {
+  models: number;
+  freed_bytes: number;
 }
 
 /** The processors. */
@@ -1601,6 +2108,9 @@ export type TopicEvent =
   | LogsEvent
   | SessionEvent
   | SessionDeletedEvent
+  | DownloadStateEvent
+  | ModelEvent
+  | ModelRemovedEvent
   | SubscriptionDone;
 
 export type StartEvent =
@@ -1620,6 +2130,28 @@ export type TurnEvent =
   | TurnToken
   | TurnToolCall
   | TurnDone
+  | ErrorEvent
+  | CancelledEvent;
+
+export type ScanEvent =
+  | ModelWork
+  | ScanDone
+  | ErrorEvent
+  | CancelledEvent;
+
+export type ImportEvent =
+  | ModelWork
+  | ImportDone
+  | ErrorEvent
+  | CancelledEvent;
+
+export type DownloadEvent =
+  | DownloadQueued
+  | DownloadChecking
+  | DownloadProgress
+  | DownloadVerifying
+  | DownloadPaused
+  | DownloadDone
   | ErrorEvent
   | CancelledEvent;
 
@@ -1742,10 +2274,63 @@ export interface Methods {
   list_log_sources: { params: ListLogSources; result: LogSource[]; events: never };
   /** Forget the lines in memory and empty the files. */
   clear_logs: { params: ClearLogs; result: null; events: never };
-  /** The models in the library: the sidecar's own folder and those of the config. */
+  /**
+   * The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+   *
+   * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+   */
   list_models: { params: ListModels; result: ModelInfo[]; events: never };
+  /** A model with what its header says, read to its end. */
+  get_model: { params: GetModel; result: ModelDetails; events: never };
+  /** Look at all places, as list_models does, and say what is in each and what was left out there. */
+  scan_models: { params: ScanModels; result: LibraryScan; events: ScanEvent };
   /** What a GGUF file says of itself. Only its header is read. */
   inspect_model: { params: InspectModel; result: ModelInspection; events: never };
+  /**
+   * Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+   *
+   * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+   */
+  import_model: { params: ImportModel; result: ModelInfo; events: ImportEvent };
+  /**
+   * Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+   *
+   * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+   */
+  delete_model: { params: DeleteModel; result: DeletedModel; events: never };
+  /** The deleted models that can be brought back, the last deleted first. */
+  list_deleted_models: { params: ListDeletedModels; result: TrashedModel[]; events: never };
+  /** Undo delete_model: the files go back to where they were. */
+  restore_model: { params: RestoreModel; result: ModelInfo; events: never };
+  /** Delete for ever what restore_model could bring back. */
+  empty_trash: { params: EmptyTrash; result: EmptiedTrash; events: never };
+  /**
+   * Models on the hub that have GGUF files, the most downloaded first.
+   *
+   * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
+   */
+  search_hub: { params: SearchHub; result: HubModel[]; events: never };
+  /** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
+  list_hub_files: { params: ListHubFiles; result: HubFiles; events: never };
+  /**
+   * Fetch a model into the library; answered when it is whole, checked and in its place.
+   *
+   * Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
+   * download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
+   * are nobody's model until the last of them is there and right.
+   *
+   * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
+   * Cancelling the request pauses the download; cancel_download gives it up.
+   */
+  download_model: { params: DownloadModel; result: Download; events: DownloadEvent };
+  /** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
+  list_downloads: { params: ListDownloads; result: Download[]; events: never };
+  /** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
+  pause_download: { params: PauseDownload; result: Download; events: never };
+  /** Let a download go on that was paused or has failed; answered at once. */
+  resume_download: { params: ResumeDownload; result: Download; events: never };
+  /** Give a download up: what has come of it is removed. What is done stays. */
+  cancel_download: { params: CancelDownload; result: Download; events: never };
   /** A reading of the machine, now. */
   get_resources: { params: GetResources; result: Resources; events: never };
 }

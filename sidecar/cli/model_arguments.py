@@ -1,0 +1,53 @@
+"""The command line of `llama-sidecar models`, which is put together only where it is used."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+NAMED = "a model's name, or the path of a GGUF file"
+
+
+def add_actions(
+    models: argparse.ArgumentParser, *, place: Callable[[str], Any], shared: Callable[[argparse.ArgumentParser], None]
+) -> None:
+    """Add the sub-commands.
+
+    Args:
+        models: the command that they are of.
+        place: the path that a person means.
+        shared: adds the options that all commands have.
+    """
+    actions = models.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        shared(sub)
+        return sub
+
+    action("list", "list the models there are, other programs' among them")
+    scan = action("scan", "say what was found in each place, and what was left out")
+    scan.add_argument("--verify", action="store_true", help="read whole files to find out which are copies")
+    action("inspect", "say what a model is").add_argument("model", metavar="NAME", help=NAMED)
+    search = action("search", "look for models on the hub, or into a repository there")
+    search.add_argument("query", nargs="+", metavar="WORDS", help="of a name; or OWNER/NAME for what is in there")
+    search.add_argument("--limit", type=int, metavar="N", help="how many at most; default 20, 100 at most")
+    download = action("download", "fetch a model from the hub, or from an address")
+    download.add_argument("model", metavar="MODEL", help="OWNER/NAME, OWNER/NAME:QUANTIZATION, or an address")
+    download.add_argument("--file", metavar="NAME", help="a file of the repository, or a quantisation")
+    download.add_argument("--to", type=place, metavar="DIR", help="a folder; default: the models folder")
+    bring_in = action("import", "bring a GGUF file into the models folder")
+    bring_in.add_argument("path", type=place, metavar="FILE", help="the file; what belongs to it comes along")
+    modes = bring_in.add_mutually_exclusive_group()
+    modes.add_argument("--copy", dest="mode", action="store_const", const="copy", help="copy it instead of linking it")
+    modes.add_argument("--move", dest="mode", action="store_const", const="move", help="move it instead of linking it")
+    bring_in.add_argument("--name", metavar="NAME", help="what to call it")
+    delete = action("delete", "delete a model from the models folder")
+    delete.add_argument("model", metavar="NAME", help=NAMED)
+    delete.add_argument("--permanently", action="store_true", help="for ever, instead of into the trash")
+    delete.add_argument("--dry-run", action="store_true", help="only say what would go")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    action("restore", "bring a deleted model back").add_argument("model", metavar="NAME", help="its name, or trash id")
+    trash = action("trash", "list the deleted models that can be brought back")
+    trash.add_argument("--empty", action="store_true", help="delete them for ever")

@@ -1,0 +1,186 @@
+"""Which addresses are connected to.
+
+Owns the rules: https for everybody but the hub's own origin, and no way into this machine or its network, neither by
+an address nor by a name that leads to one, nor by a redirect. What a name leads to is looked at where the connection
+is made, so that nobody can change it in between. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from sidecar.contract.errors import AddressNotAllowed
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+LOOK_UP_SECONDS = 15.0
+"""For a name's addresses: systems try several servers, five seconds each."""
+
+_IPV4_INSIDE = (
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),
+    (ipaddress.IPv6Network("64:ff9b:1::/48"), 0),
+    (ipaddress.IPv6Network("::/96"), 0),
+    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),
+    (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),
+    (ipaddress.IPv6Network("2002::/16"), 80),
+)
+"""IPv6 networks whose addresses are IPv4 addresses for somebody on the way, and how far right the address ends."""
+
+_LOCAL_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who answers: scheme, host and port."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: URL) -> Origin:
+        """The origin of an address."""
+        return cls(url.scheme, (url.raw_host or "").lower(), url.port or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may be connected to.
+
+    Attributes:
+        hub: the hub's origin, which whoever configured it answers for.
+        private: whether this machine and its network are allowed, without TLS as well.
+    """
+
+    hub: Origin | None = None
+    private: bool = False
+
+    def check(self, url: URL) -> None:
+        """Refuse an address that may not be asked, as far as can be seen before its host is looked up.
+
+        Raises:
+            AddressNotAllowed: it is refused.
+        """
+        if url.scheme not in ("http", "https") or not url.raw_host or not url.port:
+            raise AddressNotAllowed(f"{shown(url)} is not the https address of a server.")
+        if url.raw_user is not None or url.raw_password is not None:
+            raise AddressNotAllowed(
+                "There is a name or a password in the address.", hint="Leave out what stands before the @."
+            )
+        if Origin.of(url) == self.hub:
+            return
+        try:
+            literal = _literal(url.raw_host)
+        except ValueError:
+            raise AddressNotAllowed(f"{shown(url)} names its host in a way that hides which it is.") from None
+        if url.scheme == "http" and not (self.private and _is_local(literal or url.raw_host)):
+            raise AddressNotAllowed(
+                f"{shown(url)} is not https: whoever is on the way could give you another file.",
+                hint="Give an https address.",
+            )
+        if literal is not None:
+            self.check_address(literal, url.raw_host, url.port)
+
+    def check_address(self, address: Address, host: str, port: int) -> None:
+        """Refuse an address that a host name leads to.
+
+        Raises:
+            AddressNotAllowed: it is inside this machine or network, and these are not allowed.
+        """
+        if self.hub is not None and (host.lower(), port) == (self.hub.host, self.hub.port):
+            return
+        if not self.private and not is_public(address):
+            raise AddressNotAllowed(
+                f"{host} leads to {address}, which is inside this machine or its network and no public server.",
+                hint="If this is meant to be, set downloads.allow_private_addresses.",
+            )
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the public internet. Pure."""
+    if isinstance(address, ipaddress.IPv6Address):
+        for network, shift in _IPV4_INSIDE:
+            if address in network:
+                return is_public(ipaddress.IPv4Address((int(address) >> shift) & 0xFFFF_FFFF))
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def shown(url: URL) -> str:
+    """An address for messages and logs: without what may be secret in it."""
+    return str(url.with_user(None).with_query(None).with_fragment(None)) if url.absolute else "This"
+
+
+class CheckedResolver:
+    """Looks hosts up for aiohttp, which connects to just what is returned here.
+
+    Args:
+        rules: asked each time.
+        trusted: hosts and ports of proxies that this machine is set up with.
+    """
+
+    def __init__(self, rules: Callable[[], Rules], trusted: set[tuple[str, int]]) -> None:
+        self._rules = rules
+        self._trusted = trusted
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[dict[str, Any]]:
+        """The addresses of a host.
+
+        Raises:
+            AddressNotAllowed: one of them may not be connected to.
+            OSError: there are none.
+        """
+        with anyio.fail_after(LOOK_UP_SECONDS):
+            found = await anyio.to_thread.run_sync(_look_up, host, port, family, abandon_on_cancel=True)
+        rules = self._rules()
+        for one in found:
+            if (host, port) not in self._trusted:
+                rules.check_address(ipaddress.ip_address(one["host"].partition("%")[0]), host, port)
+        return found
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+def _look_up(host: str, port: int, family: int) -> list[dict[str, Any]]:
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG)
+    return [
+        {
+            "hostname": host,
+            "host": str(place[0]),
+            "port": int(place[1]),
+            "family": kind,
+            "proto": protocol,
+            "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        }
+        for kind, _, protocol, _, place in infos
+    ]
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is; `None` for a name.
+
+    Raises:
+        ValueError: it is neither. Systems take 127.1 for an address, and some aiohttp do not look such hosts up.
+    """
+    if ":" not in host and not host.replace(".", "").isdigit():
+        return None
+    return ipaddress.ip_address(host.partition("%")[0])
+
+
+def _is_local(host: Address | str) -> bool:
+    """Whether a host is of this machine or network by what it is called."""
+    if not isinstance(host, str):
+        return not is_public(host)
+    return "." not in host or host.endswith(_LOCAL_ENDINGS)

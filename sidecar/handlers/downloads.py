@@ -1,0 +1,112 @@
+"""Downloads, and the hub that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from sidecar.contract.downloads import (
+    CancelDownload,
+    Download,
+    DownloadModel,
+    ListDownloads,
+    PauseDownload,
+    ResumeDownload,
+)
+from sidecar.contract.errors import Cancelled, InvalidParams
+from sidecar.contract.hub import HubFile, HubFiles, HubModel, HubVariant, ListHubFiles, SearchHub
+from sidecar.contract.resources import Resources
+from sidecar.downloads.service import Downloads
+from sidecar.handlers.call import Call, Handler
+from sidecar.hub.api import Hub
+
+if TYPE_CHECKING:
+    from sidecar.hub.variants import RepositoryFile, Variant
+
+
+class DownloadHandlers:
+    """The hub's and the downloads' part of the Models family."""
+
+    def __init__(self, downloads: Downloads, hub: Hub, read_resources: Callable[[], Awaitable[Resources]]) -> None:
+        self._downloads = downloads
+        self._hub = hub
+        self._read_resources = read_resources
+
+    def methods(self) -> dict[str, Handler]:
+        return {
+            "search_hub": self.search,
+            "list_hub_files": self.list_files,
+            "download_model": self.download,
+            "list_downloads": self.list_downloads,
+            "pause_download": self.pause,
+            "resume_download": self.resume,
+            "cancel_download": self.cancel,
+        }
+
+    async def search(self, params: SearchHub, call: Call) -> list[HubModel]:
+        return await self._hub.search(params.query.strip(), params.limit)
+
+    async def list_files(self, params: ListHubFiles, call: Call) -> HubFiles:
+        from sidecar.hub import variants  # what start-up does without
+        from sidecar.hub.reference import HOW_TO_NAME, FileUrl, parse
+
+        reference = parse(params.repo, endpoint=self._hub.endpoint)
+        if isinstance(reference, FileUrl):
+            raise InvalidParams("This is not the address of a repository on the hub.", path="$.repo", hint=HOW_TO_NAME)
+        repository = await self._hub.repository(reference.repo, params.revision or reference.revision)
+        machine = await self._read_resources()
+        found = variants.variants(repository.files)
+        return HubFiles(
+            repo=repository.repo,
+            revision=repository.commit,
+            gated=repository.gated,
+            licence=repository.licence,
+            variants=[_variant(one, one == variants.default_of(found), machine) for one in found],
+            projectors=[_file(one) for one in variants.projectors(repository.files)],
+        )
+
+    async def download(self, params: DownloadModel, call: Call) -> Download:
+        job = await self._downloads.ask_for(params)
+        try:
+            with self._downloads.following(job) as following:
+                call.follow(following.events)
+                return await job.outcome()
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._downloads.leave(job)
+            raise Cancelled("The request was cancelled.", hint="resume_download lets the download go on.") from None
+
+    async def list_downloads(self, params: ListDownloads, call: Call) -> list[Download]:
+        return await self._downloads.listed()
+
+    async def pause(self, params: PauseDownload, call: Call) -> Download:
+        return await self._downloads.pause(params.download_id)
+
+    async def resume(self, params: ResumeDownload, call: Call) -> Download:
+        return await self._downloads.resume(params.download_id)
+
+    async def cancel(self, params: CancelDownload, call: Call) -> Download:
+        return await self._downloads.cancel(params.download_id)
+
+
+def _variant(one: Variant, default: bool, machine: Resources) -> HubVariant:
+    from sidecar.hub.variants import fit
+
+    return HubVariant(
+        name=one.name,
+        quantization=one.quantization,
+        files=[_file(file) for file in one.files],
+        size_bytes=one.size,
+        fits=fit(
+            one.size,
+            free_memory=machine.memory.available_bytes,
+            free_gpu_memory=[gpu.free_bytes for gpu in machine.gpus if gpu.free_bytes is not None],
+        ),
+        default=default,
+    )
+
+
+def _file(file: RepositoryFile) -> HubFile:
+    return HubFile(path=file.path, size_bytes=file.size, sha256=file.sha256)

@@ -1,0 +1,106 @@
+"""Whole files, read, copied and moved: in pieces, with progress, and until somebody wants it stopped.
+
+Knows nothing of models. Everything here blocks on the disk: callers use a worker thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from threading import Event
+
+PIECE_BYTES = 8 * 1024 * 1024
+"""Some milliseconds of a disk's work: a cancel does not wait longer, and larger ones are not faster."""
+
+
+class Stopped(Exception):
+    """Somebody wants it stopped; nothing of it is left."""
+
+
+class Work:
+    """The state of some work on whole files.
+
+    Args:
+        total_bytes: what there is to do.
+        tell: called with the bytes done, after each piece.
+        stop: set by whoever wants it stopped.
+    """
+
+    def __init__(self, total_bytes: int = 0, tell: Callable[[int, int], None] | None = None) -> None:
+        self.stop = Event()
+        self.total_bytes = total_bytes
+        self._done_bytes = 0
+        self._tell = tell
+
+    def done(self, count: int) -> None:
+        """So many bytes more are done.
+
+        Raises:
+            Stopped: no more is wanted.
+        """
+        if self.stop.is_set():
+            raise Stopped
+        self._done_bytes += count
+        if self._tell is not None:
+            self._tell(self._done_bytes, self.total_bytes)
+
+
+def content_hash(path: Path, work: Work) -> str:
+    """The SHA-256 of a whole file. Raises OSError, Stopped."""
+    digest = sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE_BYTES):
+            digest.update(piece)
+            work.done(len(piece))
+    return digest.hexdigest()
+
+
+def copy(source: Path, target: Path, work: Work) -> None:
+    """Copy a file's content to a new file, until it is on the disk. Raises OSError, Stopped."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with source.open("rb", buffering=0) as read, os.fdopen(os.open(target, flags, 0o644), "wb", buffering=0) as write:
+        for count in _pieces(read.fileno(), write.fileno()):
+            work.done(count)
+        os.fsync(write.fileno())
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file, or a link, another name on its file system, where nothing may stand.
+
+    Raises:
+        FileExistsError: something stands there.
+        OSError: it could not be done.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # no hard links here; then nobody may be faster than we look
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        source.rename(target)
+    else:
+        source.unlink()
+
+
+def _pieces(read: int, write: int) -> Iterable[int]:
+    """Copy by the kernel where it can, which shares the blocks on file systems that share; else through us."""
+    kernel = hasattr(os, "copy_file_range")
+    while True:
+        if kernel:
+            try:
+                count = os.copy_file_range(read, write, PIECE_BYTES)
+            except OSError:  # not between these two file systems; a full disk says so again below
+                kernel = False
+                continue
+        else:
+            piece = os.read(read, PIECE_BYTES)
+            count = len(piece)
+            while piece:
+                piece = piece[os.write(write, piece) :]
+        if not count:
+            return
+        yield count
