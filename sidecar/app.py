@@ -27,6 +27,7 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
+from sidecar.contract.servers import ServerInfo
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.tasks import RequestTasks
@@ -37,11 +38,13 @@ from sidecar.handlers.chat import ChatHandlers
 from sidecar.handlers.config import ConfigHandlers
 from sidecar.handlers.life import LifeHandlers
 from sidecar.handlers.logs import LogHandlers
+from sidecar.handlers.memory import MemoryHandlers
 from sidecar.handlers.models import ModelHandlers
 from sidecar.handlers.resources import ResourceHandlers
 from sidecar.handlers.servers import ServerHandlers
 from sidecar.handlers.sessions import SessionHandlers
 from sidecar.handlers.topics import Topics
+from sidecar.host.gpus import GpuReader
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.lock import DataDirLock
 from sidecar.host.owner import owner
@@ -51,6 +54,8 @@ from sidecar.host.watch import until_gone
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
+from sidecar.memory.observer import Experience
+from sidecar.memory.service import MemoryPlans
 from sidecar.models.library import Library
 from sidecar.servers.planner import Planner
 from sidecar.storage.config import ConfigFile
@@ -176,13 +181,16 @@ class App:
         self._set_up_logging(logs, config.config)
         database = Database(self._data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
         history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
-        fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines)
+        gpus = GpuReader()
+        fleet = Fleet(logs=logs, runtime_dir=runtime_dir, config=lambda: config.config.engines, read_gpus=gpus.read)
         engines = Engines(lambda: config.config.engines)
         library = Library(self._data_dir.models, lambda: config.config.models.folders)
-        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(database))
+        facts = Facts(database)
+        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
+        experience = Experience(facts)
         journals = Journals(self._data_dir.turns, lambda: database.cipher)
         chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
-        monitor = ResourceMonitor(self._data_dir.root)
+        monitor = ResourceMonitor(self._data_dir.root, gpus=gpus)
         resources = ResourceHandlers(monitor, fleet)
         topics = Topics(fleet=fleet, history=history, logs=logs, read_resources=resources.read)
 
@@ -198,12 +206,14 @@ class App:
             ConfigHandlers(config, encrypt=encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
             LogHandlers(logs),
             ModelHandlers(library),
+            MemoryHandlers(planner=planner, plans=MemoryPlans(experience, read_gpus=gpus.read)),
             resources,
         ]
         try:
             # Left in turn: answers under way are kept and their requests answered, the other requests are cancelled,
             # and then the engines end.
             async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
+                fleet.listen(lambda server_id, info: self._observe(background, experience, fleet, server_id, info))
                 async with topics.run(), chat.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy, history, journals)
@@ -217,6 +227,14 @@ class App:
                 logging_handler.set_up(self._options.log_level or config.config.logs.level, None)
                 logs.close()
                 remove_runtime_dir(runtime_dir)
+
+    @staticmethod
+    def _observe(
+        background: anyio.abc.TaskGroup, experience: Experience, fleet: Fleet, server_id: str, info: ServerInfo | None
+    ) -> None:
+        """What a start has taken of memory is looked at once it is ready, and makes nobody wait."""
+        if info is not None and info.state == "ready":
+            background.start_soon(experience.observe, fleet.get(server_id))
 
     def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
         async def notices() -> list[Notice]:

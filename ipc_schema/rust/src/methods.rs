@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "8484d7b8c87ee596a1a69fd7b34c152fa1f391cda84eb957593f9785461be095";
+pub const CONTRACT_HASH: &str = "9030b29827199a3cb33c1c1210e16138ef5ffff045a31dad8b1ed1c3107e5377";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -71,6 +71,8 @@ pub const NAMES: &[&str] = &[
     "clear_logs",
     "list_models",
     "inspect_model",
+    "estimate_memory",
+    "recommend_settings",
     "get_resources",
 ];
 
@@ -583,6 +585,31 @@ impl Method for InspectModel {
     const NAME: &'static str = "inspect_model";
     type Params = types::InspectModel;
     type Result = types::ModelInspection;
+    type Event = NoEvent;
+}
+
+/// What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+///
+/// The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
+/// second, remembered); otherwise a formula over the model's header tells.
+#[derive(Debug, Clone, Copy)]
+pub struct EstimateMemory;
+
+impl Method for EstimateMemory {
+    const NAME: &'static str = "estimate_memory";
+    type Params = types::EstimateMemory;
+    type Result = types::MemoryEstimate;
+    type Event = NoEvent;
+}
+
+/// Settings for a model that suit this machine as it is now, each with its reason.
+#[derive(Debug, Clone, Copy)]
+pub struct RecommendSettings;
+
+impl Method for RecommendSettings {
+    const NAME: &'static str = "recommend_settings";
+    type Params = types::RecommendSettings;
+    type Result = types::RecommendedSettings;
     type Event = NoEvent;
 }
 

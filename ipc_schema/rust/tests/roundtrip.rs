@@ -117,6 +117,8 @@ fn params_survive_a_round_trip() {
     params::<methods::ClearLogs>();
     params::<methods::ListModels>();
     params::<methods::InspectModel>();
+    params::<methods::EstimateMemory>();
+    params::<methods::RecommendSettings>();
     params::<methods::GetResources>();
 }
 
@@ -167,6 +169,8 @@ fn results_survive_a_round_trip() {
     results::<methods::ClearLogs>();
     results::<methods::ListModels>();
     results::<methods::InspectModel>();
+    results::<methods::EstimateMemory>();
+    results::<methods::RecommendSettings>();
     results::<methods::GetResources>();
 }
 

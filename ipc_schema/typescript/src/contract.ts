@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "8484d7b8c87ee596a1a69fd7b34c152fa1f391cda84eb957593f9785461be095";
+export const CONTRACT_HASH = "9030b29827199a3cb33c1c1210e16138ef5ffff045a31dad8b1ed1c3107e5377";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -61,6 +61,8 @@ export const METHODS = {
   clear_logs: "none",
   list_models: "none",
   inspect_model: "none",
+  estimate_memory: "none",
+  recommend_settings: "none",
   get_resources: "none",
 } as const satisfies Record<MethodName, Streaming>;
 
