@@ -28,8 +28,9 @@ class EstimateMemory(ServerSettings, kw_only=True):
 
     preset: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
     quick: Annotated[
-        bool, Meta(description="By the formula alone: milliseconds, and no engine is run. For marks in long lists.")
-    ] = False
+        bool | None,
+        Meta(description="By the formula alone: milliseconds, and no engine is run. For marks in long lists."),
+    ] = None
 
 
 class DeviceMemory(Result, kw_only=True):

@@ -5,7 +5,7 @@ Owns the words between those who choose (engine, model, settings) and those who 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +55,10 @@ class Command:
     env: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     cwd: Path | None = None
+
+    def with_key(self, key: str) -> Command:
+        """The same with the engine's key: a copy, since the command itself is shown to hosts."""
+        return replace(self, env={**self.env, API_KEY_VARIABLE: key})
 
 
 class Engine(Protocol):

@@ -33,11 +33,11 @@ from sidecar.contract.servers import (
 from sidecar.engines.accelerator import GpuEvidence, judge
 from sidecar.engines.failures import crashed, gpu_not_used, hung_up, silent
 from sidecar.engines.health import until_silent
-from sidecar.engines.launch import API_KEY_VARIABLE, LOOPBACK, Command, Endpoint, Launch
+from sidecar.engines.launch import LOOPBACK, Command, Endpoint, Launch
 from sidecar.engines.link import EngineLink
 from sidecar.engines.process import EngineProcess
 from sidecar.engines.startup import Startup
-from sidecar.host.environment import child_environment
+from sidecar.host.environment import gpu_variables
 from sidecar.host.gpus import GpuReading
 from sidecar.logs.store import Source
 
@@ -136,10 +136,8 @@ class Life:
         self.command = self.launch.engine.command(self.launch, self.endpoint)
         logger.info("%s: %s", self._source.name, shlex.join(self.command.argv))
         self._enter("starting")
-        # `command` is shown to hosts, so the key stands in a copy only.
-        command = replace(self.command, env={**self.command.env, API_KEY_VARIABLE: self.api_key})
         # Once there is a process nothing is cancelled before the assignment: there is none that nobody knows of.
-        process = self.process = await EngineProcess.start(command, self._source)
+        process = self.process = await EngineProcess.start(self.command.with_key(self.api_key), self._source)
         self._tell(StartStarting(pid=process.pid))
         self._enter("loading")
         startup = Startup(
@@ -220,7 +218,7 @@ class Life:
             on_gpu=actual.gpu_layers,
             total=actual.total_layers,
             words=process.output.gpu_words,
-            env=child_environment(self.command.env if self.command else {}),
+            env=gpu_variables(self.command.env if self.command else {}),
         )
         if evidence.on_gpu == 0 and self._read_gpus is not None and (evidence.wanted or evidence.required):
             gpus = await self._read_gpus()

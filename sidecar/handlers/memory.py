@@ -22,7 +22,7 @@ class MemoryHandlers:
 
     async def estimate(self, params: EstimateMemory, call: Call) -> MemoryEstimate:
         launch = await self._planner.choose(self._planner.settings(params))
-        return await self._plans.estimate(launch, quick=params.quick)
+        return await self._plans.estimate(launch, quick=bool(params.quick))
 
     async def recommend(self, params: RecommendSettings, call: Call) -> RecommendedSettings:
         names = ("model", "model_path", "engine", "llama_cpp_path")

@@ -72,3 +72,8 @@ def child_environment(extra: Mapping[str, str] = {}, *, of: Mapping[str, str] = 
         name: value for name, value in of.items() if name.upper() in _NAMES or name.upper().startswith(_PREFIXES)
     }
     return allowed | dict(extra)
+
+
+def gpu_variables(extra: Mapping[str, str]) -> dict[str, str]:
+    """Those of a child's variables that say which GPUs it is shown."""
+    return {name: value for name, value in child_environment(extra).items() if name.endswith("VISIBLE_DEVICES")}

@@ -17,8 +17,10 @@ NO_LIMIT = 1 << 60
 """Version 1 says "none" with the largest number that its pages can make."""
 
 STACKS_BYTES = 128 * 1024 * 1024
-"""What an engine's threads (8 MiB of address space each) and its program take of a limit on address space or data,
-though hardly of memory."""
+"""What an engine's threads (8 MiB each) take of a limit on data, though hardly of memory."""
+
+ADDRESSES_BYTES = 2 * 1024 * 1024 * 1024
+"""The same of a limit on addresses, where the allocator's arenas (64 MiB a thread) and libraries count as well."""
 
 
 def free_bytes() -> int:
@@ -71,10 +73,10 @@ def _left_in_own_limits() -> Iterator[int]:
         return
     import resource
 
-    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+    for kind, lost in ((resource.RLIMIT_AS, ADDRESSES_BYTES), (resource.RLIMIT_DATA, STACKS_BYTES)):
         most = resource.getrlimit(kind)[0]
         if most != resource.RLIM_INFINITY:
-            yield max(0, most - STACKS_BYTES)
+            yield max(0, most - lost)
 
 
 def _text(path: Path) -> str:

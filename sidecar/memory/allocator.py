@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import anyio.to_thread
 
 from sidecar.contract.errors import SidecarError
 from sidecar.engines.child import Child
-from sidecar.engines.launch import API_KEY_VARIABLE, Endpoint, Launch
+from sidecar.engines.launch import Endpoint, Launch
 from sidecar.engines.memory_lines import MemoryLines
 
 TRIAL_SECONDS = 20.0
@@ -83,8 +82,7 @@ def _stamp(path: str) -> int:
 
 async def _ask(launch: Launch) -> MemoryLines | None:
     listener = _Listener()
-    command = launch.engine.command(launch, Endpoint())
-    command = replace(command, env={**command.env, API_KEY_VARIABLE: secrets.token_hex(16)})
+    command = launch.engine.command(launch, Endpoint()).with_key(secrets.token_hex(32))
     try:
         child = await Child.start(command, on_output=listener.take_in, on_end=listener.done.set)
     except SidecarError:  # a start with these settings will tell why

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "9030b29827199a3cb33c1c1210e16138ef5ffff045a31dad8b1ed1c3107e5377";
+export const CONTRACT_HASH = "25e593dedff8dcb8ac3e912ac6850ce18da2e6df189bd482262bb801293d5b75";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

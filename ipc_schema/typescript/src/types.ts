@@ -819,7 +819,7 @@ export interface EstimateMemory {
   /** As in start_llama_server. */
   preset?: string | null | undefined;
   /** By the formula alone: milliseconds, and no engine is run. For marks in long lists. */
-  quick?: boolean | undefined;
+  quick?: boolean | null | undefined;
 }
 
 /** One memory: the machine's own (`Host`) or a GPU's. */
