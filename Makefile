@@ -9,7 +9,7 @@ ifeq ($(PYTHON),)
 $(error Python 3.11 or newer was not found. Install it, or say where it is: make PYTHON=/path/to/python3.11)
 endif
 
-COMMANDS := run setup test check format llama-cpp test-native bench kill-matrix fuzz torture slow-host hostile-names soak trust-report lock clean
+COMMANDS := run setup test check format llama-cpp test-native bench kill-matrix fuzz torture slow-host hostile-names soak memory-trial trust-report lock clean
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help $(COMMANDS)

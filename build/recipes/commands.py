@@ -106,14 +106,22 @@ def mend_format(_: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
+    return _with_engines(Path("tests", "bench", "run.py"), *arguments)
+
+
+def memory_trial(arguments: Sequence[str]) -> int:
+    return _with_engines("-m", "tests.memory.trial", *arguments)
+
+
+def _with_engines(*words: str | Path) -> int:
+    """Run Python with the real model and llama-server at hand."""
     folder = llama_cpp.ensure_built()
     environment = _environment(develop=True)
     environ = {
         "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
         "LLAMA_SIDECAR_TEST_LLAMA_CPP": str(folder),
     }
-    argv: processes.Argv = [environment.python, Path("tests", "bench", "run.py"), *arguments]
-    return processes.call(argv, environ=environ, quiet=False)
+    return processes.call([environment.python, *words], environ=environ, quiet=False)
 
 
 def _trial(name: str) -> Callable[[Sequence[str]], int]:
@@ -173,6 +181,7 @@ COMMANDS = {
     "torture": Command(_trial("torture"), "a thousand kills in the middle of conversations, nothing lost", ("any",)),
     "slow-host": Command(_trial("slow_host"), "a host that does not read for a minute", ("any",)),
     "hostile-names": Command(_trial("nobody_in"), "832 hostile names in every place for a text", ("any",)),
+    "memory-trial": Command(memory_trial, "memory plans against what starts take, on llama-server", ("any",)),
     "soak": Command(_trial("soak"), "an hour of 64 streams: memory, files and threads stay flat", ("any",)),
     "trust-report": Command(
         _trial("report"), "run the tests of the forty cases and write tests/trust/REPORT.md", ("any",)

@@ -20,6 +20,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.engines.child import Child
 from sidecar.engines.launch import Endpoint, Launch
 from sidecar.engines.memory_lines import MemoryLines
+from sidecar.engines.output import Output
 
 TRIAL_SECONDS = 20.0
 """A plan takes 0.3 s, on a cold disk and for a model of hundreds of layers some seconds."""
@@ -34,7 +35,7 @@ PLANS_REMEMBERED = 64
 """Settings of which the plan is kept; looking for what fits tries a dozen."""
 
 _ASKABLE = frozenset({"llama-server", "embedded"})
-_LOADING = b"loading model tensors"
+_LOADING = (b"loading model tensors", b"listening on")
 """An engine that gets so far without a plan makes none."""
 
 
@@ -100,6 +101,7 @@ class _Listener:
 
     def __init__(self) -> None:
         self.lines = MemoryLines()
+        self._state = Output()
         self.done = anyio.Event()
         self._part = b""
         self._bytes = 0
@@ -112,7 +114,10 @@ class _Listener:
         self._part = self._part[-MAX_PART_BYTES:]
         for line in whole:
             self.lines.read(line)
-            if self.lines.fitted or _LOADING in line:
+            self._state.read_state(line)
+            progress = self._state.progress
+            loading = self._state.ready or (progress is not None and progress.value > 0)
+            if self.lines.fitted or loading or any(mark in line for mark in _LOADING):
                 self.done.set()
                 return
         if self._bytes > MAX_OUTPUT_BYTES:

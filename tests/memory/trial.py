@@ -74,6 +74,11 @@ class Outcome:
         planned = sum(int(host[name]) for name in ("weights_bytes", "kv_cache_bytes", "compute_bytes"))
         return abs(planned - self.buffers) / self.buffers
 
+    def outgrows(self, method: str) -> bool:
+        """Whether the process is larger than was planned for it."""
+        plan = self.planned[method]
+        return self.resident > plan["total_bytes"] * (1 + plan["error_margin"])
+
 
 COMBINATIONS = [
     Combination("starter", {"ctx_size": 4096, "parallel": 4}),
@@ -175,20 +180,26 @@ def start(host: RawHost, outcome: Outcome, models: dict[str, Path], engine: dict
 
 
 def accuracy(outcomes: list[Outcome]) -> Iterator[Row]:
-    """Medians against their targets."""
+    """Medians against their targets, and whether any process outgrew its plan."""
     for method, target in (("allocator", 0.03), ("formula", 0.10)):
-        for whole, of in ((False, "what the engine's log says it took"), (True, "the process's resident memory")):
-            for when in ("", " after starts"):
-                errors = [outcome.error(method + when, whole=whole) for outcome in outcomes]
-                median = statistics.median(errors)
-                # The program itself is known once it has been seen.
-                required = not whole or when != ""
-                yield Row(
-                    what=f"Median error by {method}{when or ' before any start'}, of {of}, {len(errors)} combinations",
-                    target=f"<= {target:.0%}" if required else "told",
-                    figure=f"{median:.2%}, worst {max(errors):.2%}",
-                    met=median <= target or not required,
-                )
+        for when in ("", " after starts"):
+            errors = [outcome.error(method + when, whole=False) for outcome in outcomes]
+            yield Row(
+                what=f"Median error by {method}{when or ' before any start'}, of what the engine took by its own log, "
+                f"{len(errors)} combinations",
+                target=f"<= {target:.0%}",
+                figure=f"{statistics.median(errors):.2%}, worst {max(errors):.2%}",
+                met=statistics.median(errors) <= target,
+            )
+        errors = [outcome.error(f"{method} after starts", whole=True) for outcome in outcomes]
+        outgrown = sum(outcome.outgrows(f"{method} after starts") for outcome in outcomes)
+        # Working memory for a context that is not full yet is planned, taken, and not resident before it is.
+        yield Row(
+            what=f"Processes whose resident memory, after a prompt, is larger than planned by {method} with its margin",
+            target="0",
+            figure=f"{outgrown}; median distance {statistics.median(errors):.2%}",
+            met=not outgrown,
+        )
 
 
 def details(outcomes: list[Outcome]) -> Iterator[Row]:
