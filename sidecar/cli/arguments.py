@@ -51,6 +51,8 @@ examples:
   llama-sidecar call rpc.discover                              all methods
 """
 
+MODELS = "What there is to know of models before they are started."
+
 DOCTOR = """\
 Look at this machine as a start would, and say in plain words what was found,
 what will be used, and what to do where something is missing. The exit code is
@@ -105,6 +107,18 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("method", metavar="METHOD", help="such as list_models; rpc.discover has all of them")
     call.add_argument("params", metavar="JSON", nargs="?", default="{}", help="its parameters; - reads them from stdin")
     call.add_argument("--start", action="store_true", help="first start an engine with the model that chat would use")
+
+    models = command("models", "whether models fit this machine", MODELS)
+    actions = models.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+    fit = actions.add_parser("fit", help="what a model takes of memory, and settings that suit this machine")
+    _add_places(fit, missing=argparse.SUPPRESS)
+    fit.add_argument("name", metavar="NAME", nargs="?", help="a model's name; default: the one that chat would use")
+    fit.add_argument("--ctx-size", type=_positive, metavar="N", help="context in tokens")
+    fit.add_argument(
+        "--engine", choices=["llama-server", "embedded", "llama-cpp-python"], help="default: the best found"
+    )
+    fit.add_argument("--llama-cpp", metavar="DIR", help="folder of a llama.cpp build to take llama-server from")
+    fit.add_argument("--quick", action="store_true", help="by the file's header alone, without running an engine")
 
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser

@@ -54,6 +54,10 @@ def _carry_out(options: argparse.Namespace) -> int:
         from sidecar.cli.doctor import doctor
 
         return asyncio.run(doctor(options))
+    if options.command == "models":
+        from sidecar.cli.fit import fit
+
+        return asyncio.run(fit(options))
     from sidecar.cli.chat import chat
 
     return chat(options)

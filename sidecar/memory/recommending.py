@@ -104,11 +104,12 @@ def _threads(cores: Cores) -> tuple[int, str]:
         return 1, "There is one core."
     others = min(int(cores.busy), cores.physical // 2)
     threads = max(1, cores.physical - 1 - others)
-    busy = f" {others} of them were busy with other things lately." if others else ""
-    free = "one is left for the rest of the machine: threads that wait for a busy one are slower than fewer threads"
-    if cores.physical > MANY_CORES:
-        free = "one is left for the rest of the machine"
-    return threads, f"{cores.physical} cores, of which {free}.{busy}"
+    reason = f"Of {cores.physical} cores one is left for the rest of the machine"
+    if cores.physical <= MANY_CORES:
+        reason += ": threads that wait for a busy one are slower than fewer threads"
+    if others:
+        reason += f"; others have kept {others} busy lately"
+    return threads, f"{reason}."
 
 
 def _layers(found: MemoryEstimate) -> tuple[int, str]:

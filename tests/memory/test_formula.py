@@ -111,8 +111,8 @@ def test_a_row_is_as_long_as_whole_blocks_are() -> None:
     assert [row_bytes("f16", 64), row_bytes("q8_0", 64), row_bytes("q4_0", 33)] == [128, 68, 36]
 
 
-def on_gpus(make: Make, tmp_path: Path, layers: int, **more: int) -> Need:
-    wanted = Wanted(ctx_size=4096, gpus=(3 * 2**30, 2**30), gpu_layers=layers, **more)
+def on_gpus(make: Make, tmp_path: Path, layers: int, cpu_moe: int = 0) -> Need:
+    wanted = Wanted(ctx_size=4096, gpus=(3 * 2**30, 2**30), gpu_layers=layers, cpu_moe=cpu_moe)
     return need(shape(make, tmp_path), wanted)
 
 
@@ -174,7 +174,7 @@ def test_no_number_of_a_header_leads_astray(huge: int, tmp_path: Path) -> None:
     names = ("block_count", "embedding_length", "feed_forward_length", "attention.head_count", "context_length")
     hostile = {f"llama.{name}": kind for name in names}
     hostile |= {f"llama.{name}": kind for name in ("attention.key_length", "ssm.inner_size", "nextn_predict_layers")}
-    path = write_model(tmp_path / "m.gguf", **hostile)  # type: ignore[arg-type]
+    path = write_model(tmp_path / "m.gguf", **hostile)
     found = shape_of([read_header(path)])
     assert len(found.layers) <= 1024
     assert need(found, Wanted(ctx_size=4096)).total >= 0

@@ -77,7 +77,7 @@ class Outcome:
     def outgrows(self, method: str) -> bool:
         """Whether the process is larger than was planned for it."""
         plan = self.planned[method]
-        return self.resident > plan["total_bytes"] * (1 + plan["error_margin"])
+        return bool(self.resident > plan["total_bytes"] * (1 + plan["error_margin"]))
 
 
 COMBINATIONS = [
