@@ -29,6 +29,9 @@ REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
 """Types that a processor with AVX2 wants rearranged (ggml_repack_get_optimal_repack_type): what is mapped from the file
 stays, and a second copy is made. Rows come in eights."""
 
+REPACKED_ON_ARM = REPACKED | {"Q5_K", "Q6_K", "Q8_0"}
+"""The same of one with dot products (untested); where it has none, the plan is too careful."""
+
 _SIZES = {name: (block, size) for name, block, size in TENSOR_TYPES.values()}
 
 
@@ -41,6 +44,7 @@ class Wanted:
         gpu_layers: layers on GPUs, the output layer included.
         gpus: free bytes of each GPU that layers may go to.
         mapped: weights are mapped from the file, as is the default.
+        repacked: types that the machine's processor wants rearranged.
     """
 
     ctx_size: int
@@ -54,6 +58,7 @@ class Wanted:
     cpu_moe: int = 0
     gpus: tuple[int, ...] = ()
     mapped: bool = True
+    repacked: frozenset[str] = REPACKED
 
 
 @dataclass(slots=True)
@@ -195,7 +200,7 @@ def _place_weights(found: Need, shape: ModelShape, wanted: Wanted, places: Seque
         else:
             found.gpus[place].weights += weight.bytes
     # With a GPU in the machine llama.cpp rearranges nothing for the CPU (make_cpu_buft_list).
-    twice = [] if wanted.gpus else [weight for weight in on_host if _repacked(weight, shape)]
+    twice = [] if wanted.gpus else [weight for weight in on_host if _repacked(weight, shape, wanted)]
     found.host.weights = sum(weight.bytes for weight in twice)
     gone = {weight.name for weight in twice} - {EMBEDDING}
     once = [weight for weight in on_host if weight.name not in gone]
@@ -203,9 +208,9 @@ def _place_weights(found: Need, shape: ModelShape, wanted: Wanted, places: Seque
     found.host.weights += sum(weight.bytes for weight in once) + found.gap
 
 
-def _repacked(weight: Weight, shape: ModelShape) -> bool:
+def _repacked(weight: Weight, shape: ModelShape, wanted: Wanted) -> bool:
     flat = len(weight.dims) == 2 or weight.expert
-    if weight.type not in REPACKED or not flat or weight.dims[1] % 8:
+    if weight.type not in wanted.repacked or not flat or weight.dims[1] % 8:
         return False
     # Where the embedding is the output layer as well, that is a copy of its own.
     return weight.layer is not None or weight.name == (EMBEDDING if shape.tied else "output.weight")

@@ -5,10 +5,11 @@ Pure. The defaults are llama.cpp's (common/common.h).
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 
 from sidecar.engines.launch import Launch
-from sidecar.memory.formula import Wanted
+from sidecar.memory.formula import REPACKED, REPACKED_ON_ARM, Wanted
 
 BATCH, UBATCH = 2048, 512
 
@@ -37,5 +38,6 @@ def wanted_of(launch: Launch, gpus: Sequence[int]) -> Wanted:
         gpu_layers=layers if gpus else 0,
         cpu_moe=settings.n_cpu_moe or 0,
         gpus=tuple(gpus),
+        repacked=REPACKED_ON_ARM if platform.machine().lower() in ("arm64", "aarch64") else REPACKED,
         mapped=not _UNMAPPED & set(settings.extra_args or ()),
     )

@@ -6,12 +6,13 @@ Each row of figures was read from the log of llama.cpp 0.5 (build/locks) loading
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import replace as changed
 
-from sidecar.memory.formula import Need, Wanted, need, row_bytes
+from sidecar.memory.formula import REPACKED_ON_ARM, Need, Wanted, need, row_bytes
 from sidecar.memory.shape import ModelShape, shape_of
 from sidecar.models.gguf import read_header
 from tests.memory import shapes
@@ -185,9 +186,17 @@ def test_the_parts_of_a_split_model_are_one(tmp_path: Path) -> None:
     half = len(header.tensors) // 2
     # As llama-gguf-split does it: each file counts its places from its own start.
     first = header.tensors[half].offset
-    moved = tuple(replace(tensor, offset=tensor.offset - first) for tensor in header.tensors[half:])
-    parts = [replace(header, tensors=header.tensors[:half]), replace(header, tensors=moved)]
+    moved = tuple(changed(tensor, offset=tensor.offset - first) for tensor in header.tensors[half:])
+    parts = [changed(header, tensors=header.tensors[:half]), changed(header, tensors=moved)]
     wanted = Wanted(ctx_size=4096)
     whole, split = need(shape_of([header]), wanted).host, need(shape_of(parts), wanted).host
     assert (split.kv_cache, split.compute) == (whole.kv_cache, whole.compute)
     assert abs(split.weights - whole.weights) < 2 * MIB, "only what lies between mapped parts differs"
+
+
+def test_a_processor_that_rearranges_more_types_needs_more(tmp_path: Path) -> None:
+    model = shape(untied, tmp_path)
+    wanted = Wanted(ctx_size=4096)
+    here = need(model, wanted).host.weights
+    there = need(model, replace(wanted, repacked=REPACKED_ON_ARM)).host.weights
+    assert 1.5 < there / here < 2
