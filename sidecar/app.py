@@ -54,8 +54,6 @@ from sidecar.host.watch import until_gone
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
-from sidecar.memory.observer import Experience
-from sidecar.memory.service import MemoryPlans
 from sidecar.models.library import Library
 from sidecar.servers.planner import Planner
 from sidecar.storage.config import ConfigFile
@@ -187,7 +185,7 @@ class App:
         library = Library(self._data_dir.models, lambda: config.config.models.folders)
         facts = Facts(database)
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
-        experience = Experience(facts)
+        memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
         journals = Journals(self._data_dir.turns, lambda: database.cipher)
         chat = Chat(history=history, journals=journals, fleet=fleet, config=lambda: config.config)
         monitor = ResourceMonitor(self._data_dir.root, gpus=gpus)
@@ -206,14 +204,14 @@ class App:
             ConfigHandlers(config, encrypt=encrypt, on_change=lambda new: self._set_up_logging(logs, new)),
             LogHandlers(logs),
             ModelHandlers(library),
-            MemoryHandlers(planner=planner, plans=MemoryPlans(experience, read_gpus=gpus.read)),
+            memory,
             resources,
         ]
         try:
             # Left in turn: answers under way are kept and their requests answered, the other requests are cancelled,
             # and then the engines end.
             async with fleet.run(), self._requests.run(), anyio.create_task_group() as background:
-                fleet.listen(lambda server_id, info: self._observe(background, experience, fleet, server_id, info))
+                fleet.listen(lambda server_id, info: self._observe(background, memory, fleet, server_id, info))
                 async with topics.run(), chat.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy, history, journals)
@@ -230,11 +228,11 @@ class App:
 
     @staticmethod
     def _observe(
-        background: anyio.abc.TaskGroup, experience: Experience, fleet: Fleet, server_id: str, info: ServerInfo | None
+        background: anyio.abc.TaskGroup, memory: MemoryHandlers, fleet: Fleet, server_id: str, info: ServerInfo | None
     ) -> None:
         """What a start has taken of memory is looked at once it is ready, and makes nobody wait."""
         if info is not None and info.state == "ready":
-            background.start_soon(experience.observe, fleet.get(server_id))
+            background.start_soon(memory.observe, fleet.get(server_id))
 
     def _life(self, topics: Topics | None, database: Database | None) -> LifeHandlers:
         async def notices() -> list[Notice]:

@@ -126,9 +126,9 @@ class MemoryLines:
         else:
             return
         planned = self._of(self.planned, name)
-        planned.weights += model
-        planned.kv_cache += context
-        planned.compute += compute
+        planned.weights += _whole(model)
+        planned.kv_cache += _whole(context)
+        planned.compute += _whole(compute)
 
     @staticmethod
     def _of(table: dict[str, Taken], device: str) -> Taken:
@@ -140,6 +140,11 @@ class MemoryLines:
 def _device(name: bytes) -> str:
     text = name.decode("utf-8", "replace")
     return HOST if _ON_HOST.match(text) else _KIND.sub("", text)
+
+
+def _whole(size: int) -> int:
+    """A size that was cut to whole MiB: half of one more on the average."""
+    return size + MIB // 2 if size > 0 else 0
 
 
 def _bytes(mib: bytes) -> int:

@@ -42,6 +42,9 @@ EMBEDDED_BYTES = 64 * 1024 * 1024
 TOKEN_BYTES = 400
 """Of a vocabulary, for each token: its text, its merges and the tables over them, measured at 49,000 tokens."""
 
+REQUESTS_BYTES = 4 * 1024 * 1024
+"""What the first prompts add to a program that has just become ready: parsed JSON, templates, the prompt itself."""
+
 MOST_PROGRAM_BYTES = 4 * 1024 * 1024 * 1024
 
 
@@ -98,7 +101,7 @@ def correction(seen: Sequence[Seen], build: str, family: str) -> Correction:
     kv_cache = _factor((one.taken_kv_cache, one.planned_kv_cache) for one in own)
     compute = _factor((one.taken_compute, one.planned_compute) for one in own)
     programs = [one.process_bytes - one.host_buffers for one in own or of_build if one.process_bytes]
-    program = int(statistics.median(programs)) if programs else None
+    program = int(statistics.median(programs)) + REQUESTS_BYTES if programs else None
     formula = [
         _error(
             one.planned_weights * weights + one.planned_kv_cache * kv_cache + one.planned_compute * compute,

@@ -23,6 +23,10 @@ common_memory_breakdown_print: |   - Host                |                   533
 """  # noqa: E501
 
 
+HALF = MIB // 2
+"""Rows are cut to whole MiB."""
+
+
 def read(text: str) -> MemoryLines:
     lines = MemoryLines()
     for line in text.encode().split(b"\n"):
@@ -32,15 +36,15 @@ def read(text: str) -> MemoryLines:
 
 def test_what_is_kept_twice_for_the_processor_counts_for_the_host() -> None:
     lines = read(PLAN)
-    assert lines.planned == {"Host": Taken(weights=23 * MIB, kv_cache=8 * MIB, compute=17 * MIB)}
+    assert lines.planned == {"Host": Taken(weights=24 * MIB, kv_cache=8 * MIB + HALF, compute=17 * MIB + HALF)}
     assert lines.fitted
 
 
 def test_a_gpu_s_row_has_its_room_as_well() -> None:
     lines = read(GPU_PLAN)
     assert lines.planned == {
-        "CUDA0": Taken(weights=4000 * MIB, kv_cache=2000 * MIB, compute=187 * MIB),
-        "Host": Taken(weights=500 * MIB, compute=33 * MIB),
+        "CUDA0": Taken(weights=4000 * MIB + HALF, kv_cache=2000 * MIB + HALF, compute=187 * MIB + HALF),
+        "Host": Taken(weights=500 * MIB + HALF, compute=33 * MIB + HALF),
     }
     assert lines.rooms == {"CUDA0": Room("RTX 3080", 10238 * MIB, 8100 * MIB)}
 

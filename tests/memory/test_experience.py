@@ -8,6 +8,7 @@ from sidecar.memory.experience import (
     COUNTED,
     MOST_KEPT,
     MOST_MARGIN,
+    REQUESTS_BYTES,
     Correction,
     Seen,
     correction,
@@ -43,7 +44,7 @@ def test_before_any_start_there_are_only_defaults() -> None:
 def test_a_part_that_was_off_is_corrected_and_the_others_stay() -> None:
     found = correction([seen(planned=100, taken=150)] * 3, "b1", "llama")
     assert (found.weights, found.kv_cache, found.compute, found.count) == (1.0, 1.0, 1.5, 3)
-    assert found.program_bytes == 30 * MIB
+    assert found.program_bytes == 30 * MIB + REQUESTS_BYTES
     assert found.formula_margin == found.allocator_margin == 0.02, "it has come out as corrected"
 
 
@@ -57,7 +58,9 @@ def test_another_build_or_family_teaches_nothing_of_parts() -> None:
     others = [seen(build="b2", taken=150), seen(family="qwen3", taken=150, rest=50)]
     found = correction(others, "b1", "llama")
     assert (found.compute, found.count, found.formula_margin) == (1.0, 0, 0.10)
-    assert found.program_bytes == 50 * MIB, "but the program itself is the build's, whatever it has loaded"
+    assert found.program_bytes == 50 * MIB + REQUESTS_BYTES, (
+        "but the program itself is the build's, whatever it has loaded"
+    )
 
 
 def test_logs_that_lie_turn_no_plan_round() -> None:
