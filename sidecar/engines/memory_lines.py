@@ -18,7 +18,16 @@ MOST_DEVICES = 256
 
 MIB = 1024 * 1024
 
-MARKS = (b"buffer size", b"common_memory_breakdown_print", b"fitting params", b"memory usage of mmproj", b"model size:")
+_DRAFT = b"getting device memory data for the extra model"
+
+MARKS = (
+    b"buffer size",
+    b"common_memory_breakdown_print",
+    b"fitting params",
+    b"memory usage of mmproj",
+    b"model size:",
+    _DRAFT,
+)
 """What these lines have in common."""
 
 _ON_HOST = re.compile(r"^(?:CPU|.*_Host$|BLAS)")
@@ -79,6 +88,9 @@ class MemoryLines:
     rooms: dict[str, Room] = field(default_factory=dict)
     fitted: bool = False
     _projector: int = 0
+    _draft: dict[str, Taken] = field(default_factory=dict)
+    _draft_follows: bool = False
+    _table: dict[str, Taken] = field(default_factory=dict)
 
     def read(self, line: bytes) -> bool:
         """Take in a line of the log. True if it is one of these."""
@@ -86,8 +98,12 @@ class MemoryLines:
             self._take(match)
         elif match := _ROW.search(line):
             self._plan(match)
+        elif _DRAFT in line:
+            self._draft_follows = True
         elif b"memory breakdown [MiB]" in line:
-            self.planned.clear()
+            self._table = self._draft if self._draft_follows else self.planned
+            self._table.clear()
+            self._draft_follows = False
         elif match := _PROJECTOR.search(line):
             self._projector = _bytes(match["size"])
         elif match := _PROJECTOR_FILE.search(line):
@@ -95,6 +111,12 @@ class MemoryLines:
         elif _FITTED.search(line):
             self.fitted = True
             self.taken.clear()  # what verbose engines said of a model that was only tried on
+            for device, draft in self._draft.items():  # a second model, which has a table of its own
+                planned = self._of(self.planned, device)
+                planned.weights += draft.weights
+                planned.kv_cache += draft.kv_cache
+                planned.compute += draft.compute
+            self._draft.clear()
             if self._projector:
                 self._of(self.planned, HOST).projector = self._projector
         else:
@@ -125,7 +147,7 @@ class MemoryLines:
             name = HOST if name == HOST else _device(name.encode())
         else:
             return
-        planned = self._of(self.planned, name)
+        planned = self._of(self._table, name)
         planned.weights += _whole(model)
         planned.kv_cache += _whole(context)
         planned.compute += _whole(compute)

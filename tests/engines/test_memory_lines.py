@@ -53,6 +53,14 @@ def test_of_several_plans_the_last_counts() -> None:
     assert read(GPU_PLAN + PLAN).planned.keys() == {"Host"}
 
 
+def test_a_draft_model_s_plan_comes_on_top() -> None:
+    table, end = PLAN.rsplit("0.00.191", 1)
+    told = "I common_params_fit_impl: getting device memory data for the extra model at a context size of 4096:\n"
+    assert read(GPU_PLAN + table + told + table + "0.00.191" + end).planned == {
+        "Host": Taken(weights=48 * MIB, kv_cache=17 * MIB, compute=35 * MIB)
+    }
+
+
 @pytest.mark.parametrize(
     ("line", "device", "taken"),
     [
