@@ -29,6 +29,9 @@ from sidecar.memory.shape import ModelShape
 GPU_PROGRAM_BYTES = 400 * 1024 * 1024
 """What CUDA keeps of each GPU for itself, by its users' reports (300 to 500 MiB); not measured here."""
 
+MOST_TOLD = 2**53
+"""JSON's whole numbers, as JavaScript reads them."""
+
 PROMPT_CACHE_NOTE = (
     "llama-server keeps earlier prompts in main memory, up to 8 GiB over time (--cache-ram in extra_args limits it)."
 )
@@ -138,7 +141,7 @@ class _Plan:
             model=self.launch.model_name,
             model_path=str(self.launch.model_path),
             engine=self.launch.engine.name,
-            ctx_size=wanted.ctx_size or self.shape.trained_for,
+            ctx_size=_sayable(wanted.ctx_size or self.shape.trained_for),
             parallel=wanted.parallel,
             n_gpu_layers=wanted.gpu_layers,
             total_layers=len(self.shape.layers) + 1,
@@ -146,7 +149,7 @@ class _Plan:
             error_margin=self.margin,
             observations=self.correction.count,
             devices=devices,
-            total_bytes=found.total,
+            total_bytes=_sayable(found.total),
             fits=good,
             message=_message(devices),
             largest_ctx_size=fitting.largest_ctx(wanted),
@@ -155,7 +158,7 @@ class _Plan:
                 LowerFirst(
                     setting=change.setting,
                     value=change.value,
-                    frees_bytes=change.frees,
+                    frees_bytes=_sayable(change.frees),
                     fits_then=change.fits_then,
                     reason=change.reason,
                 )
@@ -232,16 +235,21 @@ def _scaled(other: int, before: int, word: int) -> int:
 def _device(name: str, parts: Parts, free: int | None, short: int) -> DeviceMemory:
     return DeviceMemory(
         device=name,
-        weights_bytes=parts.weights,
-        kv_cache_bytes=parts.kv_cache,
-        compute_bytes=parts.compute,
+        weights_bytes=_sayable(parts.weights),
+        kv_cache_bytes=_sayable(parts.kv_cache),
+        compute_bytes=_sayable(parts.compute),
         projector_bytes=parts.projector,
         program_bytes=parts.program,
-        total_bytes=parts.total,
+        total_bytes=_sayable(parts.total),
         free_bytes=free,
         fits=not short,
-        short_by_bytes=short,
+        short_by_bytes=_sayable(short),
     )
+
+
+def _sayable(count: int) -> int:
+    """A number that every host can read, whatever a header has led to."""
+    return min(count, MOST_TOLD)
 
 
 def _message(devices: list[DeviceMemory]) -> str:

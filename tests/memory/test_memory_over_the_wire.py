@@ -11,6 +11,7 @@ import pytest
 
 from tests import fake_engine
 from tests.memory.shapes import Shape, dense
+from tests.models.gguf_files import Tensor, gguf_bytes, llama_metadata
 from tests.raw_host import ANSWER_SECONDS, RawHost
 
 MIB = 1024 * 1024
@@ -119,6 +120,16 @@ def test_recommended_settings_start_a_server(host: RawHost, says: Says) -> None:
     info = host.call("start_llama_server", server_id="recommended", **told["settings"])
     assert (info["ctx_size"], info["warning"]) == (32768, None)
     host.call("stop_llama_server", server_id="recommended")
+
+
+def test_a_header_that_claims_the_impossible_does_not_fit(host: RawHost, says: Says, tmp_path: Path) -> None:
+    names = ("block_count", "embedding_length", "feed_forward_length", "context_length", "attention.head_count_kv")
+    most = {f"llama.{name}": 2**32 - 1 for name in (*names, "attention.key_length", "attention.value_length")}
+    tensors = [Tensor(f"blk.{layer}.attn_k.weight") for layer in range(50)]
+    path = tmp_path / "huge.gguf"
+    path.write_bytes(gguf_bytes(llama_metadata(**most), tensors))
+    told = host.call("estimate_memory", **(says("I nothing of use") | {"model_path": str(path), "ctx_size": 0}))
+    assert (told["fits"], told["total_bytes"], told["largest_ctx_size"]) == (False, 2**53, None)
 
 
 def test_a_model_that_is_none_is_refused(host: RawHost, tmp_path: Path) -> None:
