@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 
 from sidecar.chat.history import History
@@ -21,6 +23,7 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
 from sidecar.contract.models import FOREIGN
+from sidecar.contract.servers import ServerInfo
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.downloads.service import Downloads
 from sidecar.engines.discovery import Engines
@@ -30,12 +33,14 @@ from sidecar.handlers.chat import ChatHandlers
 from sidecar.handlers.config import ConfigHandlers
 from sidecar.handlers.downloads import DownloadHandlers
 from sidecar.handlers.logs import LogHandlers
+from sidecar.handlers.memory import MemoryHandlers
 from sidecar.handlers.models import ModelHandlers
 from sidecar.handlers.resources import ResourceHandlers
 from sidecar.handlers.servers import ServerHandlers
 from sidecar.handlers.sessions import SessionHandlers
 from sidecar.handlers.subscriptions import SubscriptionHandlers
 from sidecar.handlers.topics import Topics
+from sidecar.host.gpus import GpuReader
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.host.owner import owner
 from sidecar.host.paths import DataDir
@@ -80,9 +85,15 @@ class Parts:
         self._requests = requests
         self._database = Database(data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
         self._history = History(self._database, retention_days=lambda: config.config.storage.deleted_retention_days)
-        self._fleet = Fleet(logs=logs, runtime_dir=owner.sockets, config=lambda: config.config.engines)
+        gpus = GpuReader()
+        self._monitor = ResourceMonitor(data_dir.root, gpus=gpus)
+        self._fleet = Fleet(
+            logs=logs,
+            runtime_dir=owner.sockets,
+            config=lambda: config.config.engines,
+            read_gpus=gpus.read,
+        )
         self._journals = Journals(data_dir.turns, lambda: self._database.cipher)
-        self._monitor = ResourceMonitor(data_dir.root)
         self._chat = Chat(
             history=self._history, journals=self._journals, fleet=self._fleet, config=lambda: config.config
         )
@@ -99,7 +110,9 @@ class Parts:
         self._trash = Trash(
             library, data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
         )
-        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=Facts(self._database))
+        facts = Facts(self._database)
+        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
+        self._memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
         resources = ResourceHandlers(self._monitor, self._fleet)
         tokens = TokenSource()
         hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)
@@ -127,6 +140,7 @@ class Parts:
             LogHandlers(logs),
             ModelHandlers(library=library, importer=self._importer, trash=self._trash, fleet=self._fleet),
             DownloadHandlers(self._downloads, hub, resources.read),
+            self._memory,
             resources,
         ]
         self.handlers: dict[str, Handler] = {
@@ -148,6 +162,7 @@ class Parts:
             # Left in turn: answers under way are kept and their requests answered, the other requests are cancelled,
             # and then the engines end.
             async with self._fleet.run(), self._requests.run(), anyio.create_task_group() as background:
+                self._fleet.listen(partial(self._observe, background))
                 async with self._topics.run(), self._chat.run(), self._downloads.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy)
@@ -164,6 +179,11 @@ class Parts:
     async def _encrypt(self, sealed: bool) -> None:
         await self._database.encrypt(sealed)
         self._journals.follow_history()
+
+    def _observe(self, background: anyio.abc.TaskGroup, server_id: str, info: ServerInfo | None) -> None:
+        """What a start has taken of memory is looked at once it is ready, and makes nobody wait."""
+        if info is not None and info.state == "ready":
+            background.start_soon(self._memory.observe, self._fleet.get(server_id))
 
     async def _tidy(self) -> None:
         try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from recipes import checks, freezing, llama_cpp, lockfiles, native, places, processes, starter_model
 from recipes.console import Problem, report, say
@@ -130,21 +131,31 @@ def test_frozen(arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    folder = llama_cpp.ensure_built()
-    environment = _environment(develop=True)
     # Of its own, so that what we are compared with is no part of what is measured.
     references = Environment(places.cache() / "environments" / f"bench-{llama_cpp.python_tag()}")
     references.ensure_made()
     references.ensure_requirements("bench")
     freezing.ensure_frozen()
     environ = {
-        "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
-        "LLAMA_SIDECAR_TEST_LLAMA_CPP": str(folder),
         "LLAMA_SIDECAR_BENCH_PYTHON": str(references.python),
         "LLAMA_SIDECAR_BENCH_CACHE": str(places.cache() / "bench"),
     }
-    argv: processes.Argv = [environment.python, Path("tests", "bench", "run.py"), *arguments]
-    return processes.call(argv, environ=environ, quiet=False)
+    return _with_engines(Path("tests", "bench", "run.py"), *arguments, environ=environ)
+
+
+def memory_trial(arguments: Sequence[str]) -> int:
+    return _with_engines("-m", "tests.memory.trial", *arguments)
+
+
+def _with_engines(*words: str | Path, environ: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Run Python with the real model and llama-server at hand."""
+    folder = llama_cpp.ensure_built()
+    environment = _environment(develop=True)
+    places_of_them = {
+        "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
+        "LLAMA_SIDECAR_TEST_LLAMA_CPP": str(folder),
+    }
+    return processes.call([environment.python, *words], environ=places_of_them | dict(environ), quiet=False)
 
 
 def _trial(name: str) -> Callable[[Sequence[str]], int]:
@@ -214,6 +225,7 @@ COMMANDS = {
     "killed-downloads": Command(
         _trial("killed_downloads"), "downloads that lose their sidecar, host and network ten times each", ("any",)
     ),
+    "memory-trial": Command(memory_trial, "memory plans against what starts take, on llama-server", ("any",)),
     "soak": Command(_trial("soak"), "an hour of 64 streams: memory, files and threads stay flat", ("any",)),
     "trust-report": Command(
         _trial("report"), "run the tests of the forty cases and write tests/trust/REPORT.md", ("any",)

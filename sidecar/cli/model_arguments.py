@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
+
+from sidecar.contract.engines import EngineName
 
 NAMED = "a model's name, or the path of a GGUF file"
 
@@ -43,6 +45,12 @@ def add_actions(
     modes.add_argument("--copy", dest="mode", action="store_const", const="copy", help="copy it instead of linking it")
     modes.add_argument("--move", dest="mode", action="store_const", const="move", help="move it instead of linking it")
     bring_in.add_argument("--name", metavar="NAME", help="what to call it")
+    fit = action("fit", "say whether a model fits this machine, and which settings suit it")
+    fit.add_argument("model", metavar="NAME", nargs="?", help=f"{NAMED}; default: the one that chat would use")
+    fit.add_argument("--ctx-size", type=int, metavar="N", help="context in tokens")
+    fit.add_argument("--engine", choices=get_args(EngineName), help="default: the best found")
+    fit.add_argument("--llama-cpp", type=place, metavar="DIR", help="a llama.cpp build to take llama-server from")
+    fit.add_argument("--quick", action="store_true", help="by the file's header alone, without running an engine")
     delete = action("delete", "delete a model from the models folder")
     delete.add_argument("model", metavar="NAME", help=NAMED)
     delete.add_argument("--permanently", action="store_true", help="for ever, instead of into the trash")

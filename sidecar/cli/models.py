@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from sidecar.cli import hub, screen, tables
+from sidecar.cli import fit, hub, screen, tables
 from sidecar.cli.conversation import as_model
 from sidecar.cli.host import introduced
 from sidecar.cli.wording import from_terminal
@@ -123,6 +123,7 @@ _ACTIONS: dict[str, Callable[[SidecarClient, argparse.Namespace], Awaitable[int]
     "trash": _trash,
     "search": hub.search,
     "download": hub.download,
+    "fit": fit.fit,
 }
 
 

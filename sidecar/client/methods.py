@@ -262,6 +262,7 @@ class ContractMethods(ABC):
         flash_attn: Literal["auto", "off", "on"] | bool | None = None,
         cache_type_k: CacheType | None = None,
         cache_type_v: CacheType | None = None,
+        require_gpu: bool | None = None,
         n_cpu_moe: int | None = None,
         chat_template: str | None = None,
         chat_template_file: str | None = None,
@@ -298,6 +299,7 @@ class ContractMethods(ABC):
             flash_attn: Flash attention. Default auto.
             cache_type_k: Type of the K cache. Default f16.
             cache_type_v: Type of the V cache. Default f16.
+            require_gpu: Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
             n_cpu_moe: Layers whose experts stay on the CPU. Default 0.
             chat_template: Name or Jinja text of a chat template. Default: the model's.
             chat_template_file: File with a Jinja chat template.
@@ -332,6 +334,7 @@ class ContractMethods(ABC):
                 flash_attn=flash_attn,
                 cache_type_k=cache_type_k,
                 cache_type_v=cache_type_v,
+                require_gpu=require_gpu,
                 n_cpu_moe=n_cpu_moe,
                 chat_template=chat_template,
                 chat_template_file=chat_template_file,
@@ -499,6 +502,7 @@ class ContractMethods(ABC):
         flash_attn: Literal["auto", "off", "on"] | bool | None = None,
         cache_type_k: CacheType | None = None,
         cache_type_v: CacheType | None = None,
+        require_gpu: bool | None = None,
         n_cpu_moe: int | None = None,
         chat_template: str | None = None,
         chat_template_file: str | None = None,
@@ -532,6 +536,7 @@ class ContractMethods(ABC):
             flash_attn: Flash attention. Default auto.
             cache_type_k: Type of the K cache. Default f16.
             cache_type_v: Type of the V cache. Default f16.
+            require_gpu: Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
             n_cpu_moe: Layers whose experts stay on the CPU. Default 0.
             chat_template: Name or Jinja text of a chat template. Default: the model's.
             chat_template_file: File with a Jinja chat template.
@@ -566,6 +571,7 @@ class ContractMethods(ABC):
                 flash_attn=flash_attn,
                 cache_type_k=cache_type_k,
                 cache_type_v=cache_type_v,
+                require_gpu=require_gpu,
                 n_cpu_moe=n_cpu_moe,
                 chat_template=chat_template,
                 chat_template_file=chat_template_file,

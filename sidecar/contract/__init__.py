@@ -5,7 +5,20 @@ Authored here and nowhere else; `ipc_schema/` and the Python client are generate
 
 from __future__ import annotations
 
-from sidecar.contract import chat, config, downloads, engines, hub, life, logs, models, resources, servers, sessions
+from sidecar.contract import (
+    chat,
+    config,
+    downloads,
+    engines,
+    hub,
+    life,
+    logs,
+    memory,
+    models,
+    resources,
+    servers,
+    sessions,
+)
 from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Lane, Method, Params, Result, WireError
 
 FAMILIES: dict[str, tuple[Method, ...]] = {
@@ -15,7 +28,7 @@ FAMILIES: dict[str, tuple[Method, ...]] = {
     "Sessions": sessions.METHODS,
     "Config": config.METHODS,
     "Logs": logs.METHODS,
-    "Models": (*models.METHODS, *hub.METHODS, *downloads.METHODS),
+    "Models": (*models.METHODS, *hub.METHODS, *downloads.METHODS, *memory.METHODS),
     "Resources": resources.METHODS,
 }
 """The methods by family, in the order in which they are documented."""

@@ -37,6 +37,7 @@ Cause = Literal[
     "PERMISSION_DENIED",
     "KILLED",
     "TIMEOUT",
+    "GPU_NOT_USED",
     "UNKNOWN",
 ]
 """Why an engine did not start or did not stay, decided from its exit code and the end of its log."""

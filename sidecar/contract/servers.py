@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import (
@@ -90,6 +90,10 @@ class ServerSettings(Params, kw_only=True):
     ] = None
     cache_type_k: Annotated[CacheType | None, Meta(description="Type of the K cache. Default f16.")] = None
     cache_type_v: Annotated[CacheType | None, Meta(description="Type of the V cache. Default f16.")] = None
+    require_gpu: Annotated[
+        bool | None,
+        Meta(description="Fail instead of running on the CPU, in whole or in part, where a GPU was wanted."),
+    ] = None
     n_cpu_moe: Annotated[
         Annotated[int, Meta(ge=0, le=10_000)] | None,
         Meta(description="Layers whose experts stay on the CPU. Default 0."),
@@ -147,6 +151,16 @@ class PreviewCommand(ServerSettings, kw_only=True):
     ] = None
 
 
+class MemoryTaken(Result, kw_only=True):
+    """What an engine has planned for or taken of one device, by its own log."""
+
+    device: Annotated[str, Meta(description="`Host`, or the engine's name of a GPU, such as CUDA0.")]
+    weights_bytes: int
+    kv_cache_bytes: int
+    compute_bytes: int
+    projector_bytes: int
+
+
 class StartPlan(Result, kw_only=True):
     """What the engine was asked for, after every default."""
 
@@ -155,6 +169,32 @@ class StartPlan(Result, kw_only=True):
     n_gpu_layers: int
     argv: Annotated[list[str], Meta(description="The command line; never holds a secret.")]
     ignored: Annotated[list[str], Meta(description="Settings that this engine does not know, left out.")]
+    memory: Annotated[
+        list[MemoryTaken], Meta(description="What the engine's own allocator planned before it loaded anything.")
+    ] = field(default_factory=list)
+
+
+GpuCause = Literal[
+    "NO_GPU_BACKEND",
+    "NO_DRIVER",
+    "DRIVER_TOO_OLD",
+    "DRIVER_FAILING",
+    "DEVICE_NOT_VISIBLE",
+    "NO_GPU",
+    "TOO_LITTLE_MEMORY",
+    "NOT_WANTED",
+    "UNKNOWN",
+]
+"""Why a model is not on the GPU: decided from the engine's own log, its build and what the machine has."""
+
+
+class StartWarning(Result, kw_only=True):
+    """A server that runs, but not as it was wanted."""
+
+    code: Literal["GPU_NOT_USED", "GPU_PARTLY_USED"]
+    cause: GpuCause
+    message: Annotated[str, Meta(description="What happened and why, in words.")]
+    hint: Annotated[str, Meta(description="What to do next.")]
 
 
 class StartActual(Result, kw_only=True):
@@ -169,6 +209,9 @@ class StartActual(Result, kw_only=True):
     total_layers: Annotated[int | None, Meta(description="Layers of the model, where the engine says so.")]
     vision: Annotated[bool, Meta(description="Whether it takes images.")]
     build: Annotated[str | None, Meta(description="The engine's build, in its own words.")]
+    memory: Annotated[
+        list[MemoryTaken], Meta(description="Where the model went; empty where the engine does not say so.")
+    ] = field(default_factory=list)
 
 
 class ServerInfo(Result, kw_only=True):
@@ -193,6 +236,9 @@ class ServerInfo(Result, kw_only=True):
         WireError | None,
         Meta(description="Why it failed, in state `failed`; why it crashed, until it is ready again."),
     ]
+    warning: Annotated[
+        StartWarning | None, Meta(description="It runs, but not on the GPU as it was wanted. Null where all is well.")
+    ] = None
     restarts: Annotated[
         int, Meta(description="How often its engine has crashed and was started again by the sidecar itself.")
     ] = 0

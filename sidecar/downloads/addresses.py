@@ -10,11 +10,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from sidecar.contract.errors import AddressNotAllowed
 
@@ -39,8 +39,7 @@ _LOCAL_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Who answers: scheme, host and port."""
 
     scheme: str
@@ -53,8 +52,7 @@ class Origin:
         return cls(url.scheme, (url.raw_host or "").lower(), url.port or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What may be connected to.
 
     Attributes:

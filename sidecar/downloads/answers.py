@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+import msgspec
 
 from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, ModelNotFound
 from sidecar.downloads.addresses import shown
@@ -39,8 +40,7 @@ class Changed(Exception):
     """The file on the server is another one than before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Where a file is, for good.
 
     Attributes:
@@ -52,8 +52,7 @@ class Source:
     repo: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(msgspec.Struct, frozen=True):
     """A file as a server offers it now.
 
     Attributes:
@@ -100,7 +99,7 @@ def with_hub_facts(found: Remote, headers: Mapping[str, str]) -> Remote:
     etag = headers.get("X-Linked-Etag", "").strip('"').lower()
     size = headers.get("X-Linked-Size", "")
     commit = headers.get("X-Repo-Commit", "")
-    return replace(
+    return msgspec.structs.replace(
         found,
         commit=commit if _COMMIT.fullmatch(commit) else found.commit,
         sha256=etag if _SHA256.fullmatch(etag) else found.sha256,
@@ -121,7 +120,7 @@ def described(found: Remote, status: int, headers: Mapping[str, str]) -> Remote:
     if size == 0:
         raise DownloadFailed(f"{where} is an empty file.")
     etag = headers.get("ETag", "")
-    return replace(
+    return msgspec.structs.replace(
         found,
         size=found.size if size is None else size,
         ranges=status == 206 and size is not None,

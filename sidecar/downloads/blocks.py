@@ -10,7 +10,8 @@ import struct
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 BLOCK_BYTES = 1024 * 1024
 """What is fetched again where a checksum does not fit. The notes take 12 bytes a block: 480 KB for a file of 40 GB."""
@@ -30,8 +31,7 @@ _SLOT = struct.Struct("<III")
 HEADER_BYTES = _HEADER.size
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct):
     """A stretch to fetch; `start` moves on as it comes."""
 
     start: int

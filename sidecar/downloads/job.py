@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from sidecar.contract.downloads import Download, DownloadFile, DownloadState
 from sidecar.contract.errors import Cancelled, ChecksumMismatch, DownloadFailed, ModelInvalid, SidecarError, from_wire
@@ -40,8 +40,7 @@ Wish = Literal["pause", "cancel", "stop"]
 """Why a download is interrupted; "stop" is the end of the sidecar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
+class Workshop(msgspec.Struct, frozen=True):
     """What all downloads work with."""
 
     hub: Hub

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
 import anyio.abc
 import anyio.to_thread
+import msgspec
 
 from sidecar.contract.errors import ChecksumMismatch, DownloadFailed, SidecarError
 from sidecar.downloads.answers import Changed, Remote, Source
@@ -34,8 +34,7 @@ THROTTLED_STEPS = 4
 """Pieces a second of a transfer whose speed is bounded, so that it flows instead of jumping."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """What all transfers share, asked each time: the config may change.
 
     Attributes:
@@ -55,8 +54,7 @@ class Terms:
     retry_seconds: Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(msgspec.Struct, frozen=True):
     """Who is told how it goes.
 
     Attributes:

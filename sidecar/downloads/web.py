@@ -9,11 +9,11 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from sidecar.contract.errors import DownloadFailed, NotSupported
 from sidecar.downloads.addresses import CheckedResolver, Origin, Rules, shown
@@ -101,7 +101,7 @@ class Web:
                 if response.status not in (200, 206):
                     repo = source.repo if on_hub else None
                     raise refusal(url, response.status, response.headers, repo=repo)
-                return described(replace(found, url=url), response.status, response.headers)
+                return described(msgspec.structs.replace(found, url=url), response.status, response.headers)
         raise DownloadFailed(f"{shown(address(source.url))} leads in circles: {MAX_REDIRECTS} redirects were followed.")
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ Owns the wording of failed starts, crashes and standstills. The causes are `faul
 from __future__ import annotations
 
 from sidecar.contract.errors import EngineCrashed, EngineStartFailed, EngineUnresponsive, SidecarError
+from sidecar.contract.servers import StartWarning
 from sidecar.engines.faults import classify, exit_words, fault
 from sidecar.engines.process import EngineProcess
 from sidecar.engines.restarts import WILL_COME_AGAIN, passes
@@ -27,6 +28,17 @@ def start_failed(engine: str, process: EngineProcess, complaint: str | None = No
         cause=why.cause,
         exit_code=exit_code,
         log_tail=tail,
+    )
+
+
+def gpu_not_used(engine: str, warning: StartWarning, process: EngineProcess) -> EngineStartFailed:
+    """A start that was to fail rather than go on without the GPU."""
+    return EngineStartFailed(
+        f"{engine} was ended, since require_gpu is set: {warning.message}",
+        hint=warning.hint,
+        cause="GPU_NOT_USED",
+        exit_code=None,
+        log_tail=process.tail(),
     )
 
 

@@ -60,6 +60,10 @@ _WORDS: dict[Cause, tuple[str, str]] = {
         "it took too long without any sign of progress",
         "Try again, or raise engines.start_timeout_seconds in the config.",
     ),
+    "GPU_NOT_USED": (
+        "it would not use the GPU, which was required",
+        "Leave require_gpu out to run it as it is; the message says why the GPU is not used.",
+    ),
     "UNKNOWN": ("it gave no reason that we know", "Look at log_tail, or at get_logs of this server."),
 }
 

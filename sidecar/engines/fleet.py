@@ -17,7 +17,7 @@ import anyio.abc
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import Cancelled, ServerAlreadyRunning, ServerNotRunning
 from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo, ServerSettings
-from sidecar.engines.life import Plan
+from sidecar.engines.life import Plan, ReadGpus
 from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
 
@@ -32,10 +32,18 @@ Listener = Callable[[str, ServerInfo | None], None]
 class Fleet:
     """The servers."""
 
-    def __init__(self, *, logs: LogStore, runtime_dir: Path, config: Callable[[], EnginesConfig]) -> None:
+    def __init__(
+        self,
+        *,
+        logs: LogStore,
+        runtime_dir: Path,
+        config: Callable[[], EnginesConfig],
+        read_gpus: ReadGpus | None = None,
+    ) -> None:
         self._logs = logs
         self._runtime_dir = runtime_dir
         self._config = config
+        self._read_gpus = read_gpus
         self._servers: dict[str, Server] = {}
         self._dismissed: WeakSet[Server] = WeakSet()
         self._listeners: list[Listener] = []
@@ -70,6 +78,7 @@ class Fleet:
             runtime_dir=self._runtime_dir,
             config=self._config(),
             on_change=self._changed,
+            read_gpus=self._read_gpus,
         )
         self._servers.pop(server_id, None)  # its place is that of its start
         self._servers[server_id] = server

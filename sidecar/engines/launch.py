@@ -12,6 +12,7 @@ import msgspec
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.servers import ServerSettings
+from sidecar.engines.variables import API_KEY_VARIABLE
 
 LOOPBACK = "127.0.0.1"
 
@@ -49,6 +50,10 @@ class Command(msgspec.Struct, frozen=True):
     env: dict[str, str] = msgspec.field(default_factory=dict)
     ignored: list[str] = msgspec.field(default_factory=list)
     cwd: Path | None = None
+
+    def with_key(self, key: str) -> Command:
+        """The same with the engine's key: a copy, since the command itself is shown to hosts."""
+        return msgspec.structs.replace(self, env={**self.env, API_KEY_VARIABLE: key})
 
 
 class Engine(Protocol):

@@ -28,14 +28,17 @@ from sidecar.contract.servers import (
     StartPlanning,
     StartStarting,
     StartWarming,
+    StartWarning,
 )
-from sidecar.engines.failures import crashed, hung_up, silent
+from sidecar.engines.accelerator import GpuEvidence, judge
+from sidecar.engines.failures import crashed, gpu_not_used, hung_up, silent
 from sidecar.engines.health import until_silent
 from sidecar.engines.launch import LOOPBACK, Command, Endpoint, Launch
 from sidecar.engines.link import EngineLink
 from sidecar.engines.process import EngineProcess
 from sidecar.engines.startup import Startup
-from sidecar.engines.variables import API_KEY_VARIABLE
+from sidecar.host.environment import gpu_variables
+from sidecar.host.gpus import GpuReading
 from sidecar.logs.store import Source
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,9 @@ MAX_SOCKET_PATH_BYTES = 100
 Plan = Callable[[ServerSettings], Awaitable[Launch]]
 """Makes every choice of a start: engine, model, settings. Raises SidecarError where that is not possible."""
 
+ReadGpus = Callable[[], Awaitable[GpuReading]]
+"""Reads the machine's GPUs; soon, whatever their driver does."""
+
 Step = StartPlanning | StartStarting | StartLoading | StartWarming
 
 
@@ -58,10 +64,12 @@ class Life:
     Args:
         enter: called with the server's next state.
         tell: called with what hosts are told of the start.
+        read_gpus: asked where a model is not on the GPU as wanted.
 
     Attributes:
         launch, command, endpoint, process, link, actual: what is known by then, else `None`.
         port: the TCP port it listens on, or was told to.
+        warning: in what it does not run as it was wanted.
         failure: why it is over.
     """
 
@@ -75,6 +83,7 @@ class Life:
         config: EnginesConfig,
         enter: Callable[[ServerState], None],
         tell: Callable[[Step], None],
+        read_gpus: ReadGpus | None = None,
     ) -> None:
         self.api_key = secrets.token_hex(32)
         self.launch: Launch | None = None
@@ -84,6 +93,7 @@ class Life:
         self.process: EngineProcess | None = None
         self.link: EngineLink | None = None
         self.actual: StartActual | None = None
+        self.warning: StartWarning | None = None
         self.failure: SidecarError | None = None
         self._settings = settings
         self._plan = plan
@@ -92,6 +102,7 @@ class Life:
         self._config = config
         self._enter = enter
         self._tell = tell
+        self._read_gpus = read_gpus
         self._ready_clock: float | None = None
         self._over = anyio.Event()
 
@@ -105,8 +116,10 @@ class Life:
             config=self._config,
             enter=self._enter,
             tell=self._tell,
+            read_gpus=self._read_gpus,
         )
         life.launch, life.command, life.actual = self.launch, self.command, self.actual
+        life.warning = self.warning
         return life
 
     async def begin(self) -> None:
@@ -123,10 +136,8 @@ class Life:
         self.command = self.launch.engine.command(self.launch, self.endpoint)
         logger.info("%s: %s", self._source.name, shlex.join(self.command.argv))
         self._enter("starting")
-        # `command` is shown to hosts, so the key stands in a copy only.
-        command = msgspec.structs.replace(self.command, env={**self.command.env, API_KEY_VARIABLE: self.api_key})
         # Once there is a process nothing is cancelled before the assignment: there is none that nobody knows of.
-        process = self.process = await EngineProcess.start(command, self._source)
+        process = self.process = await EngineProcess.start(self.command.with_key(self.api_key), self._source)
         self._tell(StartStarting(pid=process.pid))
         self._enter("loading")
         startup = Startup(
@@ -140,6 +151,7 @@ class Life:
         self.link = await startup.until_ready()
         self.port = startup.port
         self.actual = await startup.ask_what_it_is(self.link)
+        self.warning = await self._look_at_gpu(self.launch, self.actual, process)
         self._ready_clock = time.monotonic()
 
     async def until_over(self) -> SidecarError:
@@ -192,6 +204,32 @@ class Life:
     def ready_seconds(self) -> float:
         """How long it has been ready; 0 where it never was."""
         return time.monotonic() - self._ready_clock if self._ready_clock is not None else 0.0
+
+    async def _look_at_gpu(self, launch: Launch, actual: StartActual, process: EngineProcess) -> StartWarning | None:
+        """In what the GPU is not used as it was wanted.
+
+        Raises:
+            EngineStartFailed: that, where it was required.
+        """
+        evidence = GpuEvidence(
+            engine=launch.engine.name,
+            wanted=launch.n_gpu_layers,
+            required=bool(launch.settings.require_gpu),
+            on_gpu=actual.gpu_layers,
+            total=actual.total_layers,
+            words=process.output.gpu_words,
+            env=gpu_variables(self.command.env if self.command else {}),
+        )
+        if evidence.on_gpu == 0 and self._read_gpus is not None and (evidence.wanted or evidence.required):
+            gpus = await self._read_gpus()
+            evidence = msgspec.structs.replace(evidence, machine_has_gpu=bool(gpus.gpus), driver=gpus.status.state)
+        warning = judge(evidence)
+        if warning is None:
+            return None
+        if evidence.required:
+            raise gpu_not_used(launch.engine.name, warning, process)
+        logger.warning("%s: %s %s", self._source.name, warning.message, warning.hint)
+        return warning
 
     def _choose_endpoint(self, launch: Launch) -> Endpoint:
         settings = launch.settings

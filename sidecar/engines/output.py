@@ -11,6 +11,10 @@ import re
 
 import msgspec
 
+from sidecar.engines import memory_lines
+from sidecar.engines.accelerator import GPU_TROUBLE, GpuWords
+from sidecar.engines.memory_lines import HOST, MemoryLines
+
 STATE_PREFIX = b"cmd_child_to_router:"
 STATE_LINE = b"cmd_child_to_router:state:"
 
@@ -39,17 +43,12 @@ _decode_payload = msgspec.json.Decoder(LoadPayload).decode
 
 _LISTENING = re.compile(rb"(?:listening|Uvicorn running) on https?://\S*:(?P<port>\d{1,5})(?!\d)")
 _OFFLOADED = re.compile(rb"offloaded (?P<gpu>\d{1,6})/(?P<all>\d{1,6}) layers to GPU")
-_BUFFER = re.compile(rb"load_tensors:\s+(?P<device>\S{1,80})(?: model)? buffer size =\s+[\d.]+ MiB")
 _BUILD = re.compile(rb"common_params_print_info: build(?:_info)?:? +(?P<build>[^\n]+?)(?: with |$)")
 _WARMING = re.compile(rb"warming up the model")
-_CPU_DEVICES = re.compile(r"^(?:CPU|.*_Host|BLAS)")
 
-_MARKS = (b" on http", b"offloaded ", b"buffer size", b"common_params_print_info", b"warming up")
+_MARKS = (b" on http", b"offloaded ", b"common_params_print_info", b"warming up", *memory_lines.MARKS, *GPU_TROUBLE)
 """What the lines that count have in common, to be looked for in a chunk of output at once: most of it is none of our
 business, and a regular expression would take twenty times as long."""
-
-MOST_DEVICES = 256
-"""Devices whose buffers are remembered; a machine has a dozen."""
 
 
 class Progress(msgspec.Struct):
@@ -70,7 +69,8 @@ class Output(msgspec.Struct):
         port: the TCP port that the log says it listens on.
         build: the build in its own words.
         offloaded: layers "offloaded to GPU", and all layers.
-        devices: those that hold parts of the model.
+        memory: what it says of memory.
+        gpu_words: what it says of GPUs that it can not use.
     """
 
     supervised: bool = False
@@ -80,14 +80,16 @@ class Output(msgspec.Struct):
     port: int | None = None
     build: str | None = None
     offloaded: tuple[int, int] | None = None
-    devices: set[str] = msgspec.field(default_factory=set)
+    memory: MemoryLines = msgspec.field(default_factory=MemoryLines)
+    gpu_words: GpuWords = msgspec.field(default_factory=GpuWords)
 
     @property
     def gpu_layers(self) -> int | None:
         """Layers that really are on a GPU: llama.cpp says "offloaded" also where there is no GPU to take them."""
-        if not self.devices:
+        holding = {device for device, taken in self.memory.taken.items() if taken.weights}
+        if not holding:
             return None
-        if all(_CPU_DEVICES.match(device) for device in self.devices):
+        if holding == {HOST}:
             return 0
         return self.offloaded[0] if self.offloaded else None
 
@@ -125,14 +127,14 @@ class Output(msgspec.Struct):
             self.port = int(match["port"])
         elif match := _OFFLOADED.search(line):
             self.offloaded = int(match["gpu"]), int(match["all"])
-        elif match := _BUFFER.search(line):
-            if len(self.devices) < MOST_DEVICES:
-                self.devices.add(match["device"].decode("utf-8", "replace"))
+        elif self.memory.read(line):
+            return False  # nobody waits for it
         elif _WARMING.search(line):
             self.warming = True
         elif match := _BUILD.search(line):
             self.build = match["build"].decode("utf-8", "replace").strip()
         else:
+            self.gpu_words.read(line)
             return False
         return True
 

@@ -30,6 +30,7 @@ WILL_COME_AGAIN: frozenset[Cause] = frozenset(
         "PERMISSION_DENIED",
         # The same settings need the same memory, and to load them once more takes what others have left.
         "OUT_OF_MEMORY",
+        "GPU_NOT_USED",
     }
 )
 """Causes that no new start does away with. KILLED is none of them, though the system may have done it for want of

@@ -30,7 +30,7 @@ from sidecar.contract.servers import (
 from sidecar.engines import server_info
 from sidecar.engines.failures import after_restarts
 from sidecar.engines.launch import Launch
-from sidecar.engines.life import Life, Plan, Step
+from sidecar.engines.life import Life, Plan, ReadGpus, Step
 from sidecar.engines.link import EngineGone, EngineLink
 from sidecar.engines.restarts import Restarts
 from sidecar.logs.defects import internal_error
@@ -63,6 +63,7 @@ class Server:
         runtime_dir: Path,
         config: EnginesConfig,
         on_change: Callable[[Server], None],
+        read_gpus: ReadGpus | None = None,
     ) -> None:
         self.server_id = server_id
         self.settings = settings
@@ -78,6 +79,7 @@ class Server:
             config=config,
             enter=self._set,
             tell=self._tell,
+            read_gpus=read_gpus,
         )
         self._lives = deque([life], maxlen=LIVES_REMEMBERED)
         self._restarts = Restarts(config.max_restarts)

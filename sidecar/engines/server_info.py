@@ -5,10 +5,12 @@ Pure: reads what the server's owner task has written, and changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sidecar.contract import WireError
-from sidecar.contract.servers import ServerDetails, ServerInfo, ServerState, StartPlan
+from sidecar.contract.servers import MemoryTaken, ServerDetails, ServerInfo, ServerState, StartPlan
+from sidecar.engines.memory_lines import Taken
 
 if TYPE_CHECKING:
     from sidecar.engines.server import Server
@@ -51,13 +53,29 @@ def members_of(server: Server) -> dict[str, Any]:
             n_gpu_layers=launch.n_gpu_layers,
             argv=command.argv,
             ignored=command.ignored,
+            memory=memory_told(process.output.memory.planned) if process else [],
         )
         if launch and command
         else None,
         "actual": life.actual,
         "error": WireError.of(why) if why else None,
+        "warning": life.warning,
         "restarts": server.restarts,
     }
+
+
+def memory_told(table: Mapping[str, Taken]) -> list[MemoryTaken]:
+    """Memory by device, for the wire."""
+    return [
+        MemoryTaken(
+            device=device,
+            weights_bytes=taken.weights,
+            kv_cache_bytes=taken.kv_cache,
+            compute_bytes=taken.compute,
+            projector_bytes=taken.projector,
+        )
+        for device, taken in table.items()
+    ]
 
 
 def info_of(server: Server) -> ServerInfo:

@@ -18,6 +18,7 @@ from sidecar.engines.launch import Endpoint
 from sidecar.engines.link import EngineGone, EngineLink
 from sidecar.engines.process import EngineProcess
 from sidecar.engines.progress import LoadStory, SignsOfLife
+from sidecar.engines.server_info import memory_told
 
 HEALTH_INTERVAL_SECONDS = 0.1
 """How often a start looks at `/health` where the engine does not say itself that it is ready."""
@@ -105,6 +106,7 @@ class Startup:
             total_layers=process.output.total_layers,
             vision=props.modalities.vision,
             build=props.build_info or process.output.build,
+            memory=memory_told(process.output.memory.taken),
         )
 
     def _go_on(self, *, at_end: bool = False) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from sidecar.contract.downloads import (
     CancelDownload,
@@ -16,10 +18,11 @@ from sidecar.contract.downloads import (
     ResumeDownload,
 )
 from sidecar.contract.errors import Cancelled, InvalidParams
-from sidecar.contract.hub import HubFile, HubFiles, HubModel, HubVariant, ListHubFiles, SearchHub
+from sidecar.contract.hub import Fit, HubFile, HubFiles, HubModel, HubVariant, ListHubFiles, SearchHub
 from sidecar.contract.resources import Resources
 from sidecar.downloads.service import Downloads
 from sidecar.handlers.call import Call, Handler
+from sidecar.host.memory import free_bytes
 from sidecar.hub.api import Hub
 
 if TYPE_CHECKING:
@@ -56,14 +59,19 @@ class DownloadHandlers:
         if isinstance(reference, FileUrl):
             raise InvalidParams("This is not the address of a repository on the hub.", path="$.repo", hint=HOW_TO_NAME)
         repository = await self._hub.repository(reference.repo, params.revision or reference.revision)
-        machine = await self._read_resources()
+        gpus = (await self._read_resources()).gpus
+        fits = partial(
+            variants.fit,
+            free_memory=await anyio.to_thread.run_sync(free_bytes),
+            free_gpu_memory=[gpu.free_bytes for gpu in gpus if gpu.free_bytes is not None],
+        )
         found = variants.variants(repository.files)
         return HubFiles(
             repo=repository.repo,
             revision=repository.commit,
             gated=repository.gated,
             licence=repository.licence,
-            variants=[_variant(one, one == variants.default_of(found), machine) for one in found],
+            variants=[_variant(one, fits(one.size), one == variants.default_of(found)) for one in found],
             projectors=[_file(one) for one in variants.projectors(repository.files)],
         )
 
@@ -91,19 +99,13 @@ class DownloadHandlers:
         return await self._downloads.cancel(params.download_id)
 
 
-def _variant(one: Variant, default: bool, machine: Resources) -> HubVariant:
-    from sidecar.hub.variants import fit
-
+def _variant(one: Variant, fits: Fit | None, default: bool) -> HubVariant:
     return HubVariant(
         name=one.name,
         quantization=one.quantization,
         files=[_file(file) for file in one.files],
         size_bytes=one.size,
-        fits=fit(
-            one.size,
-            free_memory=machine.memory.available_bytes,
-            free_gpu_memory=[gpu.free_bytes for gpu in machine.gpus if gpu.free_bytes is not None],
-        ),
+        fits=fits,
         default=default,
     )
 

@@ -79,6 +79,11 @@ def child_environment(extra: Mapping[str, str] = {}, *, of: Mapping[str, str] = 
     return allowed | dict(extra)
 
 
+def gpu_variables(extra: Mapping[str, str]) -> dict[str, str]:
+    """Those of a child's variables that say which GPUs it is shown."""
+    return {name: value for name, value in child_environment(extra).items() if name.endswith("VISIBLE_DEVICES")}
+
+
 # --- the frozen program's loader -----------------------------------------------------------------------------------
 
 _LOADERS_OWN = ("_PYI_", "_MEIPASS")

@@ -13,13 +13,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
 from sidecar.contract.hub import HubModel
@@ -50,8 +50,7 @@ ENDPOINT_VARIABLE = "HF_ENDPOINT"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(msgspec.Struct, frozen=True):
     """What the hub says of a repository.
 
     Attributes:

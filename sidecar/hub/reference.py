@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+import msgspec
 
 from sidecar.contract.errors import InvalidParams
 from sidecar.hub.api import PUBLIC_HUB
@@ -28,8 +29,7 @@ _FILE_PAGES = frozenset({"blob", "resolve", "raw"})
 HOW_TO_NAME = "Give owner/name as on the hub, such as unsloth/Qwen3-4B-GGUF, or the address of its page."
 
 
-@dataclass(frozen=True, slots=True)
-class HubReference:
+class HubReference(msgspec.Struct, frozen=True):
     """A model on the hub.
 
     Attributes:
@@ -45,8 +45,7 @@ class HubReference:
     revision: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileUrl:
+class FileUrl(msgspec.Struct, frozen=True):
     """A file that is on no hub."""
 
     url: str
@@ -103,10 +102,10 @@ def with_choice(reference: HubReference | FileUrl, *, file: str | None, revision
     if revision is not None:
         if reference.revision not in (None, revision):
             raise InvalidParams("The address names another revision than `revision`.", hint="Give only one of them.")
-        reference = replace(reference, revision=revision)
+        reference = msgspec.structs.replace(reference, revision=revision)
     if file is not None:
-        named = replace(reference, file=None, tag=None)
-        named = replace(named, tag=file) if is_tag(file) else replace(named, file=file)
+        named = msgspec.structs.replace(reference, file=None, tag=None)
+        named = msgspec.structs.replace(named, tag=file) if is_tag(file) else msgspec.structs.replace(named, file=file)
         if (reference.file or reference.tag) and (reference.file, reference.tag) != (named.file, named.tag):
             raise InvalidParams("The address names another file than `file`.", hint="Give only one of them.")
         reference = named
@@ -127,11 +126,11 @@ def _from_page(address: SplitResult, prefix: str) -> HubReference:
         parts = parts[1:]
     reference = _from_path(parts[:2])
     if len(parts) > 4 and parts[2] in _FILE_PAGES:
-        return replace(reference, revision=unquote(parts[3]), file=unquote("/".join(parts[4:])))
+        return msgspec.structs.replace(reference, revision=unquote(parts[3]), file=unquote("/".join(parts[4:])))
     if len(parts) > 3 and parts[2] == "tree":
-        return replace(reference, revision=unquote(parts[3]))
+        return msgspec.structs.replace(reference, revision=unquote(parts[3]))
     shown = parse_qs(address.query).get("show_file_info")  # what the button beside a file leads to
-    return replace(reference, file=shown[0]) if shown and not reference.tag else reference
+    return msgspec.structs.replace(reference, file=shown[0]) if shown and not reference.tag else reference
 
 
 def _from_path(parts: Collection[str]) -> HubReference:

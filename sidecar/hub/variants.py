@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+import msgspec
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.hub import Fit
@@ -41,8 +42,7 @@ MAX_TOLD = 12
 """Choices in an error's message."""
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryFile:
+class RepositoryFile(msgspec.Struct, frozen=True):
     """A file as the hub lists it."""
 
     path: str
@@ -55,8 +55,7 @@ class RepositoryFile:
         return PurePosixPath(self.path).name
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(msgspec.Struct, frozen=True):
     """One model in a repository, whole."""
 
     files: tuple[RepositoryFile, ...]

@@ -5,6 +5,7 @@ Owns how values are read, and what of them is kept: of long texts and lists only
 
 from __future__ import annotations
 
+import re
 from struct import Struct
 from typing import Any
 
@@ -20,11 +21,18 @@ MAX_KEPT_TEXT_BYTES = 2 * 1024 * 1024
 goes past this only the length is told."""
 MAX_KEPT_ELEMENTS = 64
 """Longer arrays are token lists and the like: only type and length are told."""
+MAX_KEPT_PER_LAYER = 1024
+"""Numbers with one for each layer, which the memory plan counts with; no model has so many layers."""
+MAX_KEPT_NUMBERS = 32 * 1024
+"""Of all such lists together; a model has five."""
 MAX_ARRAY_LENGTH = 16 * 1024 * 1024
 """The longest known (merges of a tokenizer) has about 515,000 elements."""
 QUICK_STOP_LENGTH = 1024
 """A quick reading ends at the first list of texts longer than this: it takes 0.1 µs an element to step over one."""
 DEFAULT_ALIGNMENT = 32
+
+_COUNTS = frozenset({"uint32", "int32", "bool"})
+_PER_LAYER = re.compile(r"\.(attention\.(head_count|sliding_window)\w*|feed_forward_length)$")
 
 _U32 = Struct("<I")
 _U64 = Struct("<Q")
@@ -37,6 +45,7 @@ class Metadata:
     def __init__(self, window: Window) -> None:
         self._window = window
         self._text_left = MAX_KEPT_TEXT_BYTES
+        self._numbers_left = MAX_KEPT_NUMBERS
 
     def read(self, count: int, *, full: bool) -> tuple[dict[str, Any], bool]:
         """The metadata, and whether all of it was read."""
@@ -82,6 +91,9 @@ class Metadata:
             self._window.skip_texts(length)
             return {"array": "string", "length": length}
         name, form = SCALARS[kind]
+        if length <= MAX_KEPT_PER_LAYER and name in _COUNTS and _PER_LAYER.search(key) and length <= self._numbers_left:
+            self._numbers_left -= length
+            return [self._window.number(form) for _ in range(length)]
         self._window.skip(form.size * length)
         return {"array": name, "length": length}
 

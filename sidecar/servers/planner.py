@@ -15,6 +15,7 @@ import msgspec
 from sidecar import given_paths
 from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams, ModelInvalid, SidecarError
+from sidecar.contract.memory import EstimateMemory
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.servers import CommandPreview, LlamaConfig, PreviewCommand, ServerSettings, StartLlamaServer
 from sidecar.engines.discovery import Engines
@@ -41,7 +42,7 @@ class Planner:
         self._library = library
         self._facts = facts
 
-    def settings(self, params: StartLlamaServer | PreviewCommand) -> ServerSettings:
+    def settings(self, params: StartLlamaServer | PreviewCommand | EstimateMemory) -> ServerSettings:
         """The parameters over their preset, as plain settings.
 
         Raises:

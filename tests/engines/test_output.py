@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.engines.accelerator import GpuWords
+from sidecar.engines.memory_lines import Taken
 from sidecar.engines.output import STATE_LINE, STATE_PREFIX, Output, Progress
 from tests.engines import recordings
 
@@ -31,7 +33,12 @@ def test_a_recorded_start_tells_all_that_is_known() -> None:
         port=45449,
         build="0 (unknown)",
         offloaded=(31, 31),
-        devices={"CPU_Mapped"},
+        memory=output.memory,
+        gpu_words=GpuWords(backends={"CPU"}),
+    )
+    assert (output.memory.taken, output.memory.fitted) == (
+        {"Host": Taken(weights=96_573_849, kv_cache=24_379_392, compute=15_214_837)},
+        True,
     )
     assert (output.gpu_layers, output.total_layers) == (0, 31)
 
@@ -142,7 +149,7 @@ def test_devices_are_remembered_up_to_a_bound() -> None:
     output = Output()
     for number in range(1000):
         output.read_log(b"load_tensors: X%d model buffer size = 1.0 MiB" % number)
-    assert len(output.devices) == 256
+    assert len(output.memory.taken) == 256
 
 
 def test_only_lines_that_say_something_are_news() -> None:

@@ -202,6 +202,8 @@ pub enum Cause {
     Killed,
     #[serde(rename = "TIMEOUT")]
     Timeout,
+    #[serde(rename = "GPU_NOT_USED")]
+    GpuNotUsed,
     #[serde(rename = "UNKNOWN")]
     Unknown,
     /// A value that is newer than this crate; it can not be sent.
@@ -524,6 +526,30 @@ pub struct DeletedSession {
     pub session_id: String,
     /// When it will be gone for good, Unix seconds.
     pub purge_at: f64,
+}
+
+/// One memory: the machine's own (`Host`) or a GPU's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceMemory {
+    /// `Host`, or the engine's name of a GPU, such as CUDA0.
+    pub device: String,
+    /// The model. On `Host` with what the engine keeps a second time, rearranged for the CPU.
+    pub weights_bytes: i64,
+    /// What it remembers of texts: KV cache and recurrent state.
+    pub kv_cache_bytes: i64,
+    /// Working memory of a step.
+    pub compute_bytes: i64,
+    /// The projector for images; on `Host` wherever it really goes.
+    pub projector_bytes: i64,
+    /// The engine itself: its code, vocabulary and tables.
+    pub program_bytes: i64,
+    pub total_bytes: i64,
+    /// What can be had now, under the limits that hold for us; null where not known.
+    pub free_bytes: Option<i64>,
+    /// Whether the total fits with its margin of error and a reserve.
+    pub fits: bool,
+    /// What is missing for that; 0 where it fits.
+    pub short_by_bytes: i64,
 }
 
 /// The contract as an OpenRPC document.
@@ -950,6 +976,98 @@ pub struct ErrorEvent {
     pub error: WireError,
 }
 
+/// What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+///
+/// The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
+/// second, remembered); otherwise a formula over the model's header tells.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EstimateMemory {
+    /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub llama_cpp_path: Option<String>,
+    /// The GGUF file to load. Wins over `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_path: Option<String>,
+    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Context in tokens; 0 takes the model's own. Default 4096.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ctx_size: Option<i64>,
+    /// Messages answered at the same time; they share the context. Default 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<i64>,
+    /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_gpu_layers: Option<i64>,
+    /// Default: the best one found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Projector GGUF of a vision or audio model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mmproj_path: Option<String>,
+    /// CPU threads. Default: the engine's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<i64>,
+    /// Logical batch of the prompt, tokens. Default: the engine's, 2048.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<i64>,
+    /// Physical batch of the prompt, tokens. Default: the engine's, 512.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ubatch_size: Option<i64>,
+    /// Flash attention. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flash_attn: Option<ServerSettingsFlashAttn>,
+    /// Type of the K cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_k: Option<CacheType>,
+    /// Type of the V cache. Default f16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_type_v: Option<CacheType>,
+    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_gpu: Option<bool>,
+    /// Layers whose experts stay on the CPU. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_cpu_moe: Option<i64>,
+    /// Name or Jinja text of a chat template. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
+    /// File with a Jinja chat template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template_file: Option<String>,
+    /// LoRA adapter files to apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Vec<String>>,
+    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_budget: Option<i64>,
+    /// Serve embeddings only. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<bool>,
+    /// llama.cpp RPC servers, host:port each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_servers: Option<Vec<String>>,
+    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_args: Option<Vec<String>>,
+    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, String>>,
+    /// As in start_llama_server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// By the formula alone: milliseconds, and no engine is run. For marks in long lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quick: Option<bool>,
+}
+
 /// A session as text to keep: everything as JSON, or the branch in use as Markdown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExportSession {
@@ -1188,6 +1306,32 @@ impl GetSession {
             session_id: session_id.into(),
         }
     }
+}
+
+/// Why a model is not on the GPU: decided from the engine's own log, its build and what the machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum GpuCause {
+    #[serde(rename = "NO_GPU_BACKEND")]
+    NoGpuBackend,
+    #[serde(rename = "NO_DRIVER")]
+    NoDriver,
+    #[serde(rename = "DRIVER_TOO_OLD")]
+    DriverTooOld,
+    #[serde(rename = "DRIVER_FAILING")]
+    DriverFailing,
+    #[serde(rename = "DEVICE_NOT_VISIBLE")]
+    DeviceNotVisible,
+    #[serde(rename = "NO_GPU")]
+    NoGpu,
+    #[serde(rename = "TOO_LITTLE_MEMORY")]
+    TooLittleMemory,
+    #[serde(rename = "NOT_WANTED")]
+    NotWanted,
+    #[serde(rename = "UNKNOWN")]
+    Unknown,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// Whether GPUs can be read at all. A driver that fails or hangs is told here; it is never an error.
@@ -1672,6 +1816,96 @@ pub struct LogsEvent {
     pub dropped: i64,
 }
 
+/// A setting to change where memory is short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LowerFirst {
+    /// Parameter of start_llama_server.
+    pub setting: String,
+    pub value: LowerFirstValue,
+    /// Of all devices together, with this change alone.
+    pub frees_bytes: i64,
+    /// With this change and those before it.
+    pub fits_then: bool,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LowerFirstValue {
+    Number(i64),
+    Text(String),
+}
+
+impl From<&str> for LowerFirstValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for LowerFirstValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// What a start would take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryEstimate {
+    pub model: String,
+    pub model_path: String,
+    pub engine: EngineName,
+    /// As the engine would have it: 0 is resolved to the model's own.
+    pub ctx_size: i64,
+    pub parallel: i64,
+    /// Layers on GPUs; -1 is resolved to what fits.
+    pub n_gpu_layers: i64,
+    /// Layers of the model, the output layer included.
+    pub total_layers: i64,
+    /// `allocator`: the engine said it of itself. `formula`: calculated from the model's header.
+    pub method: MemoryEstimateMethod,
+    /// How far off it may be, 0.05 for 5 %: what earlier starts have shown, else a default.
+    pub error_margin: f64,
+    /// Earlier starts on this machine that it was corrected by.
+    pub observations: i64,
+    /// `Host` first.
+    pub devices: Vec<DeviceMemory>,
+    pub total_bytes: i64,
+    /// Whether it fits on every device.
+    pub fits: bool,
+    /// The same in a sentence.
+    pub message: String,
+    /// The largest context that fits with these settings; null where none does.
+    pub largest_ctx_size: Option<i64>,
+    /// The most layers that fit on the GPUs; null where there is no GPU.
+    pub largest_n_gpu_layers: Option<i64>,
+    /// What to change where it does not fit, in order.
+    pub lower_first: Vec<LowerFirst>,
+    /// What else may take memory, later or elsewhere.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MemoryEstimateMethod {
+    #[serde(rename = "allocator")]
+    Allocator,
+    #[serde(rename = "formula")]
+    Formula,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// What an engine has planned for or taken of one device, by its own log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryTaken {
+    /// `Host`, or the engine's name of a GPU, such as CUDA0.
+    pub device: String,
+    pub weights_bytes: i64,
+    pub kv_cache_bytes: i64,
+    pub compute_bytes: i64,
+    pub projector_bytes: i64,
+}
+
 /// Main memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemoryUse {
@@ -2060,6 +2294,9 @@ pub struct PreviewCommand {
     /// Type of the V cache. Default f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_type_v: Option<CacheType>,
+    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_gpu: Option<bool>,
     /// Layers whose experts stay on the CPU. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_cpu_moe: Option<i64>,
@@ -2139,6 +2376,61 @@ impl ProbeEngine {
             llama_cpp_path: llama_cpp_path.into(),
         }
     }
+}
+
+/// Settings for a model that suit this machine as it is now, each with its reason.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecommendSettings {
+    /// As in start_llama_server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// As in start_llama_server; wins over `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_path: Option<String>,
+    /// Default: the best one found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// As in start_llama_server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub llama_cpp_path: Option<String>,
+}
+
+/// One setting and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recommendation {
+    pub setting: String,
+    pub value: RecommendationValue,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecommendationValue {
+    Number(i64),
+    Text(String),
+}
+
+impl From<&str> for RecommendationValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for RecommendationValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// Settings to start a model with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecommendedSettings {
+    /// start_llama_server takes them as they are.
+    pub settings: Map<String, Value>,
+    pub reasons: Vec<Recommendation>,
+    pub fits: bool,
+    /// What a start with these settings would take.
+    pub estimate: MemoryEstimate,
 }
 
 /// Answer again. The old answer stays as a sibling branch.
@@ -2605,6 +2897,8 @@ pub struct ServerDetails {
     pub actual: Option<StartActual>,
     /// Why it failed, in state `failed`; why it crashed, until it is ready again.
     pub error: Option<WireError>,
+    /// It runs, but not on the GPU as it was wanted. Null where all is well.
+    pub warning: Option<StartWarning>,
     /// How often its engine has crashed and was started again by the sidecar itself.
     pub restarts: i64,
     /// Send it as `Authorization: Bearer …`.
@@ -2654,6 +2948,8 @@ pub struct ServerInfo {
     pub actual: Option<StartActual>,
     /// Why it failed, in state `failed`; why it crashed, until it is ready again.
     pub error: Option<WireError>,
+    /// It runs, but not on the GPU as it was wanted. Null where all is well.
+    pub warning: Option<StartWarning>,
     /// How often its engine has crashed and was started again by the sidecar itself.
     pub restarts: i64,
 }
@@ -2728,6 +3024,9 @@ pub struct ServerSettings {
     /// Type of the V cache. Default f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_type_v: Option<CacheType>,
+    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_gpu: Option<bool>,
     /// Layers whose experts stay on the CPU. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_cpu_moe: Option<i64>,
@@ -2953,6 +3252,8 @@ pub struct StartActual {
     pub vision: bool,
     /// The engine's build, in its own words.
     pub build: Option<String>,
+    /// Where the model went; empty where the engine does not say so.
+    pub memory: Vec<MemoryTaken>,
 }
 
 /// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
@@ -3034,6 +3335,9 @@ pub struct StartLlamaServer {
     /// Type of the V cache. Default f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_type_v: Option<CacheType>,
+    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_gpu: Option<bool>,
     /// Layers whose experts stay on the CPU. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_cpu_moe: Option<i64>,
@@ -3094,6 +3398,8 @@ pub struct StartPlan {
     pub argv: Vec<String>,
     /// Settings that this engine does not know, left out.
     pub ignored: Vec<String>,
+    /// What the engine's own allocator planned before it loaded anything.
+    pub memory: Vec<MemoryTaken>,
 }
 
 /// The process is being started.
@@ -3101,6 +3407,28 @@ pub struct StartPlan {
 pub struct StartStarting {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<i64>,
+}
+
+/// A server that runs, but not as it was wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartWarning {
+    pub code: StartWarningCode,
+    pub cause: GpuCause,
+    /// What happened and why, in words.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum StartWarningCode {
+    #[serde(rename = "GPU_NOT_USED")]
+    GpuNotUsed,
+    #[serde(rename = "GPU_PARTLY_USED")]
+    GpuPartlyUsed,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// Stop a server, in whatever state it is; answered when its process is gone.

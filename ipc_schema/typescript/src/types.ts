@@ -16,6 +16,7 @@ export type Cause =
   | "PERMISSION_DENIED"
   | "KILLED"
   | "TIMEOUT"
+  | "GPU_NOT_USED"
   | "UNKNOWN";
 
 /** A part of a message, as in OpenAI's API. */
@@ -1017,6 +1018,170 @@ export interface ClearLogs {
   source?: string | null | undefined;
 }
 
+/**
+ * What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+ *
+ * The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
+ * second, remembered); otherwise a formula over the model's header tells.
+ */
+export interface EstimateMemory {
+  /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
+  llama_cpp_path?: string | null | undefined;
+  /** The GGUF file to load. Wins over `model`. */
+  model_path?: string | null | undefined;
+  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  model?: string | null | undefined;
+  /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
+  port?: number | null | undefined;
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
+  host?: string | null | undefined;
+  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  ctx_size?: number | null | undefined;
+  /** Messages answered at the same time; they share the context. Default 4. */
+  parallel?: number | null | undefined;
+  /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
+  n_gpu_layers?: number | null | undefined;
+  /** Default: the best one found. */
+  engine?: EngineName | null | undefined;
+  /** Projector GGUF of a vision or audio model. */
+  mmproj_path?: string | null | undefined;
+  /** CPU threads. Default: the engine's choice. */
+  threads?: number | null | undefined;
+  /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
+  batch_size?: number | null | undefined;
+  /** Physical batch of the prompt, tokens. Default: the engine's, 512. */
+  ubatch_size?: number | null | undefined;
+  /** Flash attention. Default auto. */
+  flash_attn?: "auto" | "off" | "on" | boolean | null | undefined;
+  /** Type of the K cache. Default f16. */
+  cache_type_k?: CacheType | null | undefined;
+  /** Type of the V cache. Default f16. */
+  cache_type_v?: CacheType | null | undefined;
+  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  require_gpu?: boolean | null | undefined;
+  /** Layers whose experts stay on the CPU. Default 0. */
+  n_cpu_moe?: number | null | undefined;
+  /** Name or Jinja text of a chat template. Default: the model's. */
+  chat_template?: string | null | undefined;
+  /** File with a Jinja chat template. */
+  chat_template_file?: string | null | undefined;
+  /** LoRA adapter files to apply. */
+  lora?: string[] | null | undefined;
+  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  reasoning_budget?: number | null | undefined;
+  /** Serve embeddings only. Default false. */
+  embeddings?: boolean | null | undefined;
+  /** llama.cpp RPC servers, host:port each. */
+  rpc_servers?: string[] | null | undefined;
+  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
+  extra_args?: string[] | null | undefined;
+  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
+  env?: Record<string, string> | null | undefined;
+  /** As in start_llama_server. */
+  preset?: string | null | undefined;
+  /** By the formula alone: milliseconds, and no engine is run. For marks in long lists. */
+  quick?: boolean | null | undefined;
+}
+
+/** One memory: the machine's own (`Host`) or a GPU's. */
+export interface DeviceMemory {
+  /** `Host`, or the engine's name of a GPU, such as CUDA0. */
+  device: string;
+  /** The model. On `Host` with what the engine keeps a second time, rearranged for the CPU. */
+  weights_bytes: number;
+  /** What it remembers of texts: KV cache and recurrent state. */
+  kv_cache_bytes: number;
+  /** Working memory of a step. */
+  compute_bytes: number;
+  /** The projector for images; on `Host` wherever it really goes. */
+  projector_bytes: number;
+  /** The engine itself: its code, vocabulary and tables. */
+  program_bytes: number;
+  total_bytes: number;
+  /** What can be had now, under the limits that hold for us; null where not known. */
+  free_bytes: number | null;
+  /** Whether the total fits with its margin of error and a reserve. */
+  fits: boolean;
+  /** What is missing for that; 0 where it fits. */
+  short_by_bytes: number;
+}
+
+/** A setting to change where memory is short. */
+export interface LowerFirst {
+  /** Parameter of start_llama_server. */
+  setting: string;
+  value: number | string;
+  /** Of all devices together, with this change alone. */
+  frees_bytes: number;
+  /** With this change and those before it. */
+  fits_then: boolean;
+  reason: string;
+}
+
+/** What a start would take. */
+export interface MemoryEstimate {
+  model: string;
+  model_path: string;
+  engine: EngineName;
+  /** As the engine would have it: 0 is resolved to the model's own. */
+  ctx_size: number;
+  parallel: number;
+  /** Layers on GPUs; -1 is resolved to what fits. */
+  n_gpu_layers: number;
+  /** Layers of the model, the output layer included. */
+  total_layers: number;
+  /** `allocator`: the engine said it of itself. `formula`: calculated from the model's header. */
+  method: "allocator" | "formula";
+  /** How far off it may be, 0.05 for 5 %: what earlier starts have shown, else a default. */
+  error_margin: number;
+  /** Earlier starts on this machine that it was corrected by. */
+  observations: number;
+  /** `Host` first. */
+  devices: DeviceMemory[];
+  total_bytes: number;
+  /** Whether it fits on every device. */
+  fits: boolean;
+  /** The same in a sentence. */
+  message: string;
+  /** The largest context that fits with these settings; null where none does. */
+  largest_ctx_size: number | null;
+  /** The most layers that fit on the GPUs; null where there is no GPU. */
+  largest_n_gpu_layers: number | null;
+  /** What to change where it does not fit, in order. */
+  lower_first: LowerFirst[];
+  /** What else may take memory, later or elsewhere. */
+  notes: string[];
+}
+
+/** Settings for a model that suit this machine as it is now, each with its reason. */
+export interface RecommendSettings {
+  /** As in start_llama_server. */
+  model?: string | null | undefined;
+  /** As in start_llama_server; wins over `model`. */
+  model_path?: string | null | undefined;
+  /** Default: the best one found. */
+  engine?: EngineName | null | undefined;
+  /** As in start_llama_server. */
+  llama_cpp_path?: string | null | undefined;
+}
+
+/** One setting and why. */
+export interface Recommendation {
+  setting: string;
+  value: number | string;
+  reason: string;
+}
+
+/** Settings to start a model with. */
+export interface RecommendedSettings {
+  /** start_llama_server takes them as they are. */
+  settings: Record<string, unknown>;
+  reasons: Recommendation[];
+  fits: boolean;
+  /** What a start with these settings would take. */
+  estimate: MemoryEstimate;
+}
+
 /** An error as the host sees it: JSON-RPC's code and message, and `data` with `name`, `retryable`, `hint`. */
 export interface WireError {
   code: number;
@@ -1402,6 +1567,16 @@ export interface Resources {
 /** A reading of the machine, now. */
 export type GetResources = Record<string, never>;
 
+/** What an engine has planned for or taken of one device, by its own log. */
+export interface MemoryTaken {
+  /** `Host`, or the engine's name of a GPU, such as CUDA0. */
+  device: string;
+  weights_bytes: number;
+  kv_cache_bytes: number;
+  compute_bytes: number;
+  projector_bytes: number;
+}
+
 /** What the engine was asked for, after every default. */
 export interface StartPlan {
   ctx_size: number;
@@ -1411,6 +1586,8 @@ export interface StartPlan {
   argv: string[];
   /** Settings that this engine does not know, left out. */
   ignored: string[];
+  /** What the engine's own allocator planned before it loaded anything. */
+  memory: MemoryTaken[];
 }
 
 /** What the engine says of itself once it is ready. */
@@ -1429,6 +1606,18 @@ export interface StartActual {
   vision: boolean;
   /** The engine's build, in its own words. */
   build: string | null;
+  /** Where the model went; empty where the engine does not say so. */
+  memory: MemoryTaken[];
+}
+
+/** A server that runs, but not as it was wanted. */
+export interface StartWarning {
+  code: "GPU_NOT_USED" | "GPU_PARTLY_USED";
+  cause: GpuCause;
+  /** What happened and why, in words. */
+  message: string;
+  /** What to do next. */
+  hint: string;
 }
 
 /** A server and how it is. Before it is planned, what has not been chosen yet is null. */
@@ -1456,6 +1645,8 @@ export interface ServerInfo {
   actual: StartActual | null;
   /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
   error: WireError | null;
+  /** It runs, but not on the GPU as it was wanted. Null where all is well. */
+  warning: StartWarning | null;
   /** How often its engine has crashed and was started again by the sidecar itself. */
   restarts: number;
 }
@@ -1499,6 +1690,8 @@ export interface StartLlamaServer {
   cache_type_k?: CacheType | null | undefined;
   /** Type of the V cache. Default f16. */
   cache_type_v?: CacheType | null | undefined;
+  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  require_gpu?: boolean | null | undefined;
   /** Layers whose experts stay on the CPU. Default 0. */
   n_cpu_moe?: number | null | undefined;
   /** Name or Jinja text of a chat template. Default: the model's. */
@@ -1627,6 +1820,8 @@ export interface ServerDetails {
   actual: StartActual | null;
   /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
   error: WireError | null;
+  /** It runs, but not on the GPU as it was wanted. Null where all is well. */
+  warning: StartWarning | null;
   /** How often its engine has crashed and was started again by the sidecar itself. */
   restarts: number;
   /** Send it as `Authorization: Bearer …`. */
@@ -1690,6 +1885,8 @@ export interface PreviewCommand {
   cache_type_k?: CacheType | null | undefined;
   /** Type of the V cache. Default f16. */
   cache_type_v?: CacheType | null | undefined;
+  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  require_gpu?: boolean | null | undefined;
   /** Layers whose experts stay on the CPU. Default 0. */
   n_cpu_moe?: number | null | undefined;
   /** Name or Jinja text of a chat template. Default: the model's. */
@@ -1777,6 +1974,8 @@ export interface ServerSettings {
   cache_type_k?: CacheType | null | undefined;
   /** Type of the V cache. Default f16. */
   cache_type_v?: CacheType | null | undefined;
+  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  require_gpu?: boolean | null | undefined;
   /** Layers whose experts stay on the CPU. Default 0. */
   n_cpu_moe?: number | null | undefined;
   /** Name or Jinja text of a chat template. Default: the model's. */

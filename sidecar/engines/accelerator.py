@@ -1,0 +1,177 @@
+"""Whether a model is on the GPU as it was wanted, and if not, why.
+
+Pure. Owns what an engine's log tells of GPUs that it can not use, and the verdict from that, from the layers it has put
+there, and from what the machine has. The phrases are those of llama.cpp and of the drivers; each stands in a test with
+the log that it came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from sidecar.contract.engines import EngineName
+from sidecar.contract.servers import GpuCause, StartWarning
+
+GPU_TROUBLE = (b"system_info", b"using device", b"loaded ", b"failed to initialize", b"no usable GPU", b"devices found")
+"""What the lines that count here have in common."""
+
+MOST_BACKENDS = 32
+"""Backends that are remembered; a build has up to six."""
+
+_NO_GPU = frozenset({"CPU", "BLAS", "RPC", "ZenDNN", "AMX"})
+"""Backends that are no GPU of this machine."""
+
+_NAMES = re.compile(rb"\| ?([A-Za-z][A-Za-z0-9]{1,19}) : ")
+_LOADED = re.compile(rb"load_backend: loaded (\w{1,20}) backend")
+_DEVICE = re.compile(rb"using device (\S{1,80})")
+_FAILED = re.compile(rb"failed to initialize (?:CUDA|ROCm|MUSA|HIP): (?P<why>[^\r\n]{1,200})")
+_NONE_FOUND = re.compile(rb"no (?:CUDA|ROCm|SYCL|Vulkan) devices found|no usable GPU found")
+
+_HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
+
+
+class GpuWords(msgspec.Struct):
+    """What an engine's log has said of GPUs.
+
+    Attributes:
+        backends: of the build, as its system_info names them; empty where it does not.
+        devices: GPUs that it uses.
+        trouble: why a driver could not be used, in its own words.
+    """
+
+    backends: set[str] = msgspec.field(default_factory=set)
+    devices: set[str] = msgspec.field(default_factory=set)
+    trouble: str | None = None
+
+    def read(self, line: bytes) -> None:
+        """Take in a line of the log."""
+        if b"system_info" in line:
+            self._add(self.backends, *_NAMES.findall(line))
+        elif match := _LOADED.search(line):
+            self._add(self.backends, match[1])
+        elif match := _DEVICE.search(line):
+            self._add(self.devices, match[1])
+        elif match := _FAILED.search(line):
+            self.trouble = match["why"].decode("utf-8", "replace").strip()
+        elif match := _NONE_FOUND.search(line):
+            self.trouble = self.trouble or match[0].decode()
+
+    @staticmethod
+    def _add(known: set[str], *names: bytes) -> None:
+        for name in names:
+            if len(known) < MOST_BACKENDS:
+                known.add(name.decode("utf-8", "replace"))
+
+
+class GpuEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verdict is made from.
+
+    Attributes:
+        wanted: layers asked for; -1 is all that fit.
+        required: the settings say require_gpu.
+        on_gpu, total: layers, as the engine says; `None` where it does not.
+        machine_has_gpu: `None` where that is not known.
+        driver: of NVIDIA GPUs: ok, absent, failing or hanging.
+        env: the engine's environment.
+    """
+
+    engine: EngineName
+    wanted: int
+    required: bool
+    on_gpu: int | None
+    total: int | None
+    words: GpuWords
+    machine_has_gpu: bool | None = None
+    driver: Literal["ok", "absent", "failing", "hanging"] | None = None
+    env: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+def judge(found: GpuEvidence) -> StartWarning | None:
+    """What a host is told where layers were wanted on a GPU and are not there; `None` where all is as wanted."""
+    if found.on_gpu is None:
+        if not found.required:
+            return None
+        return _warning("GPU_NOT_USED", "UNKNOWN", "The engine does not say whether it uses a GPU.", found)
+    if found.on_gpu == 0:
+        if not found.required and (found.wanted == 0 or (found.wanted < 0 and not found.machine_has_gpu)):
+            return None
+        cause = "NOT_WANTED" if found.wanted == 0 else _cause(found)
+        return _warning("GPU_NOT_USED", cause, "The model runs on the CPU alone, and no layer is on a GPU.", found)
+    total = found.total or found.on_gpu
+    wanted = total if found.wanted < 0 else min(found.wanted, total)
+    if found.on_gpu >= wanted:
+        return None
+    message = f"{found.on_gpu} of {wanted} layers are on the GPU, the others on the CPU, which makes it slower."
+    return _warning("GPU_PARTLY_USED", "TOO_LITTLE_MEMORY", message, found)
+
+
+def _cause(found: GpuEvidence) -> GpuCause:
+    trouble = (found.words.trouble or "").lower()
+    hidden = any(found.env.get(name, "0").strip() in ("", "-1", "NoDevFiles") for name in _HIDING)
+    if "insufficient" in trouble or "unsupported display driver" in trouble:
+        return "DRIVER_TOO_OLD"
+    if hidden:
+        return "DEVICE_NOT_VISIBLE"
+    if found.words.backends and not found.words.backends - _NO_GPU:
+        return "NO_GPU_BACKEND"
+    if "no cuda-capable" in trouble or "no rocm-capable" in trouble or "devices found" in trouble:
+        return "DEVICE_NOT_VISIBLE" if found.machine_has_gpu else "NO_GPU"
+    if trouble and "no usable gpu" not in trouble:
+        return "DRIVER_FAILING"
+    if found.words.devices:
+        return "TOO_LITTLE_MEMORY"
+    if found.driver in ("failing", "hanging"):
+        return "DRIVER_FAILING"
+    if found.driver == "absent" and found.words.backends & {"CUDA"}:
+        return "NO_DRIVER"
+    return "UNKNOWN"
+
+
+_WHY: dict[GpuCause, tuple[str, str]] = {
+    "NO_GPU_BACKEND": (
+        "This build of the engine has no GPU backend.",
+        "Use a llama.cpp build for your GPU (CUDA, ROCm, Vulkan or Metal): name its folder in llama_cpp_path.",
+    ),
+    "NO_DRIVER": (
+        "The build is for NVIDIA GPUs, and no NVIDIA driver is loaded.",
+        "Install the NVIDIA driver, or use a build for the CPU with n_gpu_layers 0.",
+    ),
+    "DRIVER_TOO_OLD": (
+        "The GPU's driver is too old for this build.",
+        "Update the driver, or use a build for an older CUDA version.",
+    ),
+    "DRIVER_FAILING": (
+        "The GPU's driver can not be used.",
+        "Look at get_logs of this server; a restart of the machine often helps after a driver update.",
+    ),
+    "DEVICE_NOT_VISIBLE": (
+        "There is a GPU, but the engine is not shown it.",
+        "Check CUDA_VISIBLE_DEVICES (or HIP_, ROCR_ or GGML_VK_VISIBLE_DEVICES), and in a container that it was given "
+        "the GPU (--gpus all).",
+    ),
+    "NO_GPU": ("The build finds no GPU that it can use on this machine.", "Start it with n_gpu_layers 0."),
+    "TOO_LITTLE_MEMORY": (
+        "The GPU has too little free memory for more.",
+        "Free some of it, lower ctx_size or parallel, take smaller cache types or a smaller quantization; "
+        "estimate_memory says what each of them frees.",
+    ),
+    "NOT_WANTED": ("n_gpu_layers is 0.", "Leave n_gpu_layers out, or leave require_gpu out."),
+    "UNKNOWN": ("The engine gives no reason.", "Look at get_logs of this server for what it says of devices."),
+}
+
+_WHEEL = "Install a build of xllamacpp for your GPU from its own index, or use a llama.cpp build (llama_cpp_path)."
+
+
+def _warning(
+    code: Literal["GPU_NOT_USED", "GPU_PARTLY_USED"], cause: GpuCause, message: str, found: GpuEvidence
+) -> StartWarning:
+    why, hint = _WHY[cause]
+    if cause == "NO_GPU_BACKEND" and found.engine == "embedded":
+        why, hint = "The embedded engine was installed without a GPU backend.", _WHEEL
+    if found.words.trouble and cause in ("DRIVER_TOO_OLD", "DRIVER_FAILING"):
+        why = f"{why.removesuffix('.')}: {found.words.trouble}."
+    return StartWarning(code=code, cause=cause, message=f"{message} {why}", hint=hint)
