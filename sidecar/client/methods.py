@@ -67,6 +67,10 @@ from sidecar.contract.logs import (
     LogPage,
     LogSource,
 )
+from sidecar.contract.memory import (
+    MemoryEstimate,
+    RecommendedSettings,
+)
 from sidecar.contract.method import (
     CancelledEvent,
     ErrorEvent,
@@ -377,7 +381,7 @@ class ContractMethods(ABC):
         *,
         server_id: str | None = None,
     ) -> bool:
-        """Whether the server is ready for messages.
+        """Whether the server takes messages: it is ready, or sleeps until the next one.
 
         Args:
             server_id: Which server. Default "default".
@@ -1649,6 +1653,141 @@ class ContractMethods(ABC):
                 download_id=download_id,
             ),
             Download,
+        )
+        return answer
+
+    async def estimate_memory(
+        self,
+        *,
+        llama_cpp_path: str | None = None,
+        model_path: str | None = None,
+        model: str | None = None,
+        port: int | None = None,
+        host: str | None = None,
+        ctx_size: int | None = None,
+        parallel: int | None = None,
+        n_gpu_layers: int | None = None,
+        engine: EngineName | None = None,
+        mmproj_path: str | None = None,
+        threads: int | None = None,
+        batch_size: int | None = None,
+        ubatch_size: int | None = None,
+        flash_attn: Literal["auto", "off", "on"] | bool | None = None,
+        cache_type_k: CacheType | None = None,
+        cache_type_v: CacheType | None = None,
+        require_gpu: bool | None = None,
+        n_cpu_moe: int | None = None,
+        chat_template: str | None = None,
+        chat_template_file: str | None = None,
+        lora: list[str] | None = None,
+        reasoning_budget: int | None = None,
+        embeddings: bool | None = None,
+        rpc_servers: list[str] | None = None,
+        extra_args: list[str] | None = None,
+        env: dict[str, str] | None = None,
+        preset: str | None = None,
+        quick: bool | None = None,
+    ) -> MemoryEstimate:
+        """What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+
+        The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about
+        half a
+        second, remembered); otherwise a formula over the model's header tells.
+
+        Args:
+            llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+            model_path: The GGUF file to load. Wins over `model`.
+            model: Name of a model in the library. With neither: the config's default, else the only one, else the last
+                used, else the starter model.
+            port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+            ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
+            parallel: Messages answered at the same time; they share the context. Default 4.
+            n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
+            engine: Default: the best one found.
+            mmproj_path: Projector GGUF of a vision or audio model.
+            threads: CPU threads. Default: the engine's choice.
+            batch_size: Logical batch of the prompt, tokens. Default: the engine's, 2048.
+            ubatch_size: Physical batch of the prompt, tokens. Default: the engine's, 512.
+            flash_attn: Flash attention. Default auto.
+            cache_type_k: Type of the K cache. Default f16.
+            cache_type_v: Type of the V cache. Default f16.
+            require_gpu: Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+            n_cpu_moe: Layers whose experts stay on the CPU. Default 0.
+            chat_template: Name or Jinja text of a chat template. Default: the model's.
+            chat_template_file: File with a Jinja chat template.
+            lora: LoRA adapter files to apply.
+            reasoning_budget: Tokens a model may think; -1 without a limit, 0 none. Default -1.
+            embeddings: Serve embeddings only. Default false.
+            rpc_servers: llama.cpp RPC servers, host:port each.
+            extra_args: Further flags, handed over as they are; refused where the engine has none such, and where they
+                would change its model, its address, its key or who else may ask it.
+            env: Further environment variables of the engine process; of the sidecar's own it gets only what drivers
+                need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+            preset: As in start_llama_server.
+            quick: By the formula alone: milliseconds, and no engine is run. For marks in long lists.
+        """
+        answer: MemoryEstimate = await self._request(
+            "estimate_memory",
+            _given(
+                llama_cpp_path=llama_cpp_path,
+                model_path=model_path,
+                model=model,
+                port=port,
+                host=host,
+                ctx_size=ctx_size,
+                parallel=parallel,
+                n_gpu_layers=n_gpu_layers,
+                engine=engine,
+                mmproj_path=mmproj_path,
+                threads=threads,
+                batch_size=batch_size,
+                ubatch_size=ubatch_size,
+                flash_attn=flash_attn,
+                cache_type_k=cache_type_k,
+                cache_type_v=cache_type_v,
+                require_gpu=require_gpu,
+                n_cpu_moe=n_cpu_moe,
+                chat_template=chat_template,
+                chat_template_file=chat_template_file,
+                lora=lora,
+                reasoning_budget=reasoning_budget,
+                embeddings=embeddings,
+                rpc_servers=rpc_servers,
+                extra_args=extra_args,
+                env=env,
+                preset=preset,
+                quick=quick,
+            ),
+            MemoryEstimate,
+        )
+        return answer
+
+    async def recommend_settings(
+        self,
+        *,
+        model: str | None = None,
+        model_path: str | None = None,
+        engine: EngineName | None = None,
+        llama_cpp_path: str | None = None,
+    ) -> RecommendedSettings:
+        """Settings for a model that suit this machine as it is now, each with its reason.
+
+        Args:
+            model: As in start_llama_server.
+            model_path: As in start_llama_server; wins over `model`.
+            engine: Default: the best one found.
+            llama_cpp_path: As in start_llama_server.
+        """
+        answer: RecommendedSettings = await self._request(
+            "recommend_settings",
+            _given(
+                model=model,
+                model_path=model_path,
+                engine=engine,
+                llama_cpp_path=llama_cpp_path,
+            ),
+            RecommendedSettings,
         )
         return answer
 

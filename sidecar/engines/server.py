@@ -1,4 +1,4 @@
-"""One server: an engine with a model, from the plan to the end; where it crashes, one engine after the other.
+"""One server: an engine with a model, from the plan to the end; where it crashes or sleeps, one after the other.
 
 Owns the server's state. One task (`run`) is the only writer; everybody else asks it to stop and reads what it
 last wrote. Knows nothing of sessions or of how a plan is made.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -32,11 +32,17 @@ from sidecar.engines.failures import after_restarts
 from sidecar.engines.launch import Launch
 from sidecar.engines.life import Life, Plan, ReadGpus, Step
 from sidecar.engines.link import EngineGone, EngineLink
+from sidecar.engines.rest import is_at_rest, may_sleep, until_unused
 from sidecar.engines.restarts import Restarts
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 
 logger = logging.getLogger(__name__)
+
+MakeRoom = Callable[["Server", Launch], Awaitable[None]]
+"""Sees that a launch has the room it needs; what it raises ends the start."""
+
+SECONDS_A_MINUTE = 60.0
 
 LIVES_REMEMBERED = 3
 """Engines of which it is known why they ended: a turn that was under way asks late where the disk is slow."""
@@ -50,6 +56,7 @@ class Server:
         events: its start, for channels.
         state: how far it is. Reading it is always fine; only `run` writes it.
         crash: why its engine is being started again, where it is.
+        asleep: it has no engine until somebody needs one, or that one is on its way.
         failure: why it ended; `Cancelled` where it was stopped.
     """
 
@@ -64,6 +71,7 @@ class Server:
         config: EnginesConfig,
         on_change: Callable[[Server], None],
         read_gpus: ReadGpus | None = None,
+        make_room: MakeRoom | None = None,
     ) -> None:
         self.server_id = server_id
         self.settings = settings
@@ -71,9 +79,12 @@ class Server:
         self.state: ServerState = "queued"
         self.crash: SidecarError | None = None
         self.failure: SidecarError | None = None
+        self.asleep = False
+        self._plan = plan
+        self._make_room = make_room
         life = Life(
             settings,
-            plan,
+            self._planned,
             source=logs.source(f"server:{server_id}"),
             runtime_dir=runtime_dir,
             config=config,
@@ -84,6 +95,9 @@ class Server:
         self._lives = deque([life], maxlen=LIVES_REMEMBERED)
         self._restarts = Restarts(config.max_restarts)
         self._stop_grace = config.stop_grace_seconds
+        self._idle_minutes = config.idle_unload_minutes if may_sleep(settings) else None
+        self._lie_down = anyio.Event()
+        self._wake = anyio.Event()
         self._on_change = on_change
         self._changed = anyio.Event()
         self._settled = anyio.Event()
@@ -124,8 +138,8 @@ class Server:
         Raises:
             ServerNotRunning: the server is not ready.
         """
-        if self.state == "ready" and self.life.link is not None:
-            return self.life.link
+        if (link := self._awake_link()) is not None:
+            return link
         if self.state == "failed" and self.failure is not None:
             raise ServerNotRunning(
                 f"The server {self.server_id!r} has failed: {self.failure.message}",
@@ -138,10 +152,36 @@ class Server:
             )
         raise ServerNotRunning(f"The server {self.server_id!r} is not ready; its state is {self.state}.")
 
-    async def back_after_crash(self) -> None:
-        """Wait while the engine is being started again, until that is decided; returns at once where it is not."""
-        while self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is ready, or will be once it is woken."""
+        return self.asleep or self.state == "ready"
+
+    def check_usable(self) -> None:
+        """See that a message can be sent to it: it is ready, or will be once it is woken.
+
+        Raises:
+            ServerNotRunning: why not.
+        """
+        if not self.asleep:
+            self.ready_link()
+
+    async def be_ready_again(self) -> None:
+        """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; returns at
+        once where it is neither."""
+        while self.asleep or self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
+            self._wake.set()
             await self._changed.wait()
+
+    async def sleep(self) -> bool:
+        """Let the engine end, if nobody waits for an answer of it; returns when its memory is free: whether it is."""
+        link = self._awake_link()
+        if link is None or not may_sleep(self.settings) or not await is_at_rest(link) or self._awake_link() is not link:
+            return False
+        self._doze()
+        while self.asleep and self.state in ("ready", "stopping"):
+            await self._changed.wait()
+        return self.asleep
 
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         """Why an engine hung up: it crashed, was stopped, or only the connection broke. It need not be the present
@@ -154,6 +194,11 @@ class Server:
     def life(self) -> Life:
         """The present engine, or the last."""
         return self._lives[-1]
+
+    @property
+    def asked_at(self) -> float:
+        """When its engine was asked last, on the monotonic clock; 0 where there is none."""
+        return self.life.link.asked_at if self.life.link is not None else 0.0
 
     @property
     def launch(self) -> Launch | None:
@@ -199,10 +244,15 @@ class Server:
         """One engine after the other; returns why no other one follows."""
         while True:
             reason, pause = await self._see_through(self.life)
-            if pause is None:
+            if pause is not None:
+                self._set("queued")
+                await anyio.sleep(pause)
+            elif self.asleep and isinstance(reason, Cancelled):
+                self._set("sleeping")
+                await self._wake.wait()
+                self._set("queued")
+            else:
                 return reason
-            self._set("queued")
-            await anyio.sleep(pause)
             self._lives.append(self.life.again())
 
     async def _see_through(self, life: Life) -> tuple[SidecarError, float | None]:
@@ -212,7 +262,7 @@ class Server:
         try:
             await life.begin()
             self._be_ready()
-            reason = await life.until_over()
+            reason = await self._until_over_or_asleep(life)
         except SidecarError as error:
             reason = error
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other servers along
@@ -229,8 +279,49 @@ class Server:
                 await self._take_down(reason)
         return reason, pause
 
+    async def _until_over_or_asleep(self, life: Life) -> SidecarError:
+        """Wait until a ready engine ends by itself, stands still, or is to sleep; returns why it is over."""
+        reason: SidecarError = Cancelled(f"The server {self.server_id!r} sleeps.")
+        async with anyio.create_task_group() as tasks:
+
+            async def until_asleep() -> None:
+                if self._idle_minutes is not None:
+                    tasks.start_soon(self._tire, life, self._idle_minutes * SECONDS_A_MINUTE)
+                await self._lie_down.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_asleep)
+            reason = await life.until_over()
+            tasks.cancel_scope.cancel()
+        if not isinstance(reason, Cancelled):
+            self.asleep = False
+        return reason
+
+    async def _tire(self, life: Life, seconds: float) -> None:
+        assert life.link is not None  # noqa: S101 - it is ready
+        while True:
+            await until_unused(life.link, seconds)
+            if await is_at_rest(life.link):
+                self._doze()
+
+    def _awake_link(self) -> EngineLink | None:
+        return self.life.link if self.state == "ready" and not self.asleep else None
+
+    def _doze(self) -> None:
+        """From now on nobody is given the way to the engine."""
+        self.asleep = True
+        self._wake = anyio.Event()
+        self._lie_down.set()
+
+    async def _planned(self, settings: ServerSettings) -> Launch:
+        launch = await self._plan(settings)
+        if self._make_room is not None:
+            await self._make_room(self, launch)
+        return launch
+
     def _be_ready(self) -> None:
-        self.crash = None
+        self.crash, self.asleep = None, False
+        self._lie_down = anyio.Event()
         self._set("ready")
         if not self.events.closed:
             self.events.append(StartDone(**server_info.members_of(self)))
@@ -246,7 +337,7 @@ class Server:
         stopped = isinstance(failure, Cancelled)
         if not stopped and self.restarts:
             failure = after_restarts(failure, self.restarts)
-        self.failure, self.crash = failure, None
+        self.failure, self.crash, self.asleep = failure, None, False
         self._set("stopped" if stopped else "failed")
         if not self.events.closed:
             self.events.append(CancelledEvent() if stopped else ErrorEvent(error=WireError.of(failure)))

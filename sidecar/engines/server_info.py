@@ -22,6 +22,7 @@ _MESSAGES: dict[ServerState, str] = {
     "loading": "Loading the model.",
     "warming": "Warming up.",
     "ready": "llama-server started successfully",
+    "sleeping": "Sleeping; the next message starts its engine again.",
     "stopping": "Stopping.",
     "stopped": "llama-server stopped",
     "failed": "Failed.",

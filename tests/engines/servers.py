@@ -52,6 +52,7 @@ class Stage:
         grace: float = WAIT_SECONDS,
         health: float = WAIT_SECONDS,
         max_restarts: int = 0,
+        idle_seconds: float | None = None,
         on_change: Callable[[Server], None] | None = None,
         **settings: Any,
     ) -> Server:
@@ -73,6 +74,7 @@ class Stage:
                 stop_grace_seconds=grace,
                 health_timeout_seconds=health,
                 max_restarts=max_restarts,
+                idle_unload_minutes=None if idle_seconds is None else idle_seconds / 60,
             ),
             on_change=note,
         )

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "06e4dbad30937b5350ada82aec52716997f6d772ea0682837898476ad61f7738";
+pub const CONTRACT_HASH: &str = "38e70cce8cc31f3a74a5c5430718e5491e7a8754dc72ca7dfda370a822de5c4d";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -85,6 +85,8 @@ pub const NAMES: &[&str] = &[
     "pause_download",
     "resume_download",
     "cancel_download",
+    "estimate_memory",
+    "recommend_settings",
     "get_resources",
 ];
 
@@ -182,7 +184,7 @@ impl Method for StopLlamaServer {
     type Event = NoEvent;
 }
 
-/// Whether the server is ready for messages.
+/// Whether the server takes messages: it is ready, or sleeps until the next one.
 #[derive(Debug, Clone, Copy)]
 pub struct IsLlamaRunning;
 
@@ -768,6 +770,31 @@ impl Method for CancelDownload {
     const NAME: &'static str = "cancel_download";
     type Params = types::CancelDownload;
     type Result = types::Download;
+    type Event = NoEvent;
+}
+
+/// What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+///
+/// The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
+/// second, remembered); otherwise a formula over the model's header tells.
+#[derive(Debug, Clone, Copy)]
+pub struct EstimateMemory;
+
+impl Method for EstimateMemory {
+    const NAME: &'static str = "estimate_memory";
+    type Params = types::EstimateMemory;
+    type Result = types::MemoryEstimate;
+    type Event = NoEvent;
+}
+
+/// Settings for a model that suit this machine as it is now, each with its reason.
+#[derive(Debug, Clone, Copy)]
+pub struct RecommendSettings;
+
+impl Method for RecommendSettings {
+    const NAME: &'static str = "recommend_settings";
+    type Params = types::RecommendSettings;
+    type Result = types::RecommendedSettings;
     type Event = NoEvent;
 }
 

@@ -131,6 +131,8 @@ fn params_survive_a_round_trip() {
     params::<methods::PauseDownload>();
     params::<methods::ResumeDownload>();
     params::<methods::CancelDownload>();
+    params::<methods::EstimateMemory>();
+    params::<methods::RecommendSettings>();
     params::<methods::GetResources>();
 }
 
@@ -195,6 +197,8 @@ fn results_survive_a_round_trip() {
     results::<methods::PauseDownload>();
     results::<methods::ResumeDownload>();
     results::<methods::CancelDownload>();
+    results::<methods::EstimateMemory>();
+    results::<methods::RecommendSettings>();
     results::<methods::GetResources>();
 }
 

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "06e4dbad30937b5350ada82aec52716997f6d772ea0682837898476ad61f7738";
+export const CONTRACT_HASH = "38e70cce8cc31f3a74a5c5430718e5491e7a8754dc72ca7dfda370a822de5c4d";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -75,6 +75,8 @@ export const METHODS = {
   pause_download: "none",
   resume_download: "none",
   cancel_download: "none",
+  estimate_memory: "none",
+  recommend_settings: "none",
   get_resources: "none",
 } as const satisfies Record<MethodName, Streaming>;
 

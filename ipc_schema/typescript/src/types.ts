@@ -50,6 +50,18 @@ export type Fit = "gpu" | "memory" | "no";
 /** Other programs whose models are found where they lie. */
 export type ForeignOrigin = "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
 
+/** Why a model is not on the GPU: decided from the engine's own log, its build and what the machine has. */
+export type GpuCause =
+  | "NO_GPU_BACKEND"
+  | "NO_DRIVER"
+  | "DRIVER_TOO_OLD"
+  | "DRIVER_FAILING"
+  | "DEVICE_NOT_VISIBLE"
+  | "NO_GPU"
+  | "TOO_LITTLE_MEMORY"
+  | "NOT_WANTED"
+  | "UNKNOWN";
+
 /** How grave a line is, least first. */
 export type Level = "debug" | "info" | "warning" | "error";
 
@@ -60,7 +72,8 @@ export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "olla
 
 /**
  * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
- * `queued` (the pause before the next start) to `ready` once more.
+ * `queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
+ * memory; the next message for it starts its engine again, and waits for that.
  */
 export type ServerState =
   | "queued"
@@ -69,6 +82,7 @@ export type ServerState =
   | "loading"
   | "warming"
   | "ready"
+  | "sleeping"
   | "stopping"
   | "stopped"
   | "failed";
@@ -388,6 +402,12 @@ export interface EnginesConfig {
   health_timeout_seconds?: number | undefined;
   /** How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included. */
   max_restarts?: number | undefined;
+  /** How long nobody may have asked a server before its engine is ended and its memory is free; the next message starts it again. Servers on a port of their own are left alone. null: never. */
+  idle_unload_minutes?: number | null | undefined;
+  /** How many servers may have their model loaded; a start beyond that puts the one to sleep that has not been asked for longest, and waits where all are answering. null: as many as there is memory for. */
+  max_loaded?: number | null | undefined;
+  /** Put servers that nobody is asking to sleep where a start would not fit beside them, those not asked for longest first. */
+  make_room?: boolean | undefined;
   /** How long an engine may take to end before it is killed. */
   stop_grace_seconds?: number | undefined;
 }
@@ -1761,7 +1781,7 @@ export interface StopLlamaServer {
   server_id?: string | null | undefined;
 }
 
-/** Whether the server is ready for messages. */
+/** Whether the server takes messages: it is ready, or sleeps until the next one. */
 export interface IsLlamaRunning {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -2382,7 +2402,7 @@ export interface Methods {
   start_llama_server: { params: StartLlamaServer; result: ServerInfo; events: StartEvent };
   /** Stop a server, in whatever state it is; answered when its process is gone. */
   stop_llama_server: { params: StopLlamaServer; result: "llama-server stopped"; events: never };
-  /** Whether the server is ready for messages. */
+  /** Whether the server takes messages: it is ready, or sleeps until the next one. */
   is_llama_running: { params: IsLlamaRunning; result: boolean; events: never };
   /** The settings a server runs with; those it would start with where there is none. */
   get_llama_config: { params: GetLlamaConfig; result: LlamaConfig; events: never };
@@ -2530,6 +2550,15 @@ export interface Methods {
   resume_download: { params: ResumeDownload; result: Download; events: never };
   /** Give a download up: what has come of it is removed. What is done stays. */
   cancel_download: { params: CancelDownload; result: Download; events: never };
+  /**
+   * What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+   *
+   * The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
+   * second, remembered); otherwise a formula over the model's header tells.
+   */
+  estimate_memory: { params: EstimateMemory; result: MemoryEstimate; events: never };
+  /** Settings for a model that suit this machine as it is now, each with its reason. */
+  recommend_settings: { params: RecommendSettings; result: RecommendedSettings; events: never };
   /** A reading of the machine, now. */
   get_resources: { params: GetResources; result: Resources; events: never };
 }
