@@ -62,8 +62,8 @@ class _LiveLogs:
         self._timer = None
         self._next_at = self._loop.time() + INTERVAL_SECONDS
         self._show(LINES_AT_A_TIME)
-        if self._waiting and self._timer is None:
-            self._show_when_it_is_time()
+        if self._waiting:  # however late it is: others have their turn in between
+            self._timer = self._loop.call_at(self._next_at, self._show_some)
 
     def _show(self, most: int) -> None:
         count, lines = self._logs.after(self._shown_seq, source=self._source)

@@ -46,7 +46,7 @@ def test_without_a_file_every_default_is_told_and_fits_the_schema(host: RawHost)
     config, schema = host.call("get_config"), host.call("get_config_schema")
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(config, schema)
-    assert config["server_defaults"] == {"ctx_size": 4096, "parallel": 4, "n_gpu_layers": -1}
+    assert config["server_defaults"] == {"ctx_size": 4096, "parallel": 4, "n_gpu_layers": -1, "threads": None}
     assert (config["engines"]["preferred"], config["models"], config["server_presets"]) == (
         *(None, {"folders": [], "default": None}, {}),
     )
@@ -213,7 +213,8 @@ def test_another_file_can_be_named_and_what_it_does_not_say_is_the_default(data_
     file = tmp_path / "elsewhere.json"
     file.write_text('{"server_defaults": {"ctx_size": 99}}')
     with RawHost(data_dir, "--config", str(file)) as host:
-        assert host.call("get_config")["server_defaults"] == {"ctx_size": 99, "parallel": 4, "n_gpu_layers": -1}
+        defaults = host.call("get_config")["server_defaults"]
+        assert defaults == {"ctx_size": 99, "parallel": 4, "n_gpu_layers": -1, "threads": None}
         host.call("set_config", patch={"server_defaults": {"parallel": 2}})
         assert content(file) == {"server_defaults": {"ctx_size": 99, "parallel": 2}}
     assert not (data_dir / "config.json").exists()

@@ -18,7 +18,7 @@ ONE_WAY = {
     ),
     "programs looked for": (r"\bwhich\(|\bfind_executable\(|\bget_exec_path\(", "given_paths"),
     "the environment of a child": (r"\bchild_environment\(", "engines/child|host/environment|host/watchdog"),
-    "the engine's key": (r"\bAPI_KEY_VARIABLE\b", "engines/(?:launch|life|embedded_child)"),
+    "the engine's key": (r"\bAPI_KEY_VARIABLE\b", "engines/(?:variables|launch|life|embedded_child)"),
 }
 
 NO_WAY = {

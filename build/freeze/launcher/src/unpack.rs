@@ -11,7 +11,8 @@ use std::thread;
 use crate::payload::{Chunk, File, Payload};
 use crate::system;
 
-/// More would wait for the disk.
+/// While one waits for the disk another unpacks.
+const THREADS_A_PROCESSOR: usize = 2;
 const MOST_THREADS: usize = 8;
 
 /// Why a folder could not be filled.
@@ -37,9 +38,6 @@ pub fn unpack(payload: &Payload, target: &Path) -> Result<(), Failure> {
         system::file(file.executable).write(true).create_new(true).open(target.join(file.path))?.set_len(file.size)?;
     }
     side_by_side(&payload.chunks, |chunk| write(payload, chunk, target))?;
-    side_by_side(&payload.files, |file| {
-        Ok(system::file(file.executable).write(true).open(target.join(file.path))?.sync_all()?)
-    })?;
     for folder in &folders {
         system::sync_folder(folder)?;
     }
@@ -68,6 +66,8 @@ fn write(payload: &Payload, chunk: &Chunk, target: &Path) -> Result<(), Failure>
         let part = &bytes[(from - chunk.begin) as usize..(to - chunk.begin) as usize];
         let opened = system::file(file.executable).write(true).open(target.join(file.path))?;
         system::write_at(&opened, part, from - file.begin)?;
+        // At once, so that the disk works while others unpack.
+        opened.sync_all()?;
     }
     Ok(())
 }
@@ -84,7 +84,8 @@ fn side_by_side<T: Sync>(items: &[T], action: impl Fn(&T) -> Result<(), Failure>
             }
         }
     };
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = (processors * THREADS_A_PROCESSOR).min(MOST_THREADS);
     thread::scope(|scope| {
         for _ in 1..threads {
             // Where the system allows no more threads, those that there are do it.
