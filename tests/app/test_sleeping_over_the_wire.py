@@ -41,5 +41,9 @@ def test_a_server_that_nobody_asks_sleeps_after_the_time_in_the_config(
     talk = start_talk()
     channel = talk.new_channel()
     talk.call("subscribe", topics=["servers"], channel=channel)
-    talk.until(lambda: any(event.get("server", {}).get("state") == "sleeping" for event in talk.events.get(channel, ())))
+    talk.until(
+        lambda: any(
+            event["event"].get("server", {}).get("state") == "sleeping" for event in talk.events.get(channel, ())
+        )
+    )
     assert talk.say("tokens=2")["content"] == words(2)
