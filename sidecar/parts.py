@@ -115,7 +115,7 @@ class Parts:
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
         self._memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
         room = Room(self._fleet, config=lambda: config.config.engines, estimate=self._memory.quick_estimate)
-        self._fleet.ask_for_room(room.make)
+        self._fleet.ask(make_room=room.make)
         resources = ResourceHandlers(self._monitor, self._fleet)
         tokens = TokenSource()
         hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)

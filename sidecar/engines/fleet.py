@@ -18,7 +18,7 @@ from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import Cancelled, ServerAlreadyRunning, ServerNotRunning
 from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo, ServerSettings
 from sidecar.engines.life import Plan, ReadGpus
-from sidecar.engines.server import MakeRoom, Server
+from sidecar.engines.server import MakeRoom, Replaced, Server
 from sidecar.logs.store import LogStore
 
 LAST_GRACE_SECONDS = 1.0
@@ -45,6 +45,7 @@ class Fleet:
         self._config = config
         self._read_gpus = read_gpus
         self._make_room: MakeRoom | None = None
+        self._replaced: Replaced | None = None
         self._servers: dict[str, Server] = {}
         self._dismissed: WeakSet[Server] = WeakSet()
         self._listeners: list[Listener] = []
@@ -62,9 +63,10 @@ class Fleet:
                         for server in self._servers.values():
                             stopping.start_soon(partial(server.stop, grace_seconds=LAST_GRACE_SECONDS))
 
-    def ask_for_room(self, make_room: MakeRoom) -> None:
-        """Have this asked before each start of an engine."""
-        self._make_room = make_room
+    def ask(self, *, make_room: MakeRoom | None = None, replaced: Replaced | None = None) -> None:
+        """Have these asked by servers that start from now on: before each start of an engine, and when the first has
+        failed."""
+        self._make_room, self._replaced = make_room, replaced
 
     def start(self, server_id: str, settings: ServerSettings, plan: Plan) -> Server:
         """Begin to start a server.
@@ -85,6 +87,7 @@ class Fleet:
             on_change=self._changed,
             read_gpus=self._read_gpus,
             make_room=self._make_room,
+            replaced=self._replaced,
         )
         self._servers.pop(server_id, None)  # its place is that of its start
         self._servers[server_id] = server

@@ -32,7 +32,7 @@ from sidecar.engines.failures import after_restarts
 from sidecar.engines.launch import Launch
 from sidecar.engines.life import Life, Plan, ReadGpus, Step
 from sidecar.engines.link import EngineGone, EngineLink
-from sidecar.engines.rest import is_at_rest, may_sleep, until_unused
+from sidecar.engines.rest import Rest
 from sidecar.engines.restarts import Restarts
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
@@ -42,7 +42,8 @@ logger = logging.getLogger(__name__)
 MakeRoom = Callable[["Server", Launch], Awaitable[None]]
 """Sees that a launch has the room it needs; what it raises ends the start."""
 
-SECONDS_A_MINUTE = 60.0
+Replaced = Callable[[Launch, SidecarError], Awaitable[bool]]
+"""Whether another engine has taken the place of one that did not start, so that the plan is worth making anew."""
 
 LIVES_REMEMBERED = 3
 """Engines of which it is known why they ended: a turn that was under way asks late where the disk is slow."""
@@ -56,7 +57,6 @@ class Server:
         events: its start, for channels.
         state: how far it is. Reading it is always fine; only `run` writes it.
         crash: why its engine is being started again, where it is.
-        asleep: it has no engine until somebody needs one, or that one is on its way.
         failure: why it ended; `Cancelled` where it was stopped.
     """
 
@@ -72,6 +72,7 @@ class Server:
         on_change: Callable[[Server], None],
         read_gpus: ReadGpus | None = None,
         make_room: MakeRoom | None = None,
+        replaced: Replaced | None = None,
     ) -> None:
         self.server_id = server_id
         self.settings = settings
@@ -79,9 +80,9 @@ class Server:
         self.state: ServerState = "queued"
         self.crash: SidecarError | None = None
         self.failure: SidecarError | None = None
-        self.asleep = False
         self._plan = plan
         self._make_room = make_room
+        self._replaced = replaced
         life = Life(
             settings,
             self._planned,
@@ -95,9 +96,7 @@ class Server:
         self._lives = deque([life], maxlen=LIVES_REMEMBERED)
         self._restarts = Restarts(config.max_restarts)
         self._stop_grace = config.stop_grace_seconds
-        self._idle_minutes = config.idle_unload_minutes if may_sleep(settings) else None
-        self._lie_down = anyio.Event()
-        self._wake = anyio.Event()
+        self._rest = Rest(settings, config.idle_unload_minutes)
         self._on_change = on_change
         self._changed = anyio.Event()
         self._settled = anyio.Event()
@@ -138,19 +137,15 @@ class Server:
         Raises:
             ServerNotRunning: the server is not ready.
         """
-        if (link := self._awake_link()) is not None:
+        link = self.life.link
+        if self.state == "ready" and link is not None and not self._rest.asleep:
             return link
-        if self.state == "failed" and self.failure is not None:
-            raise ServerNotRunning(
-                f"The server {self.server_id!r} has failed: {self.failure.message}",
-                hint="Start it again with restart_server.",
-            )
-        if self.crash is not None:
-            raise ServerNotRunning(
-                f"The server {self.server_id!r} is being started again, and is {self.state}: {self.crash.message}",
-                hint="Send it again once the server is ready, which list_servers and the topic servers tell.",
-            )
-        raise ServerNotRunning(f"The server {self.server_id!r} is not ready; its state is {self.state}.")
+        raise server_info.why_not_ready(self)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it has no engine until somebody needs one, or that one is on its way."""
+        return self._rest.asleep
 
     @property
     def is_usable(self) -> bool:
@@ -170,15 +165,14 @@ class Server:
         """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; returns at
         once where it is neither."""
         while self.asleep or self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
-            self._wake.set()
+            self._rest.wake()
             await self._changed.wait()
 
     async def sleep(self) -> bool:
         """Let the engine end, if nobody waits for an answer of it; returns when its memory is free: whether it is."""
-        link = self._awake_link()
-        if link is None or not may_sleep(self.settings) or not await is_at_rest(link) or self._awake_link() is not link:
+        link = self.life.link
+        if self.state != "ready" or link is None or not await self._rest.lie_down(link):
             return False
-        self._doze()
         while self.asleep and self.state in ("ready", "stopping"):
             await self._changed.wait()
         return self.asleep
@@ -249,11 +243,21 @@ class Server:
                 await anyio.sleep(pause)
             elif self.asleep and isinstance(reason, Cancelled):
                 self._set("sleeping")
-                await self._wake.wait()
+                await self._rest.until_wanted()
                 self._set("queued")
+            elif await self._has_another_engine(reason):
+                self._lives.append(self.life.anew())
+                continue
             else:
                 return reason
             self._lives.append(self.life.again())
+
+    async def _has_another_engine(self, reason: SidecarError) -> bool:
+        """Whether the first start, which has failed, is worth trying anew."""
+        if self._settled.is_set() or self._replaced is None or self.launch is None:
+            return False
+        self._set("queued")
+        return await self._replaced(self.launch, reason)
 
     async def _see_through(self, life: Life) -> tuple[SidecarError, float | None]:
         """Lead one engine to its end; returns why it ended, and the pause before the next one if there is to be one."""
@@ -281,37 +285,18 @@ class Server:
 
     async def _until_over_or_asleep(self, life: Life) -> SidecarError:
         """Wait until a ready engine ends by itself, stands still, or is to sleep; returns why it is over."""
+        link = self.ready_link()
         reason: SidecarError = Cancelled(f"The server {self.server_id!r} sleeps.")
         async with anyio.create_task_group() as tasks:
 
             async def until_asleep() -> None:
-                if self._idle_minutes is not None:
-                    tasks.start_soon(self._tire, life, self._idle_minutes * SECONDS_A_MINUTE)
-                await self._lie_down.wait()
+                await self._rest.until_asleep(link)
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(until_asleep)
             reason = await life.until_over()
             tasks.cancel_scope.cancel()
-        if not isinstance(reason, Cancelled):
-            self.asleep = False
         return reason
-
-    async def _tire(self, life: Life, seconds: float) -> None:
-        assert life.link is not None  # noqa: S101 - it is ready
-        while True:
-            await until_unused(life.link, seconds)
-            if await is_at_rest(life.link):
-                self._doze()
-
-    def _awake_link(self) -> EngineLink | None:
-        return self.life.link if self.state == "ready" and not self.asleep else None
-
-    def _doze(self) -> None:
-        """From now on nobody is given the way to the engine."""
-        self.asleep = True
-        self._wake = anyio.Event()
-        self._lie_down.set()
 
     async def _planned(self, settings: ServerSettings) -> Launch:
         launch = await self._plan(settings)
@@ -320,8 +305,8 @@ class Server:
         return launch
 
     def _be_ready(self) -> None:
-        self.crash, self.asleep = None, False
-        self._lie_down = anyio.Event()
+        self.crash = None
+        self._rest.is_over()
         self._set("ready")
         if not self.events.closed:
             self.events.append(StartDone(**server_info.members_of(self)))
@@ -337,7 +322,8 @@ class Server:
         stopped = isinstance(failure, Cancelled)
         if not stopped and self.restarts:
             failure = after_restarts(failure, self.restarts)
-        self.failure, self.crash, self.asleep = failure, None, False
+        self.failure, self.crash = failure, None
+        self._rest.is_over()
         self._set("stopped" if stopped else "failed")
         if not self.events.closed:
             self.events.append(CancelledEvent() if stopped else ErrorEvent(error=WireError.of(failure)))

@@ -37,7 +37,7 @@ class Harbour:
         self.stage = stage
         self.config = EnginesConfig(stop_grace_seconds=1.0, max_restarts=0, **config)
         self.fleet = Fleet(logs=stage.logs, runtime_dir=stage.runtime_dir, config=lambda: self.config)
-        self.fleet.ask_for_room(Room(self.fleet, config=lambda: self.config, estimate=self.estimate).make)
+        self.fleet.ask(make_room=Room(self.fleet, config=lambda: self.config, estimate=self.estimate).make)
         self.fitting = 1000
 
     async def estimate(self, launch: Launch) -> MemoryEstimate:
@@ -142,6 +142,6 @@ async def test_a_plan_that_can_not_be_made_lets_the_start_go_on(
 
     async with harbour(tmp_path, fake_llama_cpp) as port:
         await port.ready("first")
-        port.fleet.ask_for_room(Room(port.fleet, config=lambda: port.config, estimate=fail).make)
+        port.fleet.ask(make_room=Room(port.fleet, config=lambda: port.config, estimate=fail).make)
         await port.ready("second")
         assert port.states() == {"first": "ready", "second": "ready"}
