@@ -25,9 +25,13 @@ def member(name: str) -> str:
 
 
 def doc(text: str, *, indent: str = "", mark: str = "///") -> list[str]:
-    """A doc comment; what rustdoc would take for a link or a tag is escaped."""
+    """A doc comment; what rustdoc would take for a link or a tag is escaped, and addresses are links."""
     if not text:
         return []
     parts = re.split(r"(`[^`]*`)", text)
-    escaped = "".join(part if part.startswith("`") else re.sub(r"([<>\[\]])", r"\\\1", part) for part in parts)
+    escaped = "".join(part if part.startswith("`") else _escaped(part) for part in parts)
     return [f"{indent}{mark} {line}".rstrip() for line in escaped.split("\n")]
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"https?://\S*[^\s.,;:)]", r"<\g<0>>", re.sub(r"([<>\[\]])", r"\\\1", text))

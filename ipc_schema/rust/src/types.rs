@@ -754,7 +754,7 @@ pub struct DownloadsConfig {
     /// How long a download that gets nothing keeps trying before it has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_seconds: Option<f64>,
-    /// A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co.
+    /// A mirror of Hugging Face. Default: HF_ENDPOINT, else <https://huggingface.co>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hub_endpoint: Option<String>,
     /// Also fetch from this machine and the local network, and from there without TLS.
