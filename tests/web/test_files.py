@@ -112,11 +112,6 @@ async def test_nothing_else_is_served(site: Site, path: str) -> None:
     assert SECRET not in text
 
 
-async def test_a_place_within_the_page_is_the_page(site: Site) -> None:
-    status, _, text = await site.get("/chat/1", Accept="text/html,*/*")
-    assert (status, text) == (200, "<title>The page</title>")
-
-
 async def test_a_page_that_was_built_anew_is_served_after_a_reload(site: Site, dist: Path) -> None:
     (dist / "assets" / "index-a1.js").rename(dist / "assets" / "index-b2.js")
     assert (await site.get("/"))[0] == 200

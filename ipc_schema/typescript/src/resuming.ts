@@ -99,8 +99,8 @@ export class Resumable {
         if (seq < seen || (seq === seen && !isLast(event))) {
           this.#anothers = true; // ours ended, and the session's last turn is a newer one
           giveUp.abort();
-        } else if (!this.#anothers) {
-          this.#show(event, seq);
+        } else if (!this.#anothers && seq > seen) {
+          this.#show(event, seq); // not the last event again, which is told to who has missed the answer
         }
       },
       signal: giveUp.signal,
@@ -110,8 +110,7 @@ export class Resumable {
   }
 
   #show(event: unknown, seq: number): void {
-    if (seq <= this.#seen) return; // the last event is told again to who missed the answer
-    this.#seen = seq;
+    this.#seen = Math.max(this.#seen, seq); // pieces of one event have the number of the one before
     this.#options.onEvent?.(event, seq);
   }
 

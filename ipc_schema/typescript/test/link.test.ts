@@ -149,6 +149,22 @@ test("an answer goes on over the next connection, with every event once", async 
   await link.close();
 });
 
+test("pieces of one event, which have the number of the one before, are all shown", async () => {
+  const { link, ready } = connect();
+  const transport = await ready();
+  const seen: string[] = [];
+  const answer = link.client.send_message(
+    { message: "Hello" },
+    { onEvent: (event) => event.status === "token" && seen.push(event.chunk) },
+  );
+  const { channel } = transport.request("send_message").params;
+  for (const [seq, chunk] of [[0, "a"], [0, "b"], [1, "c"]] as const) transport.event(channel, seq, { status: "token", chunk });
+  transport.answer("send_message", { content: "abc" });
+  await answer;
+  assert.deepEqual(seen, ["a", "b", "c"]);
+  await link.close();
+});
+
 test("a stream goes on over the next connection", async () => {
   const { link, ready, reconnect } = connect();
   const first = await ready();

@@ -131,11 +131,7 @@ class WebDoor:
 
     async def _send_file(self, request: web.Request) -> web.StreamResponse:
         file = self._files.get(request.path)
-        if file is not None:
-            return _file(file)
-        if "text/html" in request.headers.get("Accept", ""):  # a place within the page, which knows its own places
-            return self._page()
-        return _words(told.NOT_FOUND, 404)
+        return _words(told.NOT_FOUND, 404) if file is None else _file(file)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if not self._admission.is_our_page(request.headers.get("Origin"), request.headers.get("Host")):

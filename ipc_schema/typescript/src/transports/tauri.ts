@@ -3,9 +3,10 @@
  *
  * Owns how a message becomes a command and back. Each method is a command of its own name (`rpc.discover` is
  * `rpc_discover`); it is given the method's parameters with camelCase names, `requestId`, and as `channel` a Tauri
- * channel where the request has events, on which the app sends `{seq, event}` or a list of them (`channelName` is the
- * contract's name of it). A command resolves with the result or rejects with the error `{code, message, data}`. `cancel_request {requestId}` cancels. The process
- * is the app's business: it outlives the page.
+ * channel where the request has events, on which the app sends `{events: [{seq, event}, …]}`, several in one message as
+ * a webview can take them; `channelName` is the contract's name of it. A command resolves with the result or rejects with
+ * the error `{code, message, data}`. `cancel_request {requestId}` cancels. The process is the app's business: it outlives
+ * the page.
  */
 
 import { isObject } from "../errors.js";
@@ -17,10 +18,12 @@ export interface TauriCore {
   Channel: new <Message>(onmessage?: (message: Message) => void) => object;
 }
 
-/** What a Tauri channel carries: the parameters of the contract's `channel` notification, without the name. */
+/**
+ * What a Tauri channel carries: events as in the contract's `channel` notification. Text may come in pieces, of which
+ * the last one has the `seq`, and those before it that of the event before.
+ */
 export interface ChannelMessage {
-  seq: number;
-  event: unknown;
+  events: readonly { seq: number; event: unknown }[];
 }
 
 /** What else the app may tell. */
@@ -120,8 +123,8 @@ class CommandTransport implements Transport {
   #channel(name: string): { channel: object; ended: Promise<void> } {
     let end = (): void => undefined;
     const ended = new Promise<void>((resolve) => (end = resolve));
-    const channel = new this.#core.Channel<ChannelMessage | ChannelMessage[]>((message) => {
-      for (const { seq, event } of Array.isArray(message) ? message : [message]) {
+    const channel = new this.#core.Channel<ChannelMessage>(({ events }) => {
+      for (const { seq, event } of events) {
         this.#receive({ method: "channel", params: { channel: name, seq, event } });
         if (isObject(event) && TERMINAL.has(event["status"])) end();
       }
@@ -141,7 +144,7 @@ function within(ms: number, done: Promise<void>): Promise<void> {
 }
 
 function camelCased(name: string): string {
-  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Tauri itself rejects with a text, such as where a command is not allowed. */

@@ -36,7 +36,8 @@ function connect() {
   return { client: createClient(transport), only, invoked, gone: (reason: Error) => gone(reason) };
 }
 
-const event = (seq: number, chunk: string): ChannelMessage => ({ seq, event: { status: "token", chunk } });
+const token = (seq: number, chunk: string) => ({ seq, event: { status: "token", chunk } });
+const message = (...events: ChannelMessage["events"]): ChannelMessage => ({ events });
 
 test("a method is the command of its name, with parameters as a Tauri front end writes them", async () => {
   const { client, only } = connect();
@@ -63,8 +64,8 @@ test("events come over a channel, one or several at once", async () => {
     { onEvent: (one, seq) => one.status === "token" && seen.push([one.chunk, seq]) },
   );
   const { channel, resolve } = only("send_message");
-  channel.send(event(1, "a"));
-  channel.send([event(2, "b"), event(3, "c"), { seq: 4, event: { status: "done" } }]);
+  channel.send(message(token(1, "a")));
+  channel.send(message(token(2, "b"), token(3, "c"), { seq: 4, event: { status: "done" } }));
   resolve({ content: "abc" });
   assert.equal((await answer).content, "abc");
   assert.deepEqual(seen, [["a", 1], ["b", 2], ["c", 3]]);
@@ -76,7 +77,7 @@ test("a result that overtakes the last events waits for them", async () => {
   const { channel, resolve } = only("send_message");
   resolve({ content: "a" });
   await new Promise((done) => setImmediate(done));
-  channel.send([event(1, "a"), { seq: 2, event: { status: "done" } }]);
+  channel.send(message(token(1, "a"), { seq: 2, event: { status: "done" } }));
   const seen: string[] = [];
   for await (const one of stream) seen.push(one.status);
   assert.deepEqual(seen, ["token", "done"]);
