@@ -96,7 +96,7 @@ async def test_a_page_that_is_lost_in_an_answer_gets_every_token_once(served: Se
 
 async def test_a_page_that_is_lost_again_and_again_gets_every_token_once(served: Served) -> None:
     chance = random.Random(7)  # noqa: S311 - where the cuts are
-    session, count = str(uuid.uuid4()), 400
+    session, count = str(uuid.uuid4()), 240
     events: list[dict[str, Any]] = []
     cuts = 0
     request: dict[str, Any] = {"message": f"tokens={count} rate=800"}
