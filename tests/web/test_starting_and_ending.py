@@ -28,6 +28,7 @@ async def test_sigterm_ends_everything_within_5_s(start_served: StartServed) -> 
     served = start_served("--log-level", "debug")
     async with served.page() as page, served.page() as frozen:
         await page.call("start_llama_server")
+        await page.call("subscribe", topics=["servers"], channel="live")
         await page.begin("send_message", message="tokens=9 hold-after=2", channel="c")
         await page.event("c", "token")
         for id_ in range(20):  # some megabytes of answers, which nobody reads
@@ -40,7 +41,8 @@ async def test_sigterm_ends_everything_within_5_s(start_served: StartServed) -> 
         assert (ended.type, ended.data) == (aiohttp.WSMsgType.CLOSE, 1001)
         assert served.process.wait(timeout=10) == 0
         assert time.monotonic() - began < 5
-    assert page.events["c"][-1]["event"]["status"] == "cancelled"  # told before the end
+    assert page.events["c"][-1]["event"]["status"] == "cancelled"  # all is told before the end
+    assert page.events["live"][-1]["event"]["status"] == "done"
     assert not [child for child in children if child.is_running()]
     assert served.process.stdout is not None
     assert served.process.stdout.read() == b""  # the address is all that it says

@@ -69,7 +69,7 @@ class Connection:
         self._outbox.wake = self._news.set
         self._room = asyncio.Event()
         self._reading = anyio.CancelScope()
-        self._ending = False
+        self._ending = self._finishing = False
         self._drained = asyncio.Event()
         self._closed = asyncio.Event()
 
@@ -98,7 +98,10 @@ class Connection:
         self._reading.cancel()
 
     async def close(self) -> None:
-        """Write what waits, and say that this is the end. After `stop_reading`."""
+        """Write what waits, and say that this is the end. After `stop_reading`, when nothing will come any more."""
+        if not self._socket.prepared:
+            return
+        self._finishing = True
         self._news.set()
         await self._drained.wait()
         await self._socket.close(code=GOING_AWAY, message=b"llama-sidecar has ended.")
@@ -141,7 +144,7 @@ class Connection:
                     for line in self._outbox.take(WRITE_BYTES):
                         await self._socket.send_frame(line, WSMsgType.TEXT)
                     self._room.set()
-                if self._ending:
+                if self._finishing:
                     self._drained.set()
                 await self._news.wait()
         except ConnectionError:  # the page is gone
