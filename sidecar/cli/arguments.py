@@ -65,6 +65,7 @@ examples:
   llama-sidecar models list
   llama-sidecar models search qwen3 4b
   llama-sidecar models download unsloth/Qwen3-4B-GGUF:Q4_K_M
+  llama-sidecar models fit llama3.2:3b --ctx-size 32768
   llama-sidecar models inspect llama3.2:3b
   llama-sidecar models import ~/Downloads/some-Q4_K_M.gguf --move
   llama-sidecar models delete some-Q4_K_M --dry-run
