@@ -14,6 +14,7 @@ from sidecar.contract.chat import (
     TokenCount,
     ToolResult,
     TurnDone,
+    TurnLoading,
     TurnPrefill,
     TurnQueued,
     TurnReasoning,
@@ -130,7 +131,17 @@ TopicEvent = (
 StartEvent = (
     StartQueued | StartPlanning | StartStarting | StartLoading | StartWarming | StartDone | ErrorEvent | CancelledEvent
 )
-TurnEvent = TurnQueued | TurnPrefill | TurnReasoning | TurnToken | TurnToolCall | TurnDone | ErrorEvent | CancelledEvent
+TurnEvent = (
+    TurnQueued
+    | TurnLoading
+    | TurnPrefill
+    | TurnReasoning
+    | TurnToken
+    | TurnToolCall
+    | TurnDone
+    | ErrorEvent
+    | CancelledEvent
+)
 ScanEvent = ModelWork | ScanDone | ErrorEvent | CancelledEvent
 ImportEvent = ModelWork | ImportDone | ErrorEvent | CancelledEvent
 DownloadEvent = (

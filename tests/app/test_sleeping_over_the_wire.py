@@ -18,7 +18,11 @@ def test_a_message_wakes_its_server_and_the_session_stays(
     assert states == {"default": ("sleeping", True), "other": ("ready", False)}
     assert talk.call("is_llama_running") is True
 
-    second = talk.say("tokens=3", first["session_id"])
+    request, channel = talk.begin_turn("tokens=3", first["session_id"])
+    second = talk.answer(request)["result"]
+    loads = [event["event"]["progress"] for event in talk.events[channel] if event["event"]["status"] == "loading"]
+    assert loads == sorted(loads)
+    assert 0 < loads[-1] <= 1
     assert (second["content"], second["context"]["max_context"]) == (words(3), first["context"]["max_context"])
     assert len(talk.branch(first["session_id"])) == 4
     assert talk.call("get_server", server_id="other")["state"] == "sleeping"

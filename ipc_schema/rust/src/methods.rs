@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "38e70cce8cc31f3a74a5c5430718e5491e7a8754dc72ca7dfda370a822de5c4d";
+pub const CONTRACT_HASH: &str = "67bbeefa52e90d49f8e29ff23acaece90a70dd85e1d3441656d0333ea79de98e";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -3677,12 +3677,14 @@ pub struct TrashedModel {
     pub purged_at: f64,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+/// What a channel of this kind carries, told apart by `status`: 9 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TurnEvent {
     /// Accepted; so many messages are before it.
     Queued(TurnQueued),
+    /// The server has slept, or its engine has crashed: an engine is being started for the message.
+    Loading(TurnLoading),
     /// The prompt is being computed.
     Prefill(TurnPrefill),
     /// The model thinks.
@@ -3700,6 +3702,15 @@ pub enum TurnEvent {
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
+}
+
+/// The server has slept, or its engine has crashed: an engine is being started for the message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnLoading {
+    /// What is being loaded, such as text_model or mmproj_model.
+    pub stage: String,
+    /// 0 to 1 over all stages; null where the engine does not tell.
+    pub progress: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "38e70cce8cc31f3a74a5c5430718e5491e7a8754dc72ca7dfda370a822de5c4d";
+export const CONTRACT_HASH = "67bbeefa52e90d49f8e29ff23acaece90a70dd85e1d3441656d0333ea79de98e";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

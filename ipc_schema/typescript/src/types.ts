@@ -155,6 +155,15 @@ export interface TurnQueued {
   position: number;
 }
 
+/** The server has slept, or its engine has crashed: an engine is being started for the message. */
+export interface TurnLoading {
+  status: "loading";
+  /** What is being loaded, such as text_model or mmproj_model. */
+  stage: string;
+  /** 0 to 1 over all stages; null where the engine does not tell. */
+  progress: number | null;
+}
+
 /** The prompt is being computed. */
 export interface TurnPrefill {
   status: "prefill";
@@ -2344,6 +2353,7 @@ export type StartEvent =
 
 export type TurnEvent =
   | TurnQueued
+  | TurnLoading
   | TurnPrefill
   | TurnReasoning
   | TurnToken
