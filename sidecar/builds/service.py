@@ -1,0 +1,340 @@
+"""The managed builds: which there are, which one starts take, and what becomes of it when it fails.
+
+Owns the order of changes, of which one is made at a time. A build becomes the default only when it has just generated a
+token; a default that can not do that any more gives its place to the last good one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from sidecar.builds.registry import Build, Registry
+from sidecar.contract.builds import InstallEngine, InstallQueued, ManagedEngines
+from sidecar.contract.config import EnginesConfig
+from sidecar.contract.engines import EngineInfo, EngineProof
+from sidecar.contract.errors import (
+    Cancelled,
+    Cause,
+    EngineInUse,
+    EngineNotFound,
+    EngineStartFailed,
+    InvalidParams,
+    SidecarError,
+)
+from sidecar.contract.life import Notice
+from sidecar.contract.method import Event
+from sidecar.downloads.service import Downloads
+from sidecar.engines.launch import Launch
+from sidecar.logs.store import LogStore
+from sidecar.storage.files import refusal
+
+if TYPE_CHECKING:
+    from sidecar.builds.proof import Prover
+
+logger = logging.getLogger(__name__)
+
+ITS_OWN_FAULT: frozenset[Cause] = frozenset({"MISSING_LIBRARY", "PERMISSION_DENIED", "TIMEOUT", "KILLED", "UNKNOWN"})
+"""Why a build may be broken. The others are the model's, a flag's, the machine's or a port's fault: another build would
+do no better. That it really is broken only its proof says."""
+
+T = TypeVar("T")
+
+Listener = Callable[[ManagedEngines], None]
+"""Called with all builds when there are others than before, or another one is the default. Must not block."""
+
+
+class Builds:
+    """The builds.
+
+    Args:
+        root: the folder that they are in.
+        downloads: what all transfers share.
+        logs: where engines log.
+        runtime_dir: asked for the folder of sockets.
+        config: asked each time.
+        in_use: the ids of running servers whose program is in a folder.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        downloads: Downloads,
+        logs: LogStore,
+        runtime_dir: Callable[[], Path],
+        config: Callable[[], EnginesConfig],
+        in_use: Callable[[Path], list[str]],
+    ) -> None:
+        self._registry = Registry(root)
+        self._downloads = downloads
+        self._logs = logs
+        self._runtime_dir = runtime_dir
+        self._config = config
+        self._in_use = in_use
+        self._prover: Prover | None = None
+        self._listeners: list[Listener] = []
+        self._installing = anyio.Lock()
+        self._changing = anyio.Lock()
+        self._scopes: set[anyio.CancelScope] = set()
+        self._scope_left = anyio.Event()
+        self._stopping = False
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Let installations go; on leaving they are ended."""
+        try:
+            yield
+        finally:
+            self._stopping = True
+            with anyio.CancelScope(shield=True):
+                while self._scopes:
+                    for scope in self._scopes:
+                        scope.cancel()
+                    await self._scope_left.wait()
+
+    async def tidy(self) -> None:
+        """Remove what a kill has left behind."""
+        async with self._installing, self._changing:
+            await anyio.to_thread.run_sync(self._registry.tidy)
+
+    # --- what hosts ask for ------------------------------------------------------------------------------------
+
+    async def install(self, params: InstallEngine, tell: Callable[[Event], None]) -> EngineInfo:
+        """Install a build; `tell` is called with what hosts are told of it.
+
+        Raises:
+            InvalidParams: it is not said what, or the name is taken.
+            Cancelled: the sidecar stops.
+            SidecarError: see the method's errors; nothing of it is left.
+        """
+        from sidecar.builds.install import Installation, Order  # what start-up does without
+
+        order = Order.of(params)
+        tell(InstallQueued())
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                if self._stopping:
+                    scope.cancel()
+                async with self._installing:
+                    if (there := await self._there_already(order.name, order.sha256)) is not None:
+                        return await self._proved_again(there, make_default=order.make_default)
+                    installation = Installation(order, self._registry, self._downloads, self._own_prover(), tell)
+                    async with installation.proved() as (folder, build), self._changing:
+                        await self._on_disk(
+                            lambda: self._registry.add(folder, build, make_default=order.make_default),
+                            "The build was not installed",
+                        )
+                    logger.info("the build %s of %s is installed", build.name, build.source)
+                    await self._tell_listeners()
+                    return await self._info(build.name)
+            except OSError as error:
+                raise refusal(error, "The build was not installed") from error
+            finally:
+                self._scopes.discard(scope)
+                self._scope_left.set()
+                self._scope_left = anyio.Event()
+        raise Cancelled("The sidecar is stopping.", hint="The same request goes on where the download was.")
+
+    async def set_default(self, name: str | None) -> ManagedEngines:
+        """Let starts take a build that generates a token, or none.
+
+        Raises:
+            EngineNotFound: there is no such build.
+            EngineStartFailed: it generates none; the default stays.
+            DiskFull, PermissionDenied, StorageError: it can not be kept.
+        """
+        if name is None:
+            async with self._changing:
+                await self._on_disk(lambda: self._registry.make_default(None), "The default was not changed")
+            return await self._tell_listeners()
+        await self._proved_again(await self._in_thread(lambda: self._registry.named(name)), make_default=True)
+        return await self.managed()
+
+    async def remove(self, name: str) -> ManagedEngines:
+        """Remove a build.
+
+        Raises:
+            EngineNotFound: there is no such build.
+            EngineInUse: a server runs it.
+            DiskFull, PermissionDenied, StorageError: it can not be removed.
+        """
+        async with self._changing:
+            build = await self._in_thread(lambda: self._registry.named(name))
+            if servers := self._in_use(self._registry.root / build.name):
+                raise EngineInUse(f"The build {name} is used by the server {', '.join(servers)}.", server_id=servers[0])
+            await self._on_disk(lambda: self._registry.remove(build.name), "The build was not removed")
+        return await self._tell_listeners()
+
+    async def prove(self, folder: str) -> EngineProof:
+        """Let any build of llama.cpp generate a token.
+
+        Raises:
+            EngineNotFound, PathNotAllowed: there is none in the folder.
+            EngineStartFailed: it generates none.
+        """
+        return await self._own_prover().prove(Path(folder))
+
+    async def managed(self) -> ManagedEngines:
+        """The builds as hosts see them."""
+        return await self._in_thread(self._managed)
+
+    async def notices(self) -> list[Notice]:
+        """What the person should know of them."""
+        builds = await self._in_thread(self._registry.builds)
+        return [
+            Notice(
+                name="ENGINE_BUILD_BROKEN",
+                message=f"The llama.cpp build {build.name} does not work any more: {build.problem}",
+                hint="Try it again with set_default_engine, or remove it with remove_engine.",
+            )
+            for build in builds
+            if build.problem is not None
+        ]
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of each change; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # --- what starts ask for -----------------------------------------------------------------------------------
+
+    async def default(self) -> tuple[str, str] | None:
+        """Name and folder of the build that starts take."""
+
+        def look() -> tuple[str, str] | None:
+            build = self._registry.default()
+            return None if build is None else (build.name, str(self._registry.folder_of(build.name)))
+
+        return await self._in_thread(look)
+
+    async def folder_of(self, name: str) -> str:
+        """The folder of a build.
+
+        Raises:
+            EngineNotFound: there is none of this name.
+        """
+        return await self._in_thread(lambda: str(self._registry.folder_of(self._registry.named(name).name)))
+
+    async def replaced(self, launch: Launch, reason: SidecarError) -> bool:
+        """Whether another engine has taken this one's place, so that the plan is worth making anew.
+
+        Only where it was the default, and nobody has named it. It is proved again, and keeps its place where it can
+        still generate a token.
+
+        Args:
+            launch: of a start that has failed before it was ready.
+            reason: why.
+        """
+        settings = launch.settings
+        named = settings.llama_cpp_path or settings.engine_build or self._config().llama_cpp_path
+        if launch.engine.name != "llama-server" or named:
+            return False
+        build = await self._in_thread(lambda: self._registry.owner_of(Path(launch.engine.path)))
+        return build is not None and await self.gives_way(build.name, reason)
+
+    async def gives_way(self, name: str, reason: SidecarError) -> bool:
+        """The same for a build that can not even be asked what it is."""
+        its_own = isinstance(reason, EngineStartFailed) and reason.data.get("cause") in ITS_OWN_FAULT
+        if not its_own and not isinstance(reason, EngineNotFound):
+            return False
+        async with self._changing:
+            build = await self._in_thread(self._registry.default)
+            if build is None or build.name != name:
+                return True  # another start was faster, or a person
+            try:
+                folder = await self._in_thread(lambda: self._registry.folder_of(name))
+                await self._own_prover().prove(folder)
+            except (EngineStartFailed, EngineNotFound) as problem:
+                await self._give_up(build, problem.message)
+            else:
+                return False
+        await self._tell_listeners()
+        return True
+
+    async def _give_up(self, build: Build, problem: str) -> None:
+        instead = await self._on_disk(
+            lambda: self._registry.give_up(build, problem), "That the build is broken was not kept"
+        )
+        logger.warning(
+            "the llama.cpp build %s does not work any more, and is not used: %s Starts take %s now.",
+            build.name,
+            problem,
+            f"the build {instead}" if instead else "the best engine that is found elsewhere",
+        )
+
+    # --- pieces of it ------------------------------------------------------------------------------------------
+
+    async def _there_already(self, name: str | None, sha256: str | None) -> Build | None:
+        """The build that is asked for again.
+
+        Raises:
+            InvalidParams: the name is another build's.
+        """
+        builds = await self._in_thread(self._registry.builds)
+        for build in builds:
+            if sha256 == build.sha256 and name in (None, build.name):
+                return build
+            if name is not None and build.name.casefold() == name.casefold():
+                raise InvalidParams(
+                    f"There is another build {build.name}.",
+                    path="$.name",
+                    hint="Give another name, or remove that one with remove_engine.",
+                )
+        return None
+
+    async def _proved_again(self, build: Build, *, make_default: bool) -> EngineInfo:
+        async with self._changing:
+            folder = await self._in_thread(lambda: self._registry.folder_of(build.name))
+            proof = await self._own_prover().prove(folder)
+
+            def keep() -> None:
+                self._registry.update(msgspec.structs.replace(build, proof=proof, problem=None))
+                if make_default:
+                    self._registry.make_default(build.name)
+
+            await self._on_disk(keep, "The default was not changed")
+        await self._tell_listeners()
+        return await self._info(build.name)
+
+    def _managed(self) -> ManagedEngines:
+        default = self._registry.default()
+        name = None if default is None else default.name
+        builds = self._registry.builds()
+        return ManagedEngines(
+            default=name, engines=[self._registry.info(build, default=build.name == name) for build in builds]
+        )
+
+    async def _info(self, name: str) -> EngineInfo:
+        return next(info for info in (await self.managed()).engines if info.name == name)
+
+    async def _tell_listeners(self) -> ManagedEngines:
+        managed = await self.managed()
+        for listener in tuple(self._listeners):
+            listener(managed)
+        return managed
+
+    def _own_prover(self) -> Prover:
+        if self._prover is None:
+            from sidecar.builds.proof import Prover
+
+            self._prover = Prover(logs=self._logs, runtime_dir=self._runtime_dir)
+        return self._prover
+
+    async def _on_disk(self, work: Callable[[], T], what: str) -> T:
+        """Change something on the disk, to its end, whatever is cancelled meanwhile."""
+        try:
+            return await anyio.to_thread.run_sync(work)
+        except OSError as error:
+            raise refusal(error, what) from error
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work)
