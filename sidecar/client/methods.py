@@ -6,6 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
+from sidecar.contract.builds import (
+    InstallDone,
+    InstallDownloading,
+    InstallProving,
+    InstallQueued,
+    InstallUnpacking,
+    InstallVerifying,
+    ManagedEngines,
+)
 from sidecar.contract.chat import (
     AckResult,
     CancelResult,
@@ -40,6 +49,7 @@ from sidecar.contract.engines import (
 )
 from sidecar.contract.events import (
     DownloadStateEvent,
+    EnginesEvent,
     LogsEvent,
     ModelEvent,
     ModelRemovedEvent,
@@ -66,6 +76,10 @@ from sidecar.contract.logs import (
     Level,
     LogPage,
     LogSource,
+)
+from sidecar.contract.memory import (
+    MemoryEstimate,
+    RecommendedSettings,
 )
 from sidecar.contract.method import (
     CancelledEvent,
@@ -121,10 +135,21 @@ TopicEvent = (
     | DownloadStateEvent
     | ModelEvent
     | ModelRemovedEvent
+    | EnginesEvent
     | SubscriptionDone
 )
 StartEvent = (
     StartQueued | StartPlanning | StartStarting | StartLoading | StartWarming | StartDone | ErrorEvent | CancelledEvent
+)
+InstallEvent = (
+    InstallQueued
+    | InstallDownloading
+    | InstallVerifying
+    | InstallUnpacking
+    | InstallProving
+    | InstallDone
+    | ErrorEvent
+    | CancelledEvent
 )
 TurnEvent = TurnQueued | TurnPrefill | TurnReasoning | TurnToken | TurnToolCall | TurnDone | ErrorEvent | CancelledEvent
 ScanEvent = ModelWork | ScanDone | ErrorEvent | CancelledEvent
@@ -247,6 +272,7 @@ class ContractMethods(ABC):
         self,
         *,
         llama_cpp_path: str | None = None,
+        engine_build: str | None = None,
         model_path: str | None = None,
         model: str | None = None,
         port: int | None = None,
@@ -278,11 +304,13 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Start an engine with a model; answered when it is ready for messages.
 
-        With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
-        embedded engine, then llama-cpp-python.
+        With no engine named the best one found is used: a configured llama.cpp folder, then the default of the
+        builds that
+        install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
             model_path: The GGUF file to load. Wins over `model`.
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
@@ -319,6 +347,7 @@ class ContractMethods(ABC):
             "start_llama_server",
             _given(
                 llama_cpp_path=llama_cpp_path,
+                engine_build=engine_build,
                 model_path=model_path,
                 model=model,
                 port=port,
@@ -487,6 +516,7 @@ class ContractMethods(ABC):
         self,
         *,
         llama_cpp_path: str | None = None,
+        engine_build: str | None = None,
         model_path: str | None = None,
         model: str | None = None,
         port: int | None = None,
@@ -520,6 +550,7 @@ class ContractMethods(ABC):
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
             model_path: The GGUF file to load. Wins over `model`.
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
@@ -556,6 +587,7 @@ class ContractMethods(ABC):
             "preview_command",
             _given(
                 llama_cpp_path=llama_cpp_path,
+                engine_build=engine_build,
                 model_path=model_path,
                 model=model,
                 port=port,
@@ -612,7 +644,7 @@ class ContractMethods(ABC):
         return answer
 
     async def list_engines(self) -> list[EngineInfo]:
-        """The engines of this machine, best first."""
+        """The engines of this machine, best first; each build that install_engine has brought is one of them."""
         answer: list[EngineInfo] = await self._request("list_engines", {}, list[EngineInfo])
         return answer
 
@@ -620,18 +652,102 @@ class ContractMethods(ABC):
         self,
         *,
         llama_cpp_path: str,
+        prove: bool | None = None,
     ) -> EngineProbe:
         """Ask a llama.cpp folder what it can do.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build.
+            prove: Also let it generate a token, with a tiny model made for that. Default false.
         """
         answer: EngineProbe = await self._request(
             "probe_engine",
             _given(
                 llama_cpp_path=llama_cpp_path,
+                prove=prove,
             ),
             EngineProbe,
+        )
+        return answer
+
+    async def install_engine(
+        self,
+        *,
+        url: str | None = None,
+        path: str | None = None,
+        sha256: str | None = None,
+        name: str | None = None,
+        make_default: bool | None = None,
+        on_event: Callable[[InstallEvent], None] | None = None,
+    ) -> EngineInfo:
+        """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved
+        itself.
+
+        Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate
+        one token
+        with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not
+        kept, and the
+        default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes
+        on.
+
+        Args:
+            url: https address of the archive. `sha256` has to be given with it.
+            path: Absolute path of the archive on this machine.
+            sha256: What the archive must be, as GitHub shows it beside each file of a release.
+            name: What to call the build. Default: as the archive is called.
+            make_default: Whether starts take it where no engine is named. Default true.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: EngineInfo = await self._request(
+            "install_engine",
+            _given(
+                url=url,
+                path=path,
+                sha256=sha256,
+                name=name,
+                make_default=make_default,
+            ),
+            EngineInfo,
+            InstallEvent,
+            on_event,
+        )
+        return answer
+
+    async def set_default_engine(
+        self,
+        *,
+        name: str | None = None,
+    ) -> ManagedEngines:
+        """Let starts that name no engine take another managed build, once it has generated a token, or none of them.
+
+        Args:
+            name: As in list_engines. Default: none.
+        """
+        answer: ManagedEngines = await self._request(
+            "set_default_engine",
+            _given(
+                name=name,
+            ),
+            ManagedEngines,
+        )
+        return answer
+
+    async def remove_engine(
+        self,
+        *,
+        name: str,
+    ) -> ManagedEngines:
+        """Remove a managed build. Where it was the default, the last one that was good is it then.
+
+        Args:
+            name: As in list_engines.
+        """
+        answer: ManagedEngines = await self._request(
+            "remove_engine",
+            _given(
+                name=name,
+            ),
+            ManagedEngines,
         )
         return answer
 
@@ -1649,6 +1765,144 @@ class ContractMethods(ABC):
                 download_id=download_id,
             ),
             Download,
+        )
+        return answer
+
+    async def estimate_memory(
+        self,
+        *,
+        llama_cpp_path: str | None = None,
+        engine_build: str | None = None,
+        model_path: str | None = None,
+        model: str | None = None,
+        port: int | None = None,
+        host: str | None = None,
+        ctx_size: int | None = None,
+        parallel: int | None = None,
+        n_gpu_layers: int | None = None,
+        engine: EngineName | None = None,
+        mmproj_path: str | None = None,
+        threads: int | None = None,
+        batch_size: int | None = None,
+        ubatch_size: int | None = None,
+        flash_attn: Literal["auto", "off", "on"] | bool | None = None,
+        cache_type_k: CacheType | None = None,
+        cache_type_v: CacheType | None = None,
+        require_gpu: bool | None = None,
+        n_cpu_moe: int | None = None,
+        chat_template: str | None = None,
+        chat_template_file: str | None = None,
+        lora: list[str] | None = None,
+        reasoning_budget: int | None = None,
+        embeddings: bool | None = None,
+        rpc_servers: list[str] | None = None,
+        extra_args: list[str] | None = None,
+        env: dict[str, str] | None = None,
+        preset: str | None = None,
+        quick: bool | None = None,
+    ) -> MemoryEstimate:
+        """What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+
+        The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about
+        half a
+        second, remembered); otherwise a formula over the model's header tells.
+
+        Args:
+            llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+            model_path: The GGUF file to load. Wins over `model`.
+            model: Name of a model in the library. With neither: the config's default, else the only one, else the last
+                used, else the starter model.
+            port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+            ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
+            parallel: Messages answered at the same time; they share the context. Default 4.
+            n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
+            engine: Default: the best one found.
+            mmproj_path: Projector GGUF of a vision or audio model.
+            threads: CPU threads. Default: the engine's choice.
+            batch_size: Logical batch of the prompt, tokens. Default: the engine's, 2048.
+            ubatch_size: Physical batch of the prompt, tokens. Default: the engine's, 512.
+            flash_attn: Flash attention. Default auto.
+            cache_type_k: Type of the K cache. Default f16.
+            cache_type_v: Type of the V cache. Default f16.
+            require_gpu: Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+            n_cpu_moe: Layers whose experts stay on the CPU. Default 0.
+            chat_template: Name or Jinja text of a chat template. Default: the model's.
+            chat_template_file: File with a Jinja chat template.
+            lora: LoRA adapter files to apply.
+            reasoning_budget: Tokens a model may think; -1 without a limit, 0 none. Default -1.
+            embeddings: Serve embeddings only. Default false.
+            rpc_servers: llama.cpp RPC servers, host:port each.
+            extra_args: Further flags, handed over as they are; refused where the engine has none such, and where they
+                would change its model, its address, its key or who else may ask it.
+            env: Further environment variables of the engine process; of the sidecar's own it gets only what drivers
+                need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+            preset: As in start_llama_server.
+            quick: By the formula alone: milliseconds, and no engine is run. For marks in long lists.
+        """
+        answer: MemoryEstimate = await self._request(
+            "estimate_memory",
+            _given(
+                llama_cpp_path=llama_cpp_path,
+                engine_build=engine_build,
+                model_path=model_path,
+                model=model,
+                port=port,
+                host=host,
+                ctx_size=ctx_size,
+                parallel=parallel,
+                n_gpu_layers=n_gpu_layers,
+                engine=engine,
+                mmproj_path=mmproj_path,
+                threads=threads,
+                batch_size=batch_size,
+                ubatch_size=ubatch_size,
+                flash_attn=flash_attn,
+                cache_type_k=cache_type_k,
+                cache_type_v=cache_type_v,
+                require_gpu=require_gpu,
+                n_cpu_moe=n_cpu_moe,
+                chat_template=chat_template,
+                chat_template_file=chat_template_file,
+                lora=lora,
+                reasoning_budget=reasoning_budget,
+                embeddings=embeddings,
+                rpc_servers=rpc_servers,
+                extra_args=extra_args,
+                env=env,
+                preset=preset,
+                quick=quick,
+            ),
+            MemoryEstimate,
+        )
+        return answer
+
+    async def recommend_settings(
+        self,
+        *,
+        model: str | None = None,
+        model_path: str | None = None,
+        engine: EngineName | None = None,
+        llama_cpp_path: str | None = None,
+    ) -> RecommendedSettings:
+        """Settings for a model that suit this machine as it is now, each with its reason.
+
+        Args:
+            model: As in start_llama_server.
+            model_path: As in start_llama_server; wins over `model`.
+            engine: Default: the best one found.
+            llama_cpp_path: As in start_llama_server.
+        """
+        answer: RecommendedSettings = await self._request(
+            "recommend_settings",
+            _given(
+                model=model,
+                model_path=model_path,
+                engine=engine,
+                llama_cpp_path=llama_cpp_path,
+            ),
+            RecommendedSettings,
         )
         return answer
 

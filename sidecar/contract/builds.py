@@ -105,7 +105,7 @@ INSTALL_EVENTS = (
 class SetDefaultEngine(Params, kw_only=True):
     """Let starts that name no engine take another managed build, once it has generated a token, or none of them."""
 
-    name: Annotated[BuildName | None, Meta(description="As in list_engines; null for none.")]
+    name: Annotated[BuildName | None, Meta(description="As in list_engines. Default: none.")] = None
 
 
 class RemoveEngine(Params, kw_only=True):

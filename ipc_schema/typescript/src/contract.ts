@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "06e4dbad30937b5350ada82aec52716997f6d772ea0682837898476ad61f7738";
+export const CONTRACT_HASH = "cc29ccc788e06fbc00006dcb98e332ccc6dfae42c9d0412a431c86284f5e08bd";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -34,6 +34,9 @@ export const METHODS = {
   ping_server: "none",
   list_engines: "none",
   probe_engine: "none",
+  install_engine: "request",
+  set_default_engine: "none",
+  remove_engine: "none",
   send_message: "request",
   regenerate_message: "request",
   edit_message: "request",
@@ -75,6 +78,8 @@ export const METHODS = {
   pause_download: "none",
   resume_download: "none",
   cancel_download: "none",
+  estimate_memory: "none",
+  recommend_settings: "none",
   get_resources: "none",
 } as const satisfies Record<MethodName, Streaming>;
 
@@ -144,6 +149,10 @@ export const ERROR_CODES = {
   HUB_ACCESS_DENIED: -32041,
   /** The address is not one that is downloaded from: not https, or inside this machine or network. */
   ADDRESS_NOT_ALLOWED: -32042,
+  /** A running server uses the build. `data` may also have: server_id. */
+  ENGINE_IN_USE: -32043,
+  /** The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept. */
+  ARCHIVE_INVALID: -32044,
 } as const;
 
 /** The stable name of an error. */
