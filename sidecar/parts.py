@@ -178,7 +178,7 @@ class Parts:
                 async with self._topics.run(), self._chat.run(), self._downloads.run(), self._builds.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy)
-                    background.start_soon(self._builds.tidy)
+                    background.start_soon(anyio.to_thread.run_sync, self._builds.tidy)
                     background.start_soon(anyio.to_thread.run_sync, self._importer.tidy)
                     background.start_soon(anyio.to_thread.run_sync, self._trash.tidy)
                     yield

@@ -61,12 +61,14 @@ class Prover:
 
     Args:
         logs: where engines log.
-        runtime_dir: asked for the folder of sockets, where the model is for as long as it is used, too.
+        runtime_dir: asked for the folder of sockets.
+        work: a folder for the model while it is used; made where it is missing.
     """
 
-    def __init__(self, *, logs: LogStore, runtime_dir: Callable[[], Path]) -> None:
+    def __init__(self, *, logs: LogStore, runtime_dir: Callable[[], Path], work: Path) -> None:
         self._logs = logs
         self._runtime_dir = runtime_dir
+        self._work = work
         self._one = anyio.Lock()
 
     async def prove(self, folder: Path) -> EngineProof:
@@ -81,7 +83,7 @@ class Prover:
         async with self._one:
             server = await LlamaServers().in_folder(str(folder))  # asked anew: it is doubted
             probe = await server.probe()
-            model = self._runtime_dir() / f"{secrets.token_hex(4)}.gguf"
+            model = self._work / f"{secrets.token_hex(8)}.gguf"
             try:
                 await anyio.to_thread.run_sync(_write, model)
                 life, token_ms = await self._generate(server, model)
@@ -177,6 +179,7 @@ def _failed(life: Life, complaint: str | None = None) -> EngineStartFailed:
 
 def _write(path: Path) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(proof_model())
     except OSError as error:
         raise refusal(error, "The build could not be proved") from error

@@ -75,6 +75,7 @@ class Registry:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._began = time.time()
 
     # --- what there is -----------------------------------------------------------------------------------------
 
@@ -192,14 +193,14 @@ class Registry:
         return default
 
     def tidy(self) -> None:
-        """Remove what a kill has left behind."""
-        shutil.rmtree(self.root / WORK, ignore_errors=True)
-        try:
-            for path in (self.root / PARTIAL).iterdir():
-                if path.lstat().st_mtime < time.time() - PARTIAL_KEPT_SECONDS:
-                    path.unlink()
-        except OSError:
-            return  # there are none
+        """Remove what an earlier sidecar that was killed has left behind; what can not be removed stays."""
+        for path in _older(self.root / WORK, self._began):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        for path in _older(self.root / PARTIAL, self._began - PARTIAL_KEPT_SECONDS):
+            path.unlink(missing_ok=True)
 
     # --- pieces of it ------------------------------------------------------------------------------------------
 
@@ -278,3 +279,11 @@ def _names(root: Path) -> list[str]:
         return sorted(one.name for one in os.scandir(root) if NAME.fullmatch(one.name) and one.is_dir())
     except OSError:
         return []
+
+
+def _older(folder: Path, than: float) -> list[Path]:
+    """What is in a folder of ours and was not written to since then."""
+    try:
+        return [path for path in folder.iterdir() if path.lstat().st_mtime < than]
+    except OSError:
+        return []  # there is no such folder

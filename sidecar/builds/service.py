@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from sidecar.builds.registry import Build, Registry
+from sidecar.builds.registry import WORK, Build, Registry
 from sidecar.contract.builds import InstallEngine, InstallQueued, ManagedEngines
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineProof
@@ -100,10 +100,12 @@ class Builds:
                         scope.cancel()
                     await self._scope_left.wait()
 
-    async def tidy(self) -> None:
-        """Remove what a kill has left behind."""
-        async with self._installing, self._changing:
-            await anyio.to_thread.run_sync(self._registry.tidy)
+    def tidy(self) -> None:
+        """Remove what an earlier sidecar that was killed has left behind. Blocks on the disk."""
+        try:
+            self._registry.tidy()
+        except OSError as error:
+            logger.warning("what is left of installations can not be removed: %s", error.strerror)
 
     # --- what hosts ask for ------------------------------------------------------------------------------------
 
@@ -326,7 +328,9 @@ class Builds:
         if self._prover is None:
             from sidecar.builds.proof import Prover
 
-            self._prover = Prover(logs=self._logs, runtime_dir=self._runtime_dir)
+            self._prover = Prover(
+                logs=self._logs, runtime_dir=self._runtime_dir, work=self._registry.root / WORK
+            )
         return self._prover
 
     async def _on_disk(self, work: Callable[[], T], what: str) -> T:
