@@ -16,6 +16,8 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from sidecar.builds.proof import Prover
+from sidecar.builds.registry import WORK
 from sidecar.builds.service import Builds
 from sidecar.chat.history import History
 from sidecar.chat.journals import Journals
@@ -111,8 +113,7 @@ class Parts:
         self._builds = Builds(
             data_dir.engines,
             downloads=self._downloads,
-            logs=logs,
-            runtime_dir=lambda: owner.sockets,
+            prover=Prover(logs=logs, runtime_dir=lambda: owner.sockets, work=data_dir.engines / WORK),
             config=lambda: config.config.engines,
             in_use=self._fleet.running_from,
         )

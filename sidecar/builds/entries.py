@@ -99,7 +99,7 @@ class Contents:
             else:
                 raise ArchiveInvalid(f"{shown(path)} is a link that leads in circles.")
             kind = self._known.get(_folded(end), (end, ""))[1]
-            if kind == "folder":
+            if kind == "folder" or not end:
                 raise ArchiveInvalid(f"{shown(path)} is a link to a folder.")
             if kind == "file":
                 found[path] = end

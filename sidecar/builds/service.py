@@ -10,13 +10,14 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from sidecar.builds.registry import WORK, Build, Registry
+from sidecar.builds.proof import Prover
+from sidecar.builds.registry import Build, Registry
 from sidecar.contract.builds import InstallEngine, InstallQueued, ManagedEngines
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineProof
@@ -33,11 +34,7 @@ from sidecar.contract.life import Notice
 from sidecar.contract.method import Event
 from sidecar.downloads.service import Downloads
 from sidecar.engines.launch import Launch
-from sidecar.logs.store import LogStore
 from sidecar.storage.files import refusal
-
-if TYPE_CHECKING:
-    from sidecar.builds.proof import Prover
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +54,7 @@ class Builds:
     Args:
         root: the folder that they are in.
         downloads: what all transfers share.
-        logs: where engines log.
-        runtime_dir: asked for the folder of sockets.
+        prover: lets them prove themselves.
         config: asked each time.
         in_use: the ids of running servers whose program is in a folder.
     """
@@ -68,18 +64,15 @@ class Builds:
         root: Path,
         *,
         downloads: Downloads,
-        logs: LogStore,
-        runtime_dir: Callable[[], Path],
+        prover: Prover,
         config: Callable[[], EnginesConfig],
         in_use: Callable[[Path], list[str]],
     ) -> None:
         self._registry = Registry(root)
         self._downloads = downloads
-        self._logs = logs
-        self._runtime_dir = runtime_dir
+        self._prover = prover
         self._config = config
         self._in_use = in_use
-        self._prover: Prover | None = None
         self._listeners: list[Listener] = []
         self._installing = anyio.Lock()
         self._changing = anyio.Lock()
@@ -129,7 +122,7 @@ class Builds:
                 async with self._installing:
                     if (there := await self._there_already(order.name, order.sha256)) is not None:
                         return await self._proved_again(there, make_default=order.make_default)
-                    installation = Installation(order, self._registry, self._downloads, self._own_prover(), tell)
+                    installation = Installation(order, self._registry, self._downloads, self._prover, tell)
                     async with installation.proved() as (folder, build), self._changing:
                         await self._on_disk(
                             lambda: self._registry.add(folder, build, make_default=order.make_default),
@@ -183,7 +176,7 @@ class Builds:
             EngineNotFound, PathNotAllowed: there is none in the folder.
             EngineStartFailed: it generates none.
         """
-        return await self._own_prover().prove(Path(folder))
+        return await self._prover.prove(Path(folder))
 
     async def managed(self) -> ManagedEngines:
         """The builds as hosts see them."""
@@ -254,7 +247,7 @@ class Builds:
                 return True  # another start was faster, or a person
             try:
                 folder = await self._in_thread(lambda: self._registry.folder_of(name))
-                await self._own_prover().prove(folder)
+                await self._prover.prove(folder)
             except (EngineStartFailed, EngineNotFound) as problem:
                 await self._give_up(build, problem.message)
             else:
@@ -296,7 +289,7 @@ class Builds:
     async def _proved_again(self, build: Build, *, make_default: bool) -> EngineInfo:
         async with self._changing:
             folder = await self._in_thread(lambda: self._registry.folder_of(build.name))
-            proof = await self._own_prover().prove(folder)
+            proof = await self._prover.prove(folder)
 
             def keep() -> None:
                 self._registry.update(msgspec.structs.replace(build, proof=proof, problem=None))
@@ -323,15 +316,6 @@ class Builds:
         for listener in tuple(self._listeners):
             listener(managed)
         return managed
-
-    def _own_prover(self) -> Prover:
-        if self._prover is None:
-            from sidecar.builds.proof import Prover
-
-            self._prover = Prover(
-                logs=self._logs, runtime_dir=self._runtime_dir, work=self._registry.root / WORK
-            )
-        return self._prover
 
     async def _on_disk(self, work: Callable[[], T], what: str) -> T:
         """Change something on the disk, to its end, whatever is cancelled meanwhile."""
