@@ -29,9 +29,15 @@ def hub() -> Iterator[HubServer]:
         yield hub
 
 
-@pytest.fixture
-def host(data_dir: Path) -> Iterator[RawHost]:
-    with start(data_dir) as host:
+@pytest.fixture(scope="module")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engines") / "dätä dir"
+
+
+@pytest.fixture(scope="module")
+def host(shared_dir: Path) -> Iterator[RawHost]:
+    """A sidecar for the tests that leave it as it was: without builds."""
+    with start(shared_dir) as host:
         yield host
 
 
@@ -71,7 +77,7 @@ def rows(host: RawHost) -> list[tuple[str, str | None, bool, bool]]:
 
 
 def test_a_build_comes_from_a_server_is_proved_and_used(
-    host: RawHost, hub: HubServer, tmp_path: Path, data_dir: Path
+    host: RawHost, hub: HubServer, tmp_path: Path, shared_dir: Path
 ) -> None:
     host.call("subscribe", topics=["engines"], channel="topic")
     request = serve(hub, release(tmp_path, "llama-b1-bin"))
@@ -82,7 +88,7 @@ def test_a_build_comes_from_a_server_is_proved_and_used(
         *("queued", "downloading", "verifying", "unpacking", "proving", "done"),
     ]
     assert rows(host) == [("managed", "llama-b1-bin", True, True)]
-    assert left_over(data_dir) == []
+    assert left_over(shared_dir) == []
     started = host.call("start_llama_server")
     assert started["plan"]["argv"][0] == info["path"]
     assert (Path(info["path"]).parent / "libpadding.so").read_bytes() == PADDING
@@ -93,7 +99,7 @@ def test_a_build_comes_from_a_server_is_proved_and_used(
     host.until(lambda: host.events["topic"][-1]["event"].get("managed", {}).get("engines") == [])
     defaults = [event["event"]["managed"]["default"] for event in host.events["topic"]]
     assert [defaults[0], defaults[-1], "llama-b1-bin" in defaults] == [None, None, True]
-    kept = "".join(path.read_text(errors="replace") for path in (data_dir / "logs").rglob("*") if path.is_file())
+    kept = "".join(path.read_text(errors="replace") for path in (shared_dir / "logs").rglob("*") if path.is_file())
     assert "canary" not in kept
 
 
@@ -110,20 +116,23 @@ def test_a_start_goes_on_with_the_last_good_build_where_the_default_is_broken(ho
     notices = host.call("initialize")["notices"]
     assert [notice["name"] for notice in notices] == ["ENGINE_BUILD_BROKEN"]
     host.call("stop_llama_server", server_id="other")
+    host.call("stop_llama_server")
+    for name in ("bad", "good"):
+        host.call("remove_engine", name=name)
 
 
 def test_a_build_that_generates_no_token_is_not_kept_and_says_why(
-    host: RawHost, tmp_path: Path, data_dir: Path
+    host: RawHost, tmp_path: Path, shared_dir: Path
 ) -> None:
     archive = release(tmp_path, "bad", "--die-on", "/v1/chat/completions", "--say-on-load", "E last words")
     error = host.fail("install_engine", path=str(archive))
     assert (error["data"]["name"], error["data"]["cause"]) == ("ENGINE_START_FAILED", "UNKNOWN")
     assert any("last words" in line for line in error["data"]["log_tail"])
-    assert (rows(host), left_over(data_dir)) == ([], [])
+    assert (rows(host), left_over(shared_dir)) == ([], [])
 
 
 def test_what_is_not_the_file_that_was_meant_is_refused(
-    host: RawHost, hub: HubServer, tmp_path: Path, data_dir: Path
+    host: RawHost, hub: HubServer, tmp_path: Path, shared_dir: Path
 ) -> None:
     archive = release(tmp_path, "b")
     request = serve(hub, archive)
@@ -135,9 +144,10 @@ def test_what_is_not_the_file_that_was_meant_is_refused(
     assert host.fail("install_engine", **page)["data"]["name"] == "ARCHIVE_INVALID"
     host.call("set_config", patch={"downloads": {"allow_private_addresses": False}})
     assert host.fail("install_engine", **request)["data"]["name"] == "ADDRESS_NOT_ALLOWED"
+    host.call("set_config", patch={"downloads": {"allow_private_addresses": True}})
     error = host.fail("install_engine", url=request["url"])
     assert (error["data"]["name"], "GitHub" in error["data"]["hint"]) == ("INVALID_PARAMS", True)
-    assert left_over(data_dir) == []
+    assert left_over(shared_dir) == []
 
 
 def test_an_installation_that_was_killed_goes_on_where_it_was(hub: HubServer, tmp_path: Path, data_dir: Path) -> None:
@@ -179,29 +189,30 @@ def test_nothing_is_left_of_one_that_was_killed_while_it_was_proved(tmp_path: Pa
 
 @pytest.mark.parametrize("stage", ["downloading", "proving"])
 def test_one_that_is_cancelled_leaves_nothing_but_what_has_come(
-    host: RawHost, hub: HubServer, tmp_path: Path, data_dir: Path, stage: str
+    host: RawHost, hub: HubServer, tmp_path: Path, shared_dir: Path, stage: str
 ) -> None:
     pids = tmp_path / "pids"
     flags = ("--never-ready", "--pid-file", str(pids)) if stage == "proving" else ()
     request = serve(hub, release(tmp_path, "b", *flags))
     hub.rate = SLOW if stage == "downloading" else None
     try:
-        waiting = host.begin("install_engine", **request, channel="c")
-        host.event("c", stage)
+        waiting = host.begin("install_engine", **request, channel=stage)
+        host.event(stage, stage)
         if stage == "proving":
             wait_for(pids)
         host.notify("$/cancel", id=waiting)
         assert host.answer(waiting)["error"]["data"]["name"] == "CANCELLED"
     finally:
         hub.rate = None
-    assert host.statuses("c")[-1] == "cancelled"
+    assert host.statuses(stage)[-1] == "cancelled"
     assert rows(host) == []
-    assert {Path(path).parts[0] for path in left_over(data_dir)} <= {".partial-downloads"}
+    assert {Path(path).parts[0] for path in left_over(shared_dir)} <= {".partial-downloads"}
     if stage == "proving":
-        assert left_over(data_dir) == []
+        assert left_over(shared_dir) == []
         assert not any(psutil.pid_exists(pid) for pid in json.loads(pids.read_text()))
     else:
         assert host.call("install_engine", **request)["name"] == "b"
+        host.call("remove_engine", name="b")
 
 
 def kill(host: RawHost) -> None:

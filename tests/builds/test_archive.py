@@ -36,7 +36,7 @@ def test_a_release_comes_out_as_it_was_packed(tmp_path: Path, kind: str) -> None
     (source / "bin").mkdir(parents=True)
     (source / "bin" / "llama-server").write_bytes(b"#!/bin/sh\n")
     (source / "bin" / "llama-server").chmod(0o6755)  # set-uid bits do not come along
-    (source / "libggml.so.0.25").write_bytes(os.urandom(700_000))
+    (source / "libggml.so.0.25").write_bytes(os.urandom(300_000))
     (source / "libggml.so.0").symlink_to("libggml.so.0.25")
     (source / "bin" / "libggml.so").symlink_to("../libggml.so.0")
     (source / "libnothing.so").symlink_to("libnothing.so.1")  # leads nowhere, so it is left out

@@ -7,32 +7,23 @@ from pathlib import Path
 from tests import fake_engine
 from tests.builds.archives import pack
 from tests.cli.terminal import Terminal, run
-from tests.models.gguf_files import write_model
-
-
-def told(data_dir: Path, *arguments: str) -> str:
-    """What a command says on stdout."""
-    done = run(data_dir, "engines", *arguments, env={"PATH": "/usr/bin:/bin"})
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
 
 
 def test_a_build_is_installed_listed_and_removed(tmp_path: Path, data_dir: Path) -> None:
-    write_model(data_dir / "models" / "tiny.gguf")
     archive = pack(fake_engine.install(tmp_path / "b"), tmp_path / "llama-b1.zip")
     with Terminal(data_dir, ["engines", "install", str(archive)]) as terminal:
         terminal.until("Installed llama-b1.")
         terminal.until("with CPU, FAKE.")
         assert terminal.wait() == 0
-    listed = told(data_dir, "list")
+    listed = run(data_dir, "engines", "list").stdout.decode()
     assert listed.startswith("● llama-b1  fake (build 1)  installed\n")
     assert str(data_dir / "engines" / "llama-b1") in listed
-    assert told(data_dir, "default", "llama-b1") == "Chats and servers take llama-b1.\n"
-    assert told(data_dir, "remove", "llama-b1") == "Removed llama-b1.\nNo installed build is taken by itself.\n"
+    removed = run(data_dir, "engines", "remove", "llama-b1").stdout.decode()
+    assert removed == "Removed llama-b1.\nNo installed build is taken by itself.\n"
 
 
 def test_a_folder_is_asked_and_proved(data_dir: Path, fake_llama_cpp: Path) -> None:
-    report = told(data_dir, "probe", str(fake_llama_cpp), "--prove")
+    report = run(data_dir, "engines", "probe", str(fake_llama_cpp), "--prove").stdout.decode()
     assert "Version       fake (build 1)\n" in report
     assert "Device        FAKE0: Fake GPU, 8.6 GB\n" in report
     assert "It has generated a token in " in report
