@@ -20,7 +20,7 @@ import anyio.to_thread
 from sidecar.builds.proof_model import CONTEXT, proof_model
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineProof
-from sidecar.contract.errors import EngineStartFailed, SidecarError, StorageError
+from sidecar.contract.errors import Cancelled, EngineStartFailed, SidecarError
 from sidecar.contract.servers import ServerSettings
 from sidecar.engines.failures import start_failed
 from sidecar.engines.launch import Launch
@@ -125,7 +125,7 @@ class Prover:
             enter=lambda _: None,
             tell=lambda _: None,
         )
-        reason: SidecarError = StorageError("The proof is over.")
+        reason: SidecarError = Cancelled("The proof is over.")
         try:
             with anyio.move_on_after(PROOF_SECONDS):
                 await life.begin()

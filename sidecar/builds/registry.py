@@ -246,6 +246,7 @@ class Registry:
         self._keep(Choice(default=name, good=list(dict.fromkeys([*first, *choice.good]))))
 
     def _keep(self, choice: Choice) -> None:
+        self.root.mkdir(exist_ok=True)
         write_atomically(self.root / CHOICE, msgspec.json.format(msgspec.json.encode(choice), indent=1))
 
     def _write(self, folder: Path, build: Build) -> None:

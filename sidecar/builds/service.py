@@ -124,13 +124,8 @@ class Builds:
                         return await self._proved_again(there, make_default=order.make_default)
                     installation = Installation(order, self._registry, self._downloads, self._prover, tell)
                     async with installation.proved() as (folder, build), self._changing:
-                        await self._on_disk(
-                            lambda: self._registry.add(folder, build, make_default=order.make_default),
-                            "The build was not installed",
-                        )
-                    logger.info("the build %s of %s is installed", build.name, build.source)
-                    await self._tell_listeners()
-                    return await self._info(build.name)
+                        with anyio.CancelScope(shield=True):  # what is there is told, also where it is cancelled by now
+                            return await self._add(folder, build, make_default=order.make_default)
             except OSError as error:
                 raise refusal(error, "The build was not installed") from error
             finally:
@@ -238,8 +233,7 @@ class Builds:
 
     async def gives_way(self, name: str, reason: SidecarError) -> bool:
         """The same for a build that can not even be asked what it is."""
-        its_own = isinstance(reason, EngineStartFailed) and reason.data.get("cause") in ITS_OWN_FAULT
-        if not its_own and not isinstance(reason, EngineNotFound):
+        if not _may_be_its_own(reason):
             return False
         async with self._changing:
             build = await self._in_thread(self._registry.default)
@@ -248,7 +242,10 @@ class Builds:
             try:
                 folder = await self._in_thread(lambda: self._registry.folder_of(name))
                 await self._prover.prove(folder)
-            except (EngineStartFailed, EngineNotFound) as problem:
+            except SidecarError as problem:
+                if not _may_be_its_own(problem):  # such as a GPU whose memory others have taken
+                    logger.warning("whether the llama.cpp build %s works can not be said: %s", name, problem.message)
+                    return False
                 await self._give_up(build, problem.message)
             else:
                 return False
@@ -285,6 +282,14 @@ class Builds:
                     hint="Give another name, or remove that one with remove_engine.",
                 )
         return None
+
+    async def _add(self, folder: Path, build: Build, *, make_default: bool) -> EngineInfo:
+        await self._on_disk(
+            lambda: self._registry.add(folder, build, make_default=make_default), "The build was not installed"
+        )
+        logger.info("the build %s of %s is installed", build.name, build.source)
+        await self._tell_listeners()
+        return await self._info(build.name)
 
     async def _proved_again(self, build: Build, *, make_default: bool) -> EngineInfo:
         async with self._changing:
@@ -326,3 +331,10 @@ class Builds:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work)
+
+
+def _may_be_its_own(reason: SidecarError) -> bool:
+    """Whether a failure may be a build's own fault."""
+    if isinstance(reason, EngineStartFailed):
+        return reason.data.get("cause") in ITS_OWN_FAULT
+    return isinstance(reason, EngineNotFound)

@@ -90,6 +90,14 @@ def test_no_build_at_all_can_be_the_default(registry: Registry) -> None:
     assert registry.default() is None
 
 
+def test_where_nothing_was_ever_installed_there_is_nothing(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "engines")
+    registry.tidy()
+    assert (shown(registry), list(tmp_path.iterdir())) == ((None, []), [])
+    registry.make_default(None)
+    assert shown(registry) == (None, [])
+
+
 @pytest.mark.parametrize("damage", [None, b"", b"{no", b'{"default": 5}', b"\xff", b'{"default": "gone"}'])
 def test_a_choice_that_is_lost_or_damaged_leaves_a_sound_default(
     registry: Registry, tmp_path: Path, damage: bytes | None

@@ -48,12 +48,14 @@ class Stage(Prover):
     Attributes:
         broken: names of those that generate no token any more.
         proved: what was proved, in its order.
+        why: they do not.
         used: what servers run.
     """
 
     def __init__(self, folder: Path) -> None:
         self.broken: set[str] = set()
         self.proved: list[str] = []
+        self.why: Cause = "MISSING_LIBRARY"
         self.used: list[Path] = []
         self.folder = folder
         self.config = EnginesConfig()
@@ -82,7 +84,7 @@ class Stage(Prover):
         self.proved.append(name)
         await anyio.lowlevel.checkpoint()
         if name in self.broken:
-            raise failure("MISSING_LIBRARY")
+            raise failure(self.why)
         return proof(len(self.proved))
 
     async def install(self, name: str) -> Path:
@@ -162,6 +164,12 @@ async def test_only_what_may_be_the_builds_own_fault_puts_it_to_the_proof(stage:
             asked.add(cause)
             stage.proved.clear()
     assert asked == {"MISSING_LIBRARY", "PERMISSION_DENIED", "TIMEOUT", "KILLED", "UNKNOWN"}
+
+
+async def test_a_proof_that_fails_for_want_of_memory_says_nothing_of_the_build(stage: Stage) -> None:
+    stage.broken, stage.why = {"new"}, "OUT_OF_MEMORY"
+    assert not await stage.builds.replaced(stage.launch("new"), failure("UNKNOWN"))
+    assert (await stage.default(), stage.proved) == ("new", ["new"])
 
 
 async def test_a_missing_model_is_nothing_to_a_build_but_a_missing_program_is(stage: Stage) -> None:
