@@ -1,7 +1,7 @@
-"""The managed builds: which there are, which one starts take, and what becomes of it when it fails.
+"""The managed builds: which there are, and which one starts take.
 
-Owns the order of changes, of which one is made at a time. A build becomes the default only when it has just generated a
-token; a default that can not do that any more gives its place to the last good one.
+Owns the order of changes, of which one is made at a time, and who is told of them. A build becomes the default only
+when it has just generated a token. What becomes of a default that fails is in `rollback`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ import msgspec
 
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import Build, Registry
+from sidecar.builds.rollback import given_up, may_be_its_own
 from sidecar.contract.builds import InstallEngine, InstallQueued, ManagedEngines
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineProof
 from sidecar.contract.errors import (
     Cancelled,
-    Cause,
     EngineInUse,
-    EngineNotFound,
-    EngineStartFailed,
     InvalidParams,
     SidecarError,
 )
@@ -37,10 +35,6 @@ from sidecar.engines.launch import Launch
 from sidecar.storage.files import refusal
 
 logger = logging.getLogger(__name__)
-
-ITS_OWN_FAULT: frozenset[Cause] = frozenset({"MISSING_LIBRARY", "PERMISSION_DENIED", "TIMEOUT", "KILLED", "UNKNOWN"})
-"""Why a build may be broken. The others are the model's, a flag's, the machine's or a port's fault: another build would
-do no better. That it really is broken only its proof says."""
 
 T = TypeVar("T")
 
@@ -233,35 +227,13 @@ class Builds:
 
     async def gives_way(self, name: str, reason: SidecarError) -> bool:
         """The same for a build that can not even be asked what it is."""
-        if not _may_be_its_own(reason):
+        if not may_be_its_own(reason):
             return False
         async with self._changing:
-            build = await self._in_thread(self._registry.default)
-            if build is None or build.name != name:
-                return True  # another start was faster, or a person
-            try:
-                folder = await self._in_thread(lambda: self._registry.folder_of(name))
-                await self._prover.prove(folder)
-            except SidecarError as problem:
-                if not _may_be_its_own(problem):  # such as a GPU whose memory others have taken
-                    logger.warning("whether the llama.cpp build %s works can not be said: %s", name, problem.message)
-                    return False
-                await self._give_up(build, problem.message)
-            else:
-                return False
-        await self._tell_listeners()
-        return True
-
-    async def _give_up(self, build: Build, problem: str) -> None:
-        instead = await self._on_disk(
-            lambda: self._registry.give_up(build, problem), "That the build is broken was not kept"
-        )
-        logger.warning(
-            "the llama.cpp build %s does not work any more, and is not used: %s Starts take %s now.",
-            build.name,
-            problem,
-            f"the build {instead}" if instead else "the best engine that is found elsewhere",
-        )
+            gone = await given_up(name, self._registry, self._prover)
+        if gone:
+            await self._tell_listeners()
+        return gone
 
     # --- pieces of it ------------------------------------------------------------------------------------------
 
@@ -331,10 +303,3 @@ class Builds:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work)
-
-
-def _may_be_its_own(reason: SidecarError) -> bool:
-    """Whether a failure may be a build's own fault."""
-    if isinstance(reason, EngineStartFailed):
-        return reason.data.get("cause") in ITS_OWN_FAULT
-    return isinstance(reason, EngineNotFound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from sidecar.builds import registry as registries
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import FILES, Registry
 from sidecar.builds.service import Builds
@@ -19,6 +21,7 @@ from sidecar.contract.config import DownloadsConfig, EnginesConfig
 from sidecar.contract.engines import EngineProof
 from sidecar.contract.errors import (
     Cause,
+    DiskFull,
     EngineInUse,
     EngineNotFound,
     EngineStartFailed,
@@ -170,6 +173,20 @@ async def test_a_proof_that_fails_for_want_of_memory_says_nothing_of_the_build(s
     stage.broken, stage.why = {"new"}, "OUT_OF_MEMORY"
     assert not await stage.builds.replaced(stage.launch("new"), failure("UNKNOWN"))
     assert (await stage.default(), stage.proved) == ("new", ["new"])
+
+
+async def test_where_nothing_can_be_kept_the_start_fails_as_it_would(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(registries, "write_atomically", full)
+    stage.broken = {"new"}
+    assert not await stage.builds.replaced(stage.launch("new"), failure("UNKNOWN"))
+    with pytest.raises(DiskFull):
+        await stage.builds.set_default("old")
+    assert await stage.default() == "new"
 
 
 async def test_a_missing_model_is_nothing_to_a_build_but_a_missing_program_is(stage: Stage) -> None:
