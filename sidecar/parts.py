@@ -58,6 +58,7 @@ from sidecar.models.library import Library
 from sidecar.models.sources import Sources
 from sidecar.models.trash import Trash
 from sidecar.servers.planner import Planner
+from sidecar.servers.room import Room
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import Database
 from sidecar.storage.facts import Facts
@@ -133,6 +134,8 @@ class Parts:
         facts = Facts(self._database)
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
         self._memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
+        room = Room(self._fleet, config=lambda: config.config.engines, estimate=self._memory.quick_estimate)
+        self._fleet.ask(make_room=room.make)
         resources = ResourceHandlers(self._monitor, self._fleet)
         self._topics = Topics(
             fleet=self._fleet,

@@ -27,10 +27,13 @@ async def count_tokens(params: CountTokens, *, jobs: Jobs, fleet: Fleet) -> Toke
         raise InvalidParams("Give either text, or session_id and message.", path="$.text")
     if params.text is not None:
         server = fleet.choose(params.server_id, None)
+        await server.be_ready_again()
         tokens = await _asked(server, server.ready_link().count_text(params.text))
     else:
         job = await jobs.to_imagine(params.session_id, params.message, TurnParams(server_id=params.server_id))
-        server, tokens = job.server, await _asked(job.server, job.count(job.question.conversation))
+        server = job.server
+        await server.be_ready_again()
+        tokens = await _asked(server, job.count(job.question.conversation))
     return TokenCount(tokens=tokens, max_context=server.actual.context_per_message if server.actual else 0)
 
 
@@ -38,6 +41,7 @@ async def preview_context(params: PreviewContext, *, jobs: Jobs) -> ContextPrevi
     """What would be sent and what left out."""
     wanted = TurnParams(server_id=params.server_id, context_policy=params.context_policy, max_tokens=params.max_tokens)
     job = await jobs.to_imagine(params.session_id, params.message, wanted)
+    await job.server.be_ready_again()
     new = {message.message_id for message in job.question.new_messages}
     fitted = await _asked(
         job.server,

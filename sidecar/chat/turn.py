@@ -116,7 +116,7 @@ class Turn:
     async def _work(self, journal: Journal) -> None:
         job = self.job = await self._prepare()
         async with self._server_line(job.server).join(self._tell_position, max_waiting=self._max_waiting):
-            await job.server.back_after_crash()  # a crash is for those to bear that were being answered
+            await job.server.be_ready_again()  # a crash is for those to bear that were being answered
             try:
                 fitted = await self._fit(job)
                 launch = job.server.launch

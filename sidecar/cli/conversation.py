@@ -94,7 +94,7 @@ class Conversation:
 
     async def server(self) -> ServerInfo | None:
         """The engine, if it runs."""
-        servers = [server for server in await self.client.list_servers() if server.state == "ready"]
+        servers = [server for server in await self.client.list_servers() if server.state in ("ready", "sleeping")]
         return servers[0] if servers else None
 
     # --- messages ------------------------------------------------------------------------------------------

@@ -406,7 +406,7 @@ class ContractMethods(ABC):
         *,
         server_id: str | None = None,
     ) -> bool:
-        """Whether the server is ready for messages.
+        """Whether the server takes messages: it is ready, or sleeps until the next one.
 
         Args:
             server_id: Which server. Default "default".

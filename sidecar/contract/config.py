@@ -52,6 +52,27 @@ class EnginesConfig(Params, kw_only=True):
             "the first one included.",
         ),
     ] = 5
+    idle_unload_minutes: Annotated[
+        Annotated[float, Meta(gt=0, le=525_600)] | None,
+        Meta(
+            description="How long nobody may have asked a server before its engine is ended and its memory is free; "
+            "the next message starts it again. Servers on a port of their own are left alone. null: never."
+        ),
+    ] = None
+    max_loaded: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(
+            description="How many servers may have their model loaded; a start beyond that puts the one to sleep that "
+            "has not been asked for longest, and waits where all are answering. null: as many as there is memory for."
+        ),
+    ] = None
+    make_room: Annotated[
+        bool,
+        Meta(
+            description="Put servers that nobody is asking to sleep where a start would not fit beside them, those not "
+            "asked for longest first."
+        ),
+    ] = True
     stop_grace_seconds: Annotated[
         float, Meta(ge=0, le=4, description="How long an engine may take to end before it is killed.")
     ] = 1.0

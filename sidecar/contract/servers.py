@@ -22,9 +22,12 @@ from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, P
 
 DEFAULT_SERVER_ID = "default"
 
-ServerState = Literal["queued", "planning", "starting", "loading", "warming", "ready", "stopping", "stopped", "failed"]
+ServerState = Literal[
+    "queued", "planning", "starting", "loading", "warming", "ready", "sleeping", "stopping", "stopped", "failed"
+]
 """How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
-`queued` (the pause before the next start) to `ready` once more."""
+`queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
+memory; the next message for it starts its engine again, and waits for that."""
 
 ServerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
 Channel = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -305,7 +308,7 @@ class StopLlamaServer(Params, kw_only=True):
 
 
 class IsLlamaRunning(Params, kw_only=True):
-    """Whether the server is ready for messages."""
+    """Whether the server takes messages: it is ready, or sleeps until the next one."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 

@@ -18,7 +18,7 @@ from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import Cancelled, ServerAlreadyRunning, ServerNotRunning
 from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo, ServerSettings
 from sidecar.engines.life import Plan, ReadGpus
-from sidecar.engines.server import Server
+from sidecar.engines.server import MakeRoom, Replaced, Server
 from sidecar.logs.store import LogStore
 
 LAST_GRACE_SECONDS = 1.0
@@ -44,6 +44,8 @@ class Fleet:
         self._runtime_dir = runtime_dir
         self._config = config
         self._read_gpus = read_gpus
+        self._make_room: MakeRoom | None = None
+        self._replaced: Replaced | None = None
         self._servers: dict[str, Server] = {}
         self._dismissed: WeakSet[Server] = WeakSet()
         self._listeners: list[Listener] = []
@@ -60,6 +62,11 @@ class Fleet:
                     async with anyio.create_task_group() as stopping:
                         for server in self._servers.values():
                             stopping.start_soon(partial(server.stop, grace_seconds=LAST_GRACE_SECONDS))
+
+    def ask(self, *, make_room: MakeRoom | None = None, replaced: Replaced | None = None) -> None:
+        """Have these asked by servers that start from now on: before each start of an engine, and when the first has
+        failed."""
+        self._make_room, self._replaced = make_room, replaced
 
     def start(self, server_id: str, settings: ServerSettings, plan: Plan) -> Server:
         """Begin to start a server.
@@ -79,6 +86,8 @@ class Fleet:
             config=self._config(),
             on_change=self._changed,
             read_gpus=self._read_gpus,
+            make_room=self._make_room,
+            replaced=self._replaced,
         )
         self._servers.pop(server_id, None)  # its place is that of its start
         self._servers[server_id] = server
@@ -122,7 +131,8 @@ class Fleet:
         return self._servers.get(server_id)
 
     def choose(self, server_id: str | None, remembered: str | None) -> Server:
-        """The server for a message: the one named, else the session's, else "default", else the only one ready.
+        """The server for a message: the one named, else the session's, else "default", else the only one that is ready
+        or asleep.
 
         A session's server that is there and not ready is not passed over: another one has another model.
 
@@ -131,7 +141,7 @@ class Fleet:
         """
         name = server_id or (remembered if remembered in self._servers else None)
         if name is None:
-            ready = {server.server_id: server for server in self._servers.values() if server.state == "ready"}
+            ready = {server.server_id: server for server in self._servers.values() if server.is_usable}
             if DEFAULT_SERVER_ID in ready:
                 return ready[DEFAULT_SERVER_ID]
             if len(ready) == 1:
@@ -142,7 +152,7 @@ class Fleet:
                     hint=f"Name one with server_id: {', '.join(ready)}.",
                 )
         server = self.get(name or DEFAULT_SERVER_ID)
-        server.ready_link()
+        server.check_usable()
         return server
 
     def infos(self) -> list[ServerInfo]:

@@ -108,8 +108,18 @@ class Life:
 
     def again(self) -> Life:
         """The life after this one: with the same choices, whatever the config says by now."""
-        life = Life(
-            self.launch.again() if self.launch else self._settings,
+        life = self._next(self.launch.again() if self.launch else self._settings)
+        life.launch, life.command, life.actual = self.launch, self.command, self.actual
+        life.warning = self.warning
+        return life
+
+    def anew(self) -> Life:
+        """The life after this one, with every choice made anew."""
+        return self._next(self._settings)
+
+    def _next(self, settings: ServerSettings) -> Life:
+        return Life(
+            settings,
             self._plan,
             source=self._source,
             runtime_dir=self._runtime_dir,
@@ -118,9 +128,6 @@ class Life:
             tell=self._tell,
             read_gpus=self._read_gpus,
         )
-        life.launch, life.command, life.actual = self.launch, self.command, self.actual
-        life.warning = self.warning
-        return life
 
     async def begin(self) -> None:
         """Plan and start the engine, and wait until it answers.

@@ -60,6 +60,8 @@ class EngineLink:
 
     Attributes:
         heard: grows with whatever the engine streams.
+        asked_at: when it was last asked something, or has last answered, on the monotonic clock. Whether it is well
+            is no question.
         closed: nothing can be asked any more.
 
     Raises:
@@ -68,10 +70,12 @@ class EngineLink:
 
     def __init__(self, address: str, api_key: str | None) -> None:
         self.heard = 0
+        self.asked_at = time.monotonic()
         self._address = Address.parse(address)
         self._api_key = api_key
         self.closed = False
         self._under_way: set[Exchange] = set()
+        self._questions = 0
         self._read_out = anyio.Event()
 
     async def read_out(self) -> None:
@@ -101,11 +105,16 @@ class EngineLink:
         exchange = Exchange(self._request("GET", "/health"), lambda _: True)
         try:
             with anyio.fail_after(timeout_seconds or CONNECT_SECONDS):
-                await self._see_through(exchange)
+                await self._exchanged(exchange)
             status = exchange.answer.status
         except (EngineGone, TimeoutError):
             status = None
         return status, (time.perf_counter() - started) * 1e3
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody is waiting for an answer."""
+        return self._questions > 0
 
     async def props(self) -> Props:
         """What the engine says of itself."""
@@ -203,6 +212,19 @@ class EngineLink:
         return http1.request(verb, address.path + path, host=address.host_field, key=self._api_key, body=data)
 
     async def _see_through(self, exchange: Exchange) -> None:
+        """Let a question be answered.
+
+        Raises:
+            EngineGone: the connection failed or broke, or the link is closed.
+        """
+        self._questions += 1
+        try:
+            await self._exchanged(exchange)
+        finally:
+            self._questions -= 1
+            self.asked_at = time.monotonic()
+
+    async def _exchanged(self, exchange: Exchange) -> None:
         """Let an exchange run to its end.
 
         Raises:

@@ -1,4 +1,4 @@
-"""One server: an engine with a model, from the plan to the end; where it crashes, one engine after the other.
+"""One server: an engine with a model, from the plan to the end; where it crashes or sleeps, one after the other.
 
 Owns the server's state. One task (`run`) is the only writer; everybody else asks it to stop and reads what it
 last wrote. Knows nothing of sessions or of how a plan is made.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -32,11 +32,18 @@ from sidecar.engines.failures import after_restarts
 from sidecar.engines.launch import Launch
 from sidecar.engines.life import Life, Plan, ReadGpus, Step
 from sidecar.engines.link import EngineGone, EngineLink
+from sidecar.engines.rest import Rest
 from sidecar.engines.restarts import Restarts
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 
 logger = logging.getLogger(__name__)
+
+MakeRoom = Callable[["Server", Launch], Awaitable[None]]
+"""Sees that a launch has the room it needs; what it raises ends the start."""
+
+Replaced = Callable[[Launch, SidecarError], Awaitable[bool]]
+"""Whether another engine has taken the place of one that did not start, so that the plan is worth making anew."""
 
 LIVES_REMEMBERED = 3
 """Engines of which it is known why they ended: a turn that was under way asks late where the disk is slow."""
@@ -64,6 +71,8 @@ class Server:
         config: EnginesConfig,
         on_change: Callable[[Server], None],
         read_gpus: ReadGpus | None = None,
+        make_room: MakeRoom | None = None,
+        replaced: Replaced | None = None,
     ) -> None:
         self.server_id = server_id
         self.settings = settings
@@ -71,9 +80,12 @@ class Server:
         self.state: ServerState = "queued"
         self.crash: SidecarError | None = None
         self.failure: SidecarError | None = None
+        self._plan = plan
+        self._make_room = make_room
+        self._replaced = replaced
         life = Life(
             settings,
-            plan,
+            self._planned,
             source=logs.source(f"server:{server_id}"),
             runtime_dir=runtime_dir,
             config=config,
@@ -84,6 +96,7 @@ class Server:
         self._lives = deque([life], maxlen=LIVES_REMEMBERED)
         self._restarts = Restarts(config.max_restarts)
         self._stop_grace = config.stop_grace_seconds
+        self._rest = Rest(settings, config.idle_unload_minutes)
         self._on_change = on_change
         self._changed = anyio.Event()
         self._settled = anyio.Event()
@@ -124,24 +137,45 @@ class Server:
         Raises:
             ServerNotRunning: the server is not ready.
         """
-        if self.state == "ready" and self.life.link is not None:
-            return self.life.link
-        if self.state == "failed" and self.failure is not None:
-            raise ServerNotRunning(
-                f"The server {self.server_id!r} has failed: {self.failure.message}",
-                hint="Start it again with restart_server.",
-            )
-        if self.crash is not None:
-            raise ServerNotRunning(
-                f"The server {self.server_id!r} is being started again, and is {self.state}: {self.crash.message}",
-                hint="Send it again once the server is ready, which list_servers and the topic servers tell.",
-            )
-        raise ServerNotRunning(f"The server {self.server_id!r} is not ready; its state is {self.state}.")
+        link = self.life.link
+        if self.state == "ready" and link is not None and not self._rest.asleep:
+            return link
+        raise server_info.why_not_ready(self)
 
-    async def back_after_crash(self) -> None:
-        """Wait while the engine is being started again, until that is decided; returns at once where it is not."""
-        while self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
+    @property
+    def asleep(self) -> bool:
+        """Whether it has no engine until somebody needs one, or that one is on its way."""
+        return self._rest.asleep
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is ready, or will be once it is woken."""
+        return self.asleep or self.state == "ready"
+
+    def check_usable(self) -> None:
+        """See that a message can be sent to it: it is ready, or will be once it is woken.
+
+        Raises:
+            ServerNotRunning: why not.
+        """
+        if not self.asleep:
+            self.ready_link()
+
+    async def be_ready_again(self) -> None:
+        """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; returns at
+        once where it is neither."""
+        while self.asleep or self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
+            self._rest.wake()
             await self._changed.wait()
+
+    async def sleep(self) -> bool:
+        """Let the engine end, if nobody waits for an answer of it; returns when its memory is free: whether it is."""
+        link = self.life.link
+        if self.state != "ready" or link is None or not await self._rest.lie_down(link):
+            return False
+        while self.asleep and self.state in ("ready", "stopping"):
+            await self._changed.wait()
+        return self.asleep
 
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         """Why an engine hung up: it crashed, was stopped, or only the connection broke. It need not be the present
@@ -154,6 +188,11 @@ class Server:
     def life(self) -> Life:
         """The present engine, or the last."""
         return self._lives[-1]
+
+    @property
+    def asked_at(self) -> float:
+        """When its engine was asked last, on the monotonic clock; 0 where there is none."""
+        return self.life.link.asked_at if self.life.link is not None else 0.0
 
     @property
     def launch(self) -> Launch | None:
@@ -199,11 +238,26 @@ class Server:
         """One engine after the other; returns why no other one follows."""
         while True:
             reason, pause = await self._see_through(self.life)
-            if pause is None:
+            if pause is not None:
+                self._set("queued")
+                await anyio.sleep(pause)
+            elif self.asleep and isinstance(reason, Cancelled):
+                self._set("sleeping")
+                await self._rest.until_wanted()
+                self._set("queued")
+            elif await self._has_another_engine(reason):
+                self._lives.append(self.life.anew())
+                continue
+            else:
                 return reason
-            self._set("queued")
-            await anyio.sleep(pause)
             self._lives.append(self.life.again())
+
+    async def _has_another_engine(self, reason: SidecarError) -> bool:
+        """Whether the first start, which has failed, is worth trying anew."""
+        if self._settled.is_set() or self._replaced is None or self.launch is None:
+            return False
+        self._set("queued")
+        return await self._replaced(self.launch, reason)
 
     async def _see_through(self, life: Life) -> tuple[SidecarError, float | None]:
         """Lead one engine to its end; returns why it ended, and the pause before the next one if there is to be one."""
@@ -212,7 +266,7 @@ class Server:
         try:
             await life.begin()
             self._be_ready()
-            reason = await life.until_over()
+            reason = await self._until_over_or_asleep(life)
         except SidecarError as error:
             reason = error
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other servers along
@@ -229,8 +283,30 @@ class Server:
                 await self._take_down(reason)
         return reason, pause
 
+    async def _until_over_or_asleep(self, life: Life) -> SidecarError:
+        """Wait until a ready engine ends by itself, stands still, or is to sleep; returns why it is over."""
+        link = self.ready_link()
+        reason: SidecarError = Cancelled(f"The server {self.server_id!r} sleeps.")
+        async with anyio.create_task_group() as tasks:
+
+            async def until_asleep() -> None:
+                await self._rest.until_asleep(link)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_asleep)
+            reason = await life.until_over()
+            tasks.cancel_scope.cancel()
+        return reason
+
+    async def _planned(self, settings: ServerSettings) -> Launch:
+        launch = await self._plan(settings)
+        if self._make_room is not None:
+            await self._make_room(self, launch)
+        return launch
+
     def _be_ready(self) -> None:
         self.crash = None
+        self._rest.is_over()
         self._set("ready")
         if not self.events.closed:
             self.events.append(StartDone(**server_info.members_of(self)))
@@ -247,6 +323,7 @@ class Server:
         if not stopped and self.restarts:
             failure = after_restarts(failure, self.restarts)
         self.failure, self.crash = failure, None
+        self._rest.is_over()
         self._set("stopped" if stopped else "failed")
         if not self.events.closed:
             self.events.append(CancelledEvent() if stopped else ErrorEvent(error=WireError.of(failure)))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sidecar.contract import WireError
+from sidecar.contract.errors import ServerNotRunning
 from sidecar.contract.servers import MemoryTaken, ServerDetails, ServerInfo, ServerState, StartPlan
 from sidecar.engines.memory_lines import Taken
 
@@ -22,6 +23,7 @@ _MESSAGES: dict[ServerState, str] = {
     "loading": "Loading the model.",
     "warming": "Warming up.",
     "ready": "llama-server started successfully",
+    "sleeping": "Sleeping; the next message starts its engine again.",
     "stopping": "Stopping.",
     "stopped": "llama-server stopped",
     "failed": "Failed.",
@@ -98,3 +100,18 @@ def _message(server: Server) -> str:
     if server.crash is not None:
         return f"{_MESSAGES[server.state]} It is being started again: {server.crash.message}"
     return _MESSAGES[server.state]
+
+
+def why_not_ready(server: Server) -> ServerNotRunning:
+    """Why a message can not be sent, for whoever wants to."""
+    if server.state == "failed" and server.failure is not None:
+        return ServerNotRunning(
+            f"The server {server.server_id!r} has failed: {server.failure.message}",
+            hint="Start it again with restart_server.",
+        )
+    if server.crash is not None:
+        return ServerNotRunning(
+            f"The server {server.server_id!r} is being started again, and is {server.state}: {server.crash.message}",
+            hint="Send it again once the server is ready, which list_servers and the topic servers tell.",
+        )
+    return ServerNotRunning(f"The server {server.server_id!r} is not ready; its state is {server.state}.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.contract.memory import EstimateMemory, MemoryEstimate, RecommendedSettings, RecommendSettings
 from sidecar.contract.servers import ServerSettings
+from sidecar.engines.launch import Launch
 from sidecar.engines.server import Server
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.gpus import GpuReading
@@ -44,6 +45,10 @@ class MemoryHandlers:
         chosen = {name: getattr(params, name) for name in names if getattr(params, name) is not None}
         launch = await self._planner.choose(ServerSettings(**chosen))
         return await recommend(launch, self._plans.estimate, chosen=chosen or {"model": launch.model_name})
+
+    async def quick_estimate(self, launch: Launch) -> MemoryEstimate:
+        """What a launch would take, without an engine being run for it."""
+        return await self._plans.estimate(launch, quick=True)
 
     async def observe(self, server: Server) -> None:
         """Remember what a start has taken, once it is ready."""

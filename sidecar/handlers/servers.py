@@ -65,7 +65,7 @@ class ServerHandlers:
 
     async def is_running(self, params: IsLlamaRunning, call: Call) -> bool:
         server = self._fleet.find(params.server_id or DEFAULT_SERVER_ID)
-        return server is not None and server.state == "ready"
+        return server is not None and server.is_usable
 
     async def get_config(self, params: GetLlamaConfig, call: Call) -> LlamaConfig:
         server_id = params.server_id or DEFAULT_SERVER_ID

@@ -48,7 +48,7 @@ def test_without_a_file_every_default_is_told_and_fits_the_schema(host: RawHost)
     jsonschema.validate(config, schema)
     assert config["server_defaults"] == {"ctx_size": 4096, "parallel": 4, "n_gpu_layers": -1, "threads": None}
     assert (config["engines"]["preferred"], config["models"], config["server_presets"]) == (
-        *(None, {"folders": [], "default": None}, {}),
+        *(None, {"folders": [], "default": None, "sources": None, "deleted_retention_days": 7.0}, {}),
     )
     described = schema["$defs"]["EnginesConfig"]["properties"]["start_timeout_seconds"]
     assert (described["default"], bool(described["description"])) == (180.0, True)

@@ -33,7 +33,7 @@ CTX_SIZE = 8192
 ADDED_MS = Target(3.0, on="added")
 
 FULL_TOKENS = {1: 160, 4: 96, 16: 48}
-SHORT_TOKENS = {1: 64, 4: 16, 16: 8}
+SHORT_TOKENS = {1: 128, 4: 64, 16: 32}
 """Of each answer."""
 
 SUBJECTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,10 +26,17 @@ def run_generator(*arguments: str, hash_seed: str = "random") -> subprocess.Comp
     )
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generated")
+    assert run_generator("--root", str(folder)).returncode == 0
+    return folder
+
+
 @pytest.fixture
-def generated(tmp_path: Path) -> Path:
-    assert run_generator("--root", str(tmp_path)).returncode == 0
-    return tmp_path
+def generated(tmp_path: Path, made_once: Path) -> Path:
+    """What was just generated, for a test to spoil."""
+    return shutil.copytree(made_once, tmp_path / "generated")
 
 
 def test_the_generated_files_are_up_to_date() -> None:

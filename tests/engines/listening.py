@@ -39,3 +39,15 @@ async def listening(link: EngineLink, body: dict[str, Any]) -> AsyncIterator[Lis
         tasks.start_soon(answer.listen, link, body)
         await answer.begun.wait()
         yield answer
+
+
+@asynccontextmanager
+async def kept_busy(link: EngineLink) -> AsyncIterator[None]:
+    """Let the fake engine be in the middle of an answer meanwhile; hung up at the end."""
+    answer = Listening()
+    body = {"messages": [{"role": "user", "content": "tokens=9 hold-after=2"}]}
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(answer.listen, link, body)
+        await answer.begun.wait()
+        yield
+        tasks.cancel_scope.cancel()

@@ -16,7 +16,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.contract.servers import ServerSettings, ServerState
 from sidecar.engines.launch import Engine, Launch
 from sidecar.engines.life import Plan
-from sidecar.engines.server import Server
+from sidecar.engines.server import Replaced, Server
 from sidecar.logs.store import LogStore
 from tests.engines.processes import WAIT_SECONDS
 
@@ -52,6 +52,8 @@ class Stage:
         grace: float = WAIT_SECONDS,
         health: float = WAIT_SECONDS,
         max_restarts: int = 0,
+        idle_seconds: float | None = None,
+        replaced: Replaced | None = None,
         on_change: Callable[[Server], None] | None = None,
         **settings: Any,
     ) -> Server:
@@ -73,8 +75,10 @@ class Stage:
                 stop_grace_seconds=grace,
                 health_timeout_seconds=health,
                 max_restarts=max_restarts,
+                idle_unload_minutes=None if idle_seconds is None else idle_seconds / 60,
             ),
             on_change=note,
+            replaced=replaced,
         )
 
     def leftovers(self) -> list[str]:

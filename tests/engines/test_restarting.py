@@ -318,7 +318,7 @@ async def test_who_waits_for_the_restart_waits_until_it_is_over(end: str, stage:
     waited: list[ServerState] = []
 
     async def wait() -> None:
-        await server.back_after_crash()
+        await server.be_ready_again()
         waited.append(server.state)
 
     async with running(server):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from sidecar.memory.fitting import GPU_RESERVE, HOST_RESERVE, Fitting, Free
 from sidecar.memory.formula import Need, Parts, Wanted

@@ -6,10 +6,10 @@ Each row of figures was read from the log of llama.cpp 0.5 (build/locks) loading
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from sidecar.memory.formula import REPACKED_ON_ARM, Need, Wanted, need, row_bytes

@@ -31,7 +31,7 @@ from .gguf_files import (
 )
 from .mutations import HEADER_BYTES, SAMPLE, spoiled
 
-CASES = 4000
+CASES = 2000
 """Mutations of each seed: some seconds for all."""
 
 SLOWEST_SECONDS = 5.0

@@ -20,8 +20,11 @@ _ENDS_THE_SIDECAR = {"shutdown"}
 _DANGEROUS = {"host_pid", "base_url"}
 """Parameters that must not get a random value: the life of the host, and somebody else's server."""
 
-SLOW = {"rpc.discover", "get_config_schema", "get_resources", "list_engines", "start_llama_server", "preview_command"}
-"""Methods that take milliseconds, and would take most of the time."""
+SLOW = {
+    *("rpc.discover", "get_config_schema", "get_resources", "list_engines", "start_llama_server", "preview_command"),
+    *("search_hub", "list_hub_files", "download_model", "estimate_memory", "recommend_settings", "scan_models"),
+}
+"""Methods that take milliseconds or more, and would take most of the time."""
 
 SLOW_SHARE = 0.05
 

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "cc29ccc788e06fbc00006dcb98e332ccc6dfae42c9d0412a431c86284f5e08bd";
+pub const CONTRACT_HASH: &str = "99beafa63055ef5800d9c764f8b6288dedd4ba06b3829091af093ceb0071cb6f";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -187,7 +187,7 @@ impl Method for StopLlamaServer {
     type Event = NoEvent;
 }
 
-/// Whether the server is ready for messages.
+/// Whether the server takes messages: it is ready, or sleeps until the next one.
 #[derive(Debug, Clone, Copy)]
 pub struct IsLlamaRunning;
 

@@ -998,6 +998,15 @@ pub struct EnginesConfig {
     /// How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_restarts: Option<i64>,
+    /// How long nobody may have asked a server before its engine is ended and its memory is free; the next message starts it again. Servers on a port of their own are left alone. null: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_unload_minutes: Option<f64>,
+    /// How many servers may have their model loaded; a start beyond that puts the one to sleep that has not been asked for longest, and waits where all are answering. null: as many as there is memory for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_loaded: Option<i64>,
+    /// Put servers that nobody is asking to sleep where a start would not fit beside them, those not asked for longest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub make_room: Option<bool>,
     /// How long an engine may take to end before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace_seconds: Option<f64>,
@@ -1742,7 +1751,7 @@ pub struct InstallVerifying {
     pub total_bytes: i64,
 }
 
-/// Whether the server is ready for messages.
+/// Whether the server takes messages: it is ready, or sleeps until the next one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IsLlamaRunning {
     /// Which server. Default "default".
@@ -3231,7 +3240,8 @@ pub enum ServerSettingsFlashAttnName {
 }
 
 /// How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
-/// `queued` (the pause before the next start) to `ready` once more.
+/// `queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
+/// memory; the next message for it starts its engine again, and waits for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ServerState {
     #[serde(rename = "queued")]
@@ -3246,6 +3256,8 @@ pub enum ServerState {
     Warming,
     #[serde(rename = "ready")]
     Ready,
+    #[serde(rename = "sleeping")]
+    Sleeping,
     #[serde(rename = "stopping")]
     Stopping,
     #[serde(rename = "stopped")]

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "cc29ccc788e06fbc00006dcb98e332ccc6dfae42c9d0412a431c86284f5e08bd";
+export const CONTRACT_HASH = "99beafa63055ef5800d9c764f8b6288dedd4ba06b3829091af093ceb0071cb6f";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -74,7 +74,8 @@ export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "olla
 
 /**
  * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
- * `queued` (the pause before the next start) to `ready` once more.
+ * `queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
+ * memory; the next message for it starts its engine again, and waits for that.
  */
 export type ServerState =
   | "queued"
@@ -83,6 +84,7 @@ export type ServerState =
   | "loading"
   | "warming"
   | "ready"
+  | "sleeping"
   | "stopping"
   | "stopped"
   | "failed";
@@ -484,6 +486,12 @@ export interface EnginesConfig {
   health_timeout_seconds?: number | undefined;
   /** How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included. */
   max_restarts?: number | undefined;
+  /** How long nobody may have asked a server before its engine is ended and its memory is free; the next message starts it again. Servers on a port of their own are left alone. null: never. */
+  idle_unload_minutes?: number | null | undefined;
+  /** How many servers may have their model loaded; a start beyond that puts the one to sleep that has not been asked for longest, and waits where all are answering. null: as many as there is memory for. */
+  max_loaded?: number | null | undefined;
+  /** Put servers that nobody is asking to sleep where a start would not fit beside them, those not asked for longest first. */
+  make_room?: boolean | undefined;
   /** How long an engine may take to end before it is killed. */
   stop_grace_seconds?: number | undefined;
 }
@@ -1901,7 +1909,7 @@ export interface StopLlamaServer {
   server_id?: string | null | undefined;
 }
 
-/** Whether the server is ready for messages. */
+/** Whether the server takes messages: it is ready, or sleeps until the next one. */
 export interface IsLlamaRunning {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -2537,7 +2545,7 @@ export interface Methods {
   start_llama_server: { params: StartLlamaServer; result: ServerInfo; events: StartEvent };
   /** Stop a server, in whatever state it is; answered when its process is gone. */
   stop_llama_server: { params: StopLlamaServer; result: "llama-server stopped"; events: never };
-  /** Whether the server is ready for messages. */
+  /** Whether the server takes messages: it is ready, or sleeps until the next one. */
   is_llama_running: { params: IsLlamaRunning; result: boolean; events: never };
   /** The settings a server runs with; those it would start with where there is none. */
   get_llama_config: { params: GetLlamaConfig; result: LlamaConfig; events: never };

@@ -1,0 +1,49 @@
+"""Servers that sleep, as a host sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.app.talking import StartTalk, prepare, words
+
+
+def test_a_message_wakes_its_server_and_the_session_stays(
+    data_dir: Path, fake_llama_cpp: Path, start_talk: StartTalk
+) -> None:
+    prepare(data_dir, fake_llama_cpp, engines={"max_loaded": 1})
+    talk = start_talk()
+    first = talk.say("tokens=2")
+    talk.call("start_llama_server", server_id="other")
+    states = {server["server_id"]: (server["state"], server["pid"] is None) for server in talk.call("list_servers")}
+    assert states == {"default": ("sleeping", True), "other": ("ready", False)}
+    assert talk.call("is_llama_running") is True
+
+    second = talk.say("tokens=3", first["session_id"])
+    assert (second["content"], second["context"]["max_context"]) == (words(3), first["context"]["max_context"])
+    assert len(talk.branch(first["session_id"])) == 4
+    assert talk.call("get_server", server_id="other")["state"] == "sleeping"
+
+
+def test_tokens_are_counted_by_a_server_that_is_woken_for_it(
+    data_dir: Path, fake_llama_cpp: Path, start_talk: StartTalk
+) -> None:
+    prepare(data_dir, fake_llama_cpp, engines={"max_loaded": 1})
+    talk = start_talk()
+    before = talk.call("count_tokens", text="some words", server_id="default")
+    talk.call("start_llama_server", server_id="other")
+    assert talk.call("count_tokens", text="some words", server_id="default") == before
+
+
+def test_a_server_that_nobody_asks_sleeps_after_the_time_in_the_config(
+    data_dir: Path, fake_llama_cpp: Path, start_talk: StartTalk
+) -> None:
+    prepare(data_dir, fake_llama_cpp, engines={"idle_unload_minutes": 0.005})
+    talk = start_talk()
+    channel = talk.new_channel()
+    talk.call("subscribe", topics=["servers"], channel=channel)
+    talk.until(
+        lambda: any(
+            event["event"].get("server", {}).get("state") == "sleeping" for event in talk.events.get(channel, ())
+        )
+    )
+    assert talk.say("tokens=2")["content"] == words(2)
