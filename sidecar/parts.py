@@ -135,7 +135,7 @@ class Parts:
         planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
         self._memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
         room = Room(self._fleet, config=lambda: config.config.engines, estimate=self._memory.quick_estimate)
-        self._fleet.ask(make_room=room.make)
+        self._fleet.ask(make_room=room.make, replaced=self._builds.replaced)
         resources = ResourceHandlers(self._monitor, self._fleet)
         self._topics = Topics(
             fleet=self._fleet,

@@ -105,18 +105,23 @@ def test_a_build_comes_from_a_server_is_proved_and_used(
 
 def test_a_start_goes_on_with_the_last_good_build_where_the_default_is_broken(host: RawHost, tmp_path: Path) -> None:
     good = host.call("install_engine", path=str(release(tmp_path, "good")))
-    bad = host.call("install_engine", path=str(release(tmp_path, "bad")))
-    Path(bad["path"]).write_text("#!/bin/sh\necho 'libx.so: cannot open shared object file' >&2\nexit 127\n")
-    assert host.call("start_llama_server")["plan"]["argv"][0] == good["path"]
-    assert rows(host) == [("managed", "good", True, True), ("managed", "bad", False, False)]
+    folder = fake_engine.install(tmp_path / "bad")
+    program = (folder / "llama-server").read_text()
+    (folder / "llama-server").write_text(program.replace('"$@"', '$(cat "$(dirname "$0")/flags") "$@"'))
+    (folder / "flags").write_text("")
+    bad = host.call("install_engine", path=str(pack(folder, tmp_path / "bad.zip")))
+    assert host.call("start_llama_server")["plan"]["argv"][0] == bad["path"]
     host.call("stop_llama_server")
-    assert host.call("start_llama_server", engine_build="good")["plan"]["argv"][0] == good["path"]
+    (Path(bad["path"]).parent / "flags").write_text("--exit-on-load 1")  # which nobody sees before it is started
+    assert host.call("start_llama_server", channel="start")["plan"]["argv"][0] == good["path"]
+    assert host.statuses("start")[-1] == "done"
+    assert rows(host) == [("managed", "good", True, True), ("managed", "bad", False, False)]
     error = host.fail("start_llama_server", server_id="other", engine_build="bad")
-    assert (error["data"]["name"], error["data"]["cause"]) == ("ENGINE_START_FAILED", "MISSING_LIBRARY")
+    assert (error["data"]["name"], error["data"]["exit_code"]) == ("ENGINE_START_FAILED", 1)
     notices = host.call("initialize")["notices"]
     assert [notice["name"] for notice in notices] == ["ENGINE_BUILD_BROKEN"]
-    host.call("stop_llama_server", server_id="other")
-    host.call("stop_llama_server")
+    for server in ("other", "default"):
+        host.call("stop_llama_server", server_id=server)
     for name in ("bad", "good"):
         host.call("remove_engine", name=name)
 
