@@ -72,6 +72,22 @@ examples:
   llama-sidecar models restore some-Q4_K_M
 """
 
+ENGINES = """\
+The engines of this machine. A llama.cpp build is installed from a release
+archive beside those that are there, and has to generate a token first; the
+default is taken where no engine is named, and gives way to the last good one
+where it does not work any more.
+"""
+
+ENGINES_EXAMPLES = """\
+examples:
+  llama-sidecar engines list
+  llama-sidecar engines install ~/Downloads/llama-b9999-bin-ubuntu-x64.tar.gz
+  llama-sidecar engines install https://github.com/…/llama-….zip --sha256 …
+  llama-sidecar engines default llama-b9999-bin-ubuntu-x64
+  llama-sidecar engines probe ~/llama.cpp/build --prove
+"""
+
 DOCTOR = """\
 Look at this machine as a start would, and say in plain words what was found,
 what will be used, and what to do where something is missing. The exit code is
@@ -140,6 +156,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         from sidecar.cli.model_arguments import add_actions
 
         add_actions(models, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
+
+    engines = command("engines", "list, install, choose and remove llama.cpp builds", ENGINES, ENGINES_EXAMPLES)
+    if "engines" in arguments:
+        from sidecar.cli import engine_arguments
+
+        engine_arguments.add_actions(engines, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
 
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser
