@@ -120,6 +120,8 @@ def _tar_entry(member: tarfile.TarInfo) -> Entry:
         return Entry(path, "folder")
     if member.issym():
         return Entry(path, "link", target=member.linkname)
+    if member.islnk():  # the same file once more: named from the archive's root, where a link is from its own folder
+        return Entry(path, "link", target="../" * (len(path) - 1) + "/".join(path_of(member.linkname)))
     if not member.isreg() or member.issparse():
         raise ArchiveInvalid(f"{shown(path)} is neither a file nor a folder nor a link to a file.")
     return Entry(path, "file", member.size, bool(member.mode & stat.S_IXUSR))

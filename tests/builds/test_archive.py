@@ -109,9 +109,16 @@ def test_hostile_entries_are_refused_and_nothing_is_written_elsewhere(tmp_path: 
     assert not [path for path in (archive.parent / "out").rglob("*") if path.is_symlink()]
 
 
-def test_a_hard_link_is_refused(tmp_path: Path) -> None:
+def test_a_hard_link_leads_to_the_file_that_it_names_from_the_archives_root(tmp_path: Path) -> None:
+    items = [Item("lib/a.so.1", b"x"), Item("lib/a.so", kind=HARD, target="lib/a.so.1")]
+    folder = unpacked(make(tmp_path / "b.tar.gz", items))
+    assert ((folder / "lib/a.so").read_bytes(), (folder / "lib/a.so").readlink()) == (b"x", Path("a.so.1"))
+
+
+@pytest.mark.parametrize("target", ["../x", "/etc/passwd", "lib", "lib/b.so", ""])
+def test_a_hard_link_to_anything_else_is_refused(tmp_path: Path, target: str) -> None:
     with pytest.raises(ArchiveInvalid):
-        unpacked(make(tmp_path / "b.tar.gz", [Item("a", b"x"), Item("b", kind=HARD, target="a")]))
+        unpacked(make(tmp_path / "b.tar.gz", [Item("lib/a", b"x"), Item("lib/b.so", kind=HARD, target=target)]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
