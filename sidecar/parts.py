@@ -55,6 +55,7 @@ from sidecar.logs.store import LogStore
 from sidecar.models.header_cache import HeaderCache
 from sidecar.models.importing import Importer
 from sidecar.models.library import Library
+from sidecar.models.reading_on import ReadingOn
 from sidecar.models.sources import Sources
 from sidecar.models.trash import Trash
 from sidecar.servers.planner import Planner
@@ -127,6 +128,7 @@ class Parts:
             ),
             HeaderCache(data_dir.headers_file),
         )
+        self._reading_on = ReadingOn(library)
         self._importer = Importer(library, data_dir.models)
         self._trash = Trash(
             library, data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
@@ -189,6 +191,7 @@ class Parts:
                 background.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
+                self._reading_on.close()
                 await anyio.to_thread.run_sync(owner.close)
                 self._monitor.close()
                 await self._database.close()

@@ -11,7 +11,8 @@ def test_a_message_wakes_its_server_and_the_session_stays(
     data_dir: Path, fake_llama_cpp: Path, start_talk: StartTalk
 ) -> None:
     prepare(data_dir, fake_llama_cpp, engines={"max_loaded": 1})
-    talk = start_talk()
+    talk = start_talk(server=False)
+    talk.call("start_llama_server", extra_args=["--ready-after", "0.5"])  # a load that can be followed
     first = talk.say("tokens=2")
     talk.call("start_llama_server", server_id="other")
     states = {server["server_id"]: (server["state"], server["pid"] is None) for server in talk.call("list_servers")}
