@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from sidecar.contract import Event
 from sidecar.contract.events import (
     DownloadStateEvent,
+    EnginesEvent,
     LogsEvent,
     ModelEvent,
     ModelRemovedEvent,
@@ -41,6 +42,7 @@ StateEvent = (
     | ModelEvent
     | ModelRemovedEvent
     | DownloadStateEvent
+    | EnginesEvent
     | ResourcesEvent
 )
 """What shows how something is now, so that a newer one makes it worthless."""

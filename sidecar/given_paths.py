@@ -142,7 +142,7 @@ def place_in(folder: Path, name: str) -> Path:
     """
     place = folder
     for part in name.split("/"):
-        if problem := _problem_of(part) or _problem_in(place, part):
+        if problem := problem_of(part) or _problem_in(place, part):
             raise PathNotAllowed(f"{_shown(name)} can not be a file's name: {problem}.")
         place /= part
     return place
@@ -169,8 +169,8 @@ def is_windows_device(path: str) -> bool:
     return any(":" in part or _DEVICE.fullmatch(part.rstrip(" .")) for part in parts)
 
 
-def _problem_of(part: str) -> str | None:
-    """Why one part of a name is refused."""
+def problem_of(part: str) -> str | None:
+    """Why one part of a name that somebody else gave is refused, on whatever system; `None` where it may be. Pure."""
     if part in ("", ".", ".."):
         return "a part of it is empty, or leads elsewhere"
     import unicodedata

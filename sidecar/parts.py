@@ -16,6 +16,9 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from sidecar.builds.proof import Prover
+from sidecar.builds.registry import WORK
+from sidecar.builds.service import Builds
 from sidecar.chat.history import History
 from sidecar.chat.journals import Journals
 from sidecar.chat.service import Chat
@@ -32,6 +35,7 @@ from sidecar.handlers.call import Handler
 from sidecar.handlers.chat import ChatHandlers
 from sidecar.handlers.config import ConfigHandlers
 from sidecar.handlers.downloads import DownloadHandlers
+from sidecar.handlers.engines import EngineHandlers
 from sidecar.handlers.logs import LogHandlers
 from sidecar.handlers.memory import MemoryHandlers
 from sidecar.handlers.models import ModelHandlers
@@ -51,6 +55,7 @@ from sidecar.logs.store import LogStore
 from sidecar.models.header_cache import HeaderCache
 from sidecar.models.importing import Importer
 from sidecar.models.library import Library
+from sidecar.models.reading_on import ReadingOn
 from sidecar.models.sources import Sources
 from sidecar.models.trash import Trash
 from sidecar.servers.planner import Planner
@@ -98,25 +103,6 @@ class Parts:
         self._chat = Chat(
             history=self._history, journals=self._journals, fleet=self._fleet, config=lambda: config.config
         )
-        engines = Engines(lambda: config.config.engines)
-        library = Library(
-            Sources(
-                data_dir.models,
-                folders=lambda: config.config.models.folders,
-                stores=lambda: FOREIGN if config.config.models.sources is None else config.config.models.sources,
-            ),
-            HeaderCache(data_dir.headers_file),
-        )
-        self._importer = Importer(library, data_dir.models)
-        self._trash = Trash(
-            library, data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
-        )
-        facts = Facts(self._database)
-        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
-        self._memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
-        room = Room(self._fleet, config=lambda: config.config.engines, estimate=self._memory.quick_estimate)
-        self._fleet.ask(make_room=room.make)
-        resources = ResourceHandlers(self._monitor, self._fleet)
         tokens = TokenSource()
         hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)
         self._downloads = Downloads(
@@ -126,17 +112,46 @@ class Parts:
             hub=hub,
             tokens=tokens,
         )
+        self._builds = Builds(
+            data_dir.engines,
+            downloads=self._downloads,
+            prover=Prover(logs=logs, runtime_dir=lambda: owner.sockets, work=data_dir.engines / WORK),
+            config=lambda: config.config.engines,
+            in_use=self._fleet.running_from,
+        )
+        engines = Engines(lambda: config.config.engines, self._builds)
+        library = Library(
+            Sources(
+                data_dir.models,
+                folders=lambda: config.config.models.folders,
+                stores=lambda: FOREIGN if config.config.models.sources is None else config.config.models.sources,
+            ),
+            HeaderCache(data_dir.headers_file),
+        )
+        self._reading_on = ReadingOn(library)
+        self._importer = Importer(library, data_dir.models)
+        self._trash = Trash(
+            library, data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
+        )
+        facts = Facts(self._database)
+        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
+        self._memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
+        room = Room(self._fleet, config=lambda: config.config.engines, estimate=self._memory.quick_estimate)
+        self._fleet.ask(make_room=room.make, replaced=self._builds.replaced)
+        resources = ResourceHandlers(self._monitor, self._fleet)
         self._topics = Topics(
             fleet=self._fleet,
             history=self._history,
             logs=logs,
             downloads=self._downloads,
+            builds=self._builds,
             read_resources=resources.read,
             list_models=library.list,
         )
         families: list[Any] = [
             SubscriptionHandlers(self._topics),
-            ServerHandlers(fleet=self._fleet, engines=engines, planner=planner),
+            ServerHandlers(fleet=self._fleet, planner=planner),
+            EngineHandlers(engines=engines, builds=self._builds),
             ChatHandlers(self._chat),
             SessionHandlers(history=self._history, chat=self._chat, config=lambda: config.config),
             ConfigHandlers(config, encrypt=self._encrypt, on_change=on_config),
@@ -151,8 +166,8 @@ class Parts:
         }
 
     async def notices(self) -> list[Notice]:
-        """What the person should know of the history."""
-        return await self._database.notices()
+        """What the person should know of the history, and of engines."""
+        return [*await self._database.notices(), *await self._builds.notices()]
 
     def host_is_there(self) -> None:
         """A host has introduced itself: what waits for one may go on."""
@@ -166,15 +181,17 @@ class Parts:
             # and then the engines end.
             async with self._fleet.run(), self._requests.run(), anyio.create_task_group() as background:
                 self._fleet.listen(partial(self._observe, background))
-                async with self._topics.run(), self._chat.run(), self._downloads.run():
+                async with self._topics.run(), self._chat.run(), self._downloads.run(), self._builds.run():
                     background.start_soon(anyio.to_thread.run_sync, owner.sweep)
                     background.start_soon(self._tidy)
+                    background.start_soon(anyio.to_thread.run_sync, self._builds.tidy)
                     background.start_soon(anyio.to_thread.run_sync, self._importer.tidy)
                     background.start_soon(anyio.to_thread.run_sync, self._trash.tidy)
                     yield
                 background.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
+                self._reading_on.close()
                 await anyio.to_thread.run_sync(owner.close)
                 self._monitor.close()
                 await self._database.close()

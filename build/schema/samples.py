@@ -12,6 +12,7 @@ from contract_model import Contract
 from json_schema import bundle
 
 _BY_PATTERN = {
+    r"^(sha256:)?[0-9a-fA-F]{64}$(?!\n)": f"sha256:{'0a' * 32}",
     r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$(?!\n)": (
         "0b8e6f2a-3c1d-4e5f-8a9b-0c1d2e3f4a5b"
     ),

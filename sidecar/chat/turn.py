@@ -23,8 +23,9 @@ from sidecar.chat.messages import new_id
 from sidecar.chat.queue import Line
 from sidecar.chat.record import Ending, Record
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
-from sidecar.contract.chat import ContextUse, TurnDone, TurnQueued, TurnResult
+from sidecar.contract.chat import ContextUse, TurnDone, TurnLoading, TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
+from sidecar.contract.servers import StartLoading
 from sidecar.contract.sessions import Session, Timings, Usage
 from sidecar.engines.link import EngineGone
 from sidecar.engines.refusal import context_too_long
@@ -116,7 +117,7 @@ class Turn:
     async def _work(self, journal: Journal) -> None:
         job = self.job = await self._prepare()
         async with self._server_line(job.server).join(self._tell_position, max_waiting=self._max_waiting):
-            await job.server.be_ready_again()  # a crash is for those to bear that were being answered
+            await job.server.be_ready_again(self._tell_load)  # a crash is for those to bear that were being answered
             try:
                 fitted = await self._fit(job)
                 launch = job.server.launch
@@ -230,6 +231,9 @@ class Turn:
             predicted_per_second=engine.predicted_per_second if engine else None,
             total_ms=_ms(now - self._started),
         )
+
+    def _tell_load(self, load: StartLoading) -> None:
+        self.events.append(TurnLoading(stage=load.stage, progress=load.progress), replaces=True)
 
     def _tell_position(self, position: int) -> None:
         if position != self._position:

@@ -12,7 +12,15 @@ from typing import Any, Self
 from rich.status import Status
 
 from sidecar.cli import screen
-from sidecar.contract.chat import TurnPrefill, TurnQueued, TurnReasoning, TurnResult, TurnToken, TurnToolCall
+from sidecar.contract.chat import (
+    TurnLoading,
+    TurnPrefill,
+    TurnQueued,
+    TurnReasoning,
+    TurnResult,
+    TurnToken,
+    TurnToolCall,
+)
 
 _FORBIDDEN = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)])
 """Control characters but for tab and LF: a model must not be able to move the cursor or rename the window."""
@@ -48,6 +56,9 @@ class AnswerPrinter:
         match event:
             case TurnQueued(position=position) if position:
                 self._wait_for(f"Waiting for {position} other answer{'s' if position > 1 else ''}")
+            case TurnLoading(progress=progress):
+                share = "" if progress is None else f": {progress:.0%}"
+                self._wait_for(f"Loading the model again{share}")
             case TurnPrefill(processed=processed, total=total) if total:
                 self._wait_for(f"Reading: {processed} of {total} tokens")
             case TurnReasoning(reasoning=reasoning):

@@ -65,6 +65,7 @@ examples:
   llama-sidecar models list
   llama-sidecar models search qwen3 4b
   llama-sidecar models download unsloth/Qwen3-4B-GGUF:Q4_K_M
+  llama-sidecar models fit llama3.2:3b --ctx-size 32768
   llama-sidecar models inspect llama3.2:3b
   llama-sidecar models import ~/Downloads/some-Q4_K_M.gguf --move
   llama-sidecar models delete some-Q4_K_M --dry-run
@@ -84,6 +85,22 @@ SERVE_EXAMPLES = """\
 examples:
   llama-sidecar serve --web --open
   llama-sidecar serve --web --port 8123 --data-dir ~/another
+"""
+
+ENGINES = """\
+The engines of this machine. A llama.cpp build is installed from a release
+archive beside those that are there, and has to generate a token first; the
+default is taken where no engine is named, and gives way to the last good one
+where it does not work any more.
+"""
+
+ENGINES_EXAMPLES = """\
+examples:
+  llama-sidecar engines list
+  llama-sidecar engines install ~/Downloads/llama-b9999-bin-ubuntu-x64.tar.gz
+  llama-sidecar engines install https://github.com/…/llama-….zip --sha256 …
+  llama-sidecar engines default llama-b9999-bin-ubuntu-x64
+  llama-sidecar engines probe ~/llama.cpp/build --prove
 """
 
 DOCTOR = """\
@@ -161,6 +178,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, metavar="N", help="listen there; default: the system chooses one")
     serve.add_argument("--open", action="store_true", help="open the page in the browser")
     _add_serving(serve, bound=argparse.SUPPRESS, nobody=argparse.SUPPRESS)
+
+    engines = command("engines", "list, install, choose and remove llama.cpp builds", ENGINES, ENGINES_EXAMPLES)
+    if "engines" in arguments:
+        from sidecar.cli import engine_arguments
+
+        engine_arguments.add_actions(engines, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
 
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser

@@ -58,6 +58,10 @@ def _carry_out(options: argparse.Namespace) -> int:
         from sidecar.cli.models import models
 
         return models(options)
+    if options.command == "engines":
+        from sidecar.cli.engines import engines
+
+        return engines(options)
     from sidecar.cli.chat import chat
 
     return chat(options)

@@ -74,11 +74,11 @@ class Examination:
     def _engine(self, engine: EngineInfo) -> None:
         if engine.available:
             version = f" {engine.version}" if engine.version else ""
-            self._say(GOOD, (engine.engine, "bold"), version, (f" · {engine.path}", "dim"))
+            self._say(GOOD, (engine.name or engine.engine, "bold"), version, (f" · {engine.path}", "dim"))
             return
-        # One that the config names and that is not there is a mistake; the others nobody has asked for.
-        wanted = engine.origin == "config"
-        self._say(BAD if wanted else ABSENT, (engine.engine, "bold"))
+        # One that the config names, or that was installed, should be there; the others nobody has asked for.
+        wanted = engine.origin in ("config", "managed")
+        self._say(BAD if wanted else ABSENT, (engine.name or engine.engine, "bold"))
         self._below(engine.message, style="" if wanted else "dim")
 
     def _model(self, model: ModelInfo) -> None:
@@ -95,7 +95,7 @@ class Examination:
         if not any(engine.available for engine in engines):
             self._say(BAD, "Nothing: there is no engine.")
             self._below(f"There is one to be had as a package. {how_to_get('embedded')}")
-            self._below("Or name the folder of a llama.cpp build: engines.llama_cpp_path in the config.")
+            self._below("Or install a llama.cpp release with: llama-sidecar engines install ARCHIVE.")
             return UNHEALTHY
         if not models:
             self._say(BAD, "Nothing: there is no model.")

@@ -24,9 +24,10 @@ from rich.progress import (
 from rich.text import Text
 
 from sidecar.cli import wording
+from sidecar.cli.tables import size
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
-from sidecar.contract.servers import ServerInfo, StartLoading
+from sidecar.contract.servers import ServerInfo
 
 Part = str | tuple[str, str]
 """A piece of a line, or one with its style."""
@@ -37,6 +38,10 @@ _STAGES = {
     "starting": "Starting the engine",
     "loading": "Loading the model",
     "warming": "Warming up",
+    "downloading": "Downloading",
+    "verifying": "Checking",
+    "unpacking": "Unpacking",
+    "proving": "Letting it generate a token",
 }
 
 
@@ -131,7 +136,7 @@ class BytesProgress:
 
 
 class LoadProgress:
-    """The progress of a start, as it comes in events; nothing is left of it afterwards."""
+    """The progress of a start or an installation, as it comes in events; nothing is left of it afterwards."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -155,14 +160,21 @@ class LoadProgress:
         self._progress.stop()
 
     def show(self, event: Any) -> None:
-        """Take in an event of a start."""
+        """Take in an event."""
         stage = _STAGES.get(event.__struct_config__.tag)
         if stage is None:
             return
-        progress = event.progress if isinstance(event, StartLoading) else None
-        eta = getattr(event, "eta_ms", None)
-        if isinstance(eta, int | float) and eta > 1000:
-            stage = f"{stage}, {eta / 1000:.0f} s left"
+        progress = getattr(event, "progress", None)
+        if total := getattr(event, "total_bytes", None):
+            progress = getattr(event, "done_bytes", getattr(event, "received_bytes", 0)) / total
+            stage = f"{stage} {size(total)}"
+        eta = getattr(event, "eta_seconds", None) or _number(getattr(event, "eta_ms", None)) / 1000
+        if eta > 1:
+            stage = f"{stage}, {eta:.0f} s left"
         self._progress.update(self._task, description=stage, completed=progress or 0.0)
         # `update` takes None for "as before". Without a figure the bar swings: 0 % of something nearly done is untrue.
         self._progress.tasks[0].total = None if progress is None else 1.0
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else 0.0

@@ -6,6 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
+from sidecar.contract.builds import (
+    InstallDone,
+    InstallDownloading,
+    InstallProving,
+    InstallQueued,
+    InstallUnpacking,
+    InstallVerifying,
+    ManagedEngines,
+)
 from sidecar.contract.chat import (
     AckResult,
     CancelResult,
@@ -14,6 +23,7 @@ from sidecar.contract.chat import (
     TokenCount,
     ToolResult,
     TurnDone,
+    TurnLoading,
     TurnPrefill,
     TurnQueued,
     TurnReasoning,
@@ -40,6 +50,7 @@ from sidecar.contract.engines import (
 )
 from sidecar.contract.events import (
     DownloadStateEvent,
+    EnginesEvent,
     LogsEvent,
     ModelEvent,
     ModelRemovedEvent,
@@ -125,12 +136,33 @@ TopicEvent = (
     | DownloadStateEvent
     | ModelEvent
     | ModelRemovedEvent
+    | EnginesEvent
     | SubscriptionDone
 )
 StartEvent = (
     StartQueued | StartPlanning | StartStarting | StartLoading | StartWarming | StartDone | ErrorEvent | CancelledEvent
 )
-TurnEvent = TurnQueued | TurnPrefill | TurnReasoning | TurnToken | TurnToolCall | TurnDone | ErrorEvent | CancelledEvent
+InstallEvent = (
+    InstallQueued
+    | InstallDownloading
+    | InstallVerifying
+    | InstallUnpacking
+    | InstallProving
+    | InstallDone
+    | ErrorEvent
+    | CancelledEvent
+)
+TurnEvent = (
+    TurnQueued
+    | TurnLoading
+    | TurnPrefill
+    | TurnReasoning
+    | TurnToken
+    | TurnToolCall
+    | TurnDone
+    | ErrorEvent
+    | CancelledEvent
+)
 ScanEvent = ModelWork | ScanDone | ErrorEvent | CancelledEvent
 ImportEvent = ModelWork | ImportDone | ErrorEvent | CancelledEvent
 DownloadEvent = (
@@ -251,6 +283,7 @@ class ContractMethods(ABC):
         self,
         *,
         llama_cpp_path: str | None = None,
+        engine_build: str | None = None,
         model_path: str | None = None,
         model: str | None = None,
         port: int | None = None,
@@ -282,11 +315,13 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Start an engine with a model; answered when it is ready for messages.
 
-        With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
-        embedded engine, then llama-cpp-python.
+        With no engine named the best one found is used: a configured llama.cpp folder, then the default of the
+        builds that
+        install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
             model_path: The GGUF file to load. Wins over `model`.
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
@@ -323,6 +358,7 @@ class ContractMethods(ABC):
             "start_llama_server",
             _given(
                 llama_cpp_path=llama_cpp_path,
+                engine_build=engine_build,
                 model_path=model_path,
                 model=model,
                 port=port,
@@ -491,6 +527,7 @@ class ContractMethods(ABC):
         self,
         *,
         llama_cpp_path: str | None = None,
+        engine_build: str | None = None,
         model_path: str | None = None,
         model: str | None = None,
         port: int | None = None,
@@ -524,6 +561,7 @@ class ContractMethods(ABC):
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
             model_path: The GGUF file to load. Wins over `model`.
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
@@ -560,6 +598,7 @@ class ContractMethods(ABC):
             "preview_command",
             _given(
                 llama_cpp_path=llama_cpp_path,
+                engine_build=engine_build,
                 model_path=model_path,
                 model=model,
                 port=port,
@@ -616,7 +655,7 @@ class ContractMethods(ABC):
         return answer
 
     async def list_engines(self) -> list[EngineInfo]:
-        """The engines of this machine, best first."""
+        """The engines of this machine, best first; each build that install_engine has brought is one of them."""
         answer: list[EngineInfo] = await self._request("list_engines", {}, list[EngineInfo])
         return answer
 
@@ -624,18 +663,102 @@ class ContractMethods(ABC):
         self,
         *,
         llama_cpp_path: str,
+        prove: bool | None = None,
     ) -> EngineProbe:
         """Ask a llama.cpp folder what it can do.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build.
+            prove: Also let it generate a token, with a tiny model made for that. Default false.
         """
         answer: EngineProbe = await self._request(
             "probe_engine",
             _given(
                 llama_cpp_path=llama_cpp_path,
+                prove=prove,
             ),
             EngineProbe,
+        )
+        return answer
+
+    async def install_engine(
+        self,
+        *,
+        url: str | None = None,
+        path: str | None = None,
+        sha256: str | None = None,
+        name: str | None = None,
+        make_default: bool | None = None,
+        on_event: Callable[[InstallEvent], None] | None = None,
+    ) -> EngineInfo:
+        """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved
+        itself.
+
+        Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate
+        one token
+        with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not
+        kept, and the
+        default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes
+        on.
+
+        Args:
+            url: https address of the archive. `sha256` has to be given with it.
+            path: Absolute path of the archive on this machine.
+            sha256: What the archive must be, as GitHub shows it beside each file of a release.
+            name: What to call the build. Default: as the archive is called.
+            make_default: Whether starts take it where no engine is named. Default true.
+            on_event: Called with each event of the request, in order; without it none are sent.
+        """
+        answer: EngineInfo = await self._request(
+            "install_engine",
+            _given(
+                url=url,
+                path=path,
+                sha256=sha256,
+                name=name,
+                make_default=make_default,
+            ),
+            EngineInfo,
+            InstallEvent,
+            on_event,
+        )
+        return answer
+
+    async def set_default_engine(
+        self,
+        *,
+        name: str | None = None,
+    ) -> ManagedEngines:
+        """Let starts that name no engine take another managed build, once it has generated a token, or none of them.
+
+        Args:
+            name: As in list_engines. Default: none.
+        """
+        answer: ManagedEngines = await self._request(
+            "set_default_engine",
+            _given(
+                name=name,
+            ),
+            ManagedEngines,
+        )
+        return answer
+
+    async def remove_engine(
+        self,
+        *,
+        name: str,
+    ) -> ManagedEngines:
+        """Remove a managed build. Where it was the default, the last one that was good is it then.
+
+        Args:
+            name: As in list_engines.
+        """
+        answer: ManagedEngines = await self._request(
+            "remove_engine",
+            _given(
+                name=name,
+            ),
+            ManagedEngines,
         )
         return answer
 
@@ -1660,6 +1783,7 @@ class ContractMethods(ABC):
         self,
         *,
         llama_cpp_path: str | None = None,
+        engine_build: str | None = None,
         model_path: str | None = None,
         model: str | None = None,
         port: int | None = None,
@@ -1696,6 +1820,7 @@ class ContractMethods(ABC):
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
+            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
             model_path: The GGUF file to load. Wins over `model`.
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
@@ -1731,6 +1856,7 @@ class ContractMethods(ABC):
             "estimate_memory",
             _given(
                 llama_cpp_path=llama_cpp_path,
+                engine_build=engine_build,
                 model_path=model_path,
                 model=model,
                 port=port,

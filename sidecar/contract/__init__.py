@@ -6,6 +6,7 @@ Authored here and nowhere else; `ipc_schema/` and the Python client are generate
 from __future__ import annotations
 
 from sidecar.contract import (
+    builds,
     chat,
     config,
     downloads,
@@ -23,7 +24,7 @@ from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Lane, Met
 
 FAMILIES: dict[str, tuple[Method, ...]] = {
     "Life": life.METHODS,
-    "Servers": (*servers.METHODS, *engines.METHODS),
+    "Servers": (*servers.METHODS, *engines.METHODS, *builds.METHODS),
     "Chat": chat.METHODS,
     "Sessions": sessions.METHODS,
     "Config": config.METHODS,

@@ -136,6 +136,13 @@ class TurnQueued(Event, tag="queued", kw_only=True):
     position: int
 
 
+class TurnLoading(Event, tag="loading", kw_only=True):
+    """The server has slept, or its engine has crashed: an engine is being started for the message."""
+
+    stage: Annotated[str, Meta(description="What is being loaded, such as text_model or mmproj_model.")]
+    progress: Annotated[float | None, Meta(description="0 to 1 over all stages; null where the engine does not tell.")]
+
+
 class TurnPrefill(Event, tag="prefill", kw_only=True):
     """The prompt is being computed."""
 
@@ -168,6 +175,7 @@ class TurnDone(TurnResult, Event, tag="done"):
 
 TURN_EVENTS = (
     TurnQueued,
+    TurnLoading,
     TurnPrefill,
     TurnReasoning,
     TurnToken,

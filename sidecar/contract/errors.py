@@ -7,10 +7,10 @@ turns these into wire errors, and is the only place that does.
     ├── ParseError, InvalidRequest, MethodNotFound, InvalidParams, InternalError   (JSON-RPC's own)
     ├── Cancelled, Overloaded
     ├── ServerNotRunning, ServerAlreadyRunning
-    ├── EngineNotFound, EngineStartFailed, EngineCrashed, EngineUnresponsive
+    ├── EngineNotFound, EngineStartFailed, EngineCrashed, EngineUnresponsive, EngineInUse
     ├── ContextTooLong, QueueFull
     ├── ModelNotFound, ModelInvalid, ModelInUse, DeleteNotAllowed
-    ├── DownloadFailed, ChecksumMismatch, DownloadNotFound, HubAccessDenied, AddressNotAllowed
+    ├── DownloadFailed, ChecksumMismatch, DownloadNotFound, HubAccessDenied, AddressNotAllowed, ArchiveInvalid
     ├── DiskFull, PermissionDenied, PathNotAllowed, PortInUse
     ├── SessionNotFound
     └── DataDirLocked, StorageError, NotSupported
@@ -355,6 +355,23 @@ class AddressNotAllowed(SidecarError):
     code = -32042
     name = "ADDRESS_NOT_ALLOWED"
     default_hint = "Give the https address of a public server, or set downloads.allow_private_addresses."
+
+
+class EngineInUse(SidecarError):
+    """A running server uses the build."""
+
+    code = -32043
+    name = "ENGINE_IN_USE"
+    default_hint = "Stop the server that uses it first."
+    extra = ("server_id",)
+
+
+class ArchiveInvalid(SidecarError):
+    """The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept."""
+
+    code = -32044
+    name = "ARCHIVE_INVALID"
+    default_hint = "Take a release archive of llama.cpp for this system, as it is."
 
 
 def all_errors() -> list[type[SidecarError]]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
+from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.downloads import Download
 from sidecar.contract.logs import LogEntry
 from sidecar.contract.method import Event
@@ -14,7 +15,7 @@ from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 
-Topic = Literal["servers", "resources", "logs", "sessions", "models", "downloads"]
+Topic = Literal["servers", "resources", "logs", "sessions", "models", "downloads", "engines"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
 _DROPPED = Meta(description="How many events of this topic were left out before this one because the host read slowly.")
@@ -83,6 +84,13 @@ class DownloadStateEvent(Event, tag="download", kw_only=True):
     dropped: Annotated[int, _DROPPED] = 0
 
 
+class EnginesEvent(Event, tag="engines", kw_only=True):
+    """Topic engines: there are other managed builds, or another one is the default. Begins with those there are."""
+
+    managed: ManagedEngines
+    dropped: Annotated[int, _DROPPED] = 0
+
+
 class SubscriptionDone(Event, tag="done"):
     """The subscription ended."""
 
@@ -97,5 +105,6 @@ TOPIC_EVENTS = (
     DownloadStateEvent,
     ModelEvent,
     ModelRemovedEvent,
+    EnginesEvent,
     SubscriptionDone,
 )

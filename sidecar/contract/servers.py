@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from sidecar.contract.engines import EngineName
+from sidecar.contract.engines import BuildName, EngineName
 from sidecar.contract.errors import (
     EngineNotFound,
     EngineStartFailed,
@@ -45,6 +45,10 @@ class ServerSettings(Params, kw_only=True):
     llama_cpp_path: Annotated[
         str | None,
         Meta(description="Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from."),
+    ] = None
+    engine_build: Annotated[
+        BuildName | None,
+        Meta(description="Name of a build that install_engine has brought. `llama_cpp_path` wins over it."),
     ] = None
     model_path: Annotated[str | None, Meta(description="The GGUF file to load. Wins over `model`.")] = None
     model: Annotated[
@@ -132,8 +136,8 @@ class ServerSettings(Params, kw_only=True):
 class StartLlamaServer(ServerSettings, kw_only=True):
     """Start an engine with a model; answered when it is ready for messages.
 
-    With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
-    embedded engine, then llama-cpp-python.
+    With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
+    install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
     """
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None

@@ -8,6 +8,7 @@ beside the transfer: reading is some ten times faster than what comes over a net
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import anyio
 import anyio.to_thread
@@ -27,6 +28,22 @@ MAX_BAD_BLOCKS = 16
 
 MAGIC = b"GGUF"
 
+CheckHead = Callable[[str, bytes], None]
+"""Looks at a file's name and its first block; raises SidecarError where the file is not of the kind that is wanted."""
+
+
+def must_be_gguf(name: str, head: bytes) -> None:
+    """See that a file begins as a model does.
+
+    Raises:
+        ModelInvalid: it does not.
+    """
+    if head[: len(MAGIC)] != MAGIC:
+        raise ModelInvalid(
+            f"What the server sends as {name} is no GGUF model.",
+            hint="Open the address in a browser: perhaps one has to log in there first.",
+        )
+
 
 class Checker:
     """Follows one file to its end.
@@ -35,9 +52,10 @@ class Checker:
         position: bytes that have been read.
     """
 
-    def __init__(self, partial: PartialFile, name: str) -> None:
+    def __init__(self, partial: PartialFile, name: str, check_head: CheckHead) -> None:
         self._partial = partial
         self._name = name
+        self._check_head = check_head
         self._hash = hashlib.sha256()
         self._next = 0
         self._unsynced = 0
@@ -62,7 +80,7 @@ class Checker:
         """Read on a little. A block that is not what was written is missing then.
 
         Raises:
-            ModelInvalid: the file does not begin as a model does.
+            SidecarError: the file does not begin as it should.
             StorageError: the disk does not keep what is written.
             OSError: the disk refuses.
         """
@@ -76,11 +94,8 @@ class Checker:
             if not self._partial.blocks.fits(self._next, data):
                 self._put_back()
                 break
-            if self._next == 0 and data[: len(MAGIC)] != MAGIC:
-                raise ModelInvalid(
-                    f"What the server sends as {self._name} is no GGUF model.",
-                    hint="Open the address in a browser: perhaps one has to log in there first.",
-                )
+            if self._next == 0:
+                self._check_head(self._name, data)
             self._hash.update(data)
             self._next += 1
             self.position += len(data)

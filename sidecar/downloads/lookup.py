@@ -29,7 +29,7 @@ async def look_up(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
         SidecarError: it can not be had, or not now.
     """
     if record.repo is None:
-        remote = await _found(web, Source(record.url or ""))
+        remote = await look_for(web, Source(record.url or ""))
         name = remote.name or ""
         if not name.lower().endswith(SUFFIX):
             raise NotSupported(
@@ -64,7 +64,7 @@ async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoi
         url = _address(endpoint, repository.repo, repository.commit, file.path)
         validator = None
         if file.sha256 is None:  # small enough to lie in the repository itself, which hashes in another way
-            remote = await _found(web, Source(url, repository.repo))
+            remote = await look_for(web, Source(url, repository.repo))
             file, validator = RepositoryFile(file.path, remote.size, remote.sha256), remote.validator
         files.append(FileRecord(url=url, name=name, size=file.size, sha256=file.sha256, validator=validator))
     record.repo, record.commit, record.files = repository.repo, repository.commit, files
@@ -75,14 +75,19 @@ async def _look_at_one_file(record: DownloadRecord, path: str, web: Web, endpoin
     repo = record.repo or ""
     if not path.lower().endswith(SUFFIX):
         raise ModelNotFound(f"{path[:200]!r} is no GGUF file.", hint="Give the address of a .gguf file.")
-    remote = await _found(web, Source(_address(endpoint, repo, record.revision or MAIN, path), repo))
+    remote = await look_for(web, Source(_address(endpoint, repo, record.revision or MAIN, path), repo))
     record.commit = remote.commit
     url = _address(endpoint, repo, remote.commit or record.revision or MAIN, path)
     name = path.rpartition("/")[2]
     record.files = [FileRecord(url=url, name=name, size=remote.size, sha256=remote.sha256, validator=remote.validator)]
 
 
-async def _found(web: Web, source: Source) -> Remote:
+async def look_for(web: Web, source: Source) -> Remote:
+    """Where a file is; a server that is busy is asked again for a while.
+
+    Raises:
+        SidecarError: it can not be had, or not now.
+    """
     patience = Patience(lambda: TRY_SECONDS, lambda _: None)
     while True:
         try:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sidecar.downloads.addresses import Rules
     from sidecar.downloads.job import Job, Workshop
     from sidecar.downloads.record import DownloadRecord
+    from sidecar.downloads.transfer import Terms
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +172,11 @@ class Downloads:
             await job.discard()
         self._schedule()
         return job.info()
+
+    @property
+    def terms(self) -> Terms:
+        """What all transfers share, for files that are no models, too."""
+        return self._workshop.terms
 
     # --- telling -----------------------------------------------------------------------------------------------
 

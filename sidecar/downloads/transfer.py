@@ -18,7 +18,7 @@ import msgspec
 from sidecar.contract.errors import ChecksumMismatch, DownloadFailed, SidecarError
 from sidecar.downloads.answers import Changed, Remote, Source
 from sidecar.downloads.blocks import Part
-from sidecar.downloads.checking import Checker
+from sidecar.downloads.checking import Checker, CheckHead, must_be_gguf
 from sidecar.downloads.partial import PartialFile
 from sidecar.downloads.patience import Expired, Patience, TryAgain
 from sidecar.downloads.progress import Throttle
@@ -83,6 +83,7 @@ class Transfer:
         sha256: what it must be; `None` where nobody says.
         validator: what the server knew the file by when it was begun.
         partial: open; where it goes.
+        check_head: looks at how it begins.
     """
 
     def __init__(
@@ -95,12 +96,14 @@ class Transfer:
         name: str,
         sha256: str | None,
         validator: str | None,
+        check_head: CheckHead = must_be_gguf,
     ) -> None:
         self._terms = terms
         self._source = source
         self._name = name
         self._sha256 = sha256
         self._validator = validator
+        self._check_head = check_head
         self._partial = partial
         self._listener = listener
         self._patience = Patience(terms.retry_seconds, listener.waiting)
@@ -127,7 +130,7 @@ class Transfer:
 
     async def _bring(self) -> Checker:
         for _ in range(MAX_BEGINNINGS):
-            checker = Checker(self._partial, self._name)
+            checker = Checker(self._partial, self._name, self._check_head)
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._check_along, checker)

@@ -163,6 +163,16 @@ class Fleet:
         """Every server."""
         return list(self._servers.values())
 
+    def running_from(self, folder: Path) -> list[str]:
+        """The ids of the servers whose engine's program is in a folder."""
+        return [
+            server.server_id
+            for server in self._servers.values()
+            if server.launch is not None
+            and server.state not in ("failed", "stopped")
+            and Path(server.launch.engine.path).is_relative_to(folder)
+        ]
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told of each change; returns what ends it."""
         self._listeners.append(listener)

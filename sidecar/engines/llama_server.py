@@ -125,6 +125,14 @@ class LlamaServers:
         return server
 
 
+def program_in(folder: Path) -> Path | None:
+    """The program that `in_folder` finds; `None` where there is none. Blocks on the disk."""
+    try:
+        return next((candidate for candidate in _candidates(folder) if candidate.is_file()), None)
+    except OSError:
+        return None
+
+
 def _find_in(folder: str) -> tuple[Path, Identity]:
     try:
         root = given_paths.absolute(folder)

@@ -24,6 +24,7 @@ from sidecar.contract.servers import (
     ServerState,
     StartActual,
     StartDone,
+    StartLoading,
     StartQueued,
     StartWarming,
 )
@@ -96,6 +97,7 @@ class Server:
         self._lives = deque([life], maxlen=LIVES_REMEMBERED)
         self._restarts = Restarts(config.max_restarts)
         self._stop_grace = config.stop_grace_seconds
+        self._loading: StartLoading | None = None
         self._rest = Rest(settings, config.idle_unload_minutes)
         self._on_change = on_change
         self._changed = anyio.Event()
@@ -161,12 +163,18 @@ class Server:
         if not self.asleep:
             self.ready_link()
 
-    async def be_ready_again(self) -> None:
+    async def be_ready_again(self, tell: Callable[[StartLoading], None] = lambda _: None) -> None:
         """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; returns at
-        once where it is neither."""
+        once where it is neither.
+
+        Args:
+            tell: called with how far the load is, whenever that has changed.
+        """
         while self.asleep or self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
             self._rest.wake()
             await self._changed.wait()
+            if self.state == "loading" and self._loading is not None:
+                tell(self._loading)
 
     async def sleep(self) -> bool:
         """Let the engine end, if nobody waits for an answer of it; returns when its memory is free: whether it is."""
@@ -339,13 +347,19 @@ class Server:
     def _tell(self, step: Step) -> None:
         if isinstance(step, StartWarming):
             self._set("warming")
+        elif self.events.closed:
+            self._loading = step if isinstance(step, StartLoading) else None
+            self._tell_change()
         if not self.events.closed:  # that is the story of the first start
             self.events.append(step, replaces=True)
 
-    def _set(self, state: ServerState) -> None:
-        self.state = state
+    def _tell_change(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
+
+    def _set(self, state: ServerState) -> None:
+        self.state = state
+        self._tell_change()
         try:
             self._on_change(self)
         except Exception as error:  # noqa: BLE001 - as in `_see_through`: who is told does not decide how a server ends

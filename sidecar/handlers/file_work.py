@@ -8,15 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
-
 from sidecar.channels import EventLog
-from sidecar.contract.errors import Cancelled
 from sidecar.contract.method import Event
 from sidecar.contract.models import ModelWork
 from sidecar.handlers.call import Call
-from sidecar.models.contents import Stopped, Work
+from sidecar.models.contents import Work, carried_through
 
 TELL_SECONDS = 0.1
 """Between two events: more often nobody sees."""
@@ -45,33 +41,6 @@ async def carried_out(call: Call, run: Callable[[Work], _T], done: Callable[[_T]
             event = ModelWork(done_bytes=done_bytes, total_bytes=total_bytes)
             loop.call_soon_threadsafe(partial(events.append, event, replaces=True))
 
-    result = await _stoppable(Work(tell=tell), run)
+    result = await carried_through(Work(tell=tell), run)
     events.append(done(result))
     return result
-
-
-async def _stoppable(work: Work, run: Callable[[Work], _T]) -> _T:
-    """Run it in a thread. A cancel is passed on to the work, and waits until that has ended."""
-
-    async def stop_when_cancelled() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            work.stop.set()
-
-    outcome: list[_T] = []
-    failure: Exception | None = None
-    async with anyio.create_task_group() as watching:
-        watching.start_soon(stop_when_cancelled)
-        with anyio.CancelScope(shield=True):
-            await anyio.lowlevel.checkpoint()  # let it begin to watch
-            try:
-                outcome.append(await anyio.to_thread.run_sync(run, work))
-            except Exception as error:  # noqa: BLE001 - raised below, where no task group wraps it
-                failure = error
-        watching.cancel_scope.cancel()
-    if isinstance(failure, Stopped):
-        raise Cancelled("The work was cancelled; nothing of it is left.")
-    if failure is not None:
-        raise failure
-    return outcome[0]

@@ -6,7 +6,6 @@ import time
 
 import anyio
 
-from sidecar.contract.engines import EngineInfo, EngineProbe, ListEngines, ProbeEngine
 from sidecar.contract.errors import Cancelled
 from sidecar.contract.servers import (
     DEFAULT_SERVER_ID,
@@ -27,7 +26,6 @@ from sidecar.contract.servers import (
     StopLlamaServer,
     SwitchModel,
 )
-from sidecar.engines.discovery import Engines
 from sidecar.engines.fleet import Fleet
 from sidecar.engines.link import EngineLink
 from sidecar.engines.server import Server
@@ -38,9 +36,8 @@ from sidecar.servers.planner import Planner, again, with_model
 class ServerHandlers:
     """The Servers family."""
 
-    def __init__(self, *, fleet: Fleet, engines: Engines, planner: Planner) -> None:
+    def __init__(self, *, fleet: Fleet, planner: Planner) -> None:
         self._fleet = fleet
-        self._engines = engines
         self._planner = planner
 
     def methods(self) -> dict[str, Handler]:
@@ -55,8 +52,6 @@ class ServerHandlers:
             "switch_model": self.switch_model,
             "preview_command": self.preview,
             "ping_server": self.ping,
-            "list_engines": self.list_engines,
-            "probe_engine": self.probe,
         }
 
     async def start(self, params: StartLlamaServer, call: Call) -> ServerInfo:
@@ -105,12 +100,6 @@ class ServerHandlers:
         except ValueError as error:
             return ServerPing(ok=False, latency_ms=None, status=None, error=f"There is no such address: {error}.")
         return await _ping(link)
-
-    async def list_engines(self, params: ListEngines, call: Call) -> list[EngineInfo]:
-        return await self._engines.infos()
-
-    async def probe(self, params: ProbeEngine, call: Call) -> EngineProbe:
-        return await self._engines.probe(params.llama_cpp_path)
 
     def _named(self, server_id: str | None) -> Server:
         return self._fleet.get(server_id or DEFAULT_SERVER_ID)

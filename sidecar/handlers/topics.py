@@ -1,4 +1,4 @@
-"""What subscriptions show: changes of servers, sessions, models, downloads, logs and resources, put into a feed.
+"""What subscriptions show: changes of servers, sessions, models, downloads, engines and logs, and resources, in a feed.
 
 Owns which source fills which topic. The feed keeps what the host has not read yet.
 """
@@ -13,11 +13,14 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from sidecar.builds.service import Builds
 from sidecar.channels import LiveFeed
 from sidecar.chat.history import History
+from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.downloads import Download
 from sidecar.contract.events import (
     DownloadStateEvent,
+    EnginesEvent,
     ModelEvent,
     ModelRemovedEvent,
     ResourcesEvent,
@@ -59,6 +62,7 @@ class Topics:
         history: History,
         logs: LogStore,
         downloads: Downloads,
+        builds: Builds,
         read_resources: Callable[[], Awaitable[Resources]],
         list_models: Callable[[], list[ModelInfo]],
     ) -> None:
@@ -66,6 +70,7 @@ class Topics:
         self._history = history
         self._logs = logs
         self._downloads = downloads
+        self._builds = builds
         self._read_resources = read_resources
         self._list_models = list_models
         self._tasks: anyio.abc.TaskGroup
@@ -85,6 +90,7 @@ class Topics:
             "sessions": partial(self._sessions, feed),
             "logs": partial(live_logs.show, self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
             "downloads": partial(self._show_downloads, feed),
+            "engines": partial(self._engines, feed),
             "resources": partial(self._resources, feed, options.interval_ms or DEFAULT_INTERVAL_MS),
             "models": partial(self._models, feed, options.interval_ms or MODELS_INTERVAL_MS),
         }
@@ -115,6 +121,19 @@ class Topics:
             show(info)
         self._downloads.load()
         return stop
+
+    def _engines(self, feed: LiveFeed) -> Stop:
+        def show(managed: ManagedEngines) -> None:
+            feed.put("engines", EnginesEvent(managed=managed))
+
+        async def begin() -> None:
+            try:
+                show(await self._builds.managed())
+            except Exception as error:  # noqa: BLE001 - one reading must not take everything else along
+                internal_error(error)
+
+        self._tasks.start_soon(begin)
+        return self._builds.listen(show)
 
     def _resources(self, feed: LiveFeed, interval_ms: int) -> Stop:
         async def read() -> None:

@@ -77,6 +77,10 @@ class DataDir(msgspec.Struct, frozen=True):
     def downloads(self) -> Path:
         return self.root / "downloads"
 
+    @property
+    def engines(self) -> Path:
+        return self.root / "engines"
+
     def create(self) -> None:
         """Make the folders that are missing.
 

@@ -33,7 +33,7 @@ MOST_TOLD = 2**53
 """JSON's whole numbers, as JavaScript reads them."""
 
 PROMPT_CACHE_NOTE = (
-    "llama-server keeps earlier prompts in main memory, up to 8 GiB over time (--cache-ram in extra_args limits it)."
+    "llama-server keeps earlier prompts in main memory, up to 8.6 GB over time (--cache-ram in extra_args limits it)."
 )
 
 
@@ -251,12 +251,12 @@ def _sayable(count: int) -> int:
 
 
 def _message(devices: list[DeviceMemory]) -> str:
-    told = [f"{_gib(one.total_bytes)} on {one.device}" for one in devices if one.total_bytes]
-    short = [f"{_gib(one.short_by_bytes)} too much for {one.device}" for one in devices if not one.fits]
+    told = [f"{_size(one.total_bytes)} on {one.device}" for one in devices if one.total_bytes]
+    short = [f"{_size(one.short_by_bytes)} too much for {one.device}" for one in devices if not one.fits]
     if short:
         return f"It does not fit: {' and '.join(short)} ({', '.join(told)}, with margin and reserve)."
     return f"It fits: {', '.join(told)}."
 
 
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

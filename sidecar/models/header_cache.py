@@ -108,9 +108,21 @@ class HeaderCache:
         """The facts; with `full`, such as are known only at the header's end as well."""
         kept = self._kept(file)
         if kept.facts is None or (full and not kept.facts.complete):
-            kept.facts = _read_facts(file.path, full=full)
+            kept.facts = read_facts(file.path, full=full)
             self._changed = True
         return kept.facts
+
+    def knows_all(self, file: ModelFile) -> bool:
+        """Whether the header was read to its end."""
+        kept = self._known.get(str(file.path))
+        return kept is not None and kept.facts is not None and kept.facts.complete
+
+    def learn(self, file: ModelFile, facts: Facts) -> None:
+        """Remember the facts of a file that was looked at so long ago that it may have changed."""
+        kept = self._known.get(str(file.path))
+        if kept is not None and _is_of(kept, file):
+            kept.facts = facts
+            self._changed = True
 
     def head(self, file: ModelFile) -> str | None:
         """A hash of the beginning, the same for all copies of a file; `None` where it can not be read."""
@@ -174,7 +186,8 @@ def _load(path: Path) -> dict[str, _Kept]:
     return cache.files if cache.format == FORMAT else {}
 
 
-def _read_facts(path: Path, *, full: bool) -> Facts:
+def read_facts(path: Path, *, full: bool) -> Facts:
+    """What a header says; with `full`, read to its end. One that can not be read has a `problem`."""
     try:
         header = read_header(path, full=full)
     except SidecarError as error:

@@ -17,7 +17,7 @@ from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import LibraryScan, LibrarySource, ModelInfo
 from sidecar.models.catalogue import Model, assemble, describe
 from sidecar.models.contents import Work, content_hash
-from sidecar.models.header_cache import PROJECTOR, HeaderCache
+from sidecar.models.header_cache import PROJECTOR, HeaderCache, read_facts
 from sidecar.models.look import Look, Mark, settled, unchanged
 from sidecar.models.scan import ModelFile, file_at, scan
 from sidecar.models.selection import match_model
@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 FULL_READ_SECONDS = 0.15
 """How long one listing reads headers to their end, which takes 10 to 60 ms where the vocabulary is large. Of the other
-files only the start is read, and the rest at the next listing: 1,000 models are there at once, their details follow."""
+files only the start is read, and the rest afterwards (`reading_on`): 1,000 models are there at once, their details
+follow."""
 
 MAX_COPIES_TOLD = 100
 """Groups of models in a scan's `possible_copies`."""
@@ -56,12 +57,13 @@ class Library:
         self._settings: tuple[object, ...] | None = None
         self._marks: dict[str, Mark] | None = None
         """By which it is known that nothing has changed; `None` where that can not be known."""
+        self._when_unread: Callable[[], None] = lambda: None
 
     def list(self) -> _Models:
         """All models, by name, damaged ones included.
 
-        Where there are more than a few new files, `parameters`, `capabilities` and a late `problem` may come with the
-        next listing.
+        Where there are more than a few new files, `parameters`, `capabilities` and a late `problem` may come with a
+        later listing.
         """
         with self._lock:
             return [model.info for model in self._listing()]
@@ -117,6 +119,27 @@ class Library:
                 took_ms=round((time.perf_counter() - started) * 1e3, 3),
             )
 
+    def when_unread(self, begin: Callable[[], None]) -> None:
+        """Have this called whenever a listing has left headers that were not read to their ends."""
+        self._when_unread = begin
+
+    def unread(self) -> Sequence[ModelFile]:
+        """The files of such headers."""
+        with self._lock:
+            parts = [part for model in self._models if model.info.valid for part in model.parts]
+            return [part for part in parts if not self._headers.knows_all(part)]
+
+    def read_on(self, file: ModelFile) -> None:
+        """Read a header to its end; the others are answered meanwhile."""
+        facts = read_facts(file.path, full=True)
+        with self._lock:
+            self._headers.learn(file, facts)
+
+    def keep(self) -> None:
+        """Keep what was learnt, for the next start."""
+        with self._lock:
+            self._headers.save()
+
     def verify(self, work: Work) -> None:
         """Read every header to its end, and as a whole what may be copies: such as are copies are one from then on.
 
@@ -166,6 +189,8 @@ class Library:
         # Not before everything is read to its end, and old enough.
         is_final = all(model.info.capabilities is not None or not model.info.valid for model in self._models)
         self._marks = marks if is_final and settled(marks.values(), started_ns) else None
+        if not is_final:
+            self._when_unread()
         return self._models
 
     def _outside(self, file: ModelFile) -> Model:

@@ -84,7 +84,7 @@ class Planner:
 
     async def choose(self, settings: ServerSettings) -> Launch:
         """The choices of a start, but for whether its port is free. Raises SidecarError where one can not be made."""
-        engine = await self._engines.pick(settings.engine, settings.llama_cpp_path)
+        engine = await self._engines.pick(settings.engine, settings.llama_cpp_path, settings.engine_build)
         model = await self._choose_model(settings)
         if settings.mmproj_path is None and model.mmproj_path is not None:
             settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)

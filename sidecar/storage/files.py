@@ -72,6 +72,12 @@ def put_where_nothing_is(temporary: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
+def rename_synced(source: Path, target: Path) -> None:
+    """Give a folder another name, where nothing may stand, for good. Raises OSError; then it has its old name."""
+    _replace(source, target)
+    _sync_folder(target.parent)
+
+
 def refusal(error: OSError, what: str) -> SidecarError:
     """The error to tell about a file of ours; `what` was not done, such as "The history was not changed"."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -234,6 +234,8 @@ def test_engines_are_listed_the_best_found_first_with_what_to_do_about_the_other
         "version": "fake (build 1)",
         "origin": "config",
         "message": "Found.",
+        **dict.fromkeys(("name", "installed_at", "proof", "problem")),
+        "default": False,
     }
     for other in others:
         assert other["available"] == (other["path"] is not None)
@@ -268,6 +270,7 @@ def test_a_build_says_what_it_can_do(talk: Talk, fake_llama_cpp: Path) -> None:
             {"name": "FAKE0", "description": "Fake GPU", "total_bytes": 8 * 2**30, "free_bytes": 4 * 2**30},
         ],
         "unix_socket": True,
+        "proof": None,
     }
 
 

@@ -11,14 +11,19 @@ def test_a_message_wakes_its_server_and_the_session_stays(
     data_dir: Path, fake_llama_cpp: Path, start_talk: StartTalk
 ) -> None:
     prepare(data_dir, fake_llama_cpp, engines={"max_loaded": 1})
-    talk = start_talk()
+    talk = start_talk(server=False)
+    talk.call("start_llama_server", extra_args=["--ready-after", "0.5"])  # a load that can be followed
     first = talk.say("tokens=2")
     talk.call("start_llama_server", server_id="other")
     states = {server["server_id"]: (server["state"], server["pid"] is None) for server in talk.call("list_servers")}
     assert states == {"default": ("sleeping", True), "other": ("ready", False)}
     assert talk.call("is_llama_running") is True
 
-    second = talk.say("tokens=3", first["session_id"])
+    request, channel = talk.begin_turn("tokens=3", first["session_id"])
+    second = talk.answer(request)["result"]
+    loads = [event["event"]["progress"] for event in talk.events[channel] if event["event"]["status"] == "loading"]
+    assert loads == sorted(loads)
+    assert 0 < loads[-1] <= 1
     assert (second["content"], second["context"]["max_context"]) == (words(3), first["context"]["max_context"])
     assert len(talk.branch(first["session_id"])) == 4
     assert talk.call("get_server", server_id="other")["state"] == "sleeping"

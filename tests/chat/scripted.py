@@ -104,7 +104,7 @@ class ScriptedServer:
             raise ServerNotRunning("stopped")
         return self
 
-    async def be_ready_again(self) -> None:
+    async def be_ready_again(self, tell: object = None) -> None:
         await anyio.lowlevel.checkpoint()
 
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:

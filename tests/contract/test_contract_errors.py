@@ -37,6 +37,8 @@ CODES = {
     -32040: "DOWNLOAD_NOT_FOUND",
     -32041: "HUB_ACCESS_DENIED",
     -32042: "ADDRESS_NOT_ALLOWED",
+    -32043: "ENGINE_IN_USE",
+    -32044: "ARCHIVE_INVALID",
 }
 """New ones are added here; those that are here stay."""
 

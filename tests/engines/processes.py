@@ -6,6 +6,8 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 
@@ -37,10 +39,12 @@ def wait_until_gone(pid: int) -> None:
         return
 
 
-def wait_for_end(pid: int) -> None:
-    """Wait for the end of a process, and leave it to be reaped by whoever does that."""
-    fd = os.pidfd_open(pid)
+@contextmanager
+def seen_to_its_end(pid: int) -> Iterator[None]:
+    """What is done here ends a process: wait for that, and leave it to be reaped by whoever does."""
+    fd = os.pidfd_open(pid)  # before: it may be gone in the next moment
     try:
+        yield
         ended = select.poll()
         ended.register(fd, select.POLLIN)
         assert ended.poll(WAIT_SECONDS * 1e3), f"process {pid} has not ended"

@@ -34,7 +34,7 @@ from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
 from tests import fake_engine
 from tests.engines.listening import Listening, listening
-from tests.engines.processes import WAIT_SECONDS, halt, is_alive, wait_for_end, wait_until_gone
+from tests.engines.processes import WAIT_SECONDS, halt, is_alive, seen_to_its_end, wait_until_gone
 from tests.engines.servers import Stage, error_of, running, statuses, until
 
 pytestmark = pytest.mark.anyio
@@ -484,8 +484,8 @@ async def test_what_an_engine_said_before_it_ended_is_heard_even_if_its_end_is_n
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer.listen, link, body, sent.set)
             await sent.wait()
-            os.kill(pid, signal.SIGCONT)
-            wait_for_end(pid)  # standing still ourselves: the words and the end lie ready for the loop's next turn
+            with seen_to_its_end(pid):  # standing still ourselves: its words and its end lie ready for the next turn
+                os.kill(pid, signal.SIGCONT)
         assert [chunk.choices[0].delta.content for chunk in answer.chunks if chunk.choices] == ["w1 ", "w2 ", "w3 "]
         assert answer.broken is not None
         error = await server.explain_broken_connection(answer.broken)

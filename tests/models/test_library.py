@@ -12,9 +12,12 @@ from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import ModelInfo
 from sidecar.models import header_cache, look
 from sidecar.models.gguf import GgufHeader, read_header
+from sidecar.models.header_cache import HeaderCache
 from sidecar.models.library import FULL_READ_SECONDS, Library
+from sidecar.models.reading_on import ReadingOn
 from sidecar.models.scan import MAX_DEPTH
 from sidecar.models.sources import Sources
+from tests.engines.processes import WAIT_SECONDS
 
 from .gguf_files import LLAMA_PARAMETERS, LLAMA_TENSORS, gguf_bytes, llama_metadata, write_model
 
@@ -468,3 +471,45 @@ def test_a_model_that_is_found_has_been_read_to_the_end(own: Path, large_vocabul
     clock.step = FULL_READ_SECONDS * 2
     assert [model.parameters for model in library.list()] == [None, None]
     assert library.find("1-Q8_0").parameters == LLAMA_PARAMETERS
+
+
+def test_what_a_listing_in_a_hurry_leaves_is_read_on_by_itself_and_kept(
+    own: Path, tmp_path: Path, large_vocabularies: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large_vocabularies(3)
+    clock = Clock()
+    library = Library(Sources(own, list), HeaderCache(tmp_path / "headers.json"), clock=clock)
+    reading = ReadingOn(library)
+    clock.step = FULL_READ_SECONDS * 2
+    assert [model.parameters for model in library.list()] == [None] * 3
+    assert reading.wait(WAIT_SECONDS)
+    reads = count_reads(monkeypatch)
+    assert [model.parameters for model in library.list()] == [LLAMA_PARAMETERS] * 3
+    again = Library(Sources(own, list), HeaderCache(tmp_path / "headers.json"), clock=clock)
+    assert [model.parameters for model in again.list()] == [LLAMA_PARAMETERS] * 3
+    assert reads == []
+
+
+def test_files_that_change_all_the_time_are_not_read_on_for_ever(
+    own: Path, large_vocabularies: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large_vocabularies(2)
+    clock = Clock()
+    library = Library(Sources(own, list), clock=clock)
+    clock.step = FULL_READ_SECONDS * 2
+    monkeypatch.setattr(HeaderCache, "learn", lambda *_: None)  # as of files that are others by then
+    reading = ReadingOn(library)
+    library.list()
+    assert reading.wait(WAIT_SECONDS)
+
+
+def test_nothing_is_read_on_after_the_end(own: Path, large_vocabularies: Callable[[int], None]) -> None:
+    large_vocabularies(2)
+    clock = Clock()
+    library = Library(Sources(own, list), clock=clock)
+    reading = ReadingOn(library)
+    reading.close()
+    clock.step = FULL_READ_SECONDS * 2
+    library.list()
+    assert reading.wait(0)
+    assert len(library.unread()) == 2

@@ -49,6 +49,8 @@ PATH_SINKS = {
     *("probe_engine $.llama_cpp_path", "inspect_model $.path", "switch_model $.model", "send_message $.images[]"),
     *("get_model $.model", "import_model $.path", "import_model $.name"),
     *("delete_model $.model", "restore_model $.model", "empty_trash $.model"),
+    *("install_engine $.path", "install_engine $.name", "remove_engine $.name", "set_default_engine $.name"),
+    *("start_llama_server $.engine_build",),
     *("start_llama_server $.server_id", "get_logs $.source", "clear_logs $.source"),
     *("download_model $.repo", "download_model $.url", "download_model $.file", "download_model $.target_dir"),
     *("set_config $.patch.engines.python", "set_config $.patch.models.folders[]"),
@@ -83,7 +85,7 @@ class Outcome:
 HOSTILE_REPO = "tests/hostile"
 
 OURS = re.compile(
-    r"(?:config\.json|headers\.json|history\.db|lock|logs|downloads|models/tests).*"
+    r"(?:config\.json|headers\.json|history\.db|lock|logs|downloads|models/tests).*|engines(?:/choice\.json|/\.work)?"
     r"|models|turns(?:/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)?"
     r"|models/\.trash(?:/[0-9a-f]{12}(?:/entry\.json|/\d)?)?",
     re.S,

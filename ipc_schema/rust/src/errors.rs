@@ -70,6 +70,10 @@ pub enum ErrorName {
     HubAccessDenied,
     /// The address is not one that is downloaded from: not https, or inside this machine or network.
     AddressNotAllowed,
+    /// A running server uses the build. `data` may also have: server_id.
+    EngineInUse,
+    /// The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept.
+    ArchiveInvalid,
     /// A name that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
@@ -111,6 +115,8 @@ impl ErrorName {
             Self::DownloadNotFound => Some(-32040),
             Self::HubAccessDenied => Some(-32041),
             Self::AddressNotAllowed => Some(-32042),
+            Self::EngineInUse => Some(-32043),
+            Self::ArchiveInvalid => Some(-32044),
             Self::Newer => None,
         }
     }
@@ -150,6 +156,8 @@ impl ErrorName {
             -32040 => Self::DownloadNotFound,
             -32041 => Self::HubAccessDenied,
             -32042 => Self::AddressNotAllowed,
+            -32043 => Self::EngineInUse,
+            -32044 => Self::ArchiveInvalid,
             _ => Self::Newer,
         }
     }

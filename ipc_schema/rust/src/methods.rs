@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "38e70cce8cc31f3a74a5c5430718e5491e7a8754dc72ca7dfda370a822de5c4d";
+pub const CONTRACT_HASH: &str = "2d3999f62a406b987040aef819fe4085be5a80e63369feca8518a711e4f45a76";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -44,6 +44,9 @@ pub const NAMES: &[&str] = &[
     "ping_server",
     "list_engines",
     "probe_engine",
+    "install_engine",
+    "set_default_engine",
+    "remove_engine",
     "send_message",
     "regenerate_message",
     "edit_message",
@@ -161,8 +164,8 @@ impl Method for Unsubscribe {
 
 /// Start an engine with a model; answered when it is ready for messages.
 ///
-/// With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
-/// embedded engine, then llama-cpp-python.
+/// With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
+/// install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
 #[derive(Debug, Clone, Copy)]
 pub struct StartLlamaServer;
 
@@ -272,7 +275,7 @@ impl Method for PingServer {
     type Event = NoEvent;
 }
 
-/// The engines of this machine, best first.
+/// The engines of this machine, best first; each build that install_engine has brought is one of them.
 #[derive(Debug, Clone, Copy)]
 pub struct ListEngines;
 
@@ -291,6 +294,43 @@ impl Method for ProbeEngine {
     const NAME: &'static str = "probe_engine";
     type Params = types::ProbeEngine;
     type Result = types::EngineProbe;
+    type Event = NoEvent;
+}
+
+/// Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+///
+/// Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
+/// with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
+/// default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct InstallEngine;
+
+impl Method for InstallEngine {
+    const NAME: &'static str = "install_engine";
+    type Params = types::InstallEngine;
+    type Result = types::EngineInfo;
+    type Event = types::InstallEvent;
+}
+
+/// Let starts that name no engine take another managed build, once it has generated a token, or none of them.
+#[derive(Debug, Clone, Copy)]
+pub struct SetDefaultEngine;
+
+impl Method for SetDefaultEngine {
+    const NAME: &'static str = "set_default_engine";
+    type Params = types::SetDefaultEngine;
+    type Result = types::ManagedEngines;
+    type Event = NoEvent;
+}
+
+/// Remove a managed build. Where it was the default, the last one that was good is it then.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveEngine;
+
+impl Method for RemoveEngine {
+    const NAME: &'static str = "remove_engine";
+    type Params = types::RemoveEngine;
+    type Result = types::ManagedEngines;
     type Event = NoEvent;
 }
 

@@ -895,23 +895,20 @@ pub struct EngineInfo {
     /// The program or module that would run.
     pub path: Option<String>,
     pub version: Option<String>,
-    /// Where it was found: the config's llama_cpp_path, PATH, or a Python package.
-    pub origin: EngineInfoOrigin,
+    /// Where it was found: the config's llama_cpp_path, a build of install_engine, PATH, or a Python package.
+    pub origin: EngineOrigin,
     /// In words: found, or what is missing and how to get it.
     pub message: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum EngineInfoOrigin {
-    #[serde(rename = "config")]
-    Config,
-    #[serde(rename = "package")]
-    Package,
-    #[serde(rename = "path")]
-    Path,
-    /// A value that is newer than this crate; it can not be sent.
-    #[serde(other, skip_serializing)]
-    Newer,
+    /// Of a managed build: for engine_build, set_default_engine and remove_engine.
+    pub name: Option<String>,
+    /// Whether it is the managed build that a start takes.
+    pub default: bool,
+    /// Of a managed build, Unix seconds.
+    pub installed_at: Option<f64>,
+    /// Of a managed build: the last time that it was proved.
+    pub proof: Option<EngineProof>,
+    /// Why a managed build can not be used, or was given up for another one.
+    pub problem: Option<String>,
 }
 
 /// `llama-server`: llama.cpp's own program. `embedded`: the same server from a wheel, no compiler needed.
@@ -924,6 +921,21 @@ pub enum EngineName {
     Embedded,
     #[serde(rename = "llama-cpp-python")]
     LlamaCppPython,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EngineOrigin {
+    #[serde(rename = "config")]
+    Config,
+    #[serde(rename = "managed")]
+    Managed,
+    #[serde(rename = "path")]
+    Path,
+    #[serde(rename = "package")]
+    Package,
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
@@ -942,6 +954,27 @@ pub struct EngineProbe {
     pub flags: Vec<String>,
     /// Whether it can listen on a UNIX socket.
     pub unix_socket: bool,
+    /// Null where it was not asked for.
+    pub proof: Option<EngineProof>,
+}
+
+/// What a build said of itself when it generated a token, with a tiny model that the sidecar makes for that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineProof {
+    /// Unix seconds.
+    pub proved_at: f64,
+    pub version: String,
+    /// Kinds of device that it can use, such as CPU, CUDA, Vulkan.
+    pub backends: Vec<String>,
+    pub devices: Vec<EngineDevice>,
+    /// Layers that it has put on a GPU, where it says so.
+    pub gpu_layers: Option<i64>,
+    /// Layers of the tiny model, where it says so.
+    pub total_layers: Option<i64>,
+    /// From the start of its process until it was ready.
+    pub load_ms: f64,
+    /// From the question to the end of the answer of one token.
+    pub token_ms: f64,
 }
 
 /// Which engine to use.
@@ -979,6 +1012,14 @@ pub struct EnginesConfig {
     pub stop_grace_seconds: Option<f64>,
 }
 
+/// Topic engines: there are other managed builds, or another one is the default. Begins with those there are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnginesEvent {
+    pub managed: ManagedEngines,
+    /// How many events of this topic were left out before this one because the host read slowly.
+    pub dropped: i64,
+}
+
 /// It failed; `error` is the response's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorEvent {
@@ -994,6 +1035,9 @@ pub struct EstimateMemory {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
+    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_build: Option<String>,
     /// The GGUF file to load. Wins over `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
@@ -1630,6 +1674,83 @@ impl InspectModel {
     }
 }
 
+/// How far the archive is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstallDownloading {
+    pub received_bytes: i64,
+    pub total_bytes: Option<i64>,
+    pub bytes_per_second: Option<f64>,
+    pub eta_seconds: Option<f64>,
+    /// Why nothing comes at the moment, while it keeps trying.
+    pub waiting: Option<String>,
+}
+
+/// Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+///
+/// Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
+/// with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
+/// default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstallEngine {
+    /// https address of the archive. `sha256` has to be given with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Absolute path of the archive on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What the archive must be, as GitHub shows it beside each file of a release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What to call the build. Default: as the archive is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether starts take it where no engine is named. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub make_default: Option<bool>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum InstallEvent {
+    /// It waits for another installation to end.
+    Queued,
+    /// How far the archive is.
+    Downloading(InstallDownloading),
+    /// All of the archive is here, and is read for its hash.
+    Verifying(InstallVerifying),
+    /// The archive is being unpacked.
+    Unpacking(InstallUnpacking),
+    /// The build is to generate a token.
+    Proving,
+    /// It is there; the members are the response's.
+    Done(EngineInfo),
+    /// It failed; `error` is the response's.
+    Error(ErrorEvent),
+    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    Cancelled(CancelledEvent),
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The archive is being unpacked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstallUnpacking {
+    /// 0 to 1.
+    pub progress: f64,
+}
+
+/// All of the archive is here, and is read for its hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstallVerifying {
+    pub done_bytes: i64,
+    pub total_bytes: i64,
+}
+
 /// Whether the server takes messages: it is ready, or sleeps until the next one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IsLlamaRunning {
@@ -1699,7 +1820,7 @@ pub struct ListDeletedModels {}
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListDownloads {}
 
-/// The engines of this machine, best first.
+/// The engines of this machine, best first; each build that install_engine has brought is one of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListEngines {}
 
@@ -1855,6 +1976,15 @@ impl From<String> for LowerFirstValue {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
+}
+
+/// The managed builds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ManagedEngines {
+    /// The one that a start takes.
+    pub default: Option<String>,
+    /// All of them, the default first, then the last good ones.
+    pub engines: Vec<EngineInfo>,
 }
 
 /// What a start would take.
@@ -2258,6 +2388,9 @@ pub struct PreviewCommand {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
+    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_build: Option<String>,
     /// The GGUF file to load. Wins over `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
@@ -2376,6 +2509,9 @@ impl PreviewContext {
 pub struct ProbeEngine {
     /// Folder of a llama.cpp build.
     pub llama_cpp_path: String,
+    /// Also let it generate a token, with a tiny model made for that. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prove: Option<bool>,
 }
 
 impl ProbeEngine {
@@ -2383,6 +2519,7 @@ impl ProbeEngine {
     pub fn new(llama_cpp_path: impl Into<String>) -> Self {
         Self {
             llama_cpp_path: llama_cpp_path.into(),
+            prove: None,
         }
     }
 }
@@ -2522,6 +2659,20 @@ impl RegenerateMessage {
             session_id: session_id.into(),
             message_id: None,
         }
+    }
+}
+
+/// Remove a managed build. Where it was the default, the last one that was good is it then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RemoveEngine {
+    /// As in list_engines.
+    pub name: String,
+}
+
+impl RemoveEngine {
+    /// What must be given; everything else is left to its default.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
     }
 }
 
@@ -2988,6 +3139,9 @@ pub struct ServerSettings {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
+    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_build: Option<String>,
     /// The GGUF file to load. Wins over `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
@@ -3243,6 +3397,14 @@ impl SetConfig {
     }
 }
 
+/// Let starts that name no engine take another managed build, once it has generated a token, or none of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SetDefaultEngine {
+    /// As in list_engines. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
 /// Stop every engine and owned process, flush, answer, exit 0. At most 5 s.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shutdown {}
@@ -3295,13 +3457,16 @@ pub enum StartEvent {
 
 /// Start an engine with a model; answered when it is ready for messages.
 ///
-/// With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
-/// embedded engine, then llama-cpp-python.
+/// With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
+/// install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartLlamaServer {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
+    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_build: Option<String>,
     /// The GGUF file to load. Wins over `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
@@ -3629,12 +3794,14 @@ pub enum Topic {
     Models,
     #[serde(rename = "downloads")]
     Downloads,
+    #[serde(rename = "engines")]
+    Engines,
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 10 kinds of event.
+/// What a channel of this kind carries, told apart by `status`: 11 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TopicEvent {
@@ -3656,6 +3823,8 @@ pub enum TopicEvent {
     Model(ModelEvent),
     /// Topic models: there is no model of this name any more.
     ModelRemoved(ModelRemovedEvent),
+    /// Topic engines: there are other managed builds, or another one is the default. Begins with those there are.
+    Engines(EnginesEvent),
     /// The subscription ended.
     Done,
     /// A value that is newer than this crate; it can not be sent.
@@ -3677,12 +3846,14 @@ pub struct TrashedModel {
     pub purged_at: f64,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+/// What a channel of this kind carries, told apart by `status`: 9 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TurnEvent {
     /// Accepted; so many messages are before it.
     Queued(TurnQueued),
+    /// The server has slept, or its engine has crashed: an engine is being started for the message.
+    Loading(TurnLoading),
     /// The prompt is being computed.
     Prefill(TurnPrefill),
     /// The model thinks.
@@ -3700,6 +3871,15 @@ pub enum TurnEvent {
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
+}
+
+/// The server has slept, or its engine has crashed: an engine is being started for the message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnLoading {
+    /// What is being loaded, such as text_model or mmproj_model.
+    pub stage: String,
+    /// 0 to 1 over all stages; null where the engine does not tell.
+    pub progress: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -90,6 +90,9 @@ fn params_survive_a_round_trip() {
     params::<methods::PingServer>();
     params::<methods::ListEngines>();
     params::<methods::ProbeEngine>();
+    params::<methods::InstallEngine>();
+    params::<methods::SetDefaultEngine>();
+    params::<methods::RemoveEngine>();
     params::<methods::SendMessage>();
     params::<methods::RegenerateMessage>();
     params::<methods::EditMessage>();
@@ -156,6 +159,9 @@ fn results_survive_a_round_trip() {
     results::<methods::PingServer>();
     results::<methods::ListEngines>();
     results::<methods::ProbeEngine>();
+    results::<methods::InstallEngine>();
+    results::<methods::SetDefaultEngine>();
+    results::<methods::RemoveEngine>();
     results::<methods::SendMessage>();
     results::<methods::RegenerateMessage>();
     results::<methods::EditMessage>();
@@ -208,6 +214,7 @@ fn events_survive_a_round_trip() {
     events::<methods::StartLlamaServer>();
     events::<methods::RestartServer>();
     events::<methods::SwitchModel>();
+    events::<methods::InstallEngine>();
     events::<methods::SendMessage>();
     events::<methods::RegenerateMessage>();
     events::<methods::EditMessage>();

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "38e70cce8cc31f3a74a5c5430718e5491e7a8754dc72ca7dfda370a822de5c4d";
+export const CONTRACT_HASH = "2d3999f62a406b987040aef819fe4085be5a80e63369feca8518a711e4f45a76";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -34,6 +34,9 @@ export const METHODS = {
   ping_server: "none",
   list_engines: "none",
   probe_engine: "none",
+  install_engine: "request",
+  set_default_engine: "none",
+  remove_engine: "none",
   send_message: "request",
   regenerate_message: "request",
   edit_message: "request",
@@ -146,6 +149,10 @@ export const ERROR_CODES = {
   HUB_ACCESS_DENIED: -32041,
   /** The address is not one that is downloaded from: not https, or inside this machine or network. */
   ADDRESS_NOT_ALLOWED: -32042,
+  /** A running server uses the build. `data` may also have: server_id. */
+  ENGINE_IN_USE: -32043,
+  /** The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept. */
+  ARCHIVE_INVALID: -32044,
 } as const;
 
 /** The stable name of an error. */

@@ -45,6 +45,8 @@ export type DownloadState =
  */
 export type EngineName = "llama-server" | "embedded" | "llama-cpp-python";
 
+export type EngineOrigin = "config" | "managed" | "path" | "package";
+
 export type Fit = "gpu" | "memory" | "no";
 
 /** Other programs whose models are found where they lie. */
@@ -87,7 +89,89 @@ export type ServerState =
   | "stopped"
   | "failed";
 
-export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "downloads";
+export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "downloads" | "engines";
+
+/** The managed builds. */
+export interface ManagedEngines {
+  /** The one that a start takes. */
+  default: string | null;
+  /** All of them, the default first, then the last good ones. */
+  engines: EngineInfo[];
+}
+
+/**
+ * Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+ *
+ * Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
+ * with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
+ * default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+ */
+export interface InstallEngine {
+  /** https address of the archive. `sha256` has to be given with it. */
+  url?: string | null | undefined;
+  /** Absolute path of the archive on this machine. */
+  path?: string | null | undefined;
+  /** What the archive must be, as GitHub shows it beside each file of a release. */
+  sha256?: string | null | undefined;
+  /** What to call the build. Default: as the archive is called. */
+  name?: string | null | undefined;
+  /** Whether starts take it where no engine is named. Default true. */
+  make_default?: boolean | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+}
+
+/** It waits for another installation to end. */
+export interface InstallQueued {
+  status: "queued";
+}
+
+/** How far the archive is. */
+export interface InstallDownloading {
+  status: "downloading";
+  received_bytes: number;
+  total_bytes: number | null;
+  bytes_per_second: number | null;
+  eta_seconds: number | null;
+  /** Why nothing comes at the moment, while it keeps trying. */
+  waiting: string | null;
+}
+
+/** All of the archive is here, and is read for its hash. */
+export interface InstallVerifying {
+  status: "verifying";
+  done_bytes: number;
+  total_bytes: number;
+}
+
+/** The archive is being unpacked. */
+export interface InstallUnpacking {
+  status: "unpacking";
+  /** 0 to 1. */
+  progress: number;
+}
+
+/** The build is to generate a token. */
+export interface InstallProving {
+  status: "proving";
+}
+
+/** It is there; the members are the response's. */
+export interface InstallDone extends EngineInfo {
+  status: "done";
+}
+
+/** Let starts that name no engine take another managed build, once it has generated a token, or none of them. */
+export interface SetDefaultEngine {
+  /** As in list_engines. Default: none. */
+  name?: string | null | undefined;
+}
+
+/** Remove a managed build. Where it was the default, the last one that was good is it then. */
+export interface RemoveEngine {
+  /** As in list_engines. */
+  name: string;
+}
 
 /** What a tool gave back. */
 export interface ToolResult {
@@ -153,6 +237,15 @@ export interface SendMessage {
 export interface TurnQueued {
   status: "queued";
   position: number;
+}
+
+/** The server has slept, or its engine has crashed: an engine is being started for the message. */
+export interface TurnLoading {
+  status: "loading";
+  /** What is being loaded, such as text_model or mmproj_model. */
+  stage: string;
+  /** 0 to 1 over all stages; null where the engine does not tell. */
+  progress: number | null;
 }
 
 /** The prompt is being computed. */
@@ -685,8 +778,32 @@ export interface CancelDownload {
   download_id: string;
 }
 
-/** The engines of this machine, best first. */
-export type ListEngines = Record<string, never>;
+/** A device that the build can use. */
+export interface EngineDevice {
+  /** The engine's name for it, such as CUDA0. */
+  name: string;
+  description: string;
+  total_bytes: number | null;
+  free_bytes: number | null;
+}
+
+/** What a build said of itself when it generated a token, with a tiny model that the sidecar makes for that. */
+export interface EngineProof {
+  /** Unix seconds. */
+  proved_at: number;
+  version: string;
+  /** Kinds of device that it can use, such as CPU, CUDA, Vulkan. */
+  backends: string[];
+  devices: EngineDevice[];
+  /** Layers that it has put on a GPU, where it says so. */
+  gpu_layers: number | null;
+  /** Layers of the tiny model, where it says so. */
+  total_layers: number | null;
+  /** From the start of its process until it was ready. */
+  load_ms: number;
+  /** From the question to the end of the answer of one token. */
+  token_ms: number;
+}
 
 /** An engine that can be used, or why it can not. */
 export interface EngineInfo {
@@ -695,25 +812,31 @@ export interface EngineInfo {
   /** The program or module that would run. */
   path: string | null;
   version: string | null;
-  /** Where it was found: the config's llama_cpp_path, PATH, or a Python package. */
-  origin: "config" | "package" | "path";
+  /** Where it was found: the config's llama_cpp_path, a build of install_engine, PATH, or a Python package. */
+  origin: EngineOrigin;
   /** In words: found, or what is missing and how to get it. */
   message: string;
+  /** Of a managed build: for engine_build, set_default_engine and remove_engine. */
+  name: string | null;
+  /** Whether it is the managed build that a start takes. */
+  default: boolean;
+  /** Of a managed build, Unix seconds. */
+  installed_at: number | null;
+  /** Of a managed build: the last time that it was proved. */
+  proof: EngineProof | null;
+  /** Why a managed build can not be used, or was given up for another one. */
+  problem: string | null;
 }
+
+/** The engines of this machine, best first; each build that install_engine has brought is one of them. */
+export type ListEngines = Record<string, never>;
 
 /** Ask a llama.cpp folder what it can do. */
 export interface ProbeEngine {
   /** Folder of a llama.cpp build. */
   llama_cpp_path: string;
-}
-
-/** A device that the build can use. */
-export interface EngineDevice {
-  /** The engine's name for it, such as CUDA0. */
-  name: string;
-  description: string;
-  total_bytes: number | null;
-  free_bytes: number | null;
+  /** Also let it generate a token, with a tiny model made for that. Default false. */
+  prove?: boolean | null | undefined;
 }
 
 /** What a build is. */
@@ -728,6 +851,8 @@ export interface EngineProbe {
   flags: string[];
   /** Whether it can listen on a UNIX socket. */
   unix_socket: boolean;
+  /** Null where it was not asked for. */
+  proof: EngineProof | null;
 }
 
 /** Topic servers: a server is in a new state. Begins with every server there is. */
@@ -798,6 +923,14 @@ export interface ModelEvent {
 export interface ModelRemovedEvent {
   status: "model_removed";
   name: string;
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+}
+
+/** Topic engines: there are other managed builds, or another one is the default. Begins with those there are. */
+export interface EnginesEvent {
+  status: "engines";
+  managed: ManagedEngines;
   /** How many events of this topic were left out before this one because the host read slowly. */
   dropped: number;
 }
@@ -1047,6 +1180,8 @@ export interface ClearLogs {
 export interface EstimateMemory {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
+  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  engine_build?: string | null | undefined;
   /** The GGUF file to load. Wins over `model`. */
   model_path?: string | null | undefined;
   /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
@@ -1674,12 +1809,14 @@ export interface ServerInfo {
 /**
  * Start an engine with a model; answered when it is ready for messages.
  *
- * With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
- * embedded engine, then llama-cpp-python.
+ * With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
+ * install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
  */
 export interface StartLlamaServer {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
+  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  engine_build?: string | null | undefined;
   /** The GGUF file to load. Wins over `model`. */
   model_path?: string | null | undefined;
   /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
@@ -1875,6 +2012,8 @@ export interface SwitchModel {
 export interface PreviewCommand {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
+  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  engine_build?: string | null | undefined;
   /** The GGUF file to load. Wins over `model`. */
   model_path?: string | null | undefined;
   /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
@@ -1964,6 +2103,8 @@ export interface ServerPing {
 export interface ServerSettings {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
+  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  engine_build?: string | null | undefined;
   /** The GGUF file to load. Wins over `model`. */
   model_path?: string | null | undefined;
   /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
@@ -2330,6 +2471,7 @@ export type TopicEvent =
   | DownloadStateEvent
   | ModelEvent
   | ModelRemovedEvent
+  | EnginesEvent
   | SubscriptionDone;
 
 export type StartEvent =
@@ -2342,8 +2484,19 @@ export type StartEvent =
   | ErrorEvent
   | CancelledEvent;
 
+export type InstallEvent =
+  | InstallQueued
+  | InstallDownloading
+  | InstallVerifying
+  | InstallUnpacking
+  | InstallProving
+  | InstallDone
+  | ErrorEvent
+  | CancelledEvent;
+
 export type TurnEvent =
   | TurnQueued
+  | TurnLoading
   | TurnPrefill
   | TurnReasoning
   | TurnToken
@@ -2396,8 +2549,8 @@ export interface Methods {
   /**
    * Start an engine with a model; answered when it is ready for messages.
    *
-   * With no engine named the best one found is used: a configured llama.cpp folder, then PATH, then the
-   * embedded engine, then llama-cpp-python.
+   * With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
+   * install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
    */
   start_llama_server: { params: StartLlamaServer; result: ServerInfo; events: StartEvent };
   /** Stop a server, in whatever state it is; answered when its process is gone. */
@@ -2418,10 +2571,22 @@ export interface Methods {
   preview_command: { params: PreviewCommand; result: CommandPreview; events: never };
   /** Ask an engine whether it is well. */
   ping_server: { params: PingServer; result: ServerPing; events: never };
-  /** The engines of this machine, best first. */
+  /** The engines of this machine, best first; each build that install_engine has brought is one of them. */
   list_engines: { params: ListEngines; result: EngineInfo[]; events: never };
   /** Ask a llama.cpp folder what it can do. */
   probe_engine: { params: ProbeEngine; result: EngineProbe; events: never };
+  /**
+   * Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+   *
+   * Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
+   * with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
+   * default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+   */
+  install_engine: { params: InstallEngine; result: EngineInfo; events: InstallEvent };
+  /** Let starts that name no engine take another managed build, once it has generated a token, or none of them. */
+  set_default_engine: { params: SetDefaultEngine; result: ManagedEngines; events: never };
+  /** Remove a managed build. Where it was the default, the last one that was good is it then. */
+  remove_engine: { params: RemoveEngine; result: ManagedEngines; events: never };
   /**
    * Say something in a session and get the answer, streamed where `channel` is given.
    *

@@ -1,0 +1,223 @@
+"""One installation: from an archive somewhere to a build that is there.
+
+Owns the order of the steps, and that nothing is left of one that does not come to its end but what has come of a
+download. Knows nothing of other installations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from sidecar import given_paths
+from sidecar.builds.archive import unpack
+from sidecar.builds.fetching import TELL_SECONDS, fetch
+from sidecar.builds.proof import Prover
+from sidecar.builds.registry import FILES, PARTIAL, Build, Registry, name_of_archive, program_folder
+from sidecar.contract.builds import InstallEngine, InstallProving, InstallUnpacking, InstallVerifying
+from sidecar.contract.errors import ArchiveInvalid, ChecksumMismatch, InvalidParams, PathNotAllowed, PermissionDenied
+from sidecar.contract.method import Event
+from sidecar.downloads.service import Downloads
+from sidecar.engines.llama_server import PROGRAM
+from sidecar.models.contents import PIECE_BYTES, Work, carried_through
+
+WHERE_THE_HASH_IS = (
+    "Take it from the release's page on GitHub, where each file under Assets shows its sha256 with a button to copy it."
+)
+
+T = TypeVar("T")
+
+Tell = Callable[[Event], None]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is to be installed, checked.
+
+    Attributes:
+        sha256: in small letters; `None` where any file will do.
+        name: as it was given; `None` for a free one that is like the archive's.
+    """
+
+    url: str | None
+    path: Path | None
+    sha256: str | None
+    name: str | None
+    make_default: bool
+
+    @classmethod
+    def of(cls, params: InstallEngine) -> Order:
+        """The order that a host gives.
+
+        Raises:
+            InvalidParams: something is missing, or too much.
+            PathNotAllowed: the path is not absolute, or the name none for a folder.
+        """
+        if (params.url is None) == (params.path is None):
+            raise InvalidParams("Give either `url` or `path`.", path="$.url")
+        if params.url is not None and params.sha256 is None:
+            raise InvalidParams(
+                "An archive from the network is only installed with its `sha256`.",
+                path="$.sha256",
+                hint=WHERE_THE_HASH_IS,
+            )
+        if params.name is not None and (problem := given_paths.problem_of(params.name)):
+            raise InvalidParams(f"{params.name!r} can not be a build's name: {problem}.", path="$.name")
+        return cls(
+            url=params.url,
+            path=None if params.path is None else given_paths.absolute(params.path),
+            sha256=None if params.sha256 is None else params.sha256.removeprefix("sha256:").lower(),
+            name=params.name,
+            make_default=params.make_default is not False,
+        )
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, without what may be secret."""
+        return str(self.path) if self.url is None else self.url.partition("?")[0].partition("#")[0]
+
+    @property
+    def file_name(self) -> str:
+        """What the archive is called."""
+        return self.path.name if self.path is not None else unquote(urlsplit(self.url or "").path).rpartition("/")[2]
+
+
+class Installation:
+    """Brings a build here.
+
+    Args:
+        tell: told of each step.
+    """
+
+    def __init__(self, order: Order, registry: Registry, downloads: Downloads, prover: Prover, tell: Tell) -> None:
+        self._order = order
+        self._registry = registry
+        self._downloads = downloads
+        self._prover = prover
+        self._tell = tell
+
+    @asynccontextmanager
+    async def proved(self) -> AsyncIterator[tuple[Path, Build]]:
+        """The folder of a build that has proved itself, and what is to be kept of it; what of it has not become a
+        managed build by the end is removed.
+
+        Raises:
+            ChecksumMismatch: the archive is another file.
+            ArchiveInvalid: it is damaged, or none of llama.cpp for this machine.
+            EngineStartFailed: the build generates no token.
+            SidecarError: it can not be had.
+            OSError: the disk refuses.
+        """
+        folder = None
+        try:
+            async with self._archive() as (archive, digest):
+                folder = await anyio.to_thread.run_sync(self._registry.new_folder)
+                await self._unpack(archive, folder / FILES)
+            self._tell(InstallProving())
+            program = await anyio.to_thread.run_sync(program_folder, folder / FILES)
+            if program is None:
+                raise ArchiveInvalid(
+                    f"There is no {PROGRAM} in the archive.",
+                    hint="Take the release archive of llama.cpp for this system and processor.",
+                )
+            proof = await self._prover.prove(program)
+            name = self._order.name
+            if name is None:
+                name = await anyio.to_thread.run_sync(self._registry.free_name, name_of_archive(self._order.file_name))
+            build = Build(name=name, source=self._order.source, sha256=digest, installed_at=time.time(), proof=proof)
+            yield folder, build
+        finally:
+            if folder is not None:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+
+    @asynccontextmanager
+    async def _archive(self) -> AsyncIterator[tuple[BinaryIO, str]]:
+        """The archive, open, and its hash; what was fetched is removed when it is unpacked."""
+        order = self._order
+        if order.path is not None:
+            with await anyio.to_thread.run_sync(_opened, order.path) as file:
+                yield file, await self._checked(file, order)
+            return
+        assert order.url is not None  # noqa: S101 - one of the two is there
+        assert order.sha256 is not None  # noqa: S101
+        fetched = await fetch(order.url, order.sha256, self._registry.root / PARTIAL, self._downloads.terms, self._tell)
+        with await anyio.to_thread.run_sync(_opened, fetched.data) as file:
+            try:
+                yield file, order.sha256
+            except ArchiveInvalid:
+                await anyio.to_thread.run_sync(fetched.remove)
+                raise
+        await anyio.to_thread.run_sync(fetched.remove)
+
+    async def _checked(self, file: BinaryIO, order: Order) -> str:
+        """The hash of a file, which is what was wanted."""
+        size = os.fstat(file.fileno()).st_size
+        found = await self._counted(
+            size, lambda done: InstallVerifying(done_bytes=done, total_bytes=size), partial(_digest, file)
+        )
+        if order.sha256 not in (None, found):
+            raise ChecksumMismatch(
+                f"{order.file_name} has the hash {found} where {order.sha256} was expected.", hint=WHERE_THE_HASH_IS
+            )
+        return found
+
+    async def _unpack(self, archive: BinaryIO, files: Path) -> None:
+        size = os.fstat(archive.fileno()).st_size
+        await self._counted(
+            size,
+            lambda done: InstallUnpacking(progress=round(min(done / max(size, 1), 1.0), 3)),
+            lambda work: unpack(archive, self._order.file_name, files, work),
+        )
+
+    async def _counted(self, size: int, event: Callable[[int], Event], run: Callable[[Work], T]) -> T:
+        """Do work on a whole file in a thread, and tell how far it is."""
+        loop = asyncio.get_running_loop()
+        told_at = 0.0
+
+        def tell(done: int, _: int) -> None:
+            nonlocal told_at
+            if time.monotonic() >= told_at + TELL_SECONDS:
+                told_at = time.monotonic()
+                loop.call_soon_threadsafe(self._tell, event(done))
+
+        self._tell(event(0))
+        return await carried_through(Work(size, tell), run)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """An archive on this machine.
+
+    Raises:
+        PathNotAllowed: it is not there, or no ordinary file.
+        PermissionDenied: it may not be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # looked at first: to open a pipe would wait for ever
+            raise PathNotAllowed(f"{path} is not an ordinary file.")
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        raise PathNotAllowed(f"There is no file {path}.", hint="Give the absolute path of the archive.") from None
+    except PermissionError:
+        raise PermissionDenied(f"{path} may not be read.") from None
+
+
+def _digest(file: BinaryIO, work: Work) -> str:
+    digest = sha256()
+    while piece := file.read(PIECE_BYTES):
+        digest.update(piece)
+        work.done(len(piece))
+    return digest.hexdigest()

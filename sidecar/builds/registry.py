@@ -1,0 +1,290 @@
+"""The managed builds on the disk: a folder for each, and a small file that says which one starts take.
+
+Owns the layout of the `engines` folder. The folders are the truth: a build is there when its `build.json` can be read,
+and comes and goes as a whole, by a rename. The small file (`choice.json`) is replaced as a whole; where it is lost or
+damaged, the build that has proved itself last is the default. Everything here blocks on the disk, and is for one writer
+at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+
+from sidecar import given_paths
+from sidecar.contract.engines import EngineInfo, EngineProof
+from sidecar.contract.errors import EngineNotFound, PathNotAllowed
+from sidecar.engines.llama_server import program_in
+from sidecar.storage.files import rename_synced, write_atomically
+
+logger = logging.getLogger(__name__)
+
+RECORD, CHOICE, FILES = "build.json", "choice.json", "files"
+WORK, PARTIAL = ".work", ".partial-downloads"
+"""Folders for what is not whole yet. No build can be called so."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+MAX_RECORD_BYTES = 1024 * 1024
+"""Of a file that is read: a build of a hundred devices has less."""
+
+DEEPEST_TOP = 3
+"""Folders with nothing else in them around a build."""
+
+PARTIAL_KEPT_SECONDS = 7 * 86_400
+"""How long what has come of an archive waits to be asked for again."""
+
+
+class Build(msgspec.Struct, kw_only=True):
+    """What is kept of a build.
+
+    Attributes:
+        source: where its archive came from: an address without what follows a question mark, or a path.
+        sha256: the archive's.
+        problem: why it is not used any more; `None` where it is sound.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    installed_at: float
+    proof: EngineProof
+    problem: str | None = None
+
+
+class Choice(msgspec.Struct, kw_only=True):
+    """Which build starts take, and which others are good, the last one that was the default first."""
+
+    default: str | None = None
+    good: list[str] = msgspec.field(default_factory=list)
+
+
+class Registry:
+    """The builds.
+
+    Args:
+        root: the folder; made when there is a build.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._began = time.time()
+
+    # --- what there is -----------------------------------------------------------------------------------------
+
+    def builds(self) -> list[Build]:
+        """All of them: the default first, then the good ones, then the others as they were installed."""
+        found = self._found()
+        choice = self._choice(found)
+        order = [choice.default, *choice.good]
+        rank = {name: number for number, name in reversed(list(enumerate(order)))}
+        return sorted(found, key=lambda one: (rank.get(one.name, len(order)), -one.installed_at))
+
+    def default(self) -> Build | None:
+        """The one that starts take."""
+        found = self._found()
+        name = self._choice(found).default
+        return next((one for one in found if one.name == name), None)
+
+    def named(self, name: str) -> Build:
+        """A build.
+
+        Raises:
+            EngineNotFound: there is none of this name.
+        """
+        found = {one.name: one for one in self._found()}
+        if name not in found:
+            names = ", ".join(found) or "none"
+            raise EngineNotFound(
+                f"There is no managed build {name[:100]!r}.", hint=f"The builds of install_engine are: {names}."
+            )
+        return found[name]
+
+    def owner_of(self, program: Path) -> Build | None:
+        """The build that a program is of."""
+        return next((one for one in self._found() if program.is_relative_to(self.root / one.name / FILES)), None)
+
+    def folder_of(self, name: str) -> Path:
+        """Where a build's llama-server is, or would be."""
+        files = self.root / name / FILES
+        return program_folder(files) or files
+
+    def info(self, build: Build, *, default: bool) -> EngineInfo:
+        """A build as hosts see it."""
+        program, problem = program_in(self.folder_of(build.name)), build.problem
+        if problem is None and program is None:
+            problem = "Its program is gone."
+        return EngineInfo(
+            engine="llama-server",
+            available=problem is None,
+            path=None if program is None else str(program),
+            version=build.proof.version,
+            origin="managed",
+            message=problem or "Found; it has generated a token on this machine.",
+            name=build.name,
+            default=default,
+            installed_at=build.installed_at,
+            proof=build.proof,
+            problem=problem,
+        )
+
+    def free_name(self, wanted: str) -> str:
+        """A name like the wanted one that no build has."""
+        taken = {name.casefold() for name in _names(self.root)}
+        name, number = wanted, 2
+        while name.casefold() in taken or given_paths.problem_of(name):
+            name, number = f"{wanted[:58]}-{number}", number + 1
+        return name
+
+    # --- changes -----------------------------------------------------------------------------------------------
+
+    def new_folder(self) -> Path:
+        """An empty folder in which a build is put together. Raises OSError."""
+        folder = self.root / WORK / secrets.token_hex(8)
+        folder.mkdir(parents=True, mode=0o700)
+        return folder
+
+    def add(self, folder: Path, build: Build, *, make_default: bool) -> None:
+        """Let a build appear that was put together in a `new_folder`.
+
+        Raises:
+            PathNotAllowed: the name is taken.
+            OSError: it could not be done.
+        """
+        place = given_paths.place_in(self.root, build.name)
+        if place.exists():
+            raise PathNotAllowed(f"There is a build {build.name} already.", hint="Give another name, or remove it.")
+        choice = self._choice(self._found())
+        self._write(folder, build)
+        rename_synced(folder, place)
+        if make_default:
+            self._choose(build.name, choice)
+        else:
+            self._keep(Choice(default=choice.default, good=[*choice.good, build.name]))
+
+    def update(self, build: Build) -> None:
+        """Keep what has changed of a build. Raises OSError."""
+        self._write(self.root / build.name, build)
+
+    def make_default(self, name: str | None) -> None:
+        """Let starts take a build, or none. Raises OSError."""
+        self._choose(name, self._choice(self._found()))
+
+    def give_up(self, build: Build, problem: str) -> str | None:
+        """Mark a build as broken; returns the default from now on. Raises OSError."""
+        choice = self._choice(self._found())
+        self.update(msgspec.structs.replace(build, problem=problem))
+        return self._without(build.name, choice)
+
+    def remove(self, name: str) -> str | None:
+        """Remove a build; returns the default from now on. Raises OSError."""
+        choice = self._choice(self._found())
+        default = self._without(name, choice)
+        gone = self.new_folder()
+        rename_synced(self.root / name, gone / FILES)
+        shutil.rmtree(gone, ignore_errors=True)  # what can not be removed now goes at the next start
+        return default
+
+    def tidy(self) -> None:
+        """Remove what an earlier sidecar that was killed has left behind; what can not be removed stays."""
+        for path in _older(self.root / WORK, self._began):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        for path in _older(self.root / PARTIAL, self._began - PARTIAL_KEPT_SECONDS):
+            path.unlink(missing_ok=True)
+
+    # --- pieces of it ------------------------------------------------------------------------------------------
+
+    def _found(self) -> list[Build]:
+        builds = []
+        for name in _names(self.root):
+            try:
+                with (self.root / name / RECORD).open("rb") as file:
+                    build = msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=Build)
+            except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+                logger.warning("the build %s can not be used: %s", name, type(error).__name__)
+                continue
+            builds.append(msgspec.structs.replace(build, name=name))
+        return builds
+
+    def _choice(self, found: list[Build]) -> Choice:
+        sound = [one.name for one in found if one.problem is None]
+        try:
+            with (self.root / CHOICE).open("rb") as file:
+                choice = msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=Choice)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            newest = sorted(found, key=lambda one: -one.proof.proved_at)
+            good = [one.name for one in newest if one.name in sound]
+            if good and not isinstance(error, FileNotFoundError):
+                logger.warning("which build is the default can not be read: it is the one that was proved last")
+            return Choice(default=good[0] if good else None, good=good)
+        good = [name for name in dict.fromkeys(choice.good) if name in sound]
+        default = choice.default
+        if default is not None and default not in sound:  # somebody has removed its folder
+            default = good[0] if good else None
+        return Choice(default=default, good=good)
+
+    def _without(self, name: str, choice: Choice) -> str | None:
+        good = [one for one in choice.good if one != name]
+        default = choice.default
+        if default == name:
+            default = good[0] if good else None
+        self._keep(Choice(default=default, good=good))
+        return default
+
+    def _choose(self, name: str | None, choice: Choice) -> None:
+        first = [one for one in (name, choice.default) if one is not None]
+        self._keep(Choice(default=name, good=list(dict.fromkeys([*first, *choice.good]))))
+
+    def _keep(self, choice: Choice) -> None:
+        self.root.mkdir(exist_ok=True)
+        write_atomically(self.root / CHOICE, msgspec.json.format(msgspec.json.encode(choice), indent=1))
+
+    def _write(self, folder: Path, build: Build) -> None:
+        write_atomically(folder / RECORD, msgspec.json.format(msgspec.json.encode(build), indent=1))
+
+
+def program_folder(files: Path) -> Path | None:
+    """Where the llama-server of an unpacked archive is, also below a top folder; `None` where there is none."""
+    for _ in range(DEEPEST_TOP + 1):
+        if program_in(files) is not None:
+            return files
+        try:
+            inside = [Path(one.path) for one in os.scandir(files) if not one.name.startswith(".")]
+        except OSError:
+            return None
+        if len(inside) != 1 or inside[0].is_symlink() or not inside[0].is_dir():
+            return None
+        files = inside[0]
+    return None
+
+
+def name_of_archive(file_name: str) -> str:
+    """What to call a build whose archive is called so."""
+    plain = re.sub(r"\.(zip|tgz|txz|tar|tar\.gz|tar\.xz)$", "", file_name, flags=re.I)
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64].rstrip("-._")
+    return plain or "build"
+
+
+def _names(root: Path) -> list[str]:
+    try:
+        return sorted(one.name for one in os.scandir(root) if NAME.fullmatch(one.name) and one.is_dir())
+    except OSError:
+        return []
+
+
+def _older(folder: Path, than: float) -> list[Path]:
+    """What is in a folder of ours and was not written to since then."""
+    try:
+        return [path for path in folder.iterdir() if path.lstat().st_mtime < than]
+    except OSError:
+        return []  # there is no such folder

@@ -1,0 +1,305 @@
+"""The managed builds: which there are, and which one starts take.
+
+Owns the order of changes, of which one is made at a time, and who is told of them. A build becomes the default only
+when it has just generated a token. What becomes of a default that fails is in `rollback`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from sidecar.builds.proof import Prover
+from sidecar.builds.registry import Build, Registry
+from sidecar.builds.rollback import given_up, may_be_its_own
+from sidecar.contract.builds import InstallEngine, InstallQueued, ManagedEngines
+from sidecar.contract.config import EnginesConfig
+from sidecar.contract.engines import EngineInfo, EngineProof
+from sidecar.contract.errors import (
+    Cancelled,
+    EngineInUse,
+    InvalidParams,
+    SidecarError,
+)
+from sidecar.contract.life import Notice
+from sidecar.contract.method import Event
+from sidecar.downloads.service import Downloads
+from sidecar.engines.launch import Launch
+from sidecar.storage.files import refusal
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Listener = Callable[[ManagedEngines], None]
+"""Called with all builds when there are others than before, or another one is the default. Must not block."""
+
+
+class Builds:
+    """The builds.
+
+    Args:
+        root: the folder that they are in.
+        downloads: what all transfers share.
+        prover: lets them prove themselves.
+        config: asked each time.
+        in_use: the ids of running servers whose program is in a folder.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        downloads: Downloads,
+        prover: Prover,
+        config: Callable[[], EnginesConfig],
+        in_use: Callable[[Path], list[str]],
+    ) -> None:
+        self._registry = Registry(root)
+        self._downloads = downloads
+        self._prover = prover
+        self._config = config
+        self._in_use = in_use
+        self._listeners: list[Listener] = []
+        self._installing = anyio.Lock()
+        self._changing = anyio.Lock()
+        self._scopes: set[anyio.CancelScope] = set()
+        self._scope_left = anyio.Event()
+        self._stopping = False
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Let installations go; on leaving they are ended."""
+        try:
+            yield
+        finally:
+            self._stopping = True
+            with anyio.CancelScope(shield=True):
+                while self._scopes:
+                    for scope in self._scopes:
+                        scope.cancel()
+                    await self._scope_left.wait()
+
+    def tidy(self) -> None:
+        """Remove what an earlier sidecar that was killed has left behind. Blocks on the disk."""
+        try:
+            self._registry.tidy()
+        except OSError as error:
+            logger.warning("what is left of installations can not be removed: %s", error.strerror)
+
+    # --- what hosts ask for ------------------------------------------------------------------------------------
+
+    async def install(self, params: InstallEngine, tell: Callable[[Event], None]) -> EngineInfo:
+        """Install a build; `tell` is called with what hosts are told of it.
+
+        Raises:
+            InvalidParams: it is not said what, or the name is taken.
+            Cancelled: the sidecar stops.
+            SidecarError: see the method's errors; nothing of it is left.
+        """
+        from sidecar.builds.install import Installation, Order  # what start-up does without
+
+        order = Order.of(params)
+        tell(InstallQueued())
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                if self._stopping:
+                    scope.cancel()
+                async with self._installing:
+                    if (there := await self._there_already(order.name, order.sha256)) is not None:
+                        return await self._proved_again(there, make_default=order.make_default)
+                    installation = Installation(order, self._registry, self._downloads, self._prover, tell)
+                    async with installation.proved() as (folder, build), self._changing:
+                        with anyio.CancelScope(shield=True):  # what is there is told, also where it is cancelled by now
+                            return await self._add(folder, build, make_default=order.make_default)
+            except OSError as error:
+                raise refusal(error, "The build was not installed") from error
+            finally:
+                self._scopes.discard(scope)
+                self._scope_left.set()
+                self._scope_left = anyio.Event()
+        raise Cancelled("The sidecar is stopping.", hint="The same request goes on where the download was.")
+
+    async def set_default(self, name: str | None) -> ManagedEngines:
+        """Let starts take a build that generates a token, or none.
+
+        Raises:
+            EngineNotFound: there is no such build.
+            EngineStartFailed: it generates none; the default stays.
+            DiskFull, PermissionDenied, StorageError: it can not be kept.
+        """
+        if name is None:
+            async with self._changing:
+                await self._on_disk(lambda: self._registry.make_default(None), "The default was not changed")
+            return await self._tell_listeners()
+        await self._proved_again(await self._in_thread(lambda: self._registry.named(name)), make_default=True)
+        return await self.managed()
+
+    async def remove(self, name: str) -> ManagedEngines:
+        """Remove a build.
+
+        Raises:
+            EngineNotFound: there is no such build.
+            EngineInUse: a server runs it.
+            DiskFull, PermissionDenied, StorageError: it can not be removed.
+        """
+        async with self._changing:
+            build = await self._in_thread(lambda: self._registry.named(name))
+            if servers := self._in_use(self._registry.root / build.name):
+                raise EngineInUse(f"The build {name} is used by the server {', '.join(servers)}.", server_id=servers[0])
+            await self._on_disk(lambda: self._registry.remove(build.name), "The build was not removed")
+        return await self._tell_listeners()
+
+    async def prove(self, folder: str) -> EngineProof:
+        """Let any build of llama.cpp generate a token.
+
+        Raises:
+            EngineNotFound, PathNotAllowed: there is none in the folder.
+            EngineStartFailed: it generates none.
+        """
+        return await self._prover.prove(Path(folder))
+
+    async def managed(self) -> ManagedEngines:
+        """The builds as hosts see them."""
+        return await self._in_thread(self._managed)
+
+    async def notices(self) -> list[Notice]:
+        """What the person should know of them."""
+        builds = await self._in_thread(self._registry.builds)
+        return [
+            Notice(
+                name="ENGINE_BUILD_BROKEN",
+                message=f"The llama.cpp build {build.name} does not work any more: {build.problem}",
+                hint="Try it again with set_default_engine, or remove it with remove_engine.",
+            )
+            for build in builds
+            if build.problem is not None
+        ]
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of each change; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # --- what starts ask for -----------------------------------------------------------------------------------
+
+    async def default(self) -> tuple[str, str] | None:
+        """Name and folder of the build that starts take."""
+
+        def look() -> tuple[str, str] | None:
+            build = self._registry.default()
+            return None if build is None else (build.name, str(self._registry.folder_of(build.name)))
+
+        return await self._in_thread(look)
+
+    async def folder_of(self, name: str) -> str:
+        """The folder of a build.
+
+        Raises:
+            EngineNotFound: there is none of this name.
+        """
+        return await self._in_thread(lambda: str(self._registry.folder_of(self._registry.named(name).name)))
+
+    async def replaced(self, launch: Launch, reason: SidecarError) -> bool:
+        """Whether another engine has taken this one's place, so that the plan is worth making anew.
+
+        Only where it was the default, and nobody has named it. It is proved again, and keeps its place where it can
+        still generate a token.
+
+        Args:
+            launch: of a start that has failed before it was ready.
+            reason: why.
+        """
+        settings = launch.settings
+        named = settings.llama_cpp_path or settings.engine_build or self._config().llama_cpp_path
+        if launch.engine.name != "llama-server" or named:
+            return False
+        build = await self._in_thread(lambda: self._registry.owner_of(Path(launch.engine.path)))
+        return build is not None and await self.gives_way(build.name, reason)
+
+    async def gives_way(self, name: str, reason: SidecarError) -> bool:
+        """The same for a build that can not even be asked what it is."""
+        if not may_be_its_own(reason):
+            return False
+        async with self._changing:
+            gone = await given_up(name, self._registry, self._prover)
+        if gone:
+            await self._tell_listeners()
+        return gone
+
+    # --- pieces of it ------------------------------------------------------------------------------------------
+
+    async def _there_already(self, name: str | None, sha256: str | None) -> Build | None:
+        """The build that is asked for again.
+
+        Raises:
+            InvalidParams: the name is another build's.
+        """
+        builds = await self._in_thread(self._registry.builds)
+        for build in builds:
+            if sha256 == build.sha256 and name in (None, build.name):
+                return build
+            if name is not None and build.name.casefold() == name.casefold():
+                raise InvalidParams(
+                    f"There is another build {build.name}.",
+                    path="$.name",
+                    hint="Give another name, or remove that one with remove_engine.",
+                )
+        return None
+
+    async def _add(self, folder: Path, build: Build, *, make_default: bool) -> EngineInfo:
+        await self._on_disk(
+            lambda: self._registry.add(folder, build, make_default=make_default), "The build was not installed"
+        )
+        logger.info("the build %s of %s is installed", build.name, build.source)
+        await self._tell_listeners()
+        return await self._info(build.name)
+
+    async def _proved_again(self, build: Build, *, make_default: bool) -> EngineInfo:
+        async with self._changing:
+            folder = await self._in_thread(lambda: self._registry.folder_of(build.name))
+            proof = await self._prover.prove(folder)
+
+            def keep() -> None:
+                self._registry.update(msgspec.structs.replace(build, proof=proof, problem=None))
+                if make_default:
+                    self._registry.make_default(build.name)
+
+            await self._on_disk(keep, "The default was not changed")
+        await self._tell_listeners()
+        return await self._info(build.name)
+
+    def _managed(self) -> ManagedEngines:
+        default = self._registry.default()
+        name = None if default is None else default.name
+        builds = self._registry.builds()
+        return ManagedEngines(
+            default=name, engines=[self._registry.info(build, default=build.name == name) for build in builds]
+        )
+
+    async def _info(self, name: str) -> EngineInfo:
+        return next(info for info in (await self.managed()).engines if info.name == name)
+
+    async def _tell_listeners(self) -> ManagedEngines:
+        managed = await self.managed()
+        for listener in tuple(self._listeners):
+            listener(managed)
+        return managed
+
+    async def _on_disk(self, work: Callable[[], T], what: str) -> T:
+        """Change something on the disk, to its end, whatever is cancelled meanwhile."""
+        try:
+            return await anyio.to_thread.run_sync(work)
+        except OSError as error:
+            raise refusal(error, what) from error
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work)

@@ -1,0 +1,40 @@
+"""The command line of `llama-sidecar engines`, which is put together only where it is used."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+
+def add_actions(
+    engines: argparse.ArgumentParser, *, place: Callable[[str], Any], shared: Callable[[argparse.ArgumentParser], None]
+) -> None:
+    """Add the sub-commands.
+
+    Args:
+        engines: the command that they are of.
+        place: the path that a person means.
+        shared: adds the options that all commands have.
+    """
+    actions = engines.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        shared(sub)
+        return sub
+
+    action("list", "list the engines of this machine, best first")
+    install = action("install", "install a llama.cpp build from a release archive")
+    install.add_argument("archive", metavar="ARCHIVE", help="https address, or a .zip, .tar.gz or .tar.xz file")
+    install.add_argument(
+        "--sha256", metavar="HASH", help="what the archive must be, as GitHub shows it; needed for an address"
+    )
+    install.add_argument("--name", metavar="NAME", help="what to call the build; default: as the archive")
+    install.add_argument("--keep-default", action="store_true", help="do not let chats and servers take it by itself")
+    default = action("default", "let chats and servers take an installed build where no engine is named")
+    default.add_argument("build", metavar="NAME", nargs="?", help="the build; left out: none of them")
+    action("remove", "remove an installed build").add_argument("build", metavar="NAME", help="as in the list")
+    probe = action("probe", "say what a llama.cpp folder can do")
+    probe.add_argument("folder", metavar="DIR", type=place, help="the folder that llama-server is in")
+    probe.add_argument("--prove", action="store_true", help="also let it generate a token")

@@ -1,0 +1,53 @@
+"""Engines, and the llama.cpp builds that are managed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+
+from sidecar.builds.service import Builds
+from sidecar.channels import EventLog
+from sidecar.contract.builds import InstallDone, InstallEngine, ManagedEngines, RemoveEngine, SetDefaultEngine
+from sidecar.contract.engines import EngineInfo, EngineProbe, ListEngines, ProbeEngine
+from sidecar.engines.discovery import Engines
+from sidecar.handlers.call import Call, Handler
+
+
+class EngineHandlers:
+    """The engines' part of the Servers family."""
+
+    def __init__(self, *, engines: Engines, builds: Builds) -> None:
+        self._engines = engines
+        self._builds = builds
+
+    def methods(self) -> dict[str, Handler]:
+        return {
+            "list_engines": self.list_engines,
+            "probe_engine": self.probe,
+            "install_engine": self.install,
+            "set_default_engine": self.set_default,
+            "remove_engine": self.remove,
+        }
+
+    async def list_engines(self, params: ListEngines, call: Call) -> list[EngineInfo]:
+        return await self._engines.infos()
+
+    async def probe(self, params: ProbeEngine, call: Call) -> EngineProbe:
+        probe = await self._engines.probe(params.llama_cpp_path)
+        if params.prove:
+            probe.proof = await self._builds.prove(params.llama_cpp_path)
+        return probe
+
+    async def install(self, params: InstallEngine, call: Call) -> EngineInfo:
+        events = EventLog()
+        call.follow(events)
+        info = await self._builds.install(params, partial(events.append, replaces=True))
+        events.append(InstallDone(**msgspec.structs.asdict(info)))
+        return info
+
+    async def set_default(self, params: SetDefaultEngine, call: Call) -> ManagedEngines:
+        return await self._builds.set_default(params.name)
+
+    async def remove(self, params: RemoveEngine, call: Call) -> ManagedEngines:
+        return await self._builds.remove(params.name)
