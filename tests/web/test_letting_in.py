@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import aiohttp
 import anyio
 import pytest
@@ -28,6 +30,9 @@ async def test_the_token_lets_one_browser_in_once(start_served: StartServed) -> 
     for _ in range(2):  # and reload the page
         async with served.page() as page:
             assert await page.call("ping") == "pong"
+
+    served.process.send_signal(signal.SIGHUP)  # the terminal is closed
+    assert served.process.wait(timeout=10) == 0
 
 
 @pytest.mark.parametrize("cookie", [None, "llama-sidecar=", "other=1", "{name}=guess", "{name}=ä"])
