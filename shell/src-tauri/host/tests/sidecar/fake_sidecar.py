@@ -1,9 +1,9 @@
 """A sidecar that misbehaves on demand. What it does stands in its arguments; a request's method says the rest.
 
-    events=N   send_message sends N tokens and then its answer
-    noise      writes what is no JSON to stdout, first of all
-    deaf       ends neither with its stdin nor on `shutdown`
-    silent     answers nothing but `initialize`
+events=N   send_message sends N tokens and then its answer
+noise      writes what is no JSON to stdout, first of all
+deaf       ends neither with its stdin nor on `shutdown`
+silent     answers nothing but `initialize`
 """
 
 import json
@@ -27,7 +27,7 @@ def welcome() -> dict:
 def answer(request: dict) -> None:
     method = request["method"]
     if method == "$/cancel":
-        print("cancelled", request["params"]["id"], file=sys.stderr, flush=True)
+        sys.stderr.write(f"cancelled {request['params']['id']}\n")
     elif method == "initialize":
         write({"id": request["id"], "result": welcome()})
     elif "silent" in WORDS:
@@ -36,7 +36,9 @@ def answer(request: dict) -> None:
         events = next(int(word.removeprefix("events=")) for word in WORDS if word.startswith("events="))
         for seq in range(1, events + 1):
             event = {"status": "token", "chunk": f"w{seq} "}
-            write({"method": "channel", "params": {"channel": request["params"]["channel"], "seq": seq, "event": event}})
+            write(
+                {"method": "channel", "params": {"channel": request["params"]["channel"], "seq": seq, "event": event}}
+            )
         write({"id": request["id"], "result": {"events": events}})
     elif method == "shutdown":
         write({"id": request["id"], "result": None})
@@ -45,7 +47,7 @@ def answer(request: dict) -> None:
 
 
 if "noise" in WORDS:
-    print("Loading libraries ...")
+    sys.stdout.write("Loading libraries ...\n")
 for line in sys.stdin:
     answer(json.loads(line))
     sys.stdout.flush()

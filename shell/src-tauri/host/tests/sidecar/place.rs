@@ -67,6 +67,15 @@ impl Place {
             .collect()
     }
 
+    /// The sidecar among them.
+    pub fn sidecar(&self) -> u32 {
+        let is_sidecar = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains("\0-m\0sidecar\0--host-pid\0")
+        };
+        self.processes().into_iter().find(is_sidecar).expect("it runs")
+    }
+
     pub fn is_quiet_within(&self, time: Duration) -> bool {
         until(time, || self.processes().is_empty())
     }
