@@ -169,10 +169,15 @@ impl Request {
         }
     }
 
-    /// The result, once it is there.
-    pub fn wait(self) -> Result<Value, Failure> {
+    /// The answer, once it is there; a subscription goes on after it.
+    pub fn answer(&self) -> Result<Value, Failure> {
         let late = || Failure::Late(self.late.map(|(_, time)| time).unwrap_or_default());
         self.exchange.wait_answer(self.late.map(|(at, _)| at)).unwrap_or_else(|| Err(late()))
+    }
+
+    /// The result, once it is there.
+    pub fn wait(self) -> Result<Value, Failure> {
+        self.answer()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Messages for a page: few, small, numbered, and sent once more when one was lost.
 //!
 //! A webview takes 60 messages a second without a hitch, and one below 8,192 bytes in one step. It may lose one without a
-//! word, and it can not push back; so the page says what has arrived, and until it does only so much is sent. Meanwhile
-//! events merge. Pure: the clock is handed in.
+//! word, and it can not push back; so a page that is careful says what has arrived, and until it does only so much is
+//! sent. Meanwhile events merge. Pure: the clock is handed in.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -38,9 +38,15 @@ pub struct Pacer {
     sent: u64,
     last_at: Option<Instant>,
     ended: bool,
+    unchecked: bool,
 }
 
 impl Pacer {
+    /// For a page that does not say what it has seen: nothing is kept for it, and nothing comes again.
+    pub fn unchecked() -> Self {
+        Self { unchecked: true, ..Self::default() }
+    }
+
     /// Takes in an event. It must come behind those before.
     pub fn push(&mut self, event: Merged) {
         self.unread.push(event);
@@ -70,7 +76,9 @@ impl Pacer {
         self.last_at = Some(now);
         self.sent += 1;
         let message = Message { number: self.sent, events };
-        self.unseen.push_back(message.clone());
+        if !self.unchecked {
+            self.unseen.push_back(message.clone());
+        }
         Some(message)
     }
 
@@ -218,6 +226,22 @@ mod tests {
         assert_eq!(page.pacer.again(2), sent[2..]);
         assert_eq!(page.pacer.again(2), sent[2..]);
         assert_eq!(page.pacer.again(5), []);
+    }
+
+    #[test]
+    fn a_page_that_is_not_asked_what_it_has_seen_is_sent_everything_at_its_pace() {
+        let mut page = Page { pacer: Pacer::unchecked(), ..Page::new() };
+        let mut messages = Vec::new();
+        for _ in 0..10 * MOST_UNSEEN {
+            page.tokens(1);
+            messages.extend(page.take());
+            assert_eq!(page.take(), None);
+            page.now += PERIOD;
+        }
+        assert_eq!(messages.len(), 10 * MOST_UNSEEN);
+        page.push(json!({"status": "done"}));
+        page.take().unwrap();
+        assert!(page.pacer.is_over());
     }
 
     #[test]

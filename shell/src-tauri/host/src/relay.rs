@@ -24,6 +24,11 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// For a page that does not say what it has seen.
+    pub fn unchecked() -> Self {
+        Self { pacer: Mutex::new(Pacer::unchecked()), seen: Condvar::new() }
+    }
+
     /// Sends messages until the page has seen the end; returns the request's result.
     ///
     /// While the page is behind, events merge and nothing is sent.
