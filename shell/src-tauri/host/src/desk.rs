@@ -67,7 +67,8 @@ impl Desk {
         let mut all: Vec<_> = table.answers.drain().map(|(_, exchange)| exchange).collect();
         all.extend(channels.into_iter().filter(|exchange| exchange.is_subscription()));
         let (kept, lost) = all.iter().cloned().partition(|exchange| is_resumed(exchange, &all));
-        table.set_aside = kept;
+        // Those of an earlier one may still wait: its successor has ended before it was ready.
+        table.set_aside.extend::<Vec<_>>(kept);
         drop(table);
         fail(lost, cause);
     }
@@ -189,6 +190,16 @@ mod tests {
         }
         assert_eq!(desk.take_set_aside().len(), 1);
         assert!(is_empty(&desk));
+    }
+
+    #[test]
+    fn what_was_set_aside_waits_for_the_first_sidecar_that_gets_ready() {
+        let desk = Desk::default();
+        let (one, first) = begin(&desk, "send_message", "s");
+        token(&desk, one);
+        desk.end(&ended());
+        desk.end(&ended());
+        assert_eq!((first.outcome(), desk.take_set_aside().len()), (None, 1));
     }
 
     #[test]
