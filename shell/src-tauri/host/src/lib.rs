@@ -41,9 +41,10 @@
 //! `program` finds what to start, `system` starts and kills it, `threads` are at its pipes, `lines` and `queue` what they
 //! need; `supervisor` keeps it running with `backoff`; `client` asks, `desk` and `exchange` know what is under way,
 //! `shared` joins the two sides. For apps with a page: `page` says what it may ask, `unread` merges what it is told,
-//! `pacing` makes messages of that, `relay` sends them.
+//! `pacing` makes messages of that, `relay` sends them, `bridge` knows what a page has under way.
 
 mod backoff;
+mod bridge;
 mod client;
 mod desk;
 mod exchange;
@@ -63,6 +64,7 @@ mod threads;
 mod unread;
 
 pub use backoff::Backoff;
+pub use bridge::{Asked, Bridge};
 pub use client::{Call, Client, Event, Progress, QUICK, Request, default_deadline};
 pub use failure::Failure;
 pub use llama_sidecar_contract as contract;

@@ -37,7 +37,6 @@ pub struct Pacer {
     unseen: VecDeque<Message>,
     sent: u64,
     last_at: Option<Instant>,
-    ended: bool,
     unchecked: bool,
 }
 
@@ -72,7 +71,6 @@ impl Pacer {
             room = room.saturating_sub(bytes_of(&event));
             events.push(event);
         }
-        self.ended |= events.iter().any(Merged::is_last);
         self.last_at = Some(now);
         self.sent += 1;
         let message = Message { number: self.sent, events };
@@ -95,9 +93,9 @@ impl Pacer {
         self.unseen.iter().cloned().collect()
     }
 
-    /// Whether the page has everything, to the end.
-    pub fn is_over(&self) -> bool {
-        self.ended && self.unread.is_empty() && self.unseen.is_empty()
+    /// Whether the page has everything that was taken in.
+    pub fn is_level(&self) -> bool {
+        self.unread.is_empty() && self.unseen.is_empty()
     }
 }
 
@@ -241,11 +239,11 @@ mod tests {
         assert_eq!(messages.len(), 10 * MOST_UNSEEN);
         page.push(json!({"status": "done"}));
         page.take().unwrap();
-        assert!(page.pacer.is_over());
+        assert!(page.pacer.is_level());
     }
 
     #[test]
-    fn it_is_over_when_the_page_has_seen_the_end() {
+    fn it_is_level_when_the_page_has_seen_all_and_a_large_event_comes_alone() {
         let mut page = Page::new();
         page.tokens(1);
         page.push(json!({"status": "done", "content": "x".repeat(20_000)}));
@@ -255,8 +253,8 @@ mod tests {
         let last = page.take().unwrap();
         assert!(last.events[0].is_last());
         page.pacer.seen(first.number);
-        assert!(!page.pacer.is_over());
+        assert!(!page.pacer.is_level());
         page.pacer.seen(last.number);
-        assert!(page.pacer.is_over());
+        assert!(page.pacer.is_level());
     }
 }

@@ -78,7 +78,7 @@ impl Relay {
     fn send_the_rest(&self, send: &impl Fn(Message)) {
         let deadline = Instant::now() + LAST_LOOK;
         let mut pacer = self.lock();
-        while !pacer.is_over() && Instant::now() < deadline {
+        while !pacer.is_level() && Instant::now() < deadline {
             if let Some(message) = pacer.take(Instant::now()) {
                 drop(pacer);
                 send(message);
