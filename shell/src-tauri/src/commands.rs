@@ -2,7 +2,7 @@
 //!
 //! A command gets the method's parameters in camelCase; `requestId` is the page's number for it, `channel` a Tauri channel
 //! for its events and `channelName` the page's name of that. `cancel_request` cancels. Events are sent as lists of
-//! `{first_seq, seq, event}`, 60 times a second at most.
+//! `{first_seq, seq, event}`, 60 times a second at most. `start_sidecar_again` is for a person whose sidecar was given up.
 
 use std::sync::Arc;
 
@@ -25,6 +25,10 @@ pub fn handle<R: Runtime>(invoke: Invoke<R>) -> bool {
             if let Some(number) = arguments.get("requestId").and_then(Value::as_i64) {
                 in_background(move || bridge.cancel(number));
             }
+            resolver.resolve(Value::Null);
+        }
+        "start_sidecar_again" => {
+            bridge.start_again();
             resolver.resolve(Value::Null);
         }
         method => match asked(method, arguments, &webview) {
@@ -130,6 +134,13 @@ mod tests {
             let error = invoke(&window, command, json!({"requestId": 1})).unwrap_err();
             assert_eq!(error["data"]["name"], "METHOD_NOT_FOUND", "{command}: {error}");
         }
+    }
+
+    #[test]
+    fn a_sidecar_that_was_given_up_is_tried_again_when_asked() {
+        let (_app, window) = app();
+        assert_eq!(invoke(&window, "start_sidecar_again", json!({})), Ok(Value::Null));
+        assert!(invoke(&window, "initialize", json!({})).is_err());
     }
 
     #[test]

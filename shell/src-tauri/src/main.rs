@@ -64,7 +64,8 @@ fn program<R: Runtime>(app: &App<R>) -> Result<Program, Box<dyn Error>> {
         return Ok(Program { path, arguments: words.into_iter().map(Into::into).collect() });
     }
     let resources = app.path().resource_dir().ok();
-    Program::find(None, resources.as_deref()).ok_or_else(|| "The app came without its sidecar. Install it anew.".into())
+    // Else the one on PATH. Where there is none the page says so, which is better than no window.
+    Ok(Program::find(None, resources.as_deref()).unwrap_or_else(|| Program::at("llama-sidecar")))
 }
 
 fn show_window<R: Runtime>(app: &AppHandle<R>) {

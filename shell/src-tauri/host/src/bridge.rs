@@ -120,6 +120,11 @@ impl Bridge {
         });
     }
 
+    /// Has a sidecar that was given up started again.
+    pub fn start_again(&self) {
+        self.sidecar.start_again();
+    }
+
     /// Stops the sidecar.
     pub fn stop(&self) {
         self.sidecar.stop();
