@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes import places
+from recipes import desktop, places
 from recipes.console import Problem, say
 from recipes.environment import Environment
 from recipes.processes import call
@@ -41,14 +41,29 @@ def checks(environment: Environment) -> list[Check]:
             (python, Path("build", "schema", "check_clients.py")),
             "see its message above",
         ),
-        Check("launcher format", _cargo("fmt", "--check"), " ".join(map(str, _cargo("fmt")))),
-        Check("launcher lint", _cargo("clippy", *BUILT, "--", "-D", "warnings"), "change the lines named above"),
-        Check("launcher tests", _cargo("test", *BUILT, "--quiet"), "see its message above"),
+        *_of_crate("launcher", LAUNCHER, BUILT),
+        *_of_crate("host library", desktop.HOST_LIBRARY, desktop.BUILT, "--all-targets", "--all-features"),
+        Check(
+            "host library documentation",
+            _cargo("rustdoc", desktop.HOST_LIBRARY, *desktop.BUILT, "--lib", "--", "-D", "warnings"),
+            "change the lines named above",
+        ),
     ]
 
 
-def _cargo(command: str, *arguments: str) -> tuple[str, ...]:
-    return ("cargo", command, "--manifest-path", str(LAUNCHER), *arguments)
+def _of_crate(name: str, manifest: Path, built: tuple[str, ...], *linted: str) -> list[Check]:
+    """What each crate of ours is held to; `linted` says of what there is more than the library."""
+    repair = " ".join(_cargo("fmt", manifest))
+    lint = _cargo("clippy", manifest, *built, *linted, "--", "-D", "warnings")
+    return [
+        Check(f"{name} format", _cargo("fmt", manifest, "--check"), repair),
+        Check(f"{name} lint", lint, "change the lines named above"),
+        Check(f"{name} tests", _cargo("test", manifest, *built, "--quiet"), "see its message above"),
+    ]
+
+
+def _cargo(command: str, manifest: Path, *arguments: str) -> tuple[str, ...]:
+    return ("cargo", command, "--manifest-path", str(manifest), *arguments)
 
 
 def run_all(listed: list[Check]) -> None:

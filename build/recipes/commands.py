@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from recipes import checks, freezing, llama_cpp, lockfiles, native, places, processes, starter_model
+from recipes import checks, desktop, freezing, llama_cpp, lockfiles, native, places, processes, starter_model
 from recipes.console import Problem, report, say
 from recipes.environment import Environment
 
@@ -29,7 +29,7 @@ FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_mat
 IN_THE_TREE = (
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
-IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "bench", "locks")
+IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "bench", "locks", "desktop")
 
 
 def _environment(*, develop: bool = False) -> Environment:
@@ -130,6 +130,10 @@ def test_frozen(arguments: Sequence[str]) -> int:
     return 0
 
 
+def try_desktop(_: Sequence[str]) -> int:
+    return desktop.test(_environment(develop=True))
+
+
 def bench(arguments: Sequence[str]) -> int:
     # Of its own, so that what we are compared with is no part of what is measured.
     references = Environment(places.cache() / "environments" / f"bench-{llama_cpp.python_tag()}")
@@ -210,6 +214,7 @@ COMMANDS = {
     "test-frozen": Command(
         test_frozen, "the conversation and kill tests on what freeze makes, in an empty environment", ("any",)
     ),
+    "test-desktop": Command(try_desktop, "the desktop app's tests against a real sidecar"),
     "freeze": Command(
         freeze, "the program as folders and as one file, in dist/; --verify: built twice, and alike", ("--verify",)
     ),

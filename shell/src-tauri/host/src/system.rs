@@ -1,0 +1,230 @@
+//! The operating system: a child process that does not outlive us, and its end.
+//!
+//! Linux is tried; macOS and Windows are written for and untried.
+
+use std::io;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often an ending process is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A running child. Dropped while it runs, it is killed.
+pub(crate) struct Process {
+    child: Mutex<Child>,
+    bond: bond::Bond,
+}
+
+/// Its streams.
+pub(crate) struct Streams {
+    pub(crate) stdin: ChildStdin,
+    pub(crate) stdout: ChildStdout,
+    pub(crate) stderr: ChildStderr,
+}
+
+impl Process {
+    /// Starts it, bound to the calling thread: on Linux it is killed when this thread ends, so the thread has to last.
+    pub(crate) fn start(command: &mut Command) -> io::Result<(Self, Streams)> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        bond::prepare(command);
+        let mut child = command.spawn()?;
+        let missing = || io::Error::other("a pipe is missing");
+        let streams = Streams {
+            stdin: child.stdin.take().ok_or_else(missing)?,
+            stdout: child.stdout.take().ok_or_else(missing)?,
+            stderr: child.stderr.take().ok_or_else(missing)?,
+        };
+        let bond = bond::bind(&child);
+        Ok((Self { child: Mutex::new(child), bond }, streams))
+    }
+
+    /// How it ended; `None` while it runs.
+    pub(crate) fn ended(&self) -> Option<ExitStatus> {
+        self.child.lock().expect("nobody panics with it").try_wait().ok().flatten()
+    }
+
+    /// Waits for its end, for so long at most.
+    pub(crate) fn wait(&self, time: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + time;
+        loop {
+            match self.ended() {
+                None if Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Kills it and those of its group. Safe after its end.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.lock().expect("nobody panics with it");
+        // Looked at under the lock: as long as nobody has waited for it, the number is no other process's.
+        if let Ok(None) = child.try_wait() {
+            self.bond.kill_all(&mut child);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        self.wait(GONE);
+    }
+}
+
+/// A killed process is gone within milliseconds, unless the kernel holds it.
+pub(crate) const GONE: Duration = Duration::from_secs(2);
+
+#[cfg(unix)]
+mod bond {
+    use std::io;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command};
+
+    /// The group of the child, whose number is the child's.
+    pub(super) struct Bond;
+
+    pub(super) fn prepare(command: &mut Command) {
+        let host = std::process::id().cast_signed();
+        let bind = move || {
+            // SAFETY: these take numbers, and are among what may be called between fork and exec.
+            unsafe {
+                // A session of its own: a Ctrl-C in the app's terminal is the app's to deal with.
+                if libc::setsid() == -1 {
+                    return Err(io::Error::last_os_error());
+                }
+                #[cfg(target_os = "linux")]
+                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == -1 {
+                    return Err(io::Error::last_os_error());
+                }
+                // Not "is it 1": in a container the host itself may be. It may have ended before it could be bound to.
+                if libc::getppid() != host {
+                    return Err(io::Error::from_raw_os_error(libc::ESRCH));
+                }
+            }
+            Ok(())
+        };
+        // SAFETY: it allocates nothing and takes no lock.
+        unsafe { command.pre_exec(bind) };
+    }
+
+    pub(super) fn bind(_: &Child) -> Bond {
+        Bond
+    }
+
+    impl Bond {
+        pub(super) fn kill_all(&self, child: &mut Child) {
+            // SAFETY: the child has not been waited for, so the number is its group's.
+            unsafe { libc::killpg(child.id().cast_signed(), libc::SIGKILL) };
+        }
+    }
+}
+
+#[cfg(windows)]
+mod bond {
+    use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+    use std::os::windows::process::CommandExt;
+    use std::process::{Child, Command};
+    use std::ptr;
+
+    use windows_sys::Win32::System::JobObjects::{
+        AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+        JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation, SetInformationJobObject,
+        TerminateJobObject,
+    };
+    use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
+
+    /// The job that the child is in. The system kills what is in it when we end, however we end.
+    pub(super) struct Bond(Option<OwnedHandle>);
+
+    pub(super) fn prepare(command: &mut Command) {
+        command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
+    }
+
+    /// The child is in the job before it starts anything: it is busy with its own start for longer. Where there is no
+    /// job, the end of its stdin still ends it.
+    pub(super) fn bind(child: &Child) -> Bond {
+        // SAFETY: the handles are open, and the limits are what the call wants.
+        unsafe {
+            let job = CreateJobObjectW(ptr::null(), ptr::null());
+            if job.is_null() {
+                return Bond(None);
+            }
+            let job = OwnedHandle::from_raw_handle(job);
+            let mut limits: JOBOBJECT_EXTENDED_LIMIT_INFORMATION = std::mem::zeroed();
+            limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+            let bound = SetInformationJobObject(
+                job.as_raw_handle(),
+                JobObjectExtendedLimitInformation,
+                (&raw const limits).cast(),
+                size_of_val(&limits) as u32,
+            ) != 0
+                && AssignProcessToJobObject(job.as_raw_handle(), child.as_raw_handle()) != 0;
+            Bond(bound.then_some(job))
+        }
+    }
+
+    impl Bond {
+        pub(super) fn kill_all(&self, child: &mut Child) {
+            let killed = self.0.as_ref().is_some_and(|job| {
+                // SAFETY: the handle is open.
+                unsafe { TerminateJobObject(job.as_raw_handle(), 1) != 0 }
+            });
+            if !killed {
+                // It can only have ended meanwhile.
+                let _ = child.kill();
+            }
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+
+    fn shell(script: &str) -> (Process, Streams) {
+        Process::start(Command::new("/bin/sh").args(["-c", script])).unwrap()
+    }
+
+    #[test]
+    fn a_kill_takes_those_along_that_it_has_started() {
+        let (process, streams) = shell("sleep 600 & echo $!; wait");
+        let mut line = String::new();
+        BufReader::new(streams.stdout).read_line(&mut line).unwrap();
+        let grandchild: i32 = line.trim().parse().unwrap();
+        process.kill();
+        assert_eq!(process.wait(GONE).unwrap().signal(), Some(libc::SIGKILL));
+        process.kill();
+        // The orphan is waited for by whoever adopts it; gone or a zombie, it runs no more.
+        let deadline = Instant::now() + GONE;
+        let runs =
+            || std::fs::read_to_string(format!("/proc/{grandchild}/stat")).is_ok_and(|stat| !stat.contains(") Z"));
+        while runs() && Instant::now() < deadline {
+            thread::sleep(LOOK_AGAIN);
+        }
+        assert!(!runs());
+    }
+
+    #[test]
+    fn its_end_is_told_and_waited_for_no_longer_than_asked() {
+        let (process, streams) = shell("read line; exit 3");
+        assert_eq!(process.wait(Duration::from_millis(20)), None);
+        drop(streams);
+        assert_eq!(process.wait(GONE).unwrap().code(), Some(3));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn it_ends_with_the_thread_that_started_it() {
+        let (process, _streams) = thread::spawn(|| shell("sleep 600")).join().unwrap();
+        assert_eq!(process.wait(GONE).unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error() {
+        assert!(Process::start(&mut Command::new("/no/such/program")).is_err());
+    }
+}

@@ -1,0 +1,435 @@
+//! The events of one channel that nobody has read yet, merged as they wait.
+//!
+//! The same rules as the sidecar's own for a slow host: text grows and is never lost, progress and states make way for
+//! newer ones, log lines drop the oldest and say how many. So memory is bounded by what the events say, not by how often
+//! they come. Knows nothing of threads, clocks or who reads.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A piece of merged text or log in JSON. Webviews take a message below 8,192 bytes at once and fetch a larger one;
+/// the rest is for the message around it.
+pub(crate) const PIECE_BYTES: usize = 7 * 1024;
+
+/// Log lines kept for a reader that does not read, as in the sidecar.
+const LOG_LINES: usize = 2_000;
+
+/// Events of a kind that is newer than this crate. They are not merged, since nobody knows how.
+const UNKNOWN_EVENTS: usize = 4_096;
+
+/// One or more events of a channel in one, with their places.
+///
+/// `first_seq` follows on the `seq` of the one before. A single event too large for a message comes in pieces: only
+/// the last one counts its `seq`, the others end with the `seq` of the event before.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Merged {
+    pub first_seq: u64,
+    pub seq: u64,
+    pub event: Value,
+}
+
+impl Merged {
+    /// An event as it came.
+    pub(crate) fn one(seq: u64, event: Value) -> Self {
+        Self { first_seq: seq, seq, event }
+    }
+
+    /// Whether it is the last one of its channel.
+    pub fn is_last(&self) -> bool {
+        is_last(&self.event)
+    }
+
+    /// The `seq` of one of its pieces: it is only told when its end is.
+    fn told_with(&self, last_piece: bool) -> u64 {
+        if last_piece { self.seq } else { self.first_seq - 1 }
+    }
+}
+
+pub(crate) fn is_last(event: &Value) -> bool {
+    matches!(status(event), "done" | "error" | "cancelled")
+}
+
+pub(crate) fn status(event: &Value) -> &str {
+    event["status"].as_str().unwrap_or_default()
+}
+
+/// What becomes of an event that waits when the next one comes.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// The next text goes on where it ends; the text is in this member.
+    Text(&'static str),
+    /// Lines of log in `entries`.
+    Log,
+    /// Worthless behind a newer one of its status.
+    Progress,
+    /// Worthless once there is a newer one with the same key, counted in its `dropped`.
+    State(String),
+    /// Kept as it is.
+    Kept,
+    Unknown,
+}
+
+fn kind(event: &Value) -> Kind {
+    let state = |what: &str, id: &Value| Kind::State(format!("{what} {}", id.as_str().unwrap_or_default()));
+    match status(event) {
+        "token" => Kind::Text("chunk"),
+        "reasoning" => Kind::Text("reasoning"),
+        "logs" => Kind::Log,
+        "queued" | "prefill" | "loading" | "checking" | "downloading" | "verifying" | "working" => Kind::Progress,
+        "resources" => Kind::State(String::new()),
+        "server" => state("server", &event["server"]["server_id"]),
+        "server_removed" => state("server", &event["server_id"]),
+        "session" => state("session", &event["session"]["session_id"]),
+        "session_deleted" => state("session", &event["session_id"]),
+        "download" => state("download", &event["download"]["download_id"]),
+        "model" => state("model", &event["model"]["name"]),
+        "model_removed" => state("model", &event["name"]),
+        "planning" | "starting" | "warming" | "paused" | "tool_call" | "done" | "error" | "cancelled" => Kind::Kept,
+        _ => Kind::Unknown,
+    }
+}
+
+struct Entry {
+    kind: Kind,
+    merged: Merged,
+    /// How long its JSON is, about.
+    bytes: usize,
+}
+
+/// A channel's events in order, from the first that nobody has read.
+#[derive(Default)]
+pub(crate) struct Unread {
+    entries: VecDeque<Entry>,
+    log_lines: usize,
+    unknown: usize,
+}
+
+impl Unread {
+    /// Takes in what comes behind all that has come before.
+    pub(crate) fn push(&mut self, next: Merged) {
+        let kind = kind(&next.event);
+        match &kind {
+            Kind::Text(member) => return self.push_text(next, member),
+            Kind::Log => return self.push_log(next),
+            Kind::Progress => {
+                if let Some(last) = self.entries.back_mut()
+                    && status(&last.merged.event) == status(&next.event)
+                {
+                    last.bytes = json_bytes(&next.event);
+                    last.merged = Merged { first_seq: last.merged.first_seq, ..next };
+                    return;
+                }
+            }
+            Kind::State(_) => return self.push_state(next, kind),
+            Kind::Unknown => {
+                self.unknown += 1;
+                if self.unknown > UNKNOWN_EVENTS
+                    && let Some(oldest) = self.entries.iter().position(|entry| entry.kind == Kind::Unknown)
+                {
+                    self.remove(oldest);
+                }
+            }
+            Kind::Kept => {}
+        }
+        self.add(kind, next);
+    }
+
+    /// The next event, if it takes no more than this in JSON.
+    pub(crate) fn pop_within(&mut self, most_bytes: usize) -> Option<Merged> {
+        if self.entries.front()?.bytes > most_bytes { None } else { self.pop() }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Merged> {
+        let entry = self.entries.pop_front()?;
+        self.forget(&entry);
+        Some(entry.merged)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn add(&mut self, kind: Kind, merged: Merged) {
+        let bytes = json_bytes(&merged.event);
+        self.entries.push_back(Entry { kind, merged, bytes });
+    }
+
+    fn push_text(&mut self, mut next: Merged, member: &'static str) {
+        let Value::String(text) = next.event[member].take() else { return };
+        let pieces = pieces(&text);
+        let last = pieces.len() - 1;
+        for (number, piece) in pieces.into_iter().enumerate() {
+            let seq = next.told_with(number == last);
+            let bytes = text_bytes(piece);
+            if let Some(entry) = self.entries.back_mut()
+                && entry.kind == Kind::Text(member)
+                && entry.bytes + bytes <= PIECE_BYTES
+                && let Value::String(begun) = &mut entry.merged.event[member]
+            {
+                begun.push_str(piece);
+                entry.bytes += bytes;
+                entry.merged.seq = seq;
+            } else {
+                next.event[member] = piece.into();
+                self.add(Kind::Text(member), Merged { first_seq: next.first_seq, seq, event: next.event.clone() });
+            }
+        }
+    }
+
+    fn push_log(&mut self, mut next: Merged) {
+        let Value::Array(lines) = next.event["entries"].take() else { return };
+        let pieces = log_pieces(lines);
+        let last = pieces.len() - 1;
+        for (number, piece) in pieces.into_iter().enumerate() {
+            self.log_lines += piece.len();
+            next.event["entries"] = Value::Array(piece);
+            let seq = next.told_with(number == last);
+            self.add(Kind::Log, Merged { first_seq: next.first_seq, seq, event: next.event.clone() });
+            next.event["dropped"] = json!(0);
+        }
+        while self.log_lines > LOG_LINES
+            && let Some(oldest) = self.entries.iter().position(|entry| entry.kind == Kind::Log)
+        {
+            let lost = lines_in(&self.entries[oldest].merged.event) as u64;
+            let lost = lost + self.entries[oldest].merged.event["dropped"].as_u64().unwrap_or_default();
+            self.remove(oldest);
+            if let Some(next) = self.entries.iter_mut().find(|entry| entry.kind == Kind::Log) {
+                count_dropped(&mut next.merged.event, lost);
+            }
+        }
+    }
+
+    fn push_state(&mut self, mut next: Merged, kind: Kind) {
+        if let Some(older) = self.entries.iter().position(|entry| entry.kind == kind) {
+            let lost = 1 + self.entries[older].merged.event["dropped"].as_u64().unwrap_or_default();
+            count_dropped(&mut next.event, lost);
+            next.first_seq = self.remove(older).unwrap_or(next.first_seq);
+        }
+        self.add(kind, next);
+    }
+
+    /// Removes an entry; whatever follows it counts it in. Where nothing does, returns what would have to.
+    fn remove(&mut self, place: usize) -> Option<u64> {
+        let entry = self.entries.remove(place)?;
+        self.forget(&entry);
+        match self.entries.get_mut(place) {
+            Some(next) => {
+                next.merged.first_seq = entry.merged.first_seq;
+                None
+            }
+            None => Some(entry.merged.first_seq),
+        }
+    }
+
+    fn forget(&mut self, entry: &Entry) {
+        match entry.kind {
+            Kind::Log => self.log_lines -= lines_in(&entry.merged.event),
+            Kind::Unknown => self.unknown -= 1,
+            _ => {}
+        }
+    }
+}
+
+fn lines_in(event: &Value) -> usize {
+    event["entries"].as_array().map_or(0, Vec::len)
+}
+
+fn count_dropped(event: &mut Value, more: u64) {
+    let known = event["dropped"].as_u64().unwrap_or_default();
+    event["dropped"] = json!(known + more);
+}
+
+/// A text in pieces that are none too long in JSON. An empty one is a piece as well: it has a `seq`.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (place, letter) in text.char_indices() {
+        let more = letter_bytes(letter);
+        if bytes + more > PIECE_BYTES / 2 {
+            pieces.push(&text[begin..place]);
+            (begin, bytes) = (place, 0);
+        }
+        bytes += more;
+    }
+    pieces.push(&text[begin..]);
+    pieces
+}
+
+fn log_pieces(lines: Vec<Value>) -> Vec<Vec<Value>> {
+    let mut pieces = vec![Vec::new()];
+    let mut bytes = 0;
+    for line in lines {
+        let more = json_bytes(&line) + 1;
+        if bytes + more > PIECE_BYTES && bytes > 0 {
+            pieces.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += more;
+        pieces.last_mut().expect("there is always one").push(line);
+    }
+    pieces
+}
+
+fn text_bytes(text: &str) -> usize {
+    text.chars().map(letter_bytes).sum()
+}
+
+/// How long a letter is as serde_json writes it.
+fn letter_bytes(letter: char) -> usize {
+    match letter {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        letter if letter < ' ' => 6,
+        letter => letter.len_utf8(),
+    }
+}
+
+fn json_bytes(value: &Value) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // Counting can not fail, and what came as JSON can be written as JSON.
+    let _ = serde_json::to_writer(&mut counter, value);
+    counter.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: &str) -> Value {
+        json!({"status": "token", "chunk": text})
+    }
+
+    fn all(unread: &mut Unread) -> Vec<(u64, u64, Value)> {
+        std::iter::from_fn(|| unread.pop()).map(|one| (one.first_seq, one.seq, one.event)).collect()
+    }
+
+    fn filled(events: &[Value]) -> Unread {
+        let mut unread = Unread::default();
+        for (seq, event) in (1..).zip(events) {
+            unread.push(Merged::one(seq, event.clone()));
+        }
+        unread
+    }
+
+    /// Each range follows on the one before.
+    fn assert_gapless(events: &[(u64, u64, Value)]) {
+        let mut told = 0;
+        for (first, last, _) in events {
+            assert_eq!(*first, told + 1);
+            told = *last;
+        }
+    }
+
+    #[test]
+    fn text_of_a_kind_grows_and_another_kind_comes_behind_it() {
+        let think = |text: &str| json!({"status": "reasoning", "reasoning": text});
+        let done = json!({"status": "done"});
+        let mut unread = filled(&[think("h"), think("m"), token("a"), token("b"), done.clone()]);
+        assert_eq!(all(&mut unread), [(1, 2, think("hm")), (3, 4, token("ab")), (5, 5, done)]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_tokens_are_few_pieces_and_every_letter_is_there() {
+        let mut unread = Unread::default();
+        let letters = ["a", "\n", "\"", "ü", "\u{2028}", "\u{1}", "🦙"];
+        let expected: String = (0..100_000).map(|number| letters[number % letters.len()]).collect();
+        for number in 0..100_000 {
+            unread.push(Merged::one(number as u64 + 1, token(letters[number % letters.len()])));
+        }
+        let events = all(&mut unread);
+        assert_gapless(&events);
+        assert!(events.len() < 100, "{}", events.len());
+        assert!(events.iter().all(|(_, _, event)| event.to_string().len() <= PIECE_BYTES));
+        assert_eq!(events.iter().map(|(_, _, event)| event["chunk"].as_str().unwrap()).collect::<String>(), expected);
+        assert_eq!(events.last().unwrap().1, 100_000);
+    }
+
+    #[test]
+    fn an_event_that_is_too_large_comes_in_pieces_and_is_told_with_the_last() {
+        let text = "é\"".repeat(10_000);
+        let mut unread = filled(&[token("a"), token(&text), token("z")]);
+        let events = all(&mut unread);
+        assert!(events.len() > 3);
+        assert!(events.iter().all(|(_, _, event)| event.to_string().len() <= PIECE_BYTES));
+        assert_gapless(&events);
+        assert!(events[..events.len() - 1].iter().all(|(_, told, _)| *told == 1));
+        assert_eq!(events.last().unwrap().1, 3);
+        let told: String = events.iter().map(|(_, _, event)| event["chunk"].as_str().unwrap()).collect();
+        assert_eq!(told, format!("a{text}z"));
+    }
+
+    #[test]
+    fn what_was_merged_before_merges_again_in_its_range() {
+        let mut first = filled(&[token("a"), token("b"), token(&"x".repeat(2 * PIECE_BYTES)), token("c")]);
+        let mut second = Unread::default();
+        while let Some(merged) = first.pop() {
+            second.push(merged);
+        }
+        let events = all(&mut second);
+        assert_gapless(&events);
+        assert_eq!(events.last().unwrap().1, 4);
+        let told: String = events.iter().map(|(_, _, event)| event["chunk"].as_str().unwrap()).collect();
+        assert_eq!(told.len(), 3 + 2 * PIECE_BYTES);
+    }
+
+    #[test]
+    fn progress_makes_way_for_newer_progress_of_its_kind() {
+        let loading = |progress: f64| json!({"status": "loading", "stage": "x", "progress": progress});
+        let starting = json!({"status": "starting"});
+        let mut unread = filled(&[loading(0.1), loading(0.2), starting.clone(), loading(0.3)]);
+        assert_eq!(all(&mut unread), [(1, 2, loading(0.2)), (3, 3, starting), (4, 4, loading(0.3))]);
+    }
+
+    #[test]
+    fn of_a_state_only_the_newest_is_kept_and_the_others_are_counted() {
+        let server = |id: &str, state: &str, dropped: u64| json!({"status": "server", "server": {"server_id": id, "state": state}, "dropped": dropped});
+        let removed = json!({"status": "server_removed", "server_id": "a", "dropped": 0});
+        let mut unread =
+            filled(&[server("a", "starting", 0), server("b", "ready", 0), server("a", "ready", 2), removed]);
+        let events = all(&mut unread);
+        assert_gapless(&events);
+        let gone = json!({"status": "server_removed", "server_id": "a", "dropped": 4});
+        assert_eq!(events, [(1, 2, server("b", "ready", 0)), (3, 4, gone)]);
+    }
+
+    #[test]
+    fn a_flood_of_log_drops_the_oldest_lines_and_says_how_many() {
+        let mut unread = Unread::default();
+        for seq in 1..=1000_u64 {
+            let lines: Vec<_> = (0..250).map(|line| json!({"message": format!("{seq} {line}")})).collect();
+            unread.push(Merged::one(seq, json!({"status": "logs", "entries": lines, "dropped": 1})));
+        }
+        let events = all(&mut unread);
+        assert_gapless(&events);
+        let lines: usize = events.iter().map(|(_, _, event)| lines_in(event)).sum();
+        let dropped: u64 = events.iter().map(|(_, _, event)| event["dropped"].as_u64().unwrap()).sum();
+        assert!(lines <= LOG_LINES && lines > LOG_LINES - 250, "{lines}");
+        assert_eq!(lines as u64 + dropped, 251_000);
+        assert_eq!(events.last().unwrap().2["entries"].as_array().unwrap().last().unwrap()["message"], "1000 249");
+        assert!(events.iter().all(|(_, _, event)| event.to_string().len() < 8192));
+        assert_eq!(unread.log_lines, 0);
+    }
+
+    #[test]
+    fn events_that_nobody_knows_are_kept_within_bounds() {
+        let mut unread = Unread::default();
+        for seq in 1..=UNKNOWN_EVENTS as u64 + 10 {
+            unread.push(Merged::one(seq, json!({"status": "something_new", "number": seq})));
+        }
+        let events = all(&mut unread);
+        assert_gapless(&events);
+        assert_eq!(events.len(), UNKNOWN_EVENTS);
+        assert_eq!(events.last().unwrap().2["number"], UNKNOWN_EVENTS + 10);
+    }
+}

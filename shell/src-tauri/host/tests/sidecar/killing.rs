@@ -1,0 +1,99 @@
+//! Kills in the middle of an answer: of the sidecar, and of its host.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use llama_sidecar_host::contract::{methods as m, types as t};
+use llama_sidecar_host::{Failure, State};
+
+use crate::place::{LONG, Place, Watched, python, real, signal, tree, until};
+
+#[test]
+fn a_sidecar_that_is_killed_comes_back_and_the_answer_it_was_giving_comes_to_its_end() {
+    let place = Place::with_engine();
+    let host = Watched::start(real(&place));
+    let first = host.ready();
+    host.client.call::<m::StartLlamaServer>(t::StartLlamaServer::default()).unwrap();
+    let mut logs = host.client.start::<m::Subscribe>(t::Subscribe::new([t::Topic::Sessions], "sessions")).unwrap();
+    let mut answer = host.client.start::<m::SendMessage>(t::SendMessage::new("tokens=50 hold-after=5")).unwrap();
+    let mut told = String::new();
+    while told.trim_end() != "w1 w2 w3 w4 w5" {
+        if let t::TurnEvent::Token(token) = answer.next_event().unwrap().unwrap().event {
+            told += &token.chunk;
+        }
+    }
+
+    signal(first, "KILL");
+
+    let ended = loop {
+        match logs.next_event() {
+            Ok(Some(_)) => {}
+            Ok(None) => break logs.wait().unwrap_err(),
+            Err(failure) => break failure,
+        }
+    };
+    assert!(matches!(&ended, Failure::Ended(cause) if cause.contains("signal: 9")), "{ended}");
+    assert!(matches!(host.next_state(), State::Restarting { tries: 1, .. }));
+    assert_ne!(host.ready(), first);
+    let mut last = None;
+    while let Some(event) = answer.next_event().unwrap() {
+        if let t::TurnEvent::Token(token) = &event.event {
+            told += &token.chunk;
+        }
+        last = Some(event.event);
+    }
+    assert_eq!(told.trim_end(), "w1 w2 w3 w4 w5");
+    assert!(matches!(last, Some(t::TurnEvent::Error(_) | t::TurnEvent::Cancelled(_))), "{last:?}");
+    let failure = answer.wait().unwrap_err();
+    assert!(matches!(failure, Failure::Refused(_)), "{failure}");
+    assert_eq!(host.client.call::<m::ListSessions>(t::ListSessions::default()).unwrap().sessions.len(), 1);
+}
+
+#[test]
+fn nothing_is_left_of_a_host_that_is_killed_in_the_middle_of_an_answer() {
+    for (how, hanging) in [("KILL", false), ("KILL", true), ("TERM", false)] {
+        let place = Place::with_engine();
+        let mut host = Command::new(example("chat"));
+        host.arg("tokens=50 hold-after=5").arg(python()).args(["-m", "sidecar"]).current_dir(tree());
+        host.env("LLAMA_SIDECAR_DATA_DIR", place.data());
+        let mut host = host.stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = Vec::new();
+        let mut output = BufReader::new(host.stdout.take().unwrap());
+        while !String::from_utf8_lossy(&said).contains("w5") {
+            assert_ne!(output.read_until(b' ', &mut said).unwrap(), 0);
+        }
+        let running = place.processes().len();
+        assert!(running >= 3, "host, sidecar and engine: {running}");
+        if hanging {
+            // It does not see that its stdin ends: this is for the kernel.
+            signal(place.sidecar(), "STOP");
+        }
+
+        signal(host.id(), how);
+        host.wait().unwrap();
+
+        assert!(place.is_quiet_within(Duration::from_secs(5)), "after {how}: {:?}", place.processes());
+    }
+}
+
+#[test]
+fn a_sidecar_that_hangs_is_killed_and_started_again() {
+    let place = Place::with_engine();
+    let mut settings = real(&place);
+    settings.watch_every = Duration::from_millis(300);
+    let host = Watched::start(settings);
+    let first = host.ready();
+    signal(first, "STOP");
+    let State::Restarting { cause, .. } = host.next_state() else { panic!("it is not started again") };
+    assert!(cause.message.contains("did not answer"), "{cause:?}");
+    assert_ne!(host.ready(), first);
+    assert!(until(LONG, || host.client.call::<m::Ping>(t::Ping {}).is_ok()));
+}
+
+/// Cargo builds examples beside the tests.
+fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.ancestors().nth(2).unwrap().join("examples").join(name)
+}

@@ -1,0 +1,76 @@
+//! The desktop app: one window with the page, and the sidecar beside it.
+//!
+//! What is done with the sidecar is in the library in `host`. Here is what a window adds: `commands` are the page's
+//! requests, `ending` sees to every way an app can end.
+
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod commands;
+mod ending;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use llama_sidecar_host::{Bridge, Program, Settings, Sidecar};
+use tauri::webview::{PageLoadEvent, WebviewWindowBuilder};
+use tauri::{App, AppHandle, Manager, RunEvent, Runtime};
+
+/// Names another sidecar than the bundled one, as a JSON list of words: `["python", "-m", "sidecar"]`.
+const COMMAND: &str = "LLAMA_SIDECAR_APP_COMMAND";
+
+fn main() {
+    let app = tauri::Builder::default()
+        // The first, so that a second start does nothing else.
+        .plugin(tauri_plugin_single_instance::init(|app, _, _| show_window(app)))
+        .setup(set_up)
+        .invoke_handler(commands::handle)
+        .on_page_load(|webview, page| {
+            if page.event() == PageLoadEvent::Started
+                && let Some(bridge) = webview.try_state::<Arc<Bridge>>()
+            {
+                bridge.page_has_left();
+            }
+        })
+        .build(tauri::generate_context!())
+        .expect("a window can be made");
+    app.run(|app, event| {
+        // The only event of all that comes whichever way a window is closed or an app is quit.
+        if let RunEvent::Exit = event {
+            ending::end(app);
+        }
+    });
+}
+
+fn set_up<R: Runtime>(app: &mut App<R>) -> Result<(), Box<dyn Error>> {
+    let program = program(app)?;
+    let mut settings = Settings::new(program, "llama-sidecar app", env!("CARGO_PKG_VERSION"));
+    settings.on_log = Arc::new(|line| eprintln!("{line}"));
+    app.manage(Arc::new(Bridge::new(Sidecar::start(settings)?)));
+    ending::on_signals(app.handle().clone())?;
+    // Not before: its page asks at once.
+    for window in app.config().app.windows.clone() {
+        WebviewWindowBuilder::from_config(app.handle(), &window)?.build()?;
+    }
+    Ok(())
+}
+
+fn program<R: Runtime>(app: &App<R>) -> Result<Program, Box<dyn Error>> {
+    if let Ok(command) = std::env::var(COMMAND) {
+        let mut words: Vec<String> = serde_json::from_str(&command)?;
+        if words.is_empty() {
+            return Err(format!("{COMMAND} names no program").into());
+        }
+        let path = words.remove(0).into();
+        return Ok(Program { path, arguments: words.into_iter().map(Into::into).collect() });
+    }
+    let resources = app.path().resource_dir().ok();
+    // Else the one on PATH. Where there is none the page says so, which is better than no window.
+    Ok(Program::find(None, resources.as_deref()).unwrap_or_else(|| Program::at("llama-sidecar")))
+}
+
+fn show_window<R: Runtime>(app: &AppHandle<R>) {
+    for window in app.webview_windows().values() {
+        // A window that can not be shown is on its way out.
+        let _ = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
+    }
+}
