@@ -5,7 +5,7 @@
  * processes or sockets; `connection.ts` has the requests under way.
  */
 
-import { Connection } from "./connection.js";
+import { Connection, type Caller } from "./connection.js";
 import { METHODS } from "./contract.js";
 import type { ConnectionClosedError } from "./errors.js";
 import { EventQueue, type EventStream } from "./event_stream.js";
@@ -76,21 +76,30 @@ export interface Client extends ClientMethods {
 /** A client on a connection that is its own from now on. */
 export function createClient(transport: Transport, options: ClientOptions = {}): Client {
   const connection = new Connection(transport, options.onProblem ?? ((problem) => console.error(problem)));
+  return clientOf({
+    request: (method, params, call) => connection.request(method, params, call),
+    close: () => transport.close(),
+    closed: connection.closed,
+  });
+}
+
+/** A client of what carries out requests. */
+export function clientOf(caller: Caller & Pick<Client, "close" | "closed">): Client {
   const methods = Object.keys(METHODS).map((method) => [
     method,
     (params: object = {}, call: CallOptions<never> = {}) =>
-      connection.request(method as MethodName, params, call as CallOptions<unknown>),
+      caller.request(method as MethodName, params, call as CallOptions<unknown>),
   ]);
   return {
     ...(Object.fromEntries(methods) as ClientMethods),
-    stream: (method, params, streamOptions) => stream(connection, method, params, streamOptions?.signal),
-    close: () => transport.close(),
-    closed: connection.closed,
+    stream: (method, params, streamOptions) => stream(caller, method, params, streamOptions?.signal),
+    close: () => caller.close(),
+    closed: caller.closed,
   };
 }
 
 function stream<M extends StreamingMethodName>(
-  connection: Connection,
+  caller: Caller,
   method: M,
   params: object,
   signal: AbortSignal | undefined,
@@ -100,7 +109,7 @@ function stream<M extends StreamingMethodName>(
   const stop = (): void => stopped.abort();
   if (signal?.aborted === true) stop();
   signal?.addEventListener("abort", stop, { once: true });
-  const result = connection.request(method, params, {
+  const result = caller.request(method, params, {
     onEvent: (event) => queue.push(event as EventOf<M>),
     signal: stopped.signal,
     onEnd: (error) => {

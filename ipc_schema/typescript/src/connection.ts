@@ -18,6 +18,11 @@ export interface RequestOptions {
   onEnd?: ((error?: Error) => void) | undefined;
 }
 
+/** What requests are made of. Rejects with SidecarError or ConnectionClosedError. */
+export interface Caller {
+  request(method: MethodName, params: object, options: RequestOptions): Promise<unknown>;
+}
+
 /** A request, and with a subscription what follows it. */
 interface Call {
   readonly id: number;
@@ -36,7 +41,7 @@ const TERMINAL: ReadonlySet<unknown> = new Set(["done", "error", "cancelled"]);
 /** How much of a line that can not be read is shown. */
 const EXCERPT = 200;
 
-export class Connection {
+export class Connection implements Caller {
   readonly closed: Promise<ConnectionClosedError>;
   readonly #transport: Transport;
   readonly #onProblem: (problem: unknown) => void;

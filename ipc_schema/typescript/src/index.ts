@@ -1,4 +1,4 @@
-/** The client's public surface, for Node and browsers alike. `spawnSidecar` is in `./transports/stdio.js`. */
+/** The client's public surface, for Node and browsers alike. Transports are imported from `./transports/`. */
 
 export { createClient } from "./client.js";
 export type {
@@ -13,7 +13,9 @@ export type {
 } from "./client.js";
 export { CONTRACT_HASH, CONTRACT_VERSION, ERROR_CODES, METHODS } from "./contract.js";
 export type { ErrorName, Streaming } from "./contract.js";
-export { ConnectionClosedError, SidecarError } from "./errors.js";
+export { ConnectionClosedError, NotAdmittedError, SidecarError } from "./errors.js";
 export type { EventStream } from "./event_stream.js";
+export { keepConnected } from "./link.js";
+export type { Link, LinkOptions, LinkState } from "./link.js";
 export type { Transport } from "./transports/transport.js";
 export type * from "./types.js";

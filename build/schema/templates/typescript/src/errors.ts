@@ -51,6 +51,15 @@ export class ConnectionClosedError extends Error {
   }
 }
 
+/** The sidecar does not let this page in, now or later: no connection is tried again. */
+export class NotAdmittedError extends Error {
+  override readonly name = "NotAdmittedError";
+
+  constructor() {
+    super("This browser is not known to the sidecar. Open the address that llama-sidecar prints when it starts.");
+  }
+}
+
 /** Whether a value is a JSON object. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -62,6 +62,10 @@ export class FakeTransport implements Transport {
   }
 
   end(reason: string): void {
-    this.#onClose(new Error(reason));
+    this.endWith(new Error(reason));
+  }
+
+  endWith(reason: Error): void {
+    this.#onClose(reason);
   }
 }

@@ -1,0 +1,214 @@
+/**
+ * A client whose connections come and go.
+ *
+ * Owns when the next connection is tried, that each begins with `initialize`, and that an answer under way goes on over
+ * the next one. Every other call under way fails with the connection's one ConnectionClosedError, and so does a call
+ * that is made while there is none: what waits unseen is sent when nobody wants it any more. Knows nothing of sockets.
+ */
+
+import { clientOf, type Client, type ClientOptions } from "./client.js";
+import { Connection, type Caller, type RequestOptions } from "./connection.js";
+import { CONTRACT_VERSION } from "./contract.js";
+import { ConnectionClosedError, NotAdmittedError, SidecarError } from "./errors.js";
+import { Resumable, RESUMABLE } from "./resuming.js";
+import type { Transport } from "./transports/transport.js";
+import type { ClientInfo, InitializeResult, MethodName } from "./types.js";
+
+/** How it is with the connection; a new object at each change. */
+export type LinkState =
+  | { readonly status: "connecting" }
+  | { readonly status: "ready"; readonly sidecar: InitializeResult }
+  /** It is lost, or there was none; the next one is tried after so long. */
+  | { readonly status: "waiting"; readonly error: Error; readonly retryInMs: number }
+  /** For good: closed by us, not admitted, or a sidecar of another major version. */
+  | { readonly status: "closed"; readonly error: Error };
+
+/** What a link needs and may be told. */
+export interface LinkOptions extends ClientOptions {
+  /** Opens a connection: `() => openWebSocket({ url: addressFor(location) })`. */
+  connect: () => Transport;
+  /** Who we are, for `initialize`. */
+  client?: ClientInfo | undefined;
+  /**
+   * Called on each new connection, before the state is `ready` for anybody else: the place to subscribe, since
+   * subscriptions end with their connection. What it throws is a problem, and the connection is used all the same.
+   */
+  onReady?: ((client: Client, sidecar: InitializeResult) => void) | undefined;
+  /** Waits between tries; the last one repeats. Default: from 250 ms up to 5 s. */
+  retryDelaysMs?: readonly number[] | undefined;
+  /** How long `initialize` may take. Default 30000. */
+  initializeTimeoutMs?: number | undefined;
+}
+
+/** A client and its connection. */
+export interface Link {
+  /** The same one over all connections. Its `closed` resolves when the link is closed for good. */
+  readonly client: Client;
+  readonly state: LinkState;
+  /** Be told of each new state; returns what ends that. */
+  onState(listener: (state: LinkState) => void): () => void;
+  /** Try now, where the next try is waited for. */
+  retry(): void;
+  /** Close for good. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** A browser that is back, or a sidecar that was started again, is found soon; one that is gone is not pestered. */
+const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000, 5_000];
+
+/** The first `initialize` waits for a sidecar that is still starting, with a large history to look at. */
+const INITIALIZE_TIMEOUT_MS = 30_000;
+
+/** Keep a client connected. */
+export function keepConnected(options: LinkOptions): Link {
+  return new ReconnectingLink(options);
+}
+
+class ReconnectingLink implements Link, Caller {
+  readonly client: Client;
+  readonly closed: Promise<ConnectionClosedError>;
+  readonly #options: LinkOptions;
+  readonly #onProblem: (problem: unknown) => void;
+  readonly #listeners = new Set<(state: LinkState) => void>();
+  readonly #waiting = new Set<{ resolve: (caller: Caller) => void; reject: (error: Error) => void }>();
+  #state: LinkState = { status: "connecting" };
+  #transport: Transport | undefined;
+  #connection: Connection | undefined;
+  #failures = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lost = new ConnectionClosedError(new Error("it is not open yet"));
+  #resolveClosed: (error: ConnectionClosedError) => void = () => undefined;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#onProblem = options.onProblem ?? ((problem) => console.error(problem));
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    this.client = clientOf(this);
+    this.#connect();
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  onState(listener: (state: LinkState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  retry(): void {
+    if (this.#state.status !== "waiting") return;
+    clearTimeout(this.#timer);
+    this.#connect();
+  }
+
+  async close(): Promise<void> {
+    this.#closeForGood(new Error("closed by this side"));
+    await this.#transport?.close();
+  }
+
+  request(method: MethodName, params: object, options: RequestOptions): Promise<unknown> {
+    const connection = this.#connection;
+    if (connection === undefined) {
+      options.onEnd?.(this.#lost);
+      return Promise.reject(this.#lost);
+    }
+    if (!RESUMABLE.has(method)) return connection.request(method, params, options);
+    return new Resumable(params, options, () => this.#next()).run(connection, method);
+  }
+
+  #connect(): void {
+    this.#setState({ status: "connecting" });
+    let transport: Transport;
+    try {
+      transport = this.#options.connect();
+    } catch (error) {
+      this.#lose(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.#transport = transport;
+    const connection = new Connection(transport, this.#onProblem);
+    void this.#introduce(connection, transport);
+    void connection.closed.then((error) => {
+      if (this.#transport !== transport) return;
+      this.#connection = undefined;
+      this.#lost = error;
+      this.#lose(error.cause as Error);
+    });
+  }
+
+  async #introduce(connection: Connection, transport: Transport): Promise<void> {
+    const params = { contract_version: CONTRACT_VERSION, client: this.#options.client };
+    const late = setTimeout(() => void transport.close(), this.#options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS);
+    try {
+      const sidecar = (await connection.request("initialize", params, {})) as InitializeResult;
+      if (this.#state.status === "closed" || this.#transport !== transport) return;
+      this.#use(connection, sidecar);
+    } catch (error) {
+      if (error instanceof SidecarError && error.errorName === "NOT_SUPPORTED") this.#closeForGood(error);
+      void transport.close(); // which loses the connection, where that has not happened
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  #use(connection: Connection, sidecar: InitializeResult): void {
+    this.#failures = 0;
+    this.#connection = connection;
+    try {
+      this.#options.onReady?.(this.client, sidecar);
+    } catch (error) {
+      this.#onProblem(error);
+    }
+    this.#setState({ status: "ready", sidecar });
+    for (const { resolve } of this.#take()) resolve(connection);
+  }
+
+  #lose(error: Error): void {
+    if (this.#state.status === "closed") return;
+    if (error instanceof NotAdmittedError) {
+      this.#closeForGood(error);
+      return;
+    }
+    const delays = this.#options.retryDelaysMs ?? RETRY_DELAYS_MS;
+    const delay = delays[Math.min(this.#failures++, delays.length - 1)] ?? 0;
+    // Pages that lost the same sidecar do not come back in one instant.
+    const retryInMs = delay * (0.75 + Math.random() / 4);
+    this.#timer = setTimeout(() => this.#connect(), retryInMs);
+    this.#setState({ status: "waiting", error, retryInMs });
+  }
+
+  #closeForGood(error: Error): void {
+    if (this.#state.status === "closed") return;
+    clearTimeout(this.#timer);
+    this.#connection = undefined;
+    this.#lost = new ConnectionClosedError(error);
+    for (const { reject } of this.#take()) reject(this.#lost);
+    this.#resolveClosed(this.#lost);
+    this.#setState({ status: "closed", error });
+  }
+
+  /** The next connection that is ready; rejects when there will be none. */
+  #next(): Promise<Caller> {
+    if (this.#connection !== undefined) return Promise.resolve(this.#connection);
+    if (this.#state.status === "closed") return Promise.reject(this.#lost);
+    return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
+  }
+
+  #take() {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    return waiting;
+  }
+
+  #setState(state: LinkState): void {
+    this.#state = state;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(state);
+      } catch (error) {
+        this.#onProblem(error);
+      }
+    }
+  }
+}

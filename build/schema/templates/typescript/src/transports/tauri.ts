@@ -1,0 +1,152 @@
+/**
+ * A sidecar behind a Tauri app's commands.
+ *
+ * Owns how a message becomes a command and back. Each method is a command of its own name (`rpc.discover` is
+ * `rpc_discover`); it is given the method's parameters with camelCase names, `requestId`, and as `channel` a Tauri
+ * channel where the request has events, on which the app sends `{seq, event}` or a list of them (`channelName` is the
+ * contract's name of it). A command resolves with the result or rejects with the error `{code, message, data}`. `cancel_request {requestId}` cancels. The process
+ * is the app's business: it outlives the page.
+ */
+
+import { isObject } from "../errors.js";
+import type { Transport } from "./transport.js";
+
+/** What is used of `@tauri-apps/api/core`; the module itself is one. */
+export interface TauriCore {
+  invoke<Result>(command: string, args?: Record<string, unknown>): Promise<Result>;
+  Channel: new <Message>(onmessage?: (message: Message) => void) => object;
+}
+
+/** What a Tauri channel carries: the parameters of the contract's `channel` notification, without the name. */
+export interface ChannelMessage {
+  seq: number;
+  event: unknown;
+}
+
+/** What else the app may tell. */
+export interface TauriOptions {
+  /** Given what is to be called when the app says that its sidecar is gone for good. */
+  onGone?: ((gone: (reason: Error) => void) => void) | undefined;
+}
+
+/** Connect to the app's sidecar: `tauriTransport(await import("@tauri-apps/api/core"))`. */
+export function tauriTransport(core: TauriCore, options: TauriOptions = {}): Transport {
+  const transport = new CommandTransport(core);
+  options.onGone?.((reason) => transport.end(reason));
+  return transport;
+}
+
+/** What `Connection` sends. */
+interface Message {
+  id?: number;
+  method: string;
+  params: Record<string, unknown>;
+}
+
+/** JSON-RPC's code for a defect: the app refused a command, or failed itself. */
+const INTERNAL_ERROR = -32603;
+
+/** The `status` of a channel's last event. */
+const TERMINAL: ReadonlySet<unknown> = new Set(["done", "error", "cancelled"]);
+
+/**
+ * How long a result waits for the last event, which takes another way and may be overtaken. On WebKitGTK it may be lost
+ * (wry#1644); the result has the whole text.
+ */
+const LAST_EVENT_TIMEOUT_MS = 2_000;
+
+class CommandTransport implements Transport {
+  readonly #core: TauriCore;
+  #onMessage: (line: string) => void = () => undefined;
+  readonly #closeHandlers: ((reason: Error) => void)[] = [];
+  #reason: Error | undefined;
+
+  constructor(core: TauriCore) {
+    this.#core = core;
+  }
+
+  send(line: string): Promise<void> {
+    if (this.#reason !== undefined) return Promise.reject(this.#reason);
+    const message = JSON.parse(line) as Message;
+    if (message.id !== undefined) {
+      void this.#request(message.id, message.method, message.params);
+    } else if (message.method === "$/cancel") {
+      // A request that is over can not be cancelled: no failure worth telling.
+      this.#core.invoke("cancel_request", { requestId: message.params["id"] }).catch(() => undefined);
+    }
+    return Promise.resolve();
+  }
+
+  onMessage(handler: (line: string) => void): void {
+    this.#onMessage = handler;
+  }
+
+  onClose(handler: (reason: Error) => void): void {
+    if (this.#reason === undefined) this.#closeHandlers.push(handler);
+    else handler(this.#reason);
+  }
+
+  close(): Promise<void> {
+    this.end(new Error("closed by this side"));
+    return Promise.resolve();
+  }
+
+  end(reason: Error): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    for (const handler of this.#closeHandlers.splice(0)) handler(reason);
+  }
+
+  async #request(id: number, method: string, params: Record<string, unknown>): Promise<void> {
+    const args: Record<string, unknown> = { requestId: id };
+    for (const [name, value] of Object.entries(params)) args[camelCased(name)] = value;
+    let lastEvent = Promise.resolve();
+    if (typeof params["channel"] === "string" && method !== "unsubscribe") {
+      const { channel, ended } = this.#channel(params["channel"]);
+      args["channel"] = channel;
+      args["channelName"] = params["channel"];
+      if (method !== "subscribe") lastEvent = ended;
+    }
+    let answer: object;
+    try {
+      answer = { result: (await this.#core.invoke(method.replaceAll(".", "_"), args)) ?? null };
+    } catch (error) {
+      answer = { error: asWireError(error) };
+    }
+    await within(LAST_EVENT_TIMEOUT_MS, lastEvent);
+    this.#receive({ id, ...answer });
+  }
+
+  #channel(name: string): { channel: object; ended: Promise<void> } {
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const channel = new this.#core.Channel<ChannelMessage | ChannelMessage[]>((message) => {
+      for (const { seq, event } of Array.isArray(message) ? message : [message]) {
+        this.#receive({ method: "channel", params: { channel: name, seq, event } });
+        if (isObject(event) && TERMINAL.has(event["status"])) end();
+      }
+    });
+    return { channel, ended };
+  }
+
+  #receive(message: object): void {
+    if (this.#reason === undefined) this.#onMessage(JSON.stringify({ jsonrpc: "2.0", ...message }));
+  }
+}
+
+function within(ms: number, done: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  return Promise.race([done, late]).finally(() => clearTimeout(timer));
+}
+
+function camelCased(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Tauri itself rejects with a text, such as where a command is not allowed. */
+function asWireError(error: unknown): object {
+  if (isObject(error) && typeof error["code"] === "number") return error;
+  const data = { name: "INTERNAL_ERROR", retryable: false, hint: "Look into the app's log." };
+  return { code: INTERNAL_ERROR, message: error instanceof Error ? error.message : String(error), data };
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ConnectionClosedError, createClient, NotAdmittedError } from "../src/index.js";
+import { addressFor, openWebSocket, type WebSocketOptions } from "../src/transports/websocket.js";
+import { FakeSocket } from "./fake_socket.js";
+
+function open(options: Partial<WebSocketOptions> = {}) {
+  const socket = new FakeSocket();
+  const transport = openWebSocket({ url: "ws://127.0.0.1:8123/rpc", open: () => socket, ...options });
+  const reasons: Error[] = [];
+  transport.onClose((reason) => reasons.push(reason));
+  return { socket, transport, reasons };
+}
+
+test("the address is beside the page", () => {
+  assert.equal(addressFor({ protocol: "http:", host: "127.0.0.1:8123" }), "ws://127.0.0.1:8123/rpc");
+  assert.equal(addressFor({ protocol: "https:", host: "example.org" }), "wss://example.org/rpc");
+});
+
+test("the socket is asked for the versioned sub-protocol", () => {
+  const asked: string[] = [];
+  open({ open: (...what) => (asked.push(...what), new FakeSocket()) });
+  assert.deepEqual(asked, ["ws://127.0.0.1:8123/rpc", "llama-sidecar.v1"]);
+});
+
+test("lines that are sent before the socket is open are sent then, in order", async () => {
+  const { socket, transport } = open();
+  const sent = [transport.send("1"), transport.send("2")];
+  assert.deepEqual(socket.sent, []);
+  socket.opens();
+  await Promise.all([...sent, transport.send("3")]);
+  assert.deepEqual(socket.sent, ["1", "2", "3"]);
+});
+
+test("who sends waits while the socket is full", async () => {
+  const { socket, transport } = open();
+  socket.opens();
+  socket.bufferedAmount = 2 * 1024 * 1024;
+  let hasRoom = false;
+  const sending = transport.send("large").then(() => (hasRoom = true));
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(hasRoom, false);
+  socket.bufferedAmount = 0;
+  await sending;
+});
+
+test("lines that arrive before anybody listens are kept", () => {
+  const { socket, transport } = open();
+  socket.opens();
+  socket.receives("1");
+  const lines: string[] = [];
+  transport.onMessage((line) => lines.push(line));
+  socket.receives("2");
+  assert.deepEqual(lines, ["1", "2"]);
+});
+
+test("the end is told once, with the reason", async () => {
+  const { socket, transport, reasons } = open();
+  socket.opens();
+  socket.closes(1009, "The message is too long.");
+  socket.closes(1006);
+  await transport.close();
+  assert.deepEqual(reasons.map((reason) => reason.message), ["The message is too long."]);
+  await assert.rejects(transport.send("late"), reasons[0]);
+  transport.onClose((reason) => reasons.push(reason));
+  assert.equal(reasons[1], reasons[0]);
+});
+
+test("a socket that never opens is given up, and what was sent fails", async () => {
+  const { socket, transport, reasons } = open({ openTimeoutMs: 10 });
+  await assert.rejects(transport.send("1"), /no connection within 10 ms/);
+  assert.equal(reasons.length, 1);
+  assert.deepEqual(socket.sent, []);
+  assert.ok(socket.closed);
+});
+
+test("closing waits for no answer", async () => {
+  const { socket, transport } = open();
+  socket.opens();
+  const client = createClient(transport);
+  const pong = client.ping();
+  await Promise.all([client.close(), client.close()]);
+  await assert.rejects(pong, ConnectionClosedError);
+  assert.ok(socket.closed);
+});
+
+test("a page that is not let in is told so", async () => {
+  const { socket, reasons } = open();
+  socket.opens();
+  socket.closes(4401, "who are you?");
+  assert.ok(reasons[0] instanceof NotAdmittedError);
+});
