@@ -1,17 +1,20 @@
-/**
- * The connection to the sidecar, for as long as the page is open.
- *
- * Owns opening it, introducing the page, opening it again when it is lost, and the client in use. Knows nothing of
- * what is said over it.
- */
+/** The connection to the sidecar as the page sees it: whether there is one, and the client. How it is kept is the client's. */
 
-import { type Client, CONTRACT_VERSION, createClient, type InitializeResult, SidecarError } from "@llama-sidecar/client";
+import {
+  type Client,
+  ConnectionClosedError,
+  type InitializeResult,
+  keepConnected,
+  type Link as ClientLink,
+  type LinkState,
+} from "@llama-sidecar/client";
 import { create } from "zustand";
-import { openTransport } from "./transport";
+import { chooseTransport } from "./transport";
 
 export interface Link {
-  /** `refused`: the other side answered, and does not want this page. Trying again would not change that. */
+  /** `refused` is for good: trying again would not change it. */
   state: "connecting" | "online" | "offline" | "refused";
+  /** Null while there is no connection. */
   client: Client | null;
   hello: InitializeResult | null;
   /** Why it is not online, in words. */
@@ -20,66 +23,44 @@ export interface Link {
 
 export const useLink = create<Link>(() => ({ state: "connecting", client: null, hello: null, reason: null }));
 
-/** Pauses between attempts; the last one goes on. Short at first, since a restart of the sidecar takes a second. */
-const PAUSES_MS = [300, 1000, 2000, 5000];
+let link: ClientLink | undefined;
 
-/** Long enough for a machine that is loading a model; a sidecar answers in milliseconds. */
-const HELLO_TIMEOUT_MS = 10_000;
-
-let wake: (() => void) | undefined;
-
-/** Ends the pause before the next attempt. */
+/** Tries now, where the next try is waited for. */
 export function retryNow(): void {
-  wake?.();
+  link?.retry();
 }
 
-/** The client in use. Throws where there is none. */
+/** The client. Throws where the page has not been connected so far. */
 export function client(): Client {
-  const { client } = useLink.getState();
-  if (client === null) throw new Error("The page is not connected to the sidecar.");
-  return client;
+  if (link === undefined) throw new ConnectionClosedError(new Error("it is not open yet"));
+  return link.client;
 }
 
-/** Keeps the connection open. `onOnline` is called with each new client; called once, when the page starts. */
-export async function keepOpen(onOnline: (client: Client) => void): Promise<never> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const opened = createClient(await openTransport());
-      const hello = await introduced(opened);
-      attempt = 0;
-      useLink.setState({ state: "online", client: opened, hello, reason: null });
-      onOnline(opened);
-      lost(await opened.closed);
-    } catch (error) {
-      lost(error);
-    }
-    await pause(PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)] ?? 0);
-  }
-}
-
-async function introduced(opened: Client): Promise<InitializeResult> {
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), HELLO_TIMEOUT_MS);
-  try {
-    const who = { name: "llama-sidecar page", version: "0.1.0" };
-    return await opened.initialize({ client: who, contract_version: CONTRACT_VERSION }, { signal: timeout.signal });
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function lost(error: unknown): void {
-  const refused = error instanceof SidecarError && !error.retryable;
-  const reason = error instanceof Error ? error.message : String(error);
-  useLink.setState({ state: refused ? "refused" : "offline", client: null, reason });
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
+/** Keeps the connection open. `onOnline` is called on each new one; call this once, when the page starts. */
+export async function keepOpen(onOnline: (client: Client) => void): Promise<void> {
+  const connect = await chooseTransport();
+  link = keepConnected({
+    connect,
+    client: { name: "llama-sidecar page", version: "0.1.0" },
+    onReady: (client) => onOnline(client),
   });
+  link.onState(show);
+  show(link.state);
+}
+
+function show(state: LinkState): void {
+  switch (state.status) {
+    case "connecting":
+      useLink.setState(({ state: before }) => ({ state: before === "offline" ? "offline" : "connecting", client: null }));
+      return;
+    case "ready":
+      useLink.setState({ state: "online", client: link?.client ?? null, hello: state.sidecar, reason: null });
+      return;
+    default:
+      useLink.setState({
+        state: state.status === "closed" ? "refused" : "offline",
+        client: null,
+        reason: state.error.message,
+      });
+  }
 }

@@ -133,7 +133,11 @@ async function finished(id: string): Promise<void> {
 
 async function failed(id: string, error: unknown): Promise<void> {
   const turn = useChat.getState().turns[id];
-  if (turn === undefined || error instanceof ConnectionClosedError) return; // followed again with the next connection
+  if (turn === undefined) return;
+  if (error instanceof ConnectionClosedError) {
+    lost.add(id);
+    return;
+  }
   if (!(error instanceof SidecarError)) {
     setTurn(id, { ...turn, phase: "failed", error: { code: 0, message: String(error), data: {} } });
     return;
@@ -148,12 +152,35 @@ export function dismiss(id: string): void {
   setTurn(id, undefined);
 }
 
-/** After a new connection: read again what is on the screen, and follow what is being written. */
+/** Turns whose connection went before a word of them came: nobody knows yet whether they have arrived. */
+const lost = new Set<string>();
+
+/** After a new connection: read again what is on the screen. Answers under way go on by themselves. */
 export function takeUpAgain(): void {
   const { turns, conversations } = useChat.getState();
-  for (const [id, turn] of Object.entries(turns)) if (!isOver(turn)) void follow(id, turn);
   for (const id of Object.keys(conversations)) if (turns[id] === undefined) void open(id);
+  for (const id of lost) void recover(id).catch(() => undefined); // with the next connection, then
 }
+
+async function recover(id: string): Promise<void> {
+  const turn = useChat.getState().turns[id];
+  if (turn === undefined) return;
+  const running = await load(id).catch((error: unknown) => {
+    if (error instanceof SidecarError) return false; // a session that was never made
+    throw error;
+  });
+  lost.delete(id);
+  const messages = useChat.getState().conversations[id]?.messages ?? [];
+  if (running) await follow(id, newTurn(id, turn.startedAt));
+  else if (messages.some(({ created_at }) => created_at * 1000 >= turn.startedAt)) setTurn(id, undefined);
+  else setTurn(id, { ...turn, phase: "failed", error: NOT_SENT });
+}
+
+const NOT_SENT = {
+  code: 0,
+  message: "The connection was lost before this had arrived.",
+  data: { name: "CONNECTION_LOST", hint: "Send it again.", retryable: true },
+};
 
 export async function stop(id: string): Promise<void> {
   await client().cancel_message({ session_id: id });
