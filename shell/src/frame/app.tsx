@@ -33,7 +33,11 @@ export function App() {
   }, [page]);
   return (
     <div className="frame">
-      <a className="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}
+      >
         Skip to the page
       </a>
       <Rail page={page} />

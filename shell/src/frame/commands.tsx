@@ -2,8 +2,8 @@ import { Combobox, InputBase, Modal, ScrollArea, Text, useCombobox, useMantineCo
 import { IconSearch } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { useWorld } from "../state/feed";
-import { startServer } from "../state/starts";
 import { titleOf } from "../state/sessions";
+import { startServer } from "../state/starts";
 import { go } from "./route";
 
 interface Command {
@@ -31,7 +31,16 @@ export default function Commands({ onClose, onHelp }: { onClose: () => void; onH
     found.find((command) => command.id === id)?.run();
   };
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding={8} yOffset="12vh" centered={false} title={null} aria-label="Find">
+    <Modal
+      opened
+      onClose={onClose}
+      withCloseButton={false}
+      padding={8}
+      yOffset="12vh"
+      centered={false}
+      title={null}
+      aria-label="Find"
+    >
       <Combobox store={box} onOptionSubmit={choose}>
         <Combobox.EventsTarget>
           <InputBase
@@ -67,7 +76,12 @@ function useCommands(onHelp: () => void): Command[] {
   const sessions = useWorld((world) => world.sessions);
   const models = useWorld((world) => world.models);
   const { setColorScheme } = useMantineColorScheme();
-  const act = (title: string, run: () => void, kind = "Action"): Command => ({ id: `${kind}:${title}`, title, kind, run });
+  const act = (title: string, run: () => void, kind = "Action"): Command => ({
+    id: `${kind}:${title}`,
+    title,
+    kind,
+    run,
+  });
   return [
     act("New chat", () => go("chat")),
     ...(["chat", "servers", "models", "monitor", "logs", "settings"] as const).map((page) =>
@@ -79,7 +93,10 @@ function useCommands(onHelp: () => void): Command[] {
     act("Keyboard shortcuts", onHelp),
     ...Object.values(models)
       .filter(({ valid }) => valid)
-      .map(({ name }) => ({ ...act(`Start ${name}`, () => void startServer({ model: name }), "Model"), id: `start:${name}` })),
+      .map(({ name }) => ({
+        ...act(`Start ${name}`, () => void startServer({ model: name }), "Model"),
+        id: `start:${name}`,
+      })),
     ...Object.values(sessions)
       .sort((a, b) => b.updated_at - a.updated_at)
       .map((session) => ({

@@ -2,7 +2,7 @@
 
 import { Kbd, Modal, Table, useMantineColorScheme } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { go, PAGES } from "./route";
 
 const Commands = lazy(() => import("./commands"));
@@ -30,6 +30,11 @@ export function Palette() {
     ...PAGES.map((page, index): [string, () => void] => [`alt+${index + 1}`, () => go(page)]),
   ]);
   useHotkeys([["mod+K", () => setFind(true)]], [], true);
+  useEffect(() => {
+    const show = (): void => setHelp(true);
+    window.addEventListener("show-shortcuts", show);
+    return () => window.removeEventListener("show-shortcuts", show);
+  }, []);
   return (
     <>
       {find && (

@@ -4,9 +4,9 @@ import {
   IconBox,
   IconFileText,
   IconMessageCircle,
+  type IconProps,
   IconServer2,
   IconSettings,
-  type IconProps,
 } from "@tabler/icons-react";
 import type { ComponentType } from "react";
 import { isMoving } from "../state/downloads";

@@ -7,7 +7,7 @@ import { report, told } from "../parts/problems";
 import { STATE_WORDS } from "../parts/server_state";
 import { useChat } from "../state/chat";
 import { useWorld } from "../state/feed";
-import { restartServer, type Start, STAGES, switchModel, useStarts } from "../state/starts";
+import { restartServer, STAGES, type Start, switchModel, useStarts } from "../state/starts";
 import { serverFor } from "../state/world";
 import { Connection } from "./connection";
 import { go, useRoute } from "./route";
@@ -72,7 +72,10 @@ function Running({ server }: { server: ServerInfo }) {
   return (
     <>
       <ServerMenu server={server}>
-        <UnstyledButton className="bar-button" aria-label={`${server.model ?? server.server_id}, ${word}: open its menu`}>
+        <UnstyledButton
+          className="bar-button"
+          aria-label={`${server.model ?? server.server_id}, ${word}: open its menu`}
+        >
           <Group gap={8} wrap="nowrap">
             <span className="dot" data-state={dot} aria-hidden />
             <Text span size="sm" fw={600} truncate maw="min(42vw, 340px)">

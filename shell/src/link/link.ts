@@ -2,10 +2,10 @@
 
 import {
   type Client,
+  type Link as ClientLink,
   ConnectionClosedError,
   type InitializeResult,
   keepConnected,
-  type Link as ClientLink,
   type LinkState,
 } from "@llama-sidecar/client";
 import { create } from "zustand";
@@ -51,7 +51,10 @@ export async function keepOpen(onOnline: (client: Client) => void): Promise<void
 function show(state: LinkState): void {
   switch (state.status) {
     case "connecting":
-      useLink.setState(({ state: before }) => ({ state: before === "offline" ? "offline" : "connecting", client: null }));
+      useLink.setState(({ state: before }) => ({
+        state: before === "offline" ? "offline" : "connecting",
+        client: null,
+      }));
       return;
     case "ready":
       useLink.setState({ state: "online", client: link?.client ?? null, hello: state.sidecar, reason: null });

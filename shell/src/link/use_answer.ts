@@ -10,7 +10,11 @@ export interface Answer<T> {
 }
 
 /** Asks on mount, on every new connection and when `key` changes; an answer that comes too late is not shown. */
-export function useAnswer<T>(key: string, ask: (client: Client, signal: AbortSignal) => Promise<T>, delay = 0): Answer<T> {
+export function useAnswer<T>(
+  key: string,
+  ask: (client: Client, signal: AbortSignal) => Promise<T>,
+  delay = 0,
+): Answer<T> {
   const client = useLink((link) => link.client);
   const [answer, setAnswer] = useState<{ value?: T; error?: unknown; loading: boolean }>({ loading: true });
   const [count, setCount] = useState(0);

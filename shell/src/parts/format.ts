@@ -53,7 +53,12 @@ export function ago(at: number, now = Date.now() / 1000): string {
 export const exact = (at: number): string => new Date(at * 1000).toLocaleString("en");
 
 export const clock = (at: number): string =>
-  new Date(at * 1000).toLocaleTimeString("en", { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  new Date(at * 1000).toLocaleTimeString("en", {
+    hour12: false,
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
 
 /** `n_gpu_layers` -> "GPU layers". */
 export function spoken(name: string): string {

@@ -1,4 +1,15 @@
-import { ActionIcon, Group, MultiSelect, NumberInput, Select, Switch, TagsInput, Textarea, TextInput, Tooltip } from "@mantine/core";
+import {
+  ActionIcon,
+  Group,
+  MultiSelect,
+  NumberInput,
+  Select,
+  Switch,
+  TagsInput,
+  Textarea,
+  TextInput,
+  Tooltip,
+} from "@mantine/core";
 import { IconArrowBackUp } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { defaultWords, type Field } from "../state/schema";
@@ -160,7 +171,8 @@ const YES_NO = [
   { value: "false", label: "No" },
 ];
 
-const strings = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : typeof value === "string" ? [value] : []);
+const strings = (value: unknown): string[] =>
+  Array.isArray(value) ? value.map(String) : typeof value === "string" ? [value] : [];
 
 function pair(text: string): [string, string] {
   const at = text.indexOf("=");

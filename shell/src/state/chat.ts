@@ -73,7 +73,9 @@ export async function loadOlder(id: string): Promise<void> {
 
 /** A session that the page has just made: there is nothing to read. */
 export function begin(id: string): void {
-  useChat.setState(({ conversations }) => ({ conversations: { ...conversations, [id]: { messages: [], hasMore: false } } }));
+  useChat.setState(({ conversations }) => ({
+    conversations: { ...conversations, [id]: { messages: [], hasMore: false } },
+  }));
 }
 
 /** Run one turn to its end. `ask` is send_message, regenerate_message or edit_message. */

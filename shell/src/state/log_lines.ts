@@ -45,4 +45,9 @@ export function cutAt(text: string, wanted: string): string[] {
 }
 
 export const asText = (lines: readonly LogEntry[]): string =>
-  lines.map(({ at, level, source, message }) => `${new Date(at * 1000).toISOString()} ${level.padEnd(7)} ${source} ${message}`).join("\n");
+  lines
+    .map(
+      ({ at, level, source, message }) =>
+        `${new Date(at * 1000).toISOString()} ${level.padEnd(7)} ${source} ${message}`,
+    )
+    .join("\n");

@@ -40,7 +40,12 @@ function upTo(messages: readonly Message[], turn: Turn): readonly Message[] {
 /** Whether the history already has what was said: it is kept before the answer begins. */
 function holds(messages: readonly Message[], said: string, turn: Turn): boolean {
   const last = messages.at(-1);
-  return last !== undefined && last.role === "user" && last.content === said && last.created_at * 1000 >= turn.startedAt - 1000;
+  return (
+    last !== undefined &&
+    last.role === "user" &&
+    last.content === said &&
+    last.created_at * 1000 >= turn.startedAt - 1000
+  );
 }
 
 const asItem = (message: Message): Item => ({ kind: "message", key: message.message_id, message });
@@ -52,7 +57,9 @@ export function prepended(conversation: Conversation, older: readonly Message[],
 }
 
 /** Where a message stands among its siblings; null where it has none. */
-export function branchOf(message: Message): { place: number; of: number; before: string | null; after: string | null } | null {
+export function branchOf(
+  message: Message,
+): { place: number; of: number; before: string | null; after: string | null } | null {
   const place = message.siblings.indexOf(message.message_id);
   if (message.siblings.length < 2 || place < 0) return null;
   return {

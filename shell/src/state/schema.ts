@@ -18,7 +18,17 @@ export interface Schema {
   maxLength?: number;
 }
 
-export type Kind = "text" | "long-text" | "integer" | "number" | "switch" | "choice" | "choices" | "lines" | "pairs" | "json";
+export type Kind =
+  | "text"
+  | "long-text"
+  | "integer"
+  | "number"
+  | "switch"
+  | "choice"
+  | "choices"
+  | "lines"
+  | "pairs"
+  | "json";
 
 export interface Field {
   name: string;
@@ -43,7 +53,9 @@ export function resolved(schema: Schema, root: Schema): Schema {
 }
 
 export function fieldsOf(schema: Schema, root: Schema): Field[] {
-  return Object.entries(resolved(schema, root).properties ?? {}).map(([name, property]) => fieldOf(name, property, root));
+  return Object.entries(resolved(schema, root).properties ?? {}).map(([name, property]) =>
+    fieldOf(name, property, root),
+  );
 }
 
 export function fieldOf(name: string, given: Schema, root: Schema): Field {
@@ -81,7 +93,9 @@ function kindOf(name: string, schema: Schema, root: Schema): Kind {
       return item.enum !== undefined ? "choices" : item.type === "string" ? "lines" : "json";
     }
     case "object":
-      return schema.additionalProperties && resolved(schema.additionalProperties as Schema, root).type === "string" ? "pairs" : "json";
+      return schema.additionalProperties && resolved(schema.additionalProperties as Schema, root).type === "string"
+        ? "pairs"
+        : "json";
     default:
       return "json";
   }

@@ -30,7 +30,11 @@ export interface Turn {
   error: WireError | null;
 }
 
-export function newTurn(sessionId: string, at: number, part: Partial<Pick<Turn, "said" | "images" | "under">> = {}): Turn {
+export function newTurn(
+  sessionId: string,
+  at: number,
+  part: Partial<Pick<Turn, "said" | "images" | "under">> = {},
+): Turn {
   return {
     sessionId,
     phase: "sending",
@@ -75,7 +79,12 @@ export function applyTurnEvent(turn: Turn, event: TurnEvent, seq: number, at: nu
         firstAt: turn.firstAt ?? at,
       };
     case "token":
-      return { ...thought(next, at), phase: "answering", content: turn.content + event.chunk, firstAt: turn.firstAt ?? at };
+      return {
+        ...thought(next, at),
+        phase: "answering",
+        content: turn.content + event.chunk,
+        firstAt: turn.firstAt ?? at,
+      };
     case "tool_call":
       return { ...thought(next, at), phase: "answering", toolCalls: [...turn.toolCalls, event.tool_call] };
     case "done":
@@ -105,7 +114,9 @@ export const isOver = ({ phase }: Turn): boolean => phase === "done" || phase ==
 /** Tokens of prompt and answer so far, in words for the line under an answer that has not begun. */
 export function waitingFor(turn: Turn): string {
   if (turn.phase === "queued" && turn.position > 0) {
-    return turn.position === 1 ? "Waiting for one message before this one" : `Waiting for ${turn.position} messages before this one`;
+    return turn.position === 1
+      ? "Waiting for one message before this one"
+      : `Waiting for ${turn.position} messages before this one`;
   }
   if (turn.phase === "prefill" && turn.prefill !== null && turn.prefill.total > 0) {
     const { processed, total } = turn.prefill;

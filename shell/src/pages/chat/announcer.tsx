@@ -9,10 +9,12 @@ export function Announcer({ items }: { items: Item[] }) {
   if (text !== undefined) said.current = sentences(text);
   return (
     <div className="visually-hidden" aria-live="polite" aria-atomic="false">
-      {said.current === "" ? null : said.current.split("\n").map((line, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: sentences are only ever added at the end
-        <p key={index}>{line}</p>
-      ))}
+      {said.current === ""
+        ? null
+        : said.current.split("\n").map((line, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: sentences are only ever added at the end
+            <p key={index}>{line}</p>
+          ))}
     </div>
   );
 }

@@ -20,7 +20,9 @@ interface Props {
 export function Answer({ content, reasoning, toolCalls, writing, thought }: Props) {
   return (
     <>
-      {reasoning !== "" && <Reasoning text={reasoning} open={false} thought={thought} writing={writing && content === ""} />}
+      {reasoning !== "" && (
+        <Reasoning text={reasoning} open={false} thought={thought} writing={writing && content === ""} />
+      )}
       {content !== "" && (
         <Suspense fallback={<div className="prose plain">{content}</div>}>
           <Markdown text={content} writing={writing} />

@@ -30,7 +30,9 @@ export function ChatSettings({ id, session, opened, onClose }: Props) {
 function NotYet({ id }: { id: string }) {
   return (
     <Text size="sm" c="dimmed">
-      {id === "" ? "Say something first: the settings belong to a chat. Those for all chats are on the Settings page." : "Not loaded yet."}
+      {id === ""
+        ? "Say something first: the settings belong to a chat. Those for all chats are on the Settings page."
+        : "Not loaded yet."}
     </Text>
   );
 }
@@ -44,7 +46,10 @@ function Settings({ session }: { session: Session }) {
   const [system, setSystem] = useState(session.system ?? "");
   const id = session.session_id;
   const save = useDebouncedCallback(
-    (change: { config?: SessionConfig; system?: string }) => void client().update_session({ session_id: id, ...change }).catch(report),
+    (change: { config?: SessionConfig; system?: string }) =>
+      void client()
+        .update_session({ session_id: id, ...change })
+        .catch(report),
     { delay: SAVE_AFTER_MS, flushOnUnmount: true },
   );
   // A button elsewhere may have changed them, such as "Leave out the oldest".
@@ -82,10 +87,19 @@ function Settings({ session }: { session: Session }) {
         />
       ))}
       <Group justify="space-between">
-        <Button variant="default" size="xs" disabled={Object.keys(config).length === 0} onClick={() => (setConfig({}), save({ config: {} }))}>
+        <Button
+          variant="default"
+          size="xs"
+          disabled={Object.keys(config).length === 0}
+          onClick={() => (setConfig({}), save({ config: {} }))}
+        >
           All back to the default
         </Button>
-        <SavePreset config={config} system={system} onSaved={(name) => (choosePreset(id, name), reload(), told(`The preset “${name}” is kept.`))} />
+        <SavePreset
+          config={config}
+          system={system}
+          onSaved={(name) => (choosePreset(id, name), reload(), told(`The preset “${name}” is kept.`))}
+        />
       </Group>
     </Stack>
   );
@@ -101,7 +115,10 @@ function withSession({ schema }: ConfigAndSchema) {
 /** What holds where the chat sets nothing: its preset's value, else the config's. */
 function inherited({ config }: ConfigAndSchema, id: string, name: string): string | null {
   const preset = usePrefs.getState().presets[id];
-  const values = [preset === undefined ? undefined : config.chat_presets?.[preset], config.chat] as (Record<string, unknown> | undefined)[];
+  const values = [preset === undefined ? undefined : config.chat_presets?.[preset], config.chat] as (
+    | Record<string, unknown>
+    | undefined
+  )[];
   for (const from of values) {
     const value = from?.[name];
     if (value !== undefined && value !== null) return Array.isArray(value) ? value.join(", ") : String(value);
@@ -129,7 +146,10 @@ function PresetAndServer({ session, both }: { session: Session; both: ConfigAndS
         label="Server"
         description="Which one answers here."
         placeholder="The one that is ready"
-        data={Object.values(servers).map(({ server_id, model }) => ({ value: server_id, label: `${server_id} · ${model ?? "no model"}` }))}
+        data={Object.values(servers).map(({ server_id, model }) => ({
+          value: server_id,
+          label: `${server_id} · ${model ?? "no model"}`,
+        }))}
         value={session.server_id}
         onChange={(server_id) => {
           if (server_id !== null) client().update_session({ session_id: id, server_id }).catch(report);

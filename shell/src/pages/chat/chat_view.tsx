@@ -4,16 +4,16 @@ import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { go } from "../../frame/route";
 import { ErrorCard } from "../../parts/error_card";
 import { report } from "../../parts/problems";
-import { isOver, shown } from "../../state/messages";
 import { useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
+import { isOver, shown } from "../../state/messages";
 import { titleOf } from "../../state/sessions";
 import { serverFor, takesMessages } from "../../state/world";
-import { ChatActions, type Actions } from "./actions";
+import { type Actions, ChatActions } from "./actions";
 import { ChatSettings } from "./chat_settings";
 import { Composer } from "./composer";
-import { editMessage, regenerate, send } from "./sending";
 import { MessageList } from "./message_list";
+import { editMessage, regenerate, send } from "./sending";
 import { NoModel, Welcome } from "./welcome";
 
 const NOTHING = { messages: [], hasMore: false };
@@ -68,12 +68,21 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
           </div>
         ) : items.length === 0 && (id === "" || conversation !== undefined) ? (
           ready ? (
-            <Welcome model={server.model ?? server.server_id} vision={server.actual?.vision ?? false} onSend={(text) => onSend(text, [])} />
+            <Welcome
+              model={server.model ?? server.server_id}
+              vision={server.actual?.vision ?? false}
+              onSend={(text) => onSend(text, [])}
+            />
           ) : (
             <NoModel server={server} />
           )
         ) : (
-          <MessageList id={id} items={items} hasMore={conversation?.hasMore ?? false} known={conversation !== undefined} />
+          <MessageList
+            id={id}
+            items={items}
+            hasMore={conversation?.hasMore ?? false}
+            known={conversation !== undefined}
+          />
         )}
       </ChatActions.Provider>
       {items.length > 0 && !ready && (
@@ -84,7 +93,14 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
           <NoModel server={server} small />
         </Group>
       )}
-      <Composer id={id} session={session} server={server} busy={busy} onSend={onSend} onSettings={() => setSettings(true)} />
+      <Composer
+        id={id}
+        session={session}
+        server={server}
+        busy={busy}
+        onSend={onSend}
+        onSettings={() => setSettings(true)}
+      />
       <ChatSettings id={id} session={session} opened={settings} onClose={() => setSettings(false)} />
     </section>
   );

@@ -79,7 +79,9 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
       <Textarea
         ref={input}
         aria-label="Message"
-        placeholder={ready ? `Message to ${server.model ?? "the model"}` : "Write; it can be sent when a model is ready"}
+        placeholder={
+          ready ? `Message to ${server.model ?? "the model"}` : "Write; it can be sent when a model is ready"
+        }
         autosize
         minRows={1}
         maxRows={10}
@@ -97,13 +99,28 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
         </Group>
         {busy ? (
           <Tooltip label="Stop (Escape)">
-            <ActionIcon size="lg" radius="xl" variant="filled" color="dark" aria-label="Stop the answer" onClick={() => stop(id).catch(report)}>
+            <ActionIcon
+              size="lg"
+              radius="xl"
+              variant="filled"
+              color="dark"
+              aria-label="Stop the answer"
+              onClick={() => stop(id).catch(report)}
+            >
               <IconPlayerStopFilled size={16} />
             </ActionIcon>
           </Tooltip>
         ) : (
           <Tooltip label="Send (Enter)">
-            <ActionIcon size="lg" radius="xl" variant="filled" color="blue" aria-label="Send" disabled={!sendable} onClick={send}>
+            <ActionIcon
+              size="lg"
+              radius="xl"
+              variant="filled"
+              color="blue"
+              aria-label="Send"
+              disabled={!sendable}
+              onClick={send}
+            >
               <IconArrowUp size={18} />
             </ActionIcon>
           </Tooltip>

@@ -17,13 +17,22 @@ interface Props {
 /** Used and largest context, the draft counted; what would be left out is said before it is sent. */
 export function ContextGauge({ session, draft, server }: Props) {
   const [text] = useDebouncedValue(draft, 350);
-  const key = JSON.stringify([session?.session_id, session?.head, session?.config.context_policy, server.server_id, text]);
+  const key = JSON.stringify([
+    session?.session_id,
+    session?.head,
+    session?.config.context_policy,
+    server.server_id,
+    text,
+  ]);
   const { value } = useAnswer(key, async (client, signal) => {
     const message = text === "" ? " " : text;
     if (session !== undefined) {
       return gaugeOf(await client.preview_context({ session_id: session.session_id, message }, { signal }));
     }
-    const { tokens, max_context } = await client.count_tokens({ text: message, server_id: server.server_id }, { signal });
+    const { tokens, max_context } = await client.count_tokens(
+      { text: message, server_id: server.server_id },
+      { signal },
+    );
     return gaugeOf({ fits: tokens < max_context, max_context, input_length: tokens, dropped: [] });
   });
   if (value === undefined) return null;

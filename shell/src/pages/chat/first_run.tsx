@@ -38,7 +38,9 @@ export function FirstRun() {
           </Title>
           <Text c="dimmed">Everything stays on this machine.</Text>
         </div>
-        {failed !== null && <ErrorCard error={failed} onRetry={() => void starter()} onDismiss={() => setFailed(null)} />}
+        {failed !== null && (
+          <ErrorCard error={failed} onRetry={() => void starter()} onDismiss={() => setFailed(null)} />
+        )}
         <SimpleGrid cols={{ base: 1, sm: 3 }}>
           <Way title="Use the starter model" text="98 MB. Small and quick, good for a first look.">
             {busy ? (

@@ -81,7 +81,15 @@ export function MessageList({ id, items, hasMore, known }: Props) {
   return (
     <div className="chat-scroll-frame">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
-      <div className="chat-scroll" ref={box} onScroll={onScroll} role="log" aria-live="off" aria-label="Messages" tabIndex={0}>
+      <div
+        className="chat-scroll"
+        ref={box}
+        onScroll={onScroll}
+        role="log"
+        aria-live="off"
+        aria-label="Messages"
+        tabIndex={0}
+      >
         {!known && <Waiting />}
         {hasMore && <Loader size="xs" className="chat-older" aria-label="Loading older messages" />}
         <div style={{ height: total, position: "relative" }}>
@@ -100,7 +108,13 @@ export function MessageList({ id, items, hasMore, known }: Props) {
       </div>
       <Announcer items={items} />
       {!following && (
-        <Button className="chat-latest" size="xs" variant="default" leftSection={<IconArrowDown size={14} aria-hidden />} onClick={toEnd}>
+        <Button
+          className="chat-latest"
+          size="xs"
+          variant="default"
+          leftSection={<IconArrowDown size={14} aria-hidden />}
+          onClick={toEnd}
+        >
           Jump to latest
         </Button>
       )}

@@ -56,13 +56,23 @@ function Branches({ message }: { message: Message }) {
   };
   return (
     <Group gap={0} role="group" aria-label={`Branch ${branch.place} of ${branch.of}`}>
-      <ActionIcon size="sm" aria-label="Branch before" disabled={busy || branch.before === null} onClick={() => to(branch.before)}>
+      <ActionIcon
+        size="sm"
+        aria-label="Branch before"
+        disabled={busy || branch.before === null}
+        onClick={() => to(branch.before)}
+      >
         <IconChevronLeft size={16} />
       </ActionIcon>
       <Text size="xs" c="dimmed">
         {branch.place}/{branch.of}
       </Text>
-      <ActionIcon size="sm" aria-label="Branch after" disabled={busy || branch.after === null} onClick={() => to(branch.after)}>
+      <ActionIcon
+        size="sm"
+        aria-label="Branch after"
+        disabled={busy || branch.after === null}
+        onClick={() => to(branch.after)}
+      >
         <IconChevronRight size={16} />
       </ActionIcon>
     </Group>

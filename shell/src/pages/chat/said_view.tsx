@@ -6,7 +6,16 @@ export function SaidView({ text, images }: { text: string; images: readonly stri
     <div className="said">
       <div className="said-text">
         {images.map((url, index) => (
-          <Image key={url.slice(-64)} src={url} alt={`Picture ${index + 1} of this message`} mah={260} w="auto" fit="contain" radius="sm" mb={6} />
+          <Image
+            key={url.slice(-64)}
+            src={url}
+            alt={`Picture ${index + 1} of this message`}
+            mah={260}
+            w="auto"
+            fit="contain"
+            radius="sm"
+            mb={6}
+          />
         ))}
         <Text component="div" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
           {text}

@@ -33,7 +33,11 @@ export function SavePreset({ config, system, onSaved }: Props) {
       <Popover.Dropdown>
         <form onSubmit={(event) => (event.preventDefault(), save())}>
           <Group align="flex-end" gap={8}>
-            <TextInput label="Name of the preset" value={name} onChange={(event) => setName(event.currentTarget.value)} />
+            <TextInput
+              label="Name of the preset"
+              value={name}
+              onChange={(event) => setName(event.currentTarget.value)}
+            />
             <Button type="submit" disabled={name.trim() === ""}>
               Keep
             </Button>

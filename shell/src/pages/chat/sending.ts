@@ -15,7 +15,9 @@ export async function send(id: string, message: string, images: string[]): Promi
   if (useChat.getState().conversations[id] === undefined) begin(id);
   const turn = newTurn(id, Date.now(), { said: message, images });
   const parts = images.length > 0 ? { images } : {};
-  await run(turn, (onEvent) => client().send_message({ session_id: id, message, ...parts, ...presetOf(id) }, { onEvent }));
+  await run(turn, (onEvent) =>
+    client().send_message({ session_id: id, message, ...parts, ...presetOf(id) }, { onEvent }),
+  );
 }
 
 /** The old answer stays, as a branch beside the new one. */

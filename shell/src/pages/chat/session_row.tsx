@@ -82,7 +82,8 @@ function Rename({ session, onDone }: { session: Session; onDone: () => void }) {
 export function archive(session: Session, archived: boolean): void {
   const put = (value: boolean) => client().update_session({ session_id: session.session_id, archived: value });
   put(archived).then(
-    () => told(archived ? `“${titleOf(session)}” is archived.` : `“${titleOf(session)}” is back.`, () => put(!archived)),
+    () =>
+      told(archived ? `“${titleOf(session)}” is archived.` : `“${titleOf(session)}” is back.`, () => put(!archived)),
     report,
   );
 }

@@ -38,7 +38,11 @@ export function Sessions({ current }: { current: string }) {
         value={query}
         onChange={(event) => setQuery(event.currentTarget.value)}
       />
-      <Tabs value={archived ? "archived" : "open"} onChange={(value) => setArchived(value === "archived")} variant="pills">
+      <Tabs
+        value={archived ? "archived" : "open"}
+        onChange={(value) => setArchived(value === "archived")}
+        variant="pills"
+      >
         <Tabs.List grow aria-label="Which chats">
           <Tabs.Tab value="open">Chats</Tabs.Tab>
           <Tabs.Tab value="archived">Archived</Tabs.Tab>
@@ -55,7 +59,11 @@ export function Sessions({ current }: { current: string }) {
 }
 
 const noneOf = (query: string, archived: boolean): string =>
-  query !== "" ? "No chat of this name." : archived ? "Nothing is archived." : "No chats yet. What you say first is the title.";
+  query !== ""
+    ? "No chat of this name."
+    : archived
+      ? "Nothing is archived."
+      : "No chats yet. What you say first is the title.";
 
 function List({ rows, current, none }: { rows: Row[]; current: string; none: string }) {
   const box = useRef<HTMLDivElement>(null);

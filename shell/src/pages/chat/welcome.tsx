@@ -58,7 +58,11 @@ export function NoModel({ server, small = false }: { server: ServerInfo | null; 
   const body = busy ? (
     <Stack w={260} gap={6} role="status">
       <Text size="sm">{stage}</Text>
-      <Progress value={start?.progress ? start.progress * 100 : 100} animated={!start?.progress} aria-label={stage ?? "Starting"} />
+      <Progress
+        value={start?.progress ? start.progress * 100 : 100}
+        animated={!start?.progress}
+        aria-label={stage ?? "Starting"}
+      />
       {start && (
         <Button size="xs" variant="default" onClick={start.cancel}>
           Cancel

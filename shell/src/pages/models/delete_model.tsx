@@ -9,7 +9,9 @@ import { told } from "../../parts/problems";
 
 /** Says what goes, what stays and who uses it, before anything is done. */
 export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () => void }) {
-  const { value, error } = useAnswer(`delete ${model.name}`, (client) => client.delete_model({ model: model.name, dry_run: true }));
+  const { value, error } = useAnswer(`delete ${model.name}`, (client) =>
+    client.delete_model({ model: model.name, dry_run: true }),
+  );
   const [failed, setFailed] = useState<unknown>(null);
   const remove = (): void => {
     client()
@@ -28,7 +30,8 @@ export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () 
         {value && (
           <>
             <Text>
-              Frees <b>{bytes(value.frees_bytes)}</b>, once it is gone for good. Until then it can be brought back under Deleted.
+              Frees <b>{bytes(value.frees_bytes)}</b>, once it is gone for good. Until then it can be brought back under
+              Deleted.
             </Text>
             <List size="sm">
               {value.files.map(({ path, size_bytes, link }) => (
@@ -42,7 +45,9 @@ export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () 
                 Stays, since {used_by.join(", ")} needs it: {path}
               </Text>
             ))}
-            {value.other_paths.length > 0 && <Text size="sm">The same content stays at {value.other_paths.join(", ")}.</Text>}
+            {value.other_paths.length > 0 && (
+              <Text size="sm">The same content stays at {value.other_paths.join(", ")}.</Text>
+            )}
             {value.used_by_servers.length > 0 && (
               <Text size="sm" c="var(--bad)">
                 In use by {value.used_by_servers.join(", ")}: stop it first.

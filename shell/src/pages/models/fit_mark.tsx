@@ -4,7 +4,9 @@ import { bytes } from "../../parts/format";
 
 /** Whether a model of the library fits: yes, with so many layers, or by how much it does not. */
 export function FitMark({ model }: { model: string }) {
-  const { value, error } = useAnswer(`fits ${model}`, (client, signal) => client.estimate_memory({ model, quick: true }, { signal }));
+  const { value, error } = useAnswer(`fits ${model}`, (client, signal) =>
+    client.estimate_memory({ model, quick: true }, { signal }),
+  );
   if (error !== undefined) return <span />;
   if (value === undefined) return <Skeleton height={18} width={120} />;
   const short = Math.max(0, ...value.devices.map(({ short_by_bytes }) => short_by_bytes));

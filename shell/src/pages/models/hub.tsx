@@ -25,7 +25,10 @@ export function Hub() {
       />
       {/^[\w.-]+\/[\w.-]+/.test(settled) && <Named repo={settled} />}
       {error !== undefined && <ErrorCard error={error} onRetry={reload} />}
-      {loading && value === undefined && error === undefined && [1, 2, 3].map((row) => <Skeleton key={row} height={64} radius="lg" />)}
+      {loading &&
+        value === undefined &&
+        error === undefined &&
+        [1, 2, 3].map((row) => <Skeleton key={row} height={64} radius="lg" />)}
       {value?.length === 0 && <Text c="dimmed">The hub has no GGUF model of this name.</Text>}
       <Stack gap={8} aria-busy={loading}>
         {value?.map((model) => (

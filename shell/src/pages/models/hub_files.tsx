@@ -16,7 +16,9 @@ const FITS = {
 
 /** The quantisations of a repository, each with its size and whether it fits. */
 export function HubFiles({ repo }: { repo: string }) {
-  const { value, error, reload } = useAnswer(`files ${repo}`, (client, signal) => client.list_hub_files({ repo }, { signal }));
+  const { value, error, reload } = useAnswer(`files ${repo}`, (client, signal) =>
+    client.list_hub_files({ repo }, { signal }),
+  );
   if (error !== undefined) return <ErrorCard error={error} onRetry={reload} />;
   if (value === undefined) return <Skeleton height={120} />;
   return (
@@ -52,7 +54,10 @@ function Variant({ repo, revision, variant }: { repo: string; revision: string; 
   const file = variant.files[0]?.path;
   const known = useWorld(({ downloads }) =>
     Object.values(downloads).some(
-      (download) => download.repo === repo && download.state !== "cancelled" && download.files.some(({ name }) => file?.endsWith(name)),
+      (download) =>
+        download.repo === repo &&
+        download.state !== "cancelled" &&
+        download.files.some(({ name }) => file?.endsWith(name)),
     ),
   );
   const [dot, words] = variant.fits === null ? ["idle", "not known"] : FITS[variant.fits];

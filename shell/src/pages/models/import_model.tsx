@@ -42,7 +42,8 @@ function ImportModel({ onClose }: { onClose: () => void }) {
         { path: path.trim(), mode },
         {
           signal: leave.current.signal,
-          onEvent: (event) => event.status === "working" && setWork({ done: event.done_bytes, total: event.total_bytes }),
+          onEvent: (event) =>
+            event.status === "working" && setWork({ done: event.done_bytes, total: event.total_bytes }),
         },
       );
       told(`“${model.name}” is in the library.`);

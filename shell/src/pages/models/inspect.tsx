@@ -15,7 +15,9 @@ export function Inspect({ model, onClose }: { model: ModelInfo; onClose: () => v
     return { details, header };
   });
   const [query, setQuery] = useState("");
-  const rows = Object.entries(value?.header?.metadata ?? {}).filter(([key]) => key.includes(query.trim().toLowerCase()));
+  const rows = Object.entries(value?.header?.metadata ?? {}).filter(([key]) =>
+    key.includes(query.trim().toLowerCase()),
+  );
   return (
     <Modal opened onClose={onClose} title={model.name} size="xl">
       {error !== undefined && <ErrorCard error={error} />}
@@ -31,7 +33,10 @@ export function Inspect({ model, onClose }: { model: ModelInfo; onClose: () => v
             <Rows
               rows={[
                 ["File", value.details.path],
-                ["Size", `${bytes(value.details.size_bytes)} in ${value.details.files} ${value.details.files === 1 ? "file" : "files"}`],
+                [
+                  "Size",
+                  `${bytes(value.details.size_bytes)} in ${value.details.files} ${value.details.files === 1 ? "file" : "files"}`,
+                ],
                 ["Changed", exact(value.details.modified_at)],
                 ["Architecture", value.details.architecture],
                 ["Quantisation", value.details.quantization],
@@ -51,8 +56,15 @@ export function Inspect({ model, onClose }: { model: ModelInfo; onClose: () => v
           </Tabs.Panel>
           <Tabs.Panel value="header">
             <Stack gap="sm">
-              <TextInput aria-label="Search the keys" placeholder="Search the keys" value={query} onChange={(event) => setQuery(event.currentTarget.value)} />
-              <Rows rows={rows.map(([key, found]) => [key, typeof found === "string" ? found : JSON.stringify(found)])} />
+              <TextInput
+                aria-label="Search the keys"
+                placeholder="Search the keys"
+                value={query}
+                onChange={(event) => setQuery(event.currentTarget.value)}
+              />
+              <Rows
+                rows={rows.map(([key, found]) => [key, typeof found === "string" ? found : JSON.stringify(found)])}
+              />
             </Stack>
           </Tabs.Panel>
           <Tabs.Panel value="template">

@@ -37,8 +37,8 @@ export function Library() {
         title="No model yet"
         actions={<Button onClick={() => go("models", "hub")}>Find one on the hub</Button>}
       >
-        Import a GGUF file, or name a folder of them under Settings, Models. What Ollama, LM Studio, Jan and the Hugging Face
-        cache have is found by itself.
+        Import a GGUF file, or name a folder of them under Settings, Models. What Ollama, LM Studio, Jan and the Hugging
+        Face cache have is found by itself.
       </Empty>
     );
   }
@@ -61,7 +61,11 @@ export function Library() {
           allowDeselect={false}
           w={130}
         />
-        <Button variant="default" leftSection={<IconRefresh size={16} aria-hidden />} onClick={() => look().catch(report)}>
+        <Button
+          variant="default"
+          leftSection={<IconRefresh size={16} aria-hidden />}
+          onClick={() => look().catch(report)}
+        >
           Look again
         </Button>
       </Group>

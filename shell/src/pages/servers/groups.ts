@@ -11,7 +11,12 @@ export interface Group {
 }
 
 export const GROUPS: readonly Group[] = [
-  { title: "Model", about: "What runs, and on which engine.", names: ["model", "engine", "mmproj_path", "lora", "preset"], folded: false },
+  {
+    title: "Model",
+    about: "What runs, and on which engine.",
+    names: ["model", "engine", "mmproj_path", "lora", "preset"],
+    folded: false,
+  },
   {
     title: "Memory & GPU",
     about: "Where the model goes. What does not fit on the GPU runs on the CPU, more slowly.",
@@ -30,9 +35,24 @@ export const GROUPS: readonly Group[] = [
     names: ["threads", "flash_attn", "batch_size", "ubatch_size"],
     folded: true,
   },
-  { title: "Answers", about: "How what is said is put to the model.", names: ["reasoning_budget", "chat_template", "chat_template_file", "embeddings"], folded: true },
-  { title: "Network", about: "Only for other programs: this page needs no port.", names: ["port", "host", "rpc_servers"], folded: true },
-  { title: "Advanced", about: "Handed over as they are.", names: ["server_id", "llama_cpp_path", "model_path", "extra_args", "env"], folded: true },
+  {
+    title: "Answers",
+    about: "How what is said is put to the model.",
+    names: ["reasoning_budget", "chat_template", "chat_template_file", "embeddings"],
+    folded: true,
+  },
+  {
+    title: "Network",
+    about: "Only for other programs: this page needs no port.",
+    names: ["port", "host", "rpc_servers"],
+    folded: true,
+  },
+  {
+    title: "Advanced",
+    about: "Handed over as they are.",
+    names: ["server_id", "llama_cpp_path", "model_path", "extra_args", "env"],
+    folded: true,
+  },
 ];
 
 /** What a setting costs, where its explanation does not say it. */

@@ -24,15 +24,28 @@ export function Launcher({ taken, onStarted }: Props) {
   const { value, error, reload } = useConfig();
   const [settings, setSettings] = useState<Settings>(() => (taken.length === 0 ? {} : { server_id: freeId(taken) }));
   const [query, setQuery] = useState("");
-  const fields = useMemo(() => (value ? withNames(fieldsOf({ $ref: "#/$defs/ServerSettings" }, value.schema)) : []), [value]);
+  const fields = useMemo(
+    () => (value ? withNames(fieldsOf({ $ref: "#/$defs/ServerSettings" }, value.schema)) : []),
+    [value],
+  );
   if (error !== undefined) return <ErrorCard error={error} onRetry={reload} />;
   if (value === undefined) return <Skeleton height={420} aria-label="Loading" />;
   const put = (name: string, next: unknown): void =>
-    setSettings(({ [name]: _old, ...others }) => (next === undefined || next === null ? others : { ...others, [name]: next }));
+    setSettings(({ [name]: _old, ...others }) =>
+      next === undefined || next === null ? others : { ...others, [name]: next },
+    );
   const presets = Object.keys(value.config.server_presets ?? {});
-  const found = query.trim() === "" ? null : fields.filter((field) => mentions(field, spoken(field.name), query.trim()));
+  const found =
+    query.trim() === "" ? null : fields.filter((field) => mentions(field, spoken(field.name), query.trim()));
   const draw = (field: Field) => (
-    <Setting key={field.name} field={field} value={settings[field.name]} onChange={(next) => put(field.name, next)} presets={presets} defaults={{ ...value.config.server_defaults }} />
+    <Setting
+      key={field.name}
+      field={field}
+      value={settings[field.name]}
+      onChange={(next) => put(field.name, next)}
+      presets={presets}
+      defaults={{ ...value.config.server_defaults }}
+    />
   );
   return (
     <div className="launcher">
@@ -45,9 +58,15 @@ export function Launcher({ taken, onStarted }: Props) {
           onChange={(event) => setQuery(event.currentTarget.value)}
         />
         {found !== null ? (
-          <div className="fields">{found.length > 0 ? found.map(draw) : <Text c="dimmed">No setting has these words.</Text>}</div>
+          <div className="fields">
+            {found.length > 0 ? found.map(draw) : <Text c="dimmed">No setting has these words.</Text>}
+          </div>
         ) : (
-          <Accordion multiple defaultValue={GROUPS.filter(({ folded }) => !folded).map(({ title }) => title)} variant="separated">
+          <Accordion
+            multiple
+            defaultValue={GROUPS.filter(({ folded }) => !folded).map(({ title }) => title)}
+            variant="separated"
+          >
             {grouped(fields).map(({ group, fields: own }) => (
               <Accordion.Item key={group.title} value={group.title}>
                 <Accordion.Control>
@@ -59,7 +78,9 @@ export function Launcher({ taken, onStarted }: Props) {
                   </Text>
                 </Accordion.Control>
                 <Accordion.Panel>
-                  {group.title === "Model" && <Recommend settings={settings} onTake={(more) => setSettings((all) => ({ ...all, ...more }))} />}
+                  {group.title === "Model" && (
+                    <Recommend settings={settings} onTake={(more) => setSettings((all) => ({ ...all, ...more }))} />
+                  )}
                   <div className="fields">{own.map(draw)}</div>
                 </Accordion.Panel>
               </Accordion.Item>
@@ -92,12 +113,17 @@ interface SettingProps {
 
 function Setting({ field, value, onChange, presets, defaults }: SettingProps) {
   const models = useWorld((world) => world.models);
-  const names = field.name === "model" ? Object.values(models).flatMap(({ name, valid }) => (valid ? [name] : [])) : presets;
+  const names =
+    field.name === "model" ? Object.values(models).flatMap(({ name, valid }) => (valid ? [name] : [])) : presets;
   if (field.name === "model" || field.name === "preset") {
     return (
       <Select
         label={spoken(field.name)}
-        description={field.name === "model" ? "A model of the library. With none chosen: the default, else the one used last." : field.description}
+        description={
+          field.name === "model"
+            ? "A model of the library. With none chosen: the default, else the one used last."
+            : field.description
+        }
         inputWrapperOrder={["label", "input", "description", "error"]}
         placeholder={names.length === 0 ? "None yet" : "Choose"}
         data={names}

@@ -2,8 +2,8 @@ import type { LogEntry } from "@llama-sidecar/client";
 import { Anchor } from "@mantine/core";
 import { useLayoutEffect, useRef, useState } from "react";
 import { go } from "../../frame/route";
-import { useSubscription } from "../../link/use_subscription";
 import { useAnswer } from "../../link/use_answer";
+import { useSubscription } from "../../link/use_subscription";
 import { clock } from "../../parts/format";
 import { addLines } from "../../state/log_lines";
 
@@ -25,7 +25,9 @@ export function LogTail({ source }: { source: string }) {
     <div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
       <pre className="log-tail" ref={box} tabIndex={0} aria-label="End of the log">
-        {shown.length === 0 ? "Nothing was logged yet." : shown.map((line) => `${clock(line.at)} ${line.message}`).join("\n")}
+        {shown.length === 0
+          ? "Nothing was logged yet."
+          : shown.map((line) => `${clock(line.at)} ${line.message}`).join("\n")}
       </pre>
       <Anchor component="button" type="button" size="sm" onClick={() => go("logs", source)}>
         All of it

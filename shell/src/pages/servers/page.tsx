@@ -22,7 +22,11 @@ export default function Servers() {
         <div className="head">
           <h1>Servers</h1>
           {ids.length > 0 && (
-            <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setAnother(true)} disabled={!online}>
+            <Button
+              leftSection={<IconPlus size={16} aria-hidden />}
+              onClick={() => setAnother(true)}
+              disabled={!online}
+            >
               Start a server
             </Button>
           )}

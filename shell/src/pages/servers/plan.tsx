@@ -1,7 +1,7 @@
+import type { MemoryEstimate, StartLlamaServer } from "@llama-sidecar/client";
 import { Button, Card, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconPlayerPlayFilled } from "@tabler/icons-react";
-import type { MemoryEstimate, StartLlamaServer } from "@llama-sidecar/client";
 import { useAnswer } from "../../link/use_answer";
 import { CopyButton } from "../../parts/copy_button";
 import { bytes, count, spoken } from "../../parts/format";
@@ -67,7 +67,12 @@ export function Plan({ settings, onChange, onStarted }: Props) {
           </Text>
         )}
       </Card>
-      <Button size="md" leftSection={<IconPlayerPlayFilled size={16} aria-hidden />} onClick={start} disabled={command.error !== undefined}>
+      <Button
+        size="md"
+        leftSection={<IconPlayerPlayFilled size={16} aria-hidden />}
+        onClick={start}
+        disabled={command.error !== undefined}
+      >
         Start
       </Button>
     </aside>
@@ -86,7 +91,11 @@ function Trouble({ error }: { error: unknown }) {
   );
 }
 
-function Estimate(props: { estimate: MemoryEstimate; busy: boolean; onChange: (name: string, value: unknown) => void }) {
+function Estimate(props: {
+  estimate: MemoryEstimate;
+  busy: boolean;
+  onChange: (name: string, value: unknown) => void;
+}) {
   const { estimate, busy, onChange } = props;
   return (
     <Stack gap="sm" aria-busy={busy} style={{ opacity: busy ? 0.7 : 1 }}>
@@ -98,7 +107,12 @@ function Estimate(props: { estimate: MemoryEstimate; busy: boolean; onChange: (n
         <Stack gap={6}>
           {estimate.lower_first.map(({ setting, value, frees_bytes, reason, fits_then }) => (
             <Group key={`${setting} ${value}`} gap={8} wrap="nowrap" align="flex-start">
-              <Button size="compact-xs" variant="default" style={{ flex: "none" }} onClick={() => onChange(setting, value)}>
+              <Button
+                size="compact-xs"
+                variant="default"
+                style={{ flex: "none" }}
+                onClick={() => onChange(setting, value)}
+              >
                 {spoken(setting)}: {String(value)}
               </Button>
               <Text size="xs" c="dimmed">
@@ -110,9 +124,10 @@ function Estimate(props: { estimate: MemoryEstimate; busy: boolean; onChange: (n
         </Stack>
       )}
       <Text size="xs" c="dimmed">
-        {estimate.model}: context {count(estimate.ctx_size)}, {estimate.n_gpu_layers} of {estimate.total_layers} layers on the GPU.{" "}
-        {estimate.method === "allocator" ? "The engine planned this itself" : "Calculated from the model's header"}, give or take{" "}
-        {Math.round(estimate.error_margin * 100)} %.
+        {estimate.model}: context {count(estimate.ctx_size)}, {estimate.n_gpu_layers} of {estimate.total_layers} layers
+        on the GPU.{" "}
+        {estimate.method === "allocator" ? "The engine planned this itself" : "Calculated from the model's header"},
+        give or take {Math.round(estimate.error_margin * 100)} %.
         {estimate.largest_ctx_size !== null && ` The largest context that fits: ${count(estimate.largest_ctx_size)}.`}
       </Text>
       {estimate.notes.map((note) => (

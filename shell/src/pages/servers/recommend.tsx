@@ -1,9 +1,9 @@
+import type { RecommendedSettings } from "@llama-sidecar/client";
 import { Button, List, Spoiler, Text } from "@mantine/core";
 import { useState } from "react";
-import type { RecommendedSettings } from "@llama-sidecar/client";
 import { client } from "../../link/link";
-import { report } from "../../parts/problems";
 import { spoken } from "../../parts/format";
+import { report } from "../../parts/problems";
 import type { Settings } from "./launcher";
 
 /** Settings that suit this machine, each with its reason; taken over with one click. */

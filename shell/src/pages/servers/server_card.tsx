@@ -9,7 +9,7 @@ import { duration } from "../../parts/format";
 import { report } from "../../parts/problems";
 import { STATE_WORDS } from "../../parts/server_state";
 import { useWorld } from "../../state/feed";
-import { dismissStart, restartServer, type Start, STAGES, startServer, switchModel } from "../../state/starts";
+import { dismissStart, restartServer, STAGES, type Start, startServer, switchModel } from "../../state/starts";
 import { LogTail } from "./log_tail";
 import { ServerFacts } from "./server_facts";
 
@@ -23,7 +23,11 @@ export function ServerCard({ id, server, start }: Props) {
   const [log, setLog] = useState(false);
   const failure = start?.failed ?? server?.error;
   const starting = start !== undefined && start.failed === null;
-  const state = server ? STATE_WORDS[server.state] : starting ? { word: "starting", dot: "busy" } : { word: "failed", dot: "bad" };
+  const state = server
+    ? STATE_WORDS[server.state]
+    : starting
+      ? { word: "starting", dot: "busy" }
+      : { word: "failed", dot: "bad" };
   return (
     <Card component="article" aria-label={`Server ${id}`}>
       <Stack gap="sm">
@@ -65,7 +69,11 @@ function Stages({ start }: { start: Start }) {
     <div role="status" aria-label="Progress of the start">
       <ol className="stages">
         {STAGES.map(([name, title], index) => (
-          <li key={name} data-state={index < at ? "done" : index === at ? "now" : undefined} aria-current={index === at ? "step" : undefined}>
+          <li
+            key={name}
+            data-state={index < at ? "done" : index === at ? "now" : undefined}
+            aria-current={index === at ? "step" : undefined}
+          >
             {title}
           </li>
         ))}
@@ -89,7 +97,13 @@ function Stages({ start }: { start: Start }) {
   );
 }
 
-function Buttons(props: { id: string; server: ServerInfo | undefined; busy: boolean; log: boolean; onLog: () => void }) {
+function Buttons(props: {
+  id: string;
+  server: ServerInfo | undefined;
+  busy: boolean;
+  log: boolean;
+  onLog: () => void;
+}) {
   const { id, server, busy, log, onLog } = props;
   const models = useWorld((world) => world.models);
   const others = Object.values(models).filter(({ name, valid }) => valid && name !== server?.model);
@@ -105,7 +119,12 @@ function Buttons(props: { id: string; server: ServerInfo | undefined; busy: bool
           {others.length > 0 && (
             <Menu>
               <Menu.Target>
-                <Button size="xs" variant="default" disabled={busy} rightSection={<IconChevronDown size={14} aria-hidden />}>
+                <Button
+                  size="xs"
+                  variant="default"
+                  disabled={busy}
+                  rightSection={<IconChevronDown size={14} aria-hidden />}
+                >
                   Switch
                 </Button>
               </Menu.Target>

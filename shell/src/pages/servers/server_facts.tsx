@@ -30,7 +30,9 @@ export function ServerFacts({ server }: { server: ServerInfo }) {
           </div>
         ))}
       </dl>
-      {plan !== null && actual !== null && actual.memory.length > 0 && <Compared planned={plan.memory} actual={actual.memory} />}
+      {plan !== null && actual !== null && actual.memory.length > 0 && (
+        <Compared planned={plan.memory} actual={actual.memory} />
+      )}
     </>
   );
 }
@@ -55,7 +57,15 @@ function Compared({ planned, actual }: { planned: readonly MemoryTaken[]; actual
             return (
               <Table.Tr key={taken.device}>
                 <Table.Td>{taken.device === "Host" ? "Memory" : taken.device}</Table.Td>
-                <Table.Td ta="right">{plan ? bytes(sum(plan)) : <Text span c="dimmed" size="sm">not told</Text>}</Table.Td>
+                <Table.Td ta="right">
+                  {plan ? (
+                    bytes(sum(plan))
+                  ) : (
+                    <Text span c="dimmed" size="sm">
+                      not told
+                    </Text>
+                  )}
+                </Table.Td>
                 <Table.Td ta="right">{bytes(sum(taken))}</Table.Td>
                 <Table.Td ta="right">{bytes(taken.weights_bytes)}</Table.Td>
                 <Table.Td ta="right">{bytes(taken.kv_cache_bytes)}</Table.Td>
