@@ -32,7 +32,7 @@ def main() -> int:
     from sidecar.cli.arguments import parse
 
     options = parse(arguments)
-    if options.command is not None:
+    if options.command not in (None, "serve"):
         from sidecar.cli.commands import run_command
 
         return run_command(options)
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def serve(options: argparse.Namespace) -> NoReturn:
-    """Serve a host on stdin and stdout; ends the process."""
+    """Serve a host on stdin and stdout, or pages; ends the process."""
     import gc
     import os
 
@@ -56,18 +56,20 @@ def serve(options: argparse.Namespace) -> NoReturn:
     gc.enable()
     code = 1
     try:
-        app.serve(
-            app.Options(
-                data_dir=options.data_dir,
-                config_file=options.config,
-                max_line_bytes=options.max_line_bytes,
-                log_level=options.log_level,
-                host_pid=options.host_pid,
-            ),
-            read_fd,
-            write_fd,
+        app_options = app.Options(
+            data_dir=options.data_dir,
+            config_file=options.config,
+            max_line_bytes=options.max_line_bytes,
+            log_level=options.log_level,
+            host_pid=options.host_pid,
         )
-        code = 0
+        if options.command == "serve" and options.web:
+            from sidecar.cli.serve import serve_pages
+
+            code = serve_pages(options, app_options, write_fd)
+        else:
+            app.serve(app_options, read_fd, write_fd)
+            code = 0
     except BaseException:  # noqa: BLE001 - a defect of ours
         sys.excepthook(*sys.exc_info())
     finally:

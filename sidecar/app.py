@@ -1,4 +1,4 @@
-"""One sidecar's life: the data folder is taken, the host is served, and everything is taken down in order.
+"""One sidecar's life: the data folder is taken, its hosts are served, and everything is taken down in order.
 
 Owns the order of start and stop, and what the first reply needs; what it does not need is brought in later
 (`late_parts`). So this imports little.
@@ -10,10 +10,10 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
@@ -21,11 +21,10 @@ import msgspec
 
 from sidecar.contract import METHODS
 from sidecar.contract.config import Config
-from sidecar.contract.errors import SidecarError
+from sidecar.contract.errors import NotSupported, SidecarError
 from sidecar.contract.life import Notice
 from sidecar.contract.logs import Level
-from sidecar.dispatch.dispatcher import Dispatcher
-from sidecar.dispatch.lanes import Lanes
+from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.life import LifeHandlers
@@ -68,77 +67,104 @@ class Options(msgspec.Struct, frozen=True):
     host_pid: int | None = None
 
 
-class App:
-    """One sidecar, for one host on stdio."""
+class Door(Protocol):
+    """Where hosts come in.
 
-    def __init__(self, options: Options, read_fd: int, write_fd: int) -> None:
+    Attributes:
+        leads_to_owner: whether there is one host, and the sidecar is its own: it ends with it, is told by it what to
+            watch, and what is wrong at the start is told to it. Else that is the business of whoever started us.
+    """
+
+    leads_to_owner: bool
+
+    async def serve(self, hosts: Hosts) -> None:
+        """Let hosts talk. Returns when nobody can any more."""
+        ...
+
+    def stop_reading(self) -> None:
+        """Take in nothing more; `serve` returns."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until everybody has been told what waits for them, and let them go."""
+        ...
+
+
+class App:
+    """One sidecar."""
+
+    def __init__(self, options: Options, door: Door) -> None:
         self._options = options
+        self._door = door
         self._data_dir = DataDir(options.data_dir)
         self._lock = DataDirLock(self._data_dir.lock_file)
         self._config = ConfigFile(options.config_file or self._data_dir.config_file)
-        self._transport = StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes)
         self._stop = anyio.Event()
         self._watched_hosts: set[int] = set()
         self._tasks: anyio.abc.TaskGroup
         self._requests = RequestTasks()
-        self._dispatcher: Dispatcher | None = None
+        self._hosts: Hosts | None = None
 
     async def run(self) -> None:
-        """Serve the host until it is gone or wants the end; returns when everything is stopped."""
+        """Serve until the owner is gone or somebody wants the end; returns when everything is stopped.
+
+        Raises:
+            SidecarError: there is nothing to work on, and no owner to tell.
+        """
         logging_handler.set_up(self._options.log_level or "info", None)
         with calling(self._stop.set):
             try:
+                problem = self._take_data_dir()
+                if problem is not None and not self._door.leads_to_owner:
+                    raise problem
                 async with anyio.create_task_group() as self._tasks:
-                    await self._serve_what_can_be()
+                    await self._serve_what_can_be(problem)
                     self._tasks.cancel_scope.cancel()
             finally:
-                if self._dispatcher is not None:
-                    self._dispatcher.finish()
+                if self._hosts is not None:
+                    self._hosts.finish()
                 with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
-                    await self._transport.drain()
+                    await self._door.drain()
                 self._lock.release()
 
-    async def _serve_what_can_be(self) -> None:
-        try:
-            self._take_data_dir()
-        except SidecarError as problem:
-            logger.error("%s %s", problem.message, problem.hint)
-            self._lock.release()
-            async with self._requests.run():
-                await self._serve(self._refusing(problem))
-        else:
+    async def _serve_what_can_be(self, problem: SidecarError | None) -> None:
+        if problem is None:
             async with self._working() as handlers:
                 await self._serve(handlers)
+        else:
+            logger.error("%s %s", problem.message, problem.hint)
+            async with self._requests.run():
+                await self._serve(self._refusing(problem))
 
-    def _take_data_dir(self) -> None:
-        """Make the data folder ours.
-
-        Raises:
-            SidecarError: it is another sidecar's, or can not be used.
-        """
-        self._data_dir.create()
-        self._lock.acquire()
-        self._config.load()
+    def _take_data_dir(self) -> SidecarError | None:
+        """Make the data folder ours; the problem where it is another sidecar's, or can not be used."""
+        try:
+            self._data_dir.create()
+            self._lock.acquire()
+            self._config.load()
+        except SidecarError as problem:
+            self._lock.release()
+            return problem.with_traceback(None)
+        return None
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Carry out requests until it is time to stop."""
-        dispatcher = Dispatcher(handlers=handlers, outbox=self._transport.outbox, tasks=self._requests, lanes=Lanes())
-        self._dispatcher = dispatcher
+        self._hosts = Hosts(handlers=handlers, tasks=self._requests)
         if self._options.host_pid is not None:
             self._watch_host(self._options.host_pid)
         try:
             async with anyio.create_task_group() as serving:
-                serving.start_soon(self._read_requests, dispatcher)
+                serving.start_soon(self._let_in, self._hosts)
                 await self._stop.wait()
-                self._transport.stop_reading()
+                self._door.stop_reading()
         finally:
             # From here on nothing may take long. What hangs then was asked for by nobody: the end was.
             deadline = threading.Timer(STOP_SECONDS, os._exit, (0 if self._stop.is_set() else 1,))
             deadline.daemon = True
             deadline.start()
 
-    async def _read_requests(self, dispatcher: Dispatcher) -> None:
-        await self._transport.serve(dispatcher.handle, dispatcher.handle_oversize)
+    async def _let_in(self, hosts: Hosts) -> None:
+        await self._door.serve(hosts)
         if not self._stop.is_set():
             logger.info("the host is gone; stopping")
             self._stop.set()
@@ -184,8 +210,8 @@ class App:
             data_dir=self._data_dir.root,
             max_line_bytes=self._options.max_line_bytes,
             notices=notices,
-            watch_host=self._watch_host,
-            shut_down=self._stop.set,
+            watch_host=self._watch_host if self._door.leads_to_owner else _watch_nobody,
+            shut_down=self._shut_down,
             host_is_there=lambda: None if late is None else late.when_here(lambda parts: parts.host_is_there()),
         ).methods()
 
@@ -199,6 +225,14 @@ class App:
         allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
         return dict.fromkeys(METHODS, refuse) | allowed
 
+    def _shut_down(self) -> None:
+        if self._hosts is not None and len(self._hosts) > 1:
+            raise NotSupported(
+                f"{len(self._hosts)} pages are open, and the sidecar would end for all of them.",
+                hint="Close the others first, or end llama-sidecar where it was started.",
+            )
+        self._stop.set()
+
     def _watch_host(self, pid: int) -> None:
         async def watch() -> None:
             await until_gone(pid)
@@ -210,6 +244,25 @@ class App:
             self._tasks.start_soon(watch)
 
 
+def _watch_nobody(_pid: int) -> None:
+    raise NotSupported(
+        "This sidecar does not end with one of its hosts.", hint="Leave host_pid out, or start it with --host-pid."
+    )
+
+
 def serve(options: Options, read_fd: int, write_fd: int) -> None:
-    """Run a sidecar on these descriptors to its end."""
-    anyio.run(lambda: App(options, read_fd, write_fd).run())
+    """Run a sidecar for a host on these descriptors to its end."""
+    serve_behind(options, lambda: StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes))
+
+
+def serve_behind(options: Options, make_door: Callable[[], Door]) -> None:
+    """Run a sidecar to its end. The door is made in the event loop.
+
+    Raises:
+        SidecarError: as `App.run`.
+    """
+
+    async def run() -> None:
+        await App(options, make_door()).run()
+
+    anyio.run(run)

@@ -71,12 +71,29 @@ examples:
   llama-sidecar models restore some-Q4_K_M
 """
 
+SERVE = """\
+Serve programs on this machine. Without --web that is one host on stdin and
+stdout, as with no command at all.
+
+With --web it is a page in a browser: the address on stdout lets one browser in,
+where any number of tabs may be open. Only this machine is listened to, and only
+the page itself may connect. Ctrl-C ends it.
+"""
+
+SERVE_EXAMPLES = """\
+examples:
+  llama-sidecar serve --web --open
+  llama-sidecar serve --web --port 8123 --data-dir ~/another
+"""
+
 DOCTOR = """\
 Look at this machine as a start would, and say in plain words what was found,
 what will be used, and what to do where something is missing. The exit code is
 0 where a chat can start, else 1.
 """
 
+
+MAX_PORT = 65536
 
 NO_TERMINAL_COLUMNS = 80
 """How wide help is where there is no terminal that tells."""
@@ -86,6 +103,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with a message where they are wrong, and with help where a person gave none."""
     parser = _parser(arguments)
     options = parser.parse_args(arguments)
+    if options.command == "serve" and not options.web and (options.port or options.open):
+        parser.error("--port and --open are for --web")
     if options.data_dir is None:
         from sidecar.host.paths import default_data_dir
 
@@ -103,10 +122,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"llama-sidecar {sidecar.__version__}")
     _add_places(parser, missing=None)
     serving = parser.add_argument_group("options for serving a host")
-    serving.add_argument(
-        "--max-line-bytes", type=_positive, default=MAX_LINE_BYTES, metavar="N", help="longest line that is read"
-    )
-    serving.add_argument("--host-pid", type=_positive, metavar="PID", help="stop when this process has ended")
+    _add_serving(serving, bound=MAX_LINE_BYTES, nobody=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     def command(name: str, summary: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
@@ -140,6 +156,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
         add_actions(models, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
 
+    serve = command("serve", "serve a host on stdio, or a page in a browser", SERVE, SERVE_EXAMPLES)
+    serve.add_argument("--web", action="store_true", help="serve a page in a browser on this machine")
+    serve.add_argument("--port", type=_port, metavar="N", help="listen there; default: the system chooses one")
+    serve.add_argument("--open", action="store_true", help="open the page in the browser")
+    _add_serving(serve, bound=argparse.SUPPRESS, nobody=argparse.SUPPRESS)
+
     command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser
 
@@ -165,6 +187,16 @@ def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None
     )
 
 
+def _add_serving(parser: argparse._ActionsContainer, *, bound: int | str, nobody: str | None) -> None:
+    """The options for serving. `bound` and `nobody` stand for those that are not given."""
+    parser.add_argument(
+        "--max-line-bytes", type=_positive, default=bound, metavar="N", help="longest line or message that is read"
+    )
+    parser.add_argument(
+        "--host-pid", type=_positive, default=nobody, metavar="PID", help="stop when this process has ended"
+    )
+
+
 def _columns() -> int:
     """How wide the terminal is."""
     named = os.environ.get("COLUMNS", "")
@@ -184,6 +216,12 @@ def _place(text: str) -> Path:
         return given_paths.from_here(text)
     except PathNotAllowed as problem:
         raise argparse.ArgumentTypeError(problem.message) from None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, which is 1 to {MAX_PORT - 1}")
+    return int(text)
 
 
 def _positive(text: str) -> int:

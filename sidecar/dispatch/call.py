@@ -27,6 +27,7 @@ class Channels:
         self._outbox = outbox
         self._live: dict[str, Channel | None] = {}
         self._subscriptions: dict[str, Callable[[], object]] = {}
+        self._left = False
 
     def reserve(self, name: str) -> None:
         """Claim a name.
@@ -93,7 +94,10 @@ class Channels:
         Raises:
             InvalidParams: the host has a live channel of this name.
             Overloaded: it has `MAX_SUBSCRIPTIONS`.
+            Cancelled: the host has left.
         """
+        if self._left:
+            raise Cancelled("The host is gone.")
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             raise Overloaded(
                 f"{len(self._subscriptions)} subscriptions are open.",
@@ -112,6 +116,11 @@ class Channels:
         stop()
         self.finish(name, None)
         return True
+
+    def leave(self) -> None:
+        """End the subscriptions for good: nobody would end those that a request under way begins later."""
+        self._left = True
+        self.end_subscriptions()
 
     def end_subscriptions(self) -> None:
         """Have the source of every subscription write its last event."""

@@ -96,6 +96,12 @@ class Dispatcher:
         self._channels.end_subscriptions()
         self._outbox.say_last_words()
 
+    def leave(self) -> None:
+        """The host is gone, but not its sidecar. Requests go on, since an answer or a start is not only for the page
+        that asked for it; what they say is dropped."""
+        self._channels.leave()
+        self._outbox.close()
+
     def _take_in(self, value: Any) -> None:
         if isinstance(value, list):
             self._handle_batch(value)

@@ -136,9 +136,12 @@ class Outbox:
         self.waiting_bytes = 0
         self.queue: deque[bytes | Channel] = deque()
         self._last_words: list[bytes] = []
+        self._closed = False
 
     def send_line(self, line: bytes) -> None:
-        """Put a response in the queue. It is never dropped."""
+        """Put a response in the queue. It is never dropped, unless the host is gone."""
+        if self._closed:
+            return
         self.queue.append(line)
         self.waiting_bytes += len(line) + LINE_OVERHEAD_BYTES
         self.wake()
@@ -164,6 +167,12 @@ class Outbox:
         for line in channel.end(final):
             self.send_line(line)
 
+    def close(self) -> None:
+        """The host is gone: drop what waits and all that comes. Events stay in their sources, for whoever resumes."""
+        self._closed = True
+        self.queue.clear()
+        self.waiting_bytes = 0
+
     def take(self, max_bytes: int) -> list[bytes]:
         """Lines to write now: about `max_bytes`, at least one if there is any."""
         lines: list[bytes] = []
@@ -184,5 +193,6 @@ class Outbox:
         return lines
 
     def _schedule(self, channel: Channel) -> None:
-        self.queue.append(channel)
-        self.wake()
+        if not self._closed:
+            self.queue.append(channel)
+            self.wake()

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
+from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.outbox import Outbox
 from sidecar.transport.framing import MAX_LINE_BYTES, LineFramer
 from sidecar.transport.reading import LineReader
@@ -21,6 +22,8 @@ MAX_WAITING_BYTES = 8 * 1024 * 1024
 
 class StdioTransport:
     """The wire over a pair of descriptors. Made and used in the event loop."""
+
+    leads_to_owner = True
 
     def __init__(self, read_fd: int, write_fd: int, *, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         for fd in (read_fd, write_fd):
@@ -34,8 +37,13 @@ class StdioTransport:
         self.outbox.wake = self._writer.schedule
         self._ended = asyncio.Event()
 
-    async def serve(self, on_line: Callable[[bytes], None], on_oversize: Callable[[], None]) -> None:
-        """Give every line to `on_line` until the host closes its end. Returns at end-of-file or a broken pipe."""
+    async def serve(self, hosts: Hosts) -> None:
+        """Let the host talk until it closes its end. Returns at end-of-file or a broken pipe."""
+        host = hosts.join(self.outbox)
+        await self.read(host.handle, host.handle_oversize)
+
+    async def read(self, on_line: Callable[[bytes], None], on_oversize: Callable[[], None]) -> None:
+        """Give every line to `on_line` until the host closes its end."""
         if self._ended.is_set():
             return
         self._reader = LineReader(
@@ -54,7 +62,7 @@ class StdioTransport:
         await self._writer.drain()
 
     def stop_reading(self) -> None:
-        """Make `serve` return, as if the host had closed its end."""
+        """Make `read` return, as if the host had closed its end."""
         if self._reader is not None:
             self._reader.stop()
         self._ended.set()

@@ -46,7 +46,7 @@ class Host:
         self._news = anyio.Event()
 
     async def serve(self) -> None:
-        await self.transport.serve(self._take, self._take_oversize)
+        await self.transport.read(self._take, self._take_oversize)
         self.ended.set()
 
     def write(self, data: bytes) -> None:
@@ -330,7 +330,7 @@ async def test_a_socket_serves_as_well() -> None:
 
     with anyio.fail_after(BOUND_SECONDS):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(transport.serve, echo, lambda: None)
+            tasks.start_soon(transport.read, echo, lambda: None)
             data = await to_thread.run_sync(talk)
     assert data == b"".join(b"%d\n" % i for i in range(5000))
     assert data.split() == lines
@@ -344,6 +344,6 @@ async def test_files_serve_as_well(tmp_path: Path) -> None:
     with questions.open("rb") as source, answers.open("wb") as target:
         transport = StdioTransport(source.fileno(), target.fileno())
         with anyio.fail_after(BOUND_SECONDS):
-            await transport.serve(transport.outbox.send_line, lambda: None)
+            await transport.read(transport.outbox.send_line, lambda: None)
             await transport.drain()
     assert answers.read_bytes() == questions.read_bytes()

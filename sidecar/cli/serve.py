@@ -1,0 +1,63 @@
+"""`llama-sidecar serve --web`: a sidecar for pages in a browser, in this very process.
+
+Owns what the person who started it is told: the address on stdout, everything else on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+
+from sidecar.app import Options, serve_behind
+from sidecar.cli import wording
+from sidecar.contract.errors import NotSupported, SidecarError
+from sidecar.extras import how_to_get
+
+FAILED = 1
+"""The exit code where nothing could be served."""
+
+
+def serve_pages(options: argparse.Namespace, app_options: Options, stdout: int) -> int:
+    """Serve pages until the end; returns the exit code. `stdout` is a descriptor of what was stdout."""
+    try:
+        _serve(options, app_options, stdout)
+    except SidecarError as error:
+        for line in wording.lines_of(error):
+            print(line, file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _serve(options: argparse.Namespace, app_options: Options, stdout: int) -> None:
+    try:
+        from sidecar.transport.web.door import WebDoor, listen
+        from sidecar.transport.web.files import PageFiles, page_folder
+    except ModuleNotFoundError as missing:
+        if missing.name != "aiohttp":
+            raise
+        raise NotSupported("Pages are served with aiohttp, which is not there.", hint=how_to_get("web")) from None
+
+    def tell(address: str) -> None:
+        print("Open this address in a browser. It lets one browser in. Ctrl-C ends llama-sidecar.", file=sys.stderr)
+        try:
+            os.write(stdout, f"{address}\n".encode())
+        except OSError as error:  # nobody reads: whoever started us may have other means
+            print(f"warning: the address could not be written to stdout: {error.strerror}", file=sys.stderr)
+        if options.open:
+            # On a thread, since some systems' ways to open a browser take seconds.
+            threading.Thread(target=_open, args=(address,), name="browser", daemon=True).start()
+
+    listener, files = listen(options.port), PageFiles(page_folder())
+    serve_behind(
+        app_options,
+        lambda: WebDoor(listener, files, max_message_bytes=app_options.max_line_bytes, tell_address=tell),
+    )
+
+
+def _open(address: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(address):
+        print("No browser could be opened; open the address above yourself.", file=sys.stderr)

@@ -1,0 +1,45 @@
+"""The hosts of one sidecar: one on stdio, or any number of pages.
+
+Owns what they share (handlers, tasks, lanes) and who is here. Each has a dispatcher of its own, and with it ids,
+channels and subscriptions that no other host sees. Knows nothing of how they are connected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sidecar.dispatch.dispatcher import Dispatcher
+from sidecar.dispatch.lanes import Lanes
+from sidecar.dispatch.outbox import Outbox
+from sidecar.dispatch.tasks import RequestTasks
+from sidecar.handlers.call import Handler
+
+
+class Hosts:
+    """Everybody who is served."""
+
+    def __init__(self, *, handlers: Mapping[str, Handler], tasks: RequestTasks) -> None:
+        self._handlers = handlers
+        self._tasks = tasks
+        self._lanes = Lanes()
+        self._here: list[Dispatcher] = []
+
+    def __len__(self) -> int:
+        return len(self._here)
+
+    def join(self, outbox: Outbox) -> Dispatcher:
+        """A host has come that is written to from this outbox."""
+        dispatcher = Dispatcher(handlers=self._handlers, outbox=outbox, tasks=self._tasks, lanes=self._lanes)
+        self._here.append(dispatcher)
+        return dispatcher
+
+    def leave(self, dispatcher: Dispatcher) -> None:
+        """A host is gone for good, and the sidecar goes on without it. Safe to call twice."""
+        if dispatcher in self._here:
+            self._here.remove(dispatcher)
+            dispatcher.leave()
+
+    def finish(self) -> None:
+        """The sidecar ends: tell everybody what was kept for the end."""
+        for dispatcher in self._here:
+            dispatcher.finish()

@@ -1,0 +1,74 @@
+"""What a browser is told by us rather than by the page: headers on everything, and a few words where there is no page.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>llama-sidecar</title>
+<h1>{title}</h1>
+{paragraphs}
+</html>
+"""
+
+NOT_BUILT = (
+    "The page is not built yet",
+    "llama-sidecar runs, but has no page to show. In its source tree, build the page with:",
+    "make web",
+    "Then reload this one. It needs Node 20 or newer.",
+)
+
+TOKEN_USED = (
+    "This address has been used",
+    "It lets one browser in, once. In that browser, go on without the part behind the question mark.",
+    "If it was not you who used it, end llama-sidecar with Ctrl-C. Started again, it prints a new address.",
+)
+
+NOT_OUR_NAME = ("Wrong address", "Use the address that llama-sidecar printed when it was started.")
+
+NOT_FOUND = ("There is nothing here", "The page may have been built anew. Reload it.")
+
+
+def page(words: tuple[str, ...]) -> str:
+    """A title and paragraphs as a plain page."""
+    title, *paragraphs = map(escape, words)
+    return _PAGE.format(title=title, paragraphs="\n".join(f"<p>{paragraph}</p>" for paragraph in paragraphs))
+
+
+def headers(port: int) -> dict[str, str]:
+    """What is sent along with everything.
+
+    Scripts come from our files only. Styles may stand in the page: component libraries put them there, and without
+    scripts they can do little. Safari takes no WebSocket for 'self' before 15.4, so ours is named.
+    """
+    sockets = f"ws://127.0.0.1:{port} ws://localhost:{port}"
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "worker-src": "'self' blob:",
+        "manifest-src": "'self'",
+        "connect-src": f"'self' {sockets}",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), usb=()",
+        "Referrer-Policy": "no-referrer",
+        "Server": "llama-sidecar",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
