@@ -33,13 +33,9 @@ export function App() {
   }, [page]);
   return (
     <div className="frame">
-      <a
-        className="skip"
-        href="#main"
-        onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}
-      >
+      <button type="button" className="skip" onClick={() => document.getElementById("main")?.focus()}>
         Skip to the page
-      </a>
+      </button>
       <Rail page={page} />
       <main className="page" id="main" tabIndex={-1} aria-label={TITLES[page]}>
         <OfflineNote />

@@ -20,7 +20,7 @@ export function StatusBar() {
   const starts = useStarts((state) => state.starts);
   const start = Object.values(starts).find(({ failed }) => failed === null);
   return (
-    <footer className="bar" aria-label="Engine">
+    <footer className="bar">
       {start ? <Starting start={start} /> : server ? <Running server={server} /> : <NoServer />}
       <span className="grow" />
       <Connection />

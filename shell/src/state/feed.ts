@@ -11,7 +11,6 @@ export const useWorld = create<World>(() => EMPTY_WORLD);
 const SESSIONS_A_PAGE = 200;
 
 let waiting: TopicEvent[] = [];
-let frame: number | undefined;
 
 /** Follow a new connection. */
 export function feedFrom(client: Client): void {
@@ -28,10 +27,10 @@ export function feedFrom(client: Client): void {
 /** Events of one frame become one change: a library of a thousand models arrives as a thousand events. */
 function take(event: TopicEvent): void {
   waiting.push(event);
-  frame ??= window.setTimeout(() => {
+  if (waiting.length > 1) return;
+  setTimeout(() => {
     const events = waiting;
     waiting = [];
-    frame = undefined;
     useWorld.setState((world) => events.reduce(applyTopic, world));
   }, 16);
 }

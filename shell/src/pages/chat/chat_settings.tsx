@@ -91,14 +91,21 @@ function Settings({ session }: { session: Session }) {
           variant="default"
           size="xs"
           disabled={Object.keys(config).length === 0}
-          onClick={() => (setConfig({}), save({ config: {} }))}
+          onClick={() => {
+            setConfig({});
+            save({ config: {} });
+          }}
         >
           All back to the default
         </Button>
         <SavePreset
           config={config}
           system={system}
-          onSaved={(name) => (choosePreset(id, name), reload(), told(`The preset “${name}” is kept.`))}
+          onSaved={(name) => {
+            choosePreset(id, name);
+            reload();
+            told(`The preset “${name}” is kept.`);
+          }}
         />
       </Group>
     </Stack>

@@ -26,7 +26,6 @@ export const CodeBlock = memo(function CodeBlock({ code, language }: { code: str
         </Tooltip>
         <CopyButton icon label="Copy the code" text={() => code} />
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
       <pre tabIndex={0}>
         {html === null ? (
           <code>{code}</code>

@@ -75,7 +75,6 @@ const COMPONENTS: Components = {
     return inline ? <code>{children}</code> : <CodeBlock code={text.replace(/\n$/, "")} language={language} />;
   },
   table: ({ children }) => (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
     <div className="prose-table" tabIndex={0} role="region" aria-label="Table">
       <table>{children}</table>
     </div>

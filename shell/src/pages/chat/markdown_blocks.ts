@@ -13,7 +13,7 @@ export function blocks(text: string): string[] {
   for (const line of text.split("\n")) {
     const mark = /^ {0,3}(`{3,}|~{3,})/.exec(line)?.[1];
     if (fence === null && mark !== undefined && !math) fence = mark;
-    else if (fence !== null && mark !== undefined && mark.startsWith(fence) && line.trim() === mark) fence = null;
+    else if (fence !== null && line.trim() === mark && mark.startsWith(fence)) fence = null;
     if (fence === null && line.trim().startsWith("$$") && !line.trim().slice(2).includes("$$")) math = !math;
     current.push(line);
     if (line.trim() === "" && fence === null && !math && !continues(current)) close();

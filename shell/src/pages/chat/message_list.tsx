@@ -80,7 +80,6 @@ export function MessageList({ id, items, hasMore, known }: Props) {
 
   return (
     <div className="chat-scroll-frame">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
       <div
         className="chat-scroll"
         ref={box}

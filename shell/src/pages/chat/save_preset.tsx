@@ -31,7 +31,12 @@ export function SavePreset({ config, system, onSaved }: Props) {
         </Button>
       </Popover.Target>
       <Popover.Dropdown>
-        <form onSubmit={(event) => (event.preventDefault(), save())}>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            save();
+          }}
+        >
           <Group align="flex-end" gap={8}>
             <TextInput
               label="Name of the preset"

@@ -57,7 +57,6 @@ export const LineList = forwardRef<LineListHandle, Props>(function LineList({ li
     );
   }
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
     <div
       className="lines"
       ref={box}

@@ -55,7 +55,12 @@ function ImportModel({ onClose }: { onClose: () => void }) {
   };
   return (
     <Modal opened onClose={onClose} title="Import a model" size="lg" closeOnClickOutside={work === null}>
-      <form onSubmit={(event) => (event.preventDefault(), void bring())}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void bring();
+        }}
+      >
         <Stack>
           <TextInput
             data-autofocus

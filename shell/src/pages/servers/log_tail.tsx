@@ -23,8 +23,7 @@ export function LogTail({ source }: { source: string }) {
   useLayoutEffect(() => box.current?.scrollTo(0, box.current.scrollHeight), [shown.length, shown.at(-1)?.seq]);
   return (
     <div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
-      <pre className="log-tail" ref={box} tabIndex={0} aria-label="End of the log">
+      <pre className="log-tail" ref={box} tabIndex={0} role="region" aria-label="End of the log">
         {shown.length === 0
           ? "Nothing was logged yet."
           : shown.map((line) => `${clock(line.at)} ${line.message}`).join("\n")}

@@ -56,8 +56,7 @@ export function Plan({ settings, onChange, onStarted }: Props) {
         {command.error !== undefined ? (
           <Trouble error={command.error} />
         ) : (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
-          <pre className="command" tabIndex={0} aria-label="The command">
+          <pre className="command" tabIndex={0} role="region" aria-label="The command">
             {command.value?.one_liner ?? "…"}
           </pre>
         )}
