@@ -53,7 +53,7 @@ export function dollars(text: string): string {
       index % 2 === 1
         ? part
         : part
-            .replace(/\\\[([\s\S]*?)\\\]/g, (_whole, inner: string) => `$$$$${inner}$$$$`)
+            .replace(/\\\[([\s\S]*?)\\\]/g, (_whole, inner: string) => `\n$$\n${inner.trim()}\n$$\n`)
             .replace(/\\\(([\s\S]*?)\\\)/g, (_whole, inner: string) => `$${inner}$`),
     )
     .join("");
