@@ -15,7 +15,7 @@ from recipes.console import Problem, step
 from recipes.environment import Environment
 from recipes.processes import Argv, call, output
 
-RUN_SOURCES = ("pyproject.toml", "--extra", "embedded", "--extra", "cli", "--extra", "hub")
+RUN_SOURCES = ("pyproject.toml", "--extra", "embedded", "--extra", "cli", "--extra", "hub", "--extra", "web")
 # In this order: a later one takes the versions of those that it is constrained by.
 SOURCES: dict[str, tuple[str, ...]] = {
     "uv": ("build/locks/uv.in",),

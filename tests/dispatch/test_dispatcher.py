@@ -22,6 +22,7 @@ from sidecar.contract.servers import StartQueued, StartWarming
 from sidecar.dispatch import dispatcher as dispatcher_module
 from sidecar.dispatch.call import MAX_SUBSCRIPTIONS
 from sidecar.dispatch.dispatcher import Dispatcher
+from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox
 from sidecar.dispatch.tasks import RequestTasks
@@ -694,6 +695,71 @@ async def test_at_the_end_subscriptions_are_ended() -> None:
         host.dispatcher.finish()
         assert [brief(m) for m in await host.settled()][3:] == ["a/1 done", "b/1 done", "c/1 done"]
         assert source.stopped == ["a", "b", "c"]
+
+
+# --- hosts that leave --------------------------------------------------------------------------------------------
+
+
+async def test_a_host_that_has_left_is_told_nothing_and_its_requests_go_on() -> None:
+    may_end, ended = anyio.Event(), anyio.Event()
+
+    async def slow(params: Any, call: Call) -> list[Any]:
+        events = EventLog()
+        call.follow(events)
+        await may_end.wait()
+        events.append(StartWarming())
+        ended.set()
+        return []
+
+    async with subscribing() as (host, source), wire(start_llama_server=slow) as other:
+        await host.call("subscribe", topics=["servers"], channel="s")
+        host.dispatcher.leave()
+        assert source.stopped == ["s"]
+        other.begin("start_llama_server", channel="c")
+        await other.settled()
+        other.dispatcher.leave()
+        may_end.set()
+        await ended.wait()
+        assert len(await host.settled()) == 1
+        assert await other.settled() == []
+        assert other.outbox.waiting_bytes == 0
+
+
+async def test_no_subscription_begins_for_a_host_that_has_left() -> None:
+    async with subscribing() as (host, source):
+        host.begin("subscribe", topics=["servers"], channel="late")
+        host.dispatcher.leave()
+        assert await host.settled() == []
+        assert source.stopped == []
+        assert source.feeds == {}
+
+
+async def test_hosts_share_lanes_and_have_channels_of_their_own() -> None:
+    order: list[str] = []
+
+    async def update(params: Any, call: Call) -> str:
+        order.append(f"{params.title} begins")
+        await anyio.lowlevel.checkpoint()
+        order.append(f"{params.title} ends")
+        return "done"
+
+    tasks = RequestTasks()
+    subscribers = Subscribing()
+    hosts = Hosts(handlers={"update_session": update, "subscribe": subscribers.subscribe}, tasks=tasks)
+    async with tasks.run():
+        both = [hosts.join(Outbox()) for _ in range(2)]
+        for number, host in enumerate(both):
+            change = {"session_id": "3f0e8f1a-4c1e-4b55-9b1d-111111111111", "title": str(number)}
+            host.handle(json.dumps({**ping(1), "method": "update_session", "params": change}).encode())
+            wanted = {"topics": ["servers"], "channel": "same"}
+            host.handle(json.dumps({**ping(2), "method": "subscribe", "params": wanted}).encode())
+        await anyio.wait_all_tasks_blocked()
+        assert order == ["0 begins", "0 ends", "1 begins", "1 ends"]
+        assert len(hosts) == 2
+        hosts.leave(both[0])
+        hosts.leave(both[0])
+        assert subscribers.stopped == ["same"]
+        assert len(hosts) == 1
 
 
 # --- lanes and the end -------------------------------------------------------------------------------------------

@@ -37,6 +37,11 @@ SUBPROTOCOL = "llama-sidecar.v1"
 
 GOING_AWAY = 1001
 NO_TEXT = 1003
+TOO_LONG = 1009
+
+READ_FACTOR = 2
+"""A message that is up to so many times too long is read to its end: a browser that is still sending never reads why
+the socket was closed. After a longer one it is just lost."""
 
 
 class Connection:
@@ -54,9 +59,10 @@ class Connection:
             protocols=(SUBPROTOCOL,),
             heartbeat=ping_seconds,
             timeout=CLOSE_SECONDS,
-            max_msg_size=max_message_bytes + 1,  # aiohttp refuses one of exactly its bound
+            max_msg_size=READ_FACTOR * max_message_bytes,
             compress=False,  # nothing is far away
         )
+        self._max_message_bytes = max_message_bytes
         self._stall_seconds = stall_seconds
         self._outbox = Outbox()
         self._news = asyncio.Event()
@@ -105,7 +111,11 @@ class Connection:
                 await self._socket.close(code=NO_TEXT, message=b"Messages are text.")
             if message.type is not WSMsgType.TEXT:
                 return
-            handle(message.data.encode())
+            line = message.data.encode()
+            if len(line) > self._max_message_bytes:
+                await self._socket.close(code=TOO_LONG, message=b"The message is too long.")
+                return
+            handle(line)
             taken += 1
             if taken % LINES_AT_ONCE == 0:  # what has come already is read without a turn of the loop
                 await asyncio.sleep(0)

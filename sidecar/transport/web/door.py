@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from sidecar.contract.errors import PermissionDenied, PortInUse
 from sidecar.dispatch.hosts import Hosts
+from sidecar.host.peers import is_stranger
 from sidecar.transport.web import told
 from sidecar.transport.web.admission import Admission
 from sidecar.transport.web.connection import SUBPROTOCOL, Connection
@@ -86,7 +87,7 @@ class WebDoor:
     async def serve(self, hosts: Hosts) -> None:
         """Let pages in and talk until `stop_reading`."""
         self._hosts = hosts
-        application = web.Application(middlewares=[_only_by_name(self._admission)])
+        application = web.Application(middlewares=[_only_for_us(self._admission)])
         application.on_response_prepare.append(self._add_headers)
         application.router.add_get("/", self._open)
         application.router.add_get("/rpc", self._connect)
@@ -160,16 +161,26 @@ class WebDoor:
         return self._admission.knows(request.cookies.get(self._admission.cookie_name))
 
 
-def _only_by_name(admission: Admission) -> Middleware:
-    """Answers nobody who calls us by somebody else's name, whatever is asked."""
+def _only_for_us(admission: Admission) -> Middleware:
+    """Answers nobody who calls us by somebody else's name or is somebody else, whatever is asked."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not admission.is_ours(request.headers.get("Host")):
             return _words(told.NOT_OUR_NAME, 403)
+        if _is_strangers(request):
+            return _words(told.NOT_OUR_USER, 403)
         return await handler(request)
 
     return guard
+
+
+def _is_strangers(request: web.Request) -> bool:
+    """Whether a program of another user asks, where the system can tell."""
+    if request.transport is None:
+        return False
+    peer, ours = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
+    return bool(peer and ours) and is_stranger(peer, ours)
 
 
 def _protocols(request: web.Request) -> list[str]:

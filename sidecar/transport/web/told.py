@@ -33,6 +33,8 @@ TOKEN_USED = (
 
 NOT_OUR_NAME = ("Wrong address", "Use the address that llama-sidecar printed when it was started.")
 
+NOT_OUR_USER = ("Not for you", "This llama-sidecar was started by another user of this machine.")
+
 NOT_FOUND = ("There is nothing here", "The page may have been built anew. Reload it.")
 
 

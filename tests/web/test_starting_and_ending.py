@@ -1,0 +1,130 @@
+"""`llama-sidecar serve`: how it begins, what it says where it can not, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import aiohttp
+import anyio
+import psutil
+import pytest
+
+from sidecar.app import Options
+from sidecar.cli.serve import serve_pages
+from tests.program import PROGRAM
+from tests.raw_host import RawHost
+from tests.web.browser import Page, Served
+from tests.web.conftest import StartServed
+
+pytestmark = pytest.mark.anyio
+
+
+async def told_of_the_end(page: Page) -> None:
+    ended = await page.ended()
+    assert (ended.type, ended.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+
+
+async def test_sigterm_ends_everything_within_5_s(start_served: StartServed) -> None:
+    served = start_served("--log-level", "debug")
+    async with served.page() as page, served.page() as idle:
+        await page.call("start_llama_server")
+        await page.begin("send_message", message="tokens=9 hold-after=2", channel="c")
+        await page.event("c", "token")
+        children = psutil.Process(served.process.pid).children(recursive=True)
+        assert children
+        began = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
+        async with anyio.create_task_group() as ending:
+            for one in (page, idle):
+                ending.start_soon(told_of_the_end, one)
+        assert served.process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 5
+    assert page.events["c"][-1]["event"]["status"] == "cancelled"  # told before the end
+    assert not [child for child in children if child.is_running()]
+    assert served.process.stdout is not None
+    assert served.process.stdout.read() == b""  # the address is all that it says
+    assert b"Ctrl-C" in served.stderr
+
+
+async def test_pages_that_read_no_more_do_not_delay_the_end(start_served: StartServed) -> None:
+    served = start_served()
+    async with served.page() as page:
+        for id_ in range(60):
+            await page.socket.send_json({"jsonrpc": "2.0", "id": id_, "method": "rpc.discover"})
+        began = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 5
+
+
+def test_only_loopback_is_listened_to(served: Served) -> None:
+    listening = [c.laddr.ip for c in psutil.Process(served.process.pid).net_connections("inet") if c.status == "LISTEN"]
+    assert listening == ["127.0.0.1"]
+
+
+def test_a_port_that_is_taken_is_told_in_plain_words(served: Served, data_dir: Path) -> None:
+    port = served.host.rpartition(":")[2]
+    done = _run(data_dir, "--web", "--port", port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: Another program listens on port {port}.\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_folder_in_use_is_told_in_plain_words(served: Served) -> None:
+    done = _run(served.data_dir, "--web")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: Another llama-sidecar (process {served.process.pid}) works on ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_may_be_chosen_and_a_process_be_watched(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as watched:
+        served = Served(data_dir, "--port", str(port), "--host-pid", str(watched.pid))
+        assert served.host == f"127.0.0.1:{port}"
+        watched.communicate()
+        assert served.process.wait(timeout=10) == 0
+        served.close()
+
+
+def test_without_pages_it_serves_a_host_on_stdio(data_dir: Path) -> None:
+    with RawHost(data_dir, command=[*PROGRAM, "serve"]) as host:
+        assert host.call("ping") == "pong"
+        assert host.close() == 0
+
+
+@pytest.mark.parametrize("arguments", [["--port", "1"], ["--open"], ["--web", "--port", "0"], ["--web", "--port", "x"]])
+def test_wrong_arguments_are_told(data_dir: Path, arguments: list[str]) -> None:
+    done = _run(data_dir, *arguments)
+    assert done.returncode == 2
+    assert "error: " in done.stderr
+
+
+def test_without_aiohttp_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("sidecar.transport.web")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)  # as if it were not there
+    options = Options(data_dir=tmp_path / "data")
+    assert serve_pages(Namespace(port=None, open=False), options, stdout=1) == 1
+    told = capfd.readouterr()
+    assert (told.out, "llama-sidecar[web]" in told.err) == ("", True)
+
+
+def _run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, "serve", "--data-dir", str(data_dir), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
