@@ -53,7 +53,7 @@ export function App() {
 
 function Loading() {
   return (
-    <Stack className="content" aria-busy="true" aria-label="Loading">
+    <Stack className="content" aria-busy="true">
       <Skeleton height={28} width={180} />
       <Skeleton height={120} />
       <Skeleton height={120} />

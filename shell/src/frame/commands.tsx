@@ -18,7 +18,7 @@ const SHOWN = 12;
 
 export default function Commands({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
   const [query, setQuery] = useState("");
-  const box = useCombobox();
+  const box = useCombobox({ opened: true });
   const commands = useCommands(onHelp);
   const words = query.toLowerCase().split(/\s+/);
   const found = commands
@@ -59,7 +59,7 @@ export default function Commands({ onClose, onHelp }: { onClose: () => void; onH
                 <Text span size="sm">
                   {title}
                 </Text>{" "}
-                <Text span size="xs" c="dimmed">
+                <Text span size="xs" c="inherit">
                   {kind}
                 </Text>
               </Combobox.Option>

@@ -12,9 +12,7 @@ export function Connection() {
       <Text span size="sm" c="dimmed" role="status" style={{ display: "inline-flex", gap: 6, alignItems: "center" }}>
         <span className="dot" data-state={DOTS[state]} aria-hidden />
         <span className="wide-only">{WORDS[state]}</span>
-        <span className="narrow-only" style={{ position: "absolute", left: -9999 }}>
-          {WORDS[state]}
-        </span>
+        <span className="narrow-only visually-hidden">{WORDS[state]}</span>
       </Text>
     </Tooltip>
   );

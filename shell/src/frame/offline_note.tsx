@@ -19,9 +19,11 @@ export function OfflineNote() {
       <Text size="sm" style={{ flex: 1 }} c="light-dark(#4d3800, #ffe7ad)">
         {state === "refused" ? `The sidecar does not take this page: ${reason}` : WORDS}
       </Text>
-      <Anchor component="button" type="button" size="sm" c="inherit" onClick={retryNow}>
-        Try now
-      </Anchor>
+      {state !== "refused" && (
+        <Anchor component="button" type="button" size="sm" c="inherit" onClick={retryNow}>
+          Try now
+        </Anchor>
+      )}
     </Group>
   );
 }

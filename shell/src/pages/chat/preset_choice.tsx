@@ -16,9 +16,9 @@ export function PresetChoice({ id, onSettings }: { id: string; onSettings: () =>
           variant="subtle"
           color="gray"
           leftSection={<IconAdjustmentsHorizontal size={16} aria-hidden />}
-          aria-label={`Preset: ${chosen ?? "none"}`}
           className="preset"
         >
+          <span className="visually-hidden">Preset: </span>
           <span className={chosen === null ? "wide-only" : undefined}>{chosen ?? "Default"}</span>
         </Button>
       </Menu.Target>

@@ -94,6 +94,9 @@ export function remove(session: Session, current: boolean): void {
     .delete_session({ session_id })
     .then(() => {
       if (current) go("chat");
-      told(`“${titleOf(session)}” was deleted.`, () => client().restore_session({ session_id }));
+      told(`“${titleOf(session)}” was deleted.`, async () => {
+        await client().restore_session({ session_id });
+        if (current) go("chat", session_id);
+      });
     }, report);
 }

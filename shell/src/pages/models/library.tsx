@@ -3,7 +3,7 @@ import { Button, Group, Select, Skeleton, Stack, Text, TextInput } from "@mantin
 import { IconBox, IconRefresh, IconSearch } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 import { go } from "../../frame/route";
-import { client } from "../../link/link";
+import { client, useLink } from "../../link/link";
 import { Empty } from "../../parts/empty";
 import { report, told } from "../../parts/problems";
 import { useWorld } from "../../state/feed";
@@ -18,6 +18,7 @@ const ORDERS: Record<string, (a: ModelInfo, b: ModelInfo) => number> = {
 export function Library() {
   const models = useWorld((world) => world.models);
   const known = useWorld((world) => world.modelsKnown);
+  const offline = useLink(({ state }) => state === "offline" || state === "refused");
   const [query, setQuery] = useState("");
   const [order, setOrder] = useState("Name");
   const all = Object.values(models);
@@ -29,6 +30,13 @@ export function Library() {
       .filter((model) => words.every((word) => text(model).includes(word)))
       .sort(ORDERS[order]);
   }, [models, query, order]);
+  if (!known && offline) {
+    return (
+      <Empty icon={<IconBox size={26} stroke={1.5} />} title="Not connected">
+        The library is shown again with the connection.
+      </Empty>
+    );
+  }
   if (!known) return <Waiting />;
   if (all.length === 0) {
     return (

@@ -29,7 +29,7 @@ export function Launcher({ taken, onStarted }: Props) {
     [value],
   );
   if (error !== undefined) return <ErrorCard error={error} onRetry={reload} />;
-  if (value === undefined) return <Skeleton height={420} aria-label="Loading" />;
+  if (value === undefined) return <Skeleton height={420} />;
   const put = (name: string, next: unknown): void =>
     setSettings(({ [name]: _old, ...others }) =>
       next === undefined || next === null ? others : { ...others, [name]: next },

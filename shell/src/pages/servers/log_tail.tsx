@@ -20,7 +20,10 @@ export function LogTail({ source }: { source: string }) {
   });
   const shown = addLines(value?.entries ?? [], lines, LINES);
   // biome-ignore lint/correctness/useExhaustiveDependencies: each new line moves the end
-  useLayoutEffect(() => box.current?.scrollTo(0, box.current.scrollHeight), [shown.length, shown.at(-1)?.seq]);
+  useLayoutEffect(() => {
+    // Not as the effect's result: in newer browsers scrollTo returns a promise.
+    box.current?.scrollTo(0, box.current.scrollHeight);
+  }, [shown.length, shown.at(-1)?.seq]);
   return (
     <div>
       <pre className="log-tail" ref={box} tabIndex={0} role="region" aria-label="End of the log">

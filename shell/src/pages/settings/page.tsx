@@ -71,7 +71,9 @@ export default function Settings() {
             ))}
           </nav>
           <div>
-            {value === undefined && error === undefined && <Skeleton height={320} aria-label="Loading" />}
+            {value === undefined && error === undefined && current !== "appearance" && current !== "about" && (
+              <Skeleton height={320} />
+            )}
             {wanted !== "" &&
               named.map(([name, schema]) => {
                 const found = fields(schema).filter((field) => mentions(field, spoken(field.name), wanted));
