@@ -42,6 +42,10 @@ export const variables: CSSVariablesResolver = () => ({
   },
   dark: {
     "--mantine-color-body": "#16181c",
+    "--mantine-color-dark-7": "#16181c",
+    "--mantine-color-dark-6": "#1e2126",
+    "--mantine-color-dark-5": "#2a2f37",
+    "--mantine-color-dark-4": "#363b44",
     "--mantine-color-text": "#d5d9df",
     "--mantine-color-default": "#1e2126",
     "--mantine-color-default-hover": "#262a31",

@@ -72,10 +72,7 @@ function Running({ server }: { server: ServerInfo }) {
   return (
     <>
       <ServerMenu server={server}>
-        <UnstyledButton
-          className="bar-button"
-          aria-label={`${server.model ?? server.server_id}, ${word}: open its menu`}
-        >
+        <UnstyledButton className="bar-button">
           <Group gap={8} wrap="nowrap">
             <span className="dot" data-state={dot} aria-hidden />
             <Text span size="sm" fw={600} truncate maw="min(42vw, 340px)">

@@ -15,6 +15,7 @@ export const STATE_WORDS: Record<ServerState, { word: string; dot: "good" | "bus
 };
 
 export function gpuWords({ actual, n_gpu_layers }: ServerInfo): string | null {
+  if (actual?.gpu_layers === 0) return "CPU only";
   if (actual === null || actual.gpu_layers === null) return n_gpu_layers === 0 ? "CPU only" : null;
   return `${actual.gpu_layers} of ${actual.total_layers ?? "?"} layers on the GPU`;
 }

@@ -23,8 +23,8 @@ export function HubFiles({ repo }: { repo: string }) {
   if (value === undefined) return <Skeleton height={120} />;
   return (
     <>
-      <Table.ScrollContainer minWidth={420}>
-        <Table fz="sm" verticalSpacing={6} aria-label={`Files of ${repo}`}>
+      <div className="table-scroll" tabIndex={0} role="region" aria-label={`Files of ${repo}`}>
+        <Table fz="sm" verticalSpacing={6} miw={420}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Quantisation</Table.Th>
@@ -41,7 +41,7 @@ export function HubFiles({ repo }: { repo: string }) {
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </div>
       <Text size="xs" c="dimmed" mt={6}>
         {value.licence ? `Licence: ${value.licence}. ` : ""}
         {value.projectors.length > 0 ? "The projector for pictures comes along." : ""}

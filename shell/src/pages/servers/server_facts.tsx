@@ -39,8 +39,8 @@ export function ServerFacts({ server }: { server: ServerInfo }) {
 
 function Compared({ planned, actual }: { planned: readonly MemoryTaken[]; actual: readonly MemoryTaken[] }) {
   return (
-    <Table.ScrollContainer minWidth={420}>
-      <Table fz="sm" verticalSpacing={4} aria-label="Memory, planned and actual">
+    <div className="table-scroll" tabIndex={0} role="region" aria-label="Memory, planned and actual">
+      <Table fz="sm" verticalSpacing={4} miw={420}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>Device</Table.Th>
@@ -75,7 +75,7 @@ function Compared({ planned, actual }: { planned: readonly MemoryTaken[]; actual
           })}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </div>
   );
 }
 
