@@ -25,14 +25,13 @@ export function ContextGauge({ session, draft, server }: Props) {
     text,
   ]);
   const { value } = useAnswer(key, async (client, signal) => {
-    const message = text === "" ? " " : text;
-    if (session !== undefined) {
-      return gaugeOf(await client.preview_context({ session_id: session.session_id, message }, { signal }));
+    const server_id = server.server_id;
+    if (session !== undefined && text.trim() !== "") {
+      return gaugeOf(await client.preview_context({ session_id: session.session_id, message: text }, { signal }));
     }
-    const { tokens, max_context } = await client.count_tokens(
-      { text: message, server_id: server.server_id },
-      { signal },
-    );
+    // An empty message can not be previewed: what is there already is counted alone.
+    const what = session === undefined ? { text: text || " " } : { session_id: session.session_id };
+    const { tokens, max_context } = await client.count_tokens({ ...what, server_id }, { signal });
     return gaugeOf({ fits: tokens < max_context, max_context, input_length: tokens, dropped: [] });
   });
   if (value === undefined) return null;

@@ -90,7 +90,7 @@ export function MessageList({ id, items, hasMore, known }: Props) {
         tabIndex={0}
       >
         {!known && <Waiting />}
-        {hasMore && <Loader size="xs" className="chat-older" aria-label="Loading older messages" />}
+        {hasMore && <Loader size="xs" className="chat-older" role="status" aria-label="Loading older messages" />}
         <div style={{ height: total, position: "relative" }}>
           {virtual.getVirtualItems().map(({ index, key, start }) => (
             <div

@@ -31,15 +31,16 @@ export function ServerFacts({ server }: { server: ServerInfo }) {
         ))}
       </dl>
       {plan !== null && actual !== null && actual.memory.length > 0 && (
-        <Compared planned={plan.memory} actual={actual.memory} />
+        <Compared of={server.server_id} planned={plan.memory} actual={actual.memory} />
       )}
     </>
   );
 }
 
-function Compared({ planned, actual }: { planned: readonly MemoryTaken[]; actual: readonly MemoryTaken[] }) {
+function Compared(props: { of: string; planned: readonly MemoryTaken[]; actual: readonly MemoryTaken[] }) {
+  const { of, planned, actual } = props;
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label="Memory, planned and actual">
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={`Memory of ${of}, planned and actual`}>
       <Table fz="sm" verticalSpacing={4} miw={420}>
         <Table.Thead>
           <Table.Tr>
