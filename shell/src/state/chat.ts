@@ -8,7 +8,7 @@
 import { ConnectionClosedError, SidecarError, type TurnEvent, type TurnResult } from "@llama-sidecar/client";
 import { create } from "zustand";
 import { client } from "../link/link";
-import { type Conversation, prepended, unfinished } from "./messages";
+import { type Conversation, prepended, unfinished, withoutKept } from "./messages";
 import { applyTurnEvent, isOver, newTurn, type Turn } from "./turn";
 
 interface Chat {
@@ -146,7 +146,9 @@ async function failed(id: string, error: unknown): Promise<void> {
   }
   const wire = { code: error.code, message: error.message, data: { ...error.data } };
   await load(id).catch(() => undefined);
-  setTurn(id, error.errorName === "CANCELLED" ? undefined : { ...turn, phase: "failed", error: wire });
+  const messages = useChat.getState().conversations[id]?.messages ?? [];
+  const left = withoutKept({ ...turn, phase: "failed", error: wire }, messages);
+  setTurn(id, error.errorName === "CANCELLED" ? undefined : left);
 }
 
 /** Forget an answer that failed. */

@@ -1,6 +1,6 @@
 import type { Message } from "@llama-sidecar/client";
 import { describe, expect, it } from "vitest";
-import { branchOf, type Conversation, prepended, shown, unfinished } from "./messages";
+import { branchOf, type Conversation, prepended, shown, unfinished, withoutKept } from "./messages";
 import { newTurn } from "./turn";
 
 const message = (id: string, part: Partial<Message> = {}): Message => ({
@@ -56,6 +56,20 @@ describe("what is shown of a conversation", () => {
     const kept = conversation(message("u1"), message("a1"), message("u2"), message("a2"));
     expect(keys(shown(kept, newTurn("s", 0, { under: "u1" })))).toEqual(["u1", "turn"]);
     expect(keys(shown(kept, newTurn("s", 1e9, { under: null, said: "new" })))).toEqual(["said", "turn"]);
+  });
+});
+
+describe("an answer that failed", () => {
+  it("is shown once: the history has its text, the turn only the error", () => {
+    const kept = [message("u2", { created_at: 10.1 }), message("a2", { state: "error", created_at: 10.2 })];
+    const failed = { ...newTurn("s", 10_000, { said: "u2" }), phase: "failed" as const, content: "a2" };
+    expect(keys(shown({ messages: kept, hasMore: false }, withoutKept(failed, kept)))).toEqual(["u2", "a2", "turn"]);
+    expect(withoutKept(failed, kept)).toMatchObject({ said: null, content: "" });
+  });
+
+  it("keeps what was said where the history has not got it", () => {
+    const failed = { ...newTurn("s", 10_000, { said: "u2" }), phase: "failed" as const };
+    expect(withoutKept(failed, [message("u1", { created_at: 1 })]).said).toBe("u2");
   });
 });
 

@@ -50,6 +50,12 @@ function holds(messages: readonly Message[], said: string, turn: Turn): boolean 
 
 const asItem = (message: Message): Item => ({ kind: "message", key: message.message_id, message });
 
+/** A turn that failed, without what the history has kept of it: that is shown from there. */
+export function withoutKept(turn: Turn, messages: readonly Message[]): Turn {
+  const kept = messages.some(({ created_at }) => created_at * 1000 >= turn.startedAt - 1000);
+  return kept ? { ...turn, said: null, under: undefined, content: "", reasoning: "", toolCalls: [] } : turn;
+}
+
 /** A further page above those that are there. */
 export function prepended(conversation: Conversation, older: readonly Message[], hasMore: boolean): Conversation {
   const known = new Set(conversation.messages.map(({ message_id }) => message_id));
