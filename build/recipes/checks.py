@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes import desktop, places
+from recipes import desktop, page, places
 from recipes.console import Problem, say
 from recipes.environment import Environment
 from recipes.processes import call
@@ -41,6 +41,12 @@ def checks(environment: Environment) -> list[Check]:
             (python, Path("build", "schema", "check_clients.py")),
             "see its message above",
         ),
+        Check(
+            "page",
+            page.npm("run", "--silent", "check"),
+            "npm --prefix shell run mend does some of it; the rest by hand",
+        ),
+        Check("page tests", page.npm("run", "--silent", "test"), "see its message above"),
         *_of_crate("launcher", LAUNCHER, BUILT),
         *_of_crate("host library", desktop.HOST_LIBRARY, desktop.BUILT, "--all-targets", "--all-features"),
         Check(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from recipes import checks, desktop, freezing, llama_cpp, lockfiles, native, places, processes, starter_model
+from recipes import checks, desktop, freezing, llama_cpp, lockfiles, native, page, places, processes, starter_model
 from recipes.console import Problem, report, say
 from recipes.environment import Environment
 
@@ -27,6 +27,7 @@ ASK_FOR_MODELS = (
 SIDE_BY_SIDE = ("-n", "logical", "--dist", "loadfile")
 FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_matrix.py")
 IN_THE_TREE = (
+    *("shell/dist", "shell/node_modules"),
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
 IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "bench", "locks", "desktop")
@@ -67,6 +68,12 @@ def run(_: Sequence[str]) -> int:
     return processes.become([program, "chat", *([] if terminal else ["--demo"])])
 
 
+def web(arguments: Sequence[str]) -> int:
+    page.ensure_built()
+    program = _ready_to_run().script("llama-sidecar")
+    return processes.become([program, "serve", "--web", "--open", *arguments])
+
+
 def test(arguments: Sequence[str]) -> int:
     environment = _environment(develop=True)
     environ = {
@@ -105,6 +112,7 @@ def freeze(arguments: Sequence[str]) -> int:
 
 
 def check(_: Sequence[str]) -> int:
+    page.ensure_packages()
     checks.run_all(checks.checks(_environment(develop=True)))
     return 0
 
@@ -205,6 +213,7 @@ class Command:
 
 COMMANDS = {
     "run": Command(run, "set everything up and chat; without a terminal: one demo message"),
+    "web": Command(web, "build the page and open it in the browser; arguments go to serve --web", ("any",)),
     "setup": Command(setup, "all that run needs, starting nothing"),
     "test": Command(test, "the tests, with a real conversation; arguments go to pytest", ("any",)),
     "check": Command(check, "format, lint, types, import layers, generated files"),

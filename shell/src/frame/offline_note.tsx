@@ -1,0 +1,32 @@
+import { Anchor, Group, Text } from "@mantine/core";
+import { useEffect, useState } from "react";
+import { retryNow, useLink } from "../link/link";
+
+/** How long a connection may be away before it is worth a word: a reconnection takes less. */
+const WORTH_A_WORD_MS = 700;
+
+export function OfflineNote() {
+  const { state, reason } = useLink();
+  const [shown, setShown] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setShown(state !== "online"), state === "online" ? 0 : WORTH_A_WORD_MS);
+    return () => clearTimeout(timer);
+  }, [state]);
+  if (!shown || state === "online") return null;
+  return (
+    <Group role="status" gap="sm" px="md" py={8} bg="light-dark(#fff4d6, #3a3117)" wrap="nowrap">
+      <span className="dot" data-state="bad" aria-hidden />
+      <Text size="sm" style={{ flex: 1 }} c="light-dark(#4d3800, #ffe7ad)">
+        {state === "refused" ? `The sidecar does not take this page: ${reason}` : WORDS}
+      </Text>
+      {state !== "refused" && (
+        <Anchor component="button" type="button" size="sm" c="inherit" onClick={retryNow}>
+          Try now
+        </Anchor>
+      )}
+    </Group>
+  );
+}
+
+const WORDS =
+  "Not connected to the sidecar. What you see is as it was; answers go on and are shown again. The page keeps trying.";

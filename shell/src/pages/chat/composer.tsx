@@ -1,0 +1,155 @@
+import type { ServerInfo, Session } from "@llama-sidecar/client";
+import { ActionIcon, CloseButton, Group, Image, Textarea, Tooltip } from "@mantine/core";
+import { IconArrowUp, IconPhotoPlus, IconPlayerStopFilled } from "@tabler/icons-react";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { report } from "../../parts/problems";
+import { stop } from "../../state/chat";
+import { keepDraft, usePrefs } from "../../state/prefs";
+import { takesMessages } from "../../state/world";
+import { ContextGauge } from "./context_gauge";
+import { dataUrl } from "./pictures";
+import { PresetChoice } from "./preset_choice";
+
+interface Props {
+  id: string;
+  session: Session | undefined;
+  server: ServerInfo | null;
+  busy: boolean;
+  onSend: (text: string, images: string[]) => void;
+  onSettings: () => void;
+}
+
+/** Where a message is written. Stop is where Send was. */
+export function Composer({ id, session, server, busy, onSend, onSettings }: Props) {
+  const draft = usePrefs((prefs) => prefs.drafts[id] ?? "");
+  const [images, setImages] = useState<string[]>([]);
+  const input = useRef<HTMLTextAreaElement>(null);
+  const ready = server !== null && takesMessages(server);
+  const vision = server?.actual?.vision ?? false;
+  const sendable = ready && !busy && (draft.trim() !== "" || images.length > 0);
+  useEffect(() => {
+    // On a touch screen the keyboard would cover what is read.
+    if (window.matchMedia("(pointer: fine)").matches) input.current?.focus();
+  }, []);
+  const send = (): void => {
+    if (!sendable) return;
+    onSend(draft.trim(), images);
+    keepDraft(id, "");
+    setImages([]);
+  };
+  const add = (files: Iterable<File>): void => {
+    const pictures = [...files].filter(({ type }) => type.startsWith("image/"));
+    Promise.all(pictures.map(dataUrl)).then((urls) => setImages((all) => [...all, ...urls]), report);
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "Escape" && busy) {
+      stop(id).catch(report);
+    }
+  };
+  return (
+    <div
+      className="composer chat-column"
+      role="group"
+      aria-label="Write a message"
+      onDragOver={(event) => vision && event.preventDefault()}
+      onDrop={(event) => {
+        if (!vision) return;
+        event.preventDefault();
+        add(event.dataTransfer.files);
+      }}
+    >
+      {images.length > 0 && (
+        <Group gap={8} mb={8}>
+          {images.map((url, index) => (
+            <div key={url.slice(-64)} style={{ position: "relative" }}>
+              <Image src={url} alt={`Picture ${index + 1}`} h={64} w="auto" radius="sm" />
+              <CloseButton
+                size="xs"
+                aria-label={`Remove picture ${index + 1}`}
+                style={{ position: "absolute", top: 2, right: 2, background: "var(--mantine-color-body)" }}
+                onClick={() => setImages(images.filter((other) => other !== url))}
+              />
+            </div>
+          ))}
+        </Group>
+      )}
+      <Textarea
+        ref={input}
+        aria-label="Message"
+        placeholder={
+          ready ? `Message to ${server.model ?? "the model"}` : "Write; it can be sent when a model is ready"
+        }
+        autosize
+        minRows={1}
+        maxRows={10}
+        variant="unstyled"
+        value={draft}
+        onChange={(event) => keepDraft(id, event.currentTarget.value)}
+        onKeyDown={onKey}
+        onPaste={(event) => vision && add(event.clipboardData.files)}
+      />
+      <Group gap={8} wrap="nowrap" className="composer-row">
+        {vision && <PictureButton onFiles={add} />}
+        <PresetChoice id={id} onSettings={onSettings} />
+        <Group gap={8} style={{ flex: 1, minWidth: 0 }} justify="flex-end">
+          {ready && <ContextGauge session={session} draft={draft} server={server} />}
+        </Group>
+        {busy ? (
+          <Tooltip label="Stop (Escape)">
+            <ActionIcon
+              size="lg"
+              radius="xl"
+              variant="filled"
+              color="dark"
+              aria-label="Stop the answer"
+              onClick={() => stop(id).catch(report)}
+            >
+              <IconPlayerStopFilled size={16} />
+            </ActionIcon>
+          </Tooltip>
+        ) : (
+          <Tooltip label="Send (Enter)">
+            <ActionIcon
+              size="lg"
+              radius="xl"
+              variant="filled"
+              color="blue"
+              aria-label="Send"
+              disabled={!sendable}
+              onClick={send}
+            >
+              <IconArrowUp size={18} />
+            </ActionIcon>
+          </Tooltip>
+        )}
+      </Group>
+    </div>
+  );
+}
+
+function PictureButton({ onFiles }: { onFiles: (files: Iterable<File>) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <input
+        ref={input}
+        type="file"
+        accept="image/*"
+        multiple
+        hidden
+        onChange={(event) => {
+          onFiles(event.currentTarget.files ?? []);
+          event.currentTarget.value = "";
+        }}
+      />
+      <Tooltip label="Add pictures; they can be pasted and dropped, too">
+        <ActionIcon aria-label="Add pictures" onClick={() => input.current?.click()}>
+          <IconPhotoPlus size={19} />
+        </ActionIcon>
+      </Tooltip>
+    </>
+  );
+}

@@ -1,0 +1,60 @@
+/** Cuts Markdown into blocks that do not depend on each other, so that only the last one is drawn anew. Pure. */
+
+/** Blocks in their order; together they are the text. A fence that is not closed yet is one block to the end. */
+export function blocks(text: string): string[] {
+  const found: string[] = [];
+  let current: string[] = [];
+  let fence: string | null = null;
+  let math = false;
+  const close = (): void => {
+    if (current.some((line) => line.trim() !== "")) found.push(current.join("\n"));
+    current = [];
+  };
+  for (const line of text.split("\n")) {
+    const mark = /^ {0,3}(`{3,}|~{3,})/.exec(line)?.[1];
+    if (fence === null && mark !== undefined && !math) fence = mark;
+    else if (fence !== null && line.trim() === mark && mark.startsWith(fence)) fence = null;
+    if (fence === null && line.trim().startsWith("$$") && !line.trim().slice(2).includes("$$")) math = !math;
+    current.push(line);
+    if (line.trim() === "" && fence === null && !math && !continues(current)) close();
+  }
+  close();
+  return joined(found);
+}
+
+/** A list goes on after an empty line: its numbers would start anew in a block of its own. */
+function continues(lines: string[]): boolean {
+  const first = lines.find((line) => line.trim() !== "") ?? "";
+  return LIST.test(first) && lines.filter((line) => line.trim() === "").length < 2;
+}
+
+const LIST = /^\s*([-*+]|\d+[.)])\s/;
+
+/** Neighbouring blocks of one list are one. */
+function joined(found: string[]): string[] {
+  const all: string[] = [];
+  for (const block of found) {
+    const last = all.at(-1);
+    if (last !== undefined && LIST.test(last) && (LIST.test(block) || /^\s{2,}\S/.test(block))) {
+      all[all.length - 1] = `${last}\n${block}`;
+    } else all.push(block);
+  }
+  return all;
+}
+
+/** Whether there may be a formula in it: then what draws them is fetched. */
+export const hasMath = (text: string): boolean => /\$[^\s$]|\$\$|\\\(|\\\[/.test(text);
+
+/** `\(x\)` and `\[x\]`, as models write them, in the form that is understood; code is left alone. */
+export function dollars(text: string): string {
+  return text
+    .split(/(```[\s\S]*?(?:```|$)|`[^`\n]*`)/)
+    .map((part, index) =>
+      index % 2 === 1
+        ? part
+        : part
+            .replace(/\\\[([\s\S]*?)\\\]/g, (_whole, inner: string) => `\n$$\n${inner.trim()}\n$$\n`)
+            .replace(/\\\(([\s\S]*?)\\\)/g, (_whole, inner: string) => `$${inner}$`),
+    )
+    .join("");
+}

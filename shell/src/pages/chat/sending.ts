@@ -1,0 +1,46 @@
+/** From what a person does to the sidecar's methods. What becomes of the answer is in state/chat.ts. */
+
+import type { Message } from "@llama-sidecar/client";
+import { client } from "../../link/link";
+import { begin, run, useChat } from "../../state/chat";
+import { usePrefs } from "../../state/prefs";
+import { newTurn } from "../../state/turn";
+
+const presetOf = (id: string): { preset?: string } => {
+  const preset = usePrefs.getState().presets[id] ?? usePrefs.getState().presets[""];
+  return preset === undefined ? {} : { preset };
+};
+
+export async function send(id: string, message: string, images: string[]): Promise<void> {
+  if (useChat.getState().conversations[id] === undefined) begin(id);
+  const turn = newTurn(id, Date.now(), { said: message, images });
+  const parts = images.length > 0 ? { images } : {};
+  await run(turn, (onEvent) =>
+    client().send_message({ session_id: id, message, ...parts, ...presetOf(id) }, { onEvent }),
+  );
+}
+
+/** The old answer stays, as a branch beside the new one. */
+export async function regenerate(id: string, answer: Message): Promise<void> {
+  const turn = newTurn(id, Date.now(), { under: answer.parent_id });
+  const what = { session_id: id, message_id: answer.message_id, ...presetOf(id) };
+  await run(turn, (onEvent) => client().regenerate_message(what, { onEvent }));
+}
+
+/** The old message and what follows it stay, as a branch beside the new one. */
+export async function editMessage(id: string, old: Message, message: string): Promise<void> {
+  const turn = newTurn(id, Date.now(), { said: message, under: old.parent_id });
+  const images = imagesOf(old);
+  const parts = images.length > 0 ? { images } : {};
+  const what = { session_id: id, message_id: old.message_id, message, ...parts, ...presetOf(id) };
+  await run(turn, (onEvent) => client().edit_message(what, { onEvent }));
+}
+
+/** The data: URLs of a message's images. */
+export function imagesOf({ parts }: Message): string[] {
+  return (parts ?? []).flatMap((part) => {
+    const image = part["image_url"];
+    const url = typeof image === "object" && image !== null && "url" in image ? image.url : undefined;
+    return typeof url === "string" ? [url] : [];
+  });
+}

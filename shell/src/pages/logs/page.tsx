@@ -1,0 +1,156 @@
+import type { Level, LogEntry } from "@llama-sidecar/client";
+import { Anchor, Button, Chip, Group, Select, Text, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { IconPlayerPause, IconPlayerPlay, IconSearch } from "@tabler/icons-react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { useRoute } from "../../frame/route";
+import { client } from "../../link/link";
+import { useAnswer } from "../../link/use_answer";
+import { useSubscription } from "../../link/use_subscription";
+import { CopyButton } from "../../parts/copy_button";
+import { ErrorCard } from "../../parts/error_card";
+import { bytes } from "../../parts/format";
+import { report, told } from "../../parts/problems";
+import { addLines, asText, filtered, LEVELS } from "../../state/log_lines";
+import { LineList, type LineListHandle } from "./line_list";
+import "./logs.css";
+
+/** Lines kept here; the sidecar's files have them all. */
+const MOST = 20_000;
+const FIRST = 5000;
+
+export default function Logs() {
+  const { rest } = useRoute();
+  const [sources, setSources] = useState<string[]>(rest === "" ? [] : [rest]);
+  const [level, setLevel] = useState<Level>("info");
+  const [text, setText] = useState("");
+  const [wanted] = useDebouncedValue(text, 150);
+  const [live, setLive] = useState<LogEntry[]>([]);
+  const [paused, setPaused] = useState(false);
+  const [dropped, setDropped] = useState(0);
+  const held = useRef<LogEntry[]>([]);
+  const list = useRef<LineListHandle>(null);
+  useEffect(() => setSources(rest === "" ? [] : [rest]), [rest]);
+  const known = useAnswer("sources", (client) => client.list_log_sources());
+  const { value, error, reload } = useAnswer(`logs ${level}`, (client) =>
+    client.get_logs({ limit: FIRST, min_level: level }),
+  );
+  useSubscription(["logs"], { min_level: level }, (event) => {
+    if (event.status !== "logs") return;
+    if (event.dropped > 0) setDropped((all) => all + event.dropped);
+    if (paused) held.current = addLines(held.current, event.entries, MOST);
+    else setLive((all) => addLines(all, event.entries, MOST));
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another level is another reading
+  useEffect(() => setLive([]), [level, value]);
+  const all = useMemo(() => addLines(value?.entries ?? [], live, MOST), [value, live]);
+  const shown = useMemo(
+    () => filtered(all, { sources: new Set(sources), level, text: wanted }),
+    [all, sources, level, wanted],
+  );
+  const names = [
+    ...new Set([...(known.value ?? []).map(({ source }) => source), ...all.map(({ source }) => source), ...sources]),
+  ].sort();
+  const pause = (): void => {
+    setPaused(!paused);
+    if (paused) {
+      const missed = held.current;
+      held.current = [];
+      setLive((now) => addLines(now, missed, MOST));
+    }
+  };
+  const clear = (): void => {
+    const source = sources.length === 1 ? { source: sources[0] ?? null } : {};
+    client()
+      .clear_logs(source)
+      .then(() => {
+        setLive([]);
+        reload();
+        known.reload();
+        told("The log is empty.");
+      }, report);
+  };
+  const file = known.value?.find(({ source }) => sources.length === 1 && source === sources[0]);
+  return (
+    <div className="logs">
+      <div className="head">
+        <h1>Logs</h1>
+        <Group gap={6}>
+          <Button
+            size="xs"
+            variant="default"
+            aria-pressed={paused}
+            leftSection={paused ? <IconPlayerPlay size={14} aria-hidden /> : <IconPlayerPause size={14} aria-hidden />}
+            onClick={pause}
+          >
+            {paused ? "Go on" : "Pause"}
+          </Button>
+          <Button
+            size="xs"
+            variant="default"
+            onClick={() => list.current?.toError()}
+            disabled={!shown.some(({ level }) => level === "error")}
+          >
+            Next error
+          </Button>
+          <CopyButton label="Copy" text={() => asText(shown)} />
+          <Button size="xs" variant="default" onClick={clear}>
+            Clear
+          </Button>
+        </Group>
+      </div>
+      <Group gap="sm" mb="sm">
+        <Chip.Group multiple value={sources} onChange={setSources}>
+          <Group gap={6} role="group" aria-label="Sources">
+            {names.map((name) => (
+              <Chip key={name} value={name} size="xs" variant="outline">
+                {name}
+              </Chip>
+            ))}
+          </Group>
+        </Chip.Group>
+        <Select
+          aria-label="Lowest level"
+          size="xs"
+          w={130}
+          data={LEVELS.map((value) => ({ value, label: value === "debug" ? "everything" : `${value} and up` }))}
+          value={level}
+          onChange={(next) => setLevel((next ?? "info") as Level)}
+          allowDeselect={false}
+        />
+        <TextInput
+          aria-label="Only lines with this text"
+          size="xs"
+          placeholder="Only lines with …"
+          leftSection={<IconSearch size={14} aria-hidden />}
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+          style={{ flex: "1 1 160px" }}
+        />
+      </Group>
+      {error !== undefined && <ErrorCard error={error} onRetry={reload} />}
+      <LineList ref={list} lines={shown} wanted={wanted} follow={!paused} />
+      <Text size="xs" c="dimmed" mt={6} role="status">
+        {shown.length.toLocaleString("en")} of {all.length.toLocaleString("en")} lines
+        {dropped > 0 && ` · ${dropped.toLocaleString("en")} came too fast and are only in the files`}
+        {paused && " · paused"}
+        {file && (
+          <>
+            {" · "}
+            <Anchor
+              component="button"
+              type="button"
+              inherit
+              onClick={() =>
+                void navigator.clipboard.writeText(file.file).then(() => told("The path is copied."), report)
+              }
+            >
+              {file.file}
+            </Anchor>
+            {` (${bytes(file.file_bytes)})`}
+          </>
+        )}
+      </Text>
+    </div>
+  );
+}

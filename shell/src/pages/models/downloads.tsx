@@ -1,0 +1,80 @@
+import type { Client, Download } from "@llama-sidecar/client";
+import { Button, Card, Group, Progress, Stack, Text } from "@mantine/core";
+import { go } from "../../frame/route";
+import { client } from "../../link/link";
+import { ErrorCard } from "../../parts/error_card";
+import { report } from "../../parts/problems";
+import { isMoving, lineOf, nameOf, progressOf } from "../../state/downloads";
+import { startServer } from "../../state/starts";
+
+/** What is being fetched, and what has come since the sidecar started. */
+export function Downloads({ downloads }: { downloads: Download[] }) {
+  return (
+    <Card component="section" aria-label="Downloads" mb="lg">
+      <Stack gap="md">
+        {downloads.map((download) => (
+          <Row key={download.download_id} download={download} />
+        ))}
+      </Stack>
+    </Card>
+  );
+}
+
+function Row({ download }: { download: Download }) {
+  const { download_id, state, error } = download;
+  const progress = progressOf(download);
+  const act = (ask: (client: Client) => Promise<unknown>) => () => void ask(client()).catch(report);
+  const start = (): void => {
+    if (download.model_path !== null) void startServer({ model_path: download.model_path });
+    go("servers");
+  };
+  return (
+    <div>
+      <Group justify="space-between" gap={8}>
+        <div style={{ flex: "1 1 240px", minWidth: 0 }}>
+          <Text fw={500} truncate>
+            {nameOf(download)}
+          </Text>
+          <Text size="sm" c="dimmed">
+            {lineOf(download)}
+          </Text>
+        </div>
+        <Group gap={6}>
+          {isMoving(download) && (
+            <Button size="xs" variant="default" onClick={act((client) => client.pause_download({ download_id }))}>
+              Pause
+            </Button>
+          )}
+          {(state === "paused" || state === "failed") && (
+            <Button size="xs" variant="default" onClick={act((client) => client.resume_download({ download_id }))}>
+              {state === "failed" ? "Try again" : "Go on"}
+            </Button>
+          )}
+          {state === "done" ? (
+            <Button size="xs" onClick={start}>
+              Start it
+            </Button>
+          ) : (
+            <Button size="xs" variant="default" onClick={act((client) => client.cancel_download({ download_id }))}>
+              Give up
+            </Button>
+          )}
+        </Group>
+      </Group>
+      {state !== "done" && (
+        <Progress
+          mt={6}
+          value={progress ?? 100}
+          animated={isMoving(download) && progress === null}
+          color={state === "failed" ? "red" : state === "paused" ? "gray" : "blue"}
+          aria-label={`${nameOf(download)}: ${progress === null ? "not known how far" : `${Math.round(progress)} %`}`}
+        />
+      )}
+      {error !== null && state === "failed" && (
+        <div style={{ marginTop: 8 }}>
+          <ErrorCard error={error} />
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,46 @@
+import { Tabs } from "@mantine/core";
+import { go, useRoute } from "../../frame/route";
+import { isOpen } from "../../state/downloads";
+import { useWorld } from "../../state/feed";
+import { Downloads } from "./downloads";
+import { Hub } from "./hub";
+import { ImportButton } from "./import_model";
+import { Library } from "./library";
+import { Trash } from "./trash";
+import "./models.css";
+
+const TABS = ["library", "hub", "trash"] as const;
+
+export default function Models() {
+  const { rest } = useRoute();
+  const tab = TABS.find((name) => name === rest) ?? "library";
+  const downloads = useWorld((world) => world.downloads);
+  const listed = Object.values(downloads).filter((download) => isOpen(download) || download.state === "done");
+  return (
+    <div className="scroll">
+      <div className="content">
+        <div className="head">
+          <h1>Models</h1>
+          <ImportButton />
+        </div>
+        {listed.length > 0 && <Downloads downloads={listed} />}
+        <Tabs value={tab} onChange={(name) => go("models", name === "library" ? "" : (name ?? ""))} keepMounted={false}>
+          <Tabs.List mb="md" aria-label="Which models">
+            <Tabs.Tab value="library">Library</Tabs.Tab>
+            <Tabs.Tab value="hub">Find on the hub</Tabs.Tab>
+            <Tabs.Tab value="trash">Deleted</Tabs.Tab>
+          </Tabs.List>
+          <Tabs.Panel value="library">
+            <Library />
+          </Tabs.Panel>
+          <Tabs.Panel value="hub">
+            <Hub />
+          </Tabs.Panel>
+          <Tabs.Panel value="trash">
+            <Trash />
+          </Tabs.Panel>
+        </Tabs>
+      </div>
+    </div>
+  );
+}

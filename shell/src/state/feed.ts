@@ -1,0 +1,45 @@
+/** Keeps the world up to date from the sidecar's topics. Owns the store of it; what events mean is in world.ts. */
+
+import type { Client, TopicEvent } from "@llama-sidecar/client";
+import { create } from "zustand";
+import { reportUnlessGone } from "../parts/problems";
+import { applyTopic, EMPTY_WORLD, forgetLive, type World, withSessions } from "./world";
+
+export const useWorld = create<World>(() => EMPTY_WORLD);
+
+/** How many sessions are fetched at once; the next ones follow without being asked for. */
+const SESSIONS_A_PAGE = 200;
+
+let waiting: TopicEvent[] = [];
+
+/** Follow a new connection. */
+export function feedFrom(client: Client): void {
+  useWorld.setState(forgetLive);
+  const topics = ["servers", "downloads", "sessions", "models"] as const;
+  client.subscribe({ topics: [...topics] }, { onEvent: take }).catch(reportUnlessGone);
+  client.list_models().then(
+    () => useWorld.setState({ modelsKnown: true }),
+    () => useWorld.setState({ modelsKnown: true }),
+  );
+  for (const archived of [false, true]) fetchSessions(client, archived).catch(reportUnlessGone);
+}
+
+/** Events of one frame become one change: a library of a thousand models arrives as a thousand events. */
+function take(event: TopicEvent): void {
+  waiting.push(event);
+  if (waiting.length > 1) return;
+  setTimeout(() => {
+    const events = waiting;
+    waiting = [];
+    useWorld.setState((world) => events.reduce(applyTopic, world));
+  }, 16);
+}
+
+async function fetchSessions(client: Client, archived: boolean): Promise<void> {
+  let cursor: string | null = null;
+  do {
+    const page = await client.list_sessions({ archived, limit: SESSIONS_A_PAGE, cursor });
+    useWorld.setState((world) => withSessions(world, page.sessions));
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+}

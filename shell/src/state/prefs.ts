@@ -1,0 +1,37 @@
+/** What this browser remembers for itself: pinned chats, drafts, presets in use. Nothing of it is needed to go on. */
+
+import { create } from "zustand";
+import { persist } from "zustand/middleware";
+
+export interface Prefs {
+  pinned: readonly string[];
+  /** Texts not sent yet, by session; "" is the next new chat. */
+  drafts: Readonly<Record<string, string>>;
+  /** Names of the config's `chat_presets`, by session. */
+  presets: Readonly<Record<string, string>>;
+  wrapCode: boolean;
+}
+
+export const usePrefs = create<Prefs>()(
+  persist((): Prefs => ({ pinned: [], drafts: {}, presets: {}, wrapCode: false }), { name: "llama-sidecar" }),
+);
+
+export function togglePinned(id: string): void {
+  usePrefs.setState(({ pinned }) => ({
+    pinned: pinned.includes(id) ? pinned.filter((other) => other !== id) : [...pinned, id],
+  }));
+}
+
+export function keepDraft(id: string, text: string): void {
+  usePrefs.setState(({ drafts }) => {
+    const { [id]: _old, ...others } = drafts;
+    return { drafts: text === "" ? others : { ...others, [id]: text } };
+  });
+}
+
+export function choosePreset(id: string, name: string | null): void {
+  usePrefs.setState(({ presets }) => {
+    const { [id]: _old, ...others } = presets;
+    return { presets: name === null ? others : { ...others, [id]: name } };
+  });
+}
