@@ -34,6 +34,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
         "build/locks/native.in",
         *("-c", "build/locks/llama-cpp.txt", "--no-emit-package", "llama-cpp-python"),
     ),
+    "desktop": ("build/locks/desktop.in", "-c", "build/locks/dev.txt"),
     # The same versions as ours where both have a package: what is compared is the programs.
     "bench": ("build/locks/bench.in", "-c", "build/locks/run.txt"),
 }

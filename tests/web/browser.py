@@ -11,9 +11,10 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -34,7 +35,9 @@ BOUND_SECONDS = 30.0
 class Served:
     """`llama-sidecar serve --web`, and a browser that it has let in."""
 
-    def __init__(self, data_dir: Path, *options: str, enter: bool = True) -> None:
+    def __init__(
+        self, data_dir: Path, *options: str, enter: bool = True, env: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
             [*PROGRAM, "serve", "--web", "--data-dir", str(data_dir), *options],
@@ -42,6 +45,7 @@ class Served:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env={**os.environ, **env},
         )
         self.stderr = b""
         assert self.process.stdout is not None

@@ -1,0 +1,111 @@
+"""A browser, pages in it, and sidecars that serve them.
+
+What a page writes to its console as an error fails the test, whatever else it shows. Screenshots are kept in
+`build/screenshots` of the tree, or where LLAMA_SIDECAR_SCREENSHOTS says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from tests.app.talking import prepare
+from tests.web.browser import Served
+
+CHROMIUM_VARIABLE = "LLAMA_SIDECAR_CHROMIUM"
+SCREENSHOTS_VARIABLE = "LLAMA_SIDECAR_SCREENSHOTS"
+
+PATIENCE_MS = 20_000
+"""Longest wait for anything on a page; a test that needs it is broken."""
+
+DESKTOP = {"width": 1280, "height": 800}
+
+NOT_OURS = ("net::ERR_", "WebSocket connection to")
+"""What a browser itself writes when a sidecar ends, as some tests want."""
+
+Serve = Callable[..., Served]
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without its sandbox, which needs what containers do not give."""
+    with sync_playwright() as playwright:
+        program = os.environ[CHROMIUM_VARIABLE]
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures are kept, for whoever wants to see what was tested."""
+    folder = Path(os.environ[SCREENSHOTS_VARIABLE])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def serve(browser: Browser, tmp_path: Path, model: Path) -> Iterator[Serve]:
+    """Serves pages from a data folder of the test's own; `model` has the real model, else there is none."""
+    started: list[Served] = []
+
+    def start(*, with_model: bool = True, name: str = "data", env: Mapping[str, str] = MappingProxyType({})) -> Served:
+        folder = tmp_path / name
+        (folder / "models").mkdir(parents=True, exist_ok=True)
+        if with_model:
+            shutil.copy(model, folder / "models" / model.name)
+        started.append(Served(folder, enter=False, env=env))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def serve_fake(browser: Browser, data_dir: Path, fake_llama_cpp: Path) -> Iterator[Serve]:
+    """The same with the fake engine, for faults."""
+    prepare(data_dir, fake_llama_cpp)
+    started: list[Served] = []
+
+    def start() -> Served:
+        started.append(Served(data_dir, enter=False))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens the address of a sidecar in a browser of its own, with nothing kept from before."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(part in message.text for part in NOT_OURS):
+            problems.append(message.text)
+
+    def open_(served: Served, **options: object) -> Page:
+        context = browser.new_context(**{"viewport": DESKTOP, "accept_downloads": True, **options})  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: problems.append(error.message))
+        page.goto(served.address)
+        page.get_by_role("navigation", name="Pages").wait_for()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert problems == []

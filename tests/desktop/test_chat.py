@@ -1,0 +1,124 @@
+"""A chat in the browser: from no model to an answer, and whatever may happen to it on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from playwright.sync_api import Page, expect
+
+from tests.desktop.conftest import Open, Serve
+
+STORY = "Tell a long story about a lighthouse keeper, in ten paragraphs."
+
+
+def start(page: Page) -> None:
+    """Start the model that is proposed."""
+    page.get_by_role("button", name="Start", exact=True).first.click()
+    page.get_by_text("What is on your mind?").wait_for()
+
+
+def send(page: Page, message: str) -> None:
+    page.get_by_role("textbox", name="Message", exact=True).fill(message)
+    page.keyboard.press("Enter")
+
+
+def stop(page: Page) -> None:
+    page.get_by_role("button", name="Stop the answer").click()
+    page.get_by_role("button", name="Send", exact=True).wait_for()
+
+
+def answer(page: Page) -> str:
+    return page.locator(".prose").last.inner_text()
+
+
+def test_a_model_is_started_and_answers(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    start(page)
+    send(page, "What is a llama?")
+    expect(page.get_by_role("article", name="You")).to_have_count(1)
+    page.get_by_role("button", name="Stop the answer").wait_for()
+    page.locator(".prose").first.wait_for()
+    stop(page)
+    assert answer(page)
+    expect(page.get_by_role("link", name="What is a llama?")).to_be_visible()
+
+
+def test_a_reload_in_the_middle_of_an_answer_loses_nothing_and_shows_nothing_twice(
+    serve: Serve, open_page: Open
+) -> None:
+    page = open_page(serve())
+    start(page)
+    send(page, STORY)
+    page.locator(".prose").first.wait_for()
+    before = answer(page)
+    page.reload()
+    page.locator(".prose").first.wait_for()
+    expect(page.locator(".prose")).to_have_count(1)
+    page.wait_for_function("text => document.querySelector('.prose').innerText.length > text.length", arg=before)
+    assert answer(page).startswith(before[: len(before) // 2])
+    stop(page)
+    shown = answer(page)
+    page.reload()
+    page.locator(".prose").first.wait_for()
+    assert answer(page) == shown
+    expect(page.get_by_role("article", name="You")).to_have_count(1)
+
+
+def test_an_answer_is_stopped_and_keeps_its_text(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    start(page)
+    send(page, STORY)
+    page.locator(".prose").first.wait_for()
+    stop(page)
+    expect(page.get_by_text("Stopped here.")).to_be_visible()
+    assert answer(page)
+
+
+def test_answering_again_makes_a_branch_and_both_can_be_seen(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    start(page)
+    send(page, STORY)
+    page.locator(".prose").first.wait_for()
+    stop(page)
+    page.get_by_label("Answer again").last.click(force=True)
+    page.get_by_role("button", name="Stop the answer").wait_for()
+    stop(page)
+    page.get_by_text("2/2").wait_for()
+    page.get_by_label("Branch before").click(force=True)
+    page.get_by_text("1/2").wait_for()
+
+
+def test_a_chat_is_deleted_and_brought_back(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    start(page)
+    send(page, "Say hello.")
+    link = page.get_by_role("link", name="Say hello.")
+    link.wait_for()
+    page.get_by_role("button", name="Send", exact=True).wait_for()
+    page.get_by_label("Menu of Say hello.").click(force=True)
+    page.get_by_role("menuitem", name="Delete").click()
+    expect(link).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(link).to_be_visible()
+
+
+def test_an_engine_that_is_killed_is_told_with_what_to_do_and_what_it_said_stays(
+    serve_fake: Serve, open_page: Open
+) -> None:
+    served = serve_fake()
+    page = open_page(served)
+    start(page)
+    send(page, "tokens=50 stall-after=3")
+    page.locator(".prose").first.wait_for()
+    os.kill(engine_of(page), signal.SIGKILL)
+    expect(page.get_by_role("alert").first).to_contain_text("crashed")
+    assert answer(page).split() == ["w1", "w2", "w3"]
+
+
+def engine_of(page: Page) -> int:
+    """The engine's process, as the page of servers shows it."""
+    page.evaluate("location.hash = '#/servers'")
+    text = page.get_by_role("article", name="Server default").inner_text()
+    page.go_back()
+    return next(int(word) for line in text.splitlines() if "pid" in line.lower() for word in line.split() if word.isdigit())

@@ -1,0 +1,42 @@
+"""The page without a mouse."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.desktop.conftest import Open, Serve
+
+MOST_STOPS = 60
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Go on with Tab until something of this name has the focus."""
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText") == name:
+            return
+    raise AssertionError(f"{name} can not be reached with Tab")
+
+
+def test_a_model_is_started_asked_and_stopped_by_keyboard_alone(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    tab_to(page, "Start")
+    page.keyboard.press("Enter")
+    page.get_by_text("What is on your mind?").wait_for()
+    tab_to(page, "Message")
+    page.keyboard.type("Tell a long story about a whale.")
+    page.keyboard.press("Enter")
+    page.locator(".prose").first.wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Send", exact=True).wait_for()
+    expect(page.get_by_text("Stopped here.")).to_be_visible()
+
+
+def test_every_page_is_reached_by_the_palette(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    for name in ("Servers", "Models", "Monitor", "Logs", "Settings"):
+        page.keyboard.press("Control+k")
+        page.get_by_label("Find a page, a chat or an action").first.wait_for()
+        page.keyboard.type(name)
+        page.keyboard.press("Enter")
+        expect(page.locator("main").get_by_role("heading", name=name, level=1)).to_be_visible()
