@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sidecar.chat.context import fit
@@ -27,13 +27,12 @@ async def count_tokens(params: CountTokens, *, jobs: Jobs, fleet: Fleet) -> Toke
         raise InvalidParams("Give either text, or session_id and message.", path="$.text")
     if params.text is not None:
         server = fleet.choose(params.server_id, None)
-        await server.be_ready_again()
-        tokens = await _asked(server, server.ready_link().count_text(params.text))
+        text = params.text
+        tokens = await _asked(server, lambda: server.ready_link().count_text(text))
     else:
         job = await jobs.to_imagine(params.session_id, params.message, TurnParams(server_id=params.server_id))
         server = job.server
-        await server.be_ready_again()
-        tokens = await _asked(server, job.count(job.question.conversation))
+        tokens = await _asked(server, lambda: job.count(job.question.conversation))
     return TokenCount(tokens=tokens, max_context=server.actual.context_per_message if server.actual else 0)
 
 
@@ -41,11 +40,10 @@ async def preview_context(params: PreviewContext, *, jobs: Jobs) -> ContextPrevi
     """What would be sent and what left out."""
     wanted = TurnParams(server_id=params.server_id, context_policy=params.context_policy, max_tokens=params.max_tokens)
     job = await jobs.to_imagine(params.session_id, params.message, wanted)
-    await job.server.be_ready_again()
     new = {message.message_id for message in job.question.new_messages}
     fitted = await _asked(
         job.server,
-        fit(
+        lambda: fit(
             job.question.conversation,
             policy=job.policy,
             max_context=job.max_context,
@@ -65,13 +63,14 @@ async def preview_context(params: PreviewContext, *, jobs: Jobs) -> ContextPrevi
     )
 
 
-async def _asked(server: Server, question: Awaitable[T]) -> T:
-    """A server's answer.
+async def _asked(server: Server, ask: Callable[[], Awaitable[T]]) -> T:
+    """A server's answer; one that sleeps is woken for the question.
 
     Raises:
         SidecarError: why there is none, where the engine hangs up.
     """
+    await server.be_ready_again()
     try:
-        return await question
+        return await ask()
     except EngineGone as broken:
         raise await server.explain_broken_connection(broken) from None

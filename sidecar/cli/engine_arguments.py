@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from sidecar.cli.actions import Shared, actions_of
 
-def add_actions(
-    engines: argparse.ArgumentParser, *, place: Callable[[str], Any], shared: Callable[[argparse.ArgumentParser], None]
-) -> None:
+
+def add_actions(engines: argparse.ArgumentParser, *, place: Callable[[str], Any], shared: Shared) -> None:
     """Add the sub-commands.
 
     Args:
@@ -17,13 +17,7 @@ def add_actions(
         place: the path that a person means.
         shared: adds the options that all commands have.
     """
-    actions = engines.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-
-    def action(name: str, summary: str) -> argparse.ArgumentParser:
-        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        shared(sub)
-        return sub
-
+    action = actions_of(engines, shared)
     action("list", "list the engines of this machine, best first")
     install = action("install", "install a llama.cpp build from a release archive")
     install.add_argument("archive", metavar="ARCHIVE", help="https address, or a .zip, .tar.gz or .tar.xz file")

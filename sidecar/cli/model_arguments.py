@@ -6,14 +6,13 @@ import argparse
 from collections.abc import Callable
 from typing import Any, get_args
 
+from sidecar.cli.actions import Shared, actions_of
 from sidecar.contract.engines import EngineName
 
 NAMED = "a model's name, or the path of a GGUF file"
 
 
-def add_actions(
-    models: argparse.ArgumentParser, *, place: Callable[[str], Any], shared: Callable[[argparse.ArgumentParser], None]
-) -> None:
+def add_actions(models: argparse.ArgumentParser, *, place: Callable[[str], Any], shared: Shared) -> None:
     """Add the sub-commands.
 
     Args:
@@ -21,13 +20,7 @@ def add_actions(
         place: the path that a person means.
         shared: adds the options that all commands have.
     """
-    actions = models.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-
-    def action(name: str, summary: str) -> argparse.ArgumentParser:
-        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        shared(sub)
-        return sub
-
+    action = actions_of(models, shared)
     action("list", "list the models there are, other programs' among them")
     scan = action("scan", "say what was found in each place, and what was left out")
     scan.add_argument("--verify", action="store_true", help="read whole files to find out which are copies")

@@ -20,9 +20,9 @@ def in_turn(ways: Mapping[str, Callable[[], T]], rounds: int, *, within: float =
     """
     measured: dict[str, list[T]] = {name: [] for name in ways}
     order = list(ways)
-    began = time.monotonic()
     for name in order:
         ways[name]()
+    began = time.monotonic()
     for number in range(rounds):
         if number and time.monotonic() - began > within:
             break

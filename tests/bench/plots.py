@@ -54,7 +54,7 @@ def draw_targets(figures: Sequence[dict[str, Any]], subtitle: str, path: Path) -
     axes.set_axisbelow(True)
     axes.margins(y=0.01)
     fig.suptitle(f"Figures against their targets\n{subtitle}", fontsize=10)
-    fig.savefig(path, dpi=DPI, facecolor="white")
+    fig.savefig(path, dpi=DPI, facecolor="white", bbox_inches="tight")
     plt.close(fig)
 
 
@@ -84,7 +84,7 @@ def draw_growth(figures: dict[str, dict[str, Any]], subtitle: str, path: Path) -
         _panel(axes, dict(sorted(found.items())), bound)
         axes.set(title=title, xlabel=x_label, ylabel=y_label)
     fig.suptitle(f"How costs grow\n{subtitle}", fontsize=10)
-    fig.savefig(path, dpi=DPI, facecolor="white")
+    fig.savefig(path, dpi=DPI, facecolor="white", bbox_inches="tight")
     plt.close(fig)
 
 

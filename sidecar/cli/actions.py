@@ -1,0 +1,21 @@
+"""The actions of a command that has some, such as `models list`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+Shared = Callable[[argparse.ArgumentParser], None]
+"""Adds the options that all commands have."""
+
+
+def actions_of(command: argparse.ArgumentParser, shared: Shared) -> Callable[[str, str], argparse.ArgumentParser]:
+    """What adds an action to a command, by its name and a summary without a full stop."""
+    actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        shared(sub)
+        return sub
+
+    return action
