@@ -20,6 +20,9 @@ from tests.program import PROGRAM
 BOUND_SECONDS = 60.0
 """Longest wait for anything; a test that needs it is broken."""
 
+PATIENCE_SECONDS = 2.0
+"""How long a person waits for an answer to a key before pressing it again."""
+
 PROMPT = "\n> "
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
@@ -113,6 +116,21 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Press keys: \\x03 is Ctrl-C, \\x04 Ctrl-D."""
         os.write(self._master, keys.encode())
+
+    def press_until_heard(self, keys: str, answer: str) -> None:
+        """Press keys, and again for as long as nothing is shown of an answer, as a person does.
+
+        For Ctrl-C at the prompt, once all that was typed before is shown: Python's `input` looks for signals only
+        when one wakes its `select`, so that one which comes just before that waits for the next.
+        """
+        deadline = time.monotonic() + BOUND_SECONDS
+        while (at := self.text.find(answer, self._seen)) < 0:
+            assert time.monotonic() < deadline, f"{answer!r} was not shown:\n{self.text}"
+            self.press(keys)
+            patience = time.monotonic() + PATIENCE_SECONDS
+            while answer not in self.text[self._seen :] and time.monotonic() < patience:
+                assert self._take_in(), f"the program ended without showing {answer!r}:\n{self.text}"
+        self._seen = at + len(answer)
 
     def enter(self, line: str) -> None:
         """Type a line, once the program asks for one."""

@@ -60,8 +60,10 @@ def test_pressing_ctrl_c_again_and_again_does_no_more_harm(talk: Terminal) -> No
 
 def test_ctrl_c_at_the_prompt_says_how_to_leave_and_asks_again(talk: Terminal) -> None:
     talk.until("\n> ")
-    talk.press("half a line" + CTRL_C)
-    assert "Ctrl-D or /quit ends the chat." in talk.asked()
+    talk.press("half a line")
+    talk.until("half a line")
+    talk.press_until_heard(CTRL_C, "Ctrl-D or /quit ends the chat.")
+    talk.asked()
     assert "w1 w2 w3" in talk.ask("tokens=3")
 
 
