@@ -95,7 +95,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
             problems.append(message.text)
 
     def open_(served: Served, **options: object) -> Page:
-        context = browser.new_context(**{"viewport": DESKTOP, "accept_downloads": True, **options})  # type: ignore[arg-type]
+        context = browser.new_context(**{"viewport": DESKTOP, "accept_downloads": True, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()

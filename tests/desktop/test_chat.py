@@ -29,7 +29,7 @@ def stop(page: Page) -> None:
 
 
 def answer(page: Page) -> str:
-    return page.locator(".prose").last.inner_text()
+    return str(page.locator(".prose").last.inner_text())
 
 
 def test_a_model_is_started_and_answers(serve: Serve, open_page: Open) -> None:
@@ -121,4 +121,6 @@ def engine_of(page: Page) -> int:
     page.evaluate("location.hash = '#/servers'")
     text = page.get_by_role("article", name="Server default").inner_text()
     page.go_back()
-    return next(int(word) for line in text.splitlines() if "pid" in line.lower() for word in line.split() if word.isdigit())
+    return next(
+        int(word) for line in text.splitlines() if "pid" in line.lower() for word in line.split() if word.isdigit()
+    )

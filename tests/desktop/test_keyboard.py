@@ -13,7 +13,10 @@ def tab_to(page: Page, name: str) -> None:
     """Go on with Tab until something of this name has the focus."""
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText") == name:
+        if (
+            page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText")
+            == name
+        ):
             return
     raise AssertionError(f"{name} can not be reached with Tab")
 

@@ -25,7 +25,9 @@ def test_every_page_has_nothing_that_keeps_anybody_out(
     serve: Serve, open_page: Open, screenshots: Path, size: str, colours: str
 ) -> None:
     width, height = SIZES[size]
-    page = open_page(serve(), viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce")
+    page = open_page(
+        serve(), viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce"
+    )
     start(page)
     send(page, "Write a Python function that adds two numbers.")
     page.locator(".prose").first.wait_for()
