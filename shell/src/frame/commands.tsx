@@ -50,6 +50,8 @@ export default function Commands({ onClose, onHelp }: { onClose: () => void; onH
             placeholder="Find a page, a chat or an action"
             value={query}
             onChange={(event) => setQuery(event.currentTarget.value)}
+            // The list, which is always open, keeps Escape from the dialog.
+            onKeyDown={(event) => event.key === "Escape" && onClose()}
           />
         </Combobox.EventsTarget>
         <ScrollArea.Autosize mah="50vh" mt={8}>
