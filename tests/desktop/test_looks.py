@@ -38,7 +38,7 @@ def test_every_page_has_nothing_that_keeps_anybody_out(
             page.evaluate("name => { location.hash = `#/${name}` }", name)
         page.locator("main").get_by_role("heading").first.wait_for()
         found |= look(page, screenshots, f"{name}-{size}-{colours}")
-    assert found == {}
+    assert not found, "\n".join(f"{where}  {html}" for where, html in found.items())
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -79,7 +79,7 @@ def test_what_opens_above_a_page_keeps_nobody_out(
     page.get_by_role("menuitem", name="Delete").click()
     page.get_by_role("dialog").get_by_text("Frees").wait_for()
     opened("delete-model")
-    assert found == {}
+    assert not found, "\n".join(f"{where}  {html}" for where, html in found.items())
 
 
 def look(page: Page, screenshots: Path, name: str) -> dict[str, str]:

@@ -38,8 +38,8 @@ export default function Commands({ onClose, onHelp }: { onClose: () => void; onH
       padding={8}
       yOffset="12vh"
       centered={false}
-      title={null}
-      aria-label="Find"
+      title="Find"
+      classNames={{ header: "visually-hidden" }}
     >
       <Combobox store={box} onOptionSubmit={choose}>
         <Combobox.EventsTarget>

@@ -7,7 +7,7 @@ import { spoken } from "../../parts/format";
 import { SchemaField } from "../../parts/schema_field";
 import { useWorld } from "../../state/feed";
 import { type Field, fieldsOf, mentions } from "../../state/schema";
-import { COSTS, GROUPS, grouped } from "./groups";
+import { COSTS, GROUPS, grouped, idOf } from "./groups";
 import { Plan } from "./plan";
 import { Recommend } from "./recommend";
 
@@ -62,13 +62,9 @@ export function Launcher({ taken, onStarted }: Props) {
             {found.length > 0 ? found.map(draw) : <Text c="dimmed">No setting has these words.</Text>}
           </div>
         ) : (
-          <Accordion
-            multiple
-            defaultValue={GROUPS.filter(({ folded }) => !folded).map(({ title }) => title)}
-            variant="separated"
-          >
+          <Accordion multiple defaultValue={GROUPS.filter(({ folded }) => !folded).map(idOf)} variant="separated">
             {grouped(fields).map(({ group, fields: own }) => (
-              <Accordion.Item key={group.title} value={group.title}>
+              <Accordion.Item key={group.title} value={idOf(group)}>
                 <Accordion.Control>
                   <Text fw={600} span>
                     {group.title}
