@@ -59,7 +59,7 @@ def test_what_opens_above_a_page_keeps_nobody_out(
         expect(page.get_by_role("menu")).to_have_count(0)
 
     page.get_by_label("Settings of this chat").first.click()
-    page.get_by_role("dialog").wait_for()
+    page.get_by_role("dialog").get_by_role("textbox", name="Temperature").wait_for()
     opened("chat-settings")
     page.get_by_label("Menu of Say hello.").click(force=True)
     page.get_by_role("menuitem", name="Delete").wait_for()
