@@ -120,7 +120,7 @@ def _nothing_left_running() -> Iterator[None]:
     before = {child.pid for child in _children()}
     yield
     left = [child for child in _children() if child.pid not in before]
-    _, alive = psutil.wait_procs(left, timeout=2)
+    _, alive = psutil.wait_procs(left, timeout=5)
     described = [" ".join(child.cmdline())[:200] for child in alive if child.is_running()]
     for child in alive:
         child.kill()
