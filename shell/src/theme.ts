@@ -19,7 +19,16 @@ export const theme = createTheme({
       defaultProps: { centered: true, transitionProps: { duration: 120 }, closeButtonProps: { "aria-label": "Close" } },
     },
     Drawer: { defaultProps: { transitionProps: { duration: 150 }, closeButtonProps: { "aria-label": "Close" } } },
-    Menu: { defaultProps: { transitionProps: { duration: 100 }, shadow: "md", position: "bottom-end" } },
+    Menu: {
+      defaultProps: {
+        transitionProps: { duration: 100 },
+        shadow: "md",
+        position: "bottom-end",
+        returnFocus: true,
+        // It would stand in the menu without being an item.
+        withInitialFocusPlaceholder: false,
+      },
+    },
     Card: { defaultProps: { withBorder: true, padding: "md", radius: "lg" } },
     Badge: { defaultProps: { radius: "sm", tt: "none", fw: 500 } },
   },

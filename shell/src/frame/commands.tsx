@@ -1,6 +1,7 @@
 import { Combobox, InputBase, Modal, ScrollArea, Text, useCombobox, useMantineColorScheme } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
+import { useFocusBack } from "../parts/focus";
 import { useWorld } from "../state/feed";
 import { titleOf } from "../state/sessions";
 import { startServer } from "../state/starts";
@@ -18,6 +19,7 @@ const SHOWN = 12;
 
 export default function Commands({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
   const [query, setQuery] = useState("");
+  useFocusBack();
   const box = useCombobox({ opened: true });
   const commands = useCommands(onHelp);
   const words = query.toLowerCase().split(/\s+/);
@@ -31,44 +33,40 @@ export default function Commands({ onClose, onHelp }: { onClose: () => void; onH
     found.find((command) => command.id === id)?.run();
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      withCloseButton={false}
-      padding={8}
-      yOffset="12vh"
-      centered={false}
-      title={null}
-      aria-label="Find"
-    >
-      <Combobox store={box} onOptionSubmit={choose}>
-        <Combobox.EventsTarget>
-          <InputBase
-            data-autofocus
-            aria-label="Find a page, a chat or an action"
-            leftSection={<IconSearch size={16} aria-hidden />}
-            placeholder="Find a page, a chat or an action"
-            value={query}
-            onChange={(event) => setQuery(event.currentTarget.value)}
-          />
-        </Combobox.EventsTarget>
-        <ScrollArea.Autosize mah="50vh" mt={8}>
-          <Combobox.Options aria-label="Found">
-            {found.map(({ id, title, kind }) => (
-              <Combobox.Option key={id} value={id}>
-                <Text span size="sm">
-                  {title}
-                </Text>{" "}
-                <Text span size="xs" c="inherit">
-                  {kind}
-                </Text>
-              </Combobox.Option>
-            ))}
-            {found.length === 0 && <Combobox.Empty>Nothing of that name.</Combobox.Empty>}
-          </Combobox.Options>
-        </ScrollArea.Autosize>
-      </Combobox>
-    </Modal>
+    <Modal.Root opened onClose={onClose} padding={8} yOffset="12vh" centered={false}>
+      <Modal.Overlay />
+      <Modal.Content aria-label="Find">
+        <Modal.Body>
+          <Combobox store={box} onOptionSubmit={choose}>
+            <Combobox.EventsTarget>
+              <InputBase
+                data-autofocus
+                aria-label="Find a page, a chat or an action"
+                leftSection={<IconSearch size={16} aria-hidden />}
+                placeholder="Find a page, a chat or an action"
+                value={query}
+                onChange={(event) => setQuery(event.currentTarget.value)}
+              />
+            </Combobox.EventsTarget>
+            <ScrollArea.Autosize mah="50vh" mt={8}>
+              <Combobox.Options aria-label="Found">
+                {found.map(({ id, title, kind }) => (
+                  <Combobox.Option key={id} value={id}>
+                    <Text span size="sm">
+                      {title}
+                    </Text>{" "}
+                    <Text span size="xs" c="inherit">
+                      {kind}
+                    </Text>
+                  </Combobox.Option>
+                ))}
+                {found.length === 0 && <Combobox.Empty>Nothing of that name.</Combobox.Empty>}
+              </Combobox.Options>
+            </ScrollArea.Autosize>
+          </Combobox>
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 

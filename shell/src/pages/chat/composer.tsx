@@ -2,6 +2,7 @@ import type { ServerInfo, Session } from "@llama-sidecar/client";
 import { ActionIcon, CloseButton, Group, Image, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowUp, IconPhotoPlus, IconPlayerStopFilled } from "@tabler/icons-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { focusMessage, MESSAGE_INPUT } from "../../parts/focus";
 import { report } from "../../parts/problems";
 import { stop } from "../../state/chat";
 import { keepDraft, usePrefs } from "../../state/prefs";
@@ -78,6 +79,7 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
       )}
       <Textarea
         ref={input}
+        id={MESSAGE_INPUT}
         aria-label="Message"
         placeholder={
           ready ? `Message to ${server.model ?? "the model"}` : "Write; it can be sent when a model is ready"
@@ -105,7 +107,10 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
               variant="filled"
               color="dark"
               aria-label="Stop the answer"
-              onClick={() => stop(id).catch(report)}
+              onClick={() => {
+                stop(id).catch(report);
+                focusMessage();
+              }}
             >
               <IconPlayerStopFilled size={16} />
             </ActionIcon>

@@ -64,11 +64,11 @@ export function Launcher({ taken, onStarted }: Props) {
         ) : (
           <Accordion
             multiple
-            defaultValue={GROUPS.filter(({ folded }) => !folded).map(({ title }) => title)}
+            defaultValue={GROUPS.filter(({ folded }) => !folded).map(({ title }) => keyOf(title))}
             variant="separated"
           >
             {grouped(fields).map(({ group, fields: own }) => (
-              <Accordion.Item key={group.title} value={group.title}>
+              <Accordion.Item key={group.title} value={keyOf(group.title)}>
                 <Accordion.Control>
                   <Text fw={600} span>
                     {group.title}
@@ -147,6 +147,9 @@ function Setting({ field, value, onChange, presets, defaults }: SettingProps) {
     />
   );
 }
+
+/** What a title is in an id, where a blank is not allowed. */
+const keyOf = (title: string): string => title.toLowerCase().replace(/\W+/g, "-");
 
 function freeId(taken: string[]): string {
   for (let number = 2; ; number++) if (!taken.includes(`server-${number}`)) return `server-${number}`;
