@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { useFocusBack } from "../parts/focus";
 import { useWorld } from "../state/feed";
 import { titleOf } from "../state/sessions";
-import { startServer } from "../state/starts";
+import { startAnother } from "../state/starts";
 import { go } from "./route";
 
 interface Command {
@@ -92,7 +92,7 @@ function useCommands(onHelp: () => void): Command[] {
     ...Object.values(models)
       .filter(({ valid }) => valid)
       .map(({ name }) => ({
-        ...act(`Start ${name}`, () => void startServer({ model: name }), "Model"),
+        ...act(`Start ${name}`, () => void startAnother({ model: name }), "Model"),
         id: `start:${name}`,
       })),
     ...Object.values(sessions)

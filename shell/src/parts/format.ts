@@ -64,8 +64,12 @@ export const clock = (at: number): string =>
 export function spoken(name: string): string {
   const special: Record<string, string> = NAMES;
   const words = special[name] ?? name.replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return words.startsWith("llama.cpp") ? words : words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** An explanation in which other settings are called as the page calls them. */
+export const explained = (text: string): string =>
+  text.replace(/`([a-z_]+)`/g, (_whole, name: string) => `“${spoken(name)}”`);
 
 const NAMES = {
   n_gpu_layers: "GPU layers",
@@ -80,6 +84,7 @@ const NAMES = {
   ubatch_size: "Physical batch size",
   lora: "LoRA adapters",
   rpc_servers: "RPC servers",
+  extra_args: "Further arguments",
   env: "Environment",
   require_gpu: "Require the GPU",
   top_p: "Top P",

@@ -70,6 +70,7 @@ export default function Logs() {
         told("The log is empty.");
       }, report);
   };
+  const folder = known.value?.[0]?.file.replace(/[\\/][^\\/]*$/, "");
   const file = known.value?.find(({ source }) => sources.length === 1 && source === sources[0]);
   return (
     <div className="logs">
@@ -134,6 +135,19 @@ export default function Logs() {
         {shown.length.toLocaleString("en")} of {all.length.toLocaleString("en")} lines
         {dropped > 0 && ` · ${dropped.toLocaleString("en")} came too fast and are only in the files`}
         {paused && " · paused"}
+        {folder && (
+          <>
+            {" · "}
+            <Anchor
+              component="button"
+              type="button"
+              inherit
+              onClick={() => void navigator.clipboard.writeText(folder).then(() => told("The path is copied."), report)}
+            >
+              Copy the folder's path
+            </Anchor>
+          </>
+        )}
         {file && (
           <>
             {" · "}

@@ -40,7 +40,7 @@ export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () 
               Frees <b>{bytes(value.frees_bytes)}</b>, once it is gone for good. Until then it can be brought back under
               Deleted.
             </Text>
-            <List size="sm">
+            <List size="sm" styles={{ itemWrapper: { display: "inline" } }}>
               {value.files.map(({ path, size_bytes, link }) => (
                 <List.Item key={path} style={{ overflowWrap: "anywhere" }}>
                   {path} · {link ? "a link, whose target stays" : bytes(size_bytes)}

@@ -6,7 +6,7 @@ import { go } from "../../frame/route";
 import { afterMenu } from "../../parts/focus";
 import { ago, bytes, count, exact, short } from "../../parts/format";
 import { useWorld } from "../../state/feed";
-import { startServer } from "../../state/starts";
+import { startAnother } from "../../state/starts";
 import { DeleteModel } from "./delete_model";
 import { FitMark } from "./fit_mark";
 import { Inspect } from "./inspect";
@@ -26,7 +26,7 @@ export function ModelCard({ model }: { model: ModelInfo }) {
   const running = useWorld(({ servers }) => Object.values(servers).some(({ model: used }) => used === model.name));
   const own = model.origin === "own";
   const start = (): void => {
-    void startServer({ model: model.name });
+    void startAnother({ model: model.name });
     go("servers");
   };
   return (

@@ -1,10 +1,10 @@
 import { Button, Drawer, Stack } from "@mantine/core";
 import { IconPlus, IconServer2 } from "@tabler/icons-react";
-import { useState } from "react";
 import { useLink } from "../../link/link";
 import { Empty } from "../../parts/empty";
 import { useWorld } from "../../state/feed";
-import { useStarts } from "../../state/starts";
+import { freeId, useStarts } from "../../state/starts";
+import { closeForm, openForm, useForm } from "./form";
 import { Launcher } from "./launcher";
 import { ServerCard } from "./server_card";
 import "./servers.css";
@@ -14,8 +14,7 @@ export default function Servers() {
   const starts = useStarts((state) => state.starts);
   const online = useLink(({ state }) => state === "online");
   const ids = [...new Set([...Object.keys(servers), ...Object.keys(starts)])].sort();
-  const [another, setAnother] = useState(false);
-  const form = ids.length === 0 || another;
+  const form = useForm((state) => state.form);
   return (
     <div className="scroll">
       <div className="content">
@@ -24,7 +23,7 @@ export default function Servers() {
           {ids.length > 0 && (
             <Button
               leftSection={<IconPlus size={16} aria-hidden />}
-              onClick={() => setAnother(true)}
+              onClick={() => openForm({ server_id: freeId(ids) })}
               disabled={!online}
             >
               Start a server
@@ -43,15 +42,15 @@ export default function Servers() {
             Servers are shown again with the connection.
           </Empty>
         )}
-        {form && online && ids.length === 0 && <Launcher taken={[]} onStarted={() => undefined} />}
+        {ids.length === 0 && online && <Launcher changes={null} settings={{}} onStarted={() => undefined} />}
         <Drawer
-          opened={another && ids.length > 0}
-          onClose={() => setAnother(false)}
+          opened={form !== null && ids.length > 0}
+          onClose={closeForm}
           position="right"
           size="min(1180px, 100vw)"
-          title="Start a server"
+          title={form?.changes ? `Change ${form.changes}` : "Start a server"}
         >
-          {another && <Launcher taken={ids} onStarted={() => setAnother(false)} />}
+          {form && <Launcher {...form} onStarted={closeForm} />}
         </Drawer>
       </div>
     </div>
