@@ -71,6 +71,14 @@ export function spoken(name: string): string {
 export const explained = (text: string): string =>
   text.replace(/`([a-z_]+)`/g, (_whole, name: string) => `“${spoken(name)}”`);
 
+/** A choice's name in words, where it does not say itself what it means. */
+export const chosen = (choice: string): string => (CHOICES as Record<string, string>)[choice] ?? choice;
+
+const CHOICES = {
+  drop_oldest: "Leave out the oldest",
+  keep_ends: "Keep both ends",
+};
+
 const NAMES = {
   n_gpu_layers: "GPU layers",
   ctx_size: "Context size",
@@ -92,6 +100,7 @@ const NAMES = {
   min_p: "Min P",
   parallel: "Parallel messages",
   max_tokens: "Longest answer",
+  context_policy: "When the context is full",
   engines: "Engines",
   server_defaults: "Server defaults",
   chat: "Chat",

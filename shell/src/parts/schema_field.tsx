@@ -13,7 +13,7 @@ import {
 import { IconArrowBackUp } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { defaultWords, type Field } from "../state/schema";
-import { explained, spoken } from "./format";
+import { chosen, explained, spoken } from "./format";
 
 interface Props {
   field: Field;
@@ -51,7 +51,7 @@ export function SchemaField({ field, value, onChange, inherited, label, error }:
     error: error ?? undefined,
     inputWrapperOrder: ["label", "input", "description", "error"] as ("label" | "input" | "description" | "error")[],
   };
-  const placeholder = Array.isArray(value) && value.length === 0 ? "None" : (normal ?? "Default");
+  const placeholder = Array.isArray(value) && value.length === 0 ? "None" : chosen(normal ?? "Default");
   const end = reset ? { rightSection: reset, rightSectionPointerEvents: "all" as const } : {};
   return control(field, value, onChange, { ...common, placeholder, end });
 }
@@ -100,7 +100,7 @@ function control(field: Field, value: unknown, onChange: (value: unknown) => voi
         <Select
           {...wrapper}
           placeholder={placeholder}
-          data={field.choices}
+          data={field.choices.map((value) => ({ value, label: chosen(value) }))}
           value={value === undefined || value === null ? null : String(value)}
           onChange={(next) => onChange(next ?? undefined)}
           clearable

@@ -71,7 +71,7 @@ export const Panel = memo(function Panel({ title, value, about, points, seconds,
 
 /** The next number that can be read at a glance, for the top of a chart that has none of its own. */
 function roundTop(most: number): number {
-  if (most <= 0) return 1;
+  if (most <= 2) return 2;
   const step = 10 ** Math.floor(Math.log10(most));
   return step * ([1, 2, 4, 6, 8].find((times) => times * step >= most) ?? 10);
 }

@@ -3,6 +3,7 @@
 import { create } from "zustand";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
+import { useWorld } from "../../state/feed";
 
 export type Settings = Record<string, unknown>;
 
@@ -21,8 +22,17 @@ export const openForm = (settings: Settings): void => useForm.setState({ form: {
 /** Show what a server was started with, some of it changed, to be looked over and started anew. */
 export async function openChange(server_id: string, change: (settings: Settings) => Settings = (same) => same) {
   const { settings } = await client().get_llama_config({ server_id });
-  useForm.setState({ form: { changes: server_id, settings: { ...change(settings), server_id } } });
+  useForm.setState({ form: { changes: server_id, settings: { ...change(byName(server_id, settings)), server_id } } });
   go("servers");
+}
+
+/** The model by its name, where it is in the library: so it is chosen in the form. */
+function byName(server_id: string, settings: Settings): Settings {
+  const { servers, models } = useWorld.getState();
+  const name = servers[server_id]?.model;
+  if (!name || models[name]?.path !== settings["model_path"]) return settings;
+  const { model_path: _path, ...others } = settings;
+  return { ...others, model: name };
 }
 
 /** Twice the context: what does not fit now does then, and the plan says whether the memory does. */

@@ -1,5 +1,6 @@
-import { Button, Drawer, Stack } from "@mantine/core";
+import { Button, Drawer, Group, Stack } from "@mantine/core";
 import { IconPlus, IconServer2 } from "@tabler/icons-react";
+import { go } from "../../frame/route";
 import { useLink } from "../../link/link";
 import { Empty } from "../../parts/empty";
 import { useWorld } from "../../state/feed";
@@ -11,6 +12,7 @@ import "./servers.css";
 
 export default function Servers() {
   const servers = useWorld((world) => world.servers);
+  const none = useWorld(({ models, modelsKnown }) => modelsKnown && Object.keys(models).length === 0);
   const starts = useStarts((state) => state.starts);
   const online = useLink(({ state }) => state === "online");
   const ids = [...new Set([...Object.keys(servers), ...Object.keys(starts)])].sort();
@@ -42,7 +44,23 @@ export default function Servers() {
             Servers are shown again with the connection.
           </Empty>
         )}
-        {ids.length === 0 && online && <Launcher changes={null} settings={{}} onStarted={() => undefined} />}
+        {ids.length === 0 && online && none && (
+          <Empty
+            icon={<IconServer2 size={26} />}
+            title="No model yet"
+            actions={
+              <Group gap="sm">
+                <Button onClick={() => go("chat")}>Get the starter model</Button>
+                <Button variant="default" onClick={() => go("models", "hub")}>
+                  Find a model
+                </Button>
+              </Group>
+            }
+          >
+            A server needs a model to run. Once there is one, every setting of its start is here.
+          </Empty>
+        )}
+        {ids.length === 0 && online && !none && <Launcher changes={null} settings={{}} onStarted={() => undefined} />}
         <Drawer
           opened={form !== null && ids.length > 0}
           onClose={closeForm}

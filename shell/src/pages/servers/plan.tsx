@@ -108,7 +108,7 @@ function Estimate(props: {
 }) {
   const { estimate, busy, onChange } = props;
   return (
-    <Stack gap="sm" aria-busy={busy} style={{ opacity: busy ? 0.7 : 1 }}>
+    <Stack gap="sm" aria-busy={busy}>
       <MemoryBars devices={estimate.devices} />
       <Text size="sm" role="status">
         <span className="dot" data-state={estimate.fits ? "good" : "bad"} aria-hidden /> {estimate.message}
