@@ -114,12 +114,19 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+@pytest.fixture(scope="session")
+def shared_programs() -> list[psutil.Process]:
+    """Programs that outlive a test since many share them, a browser for one; so may whatever they start."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def _nothing_left_running() -> Iterator[None]:
+def _nothing_left_running(shared_programs: list[psutil.Process]) -> Iterator[None]:
     """Fail a test after which a process is left that was not there before, orphans included."""
     me = psutil.Process()
     before = {child.pid for child in me.children(recursive=True)}
     yield
+    before |= {child.pid for program in shared_programs for child in program.children(recursive=True)}
     left = [child for child in me.children(recursive=True) if child.pid not in before]
     _, alive = psutil.wait_procs(left, timeout=2)
     described = [" ".join(child.cmdline())[:200] for child in alive if child.is_running()]

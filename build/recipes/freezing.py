@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes import places, processes
+from recipes import page, places, processes
 from recipes.console import Problem, say, step
 from recipes.environment import Environment, stamp_key
 from recipes.files import replacing, sha256_of
@@ -24,7 +24,8 @@ from recipes.llama_cpp import python_tag
 PROGRAM = "llama-sidecar.exe" if os.name == "nt" else "llama-sidecar"
 FREEZE = Path("build", "freeze")
 LAUNCHER = FREEZE / "launcher"
-SOURCES = (Path("sidecar"), FREEZE)
+PAGE = page.BUILT.relative_to(places.ROOT)
+SOURCES = (Path("sidecar"), FREEZE, PAGE)
 NO_SOURCES = {"__pycache__", "target"}
 STAMP = ".frozen"
 
@@ -67,6 +68,7 @@ class Products:
 def ensure_frozen() -> Products:
     """The products in dist/; made first where something has changed that they depend on."""
     cargo, target = _rust()
+    page.ensure_built()
     products = Products(places.ROOT / "dist", target)
     stamp = products.dist / STAMP
     with _locked():

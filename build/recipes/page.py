@@ -17,7 +17,9 @@ from recipes.processes import exclusive
 SHELL = places.ROOT / "shell"
 CLIENT = places.ROOT / "ipc_schema" / "typescript" / "src"
 PACKAGES_STAMP = SHELL / "node_modules" / ".llama-sidecar-stamp"
-BUILD_STAMP = SHELL / "dist" / ".llama-sidecar-stamp"
+BUILT = SHELL / "dist"
+# Not in what is built, which is packed as it is.
+BUILD_STAMP = SHELL / "node_modules" / ".llama-sidecar-built"
 
 
 def npm(*arguments: str) -> tuple[str, ...]:
@@ -34,7 +36,9 @@ def npm(*arguments: str) -> tuple[str, ...]:
 def ensure_packages() -> None:
     """Installs what the lock file says. npm keeps what it has fetched in its own cache."""
     key = stamp_key(files=[SHELL / "package.json", SHELL / "package-lock.json"], facts=[str(SHELL)])
-    argv = npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    # Not `npm ci`: it refuses a lock file without the packages of other systems, and registries that mirror only some
+    # of them make such lock files. This takes what is locked as it is locked, too, and writes no lock file.
+    argv = npm("install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund")
     with exclusive(_lock_file(), waiting_for="installing the page's packages"):
         if not _stamped(PACKAGES_STAMP, key):
             with step("Installing the packages of shell/package-lock.json"):
@@ -51,11 +55,11 @@ def ensure_built() -> Path:
     ]
     key = stamp_key(files=sorted(sources), facts=[str(path) for path in sorted(sources)])
     with exclusive(_lock_file(), waiting_for="building the page"):
-        if not _stamped(BUILD_STAMP, key):
+        if not (_stamped(BUILD_STAMP, key) and (BUILT / "index.html").is_file()):
             with step("Building the page"):
                 _must(npm("run", "--silent", "build"), "built")
             _stamp(BUILD_STAMP, key)
-    return SHELL / "dist"
+    return BUILT
 
 
 def _must(argv: tuple[str, ...], done: str) -> None:

@@ -49,7 +49,10 @@ def _serve(options: argparse.Namespace, app_options: Options, stdout: int) -> No
             # On a thread, since some systems' ways to open a browser take seconds.
             threading.Thread(target=_open, args=(address,), name="browser", daemon=True).start()
 
-    listener, files = listen(options.port), PageFiles(page_folder())
+    files = PageFiles(page_folder())
+    if getattr(sys, "frozen", False) and files.index() is None:
+        raise NotSupported("There is no page to serve.", hint=how_to_get("web"))
+    listener = listen(options.port)
     serve_behind(
         app_options,
         lambda: WebDoor(listener, files, max_message_bytes=app_options.max_line_bytes, tell_address=tell),

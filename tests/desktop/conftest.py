@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.app.talking import prepare
 from tests.web.browser import Served
@@ -33,10 +34,18 @@ Serve = Callable[..., Served]
 Open = Callable[..., Page]
 
 
+def engines(served: Served) -> list[psutil.Process]:
+    """The fake engines that a sidecar runs."""
+    return [child for child in psutil.Process(served.process.pid).children() if "fake_engine" in str(child.cmdline())]
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(shared_programs: list[psutil.Process]) -> Iterator[Browser]:
     """Debian's Chromium, without its sandbox, which needs what containers do not give."""
+    expect.set_options(timeout=PATIENCE_MS)
+    before = set(psutil.Process().children())
     with sync_playwright() as playwright:
+        shared_programs += set(psutil.Process().children()) - before
         program = os.environ[CHROMIUM_VARIABLE]
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser

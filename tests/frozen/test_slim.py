@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,11 @@ def test_it_says_what_it_lacks_and_how_to_get_it(data_dir: Path, slim: list[str]
         for told in (embedded["message"], error["data"]["hint"]):
             assert "pip" not in told
             assert "whole llama-sidecar" in told
+
+
+def test_it_has_no_page_to_serve_and_says_so(data_dir: Path, slim: list[str]) -> None:
+    done = subprocess.run(
+        [*slim, "serve", "--web", "--data-dir", str(data_dir)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "whole llama-sidecar" in done.stderr

@@ -33,40 +33,46 @@ export default function Commands({ onClose, onHelp }: { onClose: () => void; onH
     found.find((command) => command.id === id)?.run();
   };
   return (
-    <Modal.Root opened onClose={onClose} padding={8} yOffset="12vh" centered={false}>
-      <Modal.Overlay />
-      <Modal.Content aria-label="Find">
-        <Modal.Body>
-          <Combobox store={box} onOptionSubmit={choose}>
-            <Combobox.EventsTarget>
-              <InputBase
-                data-autofocus
-                aria-label="Find a page, a chat or an action"
-                leftSection={<IconSearch size={16} aria-hidden />}
-                placeholder="Find a page, a chat or an action"
-                value={query}
-                onChange={(event) => setQuery(event.currentTarget.value)}
-              />
-            </Combobox.EventsTarget>
-            <ScrollArea.Autosize mah="50vh" mt={8}>
-              <Combobox.Options aria-label="Found">
-                {found.map(({ id, title, kind }) => (
-                  <Combobox.Option key={id} value={id}>
-                    <Text span size="sm">
-                      {title}
-                    </Text>{" "}
-                    <Text span size="xs" c="inherit">
-                      {kind}
-                    </Text>
-                  </Combobox.Option>
-                ))}
-                {found.length === 0 && <Combobox.Empty>Nothing of that name.</Combobox.Empty>}
-              </Combobox.Options>
-            </ScrollArea.Autosize>
-          </Combobox>
-        </Modal.Body>
-      </Modal.Content>
-    </Modal.Root>
+    <Modal
+      opened
+      onClose={onClose}
+      withCloseButton={false}
+      padding={8}
+      yOffset="12vh"
+      centered={false}
+      title="Find"
+      classNames={{ header: "visually-hidden" }}
+    >
+      <Combobox store={box} onOptionSubmit={choose}>
+        <Combobox.EventsTarget>
+          <InputBase
+            data-autofocus
+            aria-label="Find a page, a chat or an action"
+            leftSection={<IconSearch size={16} aria-hidden />}
+            placeholder="Find a page, a chat or an action"
+            value={query}
+            onChange={(event) => setQuery(event.currentTarget.value)}
+            // The list, which is always open, keeps Escape from the dialog.
+            onKeyDown={(event) => event.key === "Escape" && onClose()}
+          />
+        </Combobox.EventsTarget>
+        <ScrollArea.Autosize mah="50vh" mt={8}>
+          <Combobox.Options aria-label="Found">
+            {found.map(({ id, title, kind }) => (
+              <Combobox.Option key={id} value={id}>
+                <Text span size="sm">
+                  {title}
+                </Text>{" "}
+                <Text span size="xs" c="inherit">
+                  {kind}
+                </Text>
+              </Combobox.Option>
+            ))}
+            {found.length === 0 && <Combobox.Empty>Nothing of that name.</Combobox.Empty>}
+          </Combobox.Options>
+        </ScrollArea.Autosize>
+      </Combobox>
+    </Modal>
   );
 }
 

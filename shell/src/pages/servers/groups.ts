@@ -10,6 +10,9 @@ export interface Group {
   folded: boolean;
 }
 
+/** Without blanks: ids of the page are made of it. */
+export const idOf = ({ title }: Group): string => title.toLowerCase().replace(/\W+/g, "-");
+
 export const GROUPS: readonly Group[] = [
   {
     title: "Model",

@@ -9,7 +9,7 @@ import { SchemaField } from "../../parts/schema_field";
 import { useWorld } from "../../state/feed";
 import { type Field, fieldsOf, mentions } from "../../state/schema";
 import type { Form, Settings } from "./form";
-import { COSTS, GROUPS, grouped } from "./groups";
+import { COSTS, GROUPS, grouped, idOf } from "./groups";
 import { Plan } from "./plan";
 import { Recommend } from "./recommend";
 
@@ -61,13 +61,9 @@ export function Launcher({ changes, settings: first, onStarted }: Props) {
             {found.length > 0 ? found.map(draw) : <Text c="dimmed">No setting has these words.</Text>}
           </div>
         ) : (
-          <Accordion
-            multiple
-            defaultValue={GROUPS.filter(({ folded }) => !folded).map(({ title }) => keyOf(title))}
-            variant="separated"
-          >
+          <Accordion multiple defaultValue={GROUPS.filter(({ folded }) => !folded).map(idOf)} variant="separated">
             {grouped(fields).map(({ group, fields: own }) => (
-              <Accordion.Item key={group.title} value={keyOf(group.title)}>
+              <Accordion.Item key={group.title} value={idOf(group)}>
                 <Accordion.Control>
                   <Text fw={600} span>
                     {group.title}
@@ -155,9 +151,6 @@ function Setting({ field, value, onChange, presets, defaults }: SettingProps) {
     />
   );
 }
-
-/** What a title is in an id, where a blank is not allowed. */
-const keyOf = (title: string): string => title.toLowerCase().replace(/\W+/g, "-");
 
 const without = (settings: Settings, names: readonly string[]): Settings =>
   Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
