@@ -21,10 +21,12 @@ export const theme = createTheme({
     Drawer: { defaultProps: { transitionProps: { duration: 150 }, closeButtonProps: { "aria-label": "Close" } } },
     Menu: {
       defaultProps: {
-        withInitialFocusPlaceholder: false,
         transitionProps: { duration: 100 },
         shadow: "md",
         position: "bottom-end",
+        returnFocus: true,
+        // It would stand in the menu without being an item.
+        withInitialFocusPlaceholder: false,
       },
     },
     Card: { defaultProps: { withBorder: true, padding: "md", radius: "lg" } },

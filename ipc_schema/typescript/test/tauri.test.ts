@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ConnectionClosedError, createClient, SidecarError } from "../src/index.js";
-import { tauriTransport, type ChannelMessage, type TauriCore } from "../src/transports/tauri.js";
+import {
+  startSidecarAgain,
+  tauriTransport,
+  watchSidecar,
+  type ChannelMessage,
+  type TauriCore,
+} from "../src/transports/tauri.js";
 
 interface Invoked {
   command: string;
@@ -111,4 +117,38 @@ test("a sidecar that is gone for good takes every call with it", async () => {
   await assert.rejects(pong, ConnectionClosedError);
   await assert.rejects(client.ping(), ConnectionClosedError);
   assert.equal(invoked.length, 1);
+});
+
+/** An app whose looks at its sidecar are answered with these, one after the other, and then with the last again. */
+function appWith(...answers: [...unknown[]]) {
+  const commands: string[] = [];
+  const core = {
+    invoke: (command: string) => {
+      commands.push(command);
+      const next = answers.length > 1 ? answers.shift() : answers[0];
+      return typeof next === "number" ? Promise.resolve({ pid: next }) : Promise.reject(next);
+    },
+    Channel: FakeChannel,
+  };
+  return { core: core as unknown as TauriCore, commands };
+}
+
+const GIVEN_UP = { code: -32100, message: "It does not start.", data: { name: "SIDECAR_NOT_RUNNING", hint: "Look." } };
+
+test("another process is another sidecar, and is told of once; one that is given up is gone", async () => {
+  const { core } = appWith(1, 1, 2, 2, GIVEN_UP);
+  const replaced: number[] = [];
+  const reason = await new Promise<Error>((onGone) => {
+    watchSidecar(core, { onReplaced: ({ pid }) => replaced.push(pid), onGone }, 1);
+  });
+  assert.deepEqual(replaced, [2]);
+  assert.ok(reason instanceof SidecarError);
+  assert.equal(reason.errorName, "SIDECAR_NOT_RUNNING");
+  assert.equal(reason.message, "It does not start.");
+});
+
+test("to start a sidecar again is a command of the app", async () => {
+  const { core, commands } = appWith(1);
+  await startSidecarAgain(core);
+  assert.deepEqual(commands, ["start_sidecar_again"]);
 });

@@ -8,13 +8,25 @@ import { Rail } from "./rail";
 import { type PageName, useRoute } from "./route";
 import { StatusBar } from "./status_bar";
 
-const Servers = lazy(() => import("../pages/servers/page"));
-const Models = lazy(() => import("../pages/models/page"));
-const Monitor = lazy(() => import("../pages/monitor/page"));
-const Logs = lazy(() => import("../pages/logs/page"));
-const Settings = lazy(() => import("../pages/settings/page"));
+const LATER = {
+  servers: () => import("../pages/servers/page"),
+  models: () => import("../pages/models/page"),
+  monitor: () => import("../pages/monitor/page"),
+  logs: () => import("../pages/logs/page"),
+  settings: () => import("../pages/settings/page"),
+};
 
-const PAGES = { chat: Chat, servers: Servers, models: Models, monitor: Monitor, logs: Logs, settings: Settings };
+const PAGES = {
+  chat: Chat,
+  servers: lazy(LATER.servers),
+  models: lazy(LATER.models),
+  monitor: lazy(LATER.monitor),
+  logs: lazy(LATER.logs),
+  settings: lazy(LATER.settings),
+};
+
+/** How long after the first paint the other pages are fetched: they are there then when the sidecar is not. */
+const FETCH_AFTER_MS = 2_000;
 
 const TITLES: Record<PageName, string> = {
   chat: "Chat",
@@ -31,6 +43,14 @@ export function App() {
   useEffect(() => {
     document.title = `${TITLES[page]} – llama-sidecar`;
   }, [page]);
+  useEffect(() => {
+    const fetchAll = (): void => {
+      // One that can not be had now is asked for again when it is gone to.
+      for (const load of Object.values(LATER)) load().catch(() => undefined);
+    };
+    const timer = setTimeout(fetchAll, FETCH_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <div className="frame">
       <button type="button" className="skip" onClick={() => document.getElementById("main")?.focus()}>

@@ -1,9 +1,10 @@
 import { Combobox, InputBase, Modal, ScrollArea, Text, useCombobox, useMantineColorScheme } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
+import { useFocusBack } from "../parts/focus";
 import { useWorld } from "../state/feed";
 import { titleOf } from "../state/sessions";
-import { startServer } from "../state/starts";
+import { startAnother } from "../state/starts";
 import { go } from "./route";
 
 interface Command {
@@ -18,6 +19,7 @@ const SHOWN = 12;
 
 export default function Commands({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
   const [query, setQuery] = useState("");
+  useFocusBack();
   const box = useCombobox({ opened: true });
   const commands = useCommands(onHelp);
   const words = query.toLowerCase().split(/\s+/);
@@ -96,7 +98,7 @@ function useCommands(onHelp: () => void): Command[] {
     ...Object.values(models)
       .filter(({ valid }) => valid)
       .map(({ name }) => ({
-        ...act(`Start ${name}`, () => void startServer({ model: name }), "Model"),
+        ...act(`Start ${name}`, () => void startAnother({ model: name }), "Model"),
         id: `start:${name}`,
       })),
     ...Object.values(sessions)

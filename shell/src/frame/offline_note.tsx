@@ -1,3 +1,4 @@
+import { SidecarError } from "@llama-sidecar/client";
 import { Anchor, Group, Text } from "@mantine/core";
 import { useEffect, useState } from "react";
 import { retryNow, useLink } from "../link/link";
@@ -17,7 +18,7 @@ export function OfflineNote() {
     <Group role="status" gap="sm" px="md" py={8} bg="light-dark(#fff4d6, #3a3117)" wrap="nowrap">
       <span className="dot" data-state="bad" aria-hidden />
       <Text size="sm" style={{ flex: 1 }} c="light-dark(#4d3800, #ffe7ad)">
-        {state === "refused" ? `The sidecar does not take this page: ${reason}` : WORDS}
+        {wordsFor(state, reason)}
       </Text>
       {state !== "refused" && (
         <Anchor component="button" type="button" size="sm" c="inherit" onClick={retryNow}>
@@ -28,5 +29,9 @@ export function OfflineNote() {
   );
 }
 
-const WORDS =
-  "Not connected to the sidecar. What you see is as it was; answers go on and are shown again. The page keeps trying.";
+/** What the app says of a sidecar that does not start is told; that a socket is shut says nothing to a person. */
+function wordsFor(state: "connecting" | "offline" | "refused", reason: Error | null): string {
+  if (state === "refused") return `The sidecar does not take this page: ${reason?.message ?? ""}`;
+  if (reason instanceof SidecarError) return `${reason.message} ${reason.hint}`;
+  return "Not connected to the sidecar. What you see is as it was. The page keeps trying.";
+}

@@ -10,6 +10,7 @@ import { useWorld } from "../state/feed";
 import { restartServer, STAGES, type Start, switchModel, useStarts } from "../state/starts";
 import { serverFor } from "../state/world";
 import { Connection } from "./connection";
+import { DownloadTray } from "./download_tray";
 import { go, useRoute } from "./route";
 
 /** The one truth about the engine: what it is, how it is, how fast, how full. */
@@ -17,28 +18,38 @@ export function StatusBar() {
   const { page, rest } = useRoute();
   const wanted = useWorld(({ sessions }) => (page === "chat" ? sessions[rest]?.server_id : null));
   const server = useWorld((world) => serverFor(world, wanted));
+  const online = useLink(({ state }) => state === "online");
   const starts = useStarts((state) => state.starts);
   const start = Object.values(starts).find(({ failed }) => failed === null);
   return (
     <footer className="bar">
-      {start ? <Starting start={start} /> : server ? <Running server={server} /> : <NoServer />}
+      {!online ? <Unknown /> : start ? <Starting start={start} /> : server ? <Running server={server} /> : <NoServer />}
       <span className="grow" />
+      <DownloadTray />
       <Connection />
     </footer>
   );
 }
 
+/** Without a connection nobody knows how it is. */
+function Unknown() {
+  const connecting = useLink(({ state }) => state === "connecting");
+  return (
+    <Group gap={8} wrap="nowrap">
+      <span className="dot" aria-hidden />
+      <span className="quiet">{connecting ? "Connecting" : "Not known without a connection"}</span>
+    </Group>
+  );
+}
+
 function NoServer() {
-  const online = useLink(({ state }) => state === "online");
   return (
     <Group gap={8} wrap="nowrap">
       <span className="dot" aria-hidden />
       <span>No model is loaded</span>
-      {online && (
-        <Button size="compact-xs" variant="default" onClick={() => go("servers")}>
-          Start one
-        </Button>
-      )}
+      <Button size="compact-xs" variant="default" onClick={() => go("servers")}>
+        Start one
+      </Button>
     </Group>
   );
 }

@@ -9,7 +9,7 @@ import {
   type LinkState,
 } from "@llama-sidecar/client";
 import { create } from "zustand";
-import { chooseTransport } from "./transport";
+import { chooseCarrier } from "./transport";
 
 export interface Link {
   /** `refused` is for good: trying again would not change it. */
@@ -17,15 +17,15 @@ export interface Link {
   /** Null while there is no connection. */
   client: Client | null;
   hello: InitializeResult | null;
-  /** Why it is not online, in words. */
-  reason: string | null;
+  /** Why it is not online. */
+  reason: Error | null;
 }
 
 export const useLink = create<Link>(() => ({ state: "connecting", client: null, hello: null, reason: null }));
 
 let link: ClientLink | undefined;
 
-/** Tries now, where the next try is waited for. */
+/** Tries now, where the next try is waited for; a desktop app starts its sidecar again where it had given it up. */
 export function retryNow(): void {
   link?.retry();
 }
@@ -36,11 +36,18 @@ export function client(): Client {
   return link.client;
 }
 
-/** Keeps the connection open. `onOnline` is called on each new one; call this once, when the page starts. */
+/**
+ * Keeps the connection open; call this once, when the page starts. `onOnline` is called on each new connection, and
+ * where another sidecar has taken the place of the one before.
+ */
 export async function keepOpen(onOnline: (client: Client) => void): Promise<void> {
-  const connect = await chooseTransport();
+  const carrier = await chooseCarrier((hello) => {
+    if (link?.state.status !== "ready") return;
+    useLink.setState({ hello });
+    onOnline(link.client);
+  });
   link = keepConnected({
-    connect,
+    ...carrier,
     client: { name: "llama-sidecar page", version: "0.1.0" },
     onReady: (client) => onOnline(client),
   });
@@ -63,7 +70,7 @@ function show(state: LinkState): void {
       useLink.setState({
         state: state.status === "closed" ? "refused" : "offline",
         client: null,
-        reason: state.error.message,
+        reason: state.error,
       });
   }
 }

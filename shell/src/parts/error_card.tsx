@@ -35,7 +35,9 @@ export function ErrorCard({ error, source, onRetry, onDismiss, children }: Props
       {problem.logTail && (
         <Spoiler maxHeight={72} showLabel="Show all of the log's end" hideLabel="Show less" mt="xs">
           <ScrollArea>
-            <Code block>{problem.logTail}</Code>
+            <Code block tabIndex={0} role="region" aria-label="The end of the log">
+              {problem.logTail}
+            </Code>
           </ScrollArea>
         </Spoiler>
       )}

@@ -64,8 +64,20 @@ export const clock = (at: number): string =>
 export function spoken(name: string): string {
   const special: Record<string, string> = NAMES;
   const words = special[name] ?? name.replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return words.startsWith("llama.cpp") ? words : words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** An explanation in which other settings are called as the page calls them. */
+export const explained = (text: string): string =>
+  text.replace(/`([a-z_]+)`/g, (_whole, name: string) => `“${spoken(name)}”`);
+
+/** A choice's name in words, where it does not say itself what it means. */
+export const chosen = (choice: string): string => (CHOICES as Record<string, string>)[choice] ?? choice;
+
+const CHOICES = {
+  drop_oldest: "Leave out the oldest",
+  keep_ends: "Keep both ends",
+};
 
 const NAMES = {
   n_gpu_layers: "GPU layers",
@@ -80,6 +92,7 @@ const NAMES = {
   ubatch_size: "Physical batch size",
   lora: "LoRA adapters",
   rpc_servers: "RPC servers",
+  extra_args: "Further arguments",
   env: "Environment",
   require_gpu: "Require the GPU",
   top_p: "Top P",
@@ -87,6 +100,7 @@ const NAMES = {
   min_p: "Min P",
   parallel: "Parallel messages",
   max_tokens: "Longest answer",
+  context_policy: "When the context is full",
   engines: "Engines",
   server_defaults: "Server defaults",
   chat: "Chat",

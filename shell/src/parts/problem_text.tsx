@@ -7,10 +7,14 @@ export function ProblemText(props: { problem?: Problem; said?: string; undo?: ()
   const { problem, said, undo } = props;
   return (
     <>
-      {said !== undefined && <Text size="sm">{said}</Text>}
+      {said !== undefined && (
+        <Text size="sm" c="var(--mantine-color-text)">
+          {said}
+        </Text>
+      )}
       {problem?.hint && <Text size="sm">{problem.hint}</Text>}
       <Group gap="sm" mt={4}>
-        {problem && (
+        {problem && problem.name !== "PAGE_ERROR" && (
           <Anchor component="button" type="button" size="sm" onClick={() => go("logs")}>
             Show log
           </Anchor>

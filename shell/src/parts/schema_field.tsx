@@ -13,7 +13,7 @@ import {
 import { IconArrowBackUp } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { defaultWords, type Field } from "../state/schema";
-import { spoken } from "./format";
+import { chosen, explained, spoken } from "./format";
 
 interface Props {
   field: Field;
@@ -32,6 +32,7 @@ export function SchemaField({ field, value, onChange, inherited, label, error }:
   const set = value !== undefined && value !== null;
   const normal = inherited ?? defaultWords(field);
   const name = label ?? spoken(field.name);
+  const differs = set && words(value) !== normal;
   const reset = set && (
     <Tooltip label={`Back to the default${normal ? `: ${normal}` : ""}`}>
       <ActionIcon size="sm" aria-label={`${name}: back to the default`} onClick={() => onChange(undefined)}>
@@ -43,14 +44,14 @@ export function SchemaField({ field, value, onChange, inherited, label, error }:
     label: (
       <Group gap={6} component="span" display="inline-flex">
         {name}
-        {set && <span className="changed" title="Differs from the default" role="img" aria-label="changed" />}
+        {differs && <span className="changed" title="Differs from the default" role="img" aria-label="changed" />}
       </Group>
     ),
-    description: field.description,
+    description: explained(field.description),
     error: error ?? undefined,
     inputWrapperOrder: ["label", "input", "description", "error"] as ("label" | "input" | "description" | "error")[],
   };
-  const placeholder = normal ?? "Default";
+  const placeholder = Array.isArray(value) && value.length === 0 ? "None" : chosen(normal ?? "Default");
   const end = reset ? { rightSection: reset, rightSectionPointerEvents: "all" as const } : {};
   return control(field, value, onChange, { ...common, placeholder, end });
 }
@@ -99,7 +100,7 @@ function control(field: Field, value: unknown, onChange: (value: unknown) => voi
         <Select
           {...wrapper}
           placeholder={placeholder}
-          data={field.choices}
+          data={field.choices.map((value) => ({ value, label: chosen(value) }))}
           value={value === undefined || value === null ? null : String(value)}
           onChange={(next) => onChange(next ?? undefined)}
           clearable
@@ -145,6 +146,7 @@ function control(field: Field, value: unknown, onChange: (value: unknown) => voi
       return (
         <Textarea
           {...wrapper}
+          {...end}
           autosize
           minRows={2}
           maxRows={12}
@@ -165,6 +167,8 @@ function control(field: Field, value: unknown, onChange: (value: unknown) => voi
       );
   }
 }
+
+const words = (value: unknown): string => (Array.isArray(value) ? value.join(", ") : String(value));
 
 const YES_NO = [
   { value: "true", label: "Yes" },

@@ -16,11 +16,13 @@ interface Chat {
   turns: Readonly<Record<string, Turn>>;
   /** Why a conversation could not be read. */
   failures: Readonly<Record<string, unknown>>;
+  /** How long was thought before an answer, seconds, by its id. The history does not have it. */
+  thoughts: Readonly<Record<string, number>>;
   /** The last answer that was finished, for the bar at the bottom. */
   last: TurnResult | null;
 }
 
-export const useChat = create<Chat>(() => ({ conversations: {}, turns: {}, failures: {}, last: null }));
+export const useChat = create<Chat>(() => ({ conversations: {}, turns: {}, failures: {}, thoughts: {}, last: null }));
 
 /** Messages of the first paint; older ones come as they are scrolled to. */
 const FIRST_PAGE = 60;
@@ -126,11 +128,18 @@ function taker(id: string): (event: TurnEvent, seq: number) => void {
 async function finished(id: string): Promise<void> {
   await load(id);
   const turn = useChat.getState().turns[id];
-  if (turn?.result) useChat.setState({ last: turn.result });
+  if (turn?.result) noteEnd(turn, turn.result);
   setTurn(id, undefined);
   client()
     .ack({ session_id: id })
     .catch(() => undefined); // kept a little longer, then
+}
+
+function noteEnd({ reasoningFrom, reasoningTo }: Turn, result: TurnResult): void {
+  useChat.setState(({ thoughts }) => {
+    if (reasoningFrom === null || reasoningTo === null) return { last: result };
+    return { last: result, thoughts: { ...thoughts, [result.message_id]: (reasoningTo - reasoningFrom) / 1000 } };
+  });
 }
 
 async function failed(id: string, error: unknown): Promise<void> {

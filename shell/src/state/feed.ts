@@ -11,12 +11,15 @@ export const useWorld = create<World>(() => EMPTY_WORLD);
 const SESSIONS_A_PAGE = 200;
 
 let waiting: TopicEvent[] = [];
+let leave = new AbortController();
 
-/** Follow a new connection. */
+/** Follow a new connection, or another sidecar over the same one. */
 export function feedFrom(client: Client): void {
+  leave.abort();
+  leave = new AbortController();
   useWorld.setState(forgetLive);
   const topics = ["servers", "downloads", "sessions", "models"] as const;
-  client.subscribe({ topics: [...topics] }, { onEvent: take }).catch(reportUnlessGone);
+  client.subscribe({ topics: [...topics] }, { onEvent: take, signal: leave.signal }).catch(reportUnlessGone);
   client.list_models().then(
     () => useWorld.setState({ modelsKnown: true }),
     () => useWorld.setState({ modelsKnown: true }),

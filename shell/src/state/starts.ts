@@ -4,6 +4,7 @@ import type { ServerInfo, StartEvent, StartLlamaServer } from "@llama-sidecar/cl
 import { create } from "zustand";
 import { client } from "../link/link";
 import { wasCancelled } from "../parts/problems";
+import { useWorld } from "./feed";
 
 export interface Start {
   serverId: string;
@@ -13,6 +14,8 @@ export interface Start {
   etaMs: number | null;
   failed: unknown;
   cancel: () => void;
+  /** The same start once more. */
+  again: () => void;
 }
 
 export const useStarts = create<{ starts: Readonly<Record<string, Start>> }>(() => ({ starts: {} }));
@@ -51,6 +54,7 @@ async function begin(serverId: string, ask: Ask): Promise<ServerInfo | null> {
     etaMs: null,
     failed: null,
     cancel: () => leave.abort(),
+    again: () => void begin(serverId, ask),
   };
   put(serverId, first);
   const onEvent = (event: StartEvent): void =>
@@ -77,6 +81,26 @@ function put(serverId: string, start: Start | null): void {
 
 export const startServer = (settings: StartLlamaServer): Promise<ServerInfo | null> =>
   begin(settings.server_id || "default", (options) => client().start_llama_server(settings, options));
+
+/** Start beside what runs: under the usual name, or the next one that is free. */
+export function startAnother(settings: StartLlamaServer): Promise<ServerInfo | null> {
+  const running = Object.values(useWorld.getState().servers).filter(
+    ({ state }) => state !== "failed" && state !== "stopped",
+  );
+  return startServer({ server_id: freeId(running.map(({ server_id }) => server_id)), ...settings });
+}
+
+export function freeId(taken: readonly string[]): string {
+  if (!taken.includes("default")) return "default";
+  for (let number = 2; ; number++) if (!taken.includes(`server-${number}`)) return `server-${number}`;
+}
+
+/** Start one that is there anew, with other settings. */
+export const changeServer = (server_id: string, settings: StartLlamaServer): Promise<ServerInfo | null> =>
+  begin(server_id, async (options) => {
+    await client().stop_llama_server({ server_id });
+    return client().start_llama_server({ ...settings, server_id }, options);
+  });
 
 export const restartServer = (server_id: string): Promise<ServerInfo | null> =>
   begin(server_id, (options) => client().restart_server({ server_id }, options));

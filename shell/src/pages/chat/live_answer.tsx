@@ -1,5 +1,6 @@
 import { Loader, Text } from "@mantine/core";
 import { ErrorCard } from "../../parts/error_card";
+import { focusMessage } from "../../parts/focus";
 import { dismiss } from "../../state/chat";
 import { isOver, type Turn, waitingFor } from "../../state/turn";
 import { Answer } from "./answer";
@@ -21,7 +22,13 @@ export function LiveAnswer({ turn }: { turn: Turn }) {
         </Text>
       )}
       {error !== null && (
-        <ErrorCard error={error} onDismiss={() => dismiss(turn.sessionId)}>
+        <ErrorCard
+          error={error}
+          onDismiss={() => {
+            dismiss(turn.sessionId);
+            focusMessage();
+          }}
+        >
           <Remedies turn={turn} />
         </ErrorCard>
       )}

@@ -1,7 +1,9 @@
 import type { Message } from "@llama-sidecar/client";
 import { Button, Group, Text, Textarea } from "@mantine/core";
-import { memo, useState } from "react";
+import { memo, useRef, useState } from "react";
+import { focusSoon } from "../../parts/focus";
 import { count, duration, exact } from "../../parts/format";
+import { useChat } from "../../state/chat";
 import { useActions } from "./actions";
 import { Answer } from "./answer";
 import { MessageTools } from "./message_tools";
@@ -12,14 +14,19 @@ import { ToolResultView } from "./tool_calls";
 export const MessageView = memo(function MessageView({ message }: { message: Message }) {
   const [editing, setEditing] = useState(false);
   const { edit } = useActions();
+  const thought = useChat(({ thoughts }) => thoughts[message.message_id]);
+  const article = useRef<HTMLElement>(null);
   if (message.role === "tool") return <ToolResultView message={message} />;
   if (message.role === "user") {
     return (
-      <article className="message" aria-label={`You, ${exact(message.created_at)}`}>
+      <article ref={article} tabIndex={-1} className="message" aria-label={`You, ${exact(message.created_at)}`}>
         {editing ? (
           <Editor
             text={message.content}
-            onCancel={() => setEditing(false)}
+            onCancel={() => {
+              setEditing(false);
+              focusSoon(() => article.current);
+            }}
             onSave={(text) => {
               setEditing(false);
               edit(message, text);
@@ -41,6 +48,7 @@ export const MessageView = memo(function MessageView({ message }: { message: Mes
         reasoning={message.reasoning ?? ""}
         toolCalls={message.tool_calls ?? []}
         writing={false}
+        thought={thought ?? null}
       />
       {ENDS[message.state] && (
         <Text size="sm" c="dimmed" mt={4}>

@@ -3,7 +3,9 @@ const LONGEST_SIDE_PX = 1536;
 
 /** A picture as a data: URL. */
 export async function dataUrl(file: File): Promise<string> {
-  const picture = await createImageBitmap(file);
+  const picture = await createImageBitmap(file).catch(() => {
+    throw new Error(`“${file.name}” is no picture that can be read here.`);
+  });
   const scale = Math.min(1, LONGEST_SIDE_PX / Math.max(picture.width, picture.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(picture.width * scale);

@@ -6,10 +6,10 @@ import { choosePreset, usePrefs } from "../../state/prefs";
 /** Which of the config's chat presets this chat uses. */
 export function PresetChoice({ id, onSettings }: { id: string; onSettings: () => void }) {
   const chosen = usePrefs(({ presets }) => presets[id] ?? null);
-  const { value } = useAnswer("chat presets", (client) => client.get_config());
+  const { value, reload } = useAnswer("chat presets", (client) => client.get_config());
   const names = Object.keys(value?.chat_presets ?? {});
   return (
-    <Menu position="top-start">
+    <Menu position="top-start" onOpen={reload}>
       <Menu.Target>
         <Button
           size="compact-sm"

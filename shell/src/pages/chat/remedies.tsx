@@ -2,50 +2,102 @@ import type { ContextPolicy } from "@llama-sidecar/client";
 import { Button } from "@mantine/core";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
+import { focusMessage } from "../../parts/focus";
 import { report } from "../../parts/problems";
-import { dismiss } from "../../state/chat";
+import { dismiss, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
+import { keepDraft } from "../../state/prefs";
 import type { Turn } from "../../state/turn";
-import { send } from "./sending";
+import { serverFor } from "../../state/world";
+import { openLargerContext } from "../servers/form";
+import { regenerate, send } from "./sending";
+
+export const WAY_WORDS: Record<ContextPolicy, string> = {
+  error: "Refuse it",
+  drop_oldest: "Leave out the oldest",
+  keep_ends: "Keep both ends",
+};
 
 /** The buttons that do what an error's hint says. */
 export function Remedies({ turn }: { turn: Turn }) {
+  const id = turn.sessionId;
   const name = turn.error?.data["name"];
-  const config = useWorld(({ sessions }) => sessions[turn.sessionId]?.config);
-  const again = (): void => {
-    dismiss(turn.sessionId);
-    if (turn.said !== null) send(turn.sessionId, turn.said, [...turn.images]).catch(report);
-  };
+  const again = useAgain(turn);
+  if (name === "CONTEXT_TOO_LONG") return <TooLong turn={turn} again={again} />;
+  const ofServer = name === "SERVER_NOT_RUNNING" || name === "ENGINE_CRASHED" || name === "ENGINE_UNRESPONSIVE";
+  return (
+    <>
+      {again !== null && (
+        <Button size="xs" onClick={again}>
+          {turn.said === null ? "Try again" : "Send again"}
+        </Button>
+      )}
+      {turn.said !== null && <Rewrite id={id} text={turn.said} />}
+      {ofServer && (
+        <Button size="xs" variant="default" onClick={() => go("servers")}>
+          To the servers
+        </Button>
+      )}
+    </>
+  );
+}
+
+function TooLong({ turn, again }: { turn: Turn; again: (() => void) | null }) {
+  const session = useWorld(({ sessions }) => sessions[turn.sessionId]);
+  const server = useWorld((world) => serverFor(world, session?.server_id));
   const dropping = (context_policy: ContextPolicy): void => {
     client()
-      .update_session({ session_id: turn.sessionId, config: { ...config, context_policy } })
+      .update_session({ session_id: turn.sessionId, config: { ...session?.config, context_policy } })
       .then(again, report);
   };
-  if (name === "CONTEXT_TOO_LONG") {
-    return (
-      <>
-        <Button size="xs" onClick={() => dropping("drop_oldest")}>
-          Leave out the oldest
-        </Button>
-        <Button size="xs" variant="default" onClick={() => dropping("keep_ends")}>
-          Keep both ends
-        </Button>
-        <Button size="xs" variant="default" onClick={() => go("servers")}>
+  // What did not help just now is not offered again.
+  const ways = (["drop_oldest", "keep_ends"] as const).filter((way) => way !== session?.config.context_policy);
+  return (
+    <>
+      {again !== null &&
+        ways.map((way) => (
+          <Button key={way} size="xs" variant="default" onClick={() => dropping(way)}>
+            {WAY_WORDS[way]}
+          </Button>
+        ))}
+      {server !== null && (
+        <Button size="xs" variant="default" onClick={() => openLargerContext(server.server_id).catch(report)}>
           Larger context
         </Button>
-      </>
-    );
-  }
-  if (name === "SERVER_NOT_RUNNING" || name === "ENGINE_CRASHED") {
-    return (
-      <Button size="xs" onClick={() => go("servers")}>
-        To the servers
-      </Button>
-    );
-  }
-  return turn.said === null ? null : (
-    <Button size="xs" onClick={again}>
-      Send again
+      )}
+      {turn.said !== null && <Rewrite id={turn.sessionId} text={turn.said} />}
+    </>
+  );
+}
+
+/** Puts what was said back to where it was written. */
+function Rewrite({ id, text }: { id: string; text: string }) {
+  const rewrite = (): void => {
+    keepDraft(id, text);
+    dismiss(id);
+    focusMessage();
+  };
+  return (
+    <Button size="xs" variant="default" onClick={rewrite}>
+      Change the message
     </Button>
   );
+}
+
+/** The same once more: what was not kept is sent again, what was kept is answered again. */
+function useAgain(turn: Turn): (() => void) | null {
+  const id = turn.sessionId;
+  const last = useChat(({ conversations }) => conversations[id]?.messages.at(-1));
+  const { said } = turn;
+  if (said !== null) {
+    return () => {
+      dismiss(id);
+      send(id, said, [...turn.images]).catch(report);
+    };
+  }
+  if (last?.role !== "assistant") return null;
+  return () => {
+    dismiss(id);
+    regenerate(id, last).catch(report);
+  };
 }

@@ -1,9 +1,10 @@
 import type { Session } from "@llama-sidecar/client";
 import { ActionIcon, Menu, Text, TextInput } from "@mantine/core";
 import { IconDots, IconPin } from "@tabler/icons-react";
-import { memo, useState } from "react";
+import { memo, useRef, useState } from "react";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
+import { afterMenu, focusSoon } from "../../parts/focus";
 import { exact } from "../../parts/format";
 import { report, told } from "../../parts/problems";
 import { useChat } from "../../state/chat";
@@ -21,7 +22,12 @@ export const SessionRow = memo(function SessionRow({ session, current }: Props) 
   const [renaming, setRenaming] = useState(false);
   const busy = useChat(({ turns }) => turns[id] !== undefined && turns[id].phase !== "failed");
   const pinned = usePrefs((prefs) => prefs.pinned.includes(id));
-  if (renaming) return <Rename session={session} onDone={() => setRenaming(false)} />;
+  const menu = useRef<HTMLButtonElement>(null);
+  const renamed = (byKey: boolean): void => {
+    setRenaming(false);
+    if (byKey) focusSoon(() => menu.current);
+  };
+  if (renaming) return <Rename session={session} onDone={renamed} />;
   return (
     <div className="session" data-current={current || undefined}>
       <a href={`#/chat/${id}`} aria-current={current ? "page" : undefined} title={exact(session.updated_at)}>
@@ -33,12 +39,12 @@ export const SessionRow = memo(function SessionRow({ session, current }: Props) 
       </a>
       <Menu>
         <Menu.Target>
-          <ActionIcon className="session-menu" aria-label={`Menu of ${titleOf(session)}`}>
+          <ActionIcon ref={menu} className="session-menu" aria-label={`Menu of ${titleOf(session)}`}>
             <IconDots size={16} />
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item onClick={() => setRenaming(true)}>Rename</Menu.Item>
+          <Menu.Item onClick={afterMenu(() => setRenaming(true))}>Rename</Menu.Item>
           <Menu.Item onClick={() => togglePinned(id)}>{pinned ? "Unpin" : "Pin"}</Menu.Item>
           <Menu.Item onClick={() => archive(session, !session.archived)}>
             {session.archived ? "Bring back from the archive" : "Archive"}
@@ -55,10 +61,10 @@ export const SessionRow = memo(function SessionRow({ session, current }: Props) 
   );
 });
 
-function Rename({ session, onDone }: { session: Session; onDone: () => void }) {
+function Rename({ session, onDone }: { session: Session; onDone: (byKey: boolean) => void }) {
   const [title, setTitle] = useState(session.title);
-  const save = (): void => {
-    onDone();
+  const save = (byKey: boolean): void => {
+    onDone(byKey);
     const wanted = title.trim();
     if (wanted === "" || wanted === session.title) return;
     client().update_session({ session_id: session.session_id, title: wanted }).catch(report);
@@ -70,22 +76,24 @@ function Rename({ session, onDone }: { session: Session; onDone: () => void }) {
       value={title}
       onChange={(event) => setTitle(event.currentTarget.value)}
       onFocus={(event) => event.currentTarget.select()}
-      onBlur={save}
+      onBlur={() => save(false)}
       onKeyDown={(event) => {
-        if (event.key === "Enter") save();
-        if (event.key === "Escape") onDone();
+        if (event.key === "Enter") save(true);
+        if (event.key === "Escape") onDone(true);
       }}
     />
   );
 }
 
+/** Its own row has gone, and the focus with it. */
+const firstChat = (): HTMLElement | null => document.querySelector(".sessions-list a");
+
 export function archive(session: Session, archived: boolean): void {
   const put = (value: boolean) => client().update_session({ session_id: session.session_id, archived: value });
-  put(archived).then(
-    () =>
-      told(archived ? `“${titleOf(session)}” is archived.` : `“${titleOf(session)}” is back.`, () => put(!archived)),
-    report,
-  );
+  put(archived).then(() => {
+    told(archived ? `“${titleOf(session)}” is archived.` : `“${titleOf(session)}” is back.`, () => put(!archived));
+    focusSoon(firstChat);
+  }, report);
 }
 
 export function remove(session: Session, current: boolean): void {
@@ -94,6 +102,7 @@ export function remove(session: Session, current: boolean): void {
     .delete_session({ session_id })
     .then(() => {
       if (current) go("chat");
+      focusSoon(firstChat);
       told(`“${titleOf(session)}” was deleted.`, async () => {
         await client().restore_session({ session_id });
         if (current) go("chat", session_id);

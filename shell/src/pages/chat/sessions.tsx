@@ -5,7 +5,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef, useState } from "react";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
-import { report, told } from "../../parts/problems";
+import { report } from "../../parts/problems";
 import { useWorld } from "../../state/feed";
 import { usePrefs } from "../../state/prefs";
 import { type Row, sessionRows, startOfToday } from "../../state/sessions";
@@ -120,7 +120,6 @@ function Import() {
   const bring = async (file: File | undefined): Promise<void> => {
     if (file === undefined) return;
     const session = await client().import_session({ content: await file.text() });
-    told(`“${session.title}” was brought in.`);
     go("chat", session.session_id);
   };
   return (

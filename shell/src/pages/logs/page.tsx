@@ -18,6 +18,8 @@ import "./logs.css";
 /** Lines kept here; the sidecar's files have them all. */
 const MOST = 20_000;
 const FIRST = 5000;
+/** New lines are shown together this often: an engine may write thousands a second. */
+const SHOWN_EVERY_MS = 200;
 
 export default function Logs() {
   const { rest } = useRoute();
@@ -28,7 +30,7 @@ export default function Logs() {
   const [live, setLive] = useState<LogEntry[]>([]);
   const [paused, setPaused] = useState(false);
   const [dropped, setDropped] = useState(0);
-  const held = useRef<LogEntry[]>([]);
+  const arrived = useRef<LogEntry[]>([]);
   const list = useRef<LineListHandle>(null);
   useEffect(() => setSources(rest === "" ? [] : [rest]), [rest]);
   const known = useAnswer("sources", (client) => client.list_log_sources());
@@ -38,9 +40,18 @@ export default function Logs() {
   useSubscription(["logs"], { min_level: level }, (event) => {
     if (event.status !== "logs") return;
     if (event.dropped > 0) setDropped((all) => all + event.dropped);
-    if (paused) held.current = addLines(held.current, event.entries, MOST);
-    else setLive((all) => addLines(all, event.entries, MOST));
+    arrived.current = addLines(arrived.current, event.entries, MOST);
   });
+  useEffect(() => {
+    if (paused) return undefined;
+    const timer = setInterval(() => {
+      if (arrived.current.length === 0) return;
+      const added = arrived.current;
+      arrived.current = [];
+      setLive((all) => addLines(all, added, MOST));
+    }, SHOWN_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [paused]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another level is another reading
   useEffect(() => setLive([]), [level, value]);
   const all = useMemo(() => addLines(value?.entries ?? [], live, MOST), [value, live]);
@@ -48,28 +59,21 @@ export default function Logs() {
     () => filtered(all, { sources: new Set(sources), level, text: wanted }),
     [all, sources, level, wanted],
   );
-  const names = [
-    ...new Set([...(known.value ?? []).map(({ source }) => source), ...all.map(({ source }) => source), ...sources]),
-  ].sort();
-  const pause = (): void => {
-    setPaused(!paused);
-    if (paused) {
-      const missed = held.current;
-      held.current = [];
-      setLive((now) => addLines(now, missed, MOST));
-    }
-  };
+  const met = useMemo(() => new Set(all.map(({ source }) => source)), [all]);
+  const names = [...new Set([...(known.value ?? []).map(({ source }) => source), ...met, ...sources])].sort();
   const clear = (): void => {
     const source = sources.length === 1 ? { source: sources[0] ?? null } : {};
     client()
       .clear_logs(source)
       .then(() => {
+        arrived.current = [];
         setLive([]);
         reload();
         known.reload();
         told("The log is empty.");
       }, report);
   };
+  const folder = known.value?.[0]?.file.replace(/[\\/][^\\/]*$/, "");
   const file = known.value?.find(({ source }) => sources.length === 1 && source === sources[0]);
   return (
     <div className="logs">
@@ -81,7 +85,7 @@ export default function Logs() {
             variant="default"
             aria-pressed={paused}
             leftSection={paused ? <IconPlayerPlay size={14} aria-hidden /> : <IconPlayerPause size={14} aria-hidden />}
-            onClick={pause}
+            onClick={() => setPaused(!paused)}
           >
             {paused ? "Go on" : "Pause"}
           </Button>
@@ -134,6 +138,19 @@ export default function Logs() {
         {shown.length.toLocaleString("en")} of {all.length.toLocaleString("en")} lines
         {dropped > 0 && ` · ${dropped.toLocaleString("en")} came too fast and are only in the files`}
         {paused && " · paused"}
+        {folder && (
+          <>
+            {" · "}
+            <Anchor
+              component="button"
+              type="button"
+              inherit
+              onClick={() => void navigator.clipboard.writeText(folder).then(() => told("The path is copied."), report)}
+            >
+              Copy the folder's path
+            </Anchor>
+          </>
+        )}
         {file && (
           <>
             {" · "}

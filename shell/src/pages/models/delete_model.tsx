@@ -4,15 +4,22 @@ import { useState } from "react";
 import { client } from "../../link/link";
 import { useAnswer } from "../../link/use_answer";
 import { ErrorCard } from "../../parts/error_card";
+import { useFocusBack } from "../../parts/focus";
 import { bytes } from "../../parts/format";
-import { told } from "../../parts/problems";
+import { report, told } from "../../parts/problems";
 
 /** Says what goes, what stays and who uses it, before anything is done. */
 export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () => void }) {
-  const { value, error } = useAnswer(`delete ${model.name}`, (client) =>
+  const { value, error, reload } = useAnswer(`delete ${model.name}`, (client) =>
     client.delete_model({ model: model.name, dry_run: true }),
   );
   const [failed, setFailed] = useState<unknown>(null);
+  useFocusBack();
+  const inUse = (value?.used_by_servers.length ?? 0) > 0;
+  const stop = (): void => {
+    const stopping = value?.used_by_servers.map((server_id) => client().stop_llama_server({ server_id })) ?? [];
+    Promise.all(stopping).then(reload, report);
+  };
   const remove = (): void => {
     client()
       .delete_model({ model: model.name })
@@ -33,7 +40,7 @@ export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () 
               Frees <b>{bytes(value.frees_bytes)}</b>, once it is gone for good. Until then it can be brought back under
               Deleted.
             </Text>
-            <List size="sm">
+            <List size="sm" styles={{ itemWrapper: { display: "inline" } }}>
               {value.files.map(({ path, size_bytes, link }) => (
                 <List.Item key={path} style={{ overflowWrap: "anywhere" }}>
                   {path} · {link ? "a link, whose target stays" : bytes(size_bytes)}
@@ -48,10 +55,15 @@ export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () 
             {value.other_paths.length > 0 && (
               <Text size="sm">The same content stays at {value.other_paths.join(", ")}.</Text>
             )}
-            {value.used_by_servers.length > 0 && (
-              <Text size="sm" c="var(--bad)">
-                In use by {value.used_by_servers.join(", ")}: stop it first.
-              </Text>
+            {inUse && (
+              <Group gap="sm">
+                <Text size="sm" c="var(--bad)">
+                  In use by {value.used_by_servers.join(", ")}: stop it first.
+                </Text>
+                <Button size="xs" variant="default" onClick={stop}>
+                  Stop it
+                </Button>
+              </Group>
             )}
           </>
         )}
@@ -59,7 +71,7 @@ export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () 
           <Button variant="default" onClick={onClose}>
             Keep it
           </Button>
-          <Button color="red.9" onClick={remove} disabled={value === undefined}>
+          <Button color="red.9" onClick={remove} disabled={value === undefined || inUse}>
             Delete
           </Button>
         </Group>

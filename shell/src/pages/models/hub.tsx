@@ -3,13 +3,17 @@ import { Badge, Card, Group, Skeleton, Stack, Text, TextInput, UnstyledButton } 
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconChevronRight, IconSearch } from "@tabler/icons-react";
 import { useState } from "react";
+import { create } from "zustand";
 import { useAnswer } from "../../link/use_answer";
 import { ErrorCard } from "../../parts/error_card";
 import { ago, short } from "../../parts/format";
 import { HubFiles } from "./hub_files";
 
+/** What is searched for stays while other pages are looked at. */
+const useQuery = create(() => ({ query: "" }));
+
 export function Hub() {
-  const [query, setQuery] = useState("");
+  const query = useQuery(({ query }) => query);
   const [settled] = useDebouncedValue(query.trim(), 400);
   const { value, error, loading, reload } = useAnswer(`hub ${settled}`, (client, signal) =>
     client.search_hub({ query: settled, limit: 30 }, { signal }),
@@ -21,7 +25,7 @@ export function Hub() {
         placeholder="Words of a model's name, or owner/name"
         leftSection={<IconSearch size={16} aria-hidden />}
         value={query}
-        onChange={(event) => setQuery(event.currentTarget.value)}
+        onChange={(event) => useQuery.setState({ query: event.currentTarget.value })}
       />
       {/^[\w.-]+\/[\w.-]+/.test(settled) && <Named repo={settled} />}
       {error !== undefined && <ErrorCard error={error} onRetry={reload} />}

@@ -1,4 +1,4 @@
-import type { HubVariant } from "@llama-sidecar/client";
+import type { Download, HubVariant } from "@llama-sidecar/client";
 import { Badge, Button, Skeleton, Table, Text } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
 import { client } from "../../link/link";
@@ -29,7 +29,7 @@ export function HubFiles({ repo }: { repo: string }) {
             <Table.Tr>
               <Table.Th>Quantisation</Table.Th>
               <Table.Th ta="right">Size</Table.Th>
-              <Table.Th>Here</Table.Th>
+              <Table.Th>On this machine</Table.Th>
               <Table.Th>
                 <span className="visually-hidden">Download</span>
               </Table.Th>
@@ -50,21 +50,40 @@ export function HubFiles({ repo }: { repo: string }) {
   );
 }
 
+type Known = "coming" | "paused" | "here";
+
+const WORDS: Record<Known, string> = { coming: "Downloading", paused: "Paused", here: "Downloaded" };
+
+/** What has become of a file of the hub; null where it is not here and does not come. */
+function stateOf(downloads: Download[], repo: string, file: string | undefined): Known | null {
+  const found = downloads.find(
+    (download) =>
+      download.repo === repo &&
+      download.state !== "cancelled" &&
+      download.state !== "failed" &&
+      download.files.some(({ name }) => file?.endsWith(name)),
+  );
+  if (found === undefined) return null;
+  return found.state === "done" ? "here" : found.state === "paused" ? "paused" : "coming";
+}
+
+/** Whether the failure of a download is told in the list of them. */
+const isListed = (repo: string): boolean =>
+  Object.values(useWorld.getState().downloads).some(
+    (download) => download.repo === repo && download.state === "failed",
+  );
+
 function Variant({ repo, revision, variant }: { repo: string; revision: string; variant: HubVariant }) {
   const file = variant.files[0]?.path;
-  const known = useWorld(({ downloads }) =>
-    Object.values(downloads).some(
-      (download) =>
-        download.repo === repo &&
-        download.state !== "cancelled" &&
-        download.files.some(({ name }) => file?.endsWith(name)),
-    ),
-  );
+  const state = useWorld(({ downloads }) => stateOf(Object.values(downloads), repo, file));
+  const word = state === null ? "Download" : WORDS[state];
   const [dot, words] = variant.fits === null ? ["idle", "not known"] : FITS[variant.fits];
   const get = (): void => {
     client()
       .download_model({ repo, revision, ...(file === undefined ? {} : { file }) })
-      .catch((error: unknown) => wasCancelled(error) || report(error));
+      .catch((error: unknown) => {
+        if (!wasCancelled(error) && !isListed(repo)) report(error);
+      });
   };
   return (
     <Table.Tr>
@@ -85,11 +104,13 @@ function Variant({ repo, revision, variant }: { repo: string; revision: string; 
           size="compact-sm"
           variant="default"
           leftSection={<IconDownload size={15} aria-hidden />}
-          aria-label={`Download ${variant.quantization ?? variant.name}`}
-          disabled={known}
-          onClick={get}
+          aria-label={`${word} ${variant.quantization ?? variant.name}`}
+          // It keeps the focus that it has.
+          data-disabled={state !== null || undefined}
+          aria-disabled={state !== null}
+          onClick={(event) => (state === null ? get() : event.preventDefault())}
         >
-          {known ? "Here" : "Get"}
+          {word}
         </Button>
       </Table.Td>
     </Table.Tr>

@@ -3,6 +3,7 @@ import { IconFileImport } from "@tabler/icons-react";
 import { useRef, useState } from "react";
 import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
+import { useFocusBack } from "../../parts/focus";
 import { bytes } from "../../parts/format";
 import { told, wasCancelled } from "../../parts/problems";
 
@@ -32,6 +33,7 @@ function ImportModel({ onClose }: { onClose: () => void }) {
   const [mode, setMode] = useState<Mode>("link");
   const [work, setWork] = useState<{ done: number; total: number } | null>(null);
   const [failed, setFailed] = useState<unknown>(null);
+  useFocusBack();
   const leave = useRef(new AbortController());
   const bring = async (): Promise<void> => {
     setFailed(null);

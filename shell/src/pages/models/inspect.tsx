@@ -3,6 +3,7 @@ import { Code, Modal, Skeleton, Spoiler, Stack, Table, Tabs, TextInput } from "@
 import { useState } from "react";
 import { useAnswer } from "../../link/use_answer";
 import { ErrorCard } from "../../parts/error_card";
+import { useFocusBack } from "../../parts/focus";
 import { bytes, count, exact } from "../../parts/format";
 
 /** What a model's header says, all of it. */
@@ -14,6 +15,7 @@ export function Inspect({ model, onClose }: { model: ModelInfo; onClose: () => v
     ]);
     return { details, header };
   });
+  useFocusBack();
   const [query, setQuery] = useState("");
   const rows = Object.entries(value?.header?.metadata ?? {}).filter(([key]) =>
     key.includes(query.trim().toLowerCase()),
@@ -68,7 +70,9 @@ export function Inspect({ model, onClose }: { model: ModelInfo; onClose: () => v
             </Stack>
           </Tabs.Panel>
           <Tabs.Panel value="template">
-            <Code block>{value.details.chat_template}</Code>
+            <Code block tabIndex={0} role="region" aria-label="Chat template">
+              {value.details.chat_template}
+            </Code>
           </Tabs.Panel>
         </Tabs>
       )}

@@ -3,9 +3,10 @@ import { Badge, Button, Card, Group, Menu, Text, Title } from "@mantine/core";
 import { IconDots, IconPlayerPlayFilled } from "@tabler/icons-react";
 import { useState } from "react";
 import { go } from "../../frame/route";
-import { ago, bytes, exact, short } from "../../parts/format";
+import { afterMenu } from "../../parts/focus";
+import { ago, bytes, count, exact, short } from "../../parts/format";
 import { useWorld } from "../../state/feed";
-import { startServer } from "../../state/starts";
+import { startAnother } from "../../state/starts";
 import { DeleteModel } from "./delete_model";
 import { FitMark } from "./fit_mark";
 import { Inspect } from "./inspect";
@@ -25,17 +26,17 @@ export function ModelCard({ model }: { model: ModelInfo }) {
   const running = useWorld(({ servers }) => Object.values(servers).some(({ model: used }) => used === model.name));
   const own = model.origin === "own";
   const start = (): void => {
-    void startServer({ model: model.name });
+    void startAnother({ model: model.name });
     go("servers");
   };
   return (
     <Card component="article" aria-label={model.name} className="model">
       <Group wrap="nowrap" align="flex-start" gap={8}>
         <Title order={2} size="h6" style={{ flex: 1, minWidth: 0, overflowWrap: "anywhere" }}>
-          {model.display_name ?? model.name}
+          {model.name}
           {model.display_name && model.display_name !== model.name && (
             <Text size="xs" c="dimmed" fw={400}>
-              {model.name}
+              {model.display_name}
             </Text>
           )}
         </Title>
@@ -46,8 +47,12 @@ export function ModelCard({ model }: { model: ModelInfo }) {
             </Button>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Item onClick={() => setOpen("inspect")}>What it is</Menu.Item>
-            <Menu.Item disabled={!own} color={own ? "var(--bad)" : undefined} onClick={() => setOpen("delete")}>
+            <Menu.Item onClick={afterMenu(() => setOpen("inspect"))}>What it is</Menu.Item>
+            <Menu.Item
+              disabled={!own}
+              color={own ? "var(--bad)" : undefined}
+              onClick={afterMenu(() => setOpen("delete"))}
+            >
               {own ? "Delete" : "Delete: it belongs to another program"}
             </Menu.Item>
           </Menu.Dropdown>
@@ -63,7 +68,7 @@ export function ModelCard({ model }: { model: ModelInfo }) {
       </Group>
       <Text size="sm" c="dimmed">
         {bytes(model.size_bytes)}
-        {model.context_length !== null && ` · context ${short(model.context_length)}`}
+        {model.context_length !== null && ` · context ${count(model.context_length)}`}
         {` · ${ORIGINS[model.origin]}`}
         <span title={exact(model.modified_at)}> · {ago(model.modified_at)}</span>
       </Text>

@@ -1,8 +1,8 @@
-import { Tabs } from "@mantine/core";
+import { Card, Tabs } from "@mantine/core";
 import { go, useRoute } from "../../frame/route";
 import { isOpen } from "../../state/downloads";
 import { useWorld } from "../../state/feed";
-import { Downloads } from "./downloads";
+import DownloadRows from "./download_rows";
 import { Hub } from "./hub";
 import { ImportButton } from "./import_model";
 import { Library } from "./library";
@@ -23,7 +23,11 @@ export default function Models() {
           <h1>Models</h1>
           <ImportButton />
         </div>
-        {listed.length > 0 && <Downloads downloads={listed} />}
+        {listed.length > 0 && (
+          <Card component="section" aria-label="Downloads" mb="lg">
+            <DownloadRows downloads={listed} />
+          </Card>
+        )}
         <Tabs value={tab} onChange={(name) => go("models", name === "library" ? "" : (name ?? ""))} keepMounted={false}>
           <Tabs.List mb="md" aria-label="Which models">
             <Tabs.Tab value="library">Library</Tabs.Tab>

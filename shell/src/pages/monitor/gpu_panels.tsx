@@ -4,7 +4,7 @@ import type { Point } from "../../state/series";
 import { Panel } from "./panel";
 
 /** For each GPU its use and its memory; temperature and power beside them. */
-export function GpuPanels({ now, points }: { now: Resources; points: Point[] }) {
+export function GpuPanels({ now, points, seconds }: { now: Resources; points: Point[]; seconds: number }) {
   return now.gpus.flatMap((gpu) => {
     const more = [
       ...(gpu.temperature_celsius === null ? [] : [`${Math.round(gpu.temperature_celsius)} °C`]),
@@ -17,6 +17,7 @@ export function GpuPanels({ now, points }: { now: Resources; points: Point[] }) 
         value={gpu.utilization_percent === null ? "–" : `${Math.round(gpu.utilization_percent)} %`}
         about={[gpu.name, ...more].join(" · ")}
         points={points}
+        seconds={seconds}
         lines={[{ key: `gpu${gpu.index}.use`, name: "Use", colour: "#3b6fd4" }]}
         most={100}
         format={(value) => `${Math.round(value)} %`}
@@ -27,6 +28,7 @@ export function GpuPanels({ now, points }: { now: Resources; points: Point[] }) 
         value={bytes(gpu.used_bytes)}
         about={gpu.total_bytes === null ? gpu.name : `of ${bytes(gpu.total_bytes)}`}
         points={points}
+        seconds={seconds}
         lines={[{ key: `gpu${gpu.index}.memory`, name: "In use", colour: "#9355c4" }]}
         most={gpu.total_bytes ?? undefined}
         format={bytes}

@@ -49,6 +49,7 @@ export default function Monitor() {
               value={`${Math.round(now.cpu.percent)} %`}
               about={`${now.cpu.logical_cores} cores`}
               points={shown}
+              seconds={Number(seconds)}
               lines={[{ key: "cpu", name: "All cores", colour: COLOURS[0] ?? "" }]}
               most={100}
               format={(value) => `${Math.round(value)} %`}
@@ -58,11 +59,12 @@ export default function Monitor() {
               value={bytes(now.memory.used_bytes)}
               about={`of ${bytes(now.memory.total_bytes)}, ${bytes(now.memory.available_bytes)} can still be had`}
               points={shown}
+              seconds={Number(seconds)}
               lines={[{ key: "memory", name: "In use", colour: COLOURS[1] ?? "" }]}
               most={now.memory.total_bytes}
               format={bytes}
             />
-            <GpuPanels now={now} points={shown} />
+            <GpuPanels now={now} points={shown} seconds={Number(seconds)} />
             <Panel
               title="Memory of servers"
               value={bytes(now.servers.reduce((sum, { memory_bytes }) => sum + memory_bytes, 0))}
@@ -72,6 +74,7 @@ export default function Monitor() {
                   : servers.map((id) => `${id} ${bytes(latest?.[`server:${id}`])}`).join(" · ")
               }
               points={shown}
+              seconds={Number(seconds)}
               lines={servers.map((id, index) => ({
                 key: `server:${id}`,
                 name: id,
@@ -84,6 +87,7 @@ export default function Monitor() {
               value={`${Math.round(now.servers.reduce((sum, { cpu_percent }) => sum + cpu_percent, 0))} %`}
               about="100 % is one core"
               points={shown}
+              seconds={Number(seconds)}
               lines={servers.map((id, index) => ({
                 key: `cpu:${id}`,
                 name: id,
@@ -94,20 +98,22 @@ export default function Monitor() {
             <Panel
               title="Speed of answers"
               value={`${(latest?.["speed"] ?? 0).toFixed(0)} tok/s`}
-              about={
+              about={`in this page, estimated while they are written${
                 last?.timings.predicted_per_second
-                  ? `last answer ${last.timings.predicted_per_second.toFixed(1)} tok/s`
-                  : "of this page, estimated while they are written"
-              }
+                  ? ` · the last one had ${last.timings.predicted_per_second.toFixed(1)} tok/s`
+                  : ""
+              }`}
               points={shown}
+              seconds={Number(seconds)}
               lines={[{ key: "speed", name: "Tokens a second", colour: COLOURS[2] ?? "" }]}
               format={(value) => value.toFixed(0)}
             />
             <Panel
               title="Waiting messages"
               value={String(latest?.["waiting"] ?? 0)}
-              about="of this page"
+              about="sent from this page; other programs' are not known"
               points={shown}
+              seconds={Number(seconds)}
               lines={[{ key: "waiting", name: "Waiting", colour: COLOURS[3] ?? "" }]}
               format={(value) => value.toFixed(0)}
             />

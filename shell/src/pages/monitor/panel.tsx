@@ -1,4 +1,4 @@
-import { AreaChart } from "@mantine/charts";
+import { AreaChart, ChartTooltip } from "@mantine/charts";
 import { Card, Group, Text } from "@mantine/core";
 import { memo } from "react";
 import { clock } from "../../parts/format";
@@ -10,13 +10,17 @@ interface Props {
   value: string;
   about: string;
   points: Point[];
+  /** How much time the chart shows, also where there are readings of a part of it only. */
+  seconds: number;
   lines: { key: string; name: string; colour: string }[];
   most?: number | undefined;
   format: (value: number) => string;
 }
 
-export const Panel = memo(function Panel({ title, value, about, points, lines, most, format }: Props) {
-  const data = points.map(({ at, ...values }) => ({ ...values, time: clock(at) }));
+export const Panel = memo(function Panel({ title, value, about, points, seconds, lines, most, format }: Props) {
+  const to = points.at(-1)?.at ?? 0;
+  const top = most ?? roundTop(Math.max(0, ...points.flatMap((point) => lines.map(({ key }) => point[key] ?? 0))));
+  const series = lines.map(({ key, name, colour }) => ({ name: key, label: name, color: colour }));
   return (
     <Card component="section" aria-label={`${title}: ${value}`}>
       <Group justify="space-between" align="baseline" gap={8} wrap="nowrap">
@@ -33,19 +37,30 @@ export const Panel = memo(function Panel({ title, value, about, points, lines, m
       <div aria-hidden>
         <AreaChart
           h={130}
-          data={data}
-          dataKey="time"
-          series={lines.map(({ key, name, colour }) => ({ name: key, label: name, color: colour }))}
+          data={points}
+          dataKey="at"
+          series={series}
           withDots={false}
           withLegend={lines.length > 1}
           strokeWidth={1.6}
           fillOpacity={0.14}
           curveType="monotone"
           tickLine="none"
-          gridAxis="y"
+          gridAxis="x"
           valueFormatter={format}
-          xAxisProps={{ minTickGap: 60 }}
-          yAxisProps={{ width: 62, domain: [0, most ?? "auto"], tickCount: 4 }}
+          xAxisProps={{
+            type: "number",
+            domain: [to - seconds, to],
+            ticks: [to - seconds, to - seconds / 2, to],
+            tickFormatter: clock,
+            allowDataOverflow: true,
+          }}
+          yAxisProps={{ width: 76, domain: [0, top], ticks: [0, top / 2, top] }}
+          tooltipProps={{
+            content: ({ label, payload }) => (
+              <ChartTooltip label={clock(Number(label))} payload={payload} series={series} valueFormatter={format} />
+            ),
+          }}
           areaProps={{ isAnimationActive: false }}
           tooltipAnimationDuration={0}
         />
@@ -53,3 +68,10 @@ export const Panel = memo(function Panel({ title, value, about, points, lines, m
     </Card>
   );
 });
+
+/** The next number that can be read at a glance, for the top of a chart that has none of its own. */
+function roundTop(most: number): number {
+  if (most <= 2) return 2;
+  const step = 10 ** Math.floor(Math.log10(most));
+  return step * ([1, 2, 4, 6, 8].find((times) => times * step >= most) ?? 10);
+}

@@ -4,25 +4,23 @@ import { useMemo, useState } from "react";
 import { useConfig } from "../../link/use_schema";
 import { ErrorCard } from "../../parts/error_card";
 import { spoken } from "../../parts/format";
+import { SavePreset } from "../../parts/save_preset";
 import { SchemaField } from "../../parts/schema_field";
 import { useWorld } from "../../state/feed";
 import { type Field, fieldsOf, mentions } from "../../state/schema";
+import type { Form, Settings } from "./form";
 import { COSTS, GROUPS, grouped, idOf } from "./groups";
 import { Plan } from "./plan";
 import { Recommend } from "./recommend";
 
-export type Settings = Record<string, unknown>;
-
-interface Props {
-  /** Ids of servers that are there already. */
-  taken: string[];
+interface Props extends Form {
   onStarted: () => void;
 }
 
 /** The form of every start setting, with what it would take and the command it would run beside it. */
-export function Launcher({ taken, onStarted }: Props) {
+export function Launcher({ changes, settings: first, onStarted }: Props) {
   const { value, error, reload } = useConfig();
-  const [settings, setSettings] = useState<Settings>(() => (taken.length === 0 ? {} : { server_id: freeId(taken) }));
+  const [settings, setSettings] = useState<Settings>(first);
   const [query, setQuery] = useState("");
   const fields = useMemo(
     () => (value ? withNames(fieldsOf({ $ref: "#/$defs/ServerSettings" }, value.schema)) : []),
@@ -34,7 +32,8 @@ export function Launcher({ taken, onStarted }: Props) {
     setSettings(({ [name]: _old, ...others }) =>
       next === undefined || next === null ? others : { ...others, [name]: next },
     );
-  const presets = Object.keys(value.config.server_presets ?? {});
+  const presets = value.config.server_presets ?? {};
+  const preset: Settings = { ...presets[String(settings["preset"])] };
   const found =
     query.trim() === "" ? null : fields.filter((field) => mentions(field, spoken(field.name), query.trim()));
   const draw = (field: Field) => (
@@ -43,8 +42,8 @@ export function Launcher({ taken, onStarted }: Props) {
       field={field}
       value={settings[field.name]}
       onChange={(next) => put(field.name, next)}
-      presets={presets}
-      defaults={{ ...value.config.server_defaults }}
+      presets={Object.keys(presets)}
+      defaults={{ ...value.config.server_defaults, ...preset }}
     />
   );
   return (
@@ -84,17 +83,26 @@ export function Launcher({ taken, onStarted }: Props) {
           </Accordion>
         )}
       </Stack>
-      <Plan settings={settings} onChange={put} onStarted={onStarted} />
+      <Plan settings={settings} changes={changes} onChange={put} onStarted={onStarted}>
+        <SavePreset
+          label="Save as preset"
+          kind="server_presets"
+          preset={{ ...preset, ...without(settings, NOT_OF_PRESETS) }}
+          onSaved={reload}
+        />
+      </Plan>
     </div>
   );
 }
 
 /** The two settings of a start that presets do not have. */
+const NOT_OF_PRESETS: readonly string[] = ["server_id", "preset"];
+
 function withNames(fields: Field[]): Field[] {
   const text = { kind: "text" as const, default: null, nullable: true, choices: [] };
   return [
     ...fields,
-    { ...text, name: "server_id", description: 'What to call the server. Default "default".' },
+    { ...text, name: "server_id", default: "default", description: "What to call the server." },
     { ...text, name: "preset", description: "A named set of start settings; what is set here wins over it." },
   ];
 }
@@ -144,6 +152,5 @@ function Setting({ field, value, onChange, presets, defaults }: SettingProps) {
   );
 }
 
-function freeId(taken: string[]): string {
-  for (let number = 2; ; number++) if (!taken.includes(`server-${number}`)) return `server-${number}`;
-}
+const without = (settings: Settings, names: readonly string[]): Settings =>
+  Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));

@@ -2,32 +2,37 @@ import type { MemoryEstimate, StartLlamaServer } from "@llama-sidecar/client";
 import { Button, Card, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconPlayerPlayFilled } from "@tabler/icons-react";
+import type { ReactNode } from "react";
 import { useAnswer } from "../../link/use_answer";
 import { CopyButton } from "../../parts/copy_button";
 import { bytes, count, spoken } from "../../parts/format";
 import { problemOf } from "../../parts/problems";
-import { startServer } from "../../state/starts";
-import type { Settings } from "./launcher";
+import { changeServer, startServer } from "../../state/starts";
+import type { Settings } from "./form";
 import { MemoryBars } from "./memory_bars";
 
 interface Props {
   settings: Settings;
+  /** The server that is started anew; null: another one. */
+  changes: string | null;
   onChange: (name: string, value: unknown) => void;
   onStarted: () => void;
+  children: ReactNode;
 }
 
 /** How long after the last change the plan is made anew. */
 const PLAN_AFTER_MS = 250;
 
 /** What a start would take and do; stays in sight while the form is scrolled. */
-export function Plan({ settings, onChange, onStarted }: Props) {
+export function Plan({ settings, changes, onChange, onStarted, children }: Props) {
   const [settled] = useDebouncedValue(settings, PLAN_AFTER_MS);
   const key = JSON.stringify(settled);
   const { server_id: _id, ...forMemory } = settled;
   const estimate = useAnswer(`memory ${key}`, (client, signal) => client.estimate_memory(forMemory, { signal }));
   const command = useAnswer(`command ${key}`, (client, signal) => client.preview_command(settled, { signal }));
   const start = (): void => {
-    void startServer(settings as StartLlamaServer);
+    if (changes === null) void startServer(settings as StartLlamaServer);
+    else void changeServer(changes, settings as StartLlamaServer);
     onStarted();
   };
   return (
@@ -72,8 +77,14 @@ export function Plan({ settings, onChange, onStarted }: Props) {
         onClick={start}
         disabled={command.error !== undefined}
       >
-        Start
+        {changes === null ? "Start" : "Start anew"}
       </Button>
+      {changes !== null && (
+        <Text size="xs" c="dimmed">
+          {changes} is stopped first, and answers that it is writing end.
+        </Text>
+      )}
+      <Group justify="flex-end">{children}</Group>
     </aside>
   );
 }
@@ -97,7 +108,7 @@ function Estimate(props: {
 }) {
   const { estimate, busy, onChange } = props;
   return (
-    <Stack gap="sm" aria-busy={busy} style={{ opacity: busy ? 0.7 : 1 }}>
+    <Stack gap="sm" aria-busy={busy}>
       <MemoryBars devices={estimate.devices} />
       <Text size="sm" role="status">
         <span className="dot" data-state={estimate.fits ? "good" : "bad"} aria-hidden /> {estimate.message}

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { client } from "../../link/link";
 import { spoken } from "../../parts/format";
 import { report } from "../../parts/problems";
-import type { Settings } from "./launcher";
+import type { Settings } from "./form";
 
 /** Settings that suit this machine, each with its reason; taken over with one click. */
 export function Recommend({ settings, onTake }: { settings: Settings; onTake: (settings: Settings) => void }) {
@@ -28,7 +28,7 @@ export function Recommend({ settings, onTake }: { settings: Settings; onTake: (s
       </Button>
       {found !== null && (
         <Spoiler maxHeight={84} showLabel="All reasons" hideLabel="Fewer" mt={8}>
-          <List size="sm">
+          <List size="sm" styles={{ itemWrapper: { display: "inline" } }}>
             {found.reasons.map(({ setting, value, reason }) => (
               <List.Item key={setting}>
                 <Text span fw={600} size="sm">

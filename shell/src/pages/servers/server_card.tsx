@@ -9,7 +9,8 @@ import { duration } from "../../parts/format";
 import { report } from "../../parts/problems";
 import { STATE_WORDS } from "../../parts/server_state";
 import { useWorld } from "../../state/feed";
-import { dismissStart, restartServer, STAGES, type Start, startServer, switchModel } from "../../state/starts";
+import { dismissStart, restartServer, STAGES, type Start, switchModel } from "../../state/starts";
+import { openChange } from "./form";
 import { LogTail } from "./log_tail";
 import { ServerFacts } from "./server_facts";
 
@@ -47,7 +48,7 @@ export function ServerCard({ id, server, start }: Props) {
           <ErrorCard
             error={failure}
             source={`server:${id}`}
-            onRetry={() => void startServer({ server_id: id })}
+            onRetry={start?.again ?? (() => void restartServer(id))}
             {...(start?.failed ? { onDismiss: () => dismissStart(id) } : {})}
           />
         ) : null}
@@ -56,7 +57,7 @@ export function ServerCard({ id, server, start }: Props) {
             {server.warning.hint}
           </Alert>
         )}
-        {server && <ServerFacts server={server} />}
+        {server && server.state !== "failed" && server.state !== "stopped" && <ServerFacts server={server} />}
         {log && <LogTail source={`server:${id}`} />}
       </Stack>
     </Card>
@@ -137,6 +138,9 @@ function Buttons(props: {
               </Menu.Dropdown>
             </Menu>
           )}
+          <Button size="xs" variant="default" disabled={busy} onClick={() => openChange(id).catch(report)}>
+            Change
+          </Button>
           <Button size="xs" variant="default" disabled={busy} onClick={() => void restartServer(id)}>
             Restart
           </Button>

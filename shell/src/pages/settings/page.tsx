@@ -11,6 +11,7 @@ import {
 import { IconSearch } from "@tabler/icons-react";
 import { useState } from "react";
 import { go, useRoute } from "../../frame/route";
+import { useLink } from "../../link/link";
 import { useConfig } from "../../link/use_schema";
 import { ErrorCard } from "../../parts/error_card";
 import { spoken } from "../../parts/format";
@@ -23,6 +24,7 @@ import "./settings.css";
 export default function Settings() {
   const { value, error, reload } = useConfig();
   const { rest } = useRoute();
+  const online = useLink(({ state }) => state === "online");
   const [query, setQuery] = useState("");
   const sections = value ? Object.entries(resolved({ $ref: "#/$defs/Config" }, value.schema).properties ?? {}) : [];
   const named = sections.filter(([, schema]) => resolved(schema, value?.schema ?? {}).properties !== undefined);
@@ -71,9 +73,15 @@ export default function Settings() {
             ))}
           </nav>
           <div>
-            {value === undefined && error === undefined && current !== "appearance" && current !== "about" && (
-              <Skeleton height={320} />
-            )}
+            {value === undefined &&
+              error === undefined &&
+              current !== "appearance" &&
+              current !== "about" &&
+              (online ? (
+                <Skeleton height={320} />
+              ) : (
+                <Text c="dimmed">The settings are shown with the connection.</Text>
+              ))}
             {wanted !== "" &&
               named.map(([name, schema]) => {
                 const found = fields(schema).filter((field) => mentions(field, spoken(field.name), wanted));

@@ -14,7 +14,7 @@ export function Presets({ config, onChanged }: { config: Config; onChanged: () =
   if (none) {
     return (
       <Empty icon={<IconBookmark size={26} stroke={1.5} />} title="No presets yet">
-        In the settings of a chat, “Keep as a preset” makes one.
+        In the settings of a chat, “Keep as a preset” makes one; in the form of a start, “Save as preset”.
       </Empty>
     );
   }

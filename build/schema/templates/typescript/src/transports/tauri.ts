@@ -6,10 +6,11 @@
  * channel where the request has events, on which the app sends `{events: [{seq, event}, …]}`, several in one message as
  * a webview can take them; `channelName` is the contract's name of it. A command resolves with the result or rejects with
  * the error `{code, message, data}`. `cancel_request {requestId}` cancels. The process is the app's business: it outlives
- * the page.
+ * the page, and the app starts it again where it has crashed (`watchSidecar`), up to a limit (`startSidecarAgain`).
  */
 
-import { isObject } from "../errors.js";
+import { isObject, SidecarError } from "../errors.js";
+import type { InitializeResult } from "../types.js";
 import type { Transport } from "./transport.js";
 
 /** What is used of `@tauri-apps/api/core`; the module itself is one. */
@@ -37,6 +38,45 @@ export function tauriTransport(core: TauriCore, options: TauriOptions = {}): Tra
   const transport = new CommandTransport(core);
   options.onGone?.((reason) => transport.end(reason));
   return transport;
+}
+
+/** Has the app start a sidecar that it has given up. */
+export function startSidecarAgain(core: TauriCore): Promise<void> {
+  return core.invoke("start_sidecar_again");
+}
+
+/** Often enough that nobody looks for long at what is not so any more; each time is one short call inside the app. */
+const WATCH_MS = 2_000;
+
+/** What `watchSidecar` tells. */
+export interface SidecarWatch {
+  /** There is another sidecar: subscriptions go on with it, and what was known of the old one's engines is void. */
+  onReplaced: (sidecar: InitializeResult) => void;
+  /** It has ended, and the app does not start it again by itself. */
+  onGone: (reason: Error) => void;
+}
+
+/** Watch the app's sidecar until it is gone or the returned function is called. */
+export function watchSidecar(core: TauriCore, watch: SidecarWatch, everyMs = WATCH_MS): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let left = false;
+  let known: number | undefined;
+  const look = async (): Promise<void> => {
+    try {
+      const sidecar = await core.invoke<InitializeResult>("initialize", {});
+      if (left) return;
+      if (known !== undefined && known !== sidecar.pid) watch.onReplaced(sidecar);
+      known = sidecar.pid;
+      timer = setTimeout(() => void look(), everyMs);
+    } catch (error) {
+      if (!left) watch.onGone(SidecarError.fromWire(asWireError(error)));
+    }
+  };
+  void look();
+  return () => {
+    left = true;
+    clearTimeout(timer);
+  };
 }
 
 /** What `Connection` sends. */

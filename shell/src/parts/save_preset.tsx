@@ -1,36 +1,37 @@
-import type { SessionConfig } from "@llama-sidecar/client";
 import { Button, Group, Popover, TextInput } from "@mantine/core";
 import { useState } from "react";
-import { client } from "../../link/link";
-import { report } from "../../parts/problems";
+import { client } from "../link/link";
+import { report, told } from "./problems";
 
 interface Props {
-  config: SessionConfig;
-  system: string;
+  /** What the button says. */
+  label: string;
+  kind: "chat_presets" | "server_presets";
+  preset: object;
   onSaved: (name: string) => void;
 }
 
-/** Keep this chat's settings under a name, for other chats. */
-export function SavePreset({ config, system, onSaved }: Props) {
+/** Keep settings under a name, for other chats or starts. */
+export function SavePreset({ label, kind, preset, onSaved }: Props) {
   const [opened, setOpened] = useState(false);
   const [name, setName] = useState("");
   const save = (): void => {
-    const preset = { ...config, ...(system === "" ? {} : { system }) };
     client()
-      .set_config({ patch: { chat_presets: { [name.trim()]: preset } } })
+      .set_config({ patch: { [kind]: { [name.trim()]: preset } } })
       .then(() => {
         setOpened(false);
+        told(`The preset “${name.trim()}” is kept.`);
         onSaved(name.trim());
       }, report);
   };
   return (
-    <Popover opened={opened} onChange={setOpened} trapFocus position="top-end">
+    <Popover opened={opened} onChange={setOpened} trapFocus returnFocus position="top-end">
       <Popover.Target>
         <Button variant="default" size="xs" onClick={() => setOpened(!opened)}>
-          Keep as a preset
+          {label}
         </Button>
       </Popover.Target>
-      <Popover.Dropdown>
+      <Popover.Dropdown aria-label={label}>
         <form
           onSubmit={(event) => {
             event.preventDefault();

@@ -1,22 +1,20 @@
 import type { Client, Download } from "@llama-sidecar/client";
-import { Button, Card, Group, Progress, Stack, Text } from "@mantine/core";
+import { Button, Group, Progress, Stack, Text } from "@mantine/core";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
 import { report } from "../../parts/problems";
 import { isMoving, lineOf, nameOf, progressOf } from "../../state/downloads";
-import { startServer } from "../../state/starts";
+import { startAnother } from "../../state/starts";
 
-/** What is being fetched, and what has come since the sidecar started. */
-export function Downloads({ downloads }: { downloads: Download[] }) {
+/** Downloads, each with how far it is and what can be done about it. */
+export default function DownloadRows({ downloads }: { downloads: Download[] }) {
   return (
-    <Card component="section" aria-label="Downloads" mb="lg">
-      <Stack gap="md">
-        {downloads.map((download) => (
-          <Row key={download.download_id} download={download} />
-        ))}
-      </Stack>
-    </Card>
+    <Stack gap="md">
+      {downloads.map((download) => (
+        <Row key={download.download_id} download={download} />
+      ))}
+    </Stack>
   );
 }
 
@@ -25,7 +23,7 @@ function Row({ download }: { download: Download }) {
   const progress = progressOf(download);
   const act = (ask: (client: Client) => Promise<unknown>) => () => void ask(client()).catch(report);
   const start = (): void => {
-    if (download.model_path !== null) void startServer({ model_path: download.model_path });
+    if (download.model_path !== null) void startAnother({ model_path: download.model_path });
     go("servers");
   };
   return (
@@ -64,9 +62,9 @@ function Row({ download }: { download: Download }) {
       {state !== "done" && (
         <Progress
           mt={6}
-          value={progress ?? 100}
+          value={progress ?? (isMoving(download) ? 100 : 0)}
           animated={isMoving(download) && progress === null}
-          color={state === "failed" ? "red" : state === "paused" ? "gray" : "blue"}
+          color={state === "failed" ? "red" : state === "paused" ? "gray.5" : "blue"}
           aria-label={`${nameOf(download)}: ${progress === null ? "not known how far" : `${Math.round(progress)} %`}`}
         />
       )}
