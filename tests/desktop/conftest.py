@@ -6,6 +6,7 @@ What a page writes to its console as an error fails the test, whatever else it s
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -65,9 +66,12 @@ def serve(browser: Browser, tmp_path: Path, model: Path) -> Iterator[Serve]:
     """Serves pages from a data folder of the test's own; `model` has the real model, else there is none."""
     started: list[Served] = []
 
-    def start(*, with_model: bool = True, name: str = "data", env: Mapping[str, str] = MappingProxyType({})) -> Served:
-        folder = tmp_path / name
-        (folder / "models").mkdir(parents=True, exist_ok=True)
+    def start(
+        *, with_model: bool = True, max_tokens: int | None = None, env: Mapping[str, str] = MappingProxyType({})
+    ) -> Served:
+        folder = tmp_path / "data"
+        (folder / "models").mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps({"chat": {"max_tokens": max_tokens}}))
         if with_model:
             shutil.copy(model, folder / "models" / model.name)
         started.append(Served(folder, enter=False, env=env))

@@ -30,7 +30,7 @@ def answer(page: Page) -> str:
 
 
 def test_a_model_is_started_and_answers(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve())
+    page = open_page(serve(max_tokens=30))
     start(page)
     send(page, "What is a llama? One sentence.")
     expect(page.locator(".said")).to_have_text("What is a llama? One sentence.")
@@ -85,7 +85,7 @@ def test_answering_again_makes_a_branch_and_both_can_be_seen(serve: Serve, open_
 
 
 def test_a_chat_is_deleted_and_brought_back(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve())
+    page = open_page(serve(max_tokens=30))
     start(page)
     send(page, "Say hello.")
     link = page.get_by_role("link", name="Say hello.")

@@ -45,7 +45,7 @@ def test_every_page_has_nothing_that_keeps_anybody_out(
 def test_what_opens_above_a_page_keeps_nobody_out(
     serve: Serve, open_page: Open, screenshots: Path, colours: str
 ) -> None:
-    page = open_page(serve(), color_scheme=colours, reduced_motion="reduce")
+    page = open_page(serve(max_tokens=30), color_scheme=colours, reduced_motion="reduce")
     start(page)
     send(page, "Say hello.")
     page.get_by_role("link", name="Say hello.").wait_for()
