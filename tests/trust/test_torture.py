@@ -34,13 +34,6 @@ database.Database._transact = cheat
 """A sidecar that does not keep each tenth piece of work, and says that it did."""
 
 
-@pytest.fixture(autouse=True)
-def _compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most of a round is the sidecar's start."""
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "compiled"))
-
-
 @pytest.mark.case(20, 27)
 def test_kills_in_the_middle_of_conversations_lose_nothing(tmp_path: Path) -> None:
     outcome = play(tmp_path, 5, f"{random.random()}")  # noqa: S311
