@@ -7,6 +7,7 @@ the other modules.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +24,9 @@ ASK_FOR_MODELS = (
     "from sidecar.host.paths import DataDir, default_data_dir; "
     "data = DataDir(default_data_dir()); data.create(); print(data.models)"
 )
-# One worker a CPU; a file's tests stay together, since they share what their module's fixtures start.
-SIDE_BY_SIDE = ("-n", "logical", "--dist", "loadfile")
+# A worker a CPU and one more, since tests wait for a fifth of their time; a file's tests stay together, since they
+# share what their module's fixtures start.
+SIDE_BY_SIDE = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile")
 FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_matrix.py")
 IN_THE_TREE = (
     *("shell/dist", "shell/node_modules"),

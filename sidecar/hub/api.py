@@ -306,6 +306,9 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
         return DownloadFailed(f"The hub does not answer for {what}: HTTP status {status}.", http_status=int(status))
     if isinstance(error, errors.HfHubHTTPError.__bases__[0]):  # the HTTP library's own, whichever it is
         return DownloadFailed(f"{address} can not be reached: {type(error).__name__}.")
+    if type(error) is RuntimeError:
+        # All questions share a client, which the library closes for all of them when one can not connect.
+        return DownloadFailed(f"{address} can not be reached: another question has just lost its connection.")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError):
         return DownloadFailed(f"What {address} answers for {what} is not what a hub answers ({type(error).__name__}).")
     return None

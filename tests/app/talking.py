@@ -63,6 +63,15 @@ class Talk(RawHost):
         """Wait until this text has streamed on a channel."""
         self.until(lambda: channel in self.events and self.text(channel) == text)
 
+    def positions(self, channel: str) -> list[int]:
+        """The places in line that a channel has told, so far."""
+        told = [e["event"] for e in self.events.get(channel, [])]
+        return [event["position"] for event in told if event["status"] == "queued"]
+
+    def in_line(self, channel: str) -> None:
+        """Wait until a message stands behind another: a session's first one does so for its server, and was taken."""
+        self.until(lambda: any(self.positions(channel)))
+
     def error_of(self, request: int) -> dict[str, Any]:
         """Wait for a request's error."""
         error: dict[str, Any] = self.answer(request)["error"]

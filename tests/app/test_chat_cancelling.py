@@ -9,12 +9,9 @@ from typing import Any
 import pytest
 
 from tests.app.talking import Engine, StartTalk, Talk, new_session, prepare, words
+from tests.raw_host import ANSWER_SECONDS
 
 FOREVER = "tokens=9 stall-after=2"
-
-
-def positions(talk: Talk, channel: str) -> list[int]:
-    return [e["event"]["position"] for e in talk.events[channel] if e["event"]["status"] == "queued"]
 
 
 @pytest.mark.parametrize("way", ["$/cancel", "cancel_message"])
@@ -28,7 +25,7 @@ def test_a_cancelled_answer_ends_with_what_was_said(talk: Talk, engine: Engine, 
         assert talk.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
         assert engine.busy() == 0
     error = talk.error_of(request)
-    until = time.monotonic() + 1
+    until = time.monotonic() + ANSWER_SECONDS
     while engine.busy():  # the engine has to notice that nobody listens
         assert time.monotonic() < until
     assert (error["code"], error["data"]["name"], error["data"]["partial"]) == (-32800, "CANCELLED", words(2))
@@ -118,7 +115,7 @@ def test_messages_to_one_session_are_answered_in_order_and_told_their_places(tal
     engine.release()
     for i, (request, _) in enumerate(turns):
         assert talk.answer(request)["result"]["content"].startswith(f"answer-{i}")
-    assert [positions(talk, channel) for _, channel in turns] == [[0], [1, 0], [2, 1, 0], [3, 2, 1, 0]]
+    assert [talk.positions(channel) for _, channel in turns] == [[0], [1, 0], [2, 1, 0], [3, 2, 1, 0]]
     said = [content for role, content, _ in talk.branch(session) if role == "user"]
     assert said == [f"text=answer-{i} hold-after=1" for i in range(4)]
 
@@ -132,7 +129,7 @@ def test_a_message_that_waits_can_be_cancelled_and_those_behind_move_up(talk: Ta
     assert (error["data"]["name"], error["data"]["partial"]) == ("CANCELLED", "")
     talk.notify("$/cancel", id=first[0])
     assert talk.answer(third[0])["result"]["content"] == words(1)
-    assert positions(talk, third[1]) == [2, 1, 0]
+    assert talk.positions(third[1]) == [2, 1, 0]
     said = [content for role, content, _ in talk.branch(session) if role == "user"]
     assert said == [FOREVER, "tokens=1"]
 
@@ -151,11 +148,11 @@ def test_more_sessions_than_slots_wait_for_their_server_and_not_for_others(talk:
         running = engine.begin_turn("tokens=4 hold-after=2", new_session())
         talk.heard(running[1], words(2))
         waiting = engine.begin_turn("tokens=1", new_session())
-        talk.until(lambda: positions(talk, waiting[1])[-1:] == [1] if waiting[1] in talk.events else False)
+        talk.in_line(waiting[1])
         assert talk.say("tokens=1")["content"] == words(1)
         engine.release()
         assert talk.answer(waiting[0])["result"]["content"] == words(1)
-        assert positions(talk, waiting[1])[-1] == 0
+        assert talk.positions(waiting[1])[-1] == 0
         assert talk.answer(running[0])["result"]["content"] == words(4)
     finally:
         engine.stop()

@@ -61,9 +61,9 @@ def test_messages_that_wait_for_a_slot_wait_for_the_restart_too(talk: Talk) -> N
         dying, channel = engine.begin_turn("tokens=9 hold-after=2 die-after=3", new_session())
         talk.heard(channel, words(2))
         waiting = [engine.begin_turn("tokens=3", new_session()) for _ in range(5)]
-        behind, _ = engine.begin_turn("tokens=3", new_session())
-        for _, one in waiting:
-            talk.event(one, "queued")
+        behind, last = engine.begin_turn("tokens=3", new_session())
+        for one in (*(channel for _, channel in waiting), last):
+            talk.in_line(one)
         engine.release()
         assert talk.error_of(dying)["data"]["name"] == "ENGINE_CRASHED"
         for request, _ in waiting:
@@ -81,7 +81,7 @@ def test_who_waits_for_a_restart_that_fails_is_told_so(talk: Talk, tmp_path: Pat
     dying, channel = engine.begin_turn("tokens=9 hold-after=2 die-after=3", new_session())
     talk.heard(channel, words(2))
     waiting, waited_on = engine.begin_turn("tokens=3", new_session())
-    talk.event(waited_on, "queued")
+    talk.in_line(waited_on)
     engine.release()
     assert talk.error_of(dying)["data"]["name"] == "ENGINE_CRASHED"
     error = talk.error_of(waiting)
@@ -97,7 +97,7 @@ def test_a_message_that_waits_for_a_restart_can_be_cancelled(talk: Talk, tmp_pat
     talk.heard(channel, words(2))
     session = new_session()
     waiting, waited_on = engine.begin_turn("tokens=3", session)
-    talk.event(waited_on, "queued")
+    talk.in_line(waited_on)
     engine.release()
     assert talk.error_of(dying)["data"]["name"] == "ENGINE_CRASHED"
     refused, _ = engine.begin_turn("tokens=1", new_session())

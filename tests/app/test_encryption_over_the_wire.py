@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.app.talking import Talk, new_session, prepare, words
+from tests.busy import BUSY_SECONDS
 from tests.storage import keyrings
 from tests.storage.secret_words import CANARY, SECRETS, TITLE, files_with
 
@@ -210,7 +211,7 @@ def test_a_keyring_that_hangs_holds_up_neither_the_end_nor_what_needs_no_history
         assert [model["name"] for model in host.call("list_models")] == ["tiny"]
         began = time.monotonic()
         assert host.close() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 5 + BUSY_SECONDS
     finally:
         (place.keyring / "hanging").unlink()
 

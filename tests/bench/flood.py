@@ -101,7 +101,7 @@ def run(plan: Plan) -> list[Figure]:
         plan.source.start(Path(folder)) as sidecar,
         Host([sys.executable, "-S", str(BENCH / "relay.py")]) as bare,
     ):
-        engine = fake_engine.install(Path(folder, "engine"), source=flood_engine.__file__)
+        engine = fake_engine.install(Path(folder, "engine"), module=flood_engine.__name__)
         start = {"llama_cpp_path": str(engine), "model_path": str(plan.model), "parallel": max(STREAMS)}
         sidecar.call("start_llama_server", **start, ctx_size=ENDLESS_CTX)
         server = sidecar.call("get_server")

@@ -16,11 +16,7 @@ import itertools
 import json
 import os
 import re
-import sys
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests import fake_engine
 
@@ -100,5 +96,6 @@ class FloodEngine(fake_engine.Engine):
         await self.write(writer, event(delta["content"]))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be the program."""
     fake_engine.main(FloodEngine)

@@ -48,7 +48,7 @@ def run(plan: Plan) -> list[Figure]:
     """Sidecar and bare pipe in turn."""
     lines = SHORT_LINES if plan.short else FULL_LINES
     with tempfile.TemporaryDirectory() as folder, plan.source.start(Path(folder)) as host:
-        engine = fake_engine.install(Path(folder, "engine"), source=flood_engine.__file__)
+        engine = fake_engine.install(Path(folder, "engine"), module=flood_engine.__name__)
         host.call("start_llama_server", llama_cpp_path=str(engine), model_path=str(plan.model))
         found = in_turn(
             {"ours": lambda: _sidecar(host, lines), "pipe": lambda: _bare_pipe(lines)}, plan.rounds(full=11, short=3)

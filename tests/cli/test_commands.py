@@ -157,7 +157,7 @@ def test_switch_to_what_there_is_not_is_told_and_the_old_model_goes_on(talk: Ter
 
 
 def test_resources_says_what_the_machine_has_and_the_engine_uses(talk: Terminal) -> None:
-    shown = lines(talk.ask("/resources"))
+    shown = [line for line in lines(talk.ask("/resources")) if line[2:3].strip()]  # a long path goes on in the next
     assert [line.split()[0] for line in shown] == ["Processor", "Memory", "Disk", "GPU", "Engine"]
 
 

@@ -29,7 +29,7 @@ def run_generator(*arguments: str, hash_seed: str = "random") -> subprocess.Comp
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("generated")
-    assert run_generator("--root", str(folder)).returncode == 0
+    assert run_generator("--root", str(folder), hash_seed="1").returncode == 0
     return folder
 
 
@@ -39,15 +39,18 @@ def generated(tmp_path: Path, made_once: Path) -> Path:
     return shutil.copytree(made_once, tmp_path / "generated")
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_generated_files_are_up_to_date() -> None:
     done = run_generator("--check")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_files_that_were_just_written_are_up_to_date(generated: Path) -> None:
-    # Two seeds, since a set that is written in its own order would differ between them.
-    for seed in ("1", "2"):
-        assert run_generator("--check", "--root", str(generated), hash_seed=seed).stderr == ""
+    # By another seed, since a set that is written in its own order would differ between them.
+    assert run_generator("--check", "--root", str(generated), hash_seed="2").stderr == ""
 
 
 def test_each_stale_missing_and_extra_file_is_named_with_the_repair_command(generated: Path) -> None:
@@ -65,11 +68,11 @@ def test_each_stale_missing_and_extra_file_is_named_with_the_repair_command(gene
     ]
 
 
-def test_generating_again_repairs_everything(generated: Path) -> None:
+def test_generating_again_repairs_everything(generated: Path, made_once: Path) -> None:
     (generated / "ipc_schema/openrpc.json").write_text("{}")
     (generated / "ipc_schema/notes.txt").touch()
     assert run_generator("--root", str(generated)).returncode == 0
-    assert run_generator("--check", "--root", str(generated)).returncode == 0
+    assert contents(generated) == contents(made_once)
 
 
 def test_what_building_the_clients_leaves_behind_is_not_looked_at(generated: Path) -> None:

@@ -48,27 +48,25 @@ def test_a_server_starts_with_its_progress_told_in_order(start_host: StartHost, 
         assert not psutil.pid_exists(server["pid"])
 
 
-def test_an_answer_streams_in_order_and_done_comes_before_the_response(start_host: StartHost) -> None:
-    with start_host() as host:
-        host.call("start_llama_server")
-        order: list[str] = []
-        request = host.begin("send_message", message="Say hello.", max_tokens=24, channel="turn", **GREEDY)
-        while "response" not in order:
-            message = host.take_line()
-            order.append("response" if message.get("id") == request else message["params"]["event"]["status"])
-        assert order[-2:] == ["done", "response"]
-        result = host.answer(request)["result"]
-        assert_gapless(host, "turn")
-        statuses = host.statuses("turn")
-        assert statuses[0] == "queued"
-        assert statuses[-2:] == ["token", "done"]
-        assert host.text("turn") == result["content"] != ""
-        assert 0 < result["usage"]["completion_tokens"] <= 24
-        assert result["usage"]["prompt_tokens"] > 0
-        assert result["finish_reason"] in ("stop", "length")
-        assert result["timings"]["ttft_ms"] > 0
-        assert result["context"]["max_context"] == 1024
-        assert result["context"]["used"] == sum(result["usage"][k] for k in ("prompt_tokens", "completion_tokens"))
+def test_an_answer_streams_in_order_and_done_comes_before_the_response(talk: RawHost) -> None:
+    order: list[str] = []
+    request = talk.begin("send_message", message="Say hello.", max_tokens=24, channel="turn", **GREEDY)
+    while "response" not in order:
+        message = talk.take_line()
+        order.append("response" if message.get("id") == request else message["params"]["event"]["status"])
+    assert order[-2:] == ["done", "response"]
+    result = talk.answer(request)["result"]
+    assert_gapless(talk, "turn")
+    statuses = talk.statuses("turn")
+    assert statuses[0] == "queued"
+    assert statuses[-2:] == ["token", "done"]
+    assert talk.text("turn") == result["content"] != ""
+    assert 0 < result["usage"]["completion_tokens"] <= 24
+    assert result["usage"]["prompt_tokens"] > 0
+    assert result["finish_reason"] in ("stop", "length")
+    assert result["timings"]["ttft_ms"] > 0
+    assert result["context"]["max_context"] == 1024
+    assert result["context"]["used"] == sum(result["usage"][k] for k in ("prompt_tokens", "completion_tokens"))
 
 
 def test_a_session_is_remembered_after_the_sidecar_is_restarted(start_host: StartHost) -> None:
@@ -89,44 +87,38 @@ def test_a_session_is_remembered_after_the_sidecar_is_restarted(start_host: Star
         assert second["user_message_id"] != first["user_message_id"]
 
 
-def test_a_cancelled_answer_keeps_its_text_and_leaves_the_engine_idle(start_host: StartHost) -> None:
+def test_a_cancelled_answer_keeps_its_text_and_leaves_the_engine_idle(talk: RawHost) -> None:
     session = new_session()
-    with start_host() as host:
-        host.call("start_llama_server")
-        request = host.begin("send_message", session_id=session, channel="turn", **LONG)
-        host.event("turn", "token", at_least=3)
-        assert host.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
-        error = host.answer(request)["error"]
-        assert (error["code"], error["data"]["name"]) == (-32800, "CANCELLED")
-        assert error["data"]["partial"] == host.text("turn") != ""
-        assert host.events["turn"][-1]["event"] == {"status": "cancelled", "partial": error["data"]["partial"]}
-        kept = host.call("get_messages", session_id=session)["messages"][-1]
-        assert (kept["content"], kept["state"]) == (error["data"]["partial"], "cancelled")
-        assert host.call("send_message", message="And now?", session_id=session, max_tokens=4, **GREEDY)["content"]
+    request = talk.begin("send_message", session_id=session, channel="turn", **LONG)
+    talk.event("turn", "token", at_least=3)
+    assert talk.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
+    error = talk.answer(request)["error"]
+    assert (error["code"], error["data"]["name"]) == (-32800, "CANCELLED")
+    assert error["data"]["partial"] == talk.text("turn") != ""
+    assert talk.events["turn"][-1]["event"] == {"status": "cancelled", "partial": error["data"]["partial"]}
+    kept = talk.call("get_messages", session_id=session)["messages"][-1]
+    assert (kept["content"], kept["state"]) == (error["data"]["partial"], "cancelled")
+    assert talk.call("send_message", message="And now?", session_id=session, max_tokens=4, **GREEDY)["content"]
 
 
-def test_the_cancel_notification_stops_an_answer_and_the_next_ping_is_answered(start_host: StartHost) -> None:
-    with start_host() as host:
-        host.call("start_llama_server")
-        request = host.begin("send_message", channel="turn", **LONG)
-        host.event("turn", "token")
-        host.notify("$/cancel", id=request)
-        assert host.answer(request)["error"]["data"]["name"] == "CANCELLED"
-        assert host.call("ping") == "pong"
+def test_the_cancel_notification_stops_an_answer_and_the_next_ping_is_answered(talk: RawHost) -> None:
+    request = talk.begin("send_message", channel="turn", **LONG)
+    talk.event("turn", "token")
+    talk.notify("$/cancel", id=request)
+    assert talk.answer(request)["error"]["data"]["name"] == "CANCELLED"
+    assert talk.call("ping") == "pong"
 
 
-def test_a_prompt_longer_than_the_context_is_refused_and_leaves_no_trace(start_host: StartHost) -> None:
+def test_a_prompt_longer_than_the_context_is_refused_and_leaves_no_trace(talk: RawHost) -> None:
     session = new_session()
-    with start_host() as host:
-        host.call("start_llama_server")
-        host.call("send_message", message="Hello.", session_id=session, max_tokens=4)
-        error = host.fail("send_message", message="word " * 3000, session_id=session, channel="turn")
-        assert error["data"]["name"] == "CONTEXT_TOO_LONG"
-        assert error["data"]["max_context"] == 1024
-        assert error["data"]["input_length"] > 3000
-        assert host.statuses("turn")[-1] == "error"
-        assert len(host.call("get_messages", session_id=session)["messages"]) == 2
-        assert host.call("send_message", message="Still there?", session_id=session, max_tokens=4, **GREEDY)["content"]
+    talk.call("send_message", message="Hello.", session_id=session, max_tokens=4)
+    error = talk.fail("send_message", message="word " * 3000, session_id=session, channel="turn")
+    assert error["data"]["name"] == "CONTEXT_TOO_LONG"
+    assert error["data"]["max_context"] == 1024
+    assert error["data"]["input_length"] > 3000
+    assert talk.statuses("turn")[-1] == "error"
+    assert len(talk.call("get_messages", session_id=session)["messages"]) == 2
+    assert talk.call("send_message", message="Still there?", session_id=session, max_tokens=4, **GREEDY)["content"]
 
 
 def test_the_oldest_messages_are_left_out_on_request_and_counted(start_host: StartHost) -> None:
@@ -153,31 +145,27 @@ def test_the_oldest_messages_are_left_out_on_request_and_counted(start_host: Sta
         assert result["usage"]["prompt_tokens"] == preview["input_length"]
 
 
-def test_tokens_are_counted_before_sending_as_the_engine_counts_them(start_host: StartHost) -> None:
+def test_tokens_are_counted_before_sending_as_the_engine_counts_them(talk: RawHost) -> None:
     session = new_session()
-    with start_host() as host:
-        host.call("start_llama_server")
-        host.call("send_message", message="One two three.", session_id=session, max_tokens=8, **GREEDY)
-        counted = host.call("count_tokens", session_id=session, message="Four five?")
-        result = host.call("send_message", message="Four five?", session_id=session, max_tokens=4, **GREEDY)
-        assert counted == {"tokens": result["usage"]["prompt_tokens"], "max_context": 1024}
-        assert host.call("count_tokens", text="One two three.")["tokens"] > 2
+    talk.call("send_message", message="One two three.", session_id=session, max_tokens=8, **GREEDY)
+    counted = talk.call("count_tokens", session_id=session, message="Four five?")
+    result = talk.call("send_message", message="Four five?", session_id=session, max_tokens=4, **GREEDY)
+    assert counted == {"tokens": result["usage"]["prompt_tokens"], "max_context": 1024}
+    assert talk.call("count_tokens", text="One two three.")["tokens"] > 2
 
 
-def test_regenerating_makes_a_sibling_and_keeps_the_old_answer(start_host: StartHost) -> None:
+def test_regenerating_makes_a_sibling_and_keeps_the_old_answer(talk: RawHost) -> None:
     session = new_session()
-    with start_host() as host:
-        host.call("start_llama_server")
-        first = host.call("send_message", message="Say something.", session_id=session, max_tokens=8)
-        again = host.call("regenerate_message", session_id=session, max_tokens=8)
-        last = host.call("get_messages", session_id=session)["messages"][-1]
-        assert last["message_id"] == again["message_id"]
-        assert last["siblings"] == [first["message_id"], again["message_id"]]
-        old = host.call("get_messages", session_id=session, branch=first["message_id"])["messages"][-1]
-        assert old["content"] == first["content"]
+    first = talk.call("send_message", message="Say something.", session_id=session, max_tokens=8)
+    again = talk.call("regenerate_message", session_id=session, max_tokens=8)
+    last = talk.call("get_messages", session_id=session)["messages"][-1]
+    assert last["message_id"] == again["message_id"]
+    assert last["siblings"] == [first["message_id"], again["message_id"]]
+    old = talk.call("get_messages", session_id=session, branch=first["message_id"])["messages"][-1]
+    assert old["content"] == first["content"]
 
 
-def test_an_answer_follows_a_json_schema(start_host: StartHost) -> None:
+def test_an_answer_follows_a_json_schema(talk: RawHost) -> None:
     schema = {
         "type": "object",
         "properties": {"colour": {"enum": ["red", "green", "blue"]}, "count": {"type": "integer"}},
@@ -185,14 +173,10 @@ def test_an_answer_follows_a_json_schema(start_host: StartHost) -> None:
         "additionalProperties": False,
     }
     wanted = {"type": "json_object", "schema": schema}
-    with start_host() as host:
-        host.call("start_llama_server")
-        result = host.call(
-            "send_message", message="Name a colour and a number.", response_format=wanted, max_tokens=200
-        )
-        answer = json.loads(result["content"])
-        assert answer["colour"] in ("red", "green", "blue")
-        assert isinstance(answer["count"], int)
+    result = talk.call("send_message", message="Name a colour and a number.", response_format=wanted, max_tokens=200)
+    answer = json.loads(result["content"])
+    assert answer["colour"] in ("red", "green", "blue")
+    assert isinstance(answer["count"], int)
 
 
 def test_two_servers_run_side_by_side_and_sessions_remember_theirs(start_host: StartHost) -> None:
@@ -209,34 +193,30 @@ def test_two_servers_run_side_by_side_and_sessions_remember_theirs(start_host: S
         assert all(u["memory_bytes"] > 10_000_000 for u in used)
 
 
-def test_messages_to_one_session_are_answered_in_the_order_they_came(start_host: StartHost) -> None:
+def test_messages_to_one_session_are_answered_in_the_order_they_came(talk: RawHost) -> None:
     session = new_session()
-    with start_host() as host:
-        host.call("start_llama_server")
-        requests = [
-            host.begin("send_message", message=f"Number {n}.", session_id=session, max_tokens=8, channel=f"turn{n}")
-            for n in range(3)
-        ]
-        for request in requests:
-            host.answer(request)
-        assert host.events["turn2"][0]["event"] == {"status": "queued", "position": 2}
-        said = [m["content"] for m in host.call("get_messages", session_id=session)["messages"] if m["role"] == "user"]
-        assert said == ["Number 0.", "Number 1.", "Number 2."]
+    requests = [
+        talk.begin("send_message", message=f"Number {n}.", session_id=session, max_tokens=8, channel=f"turn{n}")
+        for n in range(3)
+    ]
+    for request in requests:
+        talk.answer(request)
+    assert talk.events["turn2"][0]["event"] == {"status": "queued", "position": 2}
+    said = [m["content"] for m in talk.call("get_messages", session_id=session)["messages"] if m["role"] == "user"]
+    assert said == ["Number 0.", "Number 1.", "Number 2."]
 
 
-def test_a_second_channel_follows_a_running_answer_from_where_the_host_was(start_host: StartHost) -> None:
+def test_a_second_channel_follows_a_running_answer_from_where_the_host_was(talk: RawHost) -> None:
     session = new_session()
-    with start_host() as host:
-        host.call("start_llama_server")
-        request = host.begin("send_message", session_id=session, channel="one", **(LONG | {"max_tokens": 60}))
-        host.event("one", "token", at_least=5)
-        seen = host.events["one"][5]["seq"]
-        resumed = host.begin("resume_session", session_id=session, after_seq=seen, channel="two")
-        result = host.answer(request)["result"]
-        assert host.answer(resumed)["result"] == result
-        assert host.events["two"][0]["seq"] == seen + 1
-        before = "".join(e["event"].get("chunk", "") for e in host.events["one"] if e["seq"] <= seen)
-        assert before + host.text("two") == result["content"]
+    request = talk.begin("send_message", session_id=session, channel="one", **(LONG | {"max_tokens": 60}))
+    talk.event("one", "token", at_least=5)
+    seen = talk.events["one"][5]["seq"]
+    resumed = talk.begin("resume_session", session_id=session, after_seq=seen, channel="two")
+    result = talk.answer(request)["result"]
+    assert talk.answer(resumed)["result"] == result
+    assert talk.events["two"][0]["seq"] == seen + 1
+    before = "".join(e["event"].get("chunk", "") for e in talk.events["one"] if e["seq"] <= seen)
+    assert before + talk.text("two") == result["content"]
 
 
 def test_nothing_is_left_after_stdin_is_closed_even_in_the_middle_of_an_answer(start_host: StartHost) -> None:

@@ -39,7 +39,7 @@ def test_every_page_is_reached_by_the_palette(serve: Serve, open_page: Open) -> 
     page = open_page(serve())
     for name in ("Servers", "Models", "Monitor", "Logs", "Settings"):
         page.keyboard.press("Control+k")
-        page.get_by_label("Find a page, a chat or an action").first.wait_for()
+        expect(page.get_by_role("textbox", name="Find a page, a chat or an action")).to_be_focused()
         page.keyboard.type(name)
         page.keyboard.press("Enter")
         expect(page.locator("main").get_by_role("heading", name=name, level=1)).to_be_visible()

@@ -110,3 +110,18 @@ async def test_a_hub_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> No
     with pytest.raises(DownloadFailed, match=r"127\.0\.0\.1:9"):
         await nobody.search("anything")
     assert anyio.current_time() - began < 10  # and not after all that the library would try
+
+
+async def test_a_question_whose_client_another_one_closes_is_told_that_the_hub_is_not_reached(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub.utils import _http
+
+    def closed() -> Any:
+        client = _http.default_client_factory()
+        client.close()  # as the library does with the one that all share when one of them can not connect
+        return client
+
+    monkeypatch.setattr(_http, "get_session", closed)
+    with pytest.raises(DownloadFailed, match="can not be reached"):
+        await hub.search("anything")

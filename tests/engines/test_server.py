@@ -274,7 +274,7 @@ async def test_a_start_without_a_sign_of_life_is_given_up(
 
 
 async def test_a_start_that_gets_on_may_take_as_long_as_it_likes(stage: Stage) -> None:
-    server = stage.server("--ready-after", "1.6", "--stdout-progress", "20", timeout=0.8)
+    server = stage.server("--ready-after", "2.4", "--stdout-progress", "20", timeout=1.2)
     async with running(server):
         assert (await server.started()).state == "ready"
 
@@ -283,11 +283,11 @@ async def test_a_start_that_only_logs_is_borne_for_a_while_and_then_given_up(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sidecar.engines.progress.ONLY_LINES", 2)
-    server = stage.server("--log-every", "0.02", timeout=0.7)
+    server = stage.server("--log-every", "0.02", timeout=1.2)
     async with running(server):
         begun = anyio.current_time()
         error = await error_of(server.started())
-        assert anyio.current_time() - begun > 1.4
+        assert anyio.current_time() - begun > 2.4
     assert (error.name, error.data["cause"], error.data["exit_code"]) == ("ENGINE_START_FAILED", "TIMEOUT", None)
     assert error.data["log_tail"][-1].endswith("I still loading")
     assert (server.pid, stage.leftovers()) == (None, [])

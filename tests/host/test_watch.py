@@ -53,8 +53,9 @@ async def killed_while_watched(sleeper: subprocess.Popen[bytes]) -> float:
 
 
 async def test_the_end_of_a_process_is_noticed_at_once_and_before_it_is_reaped(
-    sleeper: subprocess.Popen[bytes],
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(watch, "WATCH_INTERVAL_SECONDS", BOUND_SECONDS)
     took = await killed_while_watched(sleeper)
     assert psutil.Process(sleeper.pid).status() == psutil.STATUS_ZOMBIE
     assert took < watch.WATCH_INTERVAL_SECONDS / 2

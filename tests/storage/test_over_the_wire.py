@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.app.talking import Engine, Talk, new_session, prepare, words
+from tests.busy import BUSY_SECONDS
 from tests.raw_host import RawHost
 from tests.storage.histories import PAGE, page_kinds, write_history
 
@@ -187,7 +188,7 @@ def test_a_second_sidecar_refuses_within_two_seconds_and_changes_nothing(data_di
                 second.fail("create_session", title="two"),
                 second.fail("set_config", patch={"chat": {"top_k": 1}}),
             ]
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 2 + BUSY_SECONDS
             assert names(refused) == {"DATA_DIR_LOCKED"}
         assert {p: p.read_bytes() for p in before} == before
         assert [s["title"] for s in first.call("list_sessions")["sessions"]] == ["one"]

@@ -76,6 +76,7 @@ class Sidecar:
             "HOME": str(folder),
             "PATH": str(folder),
             "TMPDIR": str(folder),
+            "HF_HUB_OFFLINE": "1",  # the real hub is not asked for nonsense, nor waited for
         }
         self._log = (folder / "stderr").open("wb")
         self.process = subprocess.Popen(

@@ -6,7 +6,9 @@ import signal
 
 import pytest
 
-from tests.trust.kill_matrix import CELLS, Cell, Outcome, play, rows_of
+from tests.busy import BUSY_SECONDS
+from tests.trust import kill_matrix
+from tests.trust.kill_matrix import CELLS, GONE_SECONDS, Cell, Outcome, play, rows_of
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 
@@ -24,7 +26,8 @@ KILL, TERM = signal.SIGKILL, signal.SIGTERM
     ],
     ids=str,
 )
-def test_nothing_is_left(cell: Cell) -> None:
+def test_nothing_is_left(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill_matrix, "GONE_SECONDS", GONE_SECONDS + BUSY_SECONDS)
     outcome = play(cell, rounds=1)
     assert (outcome.left, outcome.wrong) == ([], [])
     assert outcome.good, outcome.milliseconds

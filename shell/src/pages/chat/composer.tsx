@@ -33,8 +33,9 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
   const sendable = ready && !busy && (draft.trim() !== "" || images.length > 0);
   const reading = useGauge(session, draft, ready ? server : null);
   useEffect(() => {
-    // On a touch screen the keyboard would cover what is read.
-    if (window.matchMedia("(pointer: fine)").matches) input.current?.focus();
+    // Not on a touch screen, where the keyboard would cover what is read, nor out of a dialog that is open by now.
+    const mayTake = window.matchMedia("(pointer: fine)").matches && !document.querySelector("[aria-modal=true]");
+    if (mayTake) input.current?.focus();
   }, []);
   const send = (): void => {
     if (!sendable) return;
