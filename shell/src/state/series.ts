@@ -71,3 +71,10 @@ export function serversIn(points: readonly Point[]): string[] {
   }
   return [...found].sort();
 }
+
+/** The next number that can be read at a glance, for the top of a chart that has none of its own. */
+export function roundTop(most: number): number {
+  if (most <= 2) return 2;
+  const step = 10 ** Math.floor(Math.log10(most));
+  return step * ([1, 2, 4, 6, 8].find((times) => times * step >= most) ?? 10);
+}

@@ -3,14 +3,14 @@ import { describe, expect, it } from "vitest";
 import { sentences } from "../pages/chat/announcer";
 import { blocks, dollars, hasMath } from "../pages/chat/markdown_blocks";
 import { grouped } from "../pages/servers/groups";
-import { bytes, duration, spoken } from "../parts/format";
+import { bytes, chosen, duration, explained, spoken } from "../parts/format";
 import { lineOf, progressOf } from "./downloads";
 import { gaugeOf } from "./gauge";
 import { addLines, cutAt, filtered } from "./log_lines";
 import { defaultWords, fieldsOf, mentions, type Schema } from "./schema";
-import { added, type Point, pointOf, windowOf } from "./series";
+import { added, type Point, pointOf, roundTop, windowOf } from "./series";
 import { sessionRows } from "./sessions";
-import { applyStart, type Start } from "./starts";
+import { applyStart, freeId, type Start } from "./starts";
 import { applyTopic, EMPTY_WORLD, serverFor } from "./world";
 
 const download = (part: Partial<Download>): Download => ({
@@ -75,6 +75,14 @@ describe("a start", () => {
     const loading = applyStart(start, { status: "loading", stage: "text_model", progress: 0.4, eta_ms: 900 });
     expect(loading).toMatchObject({ stage: "loading", progress: 0.4, etaMs: 900 });
     expect(applyStart(loading, { status: "warming" })).toMatchObject({ stage: "warming", progress: null, etaMs: null });
+  });
+});
+
+describe("another server", () => {
+  it("has the usual name where that is free, else the next number", () => {
+    expect(freeId([])).toBe("default");
+    expect(freeId(["server-2"])).toBe("default");
+    expect(freeId(["default", "server-2"])).toBe("server-3");
   });
 });
 
@@ -252,6 +260,21 @@ describe("Markdown", () => {
   it("is said to screen readers by whole sentences", () => {
     expect(sentences("One is done. Two is not")).toBe("One is done.");
     expect(sentences("One. Two! Three?")).toBe("One.\nTwo!\nThree?");
+  });
+});
+
+describe("a chart's top", () => {
+  it("is above all that is shown, and a round number whose half is one, too", () => {
+    expect([0, 1.5, 3, 17, 61, 700, 999].map(roundTop)).toEqual([2, 2, 4, 20, 80, 800, 1000]);
+  });
+});
+
+describe("words for settings", () => {
+  it("are those of the form, also inside of an explanation", () => {
+    expect(spoken("llama_cpp_path")).toBe("llama.cpp folder");
+    expect(explained("Wins over `model_path`.")).toBe("Wins over “Model file”.");
+    expect(chosen("drop_oldest")).toBe("Leave out the oldest");
+    expect(chosen("f16")).toBe("f16");
   });
 });
 

@@ -88,7 +88,13 @@ function List({ rows, current, none }: { rows: Row[]; current: string; none: str
           const row = rows[index];
           return (
             row && (
-              <div key={key} className="sessions-row" style={{ transform: `translateY(${start}px)` }}>
+              <div
+                key={key}
+                data-index={index}
+                ref={virtual.measureElement}
+                className="sessions-row"
+                style={{ transform: `translateY(${start}px)` }}
+              >
                 {row.kind === "heading" ? (
                   <Text size="xs" fw={600} c="dimmed" pt={10} pl={10}>
                     {row.title}

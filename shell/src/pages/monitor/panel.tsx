@@ -1,8 +1,9 @@
 import { AreaChart, ChartTooltip } from "@mantine/charts";
 import { Card, Group, Text } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { memo } from "react";
 import { clock } from "../../parts/format";
-import type { Point } from "../../state/series";
+import { type Point, roundTop } from "../../state/series";
 
 interface Props {
   title: string;
@@ -18,6 +19,7 @@ interface Props {
 }
 
 export const Panel = memo(function Panel({ title, value, about, points, seconds, lines, most, format }: Props) {
+  const large = useMediaQuery("(min-width: 2400px)", undefined, { getInitialValueInEffect: false });
   const to = points.at(-1)?.at ?? 0;
   const top = most ?? roundTop(Math.max(0, ...points.flatMap((point) => lines.map(({ key }) => point[key] ?? 0))));
   const series = lines.map(({ key, name, colour }) => ({ name: key, label: name, color: colour }));
@@ -55,7 +57,7 @@ export const Panel = memo(function Panel({ title, value, about, points, seconds,
             tickFormatter: clock,
             allowDataOverflow: true,
           }}
-          yAxisProps={{ width: 76, domain: [0, top], ticks: [0, top / 2, top] }}
+          yAxisProps={{ width: large ? 116 : 76, domain: [0, top], ticks: [0, top / 2, top] }}
           tooltipProps={{
             content: ({ label, payload }) => (
               <ChartTooltip label={clock(Number(label))} payload={payload} series={series} valueFormatter={format} />
@@ -68,10 +70,3 @@ export const Panel = memo(function Panel({ title, value, about, points, seconds,
     </Card>
   );
 });
-
-/** The next number that can be read at a glance, for the top of a chart that has none of its own. */
-function roundTop(most: number): number {
-  if (most <= 2) return 2;
-  const step = 10 ** Math.floor(Math.log10(most));
-  return step * ([1, 2, 4, 6, 8].find((times) => times * step >= most) ?? 10);
-}
