@@ -36,7 +36,8 @@ function connect() {
   return { client: createClient(transport), only, invoked, gone: (reason: Error) => gone(reason) };
 }
 
-const token = (seq: number, chunk: string) => ({ seq, event: { status: "token", chunk } });
+const token = (seq: number, chunk: string, first_seq = seq) => ({ first_seq, seq, event: { status: "token", chunk } });
+const done = (seq: number) => ({ first_seq: seq, seq, event: { status: "done" } });
 const message = (...events: ChannelMessage["events"]): ChannelMessage => ({ events });
 
 test("a method is the command of its name, with parameters as a Tauri front end writes them", async () => {
@@ -65,10 +66,21 @@ test("events come over a channel, one or several at once", async () => {
   );
   const { channel, resolve } = only("send_message");
   channel.send(message(token(1, "a")));
-  channel.send(message(token(2, "b"), token(3, "c"), { seq: 4, event: { status: "done" } }));
+  channel.send(message(token(2, "b"), token(3, "c"), done(4)));
   resolve({ content: "abc" });
   assert.equal((await answer).content, "abc");
   assert.deepEqual(seen, [["a", 1], ["b", 2], ["c", 3]]);
+});
+
+test("events that the app has merged say where they begin", async () => {
+  const { client, only } = connect();
+  const seen: [number, number][] = [];
+  const answer = client.send_message({ message: "Hello" }, { onEvent: (_, seq, first) => seen.push([first, seq]) });
+  const { channel, resolve } = only("send_message");
+  channel.send(message(token(1, "a"), token(9, "bcdefghi", 2), done(10)));
+  resolve({ content: "abcdefghi" });
+  await answer;
+  assert.deepEqual(seen, [[1, 1], [2, 9], [10, 10]]);
 });
 
 test("a result that overtakes the last events waits for them", async () => {
@@ -77,7 +89,7 @@ test("a result that overtakes the last events waits for them", async () => {
   const { channel, resolve } = only("send_message");
   resolve({ content: "a" });
   await new Promise((done) => setImmediate(done));
-  channel.send(message(token(1, "a"), { seq: 2, event: { status: "done" } }));
+  channel.send(message(token(1, "a"), done(2)));
   const seen: string[] = [];
   for await (const one of stream) seen.push(one.status);
   assert.deepEqual(seen, ["token", "done"]);
@@ -102,6 +114,23 @@ test("a signal cancels by the request's id", () => {
   void client.send_message({ message: "Hello" }, { signal: controller.signal });
   controller.abort();
   assert.deepEqual(only("cancel_request").args, { requestId: only("send_message").args["requestId"] });
+});
+
+test("a sidecar that has ended, or was given up, ends the connection with the reason", async () => {
+  const given = { code: -32603, message: "There is no sidecar: it is not there.", data: { name: "SIDECAR_NOT_RUNNING" } };
+  const asking = connect();
+  const models = asking.client.list_models();
+  asking.only("list_models").reject(given);
+  await assert.rejects(models, (error) => error instanceof ConnectionClosedError && /not there/.test(String(error.cause)));
+
+  const ended = { code: -32603, message: "The sidecar has ended.", data: { name: "SIDECAR_ENDED" } };
+  const looking = connect();
+  const servers = looking.client.subscribe({ topics: ["servers"] });
+  const { channel, resolve } = looking.only("subscribe");
+  resolve({ channel: "call-1", topics: ["servers"] });
+  await servers;
+  channel.send(message({ first_seq: 0, seq: 0, event: { status: "error", error: ended } }));
+  await assert.rejects(looking.client.list_models(), ConnectionClosedError);
 });
 
 test("a sidecar that is gone for good takes every call with it", async () => {

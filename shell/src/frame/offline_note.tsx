@@ -17,10 +17,10 @@ export function OfflineNote() {
     <Group role="status" gap="sm" px="md" py={8} bg="light-dark(#fff4d6, #3a3117)" wrap="nowrap">
       <span className="dot" data-state="bad" aria-hidden />
       <Text size="sm" style={{ flex: 1 }} c="light-dark(#4d3800, #ffe7ad)">
-        {state === "refused" ? `The sidecar does not take this page: ${reason}` : WORDS}
+        {state === "refused" ? `The sidecar does not take this page: ${reason}` : `${WORDS}${because(reason)}`}
       </Text>
       {state !== "refused" && (
-        <Anchor component="button" type="button" size="sm" c="inherit" onClick={retryNow}>
+        <Anchor component="button" type="button" size="sm" c="inherit" onClick={() => void retryNow()}>
           Try now
         </Anchor>
       )}
@@ -30,3 +30,5 @@ export function OfflineNote() {
 
 const WORDS =
   "Not connected to the sidecar. What you see is as it was; answers go on and are shown again. The page keeps trying.";
+
+const because = (reason: string | null): string => (reason === null ? "" : ` (${reason})`);

@@ -9,7 +9,7 @@ import {
   type LinkState,
 } from "@llama-sidecar/client";
 import { create } from "zustand";
-import { chooseTransport } from "./transport";
+import { type Carrier, chooseTransport } from "./transport";
 
 export interface Link {
   /** `refused` is for good: trying again would not change it. */
@@ -23,10 +23,12 @@ export interface Link {
 
 export const useLink = create<Link>(() => ({ state: "connecting", client: null, hello: null, reason: null }));
 
+let carrier: Carrier | undefined;
 let link: ClientLink | undefined;
 
 /** Tries now, where the next try is waited for. */
-export function retryNow(): void {
+export async function retryNow(): Promise<void> {
+  await carrier?.wake();
   link?.retry();
 }
 
@@ -38,9 +40,9 @@ export function client(): Client {
 
 /** Keeps the connection open. `onOnline` is called on each new one; call this once, when the page starts. */
 export async function keepOpen(onOnline: (client: Client) => void): Promise<void> {
-  const connect = await chooseTransport();
+  carrier = await chooseTransport();
   link = keepConnected({
-    connect,
+    connect: carrier.connect,
     client: { name: "llama-sidecar page", version: "0.1.0" },
     onReady: (client) => onOnline(client),
   });

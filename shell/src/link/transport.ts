@@ -3,12 +3,20 @@
 import type { Transport } from "@llama-sidecar/client";
 import { addressFor, openWebSocket } from "@llama-sidecar/client/websocket";
 
-/** Resolves with what opens one connection after the other. */
-export async function chooseTransport(): Promise<() => Transport> {
-  if (!("__TAURI_INTERNALS__" in window)) return () => openWebSocket({ url: addressFor(location) });
+export interface Carrier {
+  /** Opens a connection, one after the other. */
+  connect: () => Transport;
+  /** Has a sidecar that was given up started again, where that is the app's business. */
+  wake: () => Promise<void>;
+}
+
+export async function chooseTransport(): Promise<Carrier> {
+  if (!("__TAURI_INTERNALS__" in window)) {
+    return { connect: () => openWebSocket({ url: addressFor(location) }), wake: () => Promise.resolve() };
+  }
   const [core, { tauriTransport }] = await Promise.all([
     import("@tauri-apps/api/core"),
     import("@llama-sidecar/client/tauri"),
   ]);
-  return () => tauriTransport(core);
+  return { connect: () => tauriTransport(core), wake: () => core.invoke("start_sidecar_again") };
 }
