@@ -109,8 +109,9 @@ def test_after_a_kill_of_the_sidecar_the_page_says_so_and_the_next_one_answers(o
     in_an_answer(window)
     os.kill(window.sidecar().pid, signal.SIGKILL)
     window.page.find("//*[@role='alert']")
-    window.page.find(PROSE)
-    start(window.page)
+    assert window.page.text(PROSE)
+    window.page.click(button("Start"))
+    window.page.find("//*[text()='ready']")
     send(window.page, "What is a llama?")
     window.page.find(f"({PROSE})[2]")
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 """Longest wait for anything in a window; a test that needs it is broken."""
 
 ANSWER_SECONDS = 60.0
