@@ -16,7 +16,7 @@ from recipes.console import Problem, step
 
 @dataclass(frozen=True)
 class Needs:
-    """System packages for one purpose, by their Debian names, and the programs and pkg-config modules that show them."""
+    """System packages for one purpose by their Debian names, and the programs and pkg-config modules in them."""
 
     purpose: str
     packages: tuple[str, ...]

@@ -27,7 +27,7 @@ SCREENSHOTS_VARIABLE = "LLAMA_SIDECAR_SCREENSHOTS"
 GONE_SECONDS = 10.0
 """From the end of the app to the last moment that one of its processes can be there: the app's own bound is 8 s."""
 
-KEPT = ("PATH", "LANG", "TMPDIR")
+KEPT = ("PATH", "LANG")
 """What an app is given of our environment."""
 
 
