@@ -42,12 +42,9 @@ class Root:
 
     def run(self, *argv: str) -> str:
         """Run a program in there; what it prints. Raises where it fails."""
+        inside = ["chroot", str(self.folder), *argv]
         done = subprocess.run(
-            ["chroot", self.folder, *argv],
-            env=self._environ,
-            stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
+            inside, env=self._environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False
         )
         if done.returncode != 0:
             print(done.stdout)
@@ -95,7 +92,7 @@ def main(package: Path, base: Path, downloads: Path, arguments: list[str]) -> in
         libraries = root.run("ldd", APP)
         must_be_true("not found" not in libraries, "the package depends on every library of the app")
         root.install("webkit2gtk-driver")  # what the tests need; the app does not
-        pythons = [path for path in root.folder.glob("usr/bin/python*")]
+        pythons = list(root.folder.glob("usr/bin/python*"))
         must_be_true(pythons == [], "there is no Python in there")
         tests = root.folder / "home" / "tests"
         environ = os.environ | {"LLAMA_SIDECAR_TEST_APP": APP, "LLAMA_SIDECAR_TEST_ROOT": str(root.folder)}
@@ -108,4 +105,4 @@ def main(package: Path, base: Path, downloads: Path, arguments: list[str]) -> in
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:4]), sys.argv[4:]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:]))
