@@ -15,7 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from recipes import checks, desktop, freezing, llama_cpp, lockfiles, native, page, places, processes, starter_model
+from recipes import (
+    checks,
+    desktop,
+    freezing,
+    llama_cpp,
+    lockfiles,
+    native,
+    page,
+    places,
+    processes,
+    starter_model,
+    window,
+)
 from recipes.console import Problem, report, say
 from recipes.environment import Environment
 
@@ -32,7 +44,17 @@ IN_THE_TREE = (
     *("shell/dist", "shell/node_modules"),
     *(".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
 )
-IN_THE_CACHE = ("starter-model", "downloads", "environments", "llama.cpp", "freeze", "bench", "locks", "desktop")
+IN_THE_CACHE = (
+    "starter-model",
+    "downloads",
+    "environments",
+    "llama.cpp",
+    "freeze",
+    "bench",
+    "locks",
+    "desktop",
+    "debian",
+)
 
 
 def _environment(*, develop: bool = False) -> Environment:
@@ -74,6 +96,18 @@ def web(arguments: Sequence[str]) -> int:
     page.ensure_built()
     program = _ready_to_run().script("llama-sidecar")
     return processes.become([program, "serve", "--web", "--open", *arguments])
+
+
+def app(_: Sequence[str]) -> int:
+    window.must_have_display()
+    program = window.ensure_built()
+    sidecar = _ready_to_run().script("llama-sidecar")
+    return processes.become([program], environ=window.environ_for([sidecar]))
+
+
+def bundle(_: Sequence[str]) -> int:
+    window.ensure_bundled()
+    return 0
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -142,6 +176,10 @@ def test_frozen(arguments: Sequence[str]) -> int:
 
 def try_desktop(_: Sequence[str]) -> int:
     return desktop.test(_environment(develop=True))
+
+
+def try_bundle(_: Sequence[str]) -> int:
+    return desktop.test_bundle(_environment(develop=True))
 
 
 def bench(arguments: Sequence[str]) -> int:
@@ -216,6 +254,7 @@ class Command:
 COMMANDS = {
     "run": Command(run, "set everything up and chat; without a terminal: one demo message"),
     "web": Command(web, "build the page and open it in the browser; arguments go to serve --web", ("any",)),
+    "app": Command(app, "build the desktop app and open its window, on the sidecar of this tree"),
     "setup": Command(setup, "all that run needs, starting nothing"),
     "test": Command(test, "the tests, with a real conversation; arguments go to pytest", ("any",)),
     "check": Command(check, "format, lint, types, import layers, generated files"),
@@ -226,9 +265,11 @@ COMMANDS = {
         test_frozen, "the conversation and kill tests on what freeze makes, in an empty environment", ("any",)
     ),
     "test-desktop": Command(try_desktop, "the desktop app's tests against a real sidecar"),
+    "test-bundle": Command(try_bundle, "the .deb installed in a minimal Debian: its window, a chat, nothing left"),
     "freeze": Command(
         freeze, "the program as folders and as one file, in dist/; --verify: built twice, and alike", ("--verify",)
     ),
+    "bundle": Command(bundle, "the desktop app with the frozen sidecar as .deb and .rpm, in dist/"),
     "bench": Command(bench, "the benchmarks; --short: in three minutes; arguments go to tests/bench/run.py", ("any",)),
     "kill-matrix": Command(
         _trial("kill_matrix"), "kill hosts, sidecars and engines, and look for what is left", ("any",)

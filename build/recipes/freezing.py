@@ -211,7 +211,7 @@ def _build(
         for name, folder in (("onedir", products.onedir), ("onedir-slim", products.slim)):
             folder.parent.mkdir(parents=True)
             Path(work, "frozen", name).replace(folder)
-            _must_hold_plain_files(folder)
+            must_hold_plain_files(folder)
     with step("Packing it into one file"):
         payload = work / "payload"
         _must(
@@ -260,7 +260,7 @@ def _must(argv: processes.Argv, *, what: str, environ: Mapping[str, str] | None 
         )
 
 
-def _must_hold_plain_files(folder: Path) -> None:
+def must_hold_plain_files(folder: Path) -> None:
     """Bundlers follow symlinks or lose them, so there must be none."""
     links = [path for path in folder.rglob("*") if path.is_symlink()]
     if links:

@@ -36,9 +36,7 @@ def npm(*arguments: str) -> tuple[str, ...]:
 def ensure_packages() -> None:
     """Installs what the lock file says. npm keeps what it has fetched in its own cache."""
     key = stamp_key(files=[SHELL / "package.json", SHELL / "package-lock.json"], facts=[str(SHELL)])
-    # Not `npm ci`: it refuses a lock file without the packages of other systems, and registries that mirror only some
-    # of them make such lock files. This takes what is locked as it is locked, too, and writes no lock file.
-    argv = npm("install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund")
+    argv = npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
     with exclusive(_lock_file(), waiting_for="installing the page's packages"):
         if not _stamped(PACKAGES_STAMP, key):
             with step("Installing the packages of shell/package-lock.json"):

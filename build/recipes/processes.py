@@ -122,17 +122,17 @@ def output(argv: Argv, *, environ: Mapping[str, str] | None = None) -> str | Non
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
 
 
-def become(argv: Argv) -> int:
+def become(argv: Argv, *, environ: Mapping[str, str] | None = None) -> int:
     """Hands the terminal over to a program for good: Ctrl-C is then the program's alone to handle."""
     parts = [str(part) for part in argv]
     if os.name == "posix":
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execve(parts[0], parts, clean_environment())
+        os.execve(parts[0], parts, clean_environment(environ))
     # Windows has no exec: we wait and take no notice of Ctrl-C, which the program gets as well.
     # A handler and not SIG_IGN, since the program would inherit the latter.
     signal.signal(signal.SIGINT, lambda *_: None)
-    return call(parts, quiet=False)
+    return call(parts, environ=environ, quiet=False)
 
 
 def stop_on_sigterm() -> None:

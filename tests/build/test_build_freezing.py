@@ -52,10 +52,10 @@ def test_two_builds_are_alike_where_every_byte_and_mode_is(tmp_path: Path) -> No
 
 def test_a_symlink_in_a_folder_ends_the_build(tmp_path: Path) -> None:
     folder = made(tmp_path).onedir
-    freezing._must_hold_plain_files(folder)
+    freezing.must_hold_plain_files(folder)
     (folder / "_internal" / "link").symlink_to("data")
     with pytest.raises(Problem, match=r"symlinks.*link"):
-        freezing._must_hold_plain_files(folder)
+        freezing.must_hold_plain_files(folder)
 
 
 def test_the_version_is_the_packages() -> None:

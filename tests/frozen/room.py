@@ -27,45 +27,45 @@ NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000
 READ_ONLY, NO_PROGRAMS, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 8, 32, 4096, 16384, 1 << 18
 DETACH = 2
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _checked(result: int, what: str) -> None:
+def checked(result: int, what: str) -> None:
     if result != 0:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
-def _mount(source: Path | str, target: Path | str, kind: str | None, flags: int, options: str | None = None) -> None:
+def mount(source: Path | str, target: Path | str, kind: str | None, flags: int, options: str | None = None) -> None:
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind)]
-    _checked(_libc.mount(*words, ctypes.c_ulong(flags), options and options.encode()), f"mounting {target}")
+    checked(libc.mount(*words, ctypes.c_ulong(flags), options and options.encode()), f"mounting {target}")
 
 
 def own_mounts() -> None:
     """From now on mounts are this process's alone, and its children's; also for those who are not root."""
     uid, gid = os.getuid(), os.getgid()
-    _checked(_libc.unshare(NEW_MOUNTS | (0 if uid == 0 else NEW_USER)), "having mounts of our own")
+    checked(libc.unshare(NEW_MOUNTS | (0 if uid == 0 else NEW_USER)), "having mounts of our own")
     if uid != 0:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    _mount("none", "/", None, RECURSIVE | PRIVATE)
+    mount("none", "/", None, RECURSIVE | PRIVATE)
 
 
 def make_read_only(folder: Path) -> None:
     """Nobody can write there any more, not even root."""
-    _mount(folder, folder, None, BIND)
-    _mount("none", folder, None, BIND | REMOUNT | READ_ONLY)
+    mount(folder, folder, None, BIND)
+    mount("none", folder, None, BIND | REMOUNT | READ_ONLY)
 
 
 @contextmanager
 def small_disk(folder: Path, *, megabytes: int, flags: int = 0) -> Iterator[Path]:
     """A disk of its own, until the block is left."""
     folder.mkdir()
-    _mount("tmpfs", folder, "tmpfs", flags, f"size={megabytes}m,mode=700")
+    mount("tmpfs", folder, "tmpfs", flags, f"size={megabytes}m,mode=700")
     try:
         yield folder
     finally:
-        _checked(_libc.umount2(os.fsencode(folder), DETACH), f"unmounting {folder}")
+        checked(libc.umount2(os.fsencode(folder), DETACH), f"unmounting {folder}")
 
 
 def left_in(room: Path) -> list[str]:
@@ -101,7 +101,7 @@ def main(program: Path, arguments: list[str]) -> int:
         argv = [sys.executable, "-X", "utf8", "-m", "pytest", f"--basetemp={room / 'tests'}", *arguments]
         code = subprocess.run(argv, env=environ, check=False).returncode
         left = left_in(room)
-        _checked(_libc.umount2(os.fsencode(folder), DETACH), f"unmounting {folder}")
+        checked(libc.umount2(os.fsencode(folder), DETACH), f"unmounting {folder}")
     if left:
         print(f"left in the room: {left}")
     return code or int(bool(left))

@@ -1,8 +1,9 @@
 //! The page's requests as Tauri commands: each method of the contract that a page may call, under its own name.
 //!
 //! A command gets the method's parameters in camelCase; `requestId` is the page's number for it, `channel` a Tauri channel
-//! for its events and `channelName` the page's name of that. `cancel_request` cancels. Events are sent as lists of
-//! `{first_seq, seq, event}`, 60 times a second at most. `start_sidecar_again` is for a person whose sidecar was given up.
+//! for its events and `channelName` the page's name of that. `cancel_request` cancels. Events are sent as messages
+//! `{number, events: [{first_seq, seq, event}, …]}`, 60 times a second at most. `initialize` begins a connection: what the
+//! one before only looked at ends. `start_sidecar_again` is for a person whose sidecar was given up.
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub fn handle<R: Runtime>(invoke: Invoke<R>) -> bool {
     let bridge = Arc::clone(webview.state::<Arc<Bridge>>().inner());
     match message.command() {
         "initialize" => {
+            bridge.page_has_left();
             in_background(move || settle(resolver, bridge.welcome()));
         }
         "cancel_request" => {
@@ -39,7 +41,7 @@ pub fn handle<R: Runtime>(invoke: Invoke<R>) -> bool {
     true
 }
 
-type Events = Channel<Value>;
+type Events = Channel<Message>;
 
 fn asked<R: Runtime>(
     method: &str,
@@ -66,7 +68,7 @@ fn ask<R: Runtime>(bridge: &Bridge, asked: Asked, channel: Option<&Events>, reso
         Some(channel) => {
             let send = |message: Message| {
                 // Where the page has gone nobody misses it.
-                let _ = channel.send(json!(message.events));
+                let _ = channel.send(message);
             };
             bridge.ask(asked, Some(&send), answer);
         }

@@ -21,7 +21,7 @@ export function OfflineNote() {
         {wordsFor(state, reason)}
       </Text>
       {state !== "refused" && (
-        <Anchor component="button" type="button" size="sm" c="inherit" onClick={retryNow}>
+        <Anchor component="button" type="button" size="sm" c="inherit" onClick={() => void retryNow()}>
           Try now
         </Anchor>
       )}

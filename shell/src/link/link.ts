@@ -9,7 +9,7 @@ import {
   type LinkState,
 } from "@llama-sidecar/client";
 import { create } from "zustand";
-import { chooseCarrier } from "./transport";
+import { type Carrier, chooseTransport } from "./transport";
 
 export interface Link {
   /** `refused` is for good: trying again would not change it. */
@@ -17,16 +17,18 @@ export interface Link {
   /** Null while there is no connection. */
   client: Client | null;
   hello: InitializeResult | null;
-  /** Why it is not online. */
+  /** Why it is not online, in words. */
   reason: Error | null;
 }
 
 export const useLink = create<Link>(() => ({ state: "connecting", client: null, hello: null, reason: null }));
 
+let carrier: Carrier | undefined;
 let link: ClientLink | undefined;
 
-/** Tries now, where the next try is waited for; a desktop app starts its sidecar again where it had given it up. */
-export function retryNow(): void {
+/** Tries now, where the next try is waited for. */
+export async function retryNow(): Promise<void> {
+  await carrier?.wake();
   link?.retry();
 }
 
@@ -36,18 +38,11 @@ export function client(): Client {
   return link.client;
 }
 
-/**
- * Keeps the connection open; call this once, when the page starts. `onOnline` is called on each new connection, and
- * where another sidecar has taken the place of the one before.
- */
+/** Keeps the connection open. `onOnline` is called on each new one; call this once, when the page starts. */
 export async function keepOpen(onOnline: (client: Client) => void): Promise<void> {
-  const carrier = await chooseCarrier((hello) => {
-    if (link?.state.status !== "ready") return;
-    useLink.setState({ hello });
-    onOnline(link.client);
-  });
+  carrier = await chooseTransport();
   link = keepConnected({
-    ...carrier,
+    connect: carrier.connect,
     client: { name: "llama-sidecar page", version: "0.1.0" },
     onReady: (client) => onOnline(client),
   });

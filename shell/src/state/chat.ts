@@ -28,7 +28,9 @@ export const useChat = create<Chat>(() => ({ conversations: {}, turns: {}, failu
 const FIRST_PAGE = 60;
 const FURTHER_PAGE = 400;
 
-type Follower = (onEvent: (event: TurnEvent, seq: number) => void) => Promise<TurnResult>;
+type Take = (event: TurnEvent, seq: number, first: number) => void;
+
+type Follower = (onEvent: Take) => Promise<TurnResult>;
 
 const setTurn = (id: string, turn: Turn | undefined): void =>
   useChat.setState(({ turns }) => {
@@ -100,8 +102,8 @@ export async function follow(id: string, turn: Turn): Promise<void> {
 }
 
 /** Events of one frame become one change. */
-function taker(id: string): (event: TurnEvent, seq: number) => void {
-  let waiting: [TurnEvent, number][] = [];
+function taker(id: string): Take {
+  let waiting: Parameters<Take>[] = [];
   let planned = false;
   const takeIn = (): void => {
     planned = false;
@@ -110,12 +112,12 @@ function taker(id: string): (event: TurnEvent, seq: number) => void {
     const before = useChat.getState().turns[id];
     if (before === undefined) return;
     const at = Date.now();
-    const after = events.reduce((turn, [event, seq]) => applyTurnEvent(turn, event, seq, at), before);
+    const after = events.reduce((turn, [event, seq, first]) => applyTurnEvent(turn, event, seq, at, first), before);
     if (after !== before) setTurn(id, after);
     if (after.gap && !before.gap) void follow(id, after);
   };
-  return (event, seq) => {
-    waiting.push([event, seq]);
+  return (event, seq, first) => {
+    waiting.push([event, seq, first]);
     // A page in the background gets no frames, and its text still has to go somewhere.
     if (document.hidden) takeIn();
     else if (!planned) {

@@ -54,6 +54,15 @@ describe("a turn", () => {
     expect(mended).toMatchObject({ content: "abcd", seq: 4, gap: false });
   });
 
+  it("takes in what an app has merged, and a long text in its pieces", () => {
+    let turn = applyTurnEvent(newTurn("s", 0), token("abcd"), 4, 0, 1);
+    expect(turn).toMatchObject({ content: "abcd", seq: 4, gap: false });
+    turn = applyTurnEvent(turn, token("e, its beginning, "), 4, 0, 5);
+    turn = applyTurnEvent(turn, token("and its end"), 5, 0, 5);
+    expect(turn).toMatchObject({ content: "abcde, its beginning, and its end", seq: 5, gap: false });
+    expect(applyTurnEvent(turn, token("fgh"), 9, 0, 7).gap).toBe(true);
+  });
+
   it("measures how long the model thought", () => {
     let turn = applyTurnEvent(newTurn("s", 0), { status: "reasoning", reasoning: "Hm" }, 1, 1000);
     expect(turn.phase).toBe("reasoning");

@@ -58,10 +58,13 @@ export function newTurn(
   };
 }
 
-/** One event. What has been seen is left alone, and after a gap nothing is taken in until the missing has come. */
-export function applyTurnEvent(turn: Turn, event: TurnEvent, seq: number, at: number): Turn {
-  if (seq <= turn.seq || isOver(turn)) return turn;
-  if (seq > turn.seq + 1) return turn.gap ? turn : { ...turn, gap: true };
+/**
+ * One event, or several of an app that merges them, from `first` to `seq`. What has been seen is left alone, and after a
+ * gap nothing is taken in until the missing has come.
+ */
+export function applyTurnEvent(turn: Turn, event: TurnEvent, seq: number, at: number, first = seq): Turn {
+  if (first <= turn.seq || isOver(turn)) return turn;
+  if (first > turn.seq + 1) return turn.gap ? turn : { ...turn, gap: true };
   const next = { ...turn, seq, gap: false };
   switch (event.status) {
     case "queued":

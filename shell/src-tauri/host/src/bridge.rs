@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use llama_sidecar_contract::Method;
 use llama_sidecar_contract::methods::{Subscribe, Unsubscribe};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::client::{Client, Request, default_deadline};
 use crate::failure::Failure;
@@ -18,6 +18,7 @@ use crate::pacing::Message;
 use crate::relay::Relay;
 use crate::shared::State;
 use crate::sidecar::Sidecar;
+use crate::unread::Merged;
 
 /// How long a page waits for its first word from the sidecar.
 const WELCOME: Duration = Duration::from_secs(60);
@@ -66,14 +67,15 @@ impl Bridge {
         }
     }
 
-    /// Asks the sidecar. `answer` is called once; a subscription goes on after it, also with the sidecar's successors.
+    /// Asks the sidecar. `answer` is called once; a subscription goes on after it. Where it ends with its sidecar its last
+    /// event says so: the sidecar's successor knows nothing of what the page was told.
     pub fn ask(&self, asked: Asked, send: Option<&dyn Fn(Message)>, answer: impl FnOnce(Result<Value, Failure>)) {
         let Asked { number, method, mut params, channel } = asked;
         let visit = self.page().visit;
         if method == Unsubscribe::NAME {
             self.by_the_sidecars_name(&mut params);
         }
-        let request = match self.client.request(method, params.clone(), send.is_some(), default_deadline(method)) {
+        let request = match self.client.request(method, params, send.is_some(), default_deadline(method)) {
             Ok(request) => request,
             Err(failure) => return answer(Err(failure)),
         };
@@ -90,8 +92,8 @@ impl Bridge {
         let answered = request.answer().map(|result| named(result, &name));
         let is_open = answered.is_ok();
         answer(answered);
-        if is_open {
-            self.keep_subscribed(visit, &name, request, &params, send);
+        if is_open && let Err(failure) = Relay::unchecked().run(request, send) {
+            send(farewell(&failure));
         }
         if let Some(mut page) = self.page_of(visit) {
             page.subscriptions.remove(&name);
@@ -105,7 +107,8 @@ impl Bridge {
         }
     }
 
-    /// Another page is on its way. Answers go on; it may ask for them. What the old one only looked at ends.
+    /// Another page is on its way, or the same one begins anew. Answers go on; it may ask for them. What the old one only
+    /// looked at ends.
     pub fn page_has_left(&self) {
         let mut page = self.page();
         let next = Page { visit: page.visit + 1, ..Page::default() };
@@ -128,28 +131,6 @@ impl Bridge {
     /// Stops the sidecar.
     pub fn stop(&self) {
         self.sidecar.stop();
-    }
-
-    /// Sends a subscription's events, and subscribes anew where the sidecar has been started again.
-    fn keep_subscribed(
-        &self,
-        visit: u64,
-        name: &str,
-        first: Request,
-        params: &Map<String, Value>,
-        send: &dyn Fn(Message),
-    ) {
-        let mut request = first;
-        while let Err(Failure::Ended(_)) = Relay::unchecked().run(request, send) {
-            if !self.page_of(visit).is_some_and(|page| page.subscriptions.contains_key(name)) {
-                return;
-            }
-            match self.client.request(Subscribe::NAME, params.clone(), true, None) {
-                Ok(next) => request = next,
-                Err(_) => return,
-            }
-            self.note_subscription(visit, name, &request);
-        }
     }
 
     fn note(&self, visit: u64, number: Option<i64>, request: &Request) {
@@ -186,6 +167,12 @@ impl Bridge {
     fn page(&self) -> MutexGuard<'_, Page> {
         self.page.lock().expect("nobody panics with it")
     }
+}
+
+/// A subscription's last message, where the sidecar has not sent one.
+fn farewell(failure: &Failure) -> Message {
+    let event = json!({"status": "error", "error": failure.to_wire()});
+    Message { number: 0, events: vec![Merged { first_seq: 0, seq: 0, event }] }
 }
 
 /// A result in which the channel has the page's name.

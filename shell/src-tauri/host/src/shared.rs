@@ -73,6 +73,14 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// A sidecar that was given up is on its way again: who asks from now on waits for it.
+    pub(crate) fn take_up(&self) {
+        let mut now = self.lock();
+        if matches!(now.state, State::Failed(_)) {
+            now.state = State::Starting;
+        }
+    }
+
     /// From now on requests wait for the next sidecar.
     pub(crate) fn hang_up(&self) {
         self.lock().line = None;

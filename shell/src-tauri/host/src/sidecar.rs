@@ -41,6 +41,7 @@ impl Sidecar {
 
     /// Has a sidecar that was given up started again, and one that waits for its next start start now.
     pub fn start_again(&self) {
+        self.shared.take_up();
         // Whoever was stopped stays so.
         let _ = self.signals.send(Signal::StartAgain);
     }

@@ -14,8 +14,11 @@ import type { MethodName, Methods } from "./types.js";
 
 /** What a call takes besides its parameters. */
 export interface CallOptions<Event> {
-  /** Called with each event and its place, in order. Without it no events are sent, except to a channel of yours. */
-  onEvent?: ((event: Event, seq: number) => void) | undefined;
+  /**
+   * Called with each event and its place, in order. Without it no events are sent, except to a channel of yours. An app
+   * that merges events on their way to its page says by `firstSeq` where they begin; it is `seq` everywhere else.
+   */
+  onEvent?: ((event: Event, seq: number, firstSeq: number) => void) | undefined;
   /** Cancels the request; it is still answered, with CANCELLED. For `subscribe`: ends the subscription. */
   signal?: AbortSignal | undefined;
 }

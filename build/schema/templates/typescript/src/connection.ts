@@ -12,7 +12,7 @@ import type { MethodName } from "./types.js";
 
 /** What a request takes besides its parameters. */
 export interface RequestOptions {
-  onEvent?: ((event: unknown, seq: number) => void) | undefined;
+  onEvent?: ((event: unknown, seq: number, firstSeq: number) => void) | undefined;
   signal?: AbortSignal | undefined;
   /** Called once, when neither events nor an answer will come any more. */
   onEnd?: ((error?: Error) => void) | undefined;
@@ -29,7 +29,7 @@ interface Call {
   readonly streaming: Streaming;
   readonly channel: string | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly onEvent: (event: unknown, seq: number) => void;
+  readonly onEvent: (event: unknown, seq: number, firstSeq: number) => void;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly onEnd: (error?: Error) => void;
@@ -141,8 +141,9 @@ export class Connection implements Caller {
     if (!isObject(params) || !isObject(params["event"])) return;
     const call = this.#channels.get(String(params["channel"]));
     if (call === undefined) return;
+    const { seq, first_seq } = params;
     try {
-      call.onEvent(params["event"], Number(params["seq"]));
+      call.onEvent(params["event"], Number(seq), Number(first_seq ?? seq));
     } catch (error) {
       // A mistake in one handler must not break other calls.
       this.#onProblem(error);

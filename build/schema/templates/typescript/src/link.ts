@@ -34,11 +34,6 @@ export interface LinkOptions extends ClientOptions {
    * subscriptions end with their connection. What it throws is a problem, and the connection is used all the same.
    */
   onReady?: ((client: Client, sidecar: InitializeResult) => void) | undefined;
-  /**
-   * Has a sidecar started that is said not to run, such as a desktop app's. Called by `retry` where the last
-   * `initialize` failed with SIDECAR_NOT_RUNNING; the next try follows, whatever becomes of it.
-   */
-  revive?: (() => Promise<void>) | undefined;
   /** Waits between tries; the last one repeats. Default: from 250 ms up to 5 s. */
   retryDelaysMs?: readonly number[] | undefined;
   /** How long `initialize` may take. Default 30000. */
@@ -78,8 +73,6 @@ class ReconnectingLink implements Link, Caller {
   readonly #waiting = new Set<{ resolve: (caller: Caller) => void; reject: (error: Error) => void }>();
   #state: LinkState = { status: "connecting" };
   #transport: Transport | undefined;
-  /** What `initialize` was answered with, where that is why the connection is given up. */
-  #refusal: SidecarError | undefined;
   #connection: Connection | undefined;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -106,15 +99,7 @@ class ReconnectingLink implements Link, Caller {
   retry(): void {
     if (this.#state.status !== "waiting") return;
     clearTimeout(this.#timer);
-    const { revive } = this.#options;
-    if (revive === undefined || !isNotRunning(this.#state.error)) {
-      this.#connect();
-      return;
-    }
-    this.#setState({ status: "connecting" });
-    void revive()
-      .catch(this.#onProblem)
-      .then(() => this.#connect());
+    this.#connect();
   }
 
   async close(): Promise<void> {
@@ -133,7 +118,6 @@ class ReconnectingLink implements Link, Caller {
   }
 
   #connect(): void {
-    if (this.#state.status === "closed") return;
     this.#setState({ status: "connecting" });
     let transport: Transport;
     try {
@@ -149,9 +133,7 @@ class ReconnectingLink implements Link, Caller {
       if (this.#transport !== transport) return;
       this.#connection = undefined;
       this.#lost = error;
-      const refusal = this.#refusal;
-      this.#refusal = undefined;
-      this.#lose(refusal ?? (error.cause as Error));
+      this.#lose(error.cause as Error);
     });
   }
 
@@ -164,7 +146,6 @@ class ReconnectingLink implements Link, Caller {
       this.#use(connection, sidecar);
     } catch (error) {
       if (error instanceof SidecarError && error.errorName === "NOT_SUPPORTED") this.#closeForGood(error);
-      else if (error instanceof SidecarError && this.#transport === transport) this.#refusal = error;
       void transport.close(); // which loses the connection, where that has not happened
     } finally {
       clearTimeout(late);
@@ -230,8 +211,4 @@ class ReconnectingLink implements Link, Caller {
       }
     }
   }
-}
-
-function isNotRunning(error: Error): boolean {
-  return error instanceof SidecarError && error.errorName === "SIDECAR_NOT_RUNNING";
 }

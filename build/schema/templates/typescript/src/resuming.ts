@@ -65,7 +65,7 @@ export class Resumable {
     let lost: ConnectionClosedError;
     try {
       return await connection.request(method, this.#params, {
-        onEvent: (event, seq) => this.#show(event, seq),
+        onEvent: (event, seq, first) => this.#show(event, seq, first),
         signal: this.#stopped.signal,
       });
     } catch (error) {
@@ -95,12 +95,12 @@ export class Resumable {
     if (this.#stopped.signal.aborted) this.#cancelTurn(connection);
     const params = { ...this.#ownChannel(), session_id: this.#sessionId, after_seq: seen || this.#afterSeq };
     const result = await connection.request("resume_session", params, {
-      onEvent: (event, seq) => {
-        if (seq < seen || (seq === seen && !isLast(event))) {
+      onEvent: (event, seq, first) => {
+        if (first < seen || (first === seen && !isLast(event))) {
           this.#anothers = true; // ours ended, and the session's last turn is a newer one
           giveUp.abort();
-        } else if (!this.#anothers && seq > seen) {
-          this.#show(event, seq); // not the last event again, which is told to who has missed the answer
+        } else if (!this.#anothers && first > seen) {
+          this.#show(event, seq, first); // not the last event again, which is told to who has missed the answer
         }
       },
       signal: giveUp.signal,
@@ -109,9 +109,9 @@ export class Resumable {
     return result;
   }
 
-  #show(event: unknown, seq: number): void {
+  #show(event: unknown, seq: number, first: number): void {
     this.#seen = Math.max(this.#seen, seq); // pieces of one event have the number of the one before
-    this.#options.onEvent?.(event, seq);
+    this.#options.onEvent?.(event, seq, first);
   }
 
   #abort(): void {

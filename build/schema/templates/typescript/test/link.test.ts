@@ -287,37 +287,6 @@ test("a sidecar of another major version is not asked again", async () => {
   assert.equal(transports.length, 1);
 });
 
-test("a sidecar that is said not to run is started by who asks for a new try, and by nobody else", async () => {
-  let started = 0;
-  const { link, newest, ready, until } = connect({ retryDelaysMs: [10_000], revive: async () => void started++ });
-  const waiting = until("waiting");
-  newest().fail("initialize", -32100, "SIDECAR_NOT_RUNNING");
-  await waiting;
-  assert.ok(link.state.status === "waiting" && link.state.error instanceof SidecarError);
-  assert.equal(link.state.error.hint, "Do something else.");
-  assert.equal(started, 0);
-  link.retry();
-  link.retry();
-  await settled();
-  assert.equal(started, 1);
-  await ready();
-  assert.equal(link.state.status, "ready");
-  await link.close();
-});
-
-test("a connection that is lost otherwise is tried again without starting anything", async () => {
-  let started = 0;
-  const { link, ready, newest, until } = connect({ retryDelaysMs: [10_000], revive: async () => void started++ });
-  await ready();
-  const waiting = until("waiting");
-  newest().end("gone");
-  await waiting;
-  link.retry();
-  await ready();
-  assert.equal(started, 0);
-  await link.close();
-});
-
 test("a sidecar that never answers initialize is left for the next try", async () => {
   const { link, until } = connect({ initializeTimeoutMs: 5 });
   await until("waiting");

@@ -2,13 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ConnectionClosedError, createClient, SidecarError } from "../src/index.js";
-import {
-  startSidecarAgain,
-  tauriTransport,
-  watchSidecar,
-  type ChannelMessage,
-  type TauriCore,
-} from "../src/transports/tauri.js";
+import { tauriTransport, type ChannelMessage, type TauriCore } from "../src/transports/tauri.js";
 
 interface Invoked {
   command: string;
@@ -42,7 +36,8 @@ function connect() {
   return { client: createClient(transport), only, invoked, gone: (reason: Error) => gone(reason) };
 }
 
-const token = (seq: number, chunk: string) => ({ seq, event: { status: "token", chunk } });
+const token = (seq: number, chunk: string, first_seq = seq) => ({ first_seq, seq, event: { status: "token", chunk } });
+const done = (seq: number) => ({ first_seq: seq, seq, event: { status: "done" } });
 const message = (...events: ChannelMessage["events"]): ChannelMessage => ({ events });
 
 test("a method is the command of its name, with parameters as a Tauri front end writes them", async () => {
@@ -71,10 +66,21 @@ test("events come over a channel, one or several at once", async () => {
   );
   const { channel, resolve } = only("send_message");
   channel.send(message(token(1, "a")));
-  channel.send(message(token(2, "b"), token(3, "c"), { seq: 4, event: { status: "done" } }));
+  channel.send(message(token(2, "b"), token(3, "c"), done(4)));
   resolve({ content: "abc" });
   assert.equal((await answer).content, "abc");
   assert.deepEqual(seen, [["a", 1], ["b", 2], ["c", 3]]);
+});
+
+test("events that the app has merged say where they begin", async () => {
+  const { client, only } = connect();
+  const seen: [number, number][] = [];
+  const answer = client.send_message({ message: "Hello" }, { onEvent: (_, seq, first) => seen.push([first, seq]) });
+  const { channel, resolve } = only("send_message");
+  channel.send(message(token(1, "a"), token(9, "bcdefghi", 2), done(10)));
+  resolve({ content: "abcdefghi" });
+  await answer;
+  assert.deepEqual(seen, [[1, 1], [2, 9], [10, 10]]);
 });
 
 test("a result that overtakes the last events waits for them", async () => {
@@ -83,7 +89,7 @@ test("a result that overtakes the last events waits for them", async () => {
   const { channel, resolve } = only("send_message");
   resolve({ content: "a" });
   await new Promise((done) => setImmediate(done));
-  channel.send(message(token(1, "a"), { seq: 2, event: { status: "done" } }));
+  channel.send(message(token(1, "a"), done(2)));
   const seen: string[] = [];
   for await (const one of stream) seen.push(one.status);
   assert.deepEqual(seen, ["token", "done"]);
@@ -110,6 +116,23 @@ test("a signal cancels by the request's id", () => {
   assert.deepEqual(only("cancel_request").args, { requestId: only("send_message").args["requestId"] });
 });
 
+test("a sidecar that has ended, or was given up, ends the connection with the reason", async () => {
+  const given = { code: -32603, message: "There is no sidecar: it is not there.", data: { name: "SIDECAR_NOT_RUNNING" } };
+  const asking = connect();
+  const models = asking.client.list_models();
+  asking.only("list_models").reject(given);
+  await assert.rejects(models, (error) => error instanceof ConnectionClosedError && /not there/.test(String(error.cause)));
+
+  const ended = { code: -32603, message: "The sidecar has ended.", data: { name: "SIDECAR_ENDED" } };
+  const looking = connect();
+  const servers = looking.client.subscribe({ topics: ["servers"] });
+  const { channel, resolve } = looking.only("subscribe");
+  resolve({ channel: "call-1", topics: ["servers"] });
+  await servers;
+  channel.send(message({ first_seq: 0, seq: 0, event: { status: "error", error: ended } }));
+  await assert.rejects(looking.client.list_models(), ConnectionClosedError);
+});
+
 test("a sidecar that is gone for good takes every call with it", async () => {
   const { client, gone, invoked } = connect();
   const pong = client.ping();
@@ -117,38 +140,4 @@ test("a sidecar that is gone for good takes every call with it", async () => {
   await assert.rejects(pong, ConnectionClosedError);
   await assert.rejects(client.ping(), ConnectionClosedError);
   assert.equal(invoked.length, 1);
-});
-
-/** An app whose looks at its sidecar are answered with these, one after the other, and then with the last again. */
-function appWith(...answers: [...unknown[]]) {
-  const commands: string[] = [];
-  const core = {
-    invoke: (command: string) => {
-      commands.push(command);
-      const next = answers.length > 1 ? answers.shift() : answers[0];
-      return typeof next === "number" ? Promise.resolve({ pid: next }) : Promise.reject(next);
-    },
-    Channel: FakeChannel,
-  };
-  return { core: core as unknown as TauriCore, commands };
-}
-
-const GIVEN_UP = { code: -32100, message: "It does not start.", data: { name: "SIDECAR_NOT_RUNNING", hint: "Look." } };
-
-test("another process is another sidecar, and is told of once; one that is given up is gone", async () => {
-  const { core } = appWith(1, 1, 2, 2, GIVEN_UP);
-  const replaced: number[] = [];
-  const reason = await new Promise<Error>((onGone) => {
-    watchSidecar(core, { onReplaced: ({ pid }) => replaced.push(pid), onGone }, 1);
-  });
-  assert.deepEqual(replaced, [2]);
-  assert.ok(reason instanceof SidecarError);
-  assert.equal(reason.errorName, "SIDECAR_NOT_RUNNING");
-  assert.equal(reason.message, "It does not start.");
-});
-
-test("to start a sidecar again is a command of the app", async () => {
-  const { core, commands } = appWith(1);
-  await startSidecarAgain(core);
-  assert.deepEqual(commands, ["start_sidecar_again"]);
 });

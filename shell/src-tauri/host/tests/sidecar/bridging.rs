@@ -76,7 +76,7 @@ fn a_page_asks_under_its_own_names_and_cancels_by_its_own_number() {
 }
 
 #[test]
-fn a_subscription_goes_on_with_the_next_sidecar() {
+fn a_subscription_ends_with_its_sidecar_and_says_so() {
     let place = Place::with_engine();
     let bridge = bridge(&place);
     let first = bridge.welcome().unwrap()["pid"].as_u64().unwrap();
@@ -84,11 +84,11 @@ fn a_subscription_goes_on_with_the_next_sidecar() {
         ask(&bridge, 1, Some("c1"), "subscribe", json!({"topics": ["resources"], "options": {"interval_ms": 100}}));
     assert!(resources.has_seen("resources", 1));
     signal(u32::try_from(first).unwrap(), "KILL");
-    assert!(until(LONG, || bridge.welcome().is_ok_and(|welcome| welcome["pid"] != first)));
-    let before = resources.count("resources");
-    assert!(resources.has_seen("resources", before + 2));
-    bridge.stop();
     resources.end.recv_timeout(LONG).unwrap();
+    let last = resources.events.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(last["error"]["data"]["name"], "SIDECAR_ENDED");
+    assert!(until(LONG, || bridge.welcome().is_ok_and(|welcome| welcome["pid"] != first)));
+    bridge.stop();
 }
 
 #[test]

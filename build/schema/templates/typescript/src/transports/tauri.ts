@@ -3,14 +3,14 @@
  *
  * Owns how a message becomes a command and back. Each method is a command of its own name (`rpc.discover` is
  * `rpc_discover`); it is given the method's parameters with camelCase names, `requestId`, and as `channel` a Tauri
- * channel where the request has events, on which the app sends `{events: [{seq, event}, …]}`, several in one message as
- * a webview can take them; `channelName` is the contract's name of it. A command resolves with the result or rejects with
- * the error `{code, message, data}`. `cancel_request {requestId}` cancels. The process is the app's business: it outlives
- * the page, and the app starts it again where it has crashed (`watchSidecar`), up to a limit (`startSidecarAgain`).
+ * channel where the request has events, on which the app sends `{events: [{first_seq, seq, event}, …]}`, merged and
+ * several in one message as a webview can take them; `channelName` is the contract's name of it. A command resolves with
+ * the result or rejects with the error `{code, message, data}`. `cancel_request {requestId}` cancels. The process is the
+ * app's business: it outlives the page, and is started again; the connection ends with each one, which the app says by
+ * its errors, also on the channels of subscriptions.
  */
 
 import { isObject, SidecarError } from "../errors.js";
-import type { InitializeResult } from "../types.js";
 import type { Transport } from "./transport.js";
 
 /** What is used of `@tauri-apps/api/core`; the module itself is one. */
@@ -20,11 +20,12 @@ export interface TauriCore {
 }
 
 /**
- * What a Tauri channel carries: events as in the contract's `channel` notification. Text may come in pieces, of which
- * the last one has the `seq`, and those before it that of the event before.
+ * What a Tauri channel carries: events as in the contract's `channel` notification. One may stand for several, from
+ * `first_seq` to `seq`. Text may come in pieces, of which the last one has the `seq`, and those before it that of the
+ * event before.
  */
 export interface ChannelMessage {
-  events: readonly { seq: number; event: unknown }[];
+  events: readonly { first_seq: number; seq: number; event: unknown }[];
 }
 
 /** What else the app may tell. */
@@ -40,45 +41,6 @@ export function tauriTransport(core: TauriCore, options: TauriOptions = {}): Tra
   return transport;
 }
 
-/** Has the app start a sidecar that it has given up. */
-export function startSidecarAgain(core: TauriCore): Promise<void> {
-  return core.invoke("start_sidecar_again");
-}
-
-/** Often enough that nobody looks for long at what is not so any more; each time is one short call inside the app. */
-const WATCH_MS = 2_000;
-
-/** What `watchSidecar` tells. */
-export interface SidecarWatch {
-  /** There is another sidecar: subscriptions go on with it, and what was known of the old one's engines is void. */
-  onReplaced: (sidecar: InitializeResult) => void;
-  /** It has ended, and the app does not start it again by itself. */
-  onGone: (reason: Error) => void;
-}
-
-/** Watch the app's sidecar until it is gone or the returned function is called. */
-export function watchSidecar(core: TauriCore, watch: SidecarWatch, everyMs = WATCH_MS): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let left = false;
-  let known: number | undefined;
-  const look = async (): Promise<void> => {
-    try {
-      const sidecar = await core.invoke<InitializeResult>("initialize", {});
-      if (left) return;
-      if (known !== undefined && known !== sidecar.pid) watch.onReplaced(sidecar);
-      known = sidecar.pid;
-      timer = setTimeout(() => void look(), everyMs);
-    } catch (error) {
-      if (!left) watch.onGone(SidecarError.fromWire(asWireError(error)));
-    }
-  };
-  void look();
-  return () => {
-    left = true;
-    clearTimeout(timer);
-  };
-}
-
 /** What `Connection` sends. */
 interface Message {
   id?: number;
@@ -91,6 +53,9 @@ const INTERNAL_ERROR = -32603;
 
 /** The `status` of a channel's last event. */
 const TERMINAL: ReadonlySet<unknown> = new Set(["done", "error", "cancelled"]);
+
+/** The app's errors for a sidecar that has ended, and for one that is not on its way either. */
+const NO_SIDECAR: ReadonlySet<unknown> = new Set(["SIDECAR_ENDED", "SIDECAR_NOT_RUNNING"]);
 
 /**
  * How long a result waits for the last event, which takes another way and may be overtaken. On WebKitGTK it may be lost
@@ -150,12 +115,13 @@ class CommandTransport implements Transport {
       args["channelName"] = params["channel"];
       if (method !== "subscribe") lastEvent = ended;
     }
-    let answer: object;
+    let answer: { result?: unknown; error?: unknown };
     try {
       answer = { result: (await this.#core.invoke(method.replaceAll(".", "_"), args)) ?? null };
     } catch (error) {
       answer = { error: asWireError(error) };
     }
+    if (this.#endedBy(answer.error)) return;
     await within(LAST_EVENT_TIMEOUT_MS, lastEvent);
     this.#receive({ id, ...answer });
   }
@@ -164,12 +130,20 @@ class CommandTransport implements Transport {
     let end = (): void => undefined;
     const ended = new Promise<void>((resolve) => (end = resolve));
     const channel = new this.#core.Channel<ChannelMessage>(({ events }) => {
-      for (const { seq, event } of events) {
-        this.#receive({ method: "channel", params: { channel: name, seq, event } });
+      for (const { first_seq, seq, event } of events) {
+        if (isObject(event) && this.#endedBy(event["error"])) return;
+        this.#receive({ method: "channel", params: { channel: name, first_seq, seq, event } });
         if (isObject(event) && TERMINAL.has(event["status"])) end();
       }
     });
     return { channel, ended };
+  }
+
+  /** Whether an error says that there is no sidecar any more. */
+  #endedBy(error: unknown): boolean {
+    if (!isObject(error) || !isObject(error["data"]) || !NO_SIDECAR.has(error["data"]["name"])) return false;
+    this.end(SidecarError.fromWire(error));
+    return true;
   }
 
   #receive(message: object): void {
