@@ -178,6 +178,10 @@ def try_desktop(_: Sequence[str]) -> int:
     return desktop.test(_environment(develop=True))
 
 
+def page_trial(_: Sequence[str]) -> int:
+    return desktop.try_page(_environment(develop=True))
+
+
 def try_bundle(_: Sequence[str]) -> int:
     return desktop.test_bundle(_environment(develop=True))
 
@@ -282,6 +286,7 @@ COMMANDS = {
     "killed-downloads": Command(
         _trial("killed_downloads"), "downloads that lose their sidecar, host and network ten times each", ("any",)
     ),
+    "page-trial": Command(page_trial, "the page's weight, its first paint, and how 10,000 messages scroll"),
     "memory-trial": Command(memory_trial, "memory plans against what starts take, on llama-server", ("any",)),
     "soak": Command(_trial("soak"), "an hour of 64 streams: memory, files and threads stay flat", ("any",)),
     "trust-report": Command(

@@ -45,11 +45,21 @@ def test_host_library(environment: Environment) -> int:
 
 def test_page(environment: Environment) -> int:
     """The page in a browser, on a real sidecar with a real small model."""
-    environment.ensure_requirements("desktop")
-    page.ensure_built()
-    environ = {"LLAMA_SIDECAR_CHROMIUM": ensure_chromium()}
+    environ = ensure_browser(environment)
     say(f"Testing the page in a browser; its pictures go to {places.shown(SCREENSHOTS)} ...")
     return pytest(environment, Path("tests", "desktop"), environ)
+
+
+def try_page(environment: Environment) -> int:
+    """How heavy the page is, how soon it is there, and how it scrolls."""
+    return call([environment.python, "-m", "tests.desktop.trial"], environ=ensure_browser(environment), quiet=False)
+
+
+def ensure_browser(environment: Environment) -> dict[str, str]:
+    """The page, a browser and what drives it; the variable that says where the browser is."""
+    environment.ensure_requirements("desktop")
+    page.ensure_built()
+    return {"LLAMA_SIDECAR_CHROMIUM": ensure_chromium()}
 
 
 def check_commands(_: Environment) -> int:

@@ -97,7 +97,7 @@ def verify(products: Products) -> None:
         for source in SOURCES:
             shutil.copytree(places.ROOT / source, copy / source, ignore=shutil.ignore_patterns(*NO_SOURCES))
         again = _build(copy, work / "again", _environment(), cargo, target, cached=False)
-        first, second = hashes(products.dist), hashes(again.dist)
+        first, second = hashes(products), hashes(again)
     if differ := differences(first, second):
         raise Problem(
             f"Two builds are not alike: {', '.join(differ[:5])}{' and others' if len(differ) > 5 else ''}.",
@@ -106,9 +106,10 @@ def verify(products: Products) -> None:
     say(f"Two builds in two folders are alike, in all {len(first)} files.")
 
 
-def hashes(dist: Path) -> dict[str, str]:
+def hashes(products: Products) -> dict[str, str]:
     """The sha256 of every file of the products, and whether it may be run."""
-    found = {path.relative_to(dist).as_posix(): path for path in _files(dist) if path.name != STAMP}
+    files = [*_files(products.onedir), *_files(products.slim), products.single_file]
+    found = {path.relative_to(products.dist).as_posix(): path for path in files}
     return {name: f"{sha256_of(path)} {path.stat().st_mode & 0o111:o}" for name, path in found.items()}
 
 

@@ -39,11 +39,11 @@ def test_sizes_are_those_of_all_files(tmp_path: Path) -> None:
 def test_two_builds_are_alike_where_every_byte_and_mode_is(tmp_path: Path) -> None:
     one, other = made(tmp_path / "one"), made(tmp_path / "other")
     (tmp_path / "one" / freezing.STAMP).write_text("says when it has to be made anew")
-    assert differences(hashes(one.dist), hashes(other.dist)) == []
+    assert differences(hashes(one), hashes(other)) == []
     (other.onedir / "_internal" / "data").write_text("12346")
     (other.slim / freezing.PROGRAM).chmod(0o644)
     (other.slim / "more").write_text("")
-    assert differences(hashes(one.dist), hashes(other.dist)) == [
+    assert differences(hashes(one), hashes(other)) == [
         "onedir-slim/llama-sidecar-target/llama-sidecar",
         "onedir-slim/llama-sidecar-target/more",
         "onedir/llama-sidecar-target/_internal/data",
