@@ -23,7 +23,7 @@ ANSWER_SECONDS = 60.0
 LISTENING_SECONDS = 10.0
 
 REPLACED = 5
-"""How often an element may be another one by the time it is used: a page that is being built does that once or twice."""
+"""How often an element may be another one by the time it is used: a page in the making does that once or twice."""
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 """The standard's name for what stands for an element."""
