@@ -36,6 +36,7 @@ class Window:
 
     def __init__(self, app: str, desk: Desk, home: Path, *, root: str, command: Sequence[str]) -> None:
         self.desk = desk
+        self.name = "window-installed" if root else "window"
         self._inside = ["chroot", root] if root else []
         self._app = app
         seen_home = f"/{home.relative_to(root)}" if root else str(home)

@@ -61,7 +61,7 @@ def test_a_model_is_started_and_answers_and_nothing_is_left_when_the_window_is_c
     send(window.page, "What is a llama?")
     window.page.find(SOME_PROSE)
     stop(window.page)
-    (screenshots / "window.png").write_bytes(window.page.screenshot())
+    (screenshots / f"{window.name}.png").write_bytes(window.page.screenshot())
     processes = window.processes()
     (shown,) = window.desk.windows()
     window.desk.ask_to_close(shown)

@@ -22,6 +22,9 @@ ANSWER_SECONDS = 60.0
 
 LISTENING_SECONDS = 10.0
 
+REPLACED = 5
+"""How often an element may be another one by the time it is used: a page in the making does that once or twice."""
+
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 """The standard's name for what stands for an element."""
 
@@ -74,15 +77,15 @@ class Driver:
 
     def text(self, xpath: str) -> str:
         """The text of an element, as it is shown."""
-        return str(self._ask("GET", f"/element/{self.find(xpath)}/text"))
+        return str(self._of(xpath, "GET", "text"))
 
     def click(self, xpath: str) -> None:
         """Click on an element; waits for it."""
-        self._ask("POST", f"/element/{self.find(xpath)}/click", {})
+        self._of(xpath, "POST", "click", {})
 
     def type(self, xpath: str, text: str) -> None:
         """Type into an element."""
-        self._ask("POST", f"/element/{self.find(xpath)}/value", {"text": text})
+        self._of(xpath, "POST", "value", {"text": text})
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Run JavaScript in the page; what it returns."""
@@ -119,6 +122,16 @@ class Driver:
         }
         begun = self._send("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         return f"/session/{begun['sessionId']}"
+
+    def _of(self, xpath: str, method: str, what: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask something of an element, which a page may put another in the place of meanwhile."""
+        for _ in range(REPLACED):
+            try:
+                return self._ask(method, f"/element/{self.find(xpath)}/{what}", body)
+            except DriverError as error:
+                if error.name != "stale element reference":
+                    raise
+        raise AssertionError(f"{xpath} was replaced {REPLACED} times while it was asked for its {what}")
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._send(method, self._session + path, body)
