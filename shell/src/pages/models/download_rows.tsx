@@ -22,6 +22,9 @@ function Row({ download }: { download: Download }) {
   const { download_id, state, error } = download;
   const progress = progressOf(download);
   const act = (ask: (client: Client) => Promise<unknown>) => () => void ask(client()).catch(report);
+  const rests = state === "paused" || state === "failed";
+  const pause = act((client) => client.pause_download({ download_id }));
+  const resume = act((client) => client.resume_download({ download_id }));
   const start = (): void => {
     if (download.model_path !== null) void startAnother({ model_path: download.model_path });
     go("servers");
@@ -38,14 +41,10 @@ function Row({ download }: { download: Download }) {
           </Text>
         </div>
         <Group gap={6}>
-          {isMoving(download) && (
-            <Button size="xs" variant="default" onClick={act((client) => client.pause_download({ download_id }))}>
-              Pause
-            </Button>
-          )}
-          {(state === "paused" || state === "failed") && (
-            <Button size="xs" variant="default" onClick={act((client) => client.resume_download({ download_id }))}>
-              {state === "failed" ? "Try again" : "Go on"}
+          {state !== "done" && (
+            // One button for both: it keeps the focus when it is pressed.
+            <Button size="xs" variant="default" onClick={rests ? resume : pause}>
+              {state === "failed" ? "Try again" : rests ? "Go on" : "Pause"}
             </Button>
           )}
           {state === "done" ? (
