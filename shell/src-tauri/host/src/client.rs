@@ -21,7 +21,7 @@ pub const QUICK: Duration = Duration::from_secs(120);
 const ASIDE: Duration = Duration::from_secs(1);
 
 /// The methods that stream, and so work for as long as they need. That the sidecar lives is watched all the while.
-const STREAMING: [&str; 11] = [
+const STREAMING: [&str; 12] = [
     "subscribe",
     "start_llama_server",
     "restart_server",
@@ -33,6 +33,7 @@ const STREAMING: [&str; 11] = [
     "scan_models",
     "import_model",
     "download_model",
+    "install_engine",
 ];
 
 /// How long to wait for a method's answer where nobody says; `None` is for as long as the sidecar lives.
