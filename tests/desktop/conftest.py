@@ -71,7 +71,8 @@ def serve(browser: Browser, tmp_path: Path, model: Path) -> Iterator[Serve]:
     ) -> Served:
         folder = tmp_path / "data"
         (folder / "models").mkdir(parents=True)
-        (folder / "config.json").write_text(json.dumps({"chat": {"max_tokens": max_tokens}}))
+        chat = {"temperature": 0, "max_tokens": max_tokens}  # a long story is long every time
+        (folder / "config.json").write_text(json.dumps({"chat": chat}))
         if with_model:
             shutil.copy(model, folder / "models" / model.name)
         started.append(Served(folder, enter=False, env=env))

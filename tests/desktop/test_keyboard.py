@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.desktop.conftest import Open, Serve
+from tests.desktop.test_chat import STORY
 
 MOST_STOPS = 60
 
@@ -27,7 +28,7 @@ def test_a_model_is_started_asked_and_stopped_by_keyboard_alone(serve: Serve, op
     page.keyboard.press("Enter")
     page.get_by_text("What is on your mind?").wait_for()
     tab_to(page, "Message")
-    page.keyboard.type("Tell a long story about a whale.")
+    page.keyboard.type(STORY)
     page.keyboard.press("Enter")
     page.locator(".prose").first.wait_for()
     page.keyboard.press("Escape")

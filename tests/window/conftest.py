@@ -108,6 +108,8 @@ def open_window(desk: Desk, tmp_path: Path, model: Path) -> Iterator[Open]:
     def open_(command: Sequence[str] = () if root else PROGRAM) -> Window:
         models = tmp_path / "data" / "models"
         models.mkdir(parents=True)
+        # A long story is long every time.
+        (tmp_path / "data" / "config.json").write_text(json.dumps({"chat": {"temperature": 0}}))
         shutil.copy(model, models)
         opened.append(Window(os.environ[APP_VARIABLE], desk, tmp_path, root=root, command=command))
         return opened[-1]

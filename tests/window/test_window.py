@@ -58,7 +58,7 @@ def test_a_model_is_started_and_answers_and_nothing_is_left_when_the_window_is_c
 ) -> None:
     window = open_window()
     start(window.page)
-    send(window.page, "What is a llama?")
+    send(window.page, STORY)
     window.page.find(SOME_PROSE)
     stop(window.page)
     (screenshots / f"{window.name}.png").write_bytes(window.page.screenshot())
