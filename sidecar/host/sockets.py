@@ -52,7 +52,7 @@ def remove(folder: Path) -> None:
     """Remove it, as far as possible. Safe to call twice, and where there is none."""
     try:
         for socket in folder.iterdir():
-            socket.unlink()
+            socket.unlink(missing_ok=True)  # an engine that ends removes its own
         folder.rmdir()
     except OSError:
         return  # there is none, or the disk is gone; the next run has one of its own

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ from pathlib import Path
 from tests.program import VARIABLE
 
 OURS = "LLAMA_SIDECAR_TEST_"
+
+GONE_SECONDS = 5.0
+"""For the watchdog of a sidecar that the last test has killed, which ends what is left first and then removes it."""
 
 NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000
 READ_ONLY, NO_PROGRAMS, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 8, 32, 4096, 16384, 1 << 18
@@ -100,7 +104,9 @@ def main(program: Path, arguments: list[str]) -> int:
         }
         argv = [sys.executable, "-X", "utf8", "-m", "pytest", f"--basetemp={room / 'tests'}", *arguments]
         code = subprocess.run(argv, env=environ, check=False).returncode
-        left = left_in(room)
+        deadline = time.monotonic() + GONE_SECONDS
+        while (left := left_in(room)) and time.monotonic() < deadline:
+            time.sleep(0.05)
         checked(libc.umount2(os.fsencode(folder), DETACH), f"unmounting {folder}")
     if left:
         print(f"left in the room: {left}")

@@ -54,6 +54,18 @@ def test_a_runtime_folder_that_there_is_not_is_not_used(monkeypatch: pytest.Monk
     assert sockets.folder_of(TOKEN).parent == Path(tempfile.gettempdir())
 
 
+def test_a_socket_that_its_engine_removes_meanwhile_keeps_no_folder_there(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sockets.folder_of(TOKEN)
+    sockets.make(folder)
+    (folder / "one.sock").touch()
+    seen = [folder / "gone.sock", folder / "one.sock"]
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(seen))
+    sockets.remove(folder)
+    assert not folder.exists()
+
+
 def test_a_folder_whose_name_is_too_long_for_sockets_is_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
