@@ -27,6 +27,7 @@ FOREIGN_VARIABLES = (
 """What says where other programs keep models."""
 
 MODEL_VARIABLE = "LLAMA_SIDECAR_TEST_MODEL"
+SCREENSHOTS_VARIABLE = "LLAMA_SIDECAR_SCREENSHOTS"
 
 # The same examples each time, however long they take on a busy machine: what passes today passes tomorrow. To search
 # on: make test ARGS="--hypothesis-profile=searching"
@@ -105,6 +106,14 @@ def data_dir(tmp_path: Path) -> Path:
 def fake_llama_cpp(tmp_path: Path) -> Path:
     """A llama.cpp folder with the fake engine in it."""
     return fake_engine.install(tmp_path / "llama.cpp")
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures of pages and windows are kept, for whoever wants to see what was tested."""
+    folder = Path(os.environ[SCREENSHOTS_VARIABLE])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,6 @@
 """A browser, pages in it, and sidecars that serve them.
 
-What a page writes to its console as an error fails the test, whatever else it shows. Screenshots are kept in
-`build/screenshots` of the tree, or where LLAMA_SIDECAR_SCREENSHOTS says.
+What a page writes to its console as an error fails the test, whatever else it shows.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from tests.app.talking import prepare
 from tests.web.browser import Served
 
 CHROMIUM_VARIABLE = "LLAMA_SIDECAR_CHROMIUM"
-SCREENSHOTS_VARIABLE = "LLAMA_SIDECAR_SCREENSHOTS"
 
 PATIENCE_MS = 20_000
 """Longest wait for anything on a page; a test that needs it is broken."""
@@ -53,18 +51,18 @@ def browser(shared_programs: list[psutil.Process]) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Where pictures are kept, for whoever wants to see what was tested."""
-    folder = Path(os.environ[SCREENSHOTS_VARIABLE])
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+@pytest.fixture
+def running(browser: Browser) -> Iterator[list[Served]]:
+    """The sidecars of a test, which end with it; the browser is there before, as it is when they end."""
+    running: list[Served] = []
+    yield running
+    for served in running:
+        served.close()
 
 
 @pytest.fixture
-def serve(browser: Browser, tmp_path: Path, model: Path) -> Iterator[Serve]:
-    """Serves pages from a data folder of the test's own; `model` has the real model, else there is none."""
-    started: list[Served] = []
+def serve(running: list[Served], tmp_path: Path, model: Path) -> Serve:
+    """Serves pages from a data folder of the test's own, with the real model in its library or with none."""
 
     def start(
         *, with_model: bool = True, max_tokens: int | None = None, env: Mapping[str, str] = MappingProxyType({})
@@ -75,27 +73,22 @@ def serve(browser: Browser, tmp_path: Path, model: Path) -> Iterator[Serve]:
         (folder / "config.json").write_text(json.dumps({"chat": chat}))
         if with_model:
             shutil.copy(model, folder / "models" / model.name)
-        started.append(Served(folder, enter=False, env=env))
-        return started[-1]
+        running.append(Served(folder, enter=False, env=env))
+        return running[-1]
 
-    yield start
-    for one in started:
-        one.close()
+    return start
 
 
 @pytest.fixture
-def serve_fake(browser: Browser, data_dir: Path, fake_llama_cpp: Path) -> Iterator[Serve]:
+def serve_fake(running: list[Served], data_dir: Path, fake_llama_cpp: Path) -> Serve:
     """The same with the fake engine, for faults."""
     prepare(data_dir, fake_llama_cpp)
-    started: list[Served] = []
 
     def start() -> Served:
-        started.append(Served(data_dir, enter=False))
-        return started[-1]
+        running.append(Served(data_dir, enter=False))
+        return running[-1]
 
-    yield start
-    for one in started:
-        one.close()
+    return start
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from tests.window.webdriver import Driver
 
 APP_VARIABLE = "LLAMA_SIDECAR_TEST_APP"
 ROOT_VARIABLE = "LLAMA_SIDECAR_TEST_ROOT"
-SCREENSHOTS_VARIABLE = "LLAMA_SIDECAR_SCREENSHOTS"
 
 GONE_SECONDS = 10.0
 """From the end of the app to the last moment that one of its processes can be there: the app's own bound is 8 s."""
@@ -89,14 +88,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     desk = Desk(tmp_path_factory.mktemp("desk"))
     yield desk
     desk.close()
-
-
-@pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Where pictures are kept, for whoever wants to see what was tested."""
-    folder = Path(os.environ[SCREENSHOTS_VARIABLE])
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @pytest.fixture
