@@ -171,6 +171,7 @@ class HubServer:
         self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._open: set[asyncio.StreamWriter] = set()
+        self._sending = 0
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
 
     @property
@@ -190,6 +191,20 @@ class HubServer:
         """Wait until so many bytes of files were sent."""
         with self.news:
             assert self.news.wait_for(lambda: self.sent.total() >= count, timeout), dict(self.sent)
+
+    def settled(self, timeout: float = 30.0) -> int:
+        """Wait until nothing is being sent: the bytes of files that were sent until then.
+
+        A client has the last of a file, or has gone, a moment before this server knows of it.
+        """
+        with self.news:
+            assert self.news.wait_for(lambda: not self._sending, timeout), dict(self.sent)
+            return self.sent.total()
+
+    def forget_sent(self) -> None:
+        """Count what is sent from here on."""
+        self.settled()
+        self.sent.clear()
 
     def cut_all(self) -> None:
         """Reset every connection, as a network that goes away."""
@@ -383,24 +398,34 @@ class HubServer:
         trickle = next_of(faults.trickles)
         stop = min((at for at in (reset, cut, stall) if at is not None), default=len(data))
         step = CHUNK_BYTES if trickle is None else 1
-        for at in range(0, min(stop, len(data)), step):
-            piece = data[at : min(at + step, stop)]
-            writer.write(piece)
-            await writer.drain()
+        self._sending += 1
+        try:
+            for at in range(0, min(stop, len(data)), step):
+                piece = data[at : min(at + step, stop)]
+                writer.write(piece)
+                await writer.drain()
+                with self.news:
+                    self.sent[key] += len(piece)
+                    self.news.notify_all()
+                await self._pace(len(piece), trickle)
+        finally:
             with self.news:
-                self.sent[key] += len(piece)
+                self._sending -= 1
                 self.news.notify_all()
-            if trickle is not None:
-                await asyncio.sleep(trickle)
-            elif self.rate is not None:
-                self._due = max(self._due, time.monotonic()) + len(piece) / self.rate
-                ahead = self._due - time.monotonic()
-                if ahead > PACE_SECONDS:
-                    await asyncio.sleep(ahead)
         if reset is not None and stop < len(data):
             _reset(writer)
         elif stall is not None and stop < len(data):
             await asyncio.Event().wait()
+
+    async def _pace(self, count: int, trickle: float | None) -> None:
+        """Wait as long as so many bytes take."""
+        if trickle is not None:
+            await asyncio.sleep(trickle)
+        elif self.rate is not None:
+            self._due = max(self._due, time.monotonic()) + count / self.rate
+            ahead = self._due - time.monotonic()
+            if ahead > PACE_SECONDS:
+                await asyncio.sleep(ahead)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -28,7 +28,7 @@ def hub() -> Iterator[HubServer]:
 
 @pytest.fixture(autouse=True)
 def _fast_again(hub: HubServer) -> Iterator[None]:
-    hub.sent.clear()
+    hub.forget_sent()
     yield
     hub.rate = None
 
@@ -186,9 +186,9 @@ def test_a_split_model_and_its_projector_are_one_download(host: RawHost, hub: Hu
 def test_what_is_there_already_is_not_fetched_again(host: RawHost, hub: HubServer) -> None:
     repo = add(hub, "twice")
     host.call("download_model", repo=repo)
-    hub.sent.clear()
+    hub.forget_sent()
     assert host.call("download_model", repo=repo)["state"] == "done"
-    assert hub.sent.total() == 0
+    assert hub.settled() == 0
 
 
 def test_another_file_in_its_place_is_never_written_over(host: RawHost, hub: HubServer, data_dir: Path) -> None:
@@ -198,7 +198,7 @@ def test_another_file_in_its_place_is_never_written_over(host: RawHost, hub: Hub
     path.write_bytes(b"mine")
     assert error_of(host, "download_model", repo=repo)["name"] == "PATH_NOT_ALLOWED"
     assert path.read_bytes() == b"mine"
-    assert hub.sent.total() == 0
+    assert hub.settled() == 0
     path.unlink()
     path.symlink_to(data_dir / "config.json")
     assert error_of(host, "download_model", repo=repo)["name"] == "PATH_NOT_ALLOWED"
@@ -250,7 +250,7 @@ def test_room_is_looked_for_before_the_first_byte(host: RawHost, hub: HubServer,
     found = error_of(host, "download_model", repo=repo)
     assert found["name"] == "DISK_FULL"
     assert f"{10**15:,}" in found["message"]
-    assert hub.sent.total() == 0
+    assert hub.settled() == 0
     assert left_over(data_dir) == []
 
 
@@ -279,7 +279,7 @@ def test_a_pause_keeps_what_has_come_and_a_resume_goes_on(host: RawHost, hub: Hu
     assert host.call("resume_download", download_id=id_)["state"] in ("queued", "checking")
     assert host.answer(request)["result"]["state"] == "done"
     assert "paused" in host.statuses("paused")
-    assert hub.sent.total() < SIZE * 1.2
+    assert hub.settled() < SIZE * 1.2
 
 
 def test_a_cancel_removes_what_has_come(host: RawHost, hub: HubServer, data_dir: Path) -> None:
@@ -311,7 +311,7 @@ def test_a_request_that_is_cancelled_lets_the_download_rest(host: RawHost, hub: 
     assert listed(host, repo)["state"] == "paused"
     hub.rate = None
     assert host.call("download_model", repo=repo)["state"] == "done"
-    assert hub.sent.total() < SIZE * 1.2
+    assert hub.settled() < SIZE * 1.2
 
 
 def test_two_requests_for_one_model_are_one_download(host: RawHost, hub: HubServer) -> None:
@@ -324,7 +324,7 @@ def test_two_requests_for_one_model_are_one_download(host: RawHost, hub: HubServ
     hub.rate = None
     assert host.answer(first)["error"]["data"]["name"] == "CANCELLED"
     assert host.answer(second)["result"]["state"] == "done"
-    assert hub.sent.total() <= SIZE + 1
+    assert hub.settled() <= SIZE + 1
 
 
 def test_downloads_beyond_the_number_at_once_wait_for_their_turn(host: RawHost, hub: HubServer) -> None:
@@ -391,7 +391,7 @@ def test_after_a_restart_what_it_interrupted_goes_on_and_what_was_paused_or_fail
         begin(first, hub, one, "one")
         came = listed(first, one)["received_bytes"]
     faults.resets.clear()
-    sent = hub.sent.total()
+    sent = hub.settled()
     with start(own, hub) as second:
         found = {d["repo"]: d for d in second.call("list_downloads")}
         assert {repo: (d["state"], d["goes_on"]) for repo, d in found.items()} == {
@@ -405,7 +405,7 @@ def test_after_a_restart_what_it_interrupted_goes_on_and_what_was_paused_or_fail
         second.call("set_config", patch={"downloads": {"resume_at_start": False}})
         second.call("initialize")
         assert listed(second, one)["state"] == "paused"
-        assert hub.sent.total() == sent  # not before a host has introduced itself, and the config allows it
+        assert hub.settled() == sent  # not before a host has introduced itself, and the config allows it
         second.call("set_config", patch={"downloads": {"resume_at_start": True}})
         hub.rate = None
         second.call("subscribe", topics=["downloads"], channel="watch")
@@ -417,7 +417,7 @@ def test_after_a_restart_what_it_interrupted_goes_on_and_what_was_paused_or_fail
         assert second.call("download_model", repo=paused)["state"] == "done"
         assert second.call("download_model", repo=failed)["state"] == "done"
         assert names(second) == {"restarted-Q4_K_M", "rests-Q4_K_M", "fails-Q4_K_M"}
-    assert hub.sent.total() < 3 * SIZE * 1.3
+    assert hub.settled() < 3 * SIZE * 1.3
     assert left_over(own) == []
 
 

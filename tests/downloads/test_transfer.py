@@ -45,7 +45,7 @@ def server() -> Iterator[HubServer]:
 @pytest.fixture
 def hub(server: HubServer) -> HubServer:
     server.requests.clear()
-    server.sent.clear()
+    server.forget_sent()
     server.rate = None
     return server
 
@@ -56,10 +56,11 @@ async def fetcher(hub: HubServer, tmp_path: Path) -> AsyncIterator[Fetcher]:
         yield fetcher
 
 
-def sent(fetcher: Fetcher) -> int:
+async def sent(fetcher: Fetcher) -> int:
     """Bytes of the file that were sent, without those that its size was asked with."""
     probes = [one for one in fetcher.hub.asked(NAME) if one.headers.get("range") == "bytes=0-0"]
     served = [one for one in probes if "/resolve/" not in one.path]
+    await anyio.to_thread.run_sync(fetcher.hub.settled)
     return fetcher.hub.sent[NAME] - len(served)
 
 
@@ -71,7 +72,7 @@ async def test_a_large_file_comes_in_several_parts_and_each_byte_once(hub: HubSe
         assert await fetcher.fetch(sha256=fetcher.file.sha256) == hashlib.sha256(LARGE).hexdigest()
         assert fetcher.read() == LARGE
         assert fetcher.requests == 3
-        assert sent(fetcher) == len(LARGE)
+        assert await sent(fetcher) == len(LARGE)
 
 
 async def test_a_server_that_knows_no_parts_gives_the_whole(fetcher: Fetcher) -> None:
@@ -103,7 +104,7 @@ async def test_a_connection_that_breaks_is_followed_by_another_that_goes_on(fetc
     assert await fetcher.fetch(sha256=SHA256) == SHA256
     assert fetcher.read() == DATA
     assert fetcher.requests == 5
-    assert sent(fetcher) <= SIZE + 4 * ON_ITS_WAY
+    assert await sent(fetcher) <= SIZE + 4 * ON_ITS_WAY
 
 
 @pytest.mark.parametrize("fault", ["stalls", "trickles"])
@@ -128,7 +129,7 @@ async def test_an_address_whose_time_is_over_is_asked_for_anew(hub: HubServer, t
         fetcher.connections = 1
         fetcher.file.faults.uses = 2  # once for its size, once for a part
         assert await fetcher.fetch() == hashlib.sha256(LARGE).hexdigest()
-        assert sent(fetcher) == len(LARGE)
+        assert await sent(fetcher) == len(LARGE)
         assert len(hub.asked("/resolve/")) >= 3
 
 
@@ -166,7 +167,7 @@ async def test_what_was_interrupted_goes_on_where_it_was(fetcher: Fetcher) -> No
     fetcher.hub.rate = None
     assert await fetcher.fetch(sha256=SHA256) == SHA256
     assert fetcher.read() == DATA
-    assert sent(fetcher) <= SIZE + ON_ITS_WAY
+    assert await sent(fetcher) <= SIZE + ON_ITS_WAY
 
 
 async def test_what_a_power_cut_has_taken_is_found_and_only_that_is_fetched_again(fetcher: Fetcher) -> None:
@@ -174,11 +175,11 @@ async def test_what_a_power_cut_has_taken_is_found_and_only_that_is_fetched_agai
     with (fetcher.folder / "0.part").open("r+b") as file:
         file.seek(BLOCK_BYTES + 1000)
         file.write(bytes(4096))
-    fetcher.hub.sent.clear()
+    fetcher.hub.forget_sent()
     fetcher.hub.requests.clear()
     assert await fetcher.fetch(sha256=SHA256) == SHA256
     assert fetcher.read() == DATA
-    assert sent(fetcher) == BLOCK_BYTES
+    assert await sent(fetcher) == BLOCK_BYTES
 
 
 async def test_a_disk_that_keeps_nothing_is_told_from_a_server_that_sends_rubbish(
@@ -214,7 +215,7 @@ async def test_what_begins_otherwise_than_a_model_is_refused_early(hub: HubServe
     async with fetching(hub, tmp_path, b"<!doctype html>" + LARGE) as fetcher:
         with pytest.raises(ModelInvalid):
             await fetcher.fetch()
-        assert sent(fetcher) < len(LARGE)
+        assert await sent(fetcher) < len(LARGE)
 
 
 async def test_a_page_that_is_smaller_than_any_model_is_refused(hub: HubServer, tmp_path: Path) -> None:
