@@ -3,6 +3,7 @@
 import { ConnectionClosedError, SidecarError, type WireError } from "@llama-sidecar/client";
 import { notifications } from "@mantine/notifications";
 import { createElement } from "react";
+import { onThePage } from "./hints";
 import { ProblemText } from "./problem_text";
 
 export interface Problem {
@@ -34,7 +35,7 @@ function fromData(title: string, data: Readonly<Record<string, unknown>>): Probl
   const tail = data["log_tail"];
   return {
     title,
-    hint: typeof data["hint"] === "string" ? data["hint"] : "",
+    hint: typeof data["hint"] === "string" ? onThePage(data["hint"]) : "",
     name: typeof data["name"] === "string" ? data["name"] : "INTERNAL_ERROR",
     retryable: data["retryable"] === true,
     logTail: Array.isArray(tail) ? tail.join("\n") : typeof tail === "string" && tail !== "" ? tail : null,

@@ -6,6 +6,7 @@ import { go } from "../../frame/route";
 import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
 import { duration } from "../../parts/format";
+import { onThePage } from "../../parts/hints";
 import { report } from "../../parts/problems";
 import { STATE_WORDS } from "../../parts/server_state";
 import { useWorld } from "../../state/feed";
@@ -54,7 +55,7 @@ export function ServerCard({ id, server, start }: Props) {
         ) : null}
         {server?.warning && (
           <Alert color="yellow.8" variant="outline" title={server.warning.message}>
-            {server.warning.hint}
+            {onThePage(server.warning.hint)}
           </Alert>
         )}
         {server && server.state !== "failed" && server.state !== "stopped" && <ServerFacts server={server} />}
