@@ -84,6 +84,17 @@ def test_answering_again_makes_a_branch_and_both_can_be_seen(serve: Serve, open_
     page.get_by_text("1/2").wait_for()
 
 
+def test_a_message_that_was_stopped_before_its_answer_began_can_be_answered(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    start(page)
+    send(page, "tokens=3 hold-after=0")
+    stop(page)
+    expect(page.locator(".prose")).to_have_count(0)
+    page.get_by_label("Answer it").click(force=True)
+    stop(page)
+    expect(page.locator(".said")).to_have_count(1)
+
+
 def test_a_chat_is_deleted_and_brought_back(serve: Serve, open_page: Open) -> None:
     page = open_page(serve(max_tokens=30))
     start(page)

@@ -46,6 +46,8 @@ def test_a_model_is_found_fetched_with_its_progress_and_listed(page: Page, hub: 
     expect(downloads.get_by_role("button", name="Start it")).to_be_visible()
     page.get_by_role("tab", name="Library").click()
     expect(page.get_by_role("article", name="lantern-Q4_K_M")).to_be_visible()
+    downloads.get_by_role("button", name="Hide lantern").click()
+    expect(downloads).to_have_count(0)
 
 
 def test_a_download_rests_and_goes_on(page: Page, hub: HubServer) -> None:

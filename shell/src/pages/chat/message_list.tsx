@@ -100,7 +100,7 @@ export function MessageList({ id, items, hasMore, known }: Props) {
               className="chat-item"
               style={{ transform: `translateY(${start}px)` }}
             >
-              <div className="chat-column">{draw(items[index])}</div>
+              <div className="chat-column">{draw(items[index], index === items.length - 1)}</div>
             </div>
           ))}
         </div>
@@ -144,9 +144,9 @@ function useOlder(
   }, [items[0]?.key, hasMore]);
 }
 
-function draw(item: Item | undefined) {
+function draw(item: Item | undefined, last: boolean) {
   if (item === undefined) return null;
-  if (item.kind === "message") return <MessageView message={item.message} />;
+  if (item.kind === "message") return <MessageView message={item.message} last={last} />;
   if (item.kind === "said") return <SaidView text={item.text} images={item.images} />;
   return <LiveAnswer turn={item.turn} />;
 }

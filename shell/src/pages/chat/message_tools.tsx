@@ -10,12 +10,14 @@ import { useActions } from "./actions";
 
 interface Props {
   message: Message;
+  /** An answer, or a message that has none: it was stopped before its first word, or refused. */
+  answerable: boolean;
   onEdit?: () => void;
   children?: ReactNode;
 }
 
 /** What stands under a message, on hover and on focus: copy, regenerate, edit, branches, numbers. */
-export function MessageTools({ message, onEdit, children }: Props) {
+export function MessageTools({ message, answerable, onEdit, children }: Props) {
   const { regenerate, busy } = useActions();
   const said = message.role === "user";
   return (
@@ -27,8 +29,8 @@ export function MessageTools({ message, onEdit, children }: Props) {
           <IconPencil size={16} />
         </Tool>
       )}
-      {!said && (
-        <Tool label="Answer again" disabled={busy} onClick={() => regenerate(message)}>
+      {answerable && (
+        <Tool label={said ? "Answer it" : "Answer again"} disabled={busy} onClick={() => regenerate(message)}>
           <IconRefresh size={16} />
         </Tool>
       )}

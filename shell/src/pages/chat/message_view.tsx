@@ -11,7 +11,13 @@ import { SaidView } from "./said_view";
 import { imagesOf } from "./sending";
 import { ToolResultView } from "./tool_calls";
 
-export const MessageView = memo(function MessageView({ message }: { message: Message }) {
+interface Props {
+  message: Message;
+  /** Nothing comes after it. */
+  last: boolean;
+}
+
+export const MessageView = memo(function MessageView({ message, last }: Props) {
   const [editing, setEditing] = useState(false);
   const { edit } = useActions();
   const thought = useChat(({ thoughts }) => thoughts[message.message_id]);
@@ -35,7 +41,7 @@ export const MessageView = memo(function MessageView({ message }: { message: Mes
         ) : (
           <>
             <SaidView text={message.content} images={imagesOf(message)} />
-            <MessageTools message={message} onEdit={() => setEditing(true)} />
+            <MessageTools message={message} answerable={last} onEdit={() => setEditing(true)} />
           </>
         )}
       </article>
@@ -60,7 +66,7 @@ export const MessageView = memo(function MessageView({ message }: { message: Mes
           It ends here because the longest answer or the end of the context was reached.
         </Text>
       )}
-      <MessageTools message={message}>
+      <MessageTools message={message} answerable>
         <Numbers message={message} />
       </MessageTools>
     </article>

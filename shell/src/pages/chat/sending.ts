@@ -20,10 +20,11 @@ export async function send(id: string, message: string, images: string[]): Promi
   );
 }
 
-/** The old answer stays, as a branch beside the new one. */
-export async function regenerate(id: string, answer: Message): Promise<void> {
-  const turn = newTurn(id, Date.now(), { under: answer.parent_id });
-  const what = { session_id: id, message_id: answer.message_id, ...presetOf(id) };
+/** Answers a question, or the question of an answer; an old answer stays, as a branch beside the new one. */
+export async function regenerate(id: string, message: Message): Promise<void> {
+  const question = message.role === "user" ? message.message_id : message.parent_id;
+  const turn = newTurn(id, Date.now(), { under: question });
+  const what = { session_id: id, message_id: message.message_id, ...presetOf(id) };
   await run(turn, (onEvent) => client().regenerate_message(what, { onEvent }));
 }
 

@@ -1,5 +1,5 @@
 import type { Client, Download } from "@llama-sidecar/client";
-import { Button, Group, Progress, Stack, Text } from "@mantine/core";
+import { Button, CloseButton, Group, Progress, Stack, Text } from "@mantine/core";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
@@ -7,18 +7,24 @@ import { report } from "../../parts/problems";
 import { isMoving, lineOf, nameOf, progressOf } from "../../state/downloads";
 import { startAnother } from "../../state/starts";
 
+interface Props {
+  downloads: Download[];
+  /** Puts one that is done out of sight. */
+  onHide?: (id: string) => void;
+}
+
 /** Downloads, each with how far it is and what can be done about it. */
-export default function DownloadRows({ downloads }: { downloads: Download[] }) {
+export default function DownloadRows({ downloads, onHide }: Props) {
   return (
     <Stack gap="md">
       {downloads.map((download) => (
-        <Row key={download.download_id} download={download} />
+        <Row key={download.download_id} download={download} {...(onHide && { onHide })} />
       ))}
     </Stack>
   );
 }
 
-function Row({ download }: { download: Download }) {
+function Row({ download, onHide }: Pick<Props, "onHide"> & { download: Download }) {
   const { download_id, state, error } = download;
   const progress = progressOf(download);
   const act = (ask: (client: Client) => Promise<unknown>) => () => void ask(client()).catch(report);
@@ -55,6 +61,9 @@ function Row({ download }: { download: Download }) {
             <Button size="xs" variant="default" onClick={act((client) => client.cancel_download({ download_id }))}>
               Give up
             </Button>
+          )}
+          {state === "done" && onHide && (
+            <CloseButton size="sm" aria-label={`Hide ${nameOf(download)}`} onClick={() => onHide(download_id)} />
           )}
         </Group>
       </Group>

@@ -1,4 +1,5 @@
 import { Card, Tabs } from "@mantine/core";
+import { create } from "zustand";
 import { go, useRoute } from "../../frame/route";
 import { isOpen } from "../../state/downloads";
 import { useWorld } from "../../state/feed";
@@ -9,13 +10,27 @@ import { Library } from "./library";
 import { Trash } from "./trash";
 import "./models.css";
 
+interface Hidden {
+  hidden: ReadonlySet<string>;
+  hide: (id: string) => void;
+}
+
+/** Finished downloads that somebody has seen. The sidecar forgets them when it ends. */
+const useHidden = create<Hidden>((set) => ({
+  hidden: new Set(),
+  hide: (id) => set(({ hidden }) => ({ hidden: new Set([...hidden, id]) })),
+}));
+
 const TABS = ["library", "hub", "trash"] as const;
 
 export default function Models() {
   const { rest } = useRoute();
   const tab = TABS.find((name) => name === rest) ?? "library";
   const downloads = useWorld((world) => world.downloads);
-  const listed = Object.values(downloads).filter((download) => isOpen(download) || download.state === "done");
+  const { hidden, hide } = useHidden();
+  const listed = Object.values(downloads).filter(
+    (download) => isOpen(download) || (download.state === "done" && !hidden.has(download.download_id)),
+  );
   return (
     <div className="scroll">
       <div className="content">
@@ -25,7 +40,7 @@ export default function Models() {
         </div>
         {listed.length > 0 && (
           <Card component="section" aria-label="Downloads" mb="lg">
-            <DownloadRows downloads={listed} />
+            <DownloadRows downloads={listed} onHide={hide} />
           </Card>
         )}
         <Tabs value={tab} onChange={(name) => go("models", name === "library" ? "" : (name ?? ""))} keepMounted={false}>
