@@ -1,13 +1,14 @@
 import { ActionIcon, Group, Text, Title, Tooltip } from "@mantine/core";
 import { IconAdjustments } from "@tabler/icons-react";
-import { type ReactNode, useCallback, useMemo, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useCallback, useMemo, useState } from "react";
 import { go } from "../../frame/route";
 import { ErrorCard } from "../../parts/error_card";
 import { focusMessage } from "../../parts/focus";
 import { report } from "../../parts/problems";
-import { useChat } from "../../state/chat";
+import { open, stop, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
 import { isOver, shown } from "../../state/messages";
+import { choosePreset, usePrefs } from "../../state/prefs";
 import { titleOf } from "../../state/sessions";
 import { serverFor, takesMessages } from "../../state/world";
 import { type Actions, ChatActions } from "./actions";
@@ -33,7 +34,10 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
   const onSend = useCallback(
     (text: string, images: string[]) => {
       const chat = id || crypto.randomUUID();
-      if (id === "") go("chat", chat);
+      if (id === "") {
+        choosePreset(chat, usePrefs.getState().presets[""] ?? null);
+        go("chat", chat);
+      }
       send(chat, text, images).catch(report);
     },
     [id],
@@ -53,8 +57,13 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
     }),
     [id, busy],
   );
+  const onKey = (event: KeyboardEvent): void => {
+    // Events of menus and dialogs come by here, too: they are drawn elsewhere.
+    const here = event.target instanceof Node && event.currentTarget.contains(event.target);
+    if (event.key === "Escape" && busy && here) stop(id).catch(report);
+  };
   return (
-    <section className="chat-main" aria-label={titleOf(session)}>
+    <section className="chat-main" aria-label={titleOf(session)} onKeyDown={onKey}>
       <header className="chat-head">
         {start}
         <Title order={1} size="h5" style={{ flex: 1, minWidth: 0 }}>
@@ -71,7 +80,7 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
       <ChatActions.Provider value={actions}>
         {failure !== undefined && id !== "" ? (
           <div className="chat-error">
-            <ErrorCard error={failure} onRetry={() => useChat.setState({ failures: {} })} />
+            <ErrorCard error={failure} onRetry={() => void open(id)} />
           </div>
         ) : items.length === 0 && (id === "" || conversation !== undefined) ? (
           ready ? (

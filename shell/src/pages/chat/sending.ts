@@ -1,14 +1,16 @@
 /** From what a person does to the sidecar's methods. What becomes of the answer is in state/chat.ts. */
 
-import type { Message } from "@llama-sidecar/client";
+import type { Message, SessionConfig } from "@llama-sidecar/client";
 import { client } from "../../link/link";
 import { begin, run, useChat } from "../../state/chat";
+import { useWorld } from "../../state/feed";
 import { usePrefs } from "../../state/prefs";
 import { newTurn } from "../../state/turn";
 
-const presetOf = (id: string): { preset?: string } => {
-  const preset = usePrefs.getState().presets[id] ?? usePrefs.getState().presets[""];
-  return preset === undefined ? {} : { preset };
+/** The chat's preset; what is set in the chat itself wins over it, which it does only as a part of the message. */
+const presetOf = (id: string): { preset?: string } & SessionConfig => {
+  const preset = usePrefs.getState().presets[id];
+  return preset === undefined ? {} : { preset, ...useWorld.getState().sessions[id]?.config };
 };
 
 export async function send(id: string, message: string, images: string[]): Promise<void> {
