@@ -7,7 +7,6 @@ the other modules.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -36,9 +35,12 @@ ASK_FOR_MODELS = (
     "from sidecar.host.paths import DataDir, default_data_dir; "
     "data = DataDir(default_data_dir()); data.create(); print(data.models)"
 )
+# Each worker starts sidecars, engines and models: with more of them memory and disk are what tests wait for. It also
+# bounds what a container costs that may use only a part of the many CPUs it sees.
+MOST_CPUS = 8
 # A worker a CPU and one more, since tests wait for a fifth of their time; a file's tests stay together, since they
 # share what their module's fixtures start.
-SIDE_BY_SIDE = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile")
+SIDE_BY_SIDE = ("-n", str(min(processes.cpus(), MOST_CPUS) + 1), "--dist", "loadfile")
 FROZEN_TESTS = ("tests/frozen", "tests/conversation", "tests/trust/test_kill_matrix.py")
 IN_THE_TREE = (
     *("shell/dist", "shell/node_modules"),

@@ -69,22 +69,28 @@ def fetch(pin: Pin, *, by: Environment, title: str) -> Path:
 def _download(pin: Pin, by: Environment, folder: Path) -> None:
     arguments: list[str | Path] = ["download", "--no-deps", "--require-hashes", "--no-build-isolation"]
     arguments += [*pin.pip_options, "--dest", folder, "-r", pin.lock_path]
+    argv = by.pip_argv(*arguments, quiet=True)
+    code = processes.persist(lambda: _show_progress(argv, folder, pin.megabytes))
+    if code != 0:
+        raise pip_problem(arguments, code)
+
+
+def _show_progress(argv: processes.Argv, folder: Path, megabytes: int) -> int:
+    """Runs pip, with its progress; its exit code."""
     # pip's temporary files go beside the target: /tmp may be small, and their size is the progress.
     environ = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     progress = Progress("MB")
     try:
-        with processes.child(by.pip_argv(*arguments, quiet=True), environ=environ) as process:
+        with processes.child(argv, environ=environ) as process:
             while True:
                 try:
                     process.wait(POLL_S)
                     break
                 except subprocess.TimeoutExpired:
-                    progress.show(_largest(folder) / MB, pin.megabytes)
+                    progress.show(_largest(folder) / MB, megabytes)
     finally:
         progress.close()
-    code = processes.exit_code(process.returncode)
-    if code != 0:
-        raise pip_problem(arguments, code)
+    return processes.exit_code(process.returncode)
 
 
 def _largest(folder: Path) -> int:

@@ -169,9 +169,13 @@ class Environment:
                 self.record(name, key)
 
     def pip(self, *arguments: str | Path, environ: dict[str, str] | None = None) -> None:
-        """Runs pip with the user's own pip configuration; it shows its progress only on a terminal."""
+        """Runs pip with the user's own pip configuration; it shows its progress only on a terminal.
+
+        Tried again where it fails, unless it is told to do without the network.
+        """
         argv = self.pip_argv(*arguments, quiet=not on_terminal())
-        code = processes.call(argv, environ=environ)
+        tries = 1 if "--no-index" in arguments else processes.TRIES
+        code = processes.persist(lambda: processes.call(argv, environ=environ), tries=tries)
         if code != 0:
             raise pip_problem(arguments, code)
 

@@ -107,7 +107,7 @@ def _build(recipe: Recipe, *, work: Path, folder: Path, lock: int) -> None:
     with step("Configuring llama.cpp"):
         configure: processes.Argv = [environment.script("cmake"), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
         _logged([*configure, "-S", source, "-B", build, *recipe.flags], log=log, lock=lock)
-    jobs = _cpus()
+    jobs = processes.cpus()
     with step(f"Building llama.cpp with {jobs} jobs (some 20 minutes of CPU time; stop it, and it goes on next time)"):
         # Ninja itself and not `cmake --build`: told to stop, Ninja stops its compilers as well.
         _logged([ninja, "-C", build, f"-j{jobs}", *TARGETS], log=log, lock=lock)
@@ -117,12 +117,6 @@ def _build(recipe: Recipe, *, work: Path, folder: Path, lock: int) -> None:
         # What is under the final name is damaged, or it would have been used.
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
-
-
-def _cpus() -> int:
-    # Where the process is confined to some CPUs (containers), only those count.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _logged(argv: processes.Argv, *, log: Path, lock: int) -> None:

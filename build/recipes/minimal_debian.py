@@ -28,10 +28,9 @@ def ensure() -> Path:
     with exclusive(places.cache() / "locks" / "debian", waiting_for="making a minimal Debian"):
         if not target.exists():
             part = target.with_name(f"{release}.part")
-            shutil.rmtree(part, ignore_errors=True)
             part.parent.mkdir(parents=True, exist_ok=True)
             with step(f"Making a minimal Debian {release} with debootstrap"):
-                code = processes.call(["debootstrap", "--variant=minbase", release, part])
+                code = processes.persist(lambda: _make(release, part))
             if code != 0:
                 raise Problem(
                     f"debootstrap ended with exit code {code}.",
@@ -39,3 +38,8 @@ def ensure() -> Path:
                 )
             part.replace(target)
     return target
+
+
+def _make(release: str, folder: Path) -> int:
+    shutil.rmtree(folder, ignore_errors=True)  # it does not go on with what it has left half done
+    return processes.call(["debootstrap", "--variant=minbase", release, folder])

@@ -1,6 +1,7 @@
 """Running other programs, and locks between two of these commands.
 
-Owns how a child ends when we are stopped: nothing that we started outlives us on Ctrl-C or SIGTERM.
+Owns how a child ends when we are stopped: nothing that we started outlives us on Ctrl-C or SIGTERM. Also how often
+one that fails is tried again, and how many of them may run beside each other.
 Knows nothing of pip, ninja or pytest.
 """
 
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NoReturn
@@ -28,6 +29,9 @@ LOCK_WAIT_S = 3600.0
 LOCK_POLL_S = 0.2
 # For programs that only print something; ensurepip on a slow disk is the longest of them.
 OUTPUT_WAIT_S = 120.0
+# What fails for ever is told after three tries; a server or a connection that was away is back by then, mostly.
+TRIES = 3
+TRY_AGAIN_S = 10.0
 
 
 Argv = Sequence[str | Path]
@@ -99,6 +103,17 @@ def call(argv: Argv, *, environ: Mapping[str, str] | None = None, quiet: bool = 
     return exit_code(process.returncode)
 
 
+def persist(attempt: Callable[[], int], *, tries: int = TRIES) -> int:
+    """The exit code of what needs the network: tried again where it fails, which is said, and then its last one."""
+    for left in range(tries - 1, 0, -1):
+        code = attempt()
+        if code == 0:
+            return 0
+        say(f"  it ended with exit code {code}; trying again in {TRY_AGAIN_S:.0f} s, at most {left} more times")
+        time.sleep(TRY_AGAIN_S)
+    return attempt()
+
+
 def exit_code(returncode: int) -> int:
     """The code that a shell would show: a program killed by signal N ends with 128 + N."""
     return 128 - returncode if returncode < 0 else returncode
@@ -133,6 +148,12 @@ def become(argv: Argv, *, environ: Mapping[str, str] | None = None) -> int:
     # A handler and not SIG_IGN, since the program would inherit the latter.
     signal.signal(signal.SIGINT, lambda *_: None)
     return call(parts, environ=environ, quiet=False)
+
+
+def cpus() -> int:
+    """How many there are for us: where we are confined to some of them (containers), only those count."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def stop_on_sigterm() -> None:

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from recipes import processes
 from recipes.console import Problem, step
 
+# Another program may be at it: a new machine installs its updates by itself, for minutes. And a mirror may hiccup.
+PATIENT = ("-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=5")
+# For what apt does not wait for: the lock of its lists, and lists that name what a mirror has no more.
+TRIES = 5
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -60,7 +65,15 @@ def may_install() -> bool:
 
 
 def install(packages: Sequence[str]) -> None:
-    """Installs Debian packages; apt says what goes wrong."""
+    """Installs Debian packages; apt says what goes wrong, and whoever needs them sees whether they are there."""
     with step(f"Installing {', '.join(packages)}"):
-        for argv in (("apt-get", "update"), ("apt-get", "install", "--yes", "--no-install-recommends", *packages)):
-            processes.call(argv, environ={"DEBIAN_FRONTEND": "noninteractive"})
+        processes.persist(lambda: _try_to_install(packages), tries=TRIES)
+
+
+def _try_to_install(packages: Sequence[str]) -> int:
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    # It may fail for a list that has nothing to do with these packages.
+    processes.call(("apt-get", *PATIENT, "update"), environ=quiet)
+    return processes.call(
+        ("apt-get", *PATIENT, "install", "--yes", "--no-install-recommends", *packages), environ=quiet
+    )

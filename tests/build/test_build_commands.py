@@ -111,6 +111,19 @@ def test_the_exit_code_of_a_program_comes_back() -> None:
     assert processes.call([sys.executable, "-c", "raise SystemExit(41)"]) == 41
 
 
+@pytest.mark.parametrize(
+    ("codes", "last"), [([0], 0), ([7, 0], 0), ([7, 8, 9], 9)], ids=["good at once", "good then", "never good"]
+)
+def test_what_fails_is_tried_again_a_few_times_and_that_is_said(
+    codes: list[int], last: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processes, "TRY_AGAIN_S", 0.0)
+    left = codes.copy()
+    assert processes.persist(lambda: left.pop(0), tries=3) == last
+    assert left == []
+    assert re.findall(r"exit code (\d+);", capfd.readouterr().out) == [str(code) for code in codes[:-1]]
+
+
 def test_a_program_that_is_not_there_is_told_as_a_problem(tmp_path: Path) -> None:
     with pytest.raises(Problem):
         processes.call([tmp_path / "missing"])

@@ -118,6 +118,23 @@ def test_a_good_environment_made_by_hand_is_taken_over(made: Environment, monkey
     assert made.has("made", made.key())
 
 
+@pytest.mark.parametrize(("options", "tries"), [((), processes.TRIES), (("--no-index",), 1)])
+def test_pip_is_tried_again_where_it_needs_the_network(
+    options: tuple[str, ...], tries: int, made: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[object] = []
+
+    def fail(argv: processes.Argv, **_: object) -> int:
+        called.append(argv)
+        return 23
+
+    monkeypatch.setattr(processes, "TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr(processes, "call", fail)
+    with pytest.raises(console.Problem) as caught:
+        made.pip("install", *options, "something")
+    assert (len(called), caught.value.exit_code) == (tries, 23)
+
+
 def test_a_python_without_venv_is_answered_with_the_package_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
