@@ -109,9 +109,9 @@ class Engine:
 
     async def serve(self) -> None:
         """Load, then answer until the end of stdin or SIGTERM."""
-        self.write_pids()
         if "--ignore-term" in self.flags:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.write_pids()
         host = self.flags["--host"]
         if host.endswith(".sock"):
             server = await asyncio.start_unix_server(self.handle, host)

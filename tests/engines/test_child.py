@@ -251,7 +251,8 @@ async def test_nothing_of_it_is_left_once_it_is_stopped(heard: Heard) -> None:
     child = await start(python(ORPHAN % "" + STUBBORN), heard)
     orphan = int(await heard.line())
     await child.stop(grace_seconds=0.05)
-    assert (is_alive(child.pid), is_alive(orphan)) == (False, False)
+    wait_until_gone(orphan)
+    assert not is_alive(child.pid)
 
 
 async def test_what_another_process_of_ours_has_started_lives_on(heard: Heard) -> None:
@@ -263,7 +264,8 @@ async def test_what_another_process_of_ours_has_started_lives_on(heard: Heard) -
         await child.stop(grace_seconds=0)
     assert (is_alive(other.pid), is_alive(orphan)) == (True, True)
     await other.stop(grace_seconds=0)
-    assert (is_alive(other.pid), is_alive(orphan)) == (False, False)
+    wait_until_gone(orphan)
+    assert not is_alive(other.pid)
 
 
 async def test_an_open_pipe_that_we_can_not_follow_does_not_delay_the_end(heard: Heard) -> None:

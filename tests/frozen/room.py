@@ -24,8 +24,9 @@ from tests.program import VARIABLE
 
 OURS = "LLAMA_SIDECAR_TEST_"
 
-GONE_SECONDS = 5.0
-"""For the watchdog of a sidecar that the last test has killed, which ends what is left first and then removes it."""
+GONE_SECONDS = 30.0
+"""For the watchdog of a sidecar that the last test has killed, which ends what is left first and then removes it; it
+takes less than a second where there is a CPU for it."""
 
 NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000
 READ_ONLY, NO_PROGRAMS, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 8, 32, 4096, 16384, 1 << 18

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.busy import BUSY_SECONDS
 from tests.conversation.test_conversation import LONG
+from tests.trust import kill_matrix
 from tests.trust.kill_matrix import (
+    GONE_SECONDS,
     ROUND_VARIABLE,
     Cell,
     Moment,
@@ -35,7 +38,10 @@ KILL, TERM = signal.SIGKILL, signal.SIGTERM
     [("host", KILL), ("sidecar", KILL), ("sidecar", TERM)],
     ids=["host", "sidecar", "sidecar asked"],
 )
-def test_nothing_is_left(data_dir: Path, victim: Victim, number: signal.Signals, moment: Moment) -> None:
+def test_nothing_is_left(
+    data_dir: Path, victim: Victim, number: signal.Signals, moment: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill_matrix, "GONE_SECONDS", GONE_SECONDS + BUSY_SECONDS)
     outcome = Outcome(Cell(number, victim, moment, "one server"))
     for _ in range(ROUNDS):
         tag = uuid.uuid4().hex

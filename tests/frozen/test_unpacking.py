@@ -51,6 +51,13 @@ def run(program: Path, cache: Path, **environ: str) -> tuple[int, str]:
     return process.returncode, told
 
 
+def first_start(program: Path, cache: Path) -> tuple[float, Path]:
+    """The seconds that it takes, and where it has unpacked itself."""
+    began = time.monotonic()
+    assert run(program, cache) == (0, "")
+    return time.monotonic() - began, cache
+
+
 def unpacked(cache: Path) -> list[Path]:
     """The folders of versions."""
     frozen = cache / "llama-sidecar" / "frozen"
@@ -69,10 +76,7 @@ def content(folder: Path) -> dict[str, str]:
 def test_killed_at_any_moment_it_leaves_one_folder_and_the_next_start_works(
     program: Path, tmp_path: Path, cache: Path
 ) -> None:
-    undisturbed = tmp_path / "undisturbed"
-    began = time.monotonic()
-    assert run(program, undisturbed) == (0, "")
-    whole = time.monotonic() - began
+    whole, undisturbed = min(first_start(program, tmp_path / f"undisturbed {number}") for number in range(3))
     moments = random.Random(4)  # noqa: S311 - it guards nothing
     cut_short = 0
     for _ in range(KILLS):

@@ -122,7 +122,7 @@ def test_what_even_the_watchdog_could_not_end_the_next_start_ends(
         family = start_engine(host, folder)
         assert not folder_for_sockets.exists()
         assert [entry["pid"] for entry in ledger(folder)["processes"]] == [family[0]]
-    assert still_there(family, after=0) == []
+    assert still_there(family, after=GONE_SECONDS + BUSY_SECONDS) == []
 
 
 def test_a_start_ends_nothing_of_an_owner_that_lives(folder: Path, killed_with_watchdog: list[int]) -> None:

@@ -54,6 +54,13 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """Whether a process takes no notice of a signal."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (mask,) = [line.partition(":")[2] for line in lines if line.startswith("SigIgn:")]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 # --- marks ---
 
 
@@ -85,7 +92,8 @@ def test_carriers_are_found_and_ended_and_nobody_else(start: Start) -> None:
     mine, sibling, other = start(f"{token}/1"), start(f"{token}/2"), start(f"{token}0/1")
     assert marks.carriers(marks.is_of(token)) == sorted([mine.pid, sibling.pid])
     assert marks.end_carriers(marks.is_one(f"{token}/1"), seconds=WAIT_SECONDS) == {mine.pid}
-    assert (mine.poll(), sibling.poll(), other.poll()) == (-9, None, None)
+    assert mine.wait(timeout=WAIT_SECONDS) == -9
+    assert (sibling.poll(), other.poll()) == (None, None)
     assert marks.end_carriers(marks.is_one(f"{token}/1"), seconds=WAIT_SECONDS) == set()
 
 
@@ -128,6 +136,7 @@ def test_the_watchdog_ends_what_a_killed_program_has_left_and_then_itself(tmp_pa
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     *pids, dog = map(int, process.stdout.readline().split())
+    until(lambda: ignores(dog, signal.SIGTERM))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         os.kill(dog, number)
     left = [psutil.Process(pid) for pid in (*pids, dog)]
@@ -159,15 +168,23 @@ def test_a_dismissed_watchdog_is_gone_at_once_and_does_nothing(start: Start) -> 
     assert process.poll() is None
 
 
+def held_by(pid: int) -> list[str]:
+    """What a process has open; also its libraries, while it loads them."""
+    held = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            held.append(str(path.readlink()).split(":")[0])
+    return sorted(held)
+
+
 def test_a_watchdog_holds_nothing_but_its_pipe(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         os.set_inheritable(lock.fileno(), True)
         dog = Watchdog(marks.new_token())
         dog.ensure()
         (shell,) = watchdogs()
-        held = [str(p.readlink()) for p in Path(f"/proc/{shell.pid}/fd").iterdir()]
+        until(lambda: held_by(shell.pid) == ["/dev/null", "/dev/null", "pipe"])
         dog.dismiss()
-    assert [name.split(":")[0] for name in sorted(held)] == ["/dev/null", "/dev/null", "pipe"]
 
 
 def test_a_watchdog_that_was_killed_is_replaced() -> None:
@@ -212,11 +229,12 @@ def test_what_a_process_leaves_behind_is_ended_and_struck_out(
     guarded.has_started(left.pid, one)
     guarded.has_started(other.pid, two)
     guarded.has_ended(one)
-    assert (left.poll(), other.poll()) == (-9, None)
+    assert left.wait(timeout=WAIT_SECONDS) == -9
+    assert other.poll() is None
     assert [e["pid"] for e in json.loads((tmp_path / "processes.json").read_bytes())["processes"]] == [other.pid]
     assert f"left behind: {left.pid}" in caplog.text
     guarded.has_ended(two)
-    assert other.poll() == -9
+    assert other.wait(timeout=WAIT_SECONDS) == -9
 
 
 def test_ledger_and_watchdog_are_there_as_long_as_there_are_processes(guarded: Owner, tmp_path: Path) -> None:
@@ -250,7 +268,7 @@ def test_what_was_overlooked_is_ended_at_the_orderly_end(guarded: Owner, start: 
     guarded.has_ended(mark)
     process = start(mark)
     guarded.close()
-    assert process.poll() == -9
+    assert process.wait(timeout=WAIT_SECONDS) == -9
 
 
 def test_a_program_that_is_no_sidecar_has_marks_and_no_more(start: Start) -> None:
@@ -262,7 +280,7 @@ def test_a_program_that_is_no_sidecar_has_marks_and_no_more(start: Start) -> Non
     assert watchdogs() == []
     owner.has_ended(mark)
     owner.close()
-    assert process.poll() == -9
+    assert process.wait(timeout=WAIT_SECONDS) == -9
 
 
 # --- the thread ---

@@ -26,7 +26,12 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
     env = {"MARK": "größe=1", "XMARK": "other", "EMPTY": ""}
-    process = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, env=env)
+    program = "print(flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
     yield process
     process.kill()
     process.communicate()

@@ -36,7 +36,9 @@ def launch(tmp_path: Path, *flags: str, ctx_size: int = 4096) -> Launch:
 
 
 def starts(tmp_path: Path) -> list[int]:
-    return [int(pid) for pid in (tmp_path / "starts").read_text().split()]
+    """The process of each start; none of one that was ended before it could write it down."""
+    file = tmp_path / "starts"
+    return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
 
 async def test_an_engine_is_ended_once_it_has_a_plan_and_asked_once_for_the_same(tmp_path: Path) -> None:
@@ -63,6 +65,6 @@ async def test_an_engine_that_fails_has_no_plan(flags: tuple[str, ...], tmp_path
 
 
 async def test_an_engine_that_hangs_is_ended_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allocator, "TRIAL_SECONDS", 0.3)
+    monkeypatch.setattr(allocator, "TRIAL_SECONDS", 2.0)
     assert await Allocators().plan(launch(tmp_path, "--stuck-at", "0", "--ignore-term")) is None
     assert not any(psutil.pid_exists(pid) for pid in starts(tmp_path))
