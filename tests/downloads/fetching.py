@@ -15,7 +15,7 @@ from sidecar.downloads.answers import Source
 from sidecar.downloads.partial import PartialFile
 from sidecar.downloads.progress import Throttle
 from sidecar.downloads.transfer import Listener, Terms, Transfer
-from sidecar.downloads.web import Web
+from sidecar.downloads.web import STALL_SECONDS, Web
 from tests.hub_server import HubFile, HubServer
 
 REPO = "tests/one-GGUF"
@@ -102,10 +102,16 @@ class Fetcher:
 
 @asynccontextmanager
 async def fetching(
-    hub: HubServer, folder: Path, data: bytes, *, private: bool = False, token: str | None = None
+    hub: HubServer,
+    folder: Path,
+    data: bytes,
+    *,
+    private: bool = False,
+    token: str | None = None,
+    stall_seconds: float = STALL_SECONDS,
 ) -> AsyncIterator[Fetcher]:
     """A fetcher whose connections end with it."""
-    web = Web(lambda: Rules(Origin.of(URL(hub.url)), private), lambda: token, stall_seconds=0.25)
+    web = Web(lambda: Rules(Origin.of(URL(hub.url)), private), lambda: token, stall_seconds=stall_seconds)
     try:
         yield Fetcher(hub, folder, data, web)
     finally:

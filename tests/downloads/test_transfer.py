@@ -108,11 +108,14 @@ async def test_a_connection_that_breaks_is_followed_by_another_that_goes_on(fetc
 
 
 @pytest.mark.parametrize("fault", ["stalls", "trickles"])
-async def test_a_connection_that_brings_nothing_or_next_to_nothing_is_given_up(fetcher: Fetcher, fault: str) -> None:
-    getattr(fetcher.file.faults, fault).append(0.03 if fault == "trickles" else 100_000)
-    assert await fetcher.fetch() == SHA256
-    assert fetcher.requests == 2
-    assert fetcher.waits
+async def test_a_connection_that_brings_nothing_or_next_to_nothing_is_given_up(
+    hub: HubServer, tmp_path: Path, fault: str
+) -> None:
+    async with fetching(hub, tmp_path, DATA, stall_seconds=1.0) as fetcher:
+        getattr(fetcher.file.faults, fault).append(0.03 if fault == "trickles" else 100_000)
+        assert await fetcher.fetch() == SHA256
+        assert fetcher.requests == 2
+        assert fetcher.waits
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

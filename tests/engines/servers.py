@@ -16,9 +16,14 @@ from sidecar.contract.errors import SidecarError
 from sidecar.contract.servers import ServerSettings, ServerState
 from sidecar.engines.launch import Engine, Launch
 from sidecar.engines.life import Plan
+from sidecar.engines.progress import LOOK_INTERVAL_SECONDS
 from sidecar.engines.server import Replaced, Server
 from sidecar.logs.store import LogStore
 from tests.engines.processes import WAIT_SECONDS
+
+LOOKED_AT_SECONDS = LOOK_INTERVAL_SECONDS + 0.1
+"""The shortest time without a sign of life that a slow machine keeps, too: a program that has not yet come to its
+first line is seen to grow by then, and is given as much again."""
 
 
 @dataclass

@@ -287,9 +287,10 @@ async def test_a_refused_answer_has_a_name(script: Script, name: str) -> None:
 
 
 async def test_silence_within_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silence, "SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(silence, "SILENCE_SECONDS", 1.0)
     async with linked(always(STREAM, token("a"), hang=True)) as link:
         assert await read(link) == ([chunk("a")], "ENGINE_UNRESPONSIVE")
+    monkeypatch.setattr(silence, "SILENCE_SECONDS", 0.1)
     async with linked(always(hang=True)) as link:
         assert await read(link) == ([], "ENGINE_UNRESPONSIVE")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,9 @@ from sidecar.engines.server import Server
 from sidecar.logs.store import LogStore
 from tests.busy import BUSY_SECONDS
 from tests.engines.listening import listening
-from tests.engines.processes import halt, is_alive
-from tests.engines.servers import Stage, error_of, running, until
+from tests.engines.processes import WAIT_SECONDS, halt, is_alive
+from tests.engines.servers import LOOKED_AT_SECONDS, Stage, error_of, running, until
+from tests.held_port import held_port
 
 pytestmark = pytest.mark.anyio
 
@@ -120,13 +120,12 @@ async def test_the_next_engine_is_what_the_first_one_was(stage: Stage) -> None:
 
 
 async def test_a_port_that_was_asked_for_is_used_again(stage: Stage) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = stage.server(port=port, max_restarts=5)
-    async with running(server):
-        await server.started()
-        kill(server)
-        assert (await ready_again(server)).port == port
+    with held_port() as port:
+        server = stage.server(port=port, max_restarts=5)
+        async with running(server):
+            await server.started()
+            kill(server)
+            assert (await ready_again(server)).port == port
 
 
 # --- not for ever ---
@@ -186,9 +185,9 @@ async def test_a_first_start_that_fails_is_not_tried_again(stage: Stage, starts:
 async def test_a_restart_whose_load_fails_counts_as_a_crash_and_is_tried_again(
     fault: list[str], stage: Stage, starts: Path
 ) -> None:
-    server = stage.server(
-        *fault, "--starts-file", str(starts), "--faulty-starts", "2-2", max_restarts=5, timeout=1, grace=0.1
-    )
+    timeout = LOOKED_AT_SECONDS if "--stuck-at" in fault else WAIT_SECONDS
+    flags = [*fault, "--starts-file", str(starts), "--faulty-starts", "2-2"]
+    server = stage.server(*flags, max_restarts=5, timeout=timeout, grace=0.1)
     async with running(server):
         await server.started()
         kill(server)

@@ -35,7 +35,8 @@ from sidecar.logs.store import LogStore
 from tests import fake_engine
 from tests.engines.listening import Listening, listening
 from tests.engines.processes import WAIT_SECONDS, halt, is_alive, seen_to_its_end, wait_until_gone
-from tests.engines.servers import Stage, error_of, running, statuses, until
+from tests.engines.servers import LOOKED_AT_SECONDS, Stage, error_of, running, statuses, until
+from tests.held_port import held_port
 
 pytestmark = pytest.mark.anyio
 
@@ -160,13 +161,12 @@ async def test_the_key_stands_in_no_argument_no_log_and_no_info(
     assert [text for text in shown if key in text] == []
 
 
-async def test_a_port_that_was_asked_for_is_used(stage: Stage, stranger: socket.socket) -> None:
-    port = stranger.getsockname()[1]
-    stranger.close()
-    server = stage.server(port=port)
-    async with running(server):
-        info = await server.started()
-        assert (info.port, info.base_url) == (port, f"http://127.0.0.1:{port}")
+async def test_a_port_that_was_asked_for_is_used(stage: Stage) -> None:
+    with held_port() as port:
+        server = stage.server(port=port)
+        async with running(server):
+            info = await server.started()
+            assert (info.port, info.base_url) == (port, f"http://127.0.0.1:{port}")
 
 
 async def test_an_older_build_is_ready_when_its_health_is(stage: Stage, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ async def test_a_start_without_a_sign_of_life_is_given_up(
 
 
 async def test_a_start_that_gets_on_may_take_as_long_as_it_likes(stage: Stage) -> None:
-    server = stage.server("--ready-after", "2.4", "--stdout-progress", "20", timeout=1.2)
+    server = stage.server("--ready-after", "5", "--stdout-progress", "20", timeout=LOOKED_AT_SECONDS)
     async with running(server):
         assert (await server.started()).state == "ready"
 
@@ -282,12 +282,12 @@ async def test_a_start_that_gets_on_may_take_as_long_as_it_likes(stage: Stage) -
 async def test_a_start_that_only_logs_is_borne_for_a_while_and_then_given_up(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.engines.progress.ONLY_LINES", 2)
-    server = stage.server("--log-every", "0.02", timeout=1.2)
+    monkeypatch.setattr("sidecar.engines.progress.ONLY_LINES", 1.2)
+    server = stage.server("--log-every", "0.02", timeout=LOOKED_AT_SECONDS)
     async with running(server):
         begun = anyio.current_time()
         error = await error_of(server.started())
-        assert anyio.current_time() - begun > 2.4
+        assert anyio.current_time() - begun > LOOKED_AT_SECONDS * 1.2
     assert (error.name, error.data["cause"], error.data["exit_code"]) == ("ENGINE_START_FAILED", "TIMEOUT", None)
     assert error.data["log_tail"][-1].endswith("I still loading")
     assert (server.pid, stage.leftovers()) == (None, [])
@@ -305,7 +305,7 @@ async def test_an_engine_that_does_not_say_what_it_is_has_not_started(
     flags: list[str], cause: str, exit_code: int | None, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link_module, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("sidecar.engines.startup.LAST_WORDS_SECONDS", 0.5)
+    monkeypatch.setattr("sidecar.engines.startup.LAST_WORDS_SECONDS", 0.5 if exit_code is None else WAIT_SECONDS)
     server = stage.server(*flags)
     async with running(server):
         error = await error_of(server.started())

@@ -8,13 +8,13 @@ import pytest
 
 from sidecar.contract.errors import SidecarError
 from sidecar.servers.ports import check_port
+from tests.held_port import held_port
 
 
 def test_a_free_port_and_any_port_are_fine() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    for host in ("127.0.0.1", "localhost", "::1"):
-        assert check_port(host, port) is check_port(host, 0) is True
+    with held_port() as port:
+        for host in ("127.0.0.1", "localhost", "::1"):
+            assert check_port(host, port) is check_port(host, 0) is True
     for host in ("0.0.0.0", "0", "::"):  # noqa: S104 - bound for a moment, never listened on
         assert check_port(host, 0) is False  # other machines reach it
 

@@ -26,6 +26,9 @@ ROOT_VARIABLE = "LLAMA_SIDECAR_TEST_ROOT"
 GONE_SECONDS = 10.0
 """From the end of the app to the last moment that one of its processes can be there: the app's own bound is 8 s."""
 
+START_SECONDS = 60.0
+"""Longest wait for an app that finds itself running; a test that needs it is broken."""
+
 KEPT = ("PATH", "LANG")
 """What an app is given of our environment."""
 
@@ -70,7 +73,7 @@ class Window:
     def start_again(self) -> int:
         """Start the app a second time, to its end; the exit code."""
         argv = [*self._inside, self._app]
-        return subprocess.run(argv, env=self._env, timeout=GONE_SECONDS, check=False).returncode
+        return subprocess.run(argv, env=self._env, timeout=START_SECONDS, check=False).returncode
 
 
 def ended(processes: list[psutil.Process]) -> bool:

@@ -30,6 +30,9 @@ DISK_MB = 4_000
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 """All that programs in there are given, besides how the network is reached."""
 
+APT = ("apt-get", "-o", "Acquire::Retries=5")
+"""A mirror may hiccup."""
+
 NETWORK = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -53,7 +56,7 @@ class Root:
 
     def install(self, *packages: str) -> None:
         """Install packages with what they depend on, and nothing that is only recommended."""
-        self.run("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+        self.run(*APT, "install", "--yes", "--no-install-recommends", *packages)
 
 
 @contextmanager
@@ -87,7 +90,7 @@ def main(package: Path, base: Path, downloads: Path, arguments: list[str]) -> in
     (downloads / "partial").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="room-") as name, root_over(base, downloads, Path(name)) as root:
         shutil.copy(package, root.folder / "app.deb")
-        root.run("apt-get", "update", "-qq")
+        root.run(*APT, "update", "-qq")
         root.install("/app.deb")
         libraries = root.run("ldd", APP)
         must_be_true("not found" not in libraries, "the package depends on every library of the app")

@@ -14,13 +14,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.held_port import held_port
+
 PATIENCE_SECONDS = 30.0
 """Longest wait for anything in a window; a test that needs it is broken."""
 
 ANSWER_SECONDS = 60.0
 """Longest wait for the driver itself, which waits for the window; and for the first start on a cold disk."""
 
-LISTENING_SECONDS = 10.0
+LISTENING_SECONDS = 30.0
 
 REPLACED = 5
 """How often an element may be another one by the time it is used: a page in the making does that once or twice."""
@@ -42,19 +44,17 @@ class Driver:
 
     def __init__(self, app: str, *, env: Mapping[str, str], inside: Sequence[str] = ()) -> None:
         """Start `app` under a driver; `inside` is what both are run by, such as chroot."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        # What it starts gets its environment.
-        argv = [*inside, "WebKitWebDriver", "--host=127.0.0.1", f"--port={self._port}"]
-        self.process = subprocess.Popen(argv, env=dict(env), stdin=subprocess.DEVNULL)
         self._session = ""
-        try:
-            self._wait_until_it_listens()
-            self._session = self._begin(app)
-        except BaseException:
-            self.close()
-            raise
+        with held_port() as self._port:
+            # What it starts gets its environment.
+            argv = [*inside, "WebKitWebDriver", "--host=127.0.0.1", f"--port={self._port}"]
+            self.process = subprocess.Popen(argv, env=dict(env), stdin=subprocess.DEVNULL)
+            try:
+                self._wait_until_it_listens()
+                self._session = self._begin(app)
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
         """End the driver, and with it a window that is still there."""
