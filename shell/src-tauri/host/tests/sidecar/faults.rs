@@ -46,7 +46,7 @@ fn a_sidecar_that_does_not_stop_is_killed_after_five_seconds() {
     host.ready();
     let began = Instant::now();
     host.sidecar.stop();
-    assert!(began.elapsed() >= Duration::from_secs(5) && began.elapsed() < Duration::from_secs(8));
+    assert!(began.elapsed() >= Duration::from_secs(5) && began.elapsed() < Duration::from_secs(20));
     assert!(place.processes().is_empty());
     assert_eq!(host.next_state(), State::Stopped);
 }
@@ -107,5 +107,5 @@ fn who_is_dropped_stops_its_sidecar() {
     host.ready();
     assert!(!place.processes().is_empty());
     drop(host);
-    assert!(until(Duration::from_secs(1), || place.processes().is_empty()));
+    assert!(until(LONG, || place.processes().is_empty()));
 }

@@ -74,7 +74,7 @@ fn nothing_is_left_of_a_host_that_is_killed_in_the_middle_of_an_answer() {
         signal(host.id(), how);
         host.wait().unwrap();
 
-        assert!(place.is_quiet_within(Duration::from_secs(5)), "after {how}: {:?}", place.processes());
+        assert!(place.is_quiet_within(LONG), "after {how}: {:?}", place.processes());
     }
 }
 

@@ -83,7 +83,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let quiet = self.is_quiet_within(Duration::from_secs(5));
+        let quiet = self.is_quiet_within(LONG);
         let _ = fs::remove_dir_all(&self.folder);
         assert!(quiet || thread::panicking(), "processes are left: {:?}", self.processes());
     }

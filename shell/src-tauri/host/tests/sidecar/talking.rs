@@ -94,7 +94,7 @@ fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     host.client.call::<m::StartLlamaServer>(t::StartLlamaServer::default()).unwrap();
-    let arguments = json!({"message": "tokens=500 rate=2000", "maxTokens": 1000}).as_object().unwrap().clone();
+    let arguments = json!({"message": "tokens=3000 rate=2000", "maxTokens": 3000}).as_object().unwrap().clone();
     let (method, params) = page::request("send_message", arguments).unwrap();
     let request = host.client.request(method, params, true, None).unwrap();
 
@@ -129,7 +129,7 @@ fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
         }
         assert!(lost);
         let whole = sending.join().unwrap().unwrap();
-        assert_eq!(text.trim_end(), words(500).trim_end());
+        assert_eq!(text.trim_end(), words(3000).trim_end());
         assert_eq!(whole["content"].as_str().unwrap().trim_end(), text.trim_end());
     });
 }
