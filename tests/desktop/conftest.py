@@ -21,7 +21,7 @@ from tests.web.browser import Served
 
 CHROMIUM_VARIABLE = "LLAMA_SIDECAR_CHROMIUM"
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 """Longest wait for anything on a page; a test that needs it is broken."""
 
 DESKTOP = {"width": 1280, "height": 800}

@@ -24,9 +24,11 @@ def tab_to(page: Page, name: str) -> None:
 
 def test_a_model_is_started_asked_and_stopped_by_keyboard_alone(serve: Serve, open_page: Open) -> None:
     page = open_page(serve())
+    page.get_by_role("button", name="Start", exact=True).first.wait_for()
     tab_to(page, "Start")
     page.keyboard.press("Enter")
     page.get_by_text("What is on your mind?").wait_for()
+    page.get_by_role("textbox", name="Message", exact=True).wait_for()
     tab_to(page, "Message")
     page.keyboard.type(STORY)
     page.keyboard.press("Enter")

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.busy import BUSY_SECONDS
 from tests.program import PROGRAM
 from tests.window.desk import Desk
 from tests.window.webdriver import Driver
@@ -23,7 +24,7 @@ from tests.window.webdriver import Driver
 APP_VARIABLE = "LLAMA_SIDECAR_TEST_APP"
 ROOT_VARIABLE = "LLAMA_SIDECAR_TEST_ROOT"
 
-GONE_SECONDS = 10.0
+GONE_SECONDS = 8.0 + BUSY_SECONDS
 """From the end of the app to the last moment that one of its processes can be there: the app's own bound is 8 s."""
 
 START_SECONDS = 60.0

@@ -17,7 +17,7 @@ from Xlib.xobject.drawable import Window
 
 SCREEN = "1400x1000x24"
 
-SOON_SECONDS = 10.0
+SOON_SECONDS = 30.0
 """Longest wait for what a display tells."""
 
 # Services that something would start, such as for accessibility, are processes that outlive the test.
