@@ -59,6 +59,7 @@ class Server:
         state: how far it is. Reading it is always fine; only `run` writes it.
         crash: why its engine is being started again, where it is.
         failure: why it ended; `Cancelled` where it was stopped.
+        superseded: another one takes its place, and answers what waits for it; `Fleet` writes it.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Server:
         self.state: ServerState = "queued"
         self.crash: SidecarError | None = None
         self.failure: SidecarError | None = None
+        self.superseded = False
         self._plan = plan
         self._make_room = make_room
         self._replaced = replaced

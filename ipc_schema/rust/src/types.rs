@@ -2705,6 +2705,8 @@ pub struct ResourcesEvent {
 }
 
 /// Stop a server and start it with the same settings.
+///
+/// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RestartServer {
     /// Which server. Default "default".
@@ -3681,6 +3683,8 @@ pub struct Subscription {
 }
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+///
+/// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwitchModel {
     /// Name in the library, or path of a GGUF file.

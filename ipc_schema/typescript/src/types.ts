@@ -1990,7 +1990,11 @@ export interface ServerDetails {
 /** Every server that was started and not stopped, failed ones too. */
 export type ListServers = Record<string, never>;
 
-/** Stop a server and start it with the same settings. */
+/**
+ * Stop a server and start it with the same settings.
+ *
+ * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+ */
 export interface RestartServer {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1998,7 +2002,11 @@ export interface RestartServer {
   channel?: string | null | undefined;
 }
 
-/** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+/**
+ * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+ *
+ * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+ */
 export interface SwitchModel {
   /** Name in the library, or path of a GGUF file. */
   model: string;
@@ -2563,9 +2571,17 @@ export interface Methods {
   get_server: { params: GetServer; result: ServerDetails; events: never };
   /** Every server that was started and not stopped, failed ones too. */
   list_servers: { params: ListServers; result: ServerInfo[]; events: never };
-  /** Stop a server and start it with the same settings. */
+  /**
+   * Stop a server and start it with the same settings.
+   *
+   * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+   */
   restart_server: { params: RestartServer; result: ServerInfo; events: StartEvent };
-  /** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+  /**
+   * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+   *
+   * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+   */
   switch_model: { params: SwitchModel; result: ServerInfo; events: StartEvent };
   /** The command that start_llama_server would run. Nothing is started, nothing is written. */
   preview_command: { params: PreviewCommand; result: CommandPreview; events: never };
