@@ -324,13 +324,13 @@ METHODS = (
         name="count_tokens",
         params=CountTokens,
         result=TokenCount,
-        errors=(ServerNotRunning, SessionNotFound, StorageError, NotSupported),
+        errors=(ServerNotRunning, QueueFull, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="preview_context",
         params=PreviewContext,
         result=ContextPreview,
-        errors=(ServerNotRunning, SessionNotFound, StorageError, NotSupported),
+        errors=(ServerNotRunning, QueueFull, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="resume_session",

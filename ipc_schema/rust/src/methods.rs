@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "0bdbc2e4f3c0141eb98cf98e9e826cb5f66fb7dbdc5bfc5f69aace1378fe56af";
+pub const CONTRACT_HASH: &str = "9ecc6966dc0a96620047a4c4e8542a2c6faa52c7a4b329c77caaa3b69c071107";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "0bdbc2e4f3c0141eb98cf98e9e826cb5f66fb7dbdc5bfc5f69aace1378fe56af";
+export const CONTRACT_HASH = "9ecc6966dc0a96620047a4c4e8542a2c6faa52c7a4b329c77caaa3b69c071107";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
