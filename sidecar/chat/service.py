@@ -123,7 +123,7 @@ class Chat:
         """Let go of events that have arrived."""
         turn = self._running(session_id)
         if turn is None:
-            return AckResult(kept_events=await anyio.to_thread.run_sync(self._journals.acknowledge, session_id, seq))
+            return AckResult(kept_events=await self._journals.acknowledge(session_id, seq))
         turn.events.forget(seq)
         return AckResult(kept_events=turn.events.kept)
 
