@@ -124,7 +124,8 @@ class Chat:
         turn = self._running(session_id)
         if turn is None:
             return AckResult(kept_events=await self._journals.acknowledge(session_id, seq))
-        turn.events.forget(seq)
+        if seq is not None:  # else it is meant for an answer that has ended: of this one nobody has all events
+            turn.events.forget(seq)
         return AckResult(kept_events=turn.events.kept)
 
     def _running(self, session_id: str) -> Turn | None:

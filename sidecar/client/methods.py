@@ -1107,7 +1107,7 @@ class ContractMethods(ABC):
         resume_session.
 
         Args:
-            seq: The last one. Default: all of them.
+            seq: The last one. Default: all of them, once the answer has ended.
         """
         answer: AckResult = await self._request(
             "ack",

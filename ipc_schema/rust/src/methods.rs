@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "9ecc6966dc0a96620047a4c4e8542a2c6faa52c7a4b329c77caaa3b69c071107";
+pub const CONTRACT_HASH: &str = "22b96a161ec7c5de68286549815a14c330e47fc7fdc4f246328b8bab0b62ec2a";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ack {
     pub session_id: String,
-    /// The last one. Default: all of them.
+    /// The last one. Default: all of them, once the answer has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
 }

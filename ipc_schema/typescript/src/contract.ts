@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "9ecc6966dc0a96620047a4c4e8542a2c6faa52c7a4b329c77caaa3b69c071107";
+export const CONTRACT_HASH = "22b96a161ec7c5de68286549815a14c330e47fc7fdc4f246328b8bab0b62ec2a";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

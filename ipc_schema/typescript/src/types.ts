@@ -469,7 +469,7 @@ export interface ResumeSession {
 /** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
 export interface Ack {
   session_id: string;
-  /** The last one. Default: all of them. */
+  /** The last one. Default: all of them, once the answer has ended. */
   seq?: number | null | undefined;
 }
 
