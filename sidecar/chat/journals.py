@@ -28,8 +28,8 @@ from sidecar.storage.cipher import Cipher
 logger = logging.getLogger(__name__)
 
 KEPT_JOURNALS = 64
-"""Sessions whose last turn can be resumed event by event: some 100 KB each for a long answer. What was said in older
-ones comes from the history, whole."""
+"""Sessions whose last turn can be resumed event by event, or more where more turns run at once: some 100 KB each for a
+long answer. What was said in older ones comes from the history, whole."""
 
 SUFFIX = ".jsonl"
 
@@ -76,10 +76,13 @@ class Journals:
         used = self._by_use()
         used[path] = message_id
         used.move_to_end(path)
-        while len(used) > KEPT_JOURNALS:
-            self._remove(used.popitem(last=False)[0])
         journal = Journal(path, message_id, events, self._cipher)
         self._written.add(journal)
+        running = {journal.path for journal in self._written if journal.is_open}  # what they tell is nowhere else yet
+        ended = [path for path in used if path not in running]
+        for path in ended[: max(len(used) - KEPT_JOURNALS, 0)]:
+            del used[path]
+            self._remove(path)
         return journal
 
     def read(self, session_id: str) -> Kept | None:

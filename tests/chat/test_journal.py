@@ -227,6 +227,18 @@ def test_only_the_sessions_that_were_used_last_have_a_journal(tmp_path: Path) ->
     assert journals.read(names[0]) is None
 
 
+def test_the_journal_of_a_turn_that_runs_makes_way_for_no_other(tmp_path: Path) -> None:
+    journals, names = Journals(tmp_path), [new_id() for _ in range(KEPT_JOURNALS + 2)]
+    begun = [journals.begin(name, MESSAGE, EventLog()) for name in names]
+    assert [journals.read(name) is not None for name in names] == [True] * len(names)
+    for journal in begun[1:]:
+        journal.close()
+    journals.begin(new_id(), MESSAGE, EventLog()).close()
+    assert len(list(tmp_path.iterdir())) == KEPT_JOURNALS
+    assert [journals.read(name) is not None for name in names[:5]] == [True, False, False, False, True]
+    begun[0].close()
+
+
 def test_a_journal_is_for_the_owner_alone(tmp_path: Path) -> None:
     Journals(tmp_path).begin(new_id(), MESSAGE, EventLog()).close()
     (file,) = tmp_path.iterdir()
