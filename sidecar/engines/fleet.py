@@ -151,7 +151,7 @@ class Fleet:
         Raises:
             ServerNotRunning: it is not ready, or there is none.
         """
-        # Bounded, as a stop and a start are; who has asked for them may let others begin.
+        # Bounded as a stop and a start are. When one is over, another one may have begun.
         while replacements := self._replacements.get(name := self._meant(server_id, remembered)):
             await replacements[0].wait()
         server = self.get(name)
