@@ -109,6 +109,29 @@ def test_a_chat_is_deleted_and_brought_back(serve: Serve, open_page: Open) -> No
     expect(link).to_be_visible()
 
 
+def test_a_second_page_of_the_same_chat_sees_what_is_said_in_the_first(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    start(page)
+    send(page, "tokens=2")
+    expect(page.get_by_text("tok/s").first).to_be_visible()
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator(".prose")).to_have_text("w1 w2")
+    send(page, "tokens=3")
+    expect(other.locator(".prose").last).to_have_text("w1 w2 w3")
+    send(other, "tokens=4")
+    expect(page.locator(".prose").last).to_have_text("w1 w2 w3 w4")
+    expect(page.locator(".said")).to_have_count(3)
+
+
+def test_prices_are_no_formulas_and_formulas_are_drawn(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    start(page)
+    send(page, "text=from $20 up to $30 a month, as $x^2$ is")
+    expect(page.locator(".prose .katex")).to_have_count(1)
+    expect(page.locator(".prose")).to_contain_text("from $20 up to $30 a month, as")
+
+
 def test_an_engine_that_is_killed_is_told_with_what_to_do_and_what_it_said_stays(
     serve_fake: Serve, open_page: Open
 ) -> None:
