@@ -199,7 +199,7 @@ class RawHost:
         self.close_stdin()
         self.go_on_reading()
         try:
-            code = self.process.wait(timeout=10)
+            code = self.process.wait(timeout=ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
