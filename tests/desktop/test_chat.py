@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 from playwright.sync_api import Page, expect
 
 from tests.desktop.conftest import Open, Serve, engines
+from tests.desktop.trial import long_session
+from tests.raw_host import RawHost
 
 STORY = "Tell a long story about a lighthouse keeper, in ten paragraphs."
 
@@ -122,6 +128,18 @@ def test_a_second_page_of_the_same_chat_sees_what_is_said_in_the_first(serve_fak
     send(other, "tokens=4")
     expect(page.locator(".prose").last).to_have_text("w1 w2 w3 w4")
     expect(page.locator(".said")).to_have_count(3)
+
+
+def test_a_message_found_by_search_is_gone_to_however_far_up_it_stands(
+    serve_fake: Serve, open_page: Open, data_dir: Path
+) -> None:
+    with RawHost(data_dir) as host:
+        host.call("import_session", content=json.dumps(long_session(1500)))
+    page = open_page(serve_fake())
+    page.get_by_label("Search chats and messages").fill("question 200")
+    page.get_by_role("region", name="Messages found").get_by_role("link", name=re.compile("Question 200$")).click()
+    expect(page.locator(".said", has_text=re.compile("^Question 200$"))).to_be_in_viewport()
+    expect(page.locator("[aria-current] .said")).to_have_text("Question 200")
 
 
 def test_prices_are_no_formulas_and_formulas_are_drawn(serve_fake: Serve, open_page: Open) -> None:
