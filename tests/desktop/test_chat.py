@@ -115,6 +115,20 @@ def test_a_chat_is_deleted_and_brought_back(serve: Serve, open_page: Open) -> No
     expect(link).to_be_visible()
 
 
+def test_a_chat_can_be_set_up_before_anything_is_said_in_it(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    start(page)
+    page.get_by_role("textbox", name="Message", exact=True).fill("tokens=2")
+    page.get_by_label("Settings of this chat").first.click()
+    page.get_by_label("System prompt").fill("Be brief.")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".prose")).to_have_text("w1 w2")
+    page.get_by_label("Settings of this chat").first.click()
+    expect(page.get_by_label("System prompt")).to_have_value("Be brief.")
+
+
 def test_a_second_page_of_the_same_chat_sees_what_is_said_in_the_first(serve_fake: Serve, open_page: Open) -> None:
     page = open_page(serve_fake())
     start(page)
