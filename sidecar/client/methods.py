@@ -506,6 +506,8 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
+        What belongs to the model before is not kept: chat template, projector and LoRA adapters.
+
         Args:
             model: Name in the library, or path of a GGUF file.
             server_id: Which server. Default "default".

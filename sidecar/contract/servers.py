@@ -351,7 +351,10 @@ class RestartServer(Params, kw_only=True):
 
 
 class SwitchModel(Params, kw_only=True):
-    """Stop a server and start it with another model and otherwise the same settings. Sessions stay."""
+    """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+
+    What belongs to the model before is not kept: chat template, projector and LoRA adapters.
+    """
 
     model: Annotated[str, Meta(min_length=1, description="Name in the library, or path of a GGUF file.")]
     server_id: Annotated[ServerId | None, _SERVER_ID] = None

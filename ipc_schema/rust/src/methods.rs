@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "2d3999f62a406b987040aef819fe4085be5a80e63369feca8518a711e4f45a76";
+pub const CONTRACT_HASH: &str = "93b3e2c6f043de83feadd07ef16dd3c67b151c774a4797ec8e12c5924cfbe902";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -243,6 +243,8 @@ impl Method for RestartServer {
 }
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+///
+/// What belongs to the model before is not kept: chat template, projector and LoRA adapters.
 #[derive(Debug, Clone, Copy)]
 pub struct SwitchModel;
 

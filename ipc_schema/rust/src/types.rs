@@ -3681,6 +3681,8 @@ pub struct Subscription {
 }
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+///
+/// What belongs to the model before is not kept: chat template, projector and LoRA adapters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwitchModel {
     /// Name in the library, or path of a GGUF file.

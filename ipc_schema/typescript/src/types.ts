@@ -1998,7 +1998,11 @@ export interface RestartServer {
   channel?: string | null | undefined;
 }
 
-/** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+/**
+ * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+ *
+ * What belongs to the model before is not kept: chat template, projector and LoRA adapters.
+ */
 export interface SwitchModel {
   /** Name in the library, or path of a GGUF file. */
   model: string;
@@ -2565,7 +2569,11 @@ export interface Methods {
   list_servers: { params: ListServers; result: ServerInfo[]; events: never };
   /** Stop a server and start it with the same settings. */
   restart_server: { params: RestartServer; result: ServerInfo; events: StartEvent };
-  /** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+  /**
+   * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+   *
+   * What belongs to the model before is not kept: chat template, projector and LoRA adapters.
+   */
   switch_model: { params: SwitchModel; result: ServerInfo; events: StartEvent };
   /** The command that start_llama_server would run. Nothing is started, nothing is written. */
   preview_command: { params: PreviewCommand; result: CommandPreview; events: never };
