@@ -509,8 +509,9 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
-        Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for
-        the new one.
+        What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are
+        under way
+        end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 
         Args:
             model: Name in the library, or path of a GGUF file.

@@ -356,7 +356,8 @@ class RestartServer(Params, kw_only=True):
 class SwitchModel(Params, kw_only=True):
     """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
-    Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+    What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+    end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
     """
 
     model: Annotated[str, Meta(min_length=1, description="Name in the library, or path of a GGUF file.")]

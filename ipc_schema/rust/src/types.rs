@@ -3684,7 +3684,8 @@ pub struct Subscription {
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 ///
-/// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+/// What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+/// end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwitchModel {
     /// Name in the library, or path of a GGUF file.

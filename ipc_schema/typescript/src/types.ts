@@ -2005,7 +2005,8 @@ export interface RestartServer {
 /**
  * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
  *
- * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+ * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+ * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
  */
 export interface SwitchModel {
   /** Name in the library, or path of a GGUF file. */
@@ -2580,7 +2581,8 @@ export interface Methods {
   /**
    * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
    *
-   * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+   * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+   * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
    */
   switch_model: { params: SwitchModel; result: ServerInfo; events: StartEvent };
   /** The command that start_llama_server would run. Nothing is started, nothing is written. */

@@ -22,14 +22,20 @@ export function Palette() {
   const [find, setFind] = useState(false);
   const { toggleColorScheme } = useMantineColorScheme();
   useHotkeys([
-    ["mod+K", () => setFind(true)],
     ["shift+?", () => setHelp(true)],
     ["?", () => setHelp(true)],
-    ["alt+N", () => go("chat")],
-    ["alt+T", toggleColorScheme],
-    ...PAGES.map((page, index): [string, () => void] => [`alt+${index + 1}`, () => go(page)]),
   ]);
-  useHotkeys([["mod+K", () => setFind(true)]], [], true);
+  // While something is being written, too.
+  useHotkeys(
+    [
+      ["mod+K", () => setFind(true)],
+      ["alt+N", () => go("chat")],
+      ["alt+T", toggleColorScheme],
+      ...PAGES.map((page, index): [string, () => void] => [`alt+${index + 1}`, () => go(page)]),
+    ],
+    [],
+    true,
+  );
   useEffect(() => {
     const show = (): void => setHelp(true);
     window.addEventListener("show-shortcuts", show);

@@ -14,7 +14,15 @@ export interface Route {
 export function parseRoute(hash: string): Route {
   const [name = "", ...rest] = hash.replace(/^#\/?/, "").split("/");
   const page = PAGES.find((page) => page === name) ?? "chat";
-  return { page, rest: decodeURIComponent(rest.join("/")) };
+  return { page, rest: decoded(rest.join("/")) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // written by hand
+  }
 }
 
 export function go(page: PageName, rest = ""): void {

@@ -13,7 +13,8 @@ export class Boundary extends Component<{ children: ReactNode }, { error: unknow
     if (this.state.error === null) return this.props.children;
     return (
       <div className="content">
-        <ErrorCard error={this.state.error} onRetry={() => this.setState({ error: null })} />
+        {/* A page whose file could not be fetched stays so until all is loaded anew. */}
+        <ErrorCard error={this.state.error} onRetry={() => location.reload()} />
       </div>
     );
   }

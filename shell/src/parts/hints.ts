@@ -24,8 +24,10 @@ const BUTTONS = {
   stop_llama_server: "“Stop”",
   restart_server: "“Restart”",
   switch_model: "“Switch”",
+  download_model: "“Download”",
+  export_session: "“Export”",
   regenerate_message: "“Answer again”",
-  resume_download: "“Resume”",
+  resume_download: "“Go on”",
 } as const satisfies Partial<Record<MethodName, string>>;
 
 /** `Call list_models, or set downloads.connections.` -> `Look at the page Models, or set “Connections” in Settings.` */

@@ -126,6 +126,7 @@ function control(field: Field, value: unknown, onChange: (value: unknown) => voi
           placeholder={strings(value).length > 0 ? "" : "Type and press Enter"}
           value={strings(value)}
           onChange={(next) => onChange(next.length === 0 ? undefined : next)}
+          allowDuplicates
           splitChars={[]}
           acceptValueOnBlur
         />

@@ -7,8 +7,8 @@
 
 import { ConnectionClosedError, SidecarError, type TurnEvent, type TurnResult } from "@llama-sidecar/client";
 import { create } from "zustand";
-import { client } from "../link/link";
-import { type Conversation, prepended, unfinished, withoutKept } from "./messages";
+import { client, useLink } from "../link/link";
+import { type Conversation, prepended, readAnew, unfinished, withoutKept } from "./messages";
 import { applyTurnEvent, isOver, newTurn, type Turn } from "./turn";
 
 interface Chat {
@@ -24,8 +24,8 @@ interface Chat {
 
 export const useChat = create<Chat>(() => ({ conversations: {}, turns: {}, failures: {}, thoughts: {}, last: null }));
 
-/** Messages of the first paint; older ones come as they are scrolled to. */
-const FIRST_PAGE = 60;
+/** Messages of the first paint, and of a later look at the end; older ones come as they are scrolled to. */
+const LAST_PAGE = 60;
 const FURTHER_PAGE = 400;
 
 type Take = (event: TurnEvent, seq: number, first: number) => void;
@@ -51,14 +51,11 @@ export async function open(id: string): Promise<void> {
 }
 
 async function load(id: string): Promise<boolean> {
-  const had = useChat.getState().conversations[id]?.messages.length ?? 0;
-  const page = await client().get_messages({ session_id: id, limit: Math.max(FIRST_PAGE, had + 2) });
+  const page = await client().get_messages({ session_id: id, limit: LAST_PAGE });
   useChat.setState(({ conversations, failures }) => {
     const { [id]: _mended, ...others } = failures;
-    return {
-      conversations: { ...conversations, [id]: { messages: page.messages, hasMore: page.has_more } },
-      failures: others,
-    };
+    const now = readAnew(conversations[id], page.messages, page.has_more);
+    return { conversations: { ...conversations, [id]: now }, failures: others };
   });
   return unfinished(page.messages) !== null;
 }
@@ -85,10 +82,11 @@ export function begin(id: string): void {
 /** Run one turn to its end. `ask` is send_message, regenerate_message or edit_message. */
 export async function run(turn: Turn, ask: Follower): Promise<void> {
   const id = turn.sessionId;
+  const { take, takeIn } = taker(id);
   setTurn(id, turn);
   try {
-    await ask(taker(id));
-    await finished(id);
+    await ask(take).finally(takeIn);
+    await finished(turn);
   } catch (error) {
     await failed(id, error);
   }
@@ -101,8 +99,8 @@ export async function follow(id: string, turn: Turn): Promise<void> {
   );
 }
 
-/** Events of one frame become one change. */
-function taker(id: string): Take {
+/** Events of one frame become one change. What waits for the next frame is taken in by `takeIn`. */
+function taker(id: string): { take: Take; takeIn: () => void } {
   let waiting: Parameters<Take>[] = [];
   let planned = false;
   const takeIn = (): void => {
@@ -116,7 +114,7 @@ function taker(id: string): Take {
     if (after !== before) setTurn(id, after);
     if (after.gap && !before.gap) void follow(id, after);
   };
-  return (event, seq, first) => {
+  const take: Take = (event, seq, first) => {
     waiting.push([event, seq, first]);
     // A page in the background gets no frames, and its text still has to go somewhere.
     if (document.hidden) takeIn();
@@ -125,12 +123,14 @@ function taker(id: string): Take {
       requestAnimationFrame(takeIn);
     }
   };
+  return { take, takeIn };
 }
 
-async function finished(id: string): Promise<void> {
+async function finished({ sessionId: id, startedAt }: Turn): Promise<void> {
   await load(id);
   const turn = useChat.getState().turns[id];
-  if (turn?.result) noteEnd(turn, turn.result);
+  if (turn?.startedAt !== startedAt) return; // the next one has begun meanwhile
+  if (turn.result) noteEnd(turn, turn.result);
   setTurn(id, undefined);
   client()
     .ack({ session_id: id })
@@ -149,6 +149,7 @@ async function failed(id: string, error: unknown): Promise<void> {
   if (turn === undefined) return;
   if (error instanceof ConnectionClosedError) {
     lost.add(id);
+    if (useLink.getState().state === "online") recoverSoon(id); // it is told after the new connection
     return;
   }
   if (!(error instanceof SidecarError)) {
@@ -174,8 +175,10 @@ const lost = new Set<string>();
 export function takeUpAgain(): void {
   const { turns, conversations } = useChat.getState();
   for (const id of Object.keys(conversations)) if (turns[id] === undefined) void open(id);
-  for (const id of lost) void recover(id).catch(() => undefined); // with the next connection, then
+  for (const id of lost) recoverSoon(id);
 }
+
+const recoverSoon = (id: string): void => void recover(id).catch(() => undefined); // with the next connection, then
 
 async function recover(id: string): Promise<void> {
   const turn = useChat.getState().turns[id];

@@ -3,7 +3,7 @@
 import type { Client, TopicEvent } from "@llama-sidecar/client";
 import { create } from "zustand";
 import { reportUnlessGone } from "../parts/problems";
-import { applyTopic, EMPTY_WORLD, forgetLive, type World, withSessions } from "./world";
+import { applyTopic, EMPTY_WORLD, forgetLive, type World, withoutDeleted, withSessions } from "./world";
 
 export const useWorld = create<World>(() => EMPTY_WORLD);
 
@@ -24,7 +24,7 @@ export function feedFrom(client: Client): void {
     () => useWorld.setState({ modelsKnown: true }),
     () => useWorld.setState({ modelsKnown: true }),
   );
-  for (const archived of [false, true]) fetchSessions(client, archived).catch(reportUnlessGone);
+  fetchSessions(client).catch(reportUnlessGone);
 }
 
 /** Events of one frame become one change: a library of a thousand models arrives as a thousand events. */
@@ -38,11 +38,21 @@ function take(event: TopicEvent): void {
   }, 16);
 }
 
-async function fetchSessions(client: Client, archived: boolean): Promise<void> {
+/** All sessions; those that were deleted while there was no connection go. */
+async function fetchSessions(client: Client): Promise<void> {
+  const before = Object.keys(useWorld.getState().sessions);
+  const listed = await Promise.all([false, true].map((archived) => fetchSome(client, archived)));
+  useWorld.setState((world) => withoutDeleted(world, before, new Set(listed.flat())));
+}
+
+async function fetchSome(client: Client, archived: boolean): Promise<string[]> {
+  const listed: string[] = [];
   let cursor: string | null = null;
   do {
     const page = await client.list_sessions({ archived, limit: SESSIONS_A_PAGE, cursor });
     useWorld.setState((world) => withSessions(world, page.sessions));
+    listed.push(...page.sessions.map(({ session_id }) => session_id));
     cursor = page.next_cursor;
   } while (cursor !== null);
+  return listed;
 }

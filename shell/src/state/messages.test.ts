@@ -1,6 +1,6 @@
 import type { Message } from "@llama-sidecar/client";
 import { describe, expect, it } from "vitest";
-import { branchOf, type Conversation, prepended, shown, unfinished, withoutKept } from "./messages";
+import { branchOf, type Conversation, prepended, readAnew, shown, unfinished, withoutKept } from "./messages";
 import { newTurn } from "./turn";
 
 const message = (id: string, part: Partial<Message> = {}): Message => ({
@@ -94,5 +94,20 @@ describe("branches", () => {
   it("an answer under way is found after a reload", () => {
     expect(unfinished([message("u1"), message("a1", { state: "running" })])?.message_id).toBe("a1");
     expect(unfinished([message("u1"), message("a1")])).toBeNull();
+  });
+});
+
+describe("a conversation whose end was read anew", () => {
+  const before: Conversation = { messages: ["u1", "a1", "u2"].map((id) => message(id)), hasMore: true };
+
+  it("keeps the older messages that stood above it", () => {
+    const now = readAnew(before, [message("u2"), message("a2")], false);
+    expect(now.messages.map(({ message_id }) => message_id)).toEqual(["u1", "a1", "u2", "a2"]);
+    expect(now.hasMore).toBe(true);
+  });
+
+  it("is what was read where nothing of it is known", () => {
+    expect(readAnew(before, [message("u9")], false)).toEqual({ messages: [message("u9")], hasMore: false });
+    expect(readAnew(undefined, [message("u9")], true)).toEqual({ messages: [message("u9")], hasMore: true });
   });
 });

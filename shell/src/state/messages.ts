@@ -56,6 +56,18 @@ export function withoutKept(turn: Turn, messages: readonly Message[]): Turn {
   return kept ? { ...turn, said: null, under: undefined, content: "", reasoning: "", toolCalls: [] } : turn;
 }
 
+/** After a look at the last page: what stood above it stays, for what a message answers never changes. */
+export function readAnew(
+  before: Conversation | undefined,
+  messages: readonly Message[],
+  hasMore: boolean,
+): Conversation {
+  const first = messages[0]?.message_id;
+  const at = before?.messages.findIndex(({ message_id }) => message_id === first) ?? -1;
+  if (before === undefined || at <= 0) return { messages, hasMore };
+  return { messages: [...before.messages.slice(0, at), ...messages], hasMore: before.hasMore };
+}
+
 /** A further page above those that are there. */
 export function prepended(conversation: Conversation, older: readonly Message[], hasMore: boolean): Conversation {
   const known = new Set(conversation.messages.map(({ message_id }) => message_id));

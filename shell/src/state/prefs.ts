@@ -12,9 +12,16 @@ export interface Prefs {
   wrapCode: boolean;
 }
 
+const NAME = "llama-sidecar";
+
 export const usePrefs = create<Prefs>()(
-  persist((): Prefs => ({ pinned: [], drafts: {}, presets: {}, wrapCode: false }), { name: "llama-sidecar" }),
+  persist((): Prefs => ({ pinned: [], drafts: {}, presets: {}, wrapCode: false }), { name: NAME }),
 );
+
+// Other pages of this browser change it, too.
+window.addEventListener("storage", ({ key }) => {
+  if (key === NAME) void usePrefs.persist.rehydrate();
+});
 
 export function togglePinned(id: string): void {
   usePrefs.setState(({ pinned }) => ({
@@ -34,4 +41,11 @@ export function choosePreset(id: string, name: string | null): void {
     const { [id]: _old, ...others } = presets;
     return { presets: name === null ? others : { ...others, [id]: name } };
   });
+}
+
+/** No chat uses a preset of this name any more. */
+export function leavePreset(name: string): void {
+  usePrefs.setState(({ presets }) => ({
+    presets: Object.fromEntries(Object.entries(presets).filter(([, used]) => used !== name)),
+  }));
 }

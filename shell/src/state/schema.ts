@@ -73,9 +73,14 @@ export function fieldOf(name: string, given: Schema, root: Schema): Field {
     default: outer.default,
     nullable,
     choices: (main.enum ?? resolved(main.items ?? {}, root).enum ?? []).map(String),
-    minimum: range.minimum ?? range.exclusiveMinimum,
+    minimum: range.minimum ?? lowestAbove(range),
     maximum: range.maximum,
   };
+}
+
+/** A number has none that comes next: what is too low is refused in words, then. */
+function lowestAbove({ type, exclusiveMinimum }: Schema): number | undefined {
+  return type === "integer" && exclusiveMinimum !== undefined ? exclusiveMinimum + 1 : undefined;
 }
 
 function kindOf(name: string, schema: Schema, root: Schema): Kind {

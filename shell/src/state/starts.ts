@@ -1,6 +1,6 @@
 /** Servers being started from this page: how far each is, and how to stop it. What a server is otherwise: world.ts. */
 
-import type { ServerInfo, StartEvent, StartLlamaServer } from "@llama-sidecar/client";
+import { ConnectionClosedError, type ServerInfo, type StartEvent, type StartLlamaServer } from "@llama-sidecar/client";
 import { create } from "zustand";
 import { client } from "../link/link";
 import { wasCancelled } from "../parts/problems";
@@ -67,7 +67,9 @@ async function begin(serverId: string, ask: Ask): Promise<ServerInfo | null> {
     put(serverId, null);
     return info;
   } catch (error) {
-    put(serverId, wasCancelled(error) ? null : { ...first, failed: error });
+    // Without the connection the start goes on, and the server itself tells how.
+    const told = !wasCancelled(error) && !(error instanceof ConnectionClosedError);
+    put(serverId, told ? { ...first, failed: error } : null);
     return null;
   }
 }

@@ -1,7 +1,7 @@
 import type { Download, Resources, ServerInfo, Session } from "@llama-sidecar/client";
 import { describe, expect, it } from "vitest";
 import { sentences } from "../pages/chat/announcer";
-import { blocks, dollars, hasMath } from "../pages/chat/markdown_blocks";
+import { blocks, dollars } from "../pages/chat/markdown_blocks";
 import { grouped } from "../pages/servers/groups";
 import { bytes, chosen, duration, explained, spoken } from "../parts/format";
 import { lineOf, progressOf } from "./downloads";
@@ -251,15 +251,31 @@ describe("Markdown", () => {
   });
 
   it("finds formulas in each of their forms, and none in code", () => {
-    expect(hasMath("costs \\(x^2\\)")).toBe(true);
-    expect(hasMath("no formula")).toBe(false);
-    expect(dollars("\\(x\\) and `\\(y\\)`")).toBe("$x$ and `\\(y\\)`");
+    expect(dollars("\\(x\\) and `\\(y\\)`")).toBe("$$x$$ and `\\(y\\)`");
+    expect(dollars("so $x$, and $E=mc^2$:")).toBe("so $$x$$, and $$E=mc^2$$:");
+    expect(dollars("$$x$$ and\n$$\ny\n$$\n")).toBe("$$x$$ and\n$$\ny\n$$\n");
     expect(dollars("so \\[x\\]")).toBe("so \n$$\nx\n$$\n");
   });
 
+  it("has prices, which are no formulas", () => {
+    for (const text of ["from $20 up to $30 a month", "$5-$10", "($5) and ($10)", "\\$x\\$", "`$x$`"]) {
+      expect(dollars(text)).toBe(text);
+    }
+  });
+
+  it("is one block where an address stands apart from its link", () => {
+    expect(blocks("[the docs][d]\n\nMore\n\n[d]: https://example.com")).toHaveLength(1);
+  });
+
   it("is said to screen readers by whole sentences", () => {
-    expect(sentences("One is done. Two is not")).toBe("One is done.");
-    expect(sentences("One. Two! Three?")).toBe("One.\nTwo!\nThree?");
+    expect(sentences("One is done. Two is not", false)).toBe("One is done.");
+    expect(sentences("One. Two! About 3.", false)).toBe("One.\nTwo!");
+    expect(sentences("- a\n- b\n- c", false)).toBe("- a\n- b");
+  });
+
+  it("is said to its end once it is there, with a full stop or without", () => {
+    expect(sentences("Paris", true)).toBe("Paris");
+    expect(sentences("One. Two! About 3.14", true)).toBe("One.\nTwo!\nAbout 3.14");
   });
 });
 

@@ -2,7 +2,16 @@
 
 import type { ToolCall, TurnEvent, TurnResult, WireError } from "@llama-sidecar/client";
 
-export type Phase = "sending" | "queued" | "prefill" | "reasoning" | "answering" | "done" | "failed" | "cancelled";
+export type Phase =
+  | "sending"
+  | "queued"
+  | "loading"
+  | "prefill"
+  | "reasoning"
+  | "answering"
+  | "done"
+  | "failed"
+  | "cancelled";
 
 export interface Turn {
   sessionId: string;
@@ -17,6 +26,8 @@ export interface Turn {
   /** Events were lost on the way: they have to be asked for again, from `seq` on. */
   gap: boolean;
   position: number;
+  /** How far the model is that is loaded for this message, 0 to 1; null where that is not known. */
+  loaded: number | null;
   prefill: { processed: number; total: number; cached: number } | null;
   content: string;
   reasoning: string;
@@ -44,6 +55,7 @@ export function newTurn(
     seq: 0,
     gap: false,
     position: 0,
+    loaded: null,
     prefill: null,
     content: "",
     reasoning: "",
@@ -69,6 +81,8 @@ export function applyTurnEvent(turn: Turn, event: TurnEvent, seq: number, at: nu
   switch (event.status) {
     case "queued":
       return { ...next, phase: "queued", position: event.position };
+    case "loading":
+      return { ...next, phase: "loading", loaded: event.progress };
     case "prefill": {
       const { processed, total, cached } = event;
       return { ...next, phase: "prefill", prefill: { processed, total, cached } };
@@ -124,6 +138,9 @@ export function waitingFor(turn: Turn): string {
   if (turn.phase === "prefill" && turn.prefill !== null && turn.prefill.total > 0) {
     const { processed, total } = turn.prefill;
     return `Reading the prompt: ${processed} of ${total} tokens`;
+  }
+  if (turn.phase === "loading") {
+    return turn.loaded === null ? "Loading the model" : `Loading the model: ${Math.round(100 * turn.loaded)} %`;
   }
   return turn.phase === "sending" ? "Sending" : "Waiting for the first word";
 }

@@ -47,6 +47,12 @@ export function forgetLive(world: World): World {
   return { ...world, servers: {}, downloads: {}, models: {}, modelsKnown: false };
 }
 
+/** Of the sessions that were known before, only those listed by now are left. */
+export function withoutDeleted(world: World, before: readonly string[], listed: ReadonlySet<string>): World {
+  const gone = new Set(before.filter((id) => !listed.has(id)));
+  return { ...world, sessions: Object.fromEntries(Object.entries(world.sessions).filter(([id]) => !gone.has(id))) };
+}
+
 export function withSessions(world: World, sessions: readonly Session[]): World {
   const added = Object.fromEntries(sessions.map((session) => [session.session_id, session]));
   return { ...world, sessions: { ...world.sessions, ...added }, sessionsKnown: true };
@@ -56,6 +62,11 @@ function without<T>(all: Readonly<Record<string, T>>, key: string): Record<strin
   const { [key]: _gone, ...rest } = all;
   return rest;
 }
+
+/** Whether a finished download's model is still there. */
+export const isHere = ({ models }: Pick<World, "models">, { model_path }: Download): boolean =>
+  model_path !== null &&
+  Object.values(models).some(({ path, other_paths }) => path === model_path || other_paths?.includes(model_path));
 
 /** The server that a message would go to: the one asked for, else "default", else the only one that is ready. */
 export function serverFor(world: World, serverId: string | null | undefined): ServerInfo | null {

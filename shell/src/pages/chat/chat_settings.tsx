@@ -1,5 +1,5 @@
 import type { Session, SessionConfig } from "@llama-sidecar/client";
-import { Button, Drawer, Group, Select, Stack, Text, Textarea } from "@mantine/core";
+import { Button, Drawer, Group, Loader, Select, Stack, Textarea } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useEffect, useState } from "react";
 import { client } from "../../link/link";
@@ -13,32 +13,28 @@ import { choosePreset, usePrefs } from "../../state/prefs";
 import { fieldsOf } from "../../state/schema";
 
 interface Props {
-  id: string;
   session: Session | undefined;
   opened: boolean;
   onClose: () => void;
 }
 
-export function ChatSettings({ id, session, opened, onClose }: Props) {
+export function ChatSettings({ session, opened, onClose }: Props) {
   return (
-    <Drawer opened={opened} onClose={onClose} position="right" title="Settings of this chat" size={380}>
-      {opened && (session ? <Settings session={session} /> : <NotYet id={id} />)}
+    <Drawer
+      opened={opened}
+      onClose={onClose}
+      position="right"
+      title="Settings of this chat"
+      size={380}
+      returnFocus={false} // what opened it may be gone with the chat that was not there yet
+    >
+      {opened && (session ? <Settings session={session} /> : <Loader size="sm" aria-label="Loading" />)}
     </Drawer>
   );
 }
 
-function NotYet({ id }: { id: string }) {
-  return (
-    <Text size="sm" c="dimmed">
-      {id === ""
-        ? "Say something first: the settings belong to a chat. Those for all chats are on the Settings page."
-        : "Not loaded yet."}
-    </Text>
-  );
-}
-
-/** How long after the last key a change is kept. */
-const SAVE_AFTER_MS = 400;
+/** A change is kept so long after the last key. */
+const SAVING = { delay: 400, flushOnUnmount: true };
 
 function Settings({ session }: { session: Session }) {
   const { value: both, error, reload } = useConfig();
@@ -46,13 +42,13 @@ function Settings({ session }: { session: Session }) {
   const [system, setSystem] = useState(session.system ?? "");
   const id = session.session_id;
   const preset = usePrefs(({ presets }) => presets[id]);
-  const save = useDebouncedCallback(
-    (change: { config?: SessionConfig; system?: string }) =>
-      void client()
-        .update_session({ session_id: id, ...change })
-        .catch(report),
-    { delay: SAVE_AFTER_MS, flushOnUnmount: true },
-  );
+  const save = (change: { config: SessionConfig } | { system: string }): void =>
+    void client()
+      .update_session({ session_id: id, ...change })
+      .catch(report);
+  // Each waits for itself: the one must not take the other's place.
+  const saveConfig = useDebouncedCallback((config: SessionConfig) => save({ config }), SAVING);
+  const saveSystem = useDebouncedCallback((system: string) => save({ system }), SAVING);
   // A button elsewhere may have changed them, such as "Leave out the oldest".
   useEffect(() => setConfig(session.config), [session.config]);
   if (error !== undefined) return <ErrorCard error={error} onRetry={reload} />;
@@ -61,7 +57,7 @@ function Settings({ session }: { session: Session }) {
     const { [name as keyof SessionConfig]: _old, ...others } = config;
     const next = value === undefined ? others : { ...others, [name]: value };
     setConfig(next);
-    save({ config: next });
+    saveConfig(next);
   };
   return (
     <Stack gap="md">
@@ -75,7 +71,7 @@ function Settings({ session }: { session: Session }) {
         value={system}
         onChange={(event) => {
           setSystem(event.currentTarget.value);
-          save({ system: event.currentTarget.value });
+          saveSystem(event.currentTarget.value);
         }}
       />
       {fieldsOf({ $ref: "#/$defs/SessionConfig" }, withSession(both)).map((field) => (
@@ -94,7 +90,7 @@ function Settings({ session }: { session: Session }) {
           disabled={Object.keys(config).length === 0}
           onClick={() => {
             setConfig({});
-            save({ config: {} });
+            saveConfig({});
           }}
         >
           All back to the default
@@ -141,7 +137,7 @@ function PresetAndServer({ session, both }: { session: Session; both: ConfigAndS
     <>
       <Select
         label="Preset"
-        description="A named set of chat settings; what is set below wins over it."
+        description="A named set of chat settings; what is set below wins over it, but for its system prompt."
         placeholder="Default"
         data={Object.keys(both.config.chat_presets ?? {})}
         value={preset}

@@ -1,21 +1,39 @@
 import { ActionIcon, Group, Text, Title, Tooltip } from "@mantine/core";
 import { IconAdjustments } from "@tabler/icons-react";
-import { type ReactNode, useCallback, useMemo, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useCallback, useMemo } from "react";
+import { create } from "zustand";
 import { go } from "../../frame/route";
 import { ErrorCard } from "../../parts/error_card";
 import { focusMessage } from "../../parts/focus";
 import { report } from "../../parts/problems";
-import { useChat } from "../../state/chat";
+import { open, stop, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
 import { isOver, shown } from "../../state/messages";
+import { choosePreset, usePrefs } from "../../state/prefs";
 import { titleOf } from "../../state/sessions";
 import { serverFor, takesMessages } from "../../state/world";
 import { type Actions, ChatActions } from "./actions";
 import { ChatSettings } from "./chat_settings";
 import { Composer } from "./composer";
 import { MessageList } from "./message_list";
-import { editMessage, regenerate, send } from "./sending";
+import { beginChat, editMessage, regenerate, send } from "./sending";
 import { NoModel, Welcome } from "./welcome";
+
+/** The chat whose settings are open. A chat that is not there yet is made for them. */
+const useSettings = create<{ of: string | null }>(() => ({ of: null }));
+
+function showSettings(id: string): void {
+  const chat = id === "" ? beginChat() : Promise.resolve(id);
+  chat.then((of) => {
+    useSettings.setState({ of });
+    if (of !== id) go("chat", of);
+  }, report);
+}
+
+function hideSettings(): void {
+  useSettings.setState({ of: null });
+  focusMessage();
+}
 
 const NOTHING = { messages: [], hasMore: false };
 
@@ -26,14 +44,17 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
   const turn = useChat(({ turns }) => turns[id]);
   const failure = useChat(({ failures }) => failures[id]);
   const server = useWorld((world) => serverFor(world, session?.server_id));
-  const [settings, setSettings] = useState(false);
+  const settings = useSettings(({ of }) => of === id && id !== "");
   const items = useMemo(() => shown(conversation ?? NOTHING, turn), [conversation, turn]);
   const busy = turn !== undefined && !isOver(turn);
   const ready = server !== null && takesMessages(server);
   const onSend = useCallback(
     (text: string, images: string[]) => {
       const chat = id || crypto.randomUUID();
-      if (id === "") go("chat", chat);
+      if (id === "") {
+        choosePreset(chat, usePrefs.getState().presets[""] ?? null);
+        go("chat", chat);
+      }
       send(chat, text, images).catch(report);
     },
     [id],
@@ -53,8 +74,13 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
     }),
     [id, busy],
   );
+  const onKey = (event: KeyboardEvent): void => {
+    // Events of menus and dialogs come by here, too: they are drawn elsewhere.
+    const here = event.target instanceof Node && event.currentTarget.contains(event.target);
+    if (event.key === "Escape" && busy && here) stop(id).catch(report);
+  };
   return (
-    <section className="chat-main" aria-label={titleOf(session)}>
+    <section className="chat-main" aria-label={titleOf(session)} onKeyDown={onKey}>
       <header className="chat-head">
         {start}
         <Title order={1} size="h5" style={{ flex: 1, minWidth: 0 }}>
@@ -63,7 +89,7 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
           </Text>
         </Title>
         <Tooltip label="Settings of this chat">
-          <ActionIcon size="lg" aria-label="Settings of this chat" onClick={() => setSettings(true)}>
+          <ActionIcon size="lg" aria-label="Settings of this chat" onClick={() => showSettings(id)}>
             <IconAdjustments size={20} />
           </ActionIcon>
         </Tooltip>
@@ -71,7 +97,7 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
       <ChatActions.Provider value={actions}>
         {failure !== undefined && id !== "" ? (
           <div className="chat-error">
-            <ErrorCard error={failure} onRetry={() => useChat.setState({ failures: {} })} />
+            <ErrorCard error={failure} onRetry={() => void open(id)} />
           </div>
         ) : items.length === 0 && (id === "" || conversation !== undefined) ? (
           ready ? (
@@ -106,9 +132,9 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
         server={server}
         busy={busy}
         onSend={onSend}
-        onSettings={() => setSettings(true)}
+        onSettings={() => showSettings(id)}
       />
-      <ChatSettings id={id} session={session} opened={settings} onClose={() => setSettings(false)} />
+      <ChatSettings session={session} opened={settings} onClose={hideSettings} />
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import type { ServerInfo, Session } from "@llama-sidecar/client";
 import { ActionIcon, CloseButton, Group, Image, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowUp, IconPhotoPlus, IconPlayerStopFilled } from "@tabler/icons-react";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useRef } from "react";
 import { useLink } from "../../link/link";
 import { focusMessage, MESSAGE_INPUT } from "../../parts/focus";
 import { report } from "../../parts/problems";
@@ -9,7 +9,7 @@ import { stop } from "../../state/chat";
 import { keepDraft, usePrefs } from "../../state/prefs";
 import { takesMessages } from "../../state/world";
 import { ContextGauge, ContextWarning } from "./context_gauge";
-import { dataUrl } from "./pictures";
+import { dataUrl, keepPictures, picturesOf, usePicturesOf } from "./pictures";
 import { PresetChoice } from "./preset_choice";
 import { useGauge } from "./use_gauge";
 
@@ -25,13 +25,13 @@ interface Props {
 /** Where a message is written. Stop is where Send was. */
 export function Composer({ id, session, server, busy, onSend, onSettings }: Props) {
   const draft = usePrefs((prefs) => prefs.drafts[id] ?? "");
-  const [images, setImages] = useState<string[]>([]);
+  const images = usePicturesOf(id);
   const input = useRef<HTMLTextAreaElement>(null);
   const online = useLink(({ state }) => state === "online");
   const ready = online && server !== null && takesMessages(server);
   const vision = server?.actual?.vision ?? false;
   const sendable = ready && !busy && (draft.trim() !== "" || images.length > 0);
-  const reading = useGauge(session, draft, ready ? server : null);
+  const reading = useGauge(session, draft, ready ? server : null, busy);
   useEffect(() => {
     // Not on a touch screen, where the keyboard would cover what is read, nor out of a dialog that is open by now.
     const mayTake = window.matchMedia("(pointer: fine)").matches && !document.querySelector("[aria-modal=true]");
@@ -41,18 +41,16 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
     if (!sendable) return;
     onSend(draft.trim(), images);
     keepDraft(id, "");
-    setImages([]);
+    keepPictures(id, []);
   };
   const add = (files: Iterable<File>): void => {
     const pictures = [...files].filter(({ type }) => type.startsWith("image/"));
-    Promise.all(pictures.map(dataUrl)).then((urls) => setImages((all) => [...all, ...urls]), report);
+    Promise.all(pictures.map(dataUrl)).then((urls) => keepPictures(id, [...picturesOf(id), ...urls]), report);
   };
   const onKey = (event: KeyboardEvent): void => {
     if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
       event.preventDefault();
       send();
-    } else if (event.key === "Escape" && busy) {
-      stop(id).catch(report);
     }
   };
   return (
@@ -76,7 +74,12 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
                 size="xs"
                 aria-label={`Remove picture ${index + 1}`}
                 style={{ position: "absolute", top: 2, right: 2, background: "var(--mantine-color-body)" }}
-                onClick={() => setImages(images.filter((other) => other !== url))}
+                onClick={() =>
+                  keepPictures(
+                    id,
+                    images.filter((other) => other !== url),
+                  )
+                }
               />
             </div>
           ))}

@@ -95,7 +95,13 @@ function OwnFolder() {
     const { models } = await client().get_config();
     await client().set_config({ patch: { models: { folders: [...(models?.folders ?? []), folder.trim()] } } });
     const scan = await client().scan_models();
-    told(scan.models === 0 ? "No GGUF file was found there." : `${scan.models} models were found.`);
+    told(
+      scan.models === 0
+        ? "No GGUF file was found there."
+        : scan.models === 1
+          ? "One model was found."
+          : `${scan.models} models were found.`,
+    );
   };
   return (
     <form

@@ -2,7 +2,7 @@ import { memo, type ReactNode, useEffect, useMemo, useState } from "react";
 import ReactMarkdown, { type Components, type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { CodeBlock } from "./code_block";
-import { blocks, dollars, hasMath } from "./markdown_blocks";
+import { blocks, dollars } from "./markdown_blocks";
 
 type Plugins = Pick<Options, "remarkPlugins" | "rehypePlugins">;
 
@@ -10,9 +10,9 @@ const PLAIN: Plugins = { remarkPlugins: [remarkGfm], rehypePlugins: [] };
 
 /** Markdown as it stands in an answer. HTML is shown as text, pictures and pages from elsewhere are never fetched. */
 export default function Markdown({ text, writing }: { text: string; writing: boolean }) {
-  const math = hasMath(text);
-  const plugins = usePlugins(math);
-  const parts = useMemo(() => blocks(math ? dollars(text) : text), [text, math]);
+  const formulas = useMemo(() => dollars(text), [text]);
+  const plugins = usePlugins(formulas.includes("$$"));
+  const parts = useMemo(() => blocks(formulas), [formulas]);
   return (
     <div className="prose" data-writing={writing || undefined}>
       {parts.map((part, index) => (
@@ -42,7 +42,7 @@ function usePlugins(math: boolean): Plugins {
     import("./formulas").then(
       ({ remarkMath, rehypeKatex }) => {
         withMath = {
-          remarkPlugins: [remarkGfm, remarkMath],
+          remarkPlugins: [remarkGfm, [remarkMath, { singleDollarTextMath: false }]],
           rehypePlugins: [[rehypeKatex, { output: "htmlAndMathml", throwOnError: false, trust: false }]],
         };
         if (!left) setLoaded(withMath);

@@ -2,6 +2,7 @@
 
 /** Blocks in their order; together they are the text. A fence that is not closed yet is one block to the end. */
 export function blocks(text: string): string[] {
+  if (REFERENCE.test(text)) return [text];
   const found: string[] = [];
   let current: string[] = [];
   let fence: string | null = null;
@@ -28,6 +29,9 @@ function continues(lines: string[]): boolean {
   return LIST.test(first) && lines.filter((line) => line.trim() === "").length < 2;
 }
 
+/** The address of a link, or a footnote, that stands apart: links in other blocks need it. */
+const REFERENCE = /^ {0,3}\[[^\]\n]+\]:/m;
+
 const LIST = /^\s*([-*+]|\d+[.)])\s/;
 
 /** Neighbouring blocks of one list are one. */
@@ -42,10 +46,10 @@ function joined(found: string[]): string[] {
   return all;
 }
 
-/** Whether there may be a formula in it: then what draws them is fetched. */
-export const hasMath = (text: string): boolean => /\$[^\s$]|\$\$|\\\(|\\\[/.test(text);
-
-/** `\(x\)` and `\[x\]`, as models write them, in the form that is understood; code is left alone. */
+/**
+ * `$x$`, `\(x\)` and `\[x\]`, as models write them, between two dollars each: what one dollar begins may be a price.
+ * Code is left alone.
+ */
 export function dollars(text: string): string {
   return text
     .split(/(```[\s\S]*?(?:```|$)|`[^`\n]*`)/)
@@ -53,8 +57,12 @@ export function dollars(text: string): string {
       index % 2 === 1
         ? part
         : part
+            .replace(FORMULA, (_whole, inner: string) => `$$${inner}$$`)
             .replace(/\\\[([\s\S]*?)\\\]/g, (_whole, inner: string) => `\n$$\n${inner.trim()}\n$$\n`)
-            .replace(/\\\(([\s\S]*?)\\\)/g, (_whole, inner: string) => `$${inner}$`),
+            .replace(/\\\(([\s\S]*?)\\\)/g, (_whole, inner: string) => `$$${inner}$$`),
     )
     .join("");
 }
+
+/** Neither after nor before a word or a number, and without blanks at its ends. */
+const FORMULA = /(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\w$])/g;

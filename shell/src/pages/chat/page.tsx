@@ -17,13 +17,19 @@ export function Chat() {
   const [listed, setListed] = useState(false);
   const online = useLink(({ client }) => client !== null);
   const known = useChat(({ conversations }) => id === "" || conversations[id] !== undefined);
+  const head = useWorld(({ sessions }) => sessions[id]?.head);
+  // Another page has said something, or gone to another branch.
+  const behind = useChat(({ conversations: { [id]: it }, turns: { [id]: turn } }) => {
+    if (it === undefined || turn !== undefined || !head) return false;
+    return !it.messages.some(({ message_id }) => message_id === head);
+  });
   const nothing = useWorld(
     ({ modelsKnown, models, servers, sessions, sessionsKnown }) =>
       modelsKnown && sessionsKnown && empty(models) && empty(servers) && empty(sessions),
   );
   useEffect(() => {
-    if (online && !known) void open(id);
-  }, [online, known, id]);
+    if (online && (!known || behind)) void open(id);
+  }, [online, known, behind, id]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: going to another chat closes the drawer
   useEffect(() => setListed(false), [id]);
   if (nothing) return <FirstRun />;

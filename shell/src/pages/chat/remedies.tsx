@@ -6,10 +6,11 @@ import { focusMessage } from "../../parts/focus";
 import { report } from "../../parts/problems";
 import { dismiss, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
-import { keepDraft } from "../../state/prefs";
+import { keepDraft, usePrefs } from "../../state/prefs";
 import type { Turn } from "../../state/turn";
 import { serverFor } from "../../state/world";
 import { openLargerContext } from "../servers/form";
+import { keepPictures, picturesOf } from "./pictures";
 import { regenerate, send } from "./sending";
 
 export const WAY_WORDS: Record<ContextPolicy, string> = {
@@ -20,7 +21,6 @@ export const WAY_WORDS: Record<ContextPolicy, string> = {
 
 /** The buttons that do what an error's hint says. */
 export function Remedies({ turn }: { turn: Turn }) {
-  const id = turn.sessionId;
   const name = turn.error?.data["name"];
   const again = useAgain(turn);
   if (name === "CONTEXT_TOO_LONG") return <TooLong turn={turn} again={again} />;
@@ -32,7 +32,7 @@ export function Remedies({ turn }: { turn: Turn }) {
           {turn.said === null ? "Try again" : "Send again"}
         </Button>
       )}
-      {turn.said !== null && <Rewrite id={id} text={turn.said} />}
+      {turn.said !== null && <Rewrite turn={turn} said={turn.said} />}
       {ofServer && (
         <Button size="xs" variant="default" onClick={() => go("servers")}>
           To the servers
@@ -65,15 +65,17 @@ function TooLong({ turn, again }: { turn: Turn; again: (() => void) | null }) {
           Larger context
         </Button>
       )}
-      {turn.said !== null && <Rewrite id={turn.sessionId} text={turn.said} />}
+      {turn.said !== null && <Rewrite turn={turn} said={turn.said} />}
     </>
   );
 }
 
-/** Puts what was said back to where it was written. */
-function Rewrite({ id, text }: { id: string; text: string }) {
+/** Puts what was said back to where it was written, before what has been written there since. */
+function Rewrite({ turn: { sessionId: id, images }, said }: { turn: Turn; said: string }) {
   const rewrite = (): void => {
-    keepDraft(id, text);
+    const draft = usePrefs.getState().drafts[id];
+    keepDraft(id, draft === undefined ? said : `${said}\n\n${draft}`);
+    keepPictures(id, [...images, ...picturesOf(id)]);
     dismiss(id);
     focusMessage();
   };
@@ -95,7 +97,7 @@ function useAgain(turn: Turn): (() => void) | null {
       send(id, said, [...turn.images]).catch(report);
     };
   }
-  if (last?.role !== "assistant") return null;
+  if (last === undefined) return null;
   return () => {
     dismiss(id);
     regenerate(id, last).catch(report);

@@ -1,14 +1,16 @@
 /** From what a person does to the sidecar's methods. What becomes of the answer is in state/chat.ts. */
 
-import type { Message } from "@llama-sidecar/client";
+import type { Message, SessionConfig } from "@llama-sidecar/client";
 import { client } from "../../link/link";
 import { begin, run, useChat } from "../../state/chat";
-import { usePrefs } from "../../state/prefs";
+import { useWorld } from "../../state/feed";
+import { choosePreset, keepDraft, usePrefs } from "../../state/prefs";
 import { newTurn } from "../../state/turn";
 
-const presetOf = (id: string): { preset?: string } => {
-  const preset = usePrefs.getState().presets[id] ?? usePrefs.getState().presets[""];
-  return preset === undefined ? {} : { preset };
+/** The chat's preset; what is set in the chat itself wins over it, which it does only as a part of the message. */
+const presetOf = (id: string): { preset?: string } & SessionConfig => {
+  const preset = usePrefs.getState().presets[id];
+  return preset === undefined ? {} : { preset, ...useWorld.getState().sessions[id]?.config };
 };
 
 export async function send(id: string, message: string, images: string[]): Promise<void> {
@@ -18,6 +20,17 @@ export async function send(id: string, message: string, images: string[]): Promi
   await run(turn, (onEvent) =>
     client().send_message({ session_id: id, message, ...parts, ...presetOf(id) }, { onEvent }),
   );
+}
+
+/** Make the chat that is about to begin, before anything is said in it; its id. */
+export async function beginChat(): Promise<string> {
+  const { session_id } = await client().create_session({});
+  const { drafts, presets } = usePrefs.getState();
+  begin(session_id);
+  choosePreset(session_id, presets[""] ?? null);
+  keepDraft(session_id, drafts[""] ?? "");
+  keepDraft("", "");
+  return session_id;
 }
 
 /** Answers a question, or the question of an answer; an old answer stays, as a branch beside the new one. */

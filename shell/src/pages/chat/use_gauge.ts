@@ -13,8 +13,13 @@ const COUNT_AFTER_MS = 350;
 
 const WAYS: ContextPolicy[] = ["drop_oldest", "keep_ends"];
 
-/** Used and largest context, with the message that is being written. */
-export function useGauge(session: Session | undefined, draft: string, server: ServerInfo | null): Reading | undefined {
+/** Used and largest context, with the message that is being written; counted anew when an answer ends (`busy`). */
+export function useGauge(
+  session: Session | undefined,
+  draft: string,
+  server: ServerInfo | null,
+  busy: boolean,
+): Reading | undefined {
   const [text] = useDebouncedValue(draft, COUNT_AFTER_MS);
   const key = JSON.stringify([
     session?.session_id,
@@ -22,6 +27,7 @@ export function useGauge(session: Session | undefined, draft: string, server: Se
     session?.config.context_policy,
     server?.server_id,
     server?.started_at,
+    busy,
     text,
   ]);
   const { value } = useAnswer(key, async (client, signal) =>

@@ -34,8 +34,10 @@ export default function Logs() {
   const list = useRef<LineListHandle>(null);
   useEffect(() => setSources(rest === "" ? [] : [rest]), [rest]);
   const known = useAnswer("sources", (client) => client.list_log_sources());
-  const { value, error, reload } = useAnswer(`logs ${level}`, (client) =>
-    client.get_logs({ limit: FIRST, min_level: level }),
+  // Of one source its own last lines: among those of all there may be none of it.
+  const [source] = sources.length === 1 ? sources : [];
+  const { value, error, reload } = useAnswer(`logs ${level} ${source}`, (client) =>
+    client.get_logs({ limit: FIRST, min_level: level, ...(source !== undefined && { source }) }),
   );
   useSubscription(["logs"], { min_level: level }, (event) => {
     if (event.status !== "logs") return;
@@ -62,9 +64,8 @@ export default function Logs() {
   const met = useMemo(() => new Set(all.map(({ source }) => source)), [all]);
   const names = [...new Set([...(known.value ?? []).map(({ source }) => source), ...met, ...sources])].sort();
   const clear = (): void => {
-    const source = sources.length === 1 ? { source: sources[0] ?? null } : {};
     client()
-      .clear_logs(source)
+      .clear_logs(source === undefined ? {} : { source })
       .then(() => {
         arrived.current = [];
         setLive([]);
@@ -74,7 +75,7 @@ export default function Logs() {
       }, report);
   };
   const folder = known.value?.[0]?.file.replace(/[\\/][^\\/]*$/, "");
-  const file = known.value?.find(({ source }) => sources.length === 1 && source === sources[0]);
+  const file = known.value?.find((one) => one.source === source);
   return (
     <div className="logs">
       <div className="head">

@@ -1,4 +1,4 @@
-import type { Download, HubVariant } from "@llama-sidecar/client";
+import type { HubVariant } from "@llama-sidecar/client";
 import { Badge, Button, Skeleton, Table, Text } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
 import { client } from "../../link/link";
@@ -6,7 +6,9 @@ import { useAnswer } from "../../link/use_answer";
 import { ErrorCard } from "../../parts/error_card";
 import { bytes } from "../../parts/format";
 import { report, wasCancelled } from "../../parts/problems";
+import { isMoving } from "../../state/downloads";
 import { useWorld } from "../../state/feed";
+import { isHere, type World } from "../../state/world";
 
 const FITS = {
   gpu: ["good", "fits the GPU"],
@@ -55,12 +57,11 @@ type Known = "coming" | "paused" | "here";
 const WORDS: Record<Known, string> = { coming: "Downloading", paused: "Paused", here: "Downloaded" };
 
 /** What has become of a file of the hub; null where it is not here and does not come. */
-function stateOf(downloads: Download[], repo: string, file: string | undefined): Known | null {
-  const found = downloads.find(
+function stateOf(world: World, repo: string, file: string | undefined): Known | null {
+  const found = Object.values(world.downloads).find(
     (download) =>
       download.repo === repo &&
-      download.state !== "cancelled" &&
-      download.state !== "failed" &&
+      (download.state === "done" ? isHere(world, download) : isMoving(download) || download.state === "paused") &&
       download.files.some(({ name }) => file?.endsWith(name)),
   );
   if (found === undefined) return null;
@@ -75,7 +76,7 @@ const isListed = (repo: string): boolean =>
 
 function Variant({ repo, revision, variant }: { repo: string; revision: string; variant: HubVariant }) {
   const file = variant.files[0]?.path;
-  const state = useWorld(({ downloads }) => stateOf(Object.values(downloads), repo, file));
+  const state = useWorld((world) => stateOf(world, repo, file));
   const word = state === null ? "Download" : WORDS[state];
   const [dot, words] = variant.fits === null ? ["idle", "not known"] : FITS[variant.fits];
   const get = (): void => {

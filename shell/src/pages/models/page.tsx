@@ -3,6 +3,7 @@ import { create } from "zustand";
 import { go, useRoute } from "../../frame/route";
 import { isOpen } from "../../state/downloads";
 import { useWorld } from "../../state/feed";
+import { isHere } from "../../state/world";
 import DownloadRows from "./download_rows";
 import { Hub } from "./hub";
 import { ImportButton } from "./import_model";
@@ -27,9 +28,10 @@ export default function Models() {
   const { rest } = useRoute();
   const tab = TABS.find((name) => name === rest) ?? "library";
   const downloads = useWorld((world) => world.downloads);
+  const models = useWorld((world) => world.models);
   const { hidden, hide } = useHidden();
-  const listed = Object.values(downloads).filter(
-    (download) => isOpen(download) || (download.state === "done" && !hidden.has(download.download_id)),
+  const listed = Object.values(downloads).filter((download) =>
+    download.state === "done" ? isHere({ models }, download) && !hidden.has(download.download_id) : isOpen(download),
   );
   return (
     <div className="scroll">

@@ -5,6 +5,7 @@ import { client } from "../../link/link";
 import { Empty } from "../../parts/empty";
 import { spoken } from "../../parts/format";
 import { report, told } from "../../parts/problems";
+import { leavePreset } from "../../state/prefs";
 
 const KINDS = ["chat_presets", "server_presets"] as const;
 
@@ -24,7 +25,10 @@ export function Presets({ config, onChanged }: { config: Config; onChanged: () =
       .then(onChanged);
   const remove = (kind: (typeof KINDS)[number], name: string): void => {
     const old = config[kind]?.[name];
-    put(kind, name, null).then(() => told(`The preset “${name}” is gone.`, () => put(kind, name, old)), report);
+    put(kind, name, null).then(() => {
+      if (kind === "chat_presets") leavePreset(name);
+      told(`The preset “${name}” is gone.`, () => put(kind, name, old));
+    }, report);
   };
   return (
     <Stack>
