@@ -29,6 +29,9 @@ FOREIGN_VARIABLES = (
 MODEL_VARIABLE = "LLAMA_SIDECAR_TEST_MODEL"
 SCREENSHOTS_VARIABLE = "LLAMA_SIDECAR_SCREENSHOTS"
 
+END_SECONDS = 30.0
+"""Longest wait for processes that are ending, whose watchdogs may be slow on a busy machine."""
+
 # The same examples each time, however long they take on a busy machine: what passes today passes tomorrow. To search
 # on: make test ARGS="--hypothesis-profile=searching"
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -136,7 +139,7 @@ def _nothing_left_running(shared_programs: list[psutil.Process]) -> Iterator[Non
     yield
     before |= {child.pid for program in shared_programs for child in program.children(recursive=True)}
     left = [child for child in _children() if child.pid not in before]
-    _, alive = psutil.wait_procs(left, timeout=5)
+    _, alive = psutil.wait_procs(left, timeout=END_SECONDS)
     described = [" ".join(child.cmdline())[:200] for child in alive if child.is_running()]
     for child in alive:
         child.kill()

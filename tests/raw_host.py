@@ -84,10 +84,20 @@ class RawHost:
 
     def begin(self, method: str, /, **params: Any) -> int:
         """Send a request without waiting; returns its id."""
-        self._next_id += 1
-        self._methods[self._next_id] = method
-        self.send({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params})
-        return self._next_id
+        [id_] = self.begin_together(method, params)
+        return id_
+
+    def begin_together(self, method: str, /, *requests: Mapping[str, Any]) -> list[int]:
+        """Send requests in one write: the sidecar has read the last when it begins with the first."""
+        ids = [self._next_id + number for number, _ in enumerate(requests, 1)]
+        self._next_id += len(ids)
+        self._methods |= dict.fromkeys(ids, method)
+        lines = [
+            {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
+            for id_, params in zip(ids, requests, strict=True)
+        ]
+        self.send_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+        return ids
 
     def notify(self, method: str, /, **params: Any) -> None:
         """Send a notification."""
@@ -199,7 +209,7 @@ class RawHost:
         self.close_stdin()
         self.go_on_reading()
         try:
-            code = self.process.wait(timeout=10)
+            code = self.process.wait(timeout=ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -26,7 +26,7 @@ async def count_tokens(params: CountTokens, *, jobs: Jobs, fleet: Fleet) -> Toke
     if has_conversation == (params.text is not None):
         raise InvalidParams("Give either text, or session_id and message.", path="$.text")
     if params.text is not None:
-        server = fleet.choose(params.server_id, None)
+        server = await fleet.choose(params.server_id, None)
         text = params.text
         tokens = await _asked(server, lambda: server.ready_link().count_text(text))
     else:

@@ -91,7 +91,7 @@ class Jobs:
         else:
             new = _said(said, session_id, _last_id(history), with_earlier=not history)
         system = said.system if params.system is None else params.system
-        return self._job(params, session, session_id, history, new, system=system)
+        return await self._job(params, session, session_id, history, new, system=system)
 
     async def to_regenerate(self, params: RegenerateMessage) -> Job:
         """To answer a question again.
@@ -109,7 +109,7 @@ class Jobs:
             history.pop()
         if not history:
             raise InvalidParams("There is no question to answer again.", path="$.message_id")
-        return self._job(params, session, params.session_id, history, [])
+        return await self._job(params, session, params.session_id, history, [])
 
     async def to_edit(self, params: EditMessage) -> Job:
         """To answer a question in other words.
@@ -125,7 +125,7 @@ class Jobs:
             raise InvalidParams("Only a user message can be edited.", path="$.message_id")
         history = await self._history.branch(params.session_id, old.parent_id)
         new = _said(said, params.session_id, old.parent_id, with_earlier=False)
-        return self._job(params, session, params.session_id, history, new, system=said.system)
+        return await self._job(params, session, params.session_id, history, new, system=said.system)
 
     async def to_imagine(self, session_id: str | None, message: MessageContent | None, params: TurnParams) -> Job:
         """What sending a message would have to do; without one, what it would be to send the session as it is.
@@ -140,9 +140,9 @@ class Jobs:
         new: list[StoredMessage] = []
         if said is not None:
             new = _said(said, session_id or "", _last_id(history), with_earlier=not history)
-        return self._job(params, session, session_id or "", history, new, system=said.system if said else None)
+        return await self._job(params, session, session_id or "", history, new, system=said.system if said else None)
 
-    def _job(
+    async def _job(
         self,
         params: TurnParams,
         session: Session | None,
@@ -153,7 +153,7 @@ class Jobs:
         system: str | None = None,
     ) -> Job:
         config, preset = self._config().chat, self._preset(params.preset)
-        server = self._fleet.choose(params.server_id, session.server_id if session else None)
+        server = await self._fleet.choose(params.server_id, session.server_id if session else None)
         kept_system = session.system if session else config.system
         chosen_system = system if system is not None else preset.system
         used_system = kept_system if chosen_system is None else chosen_system

@@ -41,7 +41,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, message_id: str, events: EventLog, cipher: Callable[[], Cipher | None]) -> None:
-        self._path = path
+        self.path = path
         self._message_id = message_id
         self._events = events
         self._cipher_now = cipher
@@ -53,6 +53,11 @@ class Journal:
             self._give_up(error)
         self._begin()
         events.before_read = self.flush
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is being written: the turn is not over, and nothing was in the way."""
+        return self._fd is not None
 
     def flush(self) -> None:
         """Write what is new; all of it, where the history has been encrypted since, or decrypted."""
@@ -129,7 +134,7 @@ class Journal:
             self._give_up(error)
 
     def _sealed(self, cipher: Cipher, record: str) -> bytes:
-        sealed = cipher.seal(record.encode(), about(self._path, self._message_id, self._records))
+        sealed = cipher.seal(record.encode(), about(self.path, self._message_id, self._records))
         self._records += 1
         return base64.b64encode(sealed) + b"\n"
 
@@ -139,7 +144,7 @@ class Journal:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 def about(path: Path, message_id: str, number: int) -> str:

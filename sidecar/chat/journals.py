@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Union
 from weakref import WeakSet
 
+import anyio
+import anyio.to_thread
 import msgspec
 
 from sidecar.channels import Entry, EventLog, Text, TextStatus
@@ -26,8 +28,8 @@ from sidecar.storage.cipher import Cipher
 logger = logging.getLogger(__name__)
 
 KEPT_JOURNALS = 64
-"""Sessions whose last turn can be resumed event by event: some 100 KB each for a long answer. What was said in older
-ones comes from the history, whole."""
+"""Sessions whose last turn can be resumed event by event, or more where more turns run at once: some 100 KB each for a
+long answer. What was said in older ones comes from the history, whole."""
 
 SUFFIX = ".jsonl"
 
@@ -64,19 +66,23 @@ class Journals:
     def __init__(self, folder: Path, cipher: Callable[[], Cipher | None] = lambda: None) -> None:
         self._folder = folder
         self._cipher = cipher
-        self._used: OrderedDict[Path, None] | None = None
+        self._used: OrderedDict[Path, str | None] | None = None
         self._written: WeakSet[Journal] = WeakSet()
+        self._acknowledging = anyio.Lock()  # so that none reads what another has written in part
 
     def begin(self, session_id: str, message_id: str, events: EventLog) -> Journal:
         """Begin to write a session's newest turn, in the place of its last one."""
         path = self._path(session_id)
         used = self._by_use()
-        used[path] = None
+        used[path] = message_id
         used.move_to_end(path)
-        while len(used) > KEPT_JOURNALS:
-            self._remove(used.popitem(last=False)[0])
         journal = Journal(path, message_id, events, self._cipher)
         self._written.add(journal)
+        running = {journal.path for journal in self._written if journal.is_open}  # what they tell is nowhere else yet
+        ended = [path for path in used if path not in running]
+        for path in ended[: max(len(used) - KEPT_JOURNALS, 0)]:
+            del used[path]
+            self._remove(path)
         return journal
 
     def read(self, session_id: str) -> Kept | None:
@@ -98,13 +104,17 @@ class Journals:
             return "", None
         return kept.text("token"), kept.text("reasoning") or None
 
-    def acknowledge(self, session_id: str, seq: int | None) -> int:
-        """Let go of the events of a turn that has ended, but for its last one; returns how many are kept. Blocks."""
-        kept = self.read(session_id)
-        if kept is None:
-            return 0
-        kept.events.forget(seq)
-        Journal(self._path(session_id), kept.message_id, kept.events, self._cipher).close()
+    async def acknowledge(self, session_id: str, seq: int | None) -> int:
+        """Let go of the events of a turn that has ended, but for its last one; returns how many are kept: none where
+        meanwhile another turn has begun, or the session was deleted."""
+        path, used = self._path(session_id), self._by_use()
+        async with self._acknowledging:
+            answer = used.get(path)
+            kept = await anyio.to_thread.run_sync(self.read, session_id)
+            if kept is None or path not in used or used[path] != answer:  # what was read need not be there any more
+                return 0
+            kept.events.forget(seq)
+            Journal(path, kept.message_id, kept.events, self._cipher).close()
         return kept.events.kept
 
     def forget(self, session_id: str) -> None:
@@ -148,7 +158,8 @@ class Journals:
         # Hosts may write an id either way, and some file systems do not tell them apart.
         return self._folder / f"{session_id.lower()}{SUFFIX}"
 
-    def _by_use(self) -> OrderedDict[Path, None]:
+    def _by_use(self) -> OrderedDict[Path, str | None]:
+        """The files, and the answers that turns of this process write there."""
         if self._used is None:
             found = [(path.stat().st_mtime, path) for path in self._folder.glob(f"*{SUFFIX}")]
             self._used = OrderedDict.fromkeys(path for _, path in sorted(found))

@@ -123,8 +123,9 @@ class Chat:
         """Let go of events that have arrived."""
         turn = self._running(session_id)
         if turn is None:
-            return AckResult(kept_events=await anyio.to_thread.run_sync(self._journals.acknowledge, session_id, seq))
-        turn.events.forget(seq)
+            return AckResult(kept_events=await self._journals.acknowledge(session_id, seq))
+        if seq is not None:  # else it is meant for an answer that has ended: of this one nobody has all events
+            turn.events.forget(seq)
         return AckResult(kept_events=turn.events.kept)
 
     def _running(self, session_id: str) -> Turn | None:

@@ -115,19 +115,7 @@ class Turn:
                 self._finished.set()
 
     async def _work(self, journal: Journal) -> None:
-        job = self.job = await self._prepare()
-        async with self._server_line(job.server).join(self._tell_position, max_waiting=self._max_waiting):
-            await job.server.be_ready_again(self._tell_load)  # a crash is for those to bear that were being answered
-            try:
-                fitted = await self._fit(job)
-                launch = job.server.launch
-                record = Record(self._history, job.question, self._message_id, launch.model_name if launch else None)
-                self._record = record
-                await self._stream(job, fitted, record, journal)
-                usage = await self._usage(job, fitted)
-            except EngineGone as broken:
-                # Before the place is given back: whoever is next must not take a dead engine for a ready one.
-                raise await _explained(job.server, broken) from None
+        job, record, fitted, usage = await self._ask(journal)
         context = ContextUse(
             policy=job.policy,
             max_context=job.max_context,
@@ -137,6 +125,26 @@ class Turn:
         )
         with anyio.CancelScope(shield=True):
             self.outcome = await record.complete(self._answer, usage, self._timings(), context)
+
+    async def _ask(self, journal: Journal) -> tuple[Job, Record, Fit | None, Usage]:
+        """Stand in the server's line and have its engine answer."""
+        while True:
+            job = self.job = await self._prepare()
+            async with self._server_line(job.server).join(self._tell_position, max_waiting=self._max_waiting):
+                # A crash, or a server that is replaced, is for those to bear that were being answered.
+                await job.server.be_ready_again(self._tell_load)
+                if job.server.superseded:
+                    continue
+                try:
+                    fitted = await self._fit(job)
+                    launch = job.server.launch
+                    model = launch.model_name if launch else None
+                    record = self._record = Record(self._history, job.question, self._message_id, model)
+                    await self._stream(job, fitted, record, journal)
+                    return job, record, fitted, await self._usage(job, fitted)
+                except EngineGone as broken:
+                    # Before the place is given back: whoever is next must not take a dead engine for a ready one.
+                    raise await _explained(job.server, broken) from None
 
     async def _fit(self, job: Job) -> Fit | None:
         """Decide what to send, where that needs counting: an engine that refuses long prompts counts by itself.

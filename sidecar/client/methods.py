@@ -482,6 +482,9 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Stop a server and start it with the same settings.
 
+        Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for
+        the new one.
+
         Args:
             server_id: Which server. Default "default".
             on_event: Called with each event of the request, in order; without it none are sent.
@@ -505,6 +508,10 @@ class ContractMethods(ABC):
         on_event: Callable[[StartEvent], None] | None = None,
     ) -> ServerInfo:
         """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+
+        What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are
+        under way
+        end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 
         Args:
             model: Name in the library, or path of a GGUF file.
@@ -1101,7 +1108,7 @@ class ContractMethods(ABC):
         resume_session.
 
         Args:
-            seq: The last one. Default: all of them.
+            seq: The last one. Default: all of them, once the answer has ended.
         """
         answer: AckResult = await self._request(
             "ack",

@@ -284,7 +284,10 @@ class Ack(Params, kw_only=True):
     """Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session."""
 
     session_id: Uuid
-    seq: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="The last one. Default: all of them.")] = None
+    seq: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="The last one. Default: all of them, once the answer has ended."),
+    ] = None
 
 
 class AckResult(Result, kw_only=True):
@@ -324,13 +327,13 @@ METHODS = (
         name="count_tokens",
         params=CountTokens,
         result=TokenCount,
-        errors=(ServerNotRunning, SessionNotFound, StorageError, NotSupported),
+        errors=(ServerNotRunning, QueueFull, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="preview_context",
         params=PreviewContext,
         result=ContextPreview,
-        errors=(ServerNotRunning, SessionNotFound, StorageError, NotSupported),
+        errors=(ServerNotRunning, QueueFull, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="resume_session",

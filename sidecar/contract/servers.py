@@ -344,14 +344,21 @@ class ListServers(Params):
 
 
 class RestartServer(Params, kw_only=True):
-    """Stop a server and start it with the same settings."""
+    """Stop a server and start it with the same settings.
+
+    Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+    """
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
 class SwitchModel(Params, kw_only=True):
-    """Stop a server and start it with another model and otherwise the same settings. Sessions stay."""
+    """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+
+    What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+    end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+    """
 
     model: Annotated[str, Meta(min_length=1, description="Name in the library, or path of a GGUF file.")]
     server_id: Annotated[ServerId | None, _SERVER_ID] = None

@@ -210,6 +210,10 @@ class Job:
                 tasks.start_soon(self._tell_progress)
                 await self._bring_all()
                 tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await self._in_thread(self._put_all)
+                await self._in_thread(self._forget)
+            # No cancel gets in between: the model is in its place.
             self._finished_at = time.time()
             self._become("done")
             self._ended.set()
@@ -224,7 +228,10 @@ class Job:
             await self._keep()
             self._received = [0] * len(record.files)
         self._verified = [0] * len(record.files)
-        self._missing = await self._in_thread(self._place.missing)
+        # It only reads, and may take minutes.
+        self._missing = await anyio.to_thread.run_sync(
+            self._place.missing, limiter=self._workshop.terms.disk, abandon_on_cancel=True
+        )
         self._received = await self._in_thread(lambda: self._place.look(self._missing))
         await self._in_thread(lambda: self._place.reserve(self._missing))
 
@@ -233,9 +240,6 @@ class Job:
         self._become("downloading")
         for index in self._missing:
             await self._bring(index)
-        with anyio.CancelScope(shield=True):
-            await self._in_thread(self._put_all)
-            await self._in_thread(self._forget)
 
     def _put_all(self) -> None:
         for index in reversed(self._missing):  # the model's first file last: nothing begins with the others

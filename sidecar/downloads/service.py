@@ -24,7 +24,7 @@ from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.downloads import Download, DownloadModel
 from sidecar.contract.errors import DownloadNotFound, InvalidParams, NotSupported
 from sidecar.downloads.following import Following
-from sidecar.downloads.states import OVER
+from sidecar.downloads.states import OVER, may_become
 from sidecar.hub.api import Hub
 from sidecar.hub.token import TokenSource
 
@@ -69,6 +69,7 @@ class Downloads:
         self._tasks: anyio.abc.TaskGroup
         self._loading = anyio.Lock()
         self._loaded = False
+        self._entering = anyio.Lock()
         self._stopping = False
 
     @asynccontextmanager
@@ -106,14 +107,15 @@ class Downloads:
 
         record = self._wanted(params)
         await self._load()
-        for job in self._jobs.values():
-            if job.state not in OVER and job.record.asked == record.asked:
-                if job.at_rest:
-                    await self._set_going(job)
-                return job
-        job = Job(record, self._workshop, self._changed)
-        await job.keep_wish("go on")
-        self._jobs[job.id] = job
+        async with self._entering:  # of two that ask for the same at once, one finds the other's
+            for job in self._jobs.values():
+                if job.state not in OVER and job.record.asked == record.asked:
+                    if job.at_rest:
+                        await self._set_going(job)
+                    return job
+            job = Job(record, self._workshop, self._changed)
+            await job.keep_wish("go on")
+            self._jobs[job.id] = job
         job.queue()
         self._schedule()
         return job
@@ -261,7 +263,8 @@ class Downloads:
 
     async def _set_going(self, job: Job) -> None:
         await job.keep_wish("go on")
-        job.queue()
+        if may_become(job.state, "queued"):  # and was not meanwhile by somebody else, or given up
+            job.queue()
         self._schedule()
 
     async def _load(self) -> None:

@@ -20,6 +20,10 @@ from sidecar.engines.http1 import HttpAnswer, NotHttp
 CONNECT_SECONDS = 5.0
 """An engine on this machine accepts at once or not at all."""
 
+BACKLOG_PAUSES = (0.01, 0.05, 0.2, 1.0)
+"""Seconds before the next tries where more wait to be accepted at a UNIX socket than it has room for: the engine is
+there, and takes them as soon as it gets round to it."""
+
 READ_BYTES = 16 * 1024
 """Read at a time of one connection, fifty tokens of a flood: the others, and a ping, have their turn in between."""
 
@@ -92,12 +96,24 @@ class Address(NamedTuple):
         connected = socket.socket(socket.AF_UNIX)
         try:
             connected.setblocking(False)
-            connected.connect(self.socket_path)
+            await _reach(connected, self.socket_path)
             exchange.send_at_once(connected)
             await loop.create_unix_connection(lambda: exchange, sock=connected)
         except BaseException:
             connected.close()
             raise
+
+
+async def _reach(connected: socket.socket, path: str) -> None:
+    """Connect to a UNIX socket. Raises OSError."""
+    for pause in BACKLOG_PAUSES:
+        try:
+            connected.connect(path)
+        except BlockingIOError:
+            await anyio.sleep(pause)
+        else:
+            return
+    connected.connect(path)
 
 
 class Exchange(asyncio.BufferedProtocol):
@@ -145,6 +161,8 @@ class Exchange(asyncio.BufferedProtocol):
 
     def send_at_once(self, connected: socket.socket) -> None:
         """Send what a socket takes now; the rest follows once the loop has it."""
+        if self._over.done():  # broken off while the socket had no room
+            return
         self._unsent = self._unsent[connected.send(self._unsent) :]
         self._tell_sent()
 

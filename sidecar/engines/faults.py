@@ -122,7 +122,8 @@ _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         (
             r"gguf_init_from_\w+: (?!failed to open)",
             "not within the file bounds",
-            "corrupted",
+            r"(?:model|file) is corrupted",  # not heaps, of which glibc says so
+            "corrupted model",
             r"invalid (?:model|split)",
             "failed to load GGUF split",
             "wrong number of tensors",

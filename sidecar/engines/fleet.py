@@ -48,6 +48,7 @@ class Fleet:
         self._replaced: Replaced | None = None
         self._servers: dict[str, Server] = {}
         self._dismissed: WeakSet[Server] = WeakSet()
+        self._replacements: dict[str, list[anyio.Event]] = {}
         self._listeners: list[Listener] = []
         self._tasks: anyio.abc.TaskGroup
 
@@ -104,17 +105,28 @@ class Fleet:
             for listener in list(self._listeners):
                 listener(server.server_id, None)
 
-    async def replace(self, server: Server, settings: ServerSettings, plan: Plan) -> Server:
-        """Stop a server and begin to start one of the same id.
+    @asynccontextmanager
+    async def replacing(self, server: Server, settings: ServerSettings, plan: Plan) -> AsyncIterator[Server]:
+        """Stop a server and begin to start one of the same id. Whoever chooses it meanwhile waits until this is left,
+        so leave it when the new one is ready, or will not be.
 
         Raises:
             Cancelled: somebody wants it stopped, and gets what they want.
             ServerAlreadyRunning: somebody else was faster.
         """
-        await server.stop()
-        if server in self._dismissed:
-            raise Cancelled(f"The server {server.server_id!r} was stopped.")
-        return self.start(server.server_id, settings, plan)
+        over, server_id = anyio.Event(), server.server_id
+        self._replacements.setdefault(server_id, []).append(over)
+        server.superseded = True
+        try:
+            await server.stop()
+            if server in self._dismissed:
+                raise Cancelled(f"The server {server_id!r} was stopped.")
+            yield self.start(server_id, settings, plan)
+        finally:
+            self._replacements[server_id].remove(over)
+            if not self._replacements[server_id]:
+                del self._replacements[server_id]
+            over.set()
 
     def get(self, server_id: str) -> Server:
         """A server, in whatever state.
@@ -130,30 +142,39 @@ class Fleet:
         """A server, or `None`."""
         return self._servers.get(server_id)
 
-    def choose(self, server_id: str | None, remembered: str | None) -> Server:
+    async def choose(self, server_id: str | None, remembered: str | None) -> Server:
         """The server for a message: the one named, else the session's, else "default", else the only one that is ready
-        or asleep.
+        or asleep. Where it is being replaced, the new one, once that is ready.
 
         A session's server that is there and not ready is not passed over: another one has another model.
 
         Raises:
             ServerNotRunning: it is not ready, or there is none.
         """
-        name = server_id or (remembered if remembered in self._servers else None)
-        if name is None:
-            ready = {server.server_id: server for server in self._servers.values() if server.is_usable}
-            if DEFAULT_SERVER_ID in ready:
-                return ready[DEFAULT_SERVER_ID]
-            if len(ready) == 1:
-                return ready.popitem()[1]
-            if len(ready) > 1:
-                raise ServerNotRunning(
-                    f"There is no server {DEFAULT_SERVER_ID!r}, and {len(ready)} others are ready.",
-                    hint=f"Name one with server_id: {', '.join(ready)}.",
-                )
-        server = self.get(name or DEFAULT_SERVER_ID)
+        # Bounded as a stop and a start are. When one is over, another one may have begun.
+        while replacements := self._replacements.get(name := self._meant(server_id, remembered)):
+            await replacements[0].wait()
+        server = self.get(name)
         server.check_usable()
         return server
+
+    def _meant(self, server_id: str | None, remembered: str | None) -> str:
+        """The id of the server for a message.
+
+        Raises:
+            ServerNotRunning: it could be one or another.
+        """
+        if name := server_id or (remembered if remembered in self._servers else None):
+            return name
+        usable = [name for name, server in self._servers.items() if server.is_usable or name in self._replacements]
+        if DEFAULT_SERVER_ID in usable or not usable:
+            return DEFAULT_SERVER_ID
+        if len(usable) > 1:
+            raise ServerNotRunning(
+                f"There is no server {DEFAULT_SERVER_ID!r}, and {len(usable)} others are ready.",
+                hint=f"Name one with server_id: {', '.join(usable)}.",
+            )
+        return usable[0]
 
     def infos(self) -> list[ServerInfo]:
         """Every server, in the order of their starts."""

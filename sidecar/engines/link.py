@@ -72,6 +72,7 @@ class EngineLink:
         self.heard = 0
         self.asked_at = time.monotonic()
         self._address = Address.parse(address)
+        self._host = self._address.host_field
         self._api_key = api_key
         self.closed = False
         self._under_way: set[Exchange] = set()
@@ -207,9 +208,8 @@ class EngineLink:
             raise EngineUnresponsive(f"The engine's answer to {path} can not be understood: {error}.") from None
 
     def _request(self, verb: str, path: str, body: object = None) -> bytes:
-        address = self._address
         data = orjson.dumps(body) if body is not None else None
-        return http1.request(verb, address.path + path, host=address.host_field, key=self._api_key, body=data)
+        return http1.request(verb, self._address.path + path, host=self._host, key=self._api_key, body=data)
 
     async def _see_through(self, exchange: Exchange) -> None:
         """Let a question be answered.

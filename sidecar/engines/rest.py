@@ -10,6 +10,7 @@ import time
 
 import anyio
 
+from sidecar.contract.errors import QueueFull
 from sidecar.contract.servers import ServerSettings
 from sidecar.engines.link import EngineGone, EngineLink
 
@@ -26,10 +27,12 @@ class Rest:
 
     Attributes:
         asleep: it has no engine until somebody needs one, or that one is on its way.
+        no_room: why it could not be woken, until somebody needs the engine again.
     """
 
     def __init__(self, settings: ServerSettings, idle_minutes: float | None) -> None:
         self.asleep = False
+        self.no_room: QueueFull | None = None
         self._allowed = settings.port is None and settings.host is None
         self._idle_seconds = None if idle_minutes is None else idle_minutes * SECONDS_A_MINUTE
         self._lain_down = anyio.Event()
@@ -56,10 +59,16 @@ class Rest:
     async def until_wanted(self) -> None:
         """Wait until somebody needs the engine."""
         await self._wanted.wait()
+        self.no_room = None
 
     def wake(self) -> None:
         """The engine is needed."""
         self._wanted.set()
+
+    def go_on(self, no_room: QueueFull) -> None:
+        """It can not be woken now: the room is taken by others. Whoever needs the engine next tries again."""
+        self.no_room = no_room
+        self._wanted = anyio.Event()
 
     def is_over(self) -> None:
         """There is an engine again, or there will be none."""

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections import deque
 
-from sidecar.contract.errors import Cause, EngineCrashed, EngineStartFailed, EngineUnresponsive, PortInUse, SidecarError
+from sidecar.contract.errors import (
+    Cause,
+    EngineCrashed,
+    EngineStartFailed,
+    EngineUnresponsive,
+    PortInUse,
+    QueueFull,
+    SidecarError,
+)
 
 MOST_STARTS = 5
 """Starts within WINDOW_SECONDS, the host's own among them. An engine that needs more is broken, and each load of a
@@ -59,6 +67,8 @@ class Restarts:
             reason: why it ended, or did not become ready.
             ready_seconds: how long it was ready; 0 where it did not get so far.
         """
+        if isinstance(reason, QueueFull):  # there was no room for an engine, so none was started
+            return None
         self._ready_seconds.append(ready_seconds)
         starts = self._recent_starts()
         # Each crash of a row but this one was followed by a restart. A start before the row is no part of it, its

@@ -16,7 +16,7 @@ import anyio
 from sidecar.channels import EventLog
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.config import EnginesConfig
-from sidecar.contract.errors import Cancelled, ServerNotRunning, SidecarError
+from sidecar.contract.errors import Cancelled, QueueFull, ServerNotRunning, SidecarError
 from sidecar.contract.servers import (
     ServerDetails,
     ServerInfo,
@@ -59,6 +59,7 @@ class Server:
         state: how far it is. Reading it is always fine; only `run` writes it.
         crash: why its engine is being started again, where it is.
         failure: why it ended; `Cancelled` where it was stopped.
+        superseded: another one takes its place, and answers what waits for it; `Fleet` writes it.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Server:
         self.state: ServerState = "queued"
         self.crash: SidecarError | None = None
         self.failure: SidecarError | None = None
+        self.superseded = False
         self._plan = plan
         self._make_room = make_room
         self._replaced = replaced
@@ -169,10 +171,15 @@ class Server:
 
         Args:
             tell: called with how far the load is, whenever that has changed.
+
+        Raises:
+            QueueFull: it sleeps, and there is no room for its engine.
         """
         while self.asleep or self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
             self._rest.wake()
             await self._changed.wait()
+            if (why := self._rest.no_room) is not None:
+                raise QueueFull(why.message, hint=why.hint)  # for each an error of its own
             if self.state == "loading" and self._loading is not None:
                 tell(self._loading)
 
@@ -249,7 +256,9 @@ class Server:
             if pause is not None:
                 self._set("queued")
                 await anyio.sleep(pause)
-            elif self.asleep and isinstance(reason, Cancelled):
+            elif self.asleep and isinstance(reason, Cancelled | QueueFull):
+                if isinstance(reason, QueueFull):
+                    self._rest.go_on(reason)
                 self._set("sleeping")
                 await self._rest.until_wanted()
                 self._set("queued")

@@ -107,7 +107,8 @@ class ServerHandlers:
     async def _replace(self, server: Server, settings: ServerSettings, call: Call) -> ServerInfo:
         """Start anew with other settings. What can not be started does not stop what runs."""
         await self._planner.choose(settings)
-        return await self._see_ready(await self._fleet.replace(server, settings, self._planner.plan), call)
+        async with self._fleet.replacing(server, settings, self._planner.plan) as new:
+            return await self._see_ready(new, call)
 
     async def _see_ready(self, server: Server, call: Call) -> ServerInfo:
         """Answer when a server is ready; a start that is cancelled leaves no process."""

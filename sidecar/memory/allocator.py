@@ -9,7 +9,9 @@ of 200 for the starter model).
 from __future__ import annotations
 
 import secrets
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +36,25 @@ MAX_PART_BYTES = 64 * 1024
 PLANS_REMEMBERED = 64
 """Settings of which the plan is kept; looking for what fits tries a dozen."""
 
+ROOMS_SECONDS = 2.0
+"""How long a plan with GPUs is kept: what they have free changes with every start. What is planned of main memory alone
+stays the same."""
+
 _ASKABLE = frozenset({"llama-server", "embedded"})
 _LOADING = (b"loading model tensors", b"listening on")
 """An engine that gets so far without a plan makes none."""
 
 
 class Allocators:
-    """Asks engines for their plans, each for the same settings once."""
+    """Asks engines for their plans, each for the same settings once, or anew where it tells of GPUs.
 
-    def __init__(self) -> None:
-        self._known: OrderedDict[Any, MemoryLines | None] = OrderedDict()
+    Args:
+        clock: seconds, for ROOMS_SECONDS.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._known: OrderedDict[Any, tuple[float, MemoryLines | None]] = OrderedDict()
+        self._clock = clock
         self._one = anyio.Lock()
 
     async def plan(self, launch: Launch) -> MemoryLines | None:
@@ -52,11 +63,19 @@ class Allocators:
             return None
         async with self._one:  # several at once would only hold each other up
             key = await anyio.to_thread.run_sync(_key, launch)
-            if key not in self._known:
-                self._known[key] = await _ask(launch)
+            if not self._holds(key):
+                lines = await _ask(launch)
+                self._known[key] = (self._clock(), lines)
                 if len(self._known) > PLANS_REMEMBERED:
                     self._known.popitem(last=False)
-            return self._known[key]
+            return self._known[key][1]
+
+    def _holds(self, key: Any) -> bool:
+        """Whether a plan is known and still true."""
+        if key not in self._known:
+            return False
+        asked_at, lines = self._known[key]
+        return lines is None or not lines.rooms or self._clock() - asked_at < ROOMS_SECONDS
 
 
 def _key(launch: Launch) -> Any:

@@ -181,7 +181,7 @@ def _load(path: Path) -> dict[str, _Kept]:
         if path.stat().st_size > MAX_CACHE_BYTES:
             return {}
         cache = msgspec.json.decode(path.read_bytes(), type=_CacheFile)
-    except (OSError, msgspec.DecodeError, RecursionError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return cache.files if cache.format == FORMAT else {}
 

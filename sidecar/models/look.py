@@ -111,7 +111,7 @@ class Look:
             return None
         try:
             return msgspec.json.decode(data, type=form)
-        except (msgspec.DecodeError, RecursionError) as error:  # a ValidationError is a DecodeError
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self.problem(f"{path} is not what it should be: {error}.")
             return None
 

@@ -146,7 +146,7 @@ class TrashFolder:
         for path in self._root.glob(f"*/{_ENTRY}"):
             try:
                 entry = msgspec.json.decode(path.read_bytes(), type=Entry)
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
                 logger.warning("%s can not be read, and is left alone: %s", path, error)
                 continue
             if entry.trash_id == path.parent.name and all(map(_is_sound, entry.files)):

@@ -165,7 +165,15 @@ def again(server: Server) -> ServerSettings:
 
 def with_model(settings: ServerSettings, model: str) -> ServerSettings:
     """The settings for another model, without what belongs to the one before."""
-    return msgspec.structs.replace(settings, model=model, model_path=None, mmproj_path=None, lora=None)
+    return msgspec.structs.replace(
+        settings,
+        model=model,
+        model_path=None,
+        mmproj_path=None,
+        lora=None,
+        chat_template=None,
+        chat_template_file=None,
+    )
 
 
 def _with_resolved_paths(settings: ServerSettings) -> ServerSettings:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from sidecar.storage.database import Database
+
+logger = logging.getLogger(__name__)
 
 
 class Facts:
@@ -15,11 +18,15 @@ class Facts:
         self._database = database
 
     async def get(self, name: str) -> Any:
-        """The value of a name; `None` where there is none."""
+        """The value of a name; `None` where there is none, or none that can be read."""
         row = await self._database.run(
             lambda db: db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         )
-        return json.loads(row[0]) if row else None
+        try:
+            return json.loads(row[0]) if row else None
+        except (ValueError, RecursionError):
+            logger.warning("what is remembered as %s can not be read, and counts as nothing", name)
+            return None
 
     async def set(self, name: str, value: Any) -> None:
         """Remember a value."""

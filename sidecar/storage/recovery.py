@@ -122,6 +122,8 @@ def damage_in(error: BaseException) -> str | None:
     """What is damaged, where SQLite says so with this or nobody can make sense of a row; never a word of the row."""
     if isinstance(error, msgspec.DecodeError):
         return f"a row does not make sense: {error}"
+    if isinstance(error, UnicodeDecodeError):  # of a text that has become a BLOB
+        return "a text is not UTF-8"
     if isinstance(error, sqlite3.Error):
         name = getattr(error, "sqlite_errorname", None) or ""
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
@@ -217,7 +219,7 @@ def _free_name(path: Path) -> str:
 def _read_note(path: Path) -> _Note:
     try:
         return msgspec.json.decode(note_of(path).read_bytes(), type=_Note)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _Note("it was found damaged in use")
 
 

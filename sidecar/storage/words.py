@@ -59,7 +59,7 @@ def read_state(db: sqlite3.Connection) -> State:
     row = db.execute("SELECT value FROM facts WHERE name = 'encryption'").fetchone()
     try:
         state = msgspec.json.decode(row[0], type=State) if row else State()
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         state = State()
     _, text = _a_record(db)
     key = key_of(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,17 @@ from tests.raw_host import ANSWER_SECONDS
 
 GIBIBYTE = 2**30
 
+SLOW_COPIES = """
+import os, time
+copy = os.copy_file_range
+def slow(*arguments):
+    count = copy(*arguments)
+    time.sleep(0.05 if count >= 2**20 else 0)
+    return count
+os.copy_file_range = slow
+"""
+"""Put in by Python itself at its start: 20 pieces a second of a large file, some seconds for all of it."""
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,8 +44,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def host(place: Path) -> Iterator[Talk]:
-    """A sidecar that lives in that home."""
-    with Talk(place / "data", env={"HOME": str(place / "home")}) as talk:
+    """A sidecar that lives in that home, where large files are copied slowly."""
+    write(place / "slow" / "sitecustomize.py", SLOW_COPIES.encode())
+    env = {"HOME": str(place / "home"), "PYTHONPATH": f"{place / 'slow'}{os.pathsep}{Path.cwd()}"}
+    with Talk(place / "data", env=env) as talk:
         yield talk
 
 

@@ -207,7 +207,8 @@ def test_a_ping_to_where_nobody_answers_says_so(talk: Talk, silent_port: int) ->
 
 
 @pytest.mark.parametrize(
-    "base_url", ["", "127.0.0.1:80", "ftp://x", "file:///etc/passwd", "http://", "http://[", "http://a b"]
+    "base_url",
+    ["", "127.0.0.1:80", "ftp://x", "file:///etc/passwd", "http://", "http://[", "http://a b", "http://\u00e4..b"],
 )
 def test_an_address_that_is_none_is_refused_or_does_not_answer(talk: Talk, base_url: str) -> None:
     response = talk.answer(talk.begin("ping_server", base_url=base_url))

@@ -221,7 +221,7 @@ def test_a_start_without_a_sign_of_life_is_given_up_after_the_configs_time(
     data = fail_to_start(talk, *flags, "--ignore-term", "--fork-grandchild", "--pid-file", str(file))
     assert (data["name"], data["cause"], data["exit_code"]) == ("ENGINE_START_FAILED", "TIMEOUT", None)
     assert "start_timeout_seconds" in data["hint"]
-    for pid in pids(file):
+    for pid in pids(file) if file.exists() else []:  # on a busy machine it may be given up before it writes that
         wait_until_gone(pid)
 
 

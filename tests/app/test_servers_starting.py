@@ -73,7 +73,7 @@ def test_a_start_tells_each_step_before_its_response_and_says_what_it_chose(talk
 
     assert talk.statuses(channel) == STARTED
     loading = [e for e in events if e["status"] == "loading"]
-    progress = [e["progress"] for e in loading]
+    progress = [e["progress"] for e in loading if e["progress"] is not None]  # nothing to tell for a second
     assert progress == sorted(set(progress))
     assert (progress[-1], progress[0] >= 0, {e["stage"] for e in loading}) == (1.0, True, {"text_model"})
     assert events[-1] == {"status": "done", **result}
@@ -330,8 +330,13 @@ def test_another_model_is_switched_to_and_what_is_no_model_leaves_the_old_one_ru
     (talk.data_dir / "models" / "other.gguf").unlink()
 
 
-def test_a_restart_that_is_cancelled_leaves_no_process(talk: Talk, server_id: str) -> None:
-    talk.call("start_llama_server", server_id=server_id, extra_args=["--ready-after", "0.3"])
+def stuck_when_restarted(tmp_path: Path) -> list[str]:
+    """Flags of an engine whose second start never gets ready."""
+    return ["--stuck-at", "0.5", "--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-2"]
+
+
+def test_a_restart_that_is_cancelled_leaves_no_process(talk: Talk, server_id: str, tmp_path: Path) -> None:
+    talk.call("start_llama_server", server_id=server_id, extra_args=stuck_when_restarted(tmp_path))
     old = talk.call("get_server", server_id=server_id)["pid"]
     request, channel = begin_start(talk, "restart_server", server_id=server_id)
     new = talk.event(channel, "starting")["pid"]
@@ -340,8 +345,8 @@ def test_a_restart_that_is_cancelled_leaves_no_process(talk: Talk, server_id: st
     assert (is_alive(old), is_alive(new)) == (False, False)
 
 
-def test_a_stop_that_follows_a_restart_leaves_no_server(talk: Talk, server_id: str) -> None:
-    talk.call("start_llama_server", server_id=server_id)
+def test_a_stop_that_follows_a_restart_leaves_no_server(talk: Talk, server_id: str, tmp_path: Path) -> None:
+    talk.call("start_llama_server", server_id=server_id, extra_args=stuck_when_restarted(tmp_path))
     restart, channel = begin_start(talk, "restart_server", server_id=server_id)
     assert talk.call("stop_llama_server", server_id=server_id) == "llama-server stopped"
     assert talk.error_of(restart)["data"]["name"] == "CANCELLED"
@@ -351,7 +356,7 @@ def test_a_stop_that_follows_a_restart_leaves_no_server(talk: Talk, server_id: s
 
 def test_of_two_restarts_at_once_one_is_carried_out(talk: Talk, server_id: str) -> None:
     talk.call("start_llama_server", server_id=server_id)
-    asked = [talk.begin("restart_server", server_id=server_id) for _ in range(2)]
+    asked = talk.begin_together("restart_server", *[{"server_id": server_id}] * 2)
     answers = [talk.answer(request) for request in asked]
     [error] = [answer["error"] for answer in answers if "error" in answer]
     [info] = [answer["result"] for answer in answers if "result" in answer]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.app.talking import StartTalk, prepare, words
+from tests.app.talking import Engine, StartTalk, new_session, prepare, words
 
 
 def test_a_message_wakes_its_server_and_the_session_stays(
@@ -21,7 +21,8 @@ def test_a_message_wakes_its_server_and_the_session_stays(
 
     request, channel = talk.begin_turn("tokens=3", first["session_id"])
     second = talk.answer(request)["result"]
-    loads = [event["event"]["progress"] for event in talk.events[channel] if event["event"]["status"] == "loading"]
+    loading = [event["event"] for event in talk.events[channel] if event["event"]["status"] == "loading"]
+    loads = [event["progress"] for event in loading if event["progress"] is not None]  # nothing to tell for a second
     assert loads == sorted(loads)
     assert 0 < loads[-1] <= 1
     assert (second["content"], second["context"]["max_context"]) == (words(3), first["context"]["max_context"])
@@ -37,6 +38,31 @@ def test_tokens_are_counted_by_a_server_that_is_woken_for_it(
     before = talk.call("count_tokens", text="some words", server_id="default")
     talk.call("start_llama_server", server_id="other")
     assert talk.call("count_tokens", text="some words", server_id="default") == before
+
+
+def test_a_message_to_a_sleeping_server_without_room_is_refused_and_a_later_one_wakes_it(
+    data_dir: Path, fake_llama_cpp: Path, start_talk: StartTalk
+) -> None:
+    prepare(data_dir, fake_llama_cpp, engines={"max_loaded": 1})
+    talk = start_talk()
+    known = talk.say("tokens=1")["session_id"]
+    other = Engine(talk)
+    long, channel = other.begin_turn("tokens=4 hold-after=2")
+    talk.heard(channel, words(2))
+    talk.call("set_config", patch={"engines": {"start_timeout_seconds": 0.3}})  # running servers keep theirs
+    session = new_session()
+    asked = [
+        talk.begin("send_message", message="tokens=1", session_id=session, server_id="default"),
+        talk.begin("count_tokens", text="some words", server_id="default"),
+        talk.begin("preview_context", session_id=known, message="some words"),
+    ]
+    assert [talk.error_of(request)["data"]["name"] for request in asked] == ["QUEUE_FULL"] * 3
+    assert (talk.call("get_server")["state"], talk.has_session(session)) == ("sleeping", False)
+    talk.call("reset_config", keys=["engines.start_timeout_seconds"])
+    later, _ = talk.begin_turn("tokens=3", session, server_id="default")
+    other.release()
+    assert talk.answer(later)["result"]["content"] == words(3)
+    assert talk.answer(long)["result"]["content"] == words(4)
 
 
 def test_a_server_that_nobody_asks_sleeps_after_the_time_in_the_config(

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.contract.generated import CONTRACT_HASH
 from tests.app.talking import Engine, SocketConnection, StartTalk, Talk, assert_gapless, new_session, words
-from tests.engines.processes import wait_until_gone
+from tests.engines.processes import wait_for_file, wait_until_gone
 from tests.raw_host import RawHost
 
 OPENRPC = Path(__file__).parents[2] / "ipc_schema" / "openrpc.json"
@@ -36,13 +36,18 @@ def server_states(host: RawHost, channel: str, server_id: str) -> list[str]:
     ]  # fmt: skip
 
 
-def busy_slots(server: dict[str, Any]) -> int:
-    """How many answers an engine works on; asked past the sidecar."""
+def ask(server: dict[str, Any], verb: str, path: str) -> Any:
+    """Ask an engine past the sidecar."""
     connection = SocketConnection(server["socket_path"])
-    connection.request("GET", "/slots", headers={"Authorization": f"Bearer {server['api_key']}"})
-    slots = json.loads(connection.getresponse().read())
+    connection.request(verb, path, headers={"Authorization": f"Bearer {server['api_key']}"})
+    answer = json.loads(connection.getresponse().read())
     connection.close()
-    return sum(slot["is_processing"] for slot in slots)
+    return answer
+
+
+def busy_slots(server: dict[str, Any]) -> int:
+    """How many answers an engine works on."""
+    return sum(slot["is_processing"] for slot in ask(server, "GET", "/slots"))
 
 
 def refused_as_locked(host: RawHost, method: str, **params: Any) -> dict[str, Any]:
@@ -207,9 +212,10 @@ def test_any_text_can_be_a_name(talk: Talk, engine: Engine) -> None:
 def test_a_host_that_stops_reading_gets_all_text_afterwards_in_few_events(start_talk: StartTalk) -> None:
     host = start_talk()
     server = host.call("get_server")
-    request, name = host.begin_turn("tokens=20000")
+    request, name = host.begin_turn("tokens=20000 hold-after=1")
     host.event(name, "token")
     host.stop_reading()
+    ask(server, "POST", "/release")
     while busy_slots(server):  # each look takes a request's time
         continue
     host.go_on_reading()
@@ -223,14 +229,18 @@ def test_a_host_that_stops_reading_gets_all_text_afterwards_in_few_events(start_
 
 
 @pytest.mark.case(17)
-def test_log_lines_that_a_slow_host_misses_are_counted_and_the_newest_are_shown(start_talk: StartTalk) -> None:
+def test_log_lines_that_a_slow_host_misses_are_counted_and_the_newest_are_shown(
+    start_talk: StartTalk, tmp_path: Path
+) -> None:
     host = start_talk(server=False)
     source = "server:default"
     host.call("subscribe", topics=["logs"], channel="logs", options={"source": source})
-    flags = ["--ready-after", "0.2", "--flood-stderr", "30000", "--exit-on-load", "1"]
-    request = host.begin("start_llama_server", channel="start", extra_args=flags)
-    pid = host.event("start", "starting")["pid"]
+    pids = tmp_path / "pids"
+    flags = ["--pid-file", str(pids), "--ready-after", "0.2", "--flood-stderr", "30000", "--exit-on-load", "1"]
     host.stop_reading()
+    request = host.begin("start_llama_server", channel="start", extra_args=flags)
+    wait_for_file(pids)
+    [pid] = json.loads(pids.read_text())
     wait_until_gone(pid)
     host.go_on_reading()
     assert host.error_of(request)["data"]["name"] == "ENGINE_START_FAILED"

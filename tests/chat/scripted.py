@@ -92,6 +92,7 @@ class ScriptedServer:
         self.asked = anyio.Event()
         self.answers: list[Answer] = []
         self.running = True
+        self.superseded = False
         self.why_broken: SidecarError = EngineCrashed("gone", cause="KILLED", exit_code=-9, log_tail=[])
         self.launch = SimpleNamespace(model_name="tiny", engine=SimpleNamespace(refuses_long_prompts=True))
         self.actual = StartActual(
@@ -143,7 +144,7 @@ class ScriptedFleet:
     def __init__(self, *servers: ScriptedServer) -> None:
         self.servers = {server.server_id: server for server in servers}
 
-    def choose(self, server_id: str | None, remembered: str | None) -> ScriptedServer:
+    async def choose(self, server_id: str | None, remembered: str | None) -> ScriptedServer:
         server = self.servers[server_id or remembered or "default"]
         server.ready_link()
         return server

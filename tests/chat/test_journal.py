@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+import anyio.from_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.channels import EventLog, Text, TextStatus
+from sidecar.chat.journal import Journal
 from sidecar.chat.journals import KEPT_JOURNALS, Journals, Kept
 from sidecar.contract import CancelledEvent, Event
 from sidecar.contract.chat import TurnPrefill, TurnQueued
@@ -19,6 +22,7 @@ from sidecar.storage.cipher import KEY_BYTES, Cipher
 from tests.chat.rows import new_id
 
 MESSAGE = "0f0e0d0c-0b0a-4900-8807-060504030201"
+OTHER_MESSAGE = "1f0e0d0c-0b0a-4900-8807-060504030201"
 
 Shown = list[tuple[int, tuple[str, str] | Event]]
 
@@ -149,7 +153,8 @@ def test_an_event_that_took_anothers_place_before_it_was_read_is_the_one_that_is
     assert shown(kept(journals, session).events) == shown(log)
 
 
-def test_what_was_acknowledged_of_an_ended_turn_is_let_go_but_for_its_end(journals: Journals) -> None:
+@pytest.mark.anyio
+async def test_what_was_acknowledged_of_an_ended_turn_is_let_go_but_for_its_end(journals: Journals) -> None:
     log, session = EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
     for word in ("one", "two"):
@@ -157,11 +162,54 @@ def test_what_was_acknowledged_of_an_ended_turn_is_let_go_but_for_its_end(journa
         log.read(0)
     log.append(CancelledEvent())
     journal.close()
-    assert journals.acknowledge(session, 1) == 2
+    assert await journals.acknowledge(session, 1) == 2
     assert shown(kept(journals, session).events) == shown(log, 1)
-    assert journals.acknowledge(session, None) == 1
+    assert await journals.acknowledge(session, None) == 1
     assert shown(kept(journals, session).events) == [(3, CancelledEvent())]
-    assert journals.acknowledge(new_id(), None) == 0
+    assert await journals.acknowledge(new_id(), None) == 0
+
+
+class Meanwhile(Journals):
+    """Journals where something happens between the reading of a file and what is done with it."""
+
+    happens: Callable[[], object] | None = None
+
+    def read(self, session_id: str) -> Kept | None:
+        found = super().read(session_id)
+        if (happens := self.happens) is not None:
+            self.happens = None
+            anyio.from_thread.run_sync(happens)
+        return found
+
+
+@pytest.mark.anyio
+async def test_a_turn_that_begins_while_the_last_one_is_acknowledged_has_the_journal_to_itself(tmp_path: Path) -> None:
+    journals, session, log = Meanwhile(tmp_path), new_id(), EventLog()
+    ended = EventLog()
+    ended.append(CancelledEvent())
+    journals.begin(session, MESSAGE, ended).close()
+    begun: list[Journal] = []
+
+    def begin() -> None:
+        begun.append(journals.begin(session, OTHER_MESSAGE, log))
+        log.append_text("token", "said so far")
+        log.read(0)
+
+    journals.happens = begin
+    assert await journals.acknowledge(session, None) == 0
+    log.append_text("token", " and now")
+    begun[0].close()
+    found = kept(journals, session)
+    assert (found.message_id, found.text("token")) == (OTHER_MESSAGE, "said so far and now")
+
+
+@pytest.mark.anyio
+async def test_what_is_deleted_while_it_is_acknowledged_does_not_come_back(tmp_path: Path) -> None:
+    journals, session = Meanwhile(tmp_path), new_id()
+    journals.begin(session, MESSAGE, EventLog()).close()
+    journals.happens = lambda: journals.forget(session)
+    assert await journals.acknowledge(session, None) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_sessions_that_were_used_last_have_a_journal(tmp_path: Path) -> None:
@@ -177,6 +225,18 @@ def test_only_the_sessions_that_were_used_last_have_a_journal(tmp_path: Path) ->
     assert journals.read(names[0].upper()) is not None
     journals.forget(names[0])
     assert journals.read(names[0]) is None
+
+
+def test_the_journal_of_a_turn_that_runs_makes_way_for_no_other(tmp_path: Path) -> None:
+    journals, names = Journals(tmp_path), [new_id() for _ in range(KEPT_JOURNALS + 2)]
+    begun = [journals.begin(name, MESSAGE, EventLog()) for name in names]
+    assert [journals.read(name) is not None for name in names] == [True] * len(names)
+    for journal in begun[1:]:
+        journal.close()
+    journals.begin(new_id(), MESSAGE, EventLog()).close()
+    assert len(list(tmp_path.iterdir())) == KEPT_JOURNALS
+    assert [journals.read(name) is not None for name in names[:5]] == [True, False, False, False, True]
+    begun[0].close()
 
 
 def test_a_journal_is_for_the_owner_alone(tmp_path: Path) -> None:

@@ -133,10 +133,23 @@ async def test_acknowledging_means_the_running_answer_and_not_those_that_wait(st
         await held.reached.wait()
         turn.events.read(0)
         waiting.events.read(0)
-        assert (await stage.chat.ack(session, None)).kept_events == 0
+        assert (await stage.chat.ack(session, turn.events.last_seq)).kept_events == 0
         assert waiting.events.kept == 1
         held.released.set()
         await waiting.result()
+
+
+async def test_without_a_number_nothing_of_a_running_answer_is_let_go(stage: Stage) -> None:
+    stage.server.answers = [(held := Held())]
+    async with stage.run():
+        turn = send(stage, session := new_id())
+        await held.reached.wait()
+        told = shown(turn.events)
+        assert (await stage.chat.ack(session, None)).kept_events == len(told) > 0
+        assert shown((await stage.chat.resume(session, 0)).events) == told
+        held.released.set()
+        await turn.result()
+        assert (await stage.chat.ack(session, None)).kept_events == 1
 
 
 async def test_only_the_newest_answers_are_held_and_the_others_come_from_the_history(stage: Stage) -> None:

@@ -170,7 +170,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGHUP)
             try:
-                self.process.wait(timeout=10)
+                self.process.wait(timeout=BOUND_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -38,15 +38,14 @@ def test_a_search_lists_repositories_and_a_repository_its_models(data_dir: Path,
 
 
 def test_ctrl_c_lets_a_download_rest_and_the_same_command_goes_on(data_dir: Path, hub: HubServer) -> None:
-    hub.rate = 200_000
+    hub.repos["tests/seeing-GGUF"].files["seeing-Q4_K_M.gguf"].faults.stalls.append(SIZE // 2)
     command = ["models", "download", "tests/seeing-GGUF"]
     with Terminal(data_dir, command, env={"HF_ENDPOINT": hub.url}) as terminal:
-        hub.wait_for_sent(SIZE // 4)
+        terminal.until("200.0/401.1 kB")
         terminal.press("\x03")
         assert terminal.wait() == 130
         assert "the same command goes on" in terminal.text
         assert "Traceback" not in terminal.text
-    hub.rate = None
     lines = told(data_dir, hub, *command[1:]).splitlines()
     assert lines[0] == "seeing-Q4_K_M is here, 401 KB."
     assert [Path(line.strip()).name for line in lines[1:]] == ["seeing-Q4_K_M.gguf", "mmproj-F16.gguf"]

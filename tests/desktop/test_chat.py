@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 from playwright.sync_api import Page, expect
 
 from tests.desktop.conftest import Open, Serve, engines
+from tests.desktop.trial import long_session
+from tests.raw_host import RawHost
 
 STORY = "Tell a long story about a lighthouse keeper, in ten paragraphs."
 
@@ -108,6 +114,55 @@ def test_a_chat_is_deleted_and_brought_back(serve: Serve, open_page: Open) -> No
     expect(link).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
     expect(link).to_be_visible()
+
+
+def test_a_chat_can_be_set_up_before_anything_is_said_in_it(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    start(page)
+    page.get_by_role("textbox", name="Message", exact=True).fill("tokens=2")
+    page.get_by_label("Settings of this chat").first.click()
+    page.get_by_label("System prompt").fill("Be brief.")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".prose")).to_have_text("w1 w2")
+    page.get_by_label("Settings of this chat").first.click()
+    expect(page.get_by_label("System prompt")).to_have_value("Be brief.")
+
+
+def test_a_second_page_of_the_same_chat_sees_what_is_said_in_the_first(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    start(page)
+    send(page, "tokens=2")
+    expect(page.get_by_text("tok/s").first).to_be_visible()
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator(".prose")).to_have_text("w1 w2")
+    send(page, "tokens=3")
+    expect(other.locator(".prose").last).to_have_text("w1 w2 w3")
+    send(other, "tokens=4")
+    expect(page.locator(".prose").last).to_have_text("w1 w2 w3 w4")
+    expect(page.locator(".said")).to_have_count(3)
+
+
+def test_a_message_found_by_search_is_gone_to_however_far_up_it_stands(
+    serve_fake: Serve, open_page: Open, data_dir: Path
+) -> None:
+    with RawHost(data_dir) as host:
+        host.call("import_session", content=json.dumps(long_session(1500)))
+    page = open_page(serve_fake())
+    page.get_by_label("Search chats and messages").fill("question 200")
+    page.get_by_role("region", name="Messages found").get_by_role("link", name=re.compile("Question 200$")).click()
+    expect(page.locator(".said", has_text=re.compile("^Question 200$"))).to_be_in_viewport()
+    expect(page.locator("[aria-current] .said")).to_have_text("Question 200")
+
+
+def test_prices_are_no_formulas_and_formulas_are_drawn(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    start(page)
+    send(page, "text=from $20 up to $30 a month, as $x^2$ is")
+    expect(page.locator(".prose .katex")).to_have_count(1)
+    expect(page.locator(".prose")).to_contain_text("from $20 up to $30 a month, as")
 
 
 def test_an_engine_that_is_killed_is_told_with_what_to_do_and_what_it_said_stays(

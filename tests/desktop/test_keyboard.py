@@ -46,3 +46,12 @@ def test_every_page_is_reached_by_the_palette(serve: Serve, open_page: Open) -> 
         page.keyboard.type(name)
         page.keyboard.press("Enter")
         expect(page.locator("main").get_by_role("heading", name=name, level=1)).to_be_visible()
+
+
+def test_a_page_is_gone_to_by_its_number_while_a_message_is_written(serve_fake: Serve, open_page: Open) -> None:
+    page = open_page(serve_fake())
+    page.get_by_role("textbox", name="Message", exact=True).press_sequentially("half a")
+    page.keyboard.press("Alt+3")
+    expect(page.locator("main").get_by_role("heading", name="Models", level=1)).to_be_visible()
+    page.keyboard.press("Alt+n")
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("half a")

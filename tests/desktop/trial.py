@@ -75,11 +75,12 @@ async def _fill(served: Served) -> None:
         await page.call("initialize", contract_version="1.0")
         for number in range(SESSIONS - 1):
             await page.call("create_session", title=f"Chat number {number}")
-        await page.call("import_session", content=orjson.dumps(_long_session()).decode())
+        await page.call("import_session", content=orjson.dumps(long_session(MESSAGES)).decode())
 
 
-def _long_session() -> dict[str, Any]:
-    ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(MESSAGES)]
+def long_session(count: int) -> dict[str, Any]:
+    """A session of so many messages as `import_session` takes it."""
+    ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(count)]
     now = time.time()
     answer = "Answer {0} with **bold** and a list\n\n- one\n- two\n\n```py\nx = {0}\n```"
     messages = [
@@ -89,7 +90,7 @@ def _long_session() -> dict[str, Any]:
             "role": "assistant" if number % 2 else "user",
             "content": answer.format(number) if number % 2 else f"Question {number}",
             "state": "complete",
-            "created_at": now - MESSAGES + number,
+            "created_at": now - count + number,
         }
         for number, id_ in enumerate(ids)
     ]
@@ -97,10 +98,10 @@ def _long_session() -> dict[str, Any]:
         "format": "llama-sidecar/session",
         "version": 1,
         "session_id": "11111111-1111-4111-8111-111111111111",
-        "title": "Ten thousand messages",
+        "title": f"{count:,} messages",
         "system": None,
         "config": {},
-        "created_at": now - MESSAGES,
+        "created_at": now - count,
         "updated_at": now,
         "head": ids[-1],
         "messages": messages,
@@ -122,7 +123,7 @@ def _measure(browser: Browser, served: Served) -> None:
     paints = [_first_paint(browser, context.storage_state(), served) for _ in range(LOADS)]
     told = f"{statistics.median(paints):6.0f} ms · {max(paints):.0f} ms  (at most 1000)"
     print(f"{f'first paint, median and worst of {LOADS}':44} {told}")
-    page.get_by_role("link", name="Ten thousand messages").click()
+    page.get_by_role("link", name=f"{MESSAGES:,} messages").click()
     page.get_by_text(f"Answer {MESSAGES - 1}").wait_for()
     for what, selector in (("10,000 messages", ".chat-scroll"), ("200 sessions", ".sessions-list")):
         _scrolled(page, what, selector)

@@ -6,8 +6,10 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -37,6 +39,14 @@ def wait_until_gone(pid: int) -> None:
         psutil.Process(pid).wait(timeout=WAIT_SECONDS)
     except psutil.NoSuchProcess:
         return
+
+
+def wait_for_file(path: Path) -> None:
+    """Wait until a file is there, whichever process writes it."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} has not been written"
+        time.sleep(0.01)
 
 
 @contextmanager

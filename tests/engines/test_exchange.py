@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
 import pytest
 
+from sidecar.engines import exchange as exchange_module
 from sidecar.engines.exchange import READ_BYTES, Address, Broken, Exchange
 from tests.engines.http_peer import answer
 from tests.engines.processes import WAIT_SECONDS
@@ -125,3 +129,77 @@ async def test_a_flood_is_taken_in_pieces_so_that_others_have_their_turn_in_betw
     assert sum(size for size, _ in parts) == 20 * READ_BYTES
     assert max(size for size, _ in parts) <= READ_BYTES
     assert len({number for _, number in parts}) == len(parts)
+
+
+# --- a socket that has no room ---
+
+
+class Full:
+    """A UNIX socket at which as many wait as may, and nobody is let in yet."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self.address = Address(str(path))
+        self.asked: list[bytes] = []
+        self._listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        self._listening.bind(str(path))
+        self._listening.listen(0)
+        self._waiting = 0
+        while True:
+            other = stack.enter_context(socket.socket(socket.AF_UNIX))
+            other.setblocking(False)
+            try:
+                other.connect(str(path))
+            except BlockingIOError:
+                break
+            other.shutdown(socket.SHUT_WR)
+            self._waiting += 1
+
+    async def let_in(self) -> None:
+        """Begin to accept; returns when those who waited are served, and one more."""
+        served = asyncio.Semaphore(0)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if data := await reader.read(100):
+                self.asked.append(data)
+                writer.write(answer(200, b"1"))
+            writer.close()
+            served.release()
+
+        async with await asyncio.start_unix_server(serve, sock=self._listening):
+            for _ in range(self._waiting + 1):
+                await served.acquire()
+
+
+@pytest.fixture
+def full(runtime_dir: Path) -> Iterator[Full]:
+    with ExitStack() as stack:
+        yield Full(runtime_dir / "x.sock", stack)
+
+
+async def test_a_socket_that_has_no_room_is_tried_again(full: Full) -> None:
+    exchange = Exchange(b"x", lambda _: True)
+    with anyio.fail_after(WAIT_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(exchange.run, full.address)
+            await anyio.wait_all_tasks_blocked()
+            await full.let_in()
+    assert (exchange.answer.status, full.asked) == (200, [b"x"])
+
+
+async def test_what_is_broken_off_before_there_is_room_is_never_asked(full: Full) -> None:
+    exchange = Exchange(b"x", lambda _: True)
+    with anyio.fail_after(WAIT_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(full.let_in)
+            exchange.break_off(Broken("the link is closed"))
+            with pytest.raises(Broken, match="closed"):
+                await exchange.run(full.address)
+    assert full.asked == []
+
+
+async def test_a_socket_that_gets_no_room_has_failed(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_module, "BACKLOG_PAUSES", (0.0, 0.0))
+    sent: list[int] = []
+    with pytest.raises(Broken):
+        await Exchange(b"x", lambda _: True, lambda: sent.append(1)).run(full.address)
+    assert sent == [1]

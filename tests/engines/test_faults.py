@@ -79,6 +79,9 @@ def test_every_recording_of_a_failure_stands_in_the_table() -> None:
         # llama-vocab.cpp, llama-model-loader.cpp
         (["llama_model_load: error loading model: unknown pre-tokenizer type: 'x'"], "MODEL_NOT_SUPPORTED"),
         (["llama_model_load: error loading model: key not found in model: llama.context_length"], "MODEL_CORRUPT"),
+        (["llama_model_load: error loading model: corrupted model: 3 tensors expected but 2 found"], "MODEL_CORRUPT"),
+        # llama-adapter.cpp
+        (["LoRA tensor 'a' data is not within the file bounds, file is corrupted or incomplete"], "MODEL_CORRUPT"),
         # macOS, Windows, older builds
         (["dyld[812]: Library not loaded: @rpath/libllama.dylib"], "MISSING_LIBRARY"),
         (["ImportError: DLL load failed while importing _core: The module could not be found."], "MISSING_LIBRARY"),
@@ -117,6 +120,20 @@ def test_the_last_line_that_says_anything_decides() -> None:
     plugin = "load_backend: failed to load libggml-cuda.so: libcudart.so.12: cannot open shared object file"
     model = "llama_model_load: error loading model: unknown model architecture: 'xlama'"
     assert classify(1, [plugin, model, "exiting"]).cause == "MODEL_NOT_SUPPORTED"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "malloc(): corrupted top size",
+        "malloc(): unsorted double linked list corrupted",
+        "free(): corrupted unsorted chunks",
+        "corrupted double-linked list",
+        "corrupted size vs. prev_size",
+    ],
+)
+def test_a_heap_that_is_corrupted_says_nothing_of_the_model(line: str) -> None:
+    assert classify(-signal.SIGABRT, [line]).cause == "UNKNOWN"
 
 
 @pytest.mark.parametrize(

@@ -122,10 +122,10 @@ async def test_replacing_stops_the_old_one_first(harbour: Harbour) -> None:
     async with open_(harbour) as fleet:
         old = await harbour.ready("x")
         pid = old.pid
-        new = await fleet.replace(old, ServerSettings(ctx_size=96), harbour.stage.plan)
-        assert pid is not None
-        assert (old.state, is_alive(pid)) == ("stopped", False)
-        assert ((await new.started()).ctx_size, fleet.find("x")) == (96, new)
+        async with fleet.replacing(old, ServerSettings(ctx_size=96), harbour.stage.plan) as new:
+            assert pid is not None
+            assert (old.state, is_alive(pid)) == ("stopped", False)
+            assert ((await new.started()).ctx_size, fleet.find("x")) == (96, new)
 
 
 async def test_of_two_who_replace_at_once_one_is_told_that_the_other_was_faster(harbour: Harbour) -> None:
@@ -133,8 +133,8 @@ async def test_of_two_who_replace_at_once_one_is_told_that_the_other_was_faster(
 
     async def replace(server: Server) -> None:
         try:
-            await fleet.replace(server, ServerSettings(), harbour.stage.plan)
-            outcomes.append("replaced")
+            async with fleet.replacing(server, ServerSettings(), harbour.stage.plan):
+                outcomes.append("replaced")
         except ServerAlreadyRunning:
             outcomes.append("already running")
 
@@ -150,7 +150,8 @@ async def test_a_stop_wins_over_a_replacement_that_is_under_way(harbour: Harbour
     errors: list[str] = []
 
     async def replace(server: Server) -> None:
-        errors.append((await error_of(fleet.replace(server, ServerSettings(), harbour.stage.plan))).name)
+        replacing = fleet.replacing(server, ServerSettings(), harbour.stage.plan)
+        errors.append((await error_of(replacing.__aenter__())).name)
 
     async with open_(harbour) as fleet:
         server = await harbour.ready("x", "--ignore-term")
@@ -199,28 +200,66 @@ async def test_a_message_goes_to_the_named_server_else_to_the_sessions_else_to_t
         names = ("default", "a", "b")
         servers = {name: await harbour.ready(name) for name in names}
         asked = [(None, None), ("a", None), ("a", "b"), (None, "b"), (None, "gone")]
-        assert [fleet.choose(*names).server_id for names in asked] == ["default", "a", "a", "b", "default"]
+        assert [(await fleet.choose(*names)).server_id for names in asked] == ["default", "a", "a", "b", "default"]
         await fleet.stop(servers["default"])
         with pytest.raises(ServerNotRunning, match="2 others"):
-            fleet.choose(None, None)
+            await fleet.choose(None, None)
         await fleet.stop(servers["b"])
-        assert fleet.choose(None, "b").server_id == "a"
+        assert (await fleet.choose(None, "b")).server_id == "a"
 
 
 async def test_what_is_not_ready_is_not_chosen(harbour: Harbour) -> None:
     async with open_(harbour) as fleet:
         with pytest.raises(ServerNotRunning):
-            fleet.choose(None, None)
+            await fleet.choose(None, None)
         failed, loading = harbour.start("failed", "--exit-on-load", "1"), harbour.start("loading", "--stuck-at", "0.5")
         await until(lambda: failed.state == "failed" and loading.state == "loading")
         for named in ("failed", "loading", "gone", None):
             with pytest.raises(ServerNotRunning):
-                fleet.choose(named, None)
+                await fleet.choose(named, None)
         await harbour.ready("other")
-        assert fleet.choose(None, None).server_id == "other"
+        assert (await fleet.choose(None, None)).server_id == "other"
         for remembered in ("failed", "loading"):
             with pytest.raises(ServerNotRunning, match=remembered):
-                fleet.choose(None, remembered)
+                await fleet.choose(None, remembered)
+
+
+async def test_who_chooses_a_server_that_is_being_replaced_waits_for_the_new_one(harbour: Harbour) -> None:
+    chosen: list[Server] = []
+
+    async def choose(server_id: str | None, remembered: str | None) -> None:
+        chosen.append(await fleet.choose(server_id, remembered))
+
+    async with open_(harbour) as fleet:
+        old = await harbour.ready("x")
+        replacing = fleet.replacing(old, ServerSettings(), harbour.stage.plan)
+        async with anyio.create_task_group() as tasks, replacing as new:
+            for asked in (("x", None), (None, "x"), (None, None)):  # the only one there is
+                tasks.start_soon(choose, *asked)
+            await new.started()
+            assert (old.superseded, chosen) == (True, [])
+        assert chosen == [new, new, new]
+        other = await harbour.ready("other")
+        async with fleet.replacing(new, ServerSettings(), harbour.stage.plan):
+            assert await fleet.choose("other", None) is other
+            with pytest.raises(ServerNotRunning, match="2 others"):
+                await fleet.choose(None, None)
+
+
+async def test_who_waits_for_a_replacement_is_told_that_there_will_be_none(harbour: Harbour) -> None:
+    errors: list[str] = []
+
+    async def choose() -> None:
+        errors.append((await error_of(fleet.choose("x", None))).message)
+
+    async with open_(harbour) as fleet:
+        old = await harbour.ready("x")
+        faulty = ServerSettings(extra_args=["--exit-on-load", "1"])
+        async with anyio.create_task_group() as tasks, fleet.replacing(old, faulty, harbour.stage.plan) as new:
+            tasks.start_soon(choose)
+            await error_of(new.started())
+        assert "has failed" in errors[0]
+        assert "has failed" in (await error_of(fleet.choose("x", None))).message
 
 
 async def test_the_end_of_the_fleet_does_not_wait_for_one_server_after_the_other(harbour: Harbour) -> None:
@@ -260,12 +299,12 @@ async def test_a_server_that_is_being_started_again_is_stopped_and_replaced_like
             await until(partial(is_loading_again, server))
             assert harbour.states() == {name: "loading"}
             with pytest.raises(ServerNotRunning, match="being started again"):
-                fleet.choose(name, None)
+                await fleet.choose(name, None)
             with pytest.raises(ServerAlreadyRunning, match="loading"):
                 harbour.start(name)
             if name == "stopped":
                 await fleet.stop(server)
                 assert harbour.states() == {}
             else:
-                new = await fleet.replace(server, ServerSettings(), harbour.stage.plan)
-                assert ((await new.started()).restarts, server.state) == (0, "stopped")
+                async with fleet.replacing(server, ServerSettings(), harbour.stage.plan) as new:
+                    assert ((await new.started()).restarts, server.state) == (0, "stopped")

@@ -66,6 +66,12 @@ def chunk(text: str) -> ChatChunk:
     return ChatChunk(choices=[Choice(delta=Delta(content=text))])
 
 
+@pytest.mark.parametrize("host", ["\u00e4..b", "\u00e9" * 70, ""])
+def test_a_host_that_can_not_be_named_is_no_address(host: str) -> None:
+    with pytest.raises(ValueError):
+        EngineLink(f"http://{host}", None)
+
+
 async def read(link: EngineLink) -> tuple[list[ChatChunk], str | None]:
     """The chunks of an answer, and the name of the error that ended it."""
     chunks: list[ChatChunk] = []

@@ -15,6 +15,7 @@ from sidecar.contract.errors import (
     InternalError,
     ModelNotFound,
     PortInUse,
+    QueueFull,
     SidecarError,
 )
 from sidecar.engines.restarts import MOST_STARTS, WILL_COME_AGAIN, WINDOW_SECONDS, Restarts
@@ -100,3 +101,9 @@ def test_what_will_come_again_is_not_tried_again(cause: Cause) -> None:
 )
 def test_a_standstill_and_a_taken_port_may_pass_what_is_missing_does_not(error: SidecarError, is_tried: bool) -> None:
     assert (Restarts(5).after(error, 1) is not None) == is_tried
+
+
+def test_what_found_no_room_was_no_start() -> None:
+    restarts = Restarts(5)
+    assert [restarts.after(QueueFull("all are in use"), 0) for _ in range(MOST_STARTS)] == [None] * MOST_STARTS
+    assert restarts.after(crash(), 1) == 0

@@ -12,9 +12,9 @@ from sidecar.engines.flags import parse_help
 from sidecar.engines.launch import Launch
 from sidecar.engines.llama_server import LlamaServer
 from sidecar.memory import allocator
-from sidecar.memory.allocator import Allocators
+from sidecar.memory.allocator import ROOMS_SECONDS, Allocators
 from tests import fake_engine
-from tests.memory.test_memory_over_the_wire import PLAN
+from tests.memory.test_memory_over_the_wire import GPU_PLAN, PLAN
 from tests.models.gguf_files import write_model
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +51,16 @@ async def test_an_engine_is_ended_once_it_has_a_plan_and_asked_once_for_the_same
     assert not psutil.pid_exists(pid)
     await asked.plan(launch(tmp_path, "--say-on-load", PLAN, ctx_size=8192))
     assert len(starts(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(("said", "asked_in_all"), [(PLAN, 1), (GPU_PLAN, 2)])
+async def test_what_gpus_have_free_is_asked_anew_after_a_while(tmp_path: Path, said: str, asked_in_all: int) -> None:
+    times = [0.0]
+    asked, same = Allocators(clock=lambda: times[-1]), launch(tmp_path, "--say-on-load", said, "--never-ready")
+    for time in (0.0, ROOMS_SECONDS - 0.1, ROOMS_SECONDS, 2 * ROOMS_SECONDS - 0.1):
+        times.append(time)
+        assert await asked.plan(same) is not None
+    assert len(starts(tmp_path)) == asked_in_all
 
 
 async def test_an_engine_that_begins_to_load_without_a_plan_is_ended_at_once(tmp_path: Path) -> None:

@@ -99,7 +99,15 @@ def test_a_file_of_another_time_size_or_number_is_read_again(machine: Machine, r
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"\0" * 100, b'{"format": 0, "files": {}}', b'{"format": 1, "files": {"a": [1]}}', b"[" * 100_000],
+    [
+        b"",
+        b"{",
+        b"\0" * 100,
+        b'{"format": 0, "files": {}}',
+        b'{"format": 1, "files": {"a": [1]}}',
+        b'{"format": 1, "files": {"\xff": [1, 2, 3]}}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_cache_that_can_not_be_read_is_made_anew(machine: Machine, reads: list[str], data: bytes) -> None:
     write_model(machine.models / "a.gguf")

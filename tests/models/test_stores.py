@@ -278,6 +278,7 @@ def test_newer_manifests_are_links_to_blobs(own: Path, ollama: Ollama) -> None:
 
 HOSTILE: dict[str, object] = {
     "not JSON": b"\0\xff{",
+    "not UTF-8": b'{"mediaType": "\xff"}',
     "deep": b"[" * 100_000,
     "huge": b" " * (MAX_TEXT_BYTES + 1),
     "a list": [],

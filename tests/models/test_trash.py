@@ -322,6 +322,7 @@ def test_without_hard_links_files_are_renamed(desk: Desk, monkeypatch: pytest.Mo
     [
         b"{",
         b"[]",
+        b'{"trash_id": "\xff"}',
         msgspec.json.encode(Entry("x", "x", 0, "restoring", [trash_folder.TrashedFile("../../out", "0", 1, 1)])),
         msgspec.json.encode(Entry("x", "x", 0, "restoring", [trash_folder.TrashedFile("/out", "0", 1, 1)])),
         msgspec.json.encode(Entry("x", "x", 0, "purging", [trash_folder.TrashedFile("a", "../../a.gguf", 1, 1)])),

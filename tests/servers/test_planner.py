@@ -304,9 +304,10 @@ async def test_a_start_that_came_to_no_plan_is_begun_again_as_it_was_asked_for(s
     assert again(server) == server.settings
 
 
-async def test_another_model_keeps_the_settings_but_not_what_belongs_to_the_old_one(desk: Desk) -> None:
-    settings = ServerSettings(model_path="/a", mmproj_path="/p", lora=["/l"], threads=2, port=80, chat_template="x")
-    assert with_model(settings, "b") == ServerSettings(model="b", threads=2, port=80, chat_template="x")
+def test_another_model_keeps_the_settings_but_not_what_belongs_to_the_old_one() -> None:
+    settings = ServerSettings(model_path="/a", mmproj_path="/p", lora=["/l"], threads=2, port=80)
+    settings = msgspec.structs.replace(settings, chat_template="x", chat_template_file="/t")
+    assert with_model(settings, "b") == ServerSettings(model="b", threads=2, port=80)
 
 
 # --- the history ---

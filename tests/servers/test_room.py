@@ -87,6 +87,30 @@ async def test_who_wakes_needs_room_as_well(tmp_path: Path, fake_llama_cpp: Path
         assert port.states() == {"first": "sleeping", "second": "ready"}
 
 
+async def test_what_finds_no_room_when_it_is_woken_goes_on_sleeping_and_is_woken_by_the_next(
+    tmp_path: Path, fake_llama_cpp: Path
+) -> None:
+    refused: list[str] = []
+
+    async def wake() -> None:
+        refused.append((await error_of(first.be_ready_again())).name)
+
+    async with harbour(tmp_path, fake_llama_cpp, max_loaded=1) as port:
+        first, second = await port.ready("first"), await port.ready("second")
+        async with kept_busy(second.ready_link()):
+            port.config.start_timeout_seconds = 0.1
+            for _ in range(2):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(wake)
+                    tasks.start_soon(wake)
+                assert port.states() == {"first": "sleeping", "second": "ready"}
+            assert first.is_usable
+        assert refused == ["QUEUE_FULL"] * 4
+        port.config.start_timeout_seconds = WAIT_SECONDS
+        await first.be_ready_again()
+        assert port.states() == {"first": "ready", "second": "sleeping"}
+
+
 async def test_a_start_waits_until_one_of_those_that_answer_is_free(tmp_path: Path, fake_llama_cpp: Path) -> None:
     async with harbour(tmp_path, fake_llama_cpp, max_loaded=1) as port, anyio.create_task_group() as tasks:
         first = await port.ready("first")

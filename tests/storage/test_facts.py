@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sidecar.storage import migrations
 from sidecar.storage.database import Database
 from sidecar.storage.facts import Facts
+from sidecar.storage.words import State, read_state
 
 pytestmark = pytest.mark.anyio
 
@@ -31,3 +35,24 @@ async def test_what_was_never_set_is_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "history.db")
     assert await Facts(database).get("last") is None
     await database.close()
+
+
+async def test_what_is_no_json_is_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "history.db")
+    await Facts(database).set("last", "a name")
+    await database.run(lambda db: db.execute("UPDATE facts SET value = '{'"))
+    assert await Facts(database).get("last") is None
+    await Facts(database).set("last", "another")
+    assert await Facts(database).get("last") == "another"
+    await database.close()
+
+
+@pytest.mark.parametrize("value", ["'{'", "x'7b226b6579223a22ff227d'"])
+def test_where_it_can_not_be_read_whether_the_history_is_encrypted_its_records_say_it(value: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        migrations.take_steps(db, to=0)
+        db.executescript(f"""
+            DROP TABLE facts; CREATE TABLE facts (name, value);
+            INSERT INTO facts VALUES ('encryption', {value});
+        """)  # a table that is not strict takes what stands in a damaged one
+        assert read_state(db) == State()

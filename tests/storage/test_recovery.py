@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 from sidecar.chat import messages, sessions
@@ -384,6 +385,21 @@ def test_damage_that_is_met_in_use_is_told_and_noted_and_the_next_start_saves_wh
     assert [notice.name for notice in use(path)] == ["HISTORY_DAMAGED"]
     assert (left(path), rows_of(path)) == ([], rows)
     assert use(path) == []
+
+
+@pytest.mark.anyio
+async def test_a_text_that_has_become_a_blob_and_is_no_text_is_damage(path: Path) -> None:
+    history = Database(path)
+    with pytest.raises(StorageError, match="not UTF-8"):
+        await history.run(lambda db: msgspec.json.decode(db.execute("SELECT x'22ff22'").fetchone()[0]))
+    await history.close()
+    assert left(path) == ["history.db-damaged"]
+
+
+def test_a_note_that_is_damaged_itself_is_a_note(path: Path, rows: Rows) -> None:
+    doubt.note_of(path).write_bytes(b'{"found": "\xff"}')
+    assert [notice.name for notice in use(path)] == ["HISTORY_DAMAGED"]
+    assert (left(path), rows_of(path)) == ([], rows)
 
 
 def test_a_history_that_was_not_closed_and_is_whole_is_just_opened(tmp_path: Path) -> None:

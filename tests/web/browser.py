@@ -89,7 +89,7 @@ class Served:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            code = self.process.wait(timeout=10)
+            code = self.process.wait(timeout=BOUND_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -8,6 +8,7 @@ import aiohttp
 import anyio
 import pytest
 
+from sidecar.transport.web.door import COOKIE_SECONDS
 from tests.web.browser import BOUND_SECONDS, Page, Served
 from tests.web.conftest import StartServed
 
@@ -21,7 +22,10 @@ async def test_the_token_lets_one_browser_in_once(start_served: StartServed) -> 
     status, headers, _ = served.get(path)
     cookie = headers["Set-Cookie"]
     assert (status, headers["Location"]) == (303, "/")
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+    # Also after the browser was closed and opened again.
+    assert {"HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={COOKIE_SECONDS}"} <= {
+        part.strip() for part in cookie.split(";")
+    }
     status, headers, told = served.get(path)
     assert (status, headers["Set-Cookie"], "has been used" in told) == (403, None, True)
 

@@ -35,7 +35,11 @@ KEPT = ("PATH", "LANG")
 
 
 class Window:
-    """The app's window, and its processes."""
+    """The app's window, and its processes.
+
+    Attributes:
+        opened: the file with the addresses that were to be opened in a browser, a line each.
+    """
 
     def __init__(self, app: str, desk: Desk, home: Path, *, root: str, command: Sequence[str]) -> None:
         self.desk = desk
@@ -51,6 +55,9 @@ class Window:
             "TAURI_WEBVIEW_AUTOMATION": "true",
             "NO_AT_BRIDGE": "1",  # there is no service for accessibility on this bus
         }
+        self.opened = home / "opened"
+        _stand_in_for_the_browser(home / "bin", f"{seen_home}/opened")
+        self._env["PATH"] = f"{seen_home}/bin{os.pathsep}{self._env['PATH']}"
         if command:
             self._env["LLAMA_SIDECAR_APP_COMMAND"] = json.dumps([str(word) for word in command])
         self.page = Driver(app, env=self._env, inside=self._inside)
@@ -75,6 +82,14 @@ class Window:
         """Start the app a second time, to its end; the exit code."""
         argv = [*self._inside, self._app]
         return subprocess.run(argv, env=self._env, timeout=START_SECONDS, check=False).returncode
+
+
+def _stand_in_for_the_browser(folder: Path, opened: str) -> None:
+    """What a desktop opens addresses with; this one writes them down."""
+    folder.mkdir()
+    program = folder / "xdg-open"
+    program.write_text(f'#!/bin/sh\necho "$1" >> "{opened}"\n')
+    program.chmod(0o755)
 
 
 def ended(processes: list[psutil.Process]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,18 @@ from tests.window.conftest import Open, Window, ended
 from tests.window.webdriver import Driver
 
 STORY = "Tell a long story about a lighthouse keeper, in ten paragraphs."
+
+LINK = """
+document.getElementById("link")?.remove();
+const link = Object.assign(document.createElement("a"), {
+  id: "link", textContent: "a link", href: arguments[0], target: "_blank",
+  style: "position: fixed; inset: 40% auto auto 50%",
+});
+document.body.append(link);
+"""
+"""A link as those of answers are."""
+
+OPENED_SECONDS = 30.0
 
 # As it is shown in the end: until the page has what Markdown needs, the text is there plain.
 PROSE = "//*[contains(@class, 'prose') and not(contains(@class, 'plain'))]"
@@ -103,6 +116,22 @@ def test_a_reload_in_the_middle_of_an_answer_loses_nothing_and_shows_nothing_twi
     shown = window.page.text(PROSE)
     window.page.reload()
     assert window.page.text(PROSE) == shown
+
+
+def test_a_link_is_opened_in_the_browser_and_the_window_stays_with_its_page(open_window: Open) -> None:
+    window = open_window()
+    window.page.find(button("Start"))
+    window.page.run(LINK, "file:///etc/passwd")
+    window.page.click("//a[text()='a link']")
+    window.page.run(LINK, "https://example.com/docs?a=1&b=2")
+    window.page.click("//a[text()='a link']")
+    deadline = time.monotonic() + OPENED_SECONDS
+    while not window.opened.exists() or not window.opened.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert window.opened.read_text().splitlines() == ["https://example.com/docs?a=1&b=2"]
+    assert len(window.desk.windows()) == 1
+    window.page.find(button("Start"))
 
 
 def test_after_a_kill_of_the_sidecar_the_page_says_so_and_the_next_one_answers(open_window: Open) -> None:

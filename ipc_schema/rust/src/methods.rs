@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "2d3999f62a406b987040aef819fe4085be5a80e63369feca8518a711e4f45a76";
+pub const CONTRACT_HASH: &str = "0a9c4903aaf72a6cc9d970eae455d326d598a7ea9ecfa5b059feb8b15cc6202a";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -232,6 +232,8 @@ impl Method for ListServers {
 }
 
 /// Stop a server and start it with the same settings.
+///
+/// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, Copy)]
 pub struct RestartServer;
 
@@ -243,6 +245,9 @@ impl Method for RestartServer {
 }
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+///
+/// What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+/// end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, Copy)]
 pub struct SwitchModel;
 

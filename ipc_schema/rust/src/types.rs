@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ack {
     pub session_id: String,
-    /// The last one. Default: all of them.
+    /// The last one. Default: all of them, once the answer has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
 }
@@ -2705,6 +2705,8 @@ pub struct ResourcesEvent {
 }
 
 /// Stop a server and start it with the same settings.
+///
+/// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RestartServer {
     /// Which server. Default "default".
@@ -3681,6 +3683,9 @@ pub struct Subscription {
 }
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+///
+/// What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+/// end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwitchModel {
     /// Name in the library, or path of a GGUF file.

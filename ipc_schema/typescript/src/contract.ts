@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "2d3999f62a406b987040aef819fe4085be5a80e63369feca8518a711e4f45a76";
+export const CONTRACT_HASH = "0a9c4903aaf72a6cc9d970eae455d326d598a7ea9ecfa5b059feb8b15cc6202a";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

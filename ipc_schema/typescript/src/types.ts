@@ -469,7 +469,7 @@ export interface ResumeSession {
 /** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
 export interface Ack {
   session_id: string;
-  /** The last one. Default: all of them. */
+  /** The last one. Default: all of them, once the answer has ended. */
   seq?: number | null | undefined;
 }
 
@@ -1990,7 +1990,11 @@ export interface ServerDetails {
 /** Every server that was started and not stopped, failed ones too. */
 export type ListServers = Record<string, never>;
 
-/** Stop a server and start it with the same settings. */
+/**
+ * Stop a server and start it with the same settings.
+ *
+ * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+ */
 export interface RestartServer {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -1998,7 +2002,12 @@ export interface RestartServer {
   channel?: string | null | undefined;
 }
 
-/** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+/**
+ * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+ *
+ * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+ * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+ */
 export interface SwitchModel {
   /** Name in the library, or path of a GGUF file. */
   model: string;
@@ -2563,9 +2572,18 @@ export interface Methods {
   get_server: { params: GetServer; result: ServerDetails; events: never };
   /** Every server that was started and not stopped, failed ones too. */
   list_servers: { params: ListServers; result: ServerInfo[]; events: never };
-  /** Stop a server and start it with the same settings. */
+  /**
+   * Stop a server and start it with the same settings.
+   *
+   * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+   */
   restart_server: { params: RestartServer; result: ServerInfo; events: StartEvent };
-  /** Stop a server and start it with another model and otherwise the same settings. Sessions stay. */
+  /**
+   * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
+   *
+   * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
+   * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+   */
   switch_model: { params: SwitchModel; result: ServerInfo; events: StartEvent };
   /** The command that start_llama_server would run. Nothing is started, nothing is written. */
   preview_command: { params: PreviewCommand; result: CommandPreview; events: never };

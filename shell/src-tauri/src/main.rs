@@ -1,12 +1,13 @@
 //! The desktop app: one window with the page, and the sidecar beside it.
 //!
 //! What is done with the sidecar is in the library in `host`. Here is what a window adds: `commands` are the page's
-//! requests, `ending` sees to every way an app can end.
+//! requests, `ending` sees to every way an app can end, `links` to what does not belong into the window.
 
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod commands;
 mod ending;
+mod links;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -49,7 +50,9 @@ fn set_up<R: Runtime>(app: &mut App<R>) -> Result<(), Box<dyn Error>> {
     ending::on_signals(app.handle().clone())?;
     // Not before: its page asks at once.
     for window in app.config().app.windows.clone() {
-        WebviewWindowBuilder::from_config(app.handle(), &window)?.build()?;
+        WebviewWindowBuilder::from_config(app.handle(), &window)?
+            .on_new_window(|address, _| links::open(&address))
+            .build()?;
     }
     Ok(())
 }

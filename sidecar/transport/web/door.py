@@ -28,6 +28,9 @@ LOOPBACK = "127.0.0.1"
 MAX_PAGES = 32
 """Connections at once. A person has a few tabs; each may have requests and events of its own waiting."""
 
+COOKIE_SECONDS = 30 * 86_400
+"""A browser that is closed and opened again is still let in; the value itself ends with this process."""
+
 UNFINISHED_SECONDS = 0.1
 """For a file that is on its way when everything ends."""
 
@@ -126,7 +129,14 @@ class WebDoor:
             return _words(told.TOKEN_USED, 403)
         response = web.Response(status=303, headers={"Location": "/"})
         if cookie is not None:
-            response.set_cookie(self._admission.cookie_name, cookie, path="/", httponly=True, samesite="Strict")
+            response.set_cookie(
+                self._admission.cookie_name,
+                cookie,
+                path="/",
+                httponly=True,
+                samesite="Strict",
+                max_age=COOKIE_SECONDS,
+            )
         return response
 
     async def _send_file(self, request: web.Request) -> web.StreamResponse:

@@ -1,5 +1,5 @@
 import type { Session, SessionConfig } from "@llama-sidecar/client";
-import { Button, Drawer, Group, Select, Stack, Text, Textarea } from "@mantine/core";
+import { Button, Drawer, Group, Loader, Select, Stack, Textarea } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useEffect, useState } from "react";
 import { client } from "../../link/link";
@@ -13,27 +13,23 @@ import { choosePreset, usePrefs } from "../../state/prefs";
 import { fieldsOf } from "../../state/schema";
 
 interface Props {
-  id: string;
   session: Session | undefined;
   opened: boolean;
   onClose: () => void;
 }
 
-export function ChatSettings({ id, session, opened, onClose }: Props) {
+export function ChatSettings({ session, opened, onClose }: Props) {
   return (
-    <Drawer opened={opened} onClose={onClose} position="right" title="Settings of this chat" size={380}>
-      {opened && (session ? <Settings session={session} /> : <NotYet id={id} />)}
+    <Drawer
+      opened={opened}
+      onClose={onClose}
+      position="right"
+      title="Settings of this chat"
+      size={380}
+      returnFocus={false} // what opened it may be gone with the chat that was not there yet
+    >
+      {opened && (session ? <Settings session={session} /> : <Loader size="sm" aria-label="Loading" />)}
     </Drawer>
-  );
-}
-
-function NotYet({ id }: { id: string }) {
-  return (
-    <Text size="sm" c="dimmed">
-      {id === ""
-        ? "Say something first: the settings belong to a chat. Those for all chats are on the Settings page."
-        : "Not loaded yet."}
-    </Text>
   );
 }
 

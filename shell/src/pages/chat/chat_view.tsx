@@ -1,6 +1,7 @@
 import { ActionIcon, Group, Text, Title, Tooltip } from "@mantine/core";
 import { IconAdjustments } from "@tabler/icons-react";
-import { type KeyboardEvent, type ReactNode, useCallback, useMemo, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useCallback, useMemo } from "react";
+import { create } from "zustand";
 import { go } from "../../frame/route";
 import { ErrorCard } from "../../parts/error_card";
 import { focusMessage } from "../../parts/focus";
@@ -15,8 +16,24 @@ import { type Actions, ChatActions } from "./actions";
 import { ChatSettings } from "./chat_settings";
 import { Composer } from "./composer";
 import { MessageList } from "./message_list";
-import { editMessage, regenerate, send } from "./sending";
+import { beginChat, editMessage, regenerate, send } from "./sending";
 import { NoModel, Welcome } from "./welcome";
+
+/** The chat whose settings are open. A chat that is not there yet is made for them. */
+const useSettings = create<{ of: string | null }>(() => ({ of: null }));
+
+function showSettings(id: string): void {
+  const chat = id === "" ? beginChat() : Promise.resolve(id);
+  chat.then((of) => {
+    useSettings.setState({ of });
+    if (of !== id) go("chat", of);
+  }, report);
+}
+
+function hideSettings(): void {
+  useSettings.setState({ of: null });
+  focusMessage();
+}
 
 const NOTHING = { messages: [], hasMore: false };
 
@@ -27,7 +44,7 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
   const turn = useChat(({ turns }) => turns[id]);
   const failure = useChat(({ failures }) => failures[id]);
   const server = useWorld((world) => serverFor(world, session?.server_id));
-  const [settings, setSettings] = useState(false);
+  const settings = useSettings(({ of }) => of === id && id !== "");
   const items = useMemo(() => shown(conversation ?? NOTHING, turn), [conversation, turn]);
   const busy = turn !== undefined && !isOver(turn);
   const ready = server !== null && takesMessages(server);
@@ -72,7 +89,7 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
           </Text>
         </Title>
         <Tooltip label="Settings of this chat">
-          <ActionIcon size="lg" aria-label="Settings of this chat" onClick={() => setSettings(true)}>
+          <ActionIcon size="lg" aria-label="Settings of this chat" onClick={() => showSettings(id)}>
             <IconAdjustments size={20} />
           </ActionIcon>
         </Tooltip>
@@ -115,9 +132,9 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
         server={server}
         busy={busy}
         onSend={onSend}
-        onSettings={() => setSettings(true)}
+        onSettings={() => showSettings(id)}
       />
-      <ChatSettings id={id} session={session} opened={settings} onClose={() => setSettings(false)} />
+      <ChatSettings session={session} opened={settings} onClose={hideSettings} />
     </section>
   );
 }

@@ -9,9 +9,12 @@ import { Announcer } from "./announcer";
 import { LiveAnswer } from "./live_answer";
 import { MessageView } from "./message_view";
 import { SaidView } from "./said_view";
+import { seen, useSought } from "./sought";
 
 /** How near the end counts as being there: a line and a half. */
 const AT_END_PX = 40;
+/** How long a message that was searched for is marked. */
+const SHOWN_MS = 4000;
 /** How near the top older messages are fetched. */
 const NEAR_TOP_PX = 1500;
 
@@ -52,6 +55,18 @@ export function MessageList({ id, items, hasMore, known }: Props) {
   }, [turnKey]);
 
   useOlder(id, items, hasMore, virtual, box, loading);
+
+  const sought = useSought(({ sought }) => (sought?.session === id ? sought.message : null));
+  const found = sought === null ? -1 : items.findIndex(({ key }) => key === sought);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is gone to once
+  useEffect(() => {
+    if (found < 0) return undefined;
+    follow.current = false;
+    setFollowing(false);
+    virtual.scrollToIndex(found, { align: "center" });
+    const timer = setTimeout(seen, SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [sought, found >= 0]);
 
   const onScroll = useCallback(() => {
     const { scrollTop = 0, scrollHeight = 0, clientHeight = 0 } = box.current ?? {};
@@ -98,6 +113,7 @@ export function MessageList({ id, items, hasMore, known }: Props) {
               data-index={index}
               ref={virtual.measureElement}
               className="chat-item"
+              aria-current={key === sought || undefined}
               style={{ transform: `translateY(${start}px)` }}
             >
               <div className="chat-column">{draw(items[index], index === items.length - 1)}</div>

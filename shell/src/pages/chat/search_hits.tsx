@@ -1,6 +1,7 @@
 import { Anchor, Mark, Skeleton, Stack, Text } from "@mantine/core";
 import { useAnswer } from "../../link/use_answer";
-import { problemOf } from "../../parts/problems";
+import { problemOf, reportUnlessGone } from "../../parts/problems";
+import { seek } from "./sought";
 
 /** Messages that hold the words, from all chats. */
 export function SearchHits({ query }: { query: string }) {
@@ -20,7 +21,13 @@ export function SearchHits({ query }: { query: string }) {
         </Text>
       )}
       {value?.hits.map((hit) => (
-        <Anchor key={hit.message_id} href={`#/chat/${hit.session_id}`} size="sm" c="inherit">
+        <Anchor
+          key={hit.message_id}
+          href={`#/chat/${hit.session_id}`}
+          onClick={() => seek(hit.session_id, hit.message_id).catch(reportUnlessGone)}
+          size="sm"
+          c="inherit"
+        >
           <Text span size="xs" c="dimmed" display="block" truncate>
             {hit.session_title}
           </Text>

@@ -4,7 +4,7 @@ import type { Message, SessionConfig } from "@llama-sidecar/client";
 import { client } from "../../link/link";
 import { begin, run, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
-import { usePrefs } from "../../state/prefs";
+import { choosePreset, keepDraft, usePrefs } from "../../state/prefs";
 import { newTurn } from "../../state/turn";
 
 /** The chat's preset; what is set in the chat itself wins over it, which it does only as a part of the message. */
@@ -20,6 +20,17 @@ export async function send(id: string, message: string, images: string[]): Promi
   await run(turn, (onEvent) =>
     client().send_message({ session_id: id, message, ...parts, ...presetOf(id) }, { onEvent }),
   );
+}
+
+/** Make the chat that is about to begin, before anything is said in it; its id. */
+export async function beginChat(): Promise<string> {
+  const { session_id } = await client().create_session({});
+  const { drafts, presets } = usePrefs.getState();
+  begin(session_id);
+  choosePreset(session_id, presets[""] ?? null);
+  keepDraft(session_id, drafts[""] ?? "");
+  keepDraft("", "");
+  return session_id;
 }
 
 /** Answers a question, or the question of an answer; an old answer stays, as a branch beside the new one. */
