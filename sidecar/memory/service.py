@@ -251,11 +251,15 @@ def _sayable(count: int) -> int:
 
 
 def _message(devices: list[DeviceMemory]) -> str:
-    told = [f"{_size(one.total_bytes)} on {one.device}" for one in devices if one.total_bytes]
-    short = [f"{_size(one.short_by_bytes)} too much for {one.device}" for one in devices if not one.fits]
+    told = [f"{_size(one.total_bytes)} of {_called(one)}" for one in devices if one.total_bytes]
+    short = [f"{_size(one.short_by_bytes)} more than {_called(one)} has free" for one in devices if not one.fits]
     if short:
         return f"It does not fit: {' and '.join(short)} ({', '.join(told)}, with margin and reserve)."
     return f"It fits: {', '.join(told)}."
+
+
+def _called(device: DeviceMemory) -> str:
+    return "main memory" if device.device == HOST else f"{device.device}'s memory"
 
 
 def _size(count: int) -> str:
