@@ -14,7 +14,7 @@ from recipes import processes
 from recipes.console import Problem, step
 
 # Another program may be at it: a new machine installs its updates by itself, for minutes. And a mirror may hiccup.
-PATIENT = ("-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=5")
+PATIENT = ("-o", "DPkg::Lock::Timeout=180", "-o", "Acquire::Retries=5")
 # For what apt does not wait for: the lock of its lists, and lists that name what a mirror has no more.
 TRIES = 5
 
