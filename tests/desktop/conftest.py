@@ -70,7 +70,8 @@ def serve(running: list[Served], tmp_path: Path, model: Path) -> Serve:
         folder = tmp_path / "data"
         (folder / "models").mkdir(parents=True)
         chat = {"temperature": 0, "max_tokens": max_tokens}  # a long story is long every time
-        (folder / "config.json").write_text(json.dumps({"chat": chat}))
+        # Two threads that wait for each other stand still where a browser takes one of two CPUs.
+        (folder / "config.json").write_text(json.dumps({"chat": chat, "server_defaults": {"threads": 1}}))
         if with_model:
             shutil.copy(model, folder / "models" / model.name)
         running.append(Served(folder, enter=False, env=env))

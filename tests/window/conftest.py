@@ -118,8 +118,9 @@ def open_window(desk: Desk, tmp_path: Path, model: Path) -> Iterator[Open]:
     def open_(command: Sequence[str] = () if root else PROGRAM) -> Window:
         models = tmp_path / "data" / "models"
         models.mkdir(parents=True)
-        # A long story is long every time.
-        (tmp_path / "data" / "config.json").write_text(json.dumps({"chat": {"temperature": 0}}))
+        # A long story is long every time. Two threads that wait for each other stand still where WebKit takes a CPU.
+        config = {"chat": {"temperature": 0}, "server_defaults": {"threads": 1}}
+        (tmp_path / "data" / "config.json").write_text(json.dumps(config))
         shutil.copy(model, models)
         opened.append(Window(os.environ[APP_VARIABLE], desk, tmp_path, root=root, command=command))
         return opened[-1]
