@@ -49,7 +49,8 @@ def test_a_sidecar_that_acknowledges_what_it_does_not_keep_is_found_out(
     (tmp_path / "sitecustomize.py").write_text(CHEAT)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path.cwd()}")
     outcome = play(tmp_path, 5, "cheat")
-    assert any(word.startswith("lost") for word in outcome.broken)
+    # What is lost is seen in the files, or already by whoever is told that there is no such session.
+    assert any(word.startswith(("lost", "answer", "broken off")) for word in outcome.broken), outcome.broken
     assert not all(row.met for row in rows_of([outcome]))
 
 
