@@ -3,7 +3,7 @@
 import type { Client, TopicEvent } from "@llama-sidecar/client";
 import { create } from "zustand";
 import { reportUnlessGone } from "../parts/problems";
-import { applyTopic, EMPTY_WORLD, forgetLive, type World, withoutDeleted, withSessions } from "./world";
+import { applyTopic, EMPTY_WORLD, forgetLive, type World, withModels, withoutDeleted, withSessions } from "./world";
 
 export const useWorld = create<World>(() => EMPTY_WORLD);
 
@@ -21,7 +21,8 @@ export function feedFrom(client: Client): void {
   const topics = ["servers", "downloads", "sessions", "models"] as const;
   client.subscribe({ topics: [...topics] }, { onEvent: take, signal: leave.signal }).catch(reportUnlessGone);
   client.list_models().then(
-    () => useWorld.setState({ modelsKnown: true }),
+    // Not only that they are known: the events that tell of them may still wait for their frame.
+    (models) => useWorld.setState((world) => withModels(world, models)),
     () => useWorld.setState({ modelsKnown: true }),
   );
   fetchSessions(client).catch(reportUnlessGone);

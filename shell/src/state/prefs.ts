@@ -43,6 +43,9 @@ export function choosePreset(id: string, name: string | null): void {
   });
 }
 
+/** A chat that begins has the preset that was chosen for the next new one. */
+export const takePreset = (id: string): void => choosePreset(id, usePrefs.getState().presets[""] ?? null);
+
 /** No chat uses a preset of this name any more. */
 export function leavePreset(name: string): void {
   usePrefs.setState(({ presets }) => ({

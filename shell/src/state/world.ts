@@ -53,6 +53,11 @@ export function withoutDeleted(world: World, before: readonly string[], listed: 
   return { ...world, sessions: Object.fromEntries(Object.entries(world.sessions).filter(([id]) => !gone.has(id))) };
 }
 
+export function withModels(world: World, models: readonly ModelInfo[]): World {
+  const added = Object.fromEntries(models.map((model) => [model.name, model]));
+  return { ...world, models: { ...world.models, ...added }, modelsKnown: true };
+}
+
 export function withSessions(world: World, sessions: readonly Session[]): World {
   const added = Object.fromEntries(sessions.map((session) => [session.session_id, session]));
   return { ...world, sessions: { ...world.sessions, ...added }, sessionsKnown: true };

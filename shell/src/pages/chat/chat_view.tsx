@@ -9,7 +9,7 @@ import { report } from "../../parts/problems";
 import { open, stop, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
 import { isOver, shown } from "../../state/messages";
-import { choosePreset, usePrefs } from "../../state/prefs";
+import { takePreset } from "../../state/prefs";
 import { titleOf } from "../../state/sessions";
 import { serverFor, takesMessages } from "../../state/world";
 import { type Actions, ChatActions } from "./actions";
@@ -44,7 +44,7 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
   const turn = useChat(({ turns }) => turns[id]);
   const failure = useChat(({ failures }) => failures[id]);
   const server = useWorld((world) => serverFor(world, session?.server_id));
-  const settings = useSettings(({ of }) => of === id && id !== "");
+  const settings = useSettings(({ of }) => of === id);
   const items = useMemo(() => shown(conversation ?? NOTHING, turn), [conversation, turn]);
   const busy = turn !== undefined && !isOver(turn);
   const ready = server !== null && takesMessages(server);
@@ -52,7 +52,7 @@ export function ChatView({ id, start }: { id: string; start: ReactNode }) {
     (text: string, images: string[]) => {
       const chat = id || crypto.randomUUID();
       if (id === "") {
-        choosePreset(chat, usePrefs.getState().presets[""] ?? null);
+        takePreset(chat);
         go("chat", chat);
       }
       send(chat, text, images).catch(report);

@@ -35,7 +35,9 @@ export function Composer({ id, session, server, busy, onSend, onSettings }: Prop
   useEffect(() => {
     // Not on a touch screen, where the keyboard would cover what is read, nor out of a dialog that is open by now.
     const mayTake = window.matchMedia("(pointer: fine)").matches && !document.querySelector("[aria-modal=true]");
-    if (mayTake) input.current?.focus();
+    if (!mayTake) return;
+    input.current?.focus();
+    input.current?.setSelectionRange(-1, -1); // behind what is there already
   }, []);
   const send = (): void => {
     if (!sendable) return;

@@ -4,8 +4,9 @@ import type { Message, SessionConfig } from "@llama-sidecar/client";
 import { client } from "../../link/link";
 import { begin, run, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
-import { choosePreset, keepDraft, usePrefs } from "../../state/prefs";
+import { keepDraft, takePreset, usePrefs } from "../../state/prefs";
 import { newTurn } from "../../state/turn";
+import { keepPictures, picturesOf } from "./pictures";
 
 /** The chat's preset; what is set in the chat itself wins over it, which it does only as a part of the message. */
 const presetOf = (id: string): { preset?: string } & SessionConfig => {
@@ -25,11 +26,12 @@ export async function send(id: string, message: string, images: string[]): Promi
 /** Make the chat that is about to begin, before anything is said in it; its id. */
 export async function beginChat(): Promise<string> {
   const { session_id } = await client().create_session({});
-  const { drafts, presets } = usePrefs.getState();
   begin(session_id);
-  choosePreset(session_id, presets[""] ?? null);
-  keepDraft(session_id, drafts[""] ?? "");
+  takePreset(session_id);
+  keepDraft(session_id, usePrefs.getState().drafts[""] ?? "");
   keepDraft("", "");
+  keepPictures(session_id, picturesOf(""));
+  keepPictures("", []);
   return session_id;
 }
 
