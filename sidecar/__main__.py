@@ -20,14 +20,14 @@ def main() -> int:
     leave_bundle()
     arguments = sys.argv[1:]
     if arguments[:2] == ["engine-child", "embedded"]:
-        from sidecar.engines import embedded_child
+        from sidecar.engines.kinds import embedded_child
 
         return embedded_child.main(arguments[2])
 
     if arguments[:1] == ["end-processes-of"]:
-        from sidecar.host import marks
+        from sidecar.processes import tags
 
-        return marks.main(arguments[1])
+        return tags.main(arguments[1])
 
     from sidecar.cli.arguments import parse
 

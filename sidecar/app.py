@@ -36,7 +36,7 @@ from sidecar.late_parts import LateParts
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.store import LogStore
 from sidecar.storage.config import ConfigFile
-from sidecar.storage.doubt import is_suspect
+from sidecar.storage.integrity import is_suspect
 from sidecar.transport.framing import MAX_LINE_BYTES
 from sidecar.transport.stdio import StdioTransport
 
@@ -67,7 +67,7 @@ class Options(msgspec.Struct, frozen=True):
     host_pid: int | None = None
 
 
-class Door(Protocol):
+class Transport(Protocol):
     """Where hosts come in.
 
     Attributes:
@@ -93,7 +93,7 @@ class Door(Protocol):
 class App:
     """One sidecar."""
 
-    def __init__(self, options: Options, door: Door) -> None:
+    def __init__(self, options: Options, door: Transport) -> None:
         self._options = options
         self._door = door
         self._data_dir = DataDir(options.data_dir)
@@ -255,7 +255,7 @@ def serve(options: Options, read_fd: int, write_fd: int) -> None:
     serve_behind(options, lambda: StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes))
 
 
-def serve_behind(options: Options, make_door: Callable[[], Door]) -> None:
+def serve_behind(options: Options, make_door: Callable[[], Transport]) -> None:
     """Run a sidecar to its end. The door is made in the event loop.
 
     Raises:

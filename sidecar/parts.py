@@ -28,9 +28,7 @@ from sidecar.contract.life import Notice
 from sidecar.contract.models import FOREIGN
 from sidecar.contract.servers import ServerInfo
 from sidecar.dispatch.tasks import RequestTasks
-from sidecar.downloads.service import Downloads
-from sidecar.engines.discovery import Engines
-from sidecar.engines.fleet import Fleet
+from sidecar.engines.kinds.discovery import Engines
 from sidecar.handlers.call import Handler
 from sidecar.handlers.chat import ChatHandlers
 from sidecar.handlers.config import ConfigHandlers
@@ -46,20 +44,22 @@ from sidecar.handlers.subscriptions import SubscriptionHandlers
 from sidecar.handlers.topics import Topics
 from sidecar.host.gpus import GpuReader
 from sidecar.host.hardware import ResourceMonitor
-from sidecar.host.owner import owner
 from sidecar.host.paths import DataDir
-from sidecar.hub.api import Hub, address_of
-from sidecar.hub.token import TokenSource
+from sidecar.library.background_indexer import BackgroundIndexer
+from sidecar.library.downloads.service import Downloads
+from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.hub.api import Hub, address_of
+from sidecar.library.hub.token import TokenSource
+from sidecar.library.importing import Importer
+from sidecar.library.library import Library
+from sidecar.library.scan.sources import Sources
+from sidecar.library.trash.trash import Trash
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
-from sidecar.models.header_cache import HeaderCache
-from sidecar.models.importing import Importer
-from sidecar.models.library import Library
-from sidecar.models.reading_on import ReadingOn
-from sidecar.models.sources import Sources
-from sidecar.models.trash import Trash
-from sidecar.servers.planner import Planner
-from sidecar.servers.room import Room
+from sidecar.processes.owner import owner
+from sidecar.servers.memory_budget import MemoryBudget
+from sidecar.servers.server_manager import ServerManager
+from sidecar.servers.start_planner import StartPlanner
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import Database
 from sidecar.storage.facts import Facts
@@ -93,7 +93,7 @@ class Parts:
         self._history = History(self._database, retention_days=lambda: config.config.storage.deleted_retention_days)
         gpus = GpuReader()
         self._monitor = ResourceMonitor(data_dir.root, gpus=gpus)
-        self._fleet = Fleet(
+        self._fleet = ServerManager(
             logs=logs,
             runtime_dir=owner.sockets,
             config=lambda: config.config.engines,
@@ -128,15 +128,15 @@ class Parts:
             ),
             HeaderCache(data_dir.headers_file),
         )
-        self._reading_on = ReadingOn(library)
+        self._reading_on = BackgroundIndexer(library)
         self._importer = Importer(library, data_dir.models)
         self._trash = Trash(
             library, data_dir.models, retention_days=lambda: config.config.models.deleted_retention_days
         )
         facts = Facts(self._database)
-        planner = Planner(config=lambda: config.config, engines=engines, library=library, facts=facts)
+        planner = StartPlanner(config=lambda: config.config, engines=engines, library=library, facts=facts)
         self._memory = MemoryHandlers(planner=planner, facts=facts, read_gpus=gpus.read)
-        room = Room(self._fleet, config=lambda: config.config.engines, estimate=self._memory.quick_estimate)
+        room = MemoryBudget(self._fleet, config=lambda: config.config.engines, estimate=self._memory.quick_estimate)
         self._fleet.ask(make_room=room.make, replaced=self._builds.replaced)
         resources = ResourceHandlers(self._monitor, self._fleet)
         self._topics = Topics(

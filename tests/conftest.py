@@ -18,6 +18,8 @@ from hypothesis import settings
 
 from tests import fake_engine
 
+pytest_plugins = ["tests.engine_fixtures"]
+
 PR_SET_CHILD_SUBREAPER = 36
 
 FOREIGN_VARIABLES = (

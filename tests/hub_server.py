@@ -27,7 +27,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from tests.models.gguf_files import gguf_bytes, model_bytes
+from tests.library.gguf_files import gguf_bytes, model_bytes
 
 T = TypeVar("T")
 

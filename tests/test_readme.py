@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 ROOT = Path(__file__).parents[1]
 

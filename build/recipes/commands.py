@@ -202,7 +202,7 @@ def bench(arguments: Sequence[str]) -> int:
 
 
 def memory_trial(arguments: Sequence[str]) -> int:
-    return _with_engines("-m", "tests.memory.trial", *arguments)
+    return _with_engines("-m", "tests.servers.memory.trial", *arguments)
 
 
 def _with_engines(*words: str | Path, environ: Mapping[str, str] = MappingProxyType({})) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests import fake_engine
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 _ROOT = Path(__file__).resolve().parents[2]
 _IPC_SCHEMA = _ROOT / "ipc_schema"

@@ -23,7 +23,7 @@ from sidecar.builds.entries import MAX_UNPACKED_BYTES, Contents, Entry, path_of,
 from sidecar.builds.inflate import Inflated
 from sidecar.contract.errors import ArchiveInvalid
 from sidecar.host import disk_space
-from sidecar.models.contents import Work
+from sidecar.library.file_copy import Work
 
 PIECE_BYTES = 256 * 1024
 """Written at once: a cancel does not wait longer."""

@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from sidecar import given_paths
 from sidecar.contract.errors import ArchiveInvalid
+from sidecar.host import path_policy
 
 MAX_ENTRIES = 10_000
 """A release has up to a hundred."""
@@ -121,7 +121,7 @@ class Contents:
                     raise ArchiveInvalid(f"{shown(path)} is a link that leads out of the archive.")
                 at.pop()
             elif part != ".":
-                if problem := given_paths.problem_of(part):
+                if problem := path_policy.problem_of(part):
                     raise ArchiveInvalid(f"{shown(path)} is a link to a place that is refused: {problem}.")
                 at.append(part)
             if number < len(parts) and tuple(at) in self._links:
@@ -146,7 +146,7 @@ def path_of(name: str) -> Path:
         return ()
     path = tuple(plain.split("/"))
     for part in path:
-        if problem := given_paths.problem_of(part):
+        if problem := path_policy.problem_of(part):
             raise ArchiveInvalid(f"{shown(path)} can not be a file's name: {problem}.")
     if len(path) > MAX_FOLDERS:
         raise ArchiveInvalid(f"{shown(path)} lies in more than {MAX_FOLDERS} folders.")

@@ -16,12 +16,12 @@ import anyio.to_thread
 from sidecar.builds.archive import must_be_archive
 from sidecar.contract.builds import InstallDownloading, InstallVerifying
 from sidecar.contract.errors import ArchiveInvalid, ChecksumMismatch, DownloadFailed
-from sidecar.downloads.answers import Changed, Source
-from sidecar.downloads.lookup import look_for
-from sidecar.downloads.partial import PartialFile
-from sidecar.downloads.progress import Rate
-from sidecar.downloads.transfer import Listener, Terms, Transfer
 from sidecar.host import disk_space
+from sidecar.library.downloads.answers import Changed, Source
+from sidecar.library.downloads.lookup import look_for
+from sidecar.library.downloads.partial import PartialFile
+from sidecar.library.downloads.progress import Rate
+from sidecar.library.downloads.transfer import Listener, Transfer, TransferOptions
 
 TELL_SECONDS = 0.25
 """Between two reports of how far it is."""
@@ -32,7 +32,7 @@ MAX_ARCHIVE_BYTES = 4 * 1024**3
 Tell = Callable[[InstallDownloading | InstallVerifying], None]
 
 
-async def fetch(url: str, sha256: str, folder: Path, terms: Terms, tell: Tell) -> PartialFile:
+async def fetch(url: str, sha256: str, folder: Path, terms: TransferOptions, tell: Tell) -> PartialFile:
     """Bring an archive into a folder; returns it whole and checked, and closed.
 
     Raises:

@@ -23,7 +23,6 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from sidecar import given_paths
 from sidecar.builds.archive import unpack
 from sidecar.builds.fetching import TELL_SECONDS, fetch
 from sidecar.builds.proof import Prover
@@ -31,9 +30,10 @@ from sidecar.builds.registry import FILES, PARTIAL, Build, Registry, name_of_arc
 from sidecar.contract.builds import InstallEngine, InstallProving, InstallUnpacking, InstallVerifying
 from sidecar.contract.errors import ArchiveInvalid, ChecksumMismatch, InvalidParams, PathNotAllowed, PermissionDenied
 from sidecar.contract.method import Event
-from sidecar.downloads.service import Downloads
-from sidecar.engines.llama_server import PROGRAM
-from sidecar.models.contents import PIECE_BYTES, Work, carried_through
+from sidecar.engines.kinds.llama_server import PROGRAM
+from sidecar.host import path_policy
+from sidecar.library.downloads.service import Downloads
+from sidecar.library.file_copy import PIECE_BYTES, Work, carried_through
 
 WHERE_THE_HASH_IS = (
     "Take it from the release's page on GitHub, where each file under Assets shows its sha256 with a button to copy it."
@@ -74,11 +74,11 @@ class Order(msgspec.Struct, frozen=True):
                 path="$.sha256",
                 hint=WHERE_THE_HASH_IS,
             )
-        if params.name is not None and (problem := given_paths.problem_of(params.name)):
+        if params.name is not None and (problem := path_policy.problem_of(params.name)):
             raise InvalidParams(f"{params.name!r} can not be a build's name: {problem}.", path="$.name")
         return cls(
             url=params.url,
-            path=None if params.path is None else given_paths.absolute(params.path),
+            path=None if params.path is None else path_policy.absolute(params.path),
             sha256=None if params.sha256 is None else params.sha256.removeprefix("sha256:").lower(),
             name=params.name,
             make_default=params.make_default is not False,

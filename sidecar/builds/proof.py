@@ -22,15 +22,15 @@ from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineProof
 from sidecar.contract.errors import Cancelled, EngineStartFailed, SidecarError
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.failures import start_failed
+from sidecar.engines.client.chat_stream import ChatChunk
+from sidecar.engines.client.engine_client import EngineGone
+from sidecar.engines.kinds.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.launch import Launch
-from sidecar.engines.life import Life
-from sidecar.engines.link import EngineGone
-from sidecar.engines.llama_server import LlamaServer, LlamaServers
-from sidecar.engines.startup import LAST_WORDS_SECONDS
-from sidecar.engines.stream import ChatChunk
+from sidecar.engines.lifecycle.engine_run import EngineRun
+from sidecar.engines.lifecycle.failures import start_failed
+from sidecar.engines.lifecycle.startup import LAST_WORDS_SECONDS
 from sidecar.logs.store import LogStore
-from sidecar.storage.files import refusal
+from sidecar.storage.atomic_files import refusal
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Prover:
         logger.info("%s has generated a token in %.0f ms", server.program, token_ms)
         return proof
 
-    async def _generate(self, server: LlamaServer, model: Path) -> tuple[Life, float]:
+    async def _generate(self, server: LlamaServer, model: Path) -> tuple[EngineRun, float]:
         async def plan(settings: ServerSettings) -> Launch:
             return Launch(
                 engine=server,
@@ -116,7 +116,7 @@ class Prover:
                 settings=settings,
             )
 
-        life = Life(
+        life = EngineRun(
             ServerSettings(),
             plan,
             source=self._logs.source(SOURCE),
@@ -139,7 +139,7 @@ class Prover:
                 await life.end(reason, grace_seconds=END_SECONDS)
 
 
-async def _ask(life: Life) -> float:
+async def _ask(life: EngineRun) -> float:
     """Milliseconds for the answer.
 
     Raises:
@@ -170,7 +170,7 @@ async def _ask(life: Life) -> float:
     return round((time.perf_counter() - began) * 1e3, 2)
 
 
-def _failed(life: Life, complaint: str | None = None) -> EngineStartFailed:
+def _failed(life: EngineRun, complaint: str | None = None) -> EngineStartFailed:
     if life.process is None:
         return EngineStartFailed("llama-server did not start in time.", cause="TIMEOUT", exit_code=None, log_tail=[])
     error = start_failed("llama-server", life.process, complaint)

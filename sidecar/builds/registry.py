@@ -18,11 +18,11 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar import given_paths
 from sidecar.contract.engines import EngineInfo, EngineProof
 from sidecar.contract.errors import EngineNotFound, PathNotAllowed
-from sidecar.engines.llama_server import program_in
-from sidecar.storage.files import rename_synced, write_atomically
+from sidecar.engines.kinds.llama_server import program_in
+from sidecar.host import path_policy
+from sidecar.storage.atomic_files import rename_synced, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Registry:
         """A name like the wanted one that no build has."""
         taken = {name.casefold() for name in _names(self.root)}
         name, number = wanted, 2
-        while name.casefold() in taken or given_paths.problem_of(name):
+        while name.casefold() in taken or path_policy.problem_of(name):
             name, number = f"{wanted[:58]}-{number}", number + 1
         return name
 
@@ -158,7 +158,7 @@ class Registry:
             PathNotAllowed: the name is taken.
             OSError: it could not be done.
         """
-        place = given_paths.place_in(self.root, build.name)
+        place = path_policy.place_in(self.root, build.name)
         if place.exists():
             raise PathNotAllowed(f"There is a build {build.name} already.", hint="Give another name, or remove it.")
         choice = self._choice(self._found())

@@ -22,17 +22,12 @@ from sidecar.builds.rollback import given_up, may_be_its_own
 from sidecar.contract.builds import InstallEngine, InstallQueued, ManagedEngines
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineProof
-from sidecar.contract.errors import (
-    Cancelled,
-    EngineInUse,
-    InvalidParams,
-    SidecarError,
-)
+from sidecar.contract.errors import Cancelled, EngineInUse, InvalidParams, SidecarError
 from sidecar.contract.life import Notice
 from sidecar.contract.method import Event
-from sidecar.downloads.service import Downloads
 from sidecar.engines.launch import Launch
-from sidecar.storage.files import refusal
+from sidecar.library.downloads.service import Downloads
+from sidecar.storage.atomic_files import refusal
 
 logger = logging.getLogger(__name__)
 

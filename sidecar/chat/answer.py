@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from sidecar.channels import EventLog, TextStatus, decoded, encoded
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.sessions import ToolCall, ToolFunction
-from sidecar.engines.stream import ChatChunk, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
+from sidecar.engines.client.chat_stream import ChatChunk, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
+from sidecar.events.event_log import EventLog, TextStatus, decoded, encoded
 
 
 class Answer:

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sidecar.chat.context import fit
-from sidecar.chat.jobs import Jobs
+from sidecar.chat.turn_plan import TurnPlanner
 from sidecar.contract.chat import ContextPreview, CountTokens, DroppedMessage, PreviewContext, TokenCount, TurnParams
 from sidecar.contract.errors import InvalidParams
-from sidecar.engines.fleet import Fleet
-from sidecar.engines.link import EngineGone
-from sidecar.engines.server import Server
+from sidecar.engines.client.engine_client import EngineGone
+from sidecar.servers.server import Server
+from sidecar.servers.server_manager import ServerManager
 
 T = TypeVar("T")
 
 
-async def count_tokens(params: CountTokens, *, jobs: Jobs, fleet: Fleet) -> TokenCount:
+async def count_tokens(params: CountTokens, *, jobs: TurnPlanner, fleet: ServerManager) -> TokenCount:
     """Exact tokens of a text or a conversation.
 
     Raises:
@@ -36,7 +36,7 @@ async def count_tokens(params: CountTokens, *, jobs: Jobs, fleet: Fleet) -> Toke
     return TokenCount(tokens=tokens, max_context=server.actual.context_per_message if server.actual else 0)
 
 
-async def preview_context(params: PreviewContext, *, jobs: Jobs) -> ContextPreview:
+async def preview_context(params: PreviewContext, *, jobs: TurnPlanner) -> ContextPreview:
     """What would be sent and what left out."""
     wanted = TurnParams(server_id=params.server_id, context_policy=params.context_policy, max_tokens=params.max_tokens)
     job = await jobs.to_imagine(params.session_id, params.message, wanted)

@@ -14,14 +14,7 @@ import msgspec
 from sidecar.chat import messages, sessions
 from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.sessions import (
-    ContentPart,
-    ExportedMessage,
-    ExportedSession,
-    ImagePart,
-    Session,
-    SessionExport,
-)
+from sidecar.contract.sessions import ContentPart, ExportedMessage, ExportedSession, ImagePart, Session, SessionExport
 
 FILE_NAME_CHARACTERS = 50
 """Of the title; with date and suffix it stays below 255 bytes, the limit of most file systems, in any script."""

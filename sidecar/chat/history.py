@@ -30,7 +30,7 @@ from sidecar.contract.sessions import (
 )
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
-from sidecar.storage.looking import TookTooLong
+from sidecar.storage.interruptible_query import QueryTimeout
 
 DAY_SECONDS = 86_400.0
 DEFAULT_SESSIONS = 50
@@ -226,7 +226,7 @@ class History:
 
         try:
             return await self._database.look(look, seconds=SEARCH_SECONDS)
-        except TookTooLong:
+        except QueryTimeout:
             raise search.took_too_long(SEARCH_SECONDS) from None
 
     async def export(self, params: ExportSession) -> ExportedSession:

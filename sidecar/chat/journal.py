@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar.channels import Entry, EventLog, Text
+from sidecar.events.event_log import Entry, EventLog, Text
 from sidecar.storage.cipher import Cipher
 
 logger = logging.getLogger(__name__)

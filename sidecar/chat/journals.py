@@ -19,10 +19,10 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from sidecar.channels import Entry, EventLog, Text, TextStatus
 from sidecar.chat.journal import Journal, about
 from sidecar.contract.chat import TURN_EVENTS
 from sidecar.contract.errors import SidecarError
+from sidecar.events.event_log import Entry, EventLog, Text, TextStatus
 from sidecar.storage.cipher import Cipher
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
 from sidecar.storage.cipher import Cipher
-from sidecar.storage.sealing import cipher_of
-from sidecar.storage.words import WORDS, about
+from sidecar.storage.encryption import cipher_of
+from sidecar.storage.reencrypt import WORDS, about
 
 _NAMES = (
     *("id", "session_id", "parent_id", "role", "content", "parts", "reasoning", "tool_calls", "tool_call_id", "state"),

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from sidecar import given_paths
 from sidecar.chat.messages import Role, StoredMessage, tool_calls_of
 from sidecar.contract.chat import MessageContent
 from sidecar.contract.errors import InvalidParams, ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.contract.sessions import ImagePart, TextPart
+from sidecar.host import path_policy
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 """A larger image file is a mistake: no model of today sees more than a few megapixels."""
@@ -33,7 +33,7 @@ _MARK = re.compile(r"<\|(system|user|assistant|end)\|>")
 _ONE_STRING = re.compile(r"\s*<\|(?:system|user)\|>")
 
 
-class Said(msgspec.Struct):
+class ParsedMessage(msgspec.Struct):
     """A message as it came in, taken apart.
 
     Attributes:
@@ -49,7 +49,7 @@ class Said(msgspec.Struct):
     earlier: list[tuple[Role, str]] = []
 
 
-def read_message(content: MessageContent, images: Sequence[str] | None, template: str | None) -> Said:
+def read_message(content: MessageContent, images: Sequence[str] | None, template: str | None) -> ParsedMessage:
     """Take a message apart.
 
     Raises:
@@ -59,7 +59,7 @@ def read_message(content: MessageContent, images: Sequence[str] | None, template
         said = _read_one_string(content)
         parts: list[dict[str, Any]] = [_text_part(said.text)]
     else:
-        said = Said("\n".join(part.text for part in content if isinstance(part, TextPart)))
+        said = ParsedMessage("\n".join(part.text for part in content if isinstance(part, TextPart)))
         parts = [_plain_part(part) for part in content]
     if template is not None:
         if "{message}" not in template:
@@ -93,7 +93,7 @@ def image_url(image: str, *, path: str) -> str:
     # Not by its first letter: the base64 of every JPEG begins with a slash.
     data = _from_base64(image)
     mime_type = _mime_type(data)
-    if mime_type is None and given_paths.is_path(image):
+    if mime_type is None and path_policy.is_path(image):
         data = _read_image(image, path)
         mime_type = _mime_type(data)
     elif not data:
@@ -143,23 +143,23 @@ def _joined(a: str | list[Any], b: str | list[Any]) -> str | list[Any]:
     return [part for content in (a, b) for part in ([_text_part(content)] if isinstance(content, str) else content)]
 
 
-def _read_one_string(text: str) -> Said:
+def _read_one_string(text: str) -> ParsedMessage:
     """The older form `<|system|>…<|end|><|user|>…<|end|>`, the newest user message last; all else is plain text.
 
     An `<|assistant|>` with nothing after it, for the answer to come, is understood; a missing `<|end|>`, too.
     """
     if not _ONE_STRING.match(text):
-        return Said(text)
+        return ParsedMessage(text)
     before, *pieces = _MARK.split(text)
     marked: list[tuple[Any, str]] = [(mark, body.strip()) for mark, body in zip(pieces[::2], pieces[1::2], strict=True)]
     outside = before.strip() or any(body for mark, body in marked if mark == "end")
     said = [(mark, body) for mark, body in marked if mark != "end" and body]
     turns = [(role, body) for role, body in said if role != "system"]
     if outside or not turns or turns[-1][0] != "user":
-        return Said(text)
+        return ParsedMessage(text)
     system = "\n\n".join(body for role, body in said if role == "system") or None
     *earlier, (_, newest) = turns
-    return Said(newest, system=system, earlier=earlier)
+    return ParsedMessage(newest, system=system, earlier=earlier)
 
 
 def _plain_part(part: Any) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _from_base64(text: str) -> bytes:
 
 def _read_image(image: str, path: str) -> bytes:
     try:
-        file = given_paths.file(image)
+        file = path_policy.file(image)
         size = file.stat().st_size
         if size == 0:  # as the system's own files say, some of which never end
             raise InvalidParams(f"The image {image} is empty.", path=path)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from sidecar.channels import EventLog
 from sidecar.chat.journals import Kept
 from sidecar.chat.messages import StoredMessage
 from sidecar.chat.record import result_of
@@ -15,6 +14,7 @@ from sidecar.chat.turn import final_event, result_or_raise
 from sidecar.contract import CancelledEvent, ErrorEvent
 from sidecar.contract.chat import TurnDone, TurnResult
 from sidecar.contract.errors import Cancelled, EngineCrashed, SidecarError, from_wire
+from sidecar.events.event_log import EventLog
 
 
 class EndedTurn(msgspec.Struct, frozen=True):

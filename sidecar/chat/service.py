@@ -15,13 +15,13 @@ import anyio.abc
 import anyio.to_thread
 
 from sidecar.chat import counting
+from sidecar.chat.admission import AdmissionQueue
 from sidecar.chat.history import History
-from sidecar.chat.jobs import Jobs
 from sidecar.chat.journals import Journals
 from sidecar.chat.messages import new_id
-from sidecar.chat.queue import Line
 from sidecar.chat.resuming import EndedTurn, from_history, from_journal
 from sidecar.chat.turn import Prepare, Turn
+from sidecar.chat.turn_plan import TurnPlanner
 from sidecar.contract.chat import (
     AckResult,
     CancelResult,
@@ -35,9 +35,9 @@ from sidecar.contract.chat import (
 )
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SessionNotFound, SidecarError
-from sidecar.engines.fleet import Fleet
-from sidecar.engines.link import EngineGone
-from sidecar.engines.server import Server
+from sidecar.engines.client.engine_client import EngineGone
+from sidecar.servers.server import Server
+from sidecar.servers.server_manager import ServerManager
 
 IDLE_POLL_SECONDS = 0.02
 IDLE_SECONDS = 5.0
@@ -47,16 +47,18 @@ IDLE_SECONDS = 5.0
 class Chat:
     """Messages in, answers out."""
 
-    def __init__(self, *, history: History, journals: Journals, fleet: Fleet, config: Callable[[], Config]) -> None:
+    def __init__(
+        self, *, history: History, journals: Journals, fleet: ServerManager, config: Callable[[], Config]
+    ) -> None:
         self._history = history
         self._journals = journals
         self._fleet = fleet
         self._config = config
-        self._jobs = Jobs(history=history, fleet=fleet, config=config)
+        self._jobs = TurnPlanner(history=history, fleet=fleet, config=config)
         self._turns: dict[str, list[Turn]] = {}
         # A line lives as long as anybody is in it.
-        self._session_lines: WeakValueDictionary[str, Line] = WeakValueDictionary()
-        self._server_lines: WeakKeyDictionary[Server, Line] = WeakKeyDictionary()
+        self._session_lines: WeakValueDictionary[str, AdmissionQueue] = WeakValueDictionary()
+        self._server_lines: WeakKeyDictionary[Server, AdmissionQueue] = WeakKeyDictionary()
         self._tasks: anyio.abc.TaskGroup
 
     @asynccontextmanager
@@ -146,7 +148,7 @@ class Chat:
     # --- pieces --------------------------------------------------------------------------------------------
 
     def _begin(self, session_id: str, prepare: Prepare) -> Turn:
-        line = self._session_lines.setdefault(session_id, Line(1))
+        line = self._session_lines.setdefault(session_id, AdmissionQueue(1))
         turn = Turn(
             session_id,
             prepare,
@@ -170,9 +172,9 @@ class Chat:
             if not turns:
                 del self._turns[turn.session_id]
 
-    def _server_line(self, server: Server) -> Line:
+    def _server_line(self, server: Server) -> AdmissionQueue:
         if server not in self._server_lines:
-            self._server_lines[server] = Line(server.actual.slots if server.actual else 1)
+            self._server_lines[server] = AdmissionQueue(server.actual.slots if server.actual else 1)
         return self._server_lines[server]
 
     async def _seen_idle(self, server: Server) -> bool | None:

@@ -19,8 +19,8 @@ import msgspec
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import Session, SessionConfig, SessionPage
 from sidecar.storage.cipher import Cipher
-from sidecar.storage.sealing import cipher_of
-from sidecar.storage.words import WORDS, about
+from sidecar.storage.encryption import cipher_of
+from sidecar.storage.reencrypt import WORDS, about
 
 TITLE_CHARACTERS = 60
 """Length of a title taken from a message: one line of a list."""

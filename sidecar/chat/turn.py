@@ -12,27 +12,27 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from sidecar.channels import EventLog
+from sidecar.chat.admission import AdmissionQueue
 from sidecar.chat.answer import Answer
 from sidecar.chat.context import Fit, fit
 from sidecar.chat.history import History
-from sidecar.chat.jobs import Job
 from sidecar.chat.journal import Journal
 from sidecar.chat.journals import Journals
 from sidecar.chat.messages import new_id
-from sidecar.chat.queue import Line
 from sidecar.chat.record import Ending, Record
+from sidecar.chat.turn_plan import TurnPlan
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import ContextUse, TurnDone, TurnLoading, TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
 from sidecar.contract.servers import StartLoading
 from sidecar.contract.sessions import Session, Timings, Usage
-from sidecar.engines.link import EngineGone
-from sidecar.engines.refusal import context_too_long
-from sidecar.engines.server import Server
+from sidecar.engines.client.engine_client import EngineGone
+from sidecar.engines.client.http_errors import context_too_long
+from sidecar.events.event_log import EventLog
 from sidecar.logs.defects import internal_error
+from sidecar.servers.server import Server
 
-Prepare = Callable[[], Awaitable[Job]]
+Prepare = Callable[[], Awaitable[TurnPlan]]
 
 REFUSALS = (ContextTooLong, InvalidParams, NotSupported)
 """With these an engine says that it will never answer the question, however often it is asked."""
@@ -48,13 +48,13 @@ class Turn:
         *,
         history: History,
         journals: Journals,
-        session_line: Line,
-        server_line: Callable[[Server], Line],
+        session_line: AdmissionQueue,
+        server_line: Callable[[Server], AdmissionQueue],
         max_waiting: int,
     ) -> None:
         self.session_id = session_id
         self.events = EventLog()
-        self.job: Job | None = None
+        self.job: TurnPlan | None = None
         self.outcome: TurnResult | SidecarError | None = None
         self._prepare = prepare
         self._history = history
@@ -126,7 +126,7 @@ class Turn:
         with anyio.CancelScope(shield=True):
             self.outcome = await record.complete(self._answer, usage, self._timings(), context)
 
-    async def _ask(self, journal: Journal) -> tuple[Job, Record, Fit | None, Usage]:
+    async def _ask(self, journal: Journal) -> tuple[TurnPlan, Record, Fit | None, Usage]:
         """Stand in the server's line and have its engine answer."""
         while True:
             job = self.job = await self._prepare()
@@ -146,7 +146,7 @@ class Turn:
                     # Before the place is given back: whoever is next must not take a dead engine for a ready one.
                     raise await _explained(job.server, broken) from None
 
-    async def _fit(self, job: Job) -> Fit | None:
+    async def _fit(self, job: TurnPlan) -> Fit | None:
         """Decide what to send, where that needs counting: an engine that refuses long prompts counts by itself.
 
         Raises:
@@ -166,7 +166,7 @@ class Turn:
             raise context_too_long(job.max_context, fitted.tokens)
         return fitted
 
-    async def _stream(self, job: Job, fitted: Fit | None, record: Record, journal: Journal) -> None:
+    async def _stream(self, job: TurnPlan, fitted: Fit | None, record: Record, journal: Journal) -> None:
         """Send the conversation and take in the answer, while the question is being kept."""
         request = job.request(fitted.sent if fitted else job.question.conversation)
         link = job.server.ready_link()
@@ -190,7 +190,7 @@ class Turn:
             kept.result()
         self._answer.end()
 
-    async def _usage(self, job: Job, fitted: Fit | None) -> Usage:
+    async def _usage(self, job: TurnPlan, fitted: Fit | None) -> Usage:
         counted, timings = self._answer.usage, self._answer.timings
         if counted is None:  # llama-cpp-python's stream does not say; its tokenizer does
             tokens = await self._count(job, self._answer.reasoning + self._answer.content)
@@ -203,7 +203,7 @@ class Turn:
             cached_tokens=cached or 0,
         )
 
-    async def _count(self, job: Job, text: str) -> int:
+    async def _count(self, job: TurnPlan, text: str) -> int:
         """Tokens of a text; 0 where the engine can not say any more: a whole answer does not fail for a figure."""
         try:
             return await job.server.ready_link().count_text(text)

@@ -232,11 +232,11 @@ def _columns() -> int:
 
 
 def _place(text: str) -> Path:
-    from sidecar import given_paths
     from sidecar.contract.errors import PathNotAllowed
+    from sidecar.host import path_policy
 
     try:
-        return given_paths.from_here(text)
+        return path_policy.from_here(text)
     except PathNotAllowed as problem:
         raise argparse.ArgumentTypeError(problem.message) from None
 

@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any
 
-from sidecar import given_paths
 from sidecar.cli import screen
 from sidecar.cli.answer import AnswerPrinter, figures
 from sidecar.client import SidecarClient
@@ -21,6 +20,7 @@ from sidecar.contract.chat import TurnResult
 from sidecar.contract.errors import Cancelled, ServerNotRunning, SessionNotFound
 from sidecar.contract.servers import ServerInfo, ServerState
 from sidecar.contract.sessions import Session, SessionConfig
+from sidecar.host import path_policy
 
 _WHOLE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -218,7 +218,7 @@ def start_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "model": model,
         "engine": options.engine,
-        "llama_cpp_path": str(given_paths.from_here(options.llama_cpp)) if options.llama_cpp else None,
+        "llama_cpp_path": str(path_policy.from_here(options.llama_cpp)) if options.llama_cpp else None,
         "ctx_size": options.ctx_size,
     }
 
@@ -227,5 +227,5 @@ def as_model(name: str) -> str:
     """A model as the sidecar takes it: a name stays one, a path is made absolute as a person means it, from here."""
     if not name.endswith(".gguf"):
         return name
-    path = given_paths.from_here(name)
+    path = path_policy.from_here(name)
     return str(path) if "/" in name or path.is_file() else name

@@ -18,7 +18,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import InitializeResult
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.servers import CommandPreview
-from sidecar.extras import how_to_get
+from sidecar.host.extras import how_to_get
 
 HEALTHY, UNHEALTHY = 0, 1
 

@@ -6,13 +6,13 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from sidecar import given_paths
 from sidecar.cli import screen, tables
 from sidecar.cli.host import introduced
 from sidecar.cli.wording import from_terminal
 from sidecar.client import SidecarClient
 from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.engines import EngineDevice, EngineInfo, EngineProof
+from sidecar.host import path_policy
 
 NAME_WIDTH = 14
 
@@ -39,7 +39,7 @@ async def _list(client: SidecarClient, _: argparse.Namespace) -> None:
 
 async def _install(client: SidecarClient, options: argparse.Namespace) -> None:
     archive = from_terminal(options.archive)
-    where = {"url": archive} if "://" in archive else {"path": str(given_paths.from_here(archive))}
+    where = {"url": archive} if "://" in archive else {"path": str(path_policy.from_here(archive))}
     with screen.LoadProgress() as progress:
         engine = await client.install_engine(
             **where,

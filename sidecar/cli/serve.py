@@ -13,7 +13,7 @@ import threading
 from sidecar.app import Options, serve_behind
 from sidecar.cli import wording
 from sidecar.contract.errors import NotSupported, SidecarError
-from sidecar.extras import how_to_get
+from sidecar.host.extras import how_to_get
 
 FAILED = 1
 """The exit code where nothing could be served."""
@@ -32,8 +32,8 @@ def serve_pages(options: argparse.Namespace, app_options: Options, stdout: int) 
 
 def _serve(options: argparse.Namespace, app_options: Options, stdout: int) -> None:
     try:
-        from sidecar.transport.web.door import WebDoor, listen
         from sidecar.transport.web.files import PageFiles, page_folder
+        from sidecar.transport.web.server import WebTransport, listen
     except ModuleNotFoundError as missing:
         if missing.name != "aiohttp":
             raise
@@ -55,7 +55,7 @@ def _serve(options: argparse.Namespace, app_options: Options, stdout: int) -> No
     listener = listen(options.port)
     serve_behind(
         app_options,
-        lambda: WebDoor(listener, files, max_message_bytes=app_options.max_line_bytes, tell_address=tell),
+        lambda: WebTransport(listener, files, max_message_bytes=app_options.max_line_bytes, tell_address=tell),
     )
 
 

@@ -18,16 +18,7 @@ from sidecar.contract.errors import (
 )
 from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result
 from sidecar.contract.servers import CHANNEL, Channel, ServerId
-from sidecar.contract.sessions import (
-    ContentPart,
-    ContextPolicy,
-    SamplingParams,
-    Text,
-    Timings,
-    ToolCall,
-    Usage,
-    Uuid,
-)
+from sidecar.contract.sessions import ContentPart, ContextPolicy, SamplingParams, Text, Timings, ToolCall, Usage, Uuid
 
 MessageContent = Text | Annotated[list[ContentPart], Meta(min_length=1, max_length=1000)]
 """What is said: text, or content parts."""

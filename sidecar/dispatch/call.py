@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import anyio
 
-from sidecar.channels import EventLog, EventSource
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.errors import Cancelled, InvalidParams, Overloaded, SidecarError
 from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.outbox import Channel, Outbox
+from sidecar.events.event_log import EventLog, EventSource
 
 MAX_SUBSCRIPTIONS = 64
 """Of one host at once. Each costs memory and may take readings ten times a second; a window needs one or two."""

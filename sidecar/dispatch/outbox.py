@@ -14,8 +14,8 @@ from collections.abc import Callable
 import msgspec
 import orjson
 
-from sidecar.channels import TERMINAL, Entry, EventSource, Text, status_of
 from sidecar.contract import Event
+from sidecar.events.event_log import TERMINAL, Entry, EventSource, Text, status_of
 
 LINE_OVERHEAD_BYTES = 64
 """What a line that waits costs beside its own bytes: Python's object around it, and its place in the queue. A host

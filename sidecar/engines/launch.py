@@ -12,7 +12,8 @@ import msgspec
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.variables import API_KEY_VARIABLE
+from sidecar.engines.kinds.variables import API_KEY_VARIABLE
+from sidecar.processes.command import Command
 
 LOOPBACK = "127.0.0.1"
 
@@ -36,22 +37,16 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class Command(msgspec.Struct, frozen=True):
-    """A process to start.
+class EngineCommand(Command, frozen=True):
+    """The process that runs an engine.
 
     Attributes:
-        argv: program and arguments; never holds a secret.
-        env: variables beside the allowed ones of ours.
         ignored: settings that the engine does not know, by their names in the contract.
-        cwd: the folder to start in; ours where none is named.
     """
 
-    argv: list[str]
-    env: dict[str, str] = msgspec.field(default_factory=dict)
     ignored: list[str] = msgspec.field(default_factory=list)
-    cwd: Path | None = None
 
-    def with_key(self, key: str) -> Command:
+    def with_key(self, key: str) -> EngineCommand:
         """The same with the engine's key: a copy, since the command itself is shown to hosts."""
         return msgspec.structs.replace(self, env={**self.env, API_KEY_VARIABLE: key})
 
@@ -80,7 +75,7 @@ class Engine(Protocol):
         """Whether it answers a prompt beyond its context with an error before the stream begins."""
         ...
 
-    def command(self, launch: Launch, endpoint: Endpoint) -> Command:
+    def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         """The process that runs a model with these settings."""
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from sidecar.channels import EventSource
+from sidecar.events.event_log import EventSource
 
 
 class Call(Protocol):

@@ -20,13 +20,13 @@ from sidecar.contract.downloads import (
 from sidecar.contract.errors import Cancelled, InvalidParams
 from sidecar.contract.hub import Fit, HubFile, HubFiles, HubModel, HubVariant, ListHubFiles, SearchHub
 from sidecar.contract.resources import Resources
-from sidecar.downloads.service import Downloads
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.memory import free_bytes
-from sidecar.hub.api import Hub
+from sidecar.library.downloads.service import Downloads
+from sidecar.library.hub.api import Hub
 
 if TYPE_CHECKING:
-    from sidecar.hub.variants import RepositoryFile, Variant
+    from sidecar.library.hub.variants import RepositoryFile, Variant
 
 
 class DownloadHandlers:
@@ -52,8 +52,8 @@ class DownloadHandlers:
         return await self._hub.search(params.query.strip(), params.limit)
 
     async def list_files(self, params: ListHubFiles, call: Call) -> HubFiles:
-        from sidecar.hub import variants  # what start-up does without
-        from sidecar.hub.reference import HOW_TO_NAME, FileUrl, parse
+        from sidecar.library.hub import variants  # what start-up does without
+        from sidecar.library.hub.reference import HOW_TO_NAME, FileUrl, parse
 
         reference = parse(params.repo, endpoint=self._hub.endpoint)
         if isinstance(reference, FileUrl):

@@ -7,10 +7,10 @@ from functools import partial
 import msgspec
 
 from sidecar.builds.service import Builds
-from sidecar.channels import EventLog
 from sidecar.contract.builds import InstallDone, InstallEngine, ManagedEngines, RemoveEngine, SetDefaultEngine
 from sidecar.contract.engines import EngineInfo, EngineProbe, ListEngines, ProbeEngine
-from sidecar.engines.discovery import Engines
+from sidecar.engines.kinds.discovery import Engines
+from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
 
 

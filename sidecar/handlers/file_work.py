@@ -8,11 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from sidecar.channels import EventLog
 from sidecar.contract.method import Event
 from sidecar.contract.models import ModelWork
+from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call
-from sidecar.models.contents import Work, carried_through
+from sidecar.library.file_copy import Work, carried_through
 
 TELL_SECONDS = 0.1
 """Between two events: more often nobody sees."""

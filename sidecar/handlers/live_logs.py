@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable
 from itertools import islice
 
-from sidecar.channels import LIVE_LOG_LINES, LiveFeed
 from sidecar.contract.logs import Level
+from sidecar.events.live_feed import LIVE_LOG_LINES, LiveFeed
 from sidecar.logs.lines import LEVELS
 from sidecar.logs.store import LogStore, Source
 

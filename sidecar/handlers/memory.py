@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 from sidecar.contract.memory import EstimateMemory, MemoryEstimate, RecommendedSettings, RecommendSettings
 from sidecar.contract.servers import ServerSettings
 from sidecar.engines.launch import Launch
-from sidecar.engines.server import Server
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.gpus import GpuReading
-from sidecar.servers.planner import Planner
+from sidecar.servers.server import Server
+from sidecar.servers.start_planner import StartPlanner
 from sidecar.storage.facts import Facts
 
 if TYPE_CHECKING:
-    from sidecar.memory.observer import Experience
-    from sidecar.memory.service import MemoryPlans
+    from sidecar.servers.memory.observer import Experience
+    from sidecar.servers.memory.service import MemoryPlanner
 
 
 class MemoryHandlers:
     """The memory methods of the Models family."""
 
-    def __init__(self, *, planner: Planner, facts: Facts, read_gpus: Callable[[], Awaitable[GpuReading]]) -> None:
+    def __init__(self, *, planner: StartPlanner, facts: Facts, read_gpus: Callable[[], Awaitable[GpuReading]]) -> None:
         self._planner = planner
         self._facts = facts
         self._read_gpus = read_gpus
@@ -39,7 +39,7 @@ class MemoryHandlers:
         return await self._plans.estimate(launch, quick=bool(params.quick))
 
     async def recommend(self, params: RecommendSettings, call: Call) -> RecommendedSettings:
-        from sidecar.memory.recommending import recommend
+        from sidecar.servers.memory.recommending import recommend
 
         names = ("model", "model_path", "engine", "llama_cpp_path")
         chosen = {name: getattr(params, name) for name in names if getattr(params, name) is not None}
@@ -56,12 +56,12 @@ class MemoryHandlers:
 
     @cached_property
     def _experience(self) -> Experience:
-        from sidecar.memory.observer import Experience
+        from sidecar.servers.memory.observer import Experience
 
         return Experience(self._facts)
 
     @cached_property
-    def _plans(self) -> MemoryPlans:
-        from sidecar.memory.service import MemoryPlans
+    def _plans(self) -> MemoryPlanner:
+        from sidecar.servers.memory.service import MemoryPlanner
 
-        return MemoryPlans(self._experience, read_gpus=self._read_gpus)
+        return MemoryPlanner(self._experience, read_gpus=self._read_gpus)

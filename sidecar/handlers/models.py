@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import anyio.to_thread
 
-from sidecar import given_paths
 from sidecar.contract.models import (
     DeletedModel,
     DeleteModel,
@@ -27,21 +26,22 @@ from sidecar.contract.models import (
     ScanModels,
     TrashedModel,
 )
-from sidecar.engines.fleet import Fleet
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.file_work import carried_out
-from sidecar.models.contents import Work
-from sidecar.models.importing import Importer
-from sidecar.models.inspection import details, inspect
-from sidecar.models.library import Library
-from sidecar.models.scan import ModelFile
-from sidecar.models.trash import Trash
+from sidecar.host import path_policy
+from sidecar.library.file_copy import Work
+from sidecar.library.importing import Importer
+from sidecar.library.inspection import details, inspect
+from sidecar.library.library import Library
+from sidecar.library.scan.model_files import ModelFile
+from sidecar.library.trash.trash import Trash
+from sidecar.servers.server_manager import ServerManager
 
 
 class ModelHandlers:
     """The Models family."""
 
-    def __init__(self, *, library: Library, importer: Importer, trash: Trash, fleet: Fleet) -> None:
+    def __init__(self, *, library: Library, importer: Importer, trash: Trash, fleet: ServerManager) -> None:
         self._library = library
         self._importer = importer
         self._trash = trash
@@ -75,7 +75,7 @@ class ModelHandlers:
         return await carried_out(call, run, lambda scan: ScanDone(models=scan.models))
 
     async def inspect(self, params: InspectModel, call: Call) -> ModelInspection:
-        return await anyio.to_thread.run_sync(lambda: inspect(given_paths.file(params.path)))
+        return await anyio.to_thread.run_sync(lambda: inspect(path_policy.file(params.path)))
 
     async def bring_in(self, params: ImportModel, call: Call) -> ModelInfo:
         def run(work: Work) -> ModelInfo:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from sidecar.contract.resources import GetResources, Resources
-from sidecar.engines.fleet import Fleet
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.hardware import EngineProcess, ResourceMonitor
+from sidecar.servers.server_manager import ServerManager
 
 
 class ResourceHandlers:
     """The Resources family."""
 
-    def __init__(self, monitor: ResourceMonitor, fleet: Fleet) -> None:
+    def __init__(self, monitor: ResourceMonitor, fleet: ServerManager) -> None:
         self._monitor = monitor
         self._fleet = fleet
 

@@ -26,17 +26,17 @@ from sidecar.contract.servers import (
     StopLlamaServer,
     SwitchModel,
 )
-from sidecar.engines.fleet import Fleet
-from sidecar.engines.link import EngineLink
-from sidecar.engines.server import Server
+from sidecar.engines.client.engine_client import EngineClient
 from sidecar.handlers.call import Call, Handler
-from sidecar.servers.planner import Planner, again, with_model
+from sidecar.servers.server import Server
+from sidecar.servers.server_manager import ServerManager
+from sidecar.servers.start_planner import StartPlanner, again, with_model
 
 
 class ServerHandlers:
     """The Servers family."""
 
-    def __init__(self, *, fleet: Fleet, planner: Planner) -> None:
+    def __init__(self, *, fleet: ServerManager, planner: StartPlanner) -> None:
         self._fleet = fleet
         self._planner = planner
 
@@ -96,7 +96,7 @@ class ServerHandlers:
                 return ServerPing(ok=False, latency_ms=None, status=None, error=problem)
             return await _ping(server.ready_link())
         try:
-            link = EngineLink(params.base_url.rstrip("/").removesuffix("/v1"), None)
+            link = EngineClient(params.base_url.rstrip("/").removesuffix("/v1"), None)
         except ValueError as error:
             return ServerPing(ok=False, latency_ms=None, status=None, error=f"There is no such address: {error}.")
         return await _ping(link)
@@ -123,7 +123,7 @@ class ServerHandlers:
         return info
 
 
-async def _ping(link: EngineLink) -> ServerPing:
+async def _ping(link: EngineClient) -> ServerPing:
     started = time.perf_counter()
     status, latency = await link.health()
     if status is None:

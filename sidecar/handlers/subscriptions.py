@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sidecar.channels import LiveFeed
 from sidecar.contract.events import SubscriptionDone
 from sidecar.contract.life import Subscribe, Subscription, Unsubscribe, Unsubscribed
+from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.topics import Stop, Topics
 

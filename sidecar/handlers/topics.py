@@ -14,7 +14,6 @@ import anyio.abc
 import anyio.to_thread
 
 from sidecar.builds.service import Builds
-from sidecar.channels import LiveFeed
 from sidecar.chat.history import History
 from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.downloads import Download
@@ -36,11 +35,12 @@ from sidecar.contract.models import ModelInfo
 from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
-from sidecar.downloads.service import Downloads
-from sidecar.engines.fleet import Fleet
+from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers import live_logs
+from sidecar.library.downloads.service import Downloads
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
+from sidecar.servers.server_manager import ServerManager
 
 DEFAULT_INTERVAL_MS = 1000
 MODELS_INTERVAL_MS = 2000
@@ -58,7 +58,7 @@ class Topics:
     def __init__(
         self,
         *,
-        fleet: Fleet,
+        fleet: ServerManager,
         history: History,
         logs: LogStore,
         downloads: Downloads,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar import given_paths
 from sidecar.contract.errors import DiskFull, PermissionDenied
+from sidecar.host import path_policy
 from sidecar.host.environment import DATA_DIR_VARIABLE
 
 PRIVATE = 0o700
@@ -23,7 +23,7 @@ PRIVATE = 0o700
 def default_data_dir() -> Path:
     """The data folder where none is named: LLAMA_SIDECAR_DATA_DIR, else the system's place for user data."""
     if named := os.environ.get(DATA_DIR_VARIABLE):
-        return given_paths.from_here(named)
+        return path_policy.from_here(named)
     import platformdirs
 
     return platformdirs.user_data_path("llama-sidecar", appauthor=False)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar import given_paths
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.logs import Level, LogEntry, LogPage, LogSource
+from sidecar.host import path_policy
 from sidecar.logs.files import RotatingFile
 from sidecar.logs.lines import LEVELS, escape_chunk, level_of, printable
 
@@ -186,7 +186,7 @@ class LogStore:
     def source(self, name: str) -> Source:
         """The source of a name; made where there is none yet."""
         if name not in self._sources:
-            file_name = given_paths.file_name(re.sub("^server:", "server-", name)) + ".log"
+            file_name = path_policy.file_name(re.sub("^server:", "server-", name)) + ".log"
             file = RotatingFile(self._folder / file_name, max_bytes=self._max_file_bytes, kept=self._kept_files)
             self._sources[name] = Source(name, file, self)
         return self._sources[name]

@@ -18,7 +18,7 @@ import orjson
 from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.life import Notice
-from sidecar.storage.files import refusal, write_atomically
+from sidecar.storage.atomic_files import refusal, write_atomically
 
 
 class _Patched(msgspec.Struct):

@@ -22,11 +22,12 @@ import anyio
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import doubt, journal, migrations, recovery
+from sidecar.storage import integrity, migrations, wal
+from sidecar.storage.atomic_files import refusal
 from sidecar.storage.cipher import Cipher
-from sidecar.storage.files import refusal
-from sidecar.storage.looking import GaveWay, Look
-from sidecar.storage.sealing import HistoryConnection, Sealing
+from sidecar.storage.encryption import Encryption, HistoryConnection
+from sidecar.storage.interruptible_query import InterruptibleQuery, QueryYielded
+from sidecar.storage.salvage import recovery
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +54,9 @@ class Database:
 
     def __init__(self, path: Path, *, encrypt: Callable[[], bool | None] = lambda: None) -> None:
         self._path = path
-        self._is_doubtful = doubt.is_suspect(path)
+        self._is_doubtful = integrity.is_suspect(path)
         self._notices: list[Notice] = []
-        self._sealing = Sealing(path, encrypt)
+        self._sealing = Encryption(path, encrypt)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: HistoryConnection | None = None
@@ -97,12 +98,12 @@ class Database:
             StorageError: as `run`.
         """
         async with self._looking:
-            look = Look(work, seconds=seconds, others_wait=lambda: not self._queue.empty())
+            look = InterruptibleQuery(work, seconds=seconds, others_wait=lambda: not self._queue.empty())
             try:
                 while True:
                     try:
                         return await self.submit(look)
-                    except GaveWay:
+                    except QueryYielded:
                         continue
             finally:
                 look.give_up()
@@ -222,10 +223,10 @@ class Database:
         )
         try:
             self._path.chmod(0o600)
-            exclusive = journal.lock(connection)
+            exclusive = wal.lock(connection)
             recovery.require_schema(connection)
             migrations.check_version(connection)  # before anything is written
-            journal.set_up(connection, exclusive=exclusive)
+            wal.set_up(connection, exclusive=exclusive)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -8192")  # 8 MiB
             migrations.migrate(connection, self._path)

@@ -15,7 +15,7 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import TYPE_CHECKING
 
 from sidecar.contract.errors import NotSupported, SidecarError, StorageError
-from sidecar.extras import how_to_get
+from sidecar.host.extras import how_to_get
 from sidecar.storage.cipher import KEY_BYTES
 
 if TYPE_CHECKING:

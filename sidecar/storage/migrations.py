@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from sidecar.contract.errors import StorageError
-from sidecar.storage.files import put_in_place
+from sidecar.storage.atomic_files import put_in_place
 
 INDEX_TRIGGERS = {
     "messages_text_insert": """AFTER INSERT ON messages BEGIN

@@ -9,7 +9,7 @@ import pytest
 
 from tests import fake_engine
 from tests.app.talking import Engine, StartServer, StartTalk, Talk, prepare
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
 

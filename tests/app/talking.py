@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 from tests.raw_host import ANSWER_SECONDS, TERMINAL, RawHost
 
 _names = itertools.count(1)

@@ -11,8 +11,8 @@ import pytest
 
 from tests.app.talking import Engine, StartTalk, Talk, new_session, words
 from tests.chat.rows import rows_on_disk
-from tests.engines.processes import is_alive
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
+from tests.processes.programs import is_alive
 from tests.raw_host import TERMINAL
 
 # --- the engine --------------------------------------------------------------------------------------------

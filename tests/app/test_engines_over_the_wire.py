@@ -13,9 +13,9 @@ import pytest
 
 from tests import fake_engine
 from tests.builds.archives import digest, pack
-from tests.engines.processes import wait_for_file, wait_until_gone
 from tests.hub_server import HubFile, HubServer
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
+from tests.processes.programs import wait_for_file, wait_until_gone
 from tests.raw_host import RawHost
 
 PADDING = os.urandom(1_500_000)

@@ -13,8 +13,8 @@ import pytest
 
 from tests import fake_engine
 from tests.app.talking import StartTalk, Talk, prepare
-from tests.models.gguf_files import LLAMA_TENSORS, Tensor, gguf_bytes, llama_metadata, write_model
-from tests.models.stores import furnish, state, write
+from tests.library.gguf_files import LLAMA_TENSORS, Tensor, gguf_bytes, llama_metadata, write_model
+from tests.library.stores import furnish, state, write
 from tests.raw_host import ANSWER_SECONDS
 
 GIBIBYTE = 2**30

@@ -11,7 +11,7 @@ import pytest
 
 from tests import fake_engine
 from tests.app.talking import StartTalk, prepare
-from tests.models.gguf_files import (
+from tests.library.gguf_files import (
     ARRAY,
     FLOAT32,
     FLOAT64,

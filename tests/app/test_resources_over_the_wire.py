@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.app.talking import Engine, Talk
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
 # --- resources ---------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ import pytest
 
 from tests.app.talking import Engine, Talk, new_session, words
 from tests.engines import recordings
-from tests.engines.processes import is_alive, wait_until_gone
-from tests.models.gguf_files import gguf_bytes, llama_metadata, model_bytes, write_model
+from tests.library.gguf_files import gguf_bytes, llama_metadata, model_bytes, write_model
+from tests.processes.programs import is_alive, wait_until_gone
 from tests.raw_host import ANSWER_SECONDS, RawHost
 
 SERVER = "failing"

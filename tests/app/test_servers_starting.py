@@ -17,8 +17,8 @@ import pytest
 
 from tests.app.talking import Engine, StartTalk, Talk, new_session, words
 from tests.busy import BUSY_SECONDS
-from tests.engines.processes import is_alive, wait_until_gone
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
+from tests.processes.programs import is_alive, wait_until_gone
 
 STARTED = ["queued", "planning", "starting", "loading", "warming", "done"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.app.talking import Engine, Talk, new_session, words
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.contract.generated import CONTRACT_HASH
 from tests.app.talking import Engine, SocketConnection, StartTalk, Talk, assert_gapless, new_session, words
-from tests.engines.processes import wait_for_file, wait_until_gone
+from tests.processes.programs import wait_for_file, wait_until_gone
 from tests.raw_host import RawHost
 
 OPENRPC = Path(__file__).parents[2] / "ipc_schema" / "openrpc.json"

@@ -17,7 +17,7 @@ from tests.bench.figures import Figure
 from tests.bench.hosts import Broken
 from tests.bench.pairs import in_turn
 from tests.bench.plan import Plan
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 FILES = 1_000
 AGAIN = 5

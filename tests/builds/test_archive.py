@@ -17,7 +17,7 @@ from sidecar.builds import entries
 from sidecar.builds.archive import unpack
 from sidecar.contract.errors import ArchiveInvalid, DiskFull
 from sidecar.host import disk_space
-from sidecar.models.contents import Stopped, Work
+from sidecar.library.file_copy import Stopped, Work
 from tests.builds.archives import KINDS, Item, make, pack
 
 LINK, FOLDER, HARD = tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE

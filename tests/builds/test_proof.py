@@ -11,8 +11,8 @@ from sidecar.builds import proof as proofs
 from sidecar.builds.proof import QUESTION, SOURCE, Prover
 from sidecar.builds.proof_model import CONTEXT, proof_model
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
+from sidecar.library.inspection import inspect
 from sidecar.logs.store import LogStore
-from sidecar.models.inspection import inspect
 from tests import fake_engine
 
 pytestmark = pytest.mark.anyio

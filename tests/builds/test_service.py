@@ -31,13 +31,13 @@ from sidecar.contract.errors import (
 )
 from sidecar.contract.method import Event
 from sidecar.contract.servers import ServerSettings
-from sidecar.downloads.service import Downloads
-from sidecar.engines.discovery import Engines
-from sidecar.engines.flags import FlagSet
+from sidecar.engines.kinds.discovery import Engines
+from sidecar.engines.kinds.help_flags import FlagSet
+from sidecar.engines.kinds.llama_server import PROGRAM, LlamaServer
 from sidecar.engines.launch import Launch
-from sidecar.engines.llama_server import PROGRAM, LlamaServer
-from sidecar.hub.api import Hub
-from sidecar.hub.token import TokenSource
+from sidecar.library.downloads.service import Downloads
+from sidecar.library.hub.api import Hub
+from sidecar.library.hub.token import TokenSource
 from tests import fake_engine
 from tests.builds.archives import Item, digest, make, pack
 from tests.builds.test_registry import add, proof

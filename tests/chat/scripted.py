@@ -16,16 +16,16 @@ from typing import Any, TypeVar, cast
 import anyio
 import anyio.lowlevel
 
-from sidecar.channels import EventSource, Text, status_of
 from sidecar.chat.history import History
 from sidecar.chat.journals import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
 from sidecar.contract.servers import StartActual
-from sidecar.engines.fleet import Fleet
-from sidecar.engines.link import EngineGone, Hear
-from sidecar.engines.stream import ChatChunk, Choice, Delta, UsageCount
+from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, UsageCount
+from sidecar.engines.client.engine_client import EngineGone, Hear
+from sidecar.events.event_log import EventSource, Text, status_of
+from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.database import Database, Work
 
 T = TypeVar("T")
@@ -204,7 +204,7 @@ class Stage:
         self.config = Config()
         self.database = FaultyDatabase(folder / "history.db")
         self.history = History(self.database, retention_days=lambda: 30)
-        fleet = cast(Fleet, ScriptedFleet(self.server, self.other))
+        fleet = cast(ServerManager, ScriptedFleet(self.server, self.other))
         (folder / "turns").mkdir()
         self.journals = Journals(folder / "turns", lambda: self.database.cipher)
         self.chat = Chat(history=self.history, journals=self.journals, fleet=fleet, config=lambda: self.config)

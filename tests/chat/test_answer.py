@@ -7,11 +7,19 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.channels import EventLog, Text, status_of
 from sidecar.chat.answer import Answer
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.sessions import ToolCall, ToolFunction
-from sidecar.engines.stream import ChatChunk, Choice, Delta, FunctionDelta, PromptProgress, ToolCallDelta, UsageCount
+from sidecar.engines.client.chat_stream import (
+    ChatChunk,
+    Choice,
+    Delta,
+    FunctionDelta,
+    PromptProgress,
+    ToolCallDelta,
+    UsageCount,
+)
+from sidecar.events.event_log import EventLog, Text, status_of
 
 
 def chunk(*, finish: str | None = None, **delta: Any) -> ChatChunk:

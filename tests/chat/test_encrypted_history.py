@@ -23,7 +23,7 @@ from sidecar.chat.messages import StoredMessage
 from sidecar.contract.chat import SendMessage
 from sidecar.contract.errors import DiskFull, NotSupported, StorageError
 from sidecar.contract.sessions import ListSessions, Session, SessionConfig, ToolCall, ToolFunction
-from sidecar.storage import migrations, sealing, words
+from sidecar.storage import encryption, migrations, reencrypt
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 from tests.chat.rows import a_session, say
@@ -240,7 +240,7 @@ async def test_without_its_key_a_history_is_refused_and_left_as_it_is(
 async def test_without_a_keyring_nothing_is_written_in_plain_text_instead(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(encryption, "RETRY_SECONDS", 0)
     with monkeypatch.context() as without:
         without.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
         async with opened(path, encrypt=True) as database:
@@ -257,8 +257,8 @@ async def test_without_a_keyring_nothing_is_written_in_plain_text_instead(
 async def test_a_person_is_not_asked_for_each_request(
     path: Path, keyring: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "RETRY_SECONDS", 3600)
-    monkeypatch.setattr(sealing.HistoryConnection, "tried_at", -math.inf)  # the machine may have been up for less
+    monkeypatch.setattr(encryption, "RETRY_SECONDS", 3600)
+    monkeypatch.setattr(encryption.HistoryConnection, "tried_at", -math.inf)  # the machine may have been up for less
     (keyring / "locked").touch()
     async with opened(path, encrypt=True) as database:
         for work in use_words(database):
@@ -275,7 +275,7 @@ async def test_the_end_does_not_wait_for_a_keyring_that_hangs(
     database = Database(path, encrypt=lambda: True)
     work = database.submit(a_session)
     with anyio.fail_after(BOUND_SECONDS):
-        with anyio.fail_after(sealing.RETRY_SECONDS):
+        with anyio.fail_after(encryption.RETRY_SECONDS):
             await database.close()
         with pytest.raises(StorageError):
             await work
@@ -401,7 +401,7 @@ async def test_a_damaged_record_keeps_a_history_encrypted_and_the_others_can_be_
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from sidecar.storage import migrations, sealing, words
+from sidecar.storage import migrations, encryption, reencrypt
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 
@@ -417,7 +417,7 @@ def counted(method):
 if die_at >= 0:
     counted("seal_text" if sealed else "open_text")
 else:
-    words.clean = die
+    reencrypt.clean = die
 
 async def main():
     await Database(Path(sys.argv[1])).encrypt(sealed)
@@ -458,7 +458,7 @@ async def test_a_file_that_could_not_be_cleaned_is_told_of_and_cleaned_at_the_ne
         for _ in range(20):
             await database.run(talk)
         with monkeypatch.context() as patch:
-            patch.setattr(words, "clean", full)
+            patch.setattr(reencrypt, "clean", full)
             await database.encrypt(True)
         assert [notice.name for notice in await database.notices()] == ["HISTORY_NOT_CLEANED"]
         assert database.cipher is not None
@@ -544,6 +544,6 @@ def test_every_column_is_sealed_or_is_known_not_to_hold_words() -> None:
     }
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrations.migrate(db, Path("unused"))
-        for table, columns in words.WORDS.items():
+        for table, columns in reencrypt.WORDS.items():
             every = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
             assert every == {*columns, *visible[table].split()}

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.channels import EventLog, Text, TextStatus
 from sidecar.chat.journal import Journal
 from sidecar.chat.journals import KEPT_JOURNALS, Journals, Kept
 from sidecar.contract import CancelledEvent, Event
 from sidecar.contract.chat import TurnPrefill, TurnQueued
+from sidecar.events.event_log import EventLog, Text, TextStatus
 from sidecar.storage.cipher import KEY_BYTES, Cipher
 from tests.chat.rows import new_id
 

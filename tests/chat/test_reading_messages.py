@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.chat.prompt import Said, read_message
+from sidecar.chat.prompt import ParsedMessage, read_message
 from sidecar.contract.chat import MessageContent
 from sidecar.contract.errors import InvalidParams
 
@@ -25,28 +25,28 @@ def parts(*builtins: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Hello", Said("Hello")),
-        ("  spaces stay \n", Said("  spaces stay \n")),
-        ("<|user|>Hi<|end|>", Said("Hi")),
-        ("<|system|>Be brief.<|end|><|user|>Hi<|end|>", Said("Hi", system="Be brief.")),
-        ("<|system|>Be brief.<|end|>\n<|user|>Hi<|end|>\n<|assistant|>\n", Said("Hi", system="Be brief.")),
-        ("  <|user|> Hi \n<|end|>  ", Said("Hi")),
-        ("<|user|>no end mark", Said("no end mark")),
-        ("<|system|>S<|user|>no end marks", Said("no end marks", system="S")),
-        ("<|system|>a<|end|><|system|>b<|end|><|user|>c", Said("c", system="a\n\nb")),
-        ("<|system|><|end|><|user|>empty system", Said("empty system")),
+        ("Hello", ParsedMessage("Hello")),
+        ("  spaces stay \n", ParsedMessage("  spaces stay \n")),
+        ("<|user|>Hi<|end|>", ParsedMessage("Hi")),
+        ("<|system|>Be brief.<|end|><|user|>Hi<|end|>", ParsedMessage("Hi", system="Be brief.")),
+        ("<|system|>Be brief.<|end|>\n<|user|>Hi<|end|>\n<|assistant|>\n", ParsedMessage("Hi", system="Be brief.")),
+        ("  <|user|> Hi \n<|end|>  ", ParsedMessage("Hi")),
+        ("<|user|>no end mark", ParsedMessage("no end mark")),
+        ("<|system|>S<|user|>no end marks", ParsedMessage("no end marks", system="S")),
+        ("<|system|>a<|end|><|system|>b<|end|><|user|>c", ParsedMessage("c", system="a\n\nb")),
+        ("<|system|><|end|><|user|>empty system", ParsedMessage("empty system")),
         (
             "<|user|>q1<|end|><|assistant|>a1<|end|><|user|>q2<|end|>",
-            Said("q2", earlier=[("user", "q1"), ("assistant", "a1")]),
+            ParsedMessage("q2", earlier=[("user", "q1"), ("assistant", "a1")]),
         ),
         (
             "<|system|>S<|end|><|user|>q1<|end|><|assistant|><|end|><|user|>q2<|end|><|assistant|>",
-            Said("q2", system="S", earlier=[("user", "q1")]),
+            ParsedMessage("q2", system="S", earlier=[("user", "q1")]),
         ),
-        ("<|user|>line 1\nline 2 <b> | <|other|><|end|>", Said("line 1\nline 2 <b> | <|other|>")),
+        ("<|user|>line 1\nline 2 <b> | <|other|><|end|>", ParsedMessage("line 1\nline 2 <b> | <|other|>")),
     ],
 )
-def test_the_one_string_form_is_taken_apart(text: str, said: Said) -> None:
+def test_the_one_string_form_is_taken_apart(text: str, said: ParsedMessage) -> None:
     assert read_message(text, None, None) == said
 
 
@@ -65,13 +65,13 @@ def test_the_one_string_form_is_taken_apart(text: str, said: Said) -> None:
     ],
 )
 def test_what_is_not_wholly_of_the_one_string_form_is_plain_text(text: str) -> None:
-    assert read_message(text, None, None) == Said(text)
+    assert read_message(text, None, None) == ParsedMessage(text)
 
 
 @given(st.text())
 def test_any_text_can_be_said(text: str) -> None:
     said = read_message(text, None, None)
-    assert said == Said(text) or text.lstrip().startswith(("<|system|>", "<|user|>"))
+    assert said == ParsedMessage(text) or text.lstrip().startswith(("<|system|>", "<|user|>"))
 
 
 WORDS = st.text(st.characters(exclude_characters="<|>"), min_size=1).filter(lambda text: text.strip() == text != "")
@@ -90,7 +90,7 @@ def test_whatever_is_put_together_in_one_string_is_found_again(
         earlier[0] = ("user", earlier[0][1])
     said = [("system", system)] if system is not None else []
     text = "".join(f"<|{role}|>{body}{end}" for role, body in [*said, *earlier, ("user", newest)])
-    assert read_message(text, None, None) == Said(newest, system=system, earlier=earlier)
+    assert read_message(text, None, None) == ParsedMessage(newest, system=system, earlier=earlier)
 
 
 def test_a_long_run_of_blanks_is_read_in_no_time() -> None:
@@ -100,41 +100,41 @@ def test_a_long_run_of_blanks_is_read_in_no_time() -> None:
 
 def test_text_parts_are_one_text_and_no_parts() -> None:
     said = read_message(parts({"type": "text", "text": "a"}, {"type": "text", "text": "b"}), None, None)
-    assert said == Said("a\nb")
+    assert said == ParsedMessage("a\nb")
 
 
 def test_parts_with_more_than_text_are_kept_as_they_came() -> None:
     sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
     detailed = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
     said = read_message(parts({"type": "text", "text": "Look"}, detailed, sound), None, None)
-    assert said == Said("Look", parts=[{"type": "text", "text": "Look"}, detailed, sound])
+    assert said == ParsedMessage("Look", parts=[{"type": "text", "text": "Look"}, detailed, sound])
 
 
 def test_an_image_alone_needs_no_text() -> None:
-    assert read_message("", [PIXEL], None) == Said("", parts=[IMAGE_PART])
+    assert read_message("", [PIXEL], None) == ParsedMessage("", parts=[IMAGE_PART])
 
 
 def test_images_come_after_the_text() -> None:
     said = read_message("Look", [PIXEL, PIXEL], None)
-    assert said == Said("Look", parts=[{"type": "text", "text": "Look"}, IMAGE_PART, IMAGE_PART])
+    assert said == ParsedMessage("Look", parts=[{"type": "text", "text": "Look"}, IMAGE_PART, IMAGE_PART])
 
 
 def test_a_template_is_put_around_the_message() -> None:
-    assert read_message("llamas", None, "About {message}: {message}!") == Said("About llamas: llamas!")
+    assert read_message("llamas", None, "About {message}: {message}!") == ParsedMessage("About llamas: llamas!")
 
 
 def test_a_template_is_put_around_the_text_of_parts() -> None:
     said = read_message(parts({"type": "text", "text": "this"}, IMAGE_PART), None, "Describe {message}.")
-    assert said == Said("Describe this.", parts=[{"type": "text", "text": "Describe this."}, IMAGE_PART])
+    assert said == ParsedMessage("Describe this.", parts=[{"type": "text", "text": "Describe this."}, IMAGE_PART])
 
 
 def test_a_template_is_put_around_the_newest_message_of_the_one_string_form() -> None:
     said = read_message("<|system|>S<|end|><|user|>Hi<|end|>", None, "Say: {message}")
-    assert said == Said("Say: Hi", system="S")
+    assert said == ParsedMessage("Say: Hi", system="S")
 
 
 def test_braces_in_a_template_mean_nothing_else() -> None:
-    assert read_message("x", None, '{"a": {message}, {b}}') == Said('{"a": x, {b}}')
+    assert read_message("x", None, '{"a": {message}, {b}}') == ParsedMessage('{"a": x, {b}}')
 
 
 def test_a_template_without_a_place_for_the_message_is_refused() -> None:

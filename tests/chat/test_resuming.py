@@ -18,7 +18,7 @@ from sidecar.contract.errors import (
     SessionNotFound,
     SidecarError,
 )
-from sidecar.engines.link import EngineGone
+from sidecar.engines.client.engine_client import EngineGone
 from tests.chat.rows import new_id
 from tests.chat.scripted import Held, Stage, refusing, seen, shown
 

@@ -13,7 +13,6 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from sidecar.channels import EventLog, Text
 from sidecar.chat import messages
 from sidecar.chat.history import PartialAnswer
 from sidecar.chat.journals import KEPT_JOURNALS
@@ -35,8 +34,9 @@ from sidecar.contract.errors import (
     StorageError,
 )
 from sidecar.contract.sessions import DeleteSession, Session, UpdateSession
-from sidecar.engines.link import EngineGone, EngineLink
-from sidecar.engines.stream import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
+from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
+from sidecar.engines.client.engine_client import EngineClient, EngineGone
+from sidecar.events.event_log import EventLog, Text
 from sidecar.handlers.call import Call
 from sidecar.handlers.sessions import SessionHandlers
 from tests.chat.rows import a_session, new_id, rows_on_disk
@@ -124,7 +124,7 @@ async def test_what_an_engine_says_before_it_ends_is_kept_even_if_the_question_i
         ended.set()
 
     async with serving(end_early) as url, stage.run():
-        link = EngineLink(url, None)
+        link = EngineClient(url, None)
         monkeypatch.setattr(stage.server, "chat", link.chat)
         stage.database.hold_after(READS)
         turn = send(stage, session := new_id())

@@ -12,7 +12,7 @@ import pytest
 from tests import fake_engine
 from tests.app.talking import prepare
 from tests.cli.terminal import Terminal
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 Chat = Callable[..., Terminal]
 

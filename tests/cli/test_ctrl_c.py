@@ -12,7 +12,7 @@ from sidecar.cli.interrupts import Interruptible
 from tests import fake_engine
 from tests.cli.conftest import Chat
 from tests.cli.terminal import Terminal
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.app.talking import prepare
 from tests.cli.terminal import Terminal, run
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 
 def examine(data_dir: Path, **env: str) -> tuple[int, str]:

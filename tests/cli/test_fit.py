@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.terminal import run
-from tests.memory.shapes import Shape, dense
+from tests.servers.memory.shapes import Shape, dense
 
 
 def test_a_model_that_fits_is_told_with_its_parts_and_settings(

@@ -8,8 +8,8 @@ import pytest
 
 from tests.app.talking import prepare
 from tests.cli.terminal import Terminal, run
-from tests.models.gguf_files import model_bytes, write_model
-from tests.models.stores import VISION, furnish, write
+from tests.library.gguf_files import model_bytes, write_model
+from tests.library.stores import VISION, furnish, write
 
 
 @pytest.fixture

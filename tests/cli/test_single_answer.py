@@ -14,7 +14,7 @@ from tests import fake_engine
 from tests.app.talking import words
 from tests.cli.conftest import Chat
 from tests.cli.terminal import Terminal, run
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 from tests.program import PROGRAM
 
 

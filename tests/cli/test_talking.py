@@ -12,7 +12,7 @@ import psutil
 from tests import fake_engine
 from tests.cli.conftest import Chat
 from tests.cli.terminal import Terminal
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 FIGURES = "3 tokens · 100.0 tokens/s · first after "
 

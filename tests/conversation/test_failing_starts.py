@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conversation.conftest import StartHost
-from tests.models.gguf_files import gguf_bytes, text, write_model
+from tests.library.gguf_files import gguf_bytes, text, write_model
 from tests.raw_host import RawHost
 
 FLAG_FOR_NO_FITTING = {"llama-server": ["--fit", "off"], "embedded": ["--fit-params", "false"], "llama-cpp-python": []}

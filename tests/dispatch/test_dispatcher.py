@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.channels import EventLog, LiveFeed
 from sidecar.contract import METHODS, CancelledEvent
 from sidecar.contract.chat import TurnQueued
 from sidecar.contract.errors import Cancelled, ContextTooLong, SessionNotFound
@@ -26,6 +25,8 @@ from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.events.event_log import EventLog
+from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call, Handler
 from tests.raw_host import validate
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.channels import EventLog, LiveFeed
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import TurnQueued
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.events import ServerRemovedEvent, SubscriptionDone
 from sidecar.dispatch.outbox import LINE_OVERHEAD_BYTES, Outbox, encode
+from sidecar.events.event_log import EventLog
+from sidecar.events.live_feed import LiveFeed
 
 ALL = 10**9
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import anyio
 
-from sidecar.engines.link import EngineGone, EngineLink
-from sidecar.engines.stream import ChatChunk
+from sidecar.engines.client.chat_stream import ChatChunk
+from sidecar.engines.client.engine_client import EngineClient, EngineGone
 
 
 class Listening:
@@ -24,7 +24,7 @@ class Listening:
         self.chunks += chunks
         self.begun.set()
 
-    async def listen(self, link: EngineLink, body: dict[str, Any], sent: Callable[[], None] = lambda: None) -> None:
+    async def listen(self, link: EngineClient, body: dict[str, Any], sent: Callable[[], None] = lambda: None) -> None:
         try:
             await link.chat(body, self.hear, sent)
         except EngineGone as error:
@@ -32,7 +32,7 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(link: EngineLink, body: dict[str, Any]) -> AsyncIterator[Listening]:
+async def listening(link: EngineClient, body: dict[str, Any]) -> AsyncIterator[Listening]:
     """Listen to an answer, from its first chunk on; at the end of the block it must end, too."""
     answer = Listening()
     async with anyio.create_task_group() as tasks:
@@ -42,7 +42,7 @@ async def listening(link: EngineLink, body: dict[str, Any]) -> AsyncIterator[Lis
 
 
 @asynccontextmanager
-async def kept_busy(link: EngineLink) -> AsyncIterator[None]:
+async def kept_busy(link: EngineClient) -> AsyncIterator[None]:
     """Let the fake engine be in the middle of an answer meanwhile; hung up at the end."""
     answer = Listening()
     body = {"messages": [{"role": "user", "content": "tokens=9 hold-after=2"}]}

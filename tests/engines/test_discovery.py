@@ -14,11 +14,11 @@ import pytest
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineDevice, EngineInfo, EngineProbe
 from sidecar.contract.errors import SidecarError
-from sidecar.engines import embedded, llama_cpp_python
-from sidecar.engines.discovery import Engines
-from sidecar.engines.llama_server import LlamaServers
+from sidecar.engines.kinds import embedded, llama_cpp_python
+from sidecar.engines.kinds.discovery import Engines
+from sidecar.engines.kinds.llama_server import LlamaServers
 from tests import fake_engine
-from tests.engines.servers import error_of
+from tests.servers.running import error_of
 
 pytestmark = pytest.mark.anyio
 

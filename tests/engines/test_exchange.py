@@ -12,10 +12,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sidecar.engines import exchange as exchange_module
-from sidecar.engines.exchange import READ_BYTES, Address, Broken, Exchange
+from sidecar.engines.client import exchange as exchange_module
+from sidecar.engines.client.exchange import READ_BYTES, Address, Broken, Exchange
 from tests.engines.http_peer import answer
-from tests.engines.processes import WAIT_SECONDS
+from tests.processes.programs import WAIT_SECONDS
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.engines import http1
-from sidecar.engines.http1 import HttpAnswer, NotHttp
+from sidecar.engines.client import http1
+from sidecar.engines.client.http1 import HttpAnswer, NotHttp
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 

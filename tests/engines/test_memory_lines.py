@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.engines.memory_lines import MIB, MemoryLines, Room, Taken
+from sidecar.engines.output.memory_lines import MIB, MemoryLines, Room, Taken
 
 PLAN = """\
 0.00.187.258 I common_memory_breakdown_print: | memory breakdown [MiB] | total   free    self   model   context   compute    unaccounted |

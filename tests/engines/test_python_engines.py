@@ -15,10 +15,10 @@ import xllamacpp
 
 import sidecar
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines import embedded_child, llama_cpp_python_child
-from sidecar.engines.embedded import Embedded, find_embedded
+from sidecar.engines.kinds import embedded_child, llama_cpp_python_child
+from sidecar.engines.kinds.embedded import Embedded, find_embedded
+from sidecar.engines.kinds.llama_cpp_python import CHILD, LlamaCppPython
 from sidecar.engines.launch import Endpoint, Engine, Launch
-from sidecar.engines.llama_cpp_python import CHILD, LlamaCppPython
 
 SETTINGS: dict[str, Any] = {
     "threads": 3,

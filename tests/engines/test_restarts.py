@@ -18,7 +18,7 @@ from sidecar.contract.errors import (
     QueueFull,
     SidecarError,
 )
-from sidecar.engines.restarts import MOST_STARTS, WILL_COME_AGAIN, WINDOW_SECONDS, Restarts
+from sidecar.engines.lifecycle.restarts import MOST_STARTS, WILL_COME_AGAIN, WINDOW_SECONDS, RestartBudget
 
 LONG = WINDOW_SECONDS + 1
 
@@ -61,7 +61,7 @@ def bad_start(cause: Cause) -> EngineStartFailed:
 def test_restarts_are_bounded_within_three_minutes_of_being_ready(
     most: int, ready_seconds: list[float], pauses: list[float | None]
 ) -> None:
-    restarts = Restarts(most)
+    restarts = RestartBudget(most)
     assert [restarts.after(crash(), seconds) for seconds in ready_seconds] == pauses
     assert restarts.count == sum(pause is not None for pause in pauses)
 
@@ -69,7 +69,7 @@ def test_restarts_are_bounded_within_three_minutes_of_being_ready(
 @pytest.mark.case(22)
 def test_in_no_three_minutes_there_are_more_than_five_starts() -> None:
     for seconds in (0, 1, 20, 44, 45, 46, 60, 89, 90, 91, 179, 180, 181):
-        restarts, starts, now = Restarts(5), [0.0], 0.0
+        restarts, starts, now = RestartBudget(5), [0.0], 0.0
         for _ in range(50):
             now += seconds
             pause = restarts.after(crash(), seconds)
@@ -86,7 +86,7 @@ def test_what_will_come_again_is_not_tried_again(cause: Cause) -> None:
     tried = {"KILLED", "UNKNOWN", "TIMEOUT", "PORT_IN_USE"}
     assert (cause in tried) != (cause in WILL_COME_AGAIN)
     for error in (crash(cause), bad_start(cause)):
-        assert (Restarts(5).after(error, 1) is not None) == (cause in tried)
+        assert (RestartBudget(5).after(error, 1) is not None) == (cause in tried)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_what_will_come_again_is_not_tried_again(cause: Cause) -> None:
     ],
 )
 def test_a_standstill_and_a_taken_port_may_pass_what_is_missing_does_not(error: SidecarError, is_tried: bool) -> None:
-    assert (Restarts(5).after(error, 1) is not None) == is_tried
+    assert (RestartBudget(5).after(error, 1) is not None) == is_tried
 
 
 def test_what_found_no_room_was_no_start() -> None:
-    restarts = Restarts(5)
+    restarts = RestartBudget(5)
     assert [restarts.after(QueueFull("all are in use"), 0) for _ in range(MOST_STARTS)] == [None] * MOST_STARTS
     assert restarts.after(crash(), 1) == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sidecar.channels import LiveFeed
 from sidecar.contract.events import LogsEvent
+from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers import live_logs
 from sidecar.handlers.live_logs import LINES_AT_A_TIME
 from sidecar.logs.store import LINES_IN_MEMORY, LogStore

@@ -12,11 +12,7 @@ import pytest
 
 from sidecar.contract.errors import DiskFull, PermissionDenied
 from sidecar.host.environment import DATA_DIR_VARIABLE
-from sidecar.host.paths import (
-    DataDir,
-    default_data_dir,
-    self_command,
-)
+from sidecar.host.paths import DataDir, default_data_dir, self_command
 
 
 def mode_of(path: Path) -> int:

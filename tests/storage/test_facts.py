@@ -12,7 +12,7 @@ import pytest
 from sidecar.storage import migrations
 from sidecar.storage.database import Database
 from sidecar.storage.facts import Facts
-from sidecar.storage.words import State, read_state
+from sidecar.storage.reencrypt import State, read_state
 
 pytestmark = pytest.mark.anyio
 

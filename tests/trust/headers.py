@@ -20,12 +20,12 @@ from pathlib import Path
 import msgspec
 
 from sidecar.contract.errors import ModelInvalid
-from sidecar.models.header_cache import HeaderCache
-from sidecar.models.inspection import inspect
-from sidecar.models.look import Look
-from sidecar.models.scan import file_at
-from tests.models.gguf_files import Tensor, gguf_bytes, llama_metadata
-from tests.models.mutations import HEADER_BYTES, SAMPLE, spoiled, torn
+from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.inspection import inspect
+from sidecar.library.scan.disk_scan import DiskScan
+from sidecar.library.scan.model_files import file_at
+from tests.library.gguf_files import Tensor, gguf_bytes, llama_metadata
+from tests.library.mutations import HEADER_BYTES, SAMPLE, spoiled, torn
 from tests.trust import results
 from tests.trust.results import Row
 
@@ -87,7 +87,7 @@ def run(*, files: int, seed: int) -> Outcome:
 def _read(path: Path, data: bytes) -> bool:
     """Read a file in every way; whether it was refused. Anything but a header or MODEL_INVALID is raised."""
     path.write_bytes(data)
-    file = file_at(str(path), "own", Look())
+    file = file_at(str(path), "own", DiskScan())
     assert file is not None
     for full in (False, True):
         msgspec.json.encode(HeaderCache().facts(file, full=full))

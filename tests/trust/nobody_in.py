@@ -27,7 +27,7 @@ from sidecar.contract.config import Config
 from tests import fake_engine
 from tests.app.talking import prepare
 from tests.hub_server import HubServer
-from tests.models.gguf_files import model_bytes
+from tests.library.gguf_files import model_bytes
 from tests.raw_host import TERMINAL, RawHost
 from tests.trust import results
 from tests.trust.hostile_names import NAMES

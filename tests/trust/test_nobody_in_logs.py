@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.app.talking import Talk, prepare
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 
 UNSAFE = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f\ud800-\udfff]"

@@ -14,11 +14,11 @@ ONE_WAY = {
     # what: (what it looks like, where it may be)
     "paths of somebody's words": (
         r"\bexpand(?:user|vars)\(|\bPath\((?:params|settings|config|patch|options)\b",
-        "given_paths",
+        "host/path_policy",
     ),
-    "programs looked for": (r"\bwhich\(|\bfind_executable\(|\bget_exec_path\(", "given_paths"),
-    "the environment of a child": (r"\bchild_environment\(", "engines/child|host/environment|host/watchdog"),
-    "the engine's key": (r"\bAPI_KEY_VARIABLE\b", "engines/(?:variables|launch|life|embedded_child)"),
+    "programs looked for": (r"\bwhich\(|\bfind_executable\(|\bget_exec_path\(", "host/path_policy"),
+    "the environment of a child": (r"\bchild_environment\(", "processes/child|host/environment|processes/watchdog"),
+    "the engine's key": (r"\bAPI_KEY_VARIABLE\b", "engines/(?:kinds/variables|launch|kinds/embedded_child)"),
 }
 
 NO_WAY = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.transport.web import told
+from sidecar.transport.web import responses
 from sidecar.transport.web.admission import Admission
 
 
@@ -62,5 +62,5 @@ def test_only_the_page_of_the_same_name_may_connect(origin: str | None) -> None:
 
 
 def test_what_we_say_is_text_and_never_a_script() -> None:
-    assert "<script>" not in told.page(("<script>", "a & b"))
-    assert told.page(("Title", "a & b")).count("a &amp; b") == 1
+    assert "<script>" not in responses.page(("<script>", "a & b"))
+    assert responses.page(("Title", "a & b")).count("a &amp; b") == 1

@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from sidecar.channels import LiveFeed
 from sidecar.contract.events import SubscriptionDone
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call
 from sidecar.transport.stdio import MAX_WAITING_BYTES
 from sidecar.transport.web.connection import SUBPROTOCOL, Connection

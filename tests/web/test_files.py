@@ -15,8 +15,8 @@ from anyio import to_thread
 import sidecar
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
-from sidecar.transport.web.door import WebDoor, listen
 from sidecar.transport.web.files import PageFiles, page_folder
+from sidecar.transport.web.server import WebTransport, listen
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +86,7 @@ class Site:
 async def site(dist: Path) -> AsyncIterator[Site]:
     told: list[str] = []
     tasks = RequestTasks()
-    door = WebDoor(listen(None), PageFiles(dist), max_message_bytes=1000, tell_address=told.append)
+    door = WebTransport(listen(None), PageFiles(dist), max_message_bytes=1000, tell_address=told.append)
     async with anyio.create_task_group() as serving:
         serving.start_soon(door.serve, Hosts(handlers={}, tasks=tasks))
         await anyio.wait_all_tasks_blocked()

@@ -8,7 +8,7 @@ import aiohttp
 import anyio
 import pytest
 
-from sidecar.transport.web.door import COOKIE_SECONDS
+from sidecar.transport.web.server import COOKIE_SECONDS
 from tests.web.browser import BOUND_SECONDS, Page, Served
 from tests.web.conftest import StartServed
 

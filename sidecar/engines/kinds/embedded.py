@@ -1,0 +1,92 @@
+"""The embedded engine: llama.cpp's server as a prebuilt Python module (xllamacpp), in a child process of ours.
+
+Owns whether the module is there and the child's command line; `embedded_child` is what runs in the child.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import msgspec
+
+import sidecar
+from sidecar.contract.engines import EngineName
+from sidecar.contract.errors import EngineNotFound
+from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.host.extras import how_to_get
+from sidecar.host.paths import self_command
+
+MODULE = "xllamacpp"
+
+CHILD = "engine-child"
+"""The first argument with which this program becomes the child."""
+
+_HANDED_OVER = (
+    "threads",
+    "batch_size",
+    "ubatch_size",
+    "flash_attn",
+    "cache_type_k",
+    "cache_type_v",
+    "n_cpu_moe",
+    "chat_template",
+    "chat_template_file",
+    "lora",
+    "reasoning_budget",
+    "embeddings",
+    "mmproj_path",
+    "extra_args",
+)
+_NOT_KNOWN = ("rpc_servers",)
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """The installed module."""
+
+    version: str | None
+    name: EngineName = "embedded"
+    path: str = MODULE
+    unix_socket: bool = os.name != "nt"
+    refuses_long_prompts: bool = True
+
+    def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
+        settings = {name: getattr(launch.settings, name) for name in _HANDED_OVER}
+        job = {
+            "model_path": str(launch.model_path),
+            "model_name": launch.model_name,
+            "host": str(endpoint.socket_path or endpoint.host),
+            "port": endpoint.port,
+            "ctx_size": launch.ctx_size,
+            "parallel": launch.parallel,
+            "n_gpu_layers": launch.n_gpu_layers,
+            **{name: value for name, value in settings.items() if value is not None},
+        }
+        argv = [*self_command(), CHILD, "embedded", json.dumps(job, ensure_ascii=False)]
+        # As for llama-server: tells the progress of loading and ends with its stdin.
+        env = {"LLAMA_SERVER_ROUTER_PORT": "0"} | (launch.settings.env or {})
+        # With -m, Python looks for modules where it is started first of all: not in whatever folder the host is in.
+        home = Path(sidecar.__file__).parents[1]
+        ignored = [name for name in _NOT_KNOWN if getattr(launch.settings, name)]
+        return EngineCommand(argv, env, cwd=home, ignored=ignored)
+
+
+def find_embedded() -> Embedded:
+    """The embedded engine. Its module is looked for, not imported. Blocks.
+
+    Raises:
+        EngineNotFound: the module is not installed.
+    """
+    if importlib.util.find_spec(MODULE) is None:
+        raise EngineNotFound(
+            f"The embedded engine's module {MODULE} is not installed.",
+            hint=how_to_get("embedded"),
+        )
+    from importlib.metadata import PackageNotFoundError, version  # brings all of email along
+
+    try:
+        return Embedded(version(MODULE))
+    except PackageNotFoundError:  # a folder on the path, not installed
+        return Embedded(None)

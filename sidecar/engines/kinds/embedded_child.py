@@ -1,0 +1,176 @@
+"""What runs in the embedded engine's child process: xllamacpp's server, until stdin ends.
+
+Owns the translation of settings to xllamacpp's parameters. Runs alone in its process; a crash of the native code
+ends that process and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sidecar.engines.kinds.variables import API_KEY_VARIABLE
+
+LAYER_EXPERTS = r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps=CPU"
+"""Keeps one layer's experts on the CPU (LLM_FFN_EXPS_REGEX in llama.cpp's common.h)."""
+
+MEMORY_VERBOSITY = 4
+"""The least at which the engine says where memory and layers went."""
+
+
+def main(arguments: str) -> int:
+    """Load the model and serve it; the process ends with its stdin, while it loads, too."""
+    import xllamacpp
+
+    watch = threading.Thread(target=_exit_with_stdin, daemon=True)
+    watch.start()
+    job: dict[str, Any] = json.loads(arguments)
+    try:
+        params = _params(xllamacpp, job)
+    except (ValueError, OSError) as error:
+        print(f"error: invalid argument: {error}", file=sys.stderr)  # noqa: T201 - the engine's log
+        return 1
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    print(f"embedded engine: listening on {server.listening_address}", flush=True)  # noqa: T201
+    watch.join()
+    return 0
+
+
+def _exit_with_stdin() -> None:
+    while os.read(0, 4096):  # nothing is ever sent; it ends when the sidecar closes it or dies
+        continue
+    # The server's threads have no other way to end.
+    os._exit(0)
+
+
+def _params(xllamacpp: Any, job: dict[str, Any]) -> Any:
+    if not (api_key := os.environ.get(API_KEY_VARIABLE)):
+        raise ValueError(f"{API_KEY_VARIABLE} is not set, and without a key everybody on this machine could use it")
+    params = xllamacpp.CommonParams()
+    params.model.path = job["model_path"]
+    params.model_alias = {job["model_name"]}
+    params.hostnames = [job["host"]]
+    params.port = job["port"]
+    params.api_keys = [api_key]
+    params.n_ctx = job["ctx_size"]
+    params.n_parallel = job["parallel"]
+    params.n_gpu_layers = job["n_gpu_layers"]
+    params.kv_unified = True
+    params.offline = True
+    params.ui = False
+    params.cors_origins, params.cors_credentials = "localhost", False
+    params.verbosity = MEMORY_VERBOSITY
+    for name, apply in _SETTINGS.items():
+        if name in job:
+            apply(xllamacpp, params, job[name])
+    _apply_extra(params, job.get("extra_args", []))
+    return params
+
+
+def _threads(_: Any, params: Any, value: int) -> None:
+    params.cpuparams.n_threads = value
+
+
+def _batch_size(_: Any, params: Any, value: int) -> None:
+    params.n_batch = value
+
+
+def _ubatch_size(_: Any, params: Any, value: int) -> None:
+    params.n_ubatch = value
+
+
+def _flash_attn(xllamacpp: Any, params: Any, value: str | bool) -> None:
+    names = {"on": "ENABLED", "off": "DISABLED", "auto": "AUTO", True: "ENABLED", False: "DISABLED"}
+    params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{names[value]}")
+
+
+def _cache_type_k(xllamacpp: Any, params: Any, value: str) -> None:
+    params.cache_type_k = xllamacpp.ggml_type[f"GGML_TYPE_{value.upper()}"]
+
+
+def _cache_type_v(xllamacpp: Any, params: Any, value: str) -> None:
+    params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{value.upper()}"]
+
+
+def _n_cpu_moe(_: Any, params: Any, value: int) -> None:
+    params.tensor_buft_overrides = ",".join(LAYER_EXPERTS.format(layer=layer) for layer in range(value))
+
+
+def _chat_template(_: Any, params: Any, value: str) -> None:
+    params.chat_template = value
+
+
+def _chat_template_file(_: Any, params: Any, value: str) -> None:
+    params.chat_template = Path(value).read_text(encoding="utf-8")
+
+
+def _lora(xllamacpp: Any, params: Any, value: list[str]) -> None:
+    adapters = []
+    for path in value:
+        adapter = xllamacpp.CommonAdapterLoraInfo()
+        adapter.path, adapter.scale = path, 1.0
+        adapters.append(adapter)
+    params.lora_adapters = adapters
+
+
+def _reasoning_budget(_: Any, params: Any, value: int) -> None:
+    params.sampling.reasoning_budget_tokens = value
+
+
+def _embeddings(_: Any, params: Any, value: bool) -> None:
+    params.embedding = value
+
+
+def _mmproj_path(_: Any, params: Any, value: str) -> None:
+    params.mmproj.path = value
+
+
+_SETTINGS: dict[str, Callable[[Any, Any, Any], None]] = {
+    "threads": _threads,
+    "batch_size": _batch_size,
+    "ubatch_size": _ubatch_size,
+    "flash_attn": _flash_attn,
+    "cache_type_k": _cache_type_k,
+    "cache_type_v": _cache_type_v,
+    "n_cpu_moe": _n_cpu_moe,
+    "chat_template": _chat_template,
+    "chat_template_file": _chat_template_file,
+    "lora": _lora,
+    "reasoning_budget": _reasoning_budget,
+    "embeddings": _embeddings,
+    "mmproj_path": _mmproj_path,
+}
+
+
+def _apply_extra(params: Any, arguments: list[str]) -> None:
+    """`--some-name value` sets xllamacpp's parameter `some_name`, `--some-name` alone switches it on.
+
+    Raises:
+        ValueError: there is no such parameter, or it takes no such value.
+    """
+    words = list(arguments)
+    while words:
+        flag = words.pop(0)
+        name = flag.removeprefix("--").replace("-", "_")
+        if not flag.startswith("--") or name.startswith("_") or not hasattr(params, name):
+            raise ValueError(f"{flag} is no parameter of the embedded engine")
+        current = getattr(params, name)
+        if isinstance(current, bool):
+            has_value = bool(words) and words[0] in ("true", "false", "on", "off", "1", "0")
+            setattr(params, name, words.pop(0) in ("true", "on", "1") if has_value else True)
+        elif isinstance(current, int | float | str) and words:
+            try:
+                setattr(params, name, type(current)(words.pop(0)))
+            except (ValueError, OverflowError) as error:
+                raise ValueError(f"{flag}: {error}") from None
+        else:
+            raise ValueError(f"{flag} can not be set this way")

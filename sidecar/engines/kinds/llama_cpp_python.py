@@ -1,0 +1,115 @@
+"""llama-cpp-python's `llama_cpp.server`, in a child process of ours.
+
+Owns which Python has it and the child's command line; `llama_cpp_python_child` is what runs in the child. That file
+runs under whatever Python has the package, so it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+import anyio.to_thread
+import msgspec
+
+from sidecar.contract.engines import EngineName
+from sidecar.contract.errors import EngineNotFound, EngineStartFailed
+from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.engines.lifecycle.process_errors import ask
+from sidecar.host import path_policy
+
+MODULE, PACKAGE = "llama_cpp", "llama-cpp-python"
+VERSION_QUESTION = "--version"
+CHILD = Path(__file__).with_name("llama_cpp_python_child.py")
+
+_HANDED_OVER = (
+    "threads",
+    "batch_size",
+    "ubatch_size",
+    "flash_attn",
+    "cache_type_k",
+    "cache_type_v",
+    "chat_template",
+    "chat_template_file",
+    "lora",
+    "embeddings",
+    "mmproj_path",
+    "rpc_servers",
+    "extra_args",
+)
+_NOT_KNOWN = ("n_cpu_moe", "reasoning_budget")
+
+_LIBRARY_VARIABLES = ("LLAMA_CPP_LIB_PATH",)
+"""Where the package finds its native library when it was installed without one."""
+
+
+class LlamaCppPython(msgspec.Struct, frozen=True):
+    """A Python that has the package."""
+
+    python: str
+    version: str | None
+    name: EngineName = "llama-cpp-python"
+    unix_socket: bool = os.name != "nt"
+    refuses_long_prompts: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.python
+
+    def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
+        settings = {name: getattr(launch.settings, name) for name in _HANDED_OVER}
+        job = {
+            "model_path": str(launch.model_path),
+            "model_name": launch.model_name,
+            "socket_path": str(endpoint.socket_path) if endpoint.socket_path else None,
+            "host": endpoint.host,
+            "port": endpoint.port,
+            "ctx_size": launch.ctx_size,
+            "n_gpu_layers": launch.n_gpu_layers,
+            **{name: value for name, value in settings.items() if value is not None},
+        }
+        ignored = [name for name in _NOT_KNOWN if getattr(launch.settings, name) is not None]
+        if launch.parallel > 1:
+            ignored.append("parallel")  # it answers one message at a time
+        env = {name: os.environ[name] for name in _LIBRARY_VARIABLES if name in os.environ}
+        argv = [self.python, str(CHILD), json.dumps(job, ensure_ascii=False)]
+        return EngineCommand(argv, env | (launch.settings.env or {}), ignored=ignored)
+
+
+async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
+    """The engine of a named Python, else of our own.
+
+    Raises:
+        EngineNotFound: the package is not installed there, or there is no such Python.
+        EngineStartFailed: that Python can not be run.
+    """
+    if python is None:
+        return LlamaCppPython(sys.executable, await anyio.to_thread.run_sync(_own_version))
+    python = await anyio.to_thread.run_sync(path_policy.program, python)
+    try:
+        return LlamaCppPython(python, (await ask(python, str(CHILD), VERSION_QUESTION)).strip())
+    except EngineStartFailed as error:
+        if error.data["exit_code"] is None:
+            raise
+        raise _not_installed(f"{python} has no {PACKAGE}") from None
+
+
+def _own_version() -> str | None:
+    if getattr(sys, "frozen", False) or importlib.util.find_spec(MODULE) is None:
+        raise _not_installed(f"{PACKAGE} is not installed")
+    from importlib.metadata import PackageNotFoundError, version  # brings all of email along
+
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:  # a folder on the path, not installed
+        return None
+
+
+def _not_installed(problem: str) -> EngineNotFound:
+    return EngineNotFound(
+        f"{problem}.",
+        hint=f"Install it with: pip install '{PACKAGE}[server]'; or set engines.python to a Python that has it.",
+    )

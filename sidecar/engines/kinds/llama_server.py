@@ -1,0 +1,188 @@
+"""llama.cpp's own `llama-server`, from a folder or from PATH.
+
+Owns where the program is looked for, what a build is asked, and its command line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio.to_thread
+import msgspec
+
+from sidecar.contract.engines import EngineDevice, EngineName, EngineProbe
+from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed
+from sidecar.engines.kinds.help_flags import FlagSet, parse_help
+from sidecar.engines.kinds.llama_server_arguments import llama_server_arguments
+from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.engines.lifecycle.process_errors import ask
+from sidecar.host import path_policy
+
+PROGRAM = "llama-server.exe" if os.name == "nt" else "llama-server"
+
+_SUPERVISED = {"LLAMA_SERVER_ROUTER_PORT": "0"}
+"""Makes llama-server behave as the child of its own router: it tells the progress of loading on stdout and exits when
+its stdin ends. Builds that do not know it take no notice (see `output`, which finds out)."""
+
+_VERSION = re.compile(r"version: (?P<version>[^\n]+)")
+_DEVICE = re.compile(
+    r"^\s+(?P<name>\S+): (?P<description>.+?)(?: \((?P<total>\d+) MiB, (?P<free>\d+) MiB free\))?$", re.MULTILINE
+)
+_MIB = 1024 * 1024
+
+_FOLDER_HINT = f"Give the absolute path of the folder that holds {PROGRAM}, such as build/bin of a llama.cpp checkout."
+
+Identity = tuple[int, ...]
+"""What changes when a program is built anew."""
+
+
+class LlamaServer(msgspec.Struct, frozen=True):
+    """A llama-server program and what it can do."""
+
+    program: Path
+    version: str | None
+    flags: FlagSet
+    name: EngineName = "llama-server"
+    refuses_long_prompts: bool = True
+
+    @property
+    def path(self) -> str:
+        return str(self.program)
+
+    @property
+    def unix_socket(self) -> bool:
+        found = self.flags.get("--host")
+        return os.name != "nt" and found is not None and ".sock" in found[1].text
+
+    def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
+        arguments, ignored = llama_server_arguments(launch, endpoint, self.flags)
+        env = _SUPERVISED | (launch.settings.env or {})
+        return EngineCommand([str(self.program), *arguments], env, ignored=ignored)
+
+    async def probe(self) -> EngineProbe:
+        """What the build is, devices included.
+
+        Raises:
+            EngineStartFailed: it can not be run.
+        """
+        devices: list[EngineDevice] = []
+        if "--list-devices" in self.flags:
+            devices = list(_devices(await ask(str(self.program), "--list-devices")))
+        backends = {"CPU", *(re.sub(r"\d+$", "", device.name) for device in devices)}
+        return EngineProbe(
+            path=str(self.program),
+            version=self.version or "unknown",
+            backends=sorted(backends),
+            devices=devices,
+            flags=self.flags.long_names,
+            unix_socket=self.unix_socket,
+        )
+
+
+class LlamaServers:
+    """Finds llama-server programs, and asks each build once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Identity, LlamaServer]] = {}
+
+    async def in_folder(self, folder: str) -> LlamaServer:
+        """The llama-server of a llama.cpp folder: its root, build or bin folder, or the program itself.
+
+        Raises:
+            PathNotAllowed: the path is not absolute, or none that the system takes.
+            EngineNotFound: there is none.
+            EngineStartFailed: it can not be run.
+        """
+        return await self._ask_once(*await anyio.to_thread.run_sync(_find_in, folder))
+
+    async def on_path(self) -> LlamaServer:
+        """The llama-server on PATH.
+
+        Raises:
+            EngineNotFound: there is none.
+            EngineStartFailed: it can not be run.
+        """
+        return await self._ask_once(*await anyio.to_thread.run_sync(_find_on_path))
+
+    async def _ask_once(self, program: Path, identity: Identity) -> LlamaServer:
+        known = self._known.get(str(program))
+        if known is not None and known[0] == identity:
+            return known[1]
+        flags = parse_help(await ask(str(program), "--help"))
+        if "--model" not in flags:
+            raise EngineStartFailed(
+                f"{program} is no llama-server: its --help does not name --model.",
+                hint="Give the folder of a llama.cpp build.",
+                cause="UNKNOWN",
+                exit_code=0,
+                log_tail=[],
+            )
+        version = _VERSION.search(await ask(str(program), "--version"))
+        server = LlamaServer(program, version["version"].strip() if version else None, flags)
+        self._known[str(program)] = identity, server
+        return server
+
+
+def program_in(folder: Path) -> Path | None:
+    """The program that `in_folder` finds; `None` where there is none. Blocks on the disk."""
+    try:
+        return next((candidate for candidate in _candidates(folder) if candidate.is_file()), None)
+    except OSError:
+        return None
+
+
+def _find_in(folder: str) -> tuple[Path, Identity]:
+    try:
+        root = path_policy.absolute(folder)
+    except PathNotAllowed as problem:
+        raise PathNotAllowed(problem.message, hint=_FOLDER_HINT) from None
+    try:
+        for candidate in _candidates(root):
+            if candidate.is_file():
+                return candidate, _identity(candidate)
+        exists = root.exists()
+    except PermissionError:
+        raise PathNotAllowed(f"{folder} may not be looked into.", hint=_FOLDER_HINT) from None
+    except OSError as error:  # too long
+        raise PathNotAllowed(
+            f"{folder!r} is not a path that the system takes: {error.strerror}.", hint=_FOLDER_HINT
+        ) from None
+    if not exists:
+        raise EngineNotFound(f"There is no folder {root}.", hint=_FOLDER_HINT)
+    raise EngineNotFound(f"There is no {PROGRAM} in {root}.", hint=_FOLDER_HINT)
+
+
+def _find_on_path() -> tuple[Path, Identity]:
+    program = path_policy.on_path(PROGRAM)
+    if program is None:
+        raise EngineNotFound(
+            f"There is no {PROGRAM} on PATH, and no engines.llama_cpp_path in the config.", hint=_FOLDER_HINT
+        )
+    return program, _identity(program)
+
+
+def _identity(program: Path) -> Identity:
+    # Its folder, too: the program may be a stub, and what was built anew one of the libraries beside it.
+    info, folder = program.stat(), program.parent.stat()
+    return info.st_size, info.st_mtime_ns, folder.st_mtime_ns
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    if root.name == PROGRAM:
+        yield root
+    for folder in ("", "bin", "build/bin", "build/bin/Release"):
+        yield root / folder / PROGRAM
+
+
+def _devices(text: str) -> Iterator[EngineDevice]:
+    _, _, listing = text.partition("Available devices:")
+    for match in _DEVICE.finditer(listing):
+        yield EngineDevice(
+            name=match["name"],
+            description=match["description"],
+            total_bytes=int(match["total"]) * _MIB if match["total"] else None,
+            free_bytes=int(match["free"]) * _MIB if match["free"] else None,
+        )

@@ -1,0 +1,130 @@
+"""Settings as llama-server's flags, in the spelling of the build at hand.
+
+Pure. A setting whose flag the build does not have is reported as ignored, never passed on to fail the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sidecar.engines.kinds.help_flags import FlagSet
+from sidecar.engines.launch import Endpoint, Launch
+
+ALL_LAYERS = 999
+"""More layers than any model has: how "all" was said before builds knew the word."""
+
+TRACE = "4"
+"""The verbosity at which a build says where the memory and the layers went. Older builds count otherwise: their 4 would
+write prompts into the log."""
+
+_HOUSE_FLAGS: tuple[tuple[str, ...], ...] = (
+    ("--jinja",),  # older builds need it for tools and reasoning, and before a template of one's own
+    ("--kv-unified",),  # ctx_size is what one message may use, as the contract says; slots share it
+    ("--offline",),  # an engine of ours fetches nothing
+    ("--no-ui", "--no-webui"),
+    ("--no-cors-credentials",),
+    ("--log-prefix",),  # the level of each line
+    ("--log-timestamps",),
+)
+"""Switches for every start, where the build knows them."""
+
+_VALUES = {
+    "threads": "--threads",
+    "batch_size": "--batch-size",
+    "ubatch_size": "--ubatch-size",
+    "cache_type_k": "--cache-type-k",
+    "cache_type_v": "--cache-type-v",
+    "n_cpu_moe": "--n-cpu-moe",
+    "chat_template": "--chat-template",
+    "chat_template_file": "--chat-template-file",
+    "reasoning_budget": "--reasoning-budget",
+    "mmproj_path": "--mmproj",
+}
+"""Settings that are one flag with one value."""
+
+
+def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> tuple[list[str], list[str]]:
+    """Arguments for a llama-server, and the settings that it does not know."""
+    arguments = [*_always(launch, endpoint, flags)]
+    ignored: list[str] = []
+    settings = launch.settings
+    choices: dict[str, list[str] | None] = {
+        name: _value(getattr(settings, name), flag, flags) for name, flag in _VALUES.items()
+    }
+    choices["flash_attn"] = _flash_attn(settings.flash_attn, flags)
+    choices["lora"] = _lora(settings.lora, flags)
+    choices["embeddings"] = _embeddings(settings.embeddings, flags)
+    choices["rpc_servers"] = _value(",".join(settings.rpc_servers or ()) or None, "--rpc", flags)
+    for name, words in choices.items():
+        if words is None:
+            ignored.append(name)
+        else:
+            arguments += words
+    return arguments + list(settings.extra_args or ()), ignored
+
+
+def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]:
+    yield from (found[0] for names in _HOUSE_FLAGS if (found := flags.get(*names)))
+    if "--cors-origins" in flags:
+        yield from ("--cors-origins", "localhost")
+    if (found := flags.get("--verbosity")) and f"{TRACE}: trace" in found[1].text:
+        yield from ("--verbosity", TRACE)
+    yield from ("--model", str(launch.model_path))
+    if "--alias" in flags and "," not in launch.model_name:
+        yield from ("--alias", launch.model_name)
+    if endpoint.socket_path is not None:
+        yield from ("--host", str(endpoint.socket_path))
+    else:
+        yield from ("--host", endpoint.host, "--port", str(endpoint.port))
+    yield from ("--ctx-size", str(launch.ctx_size), "--parallel", str(launch.parallel))
+    if found := flags.get("--n-gpu-layers", "--gpu-layers"):
+        name, flag = found
+        layers = str(launch.n_gpu_layers)
+        if launch.n_gpu_layers < 0:
+            layers = "auto" if "'auto'" in flag.text else str(ALL_LAYERS)
+        yield from (name, layers)
+
+
+def _value(value: object, name: str, flags: FlagSet) -> list[str] | None:
+    if value is None:
+        return []
+    return [name, str(value)] if name in flags else None
+
+
+def _flash_attn(value: str | bool | None, flags: FlagSet) -> list[str] | None:
+    if value is None:
+        return []
+    word = ("on" if value else "off") if isinstance(value, bool) else value
+    found = flags.get("--flash-attn")
+    if found is None:
+        return None
+    name, flag = found
+    if flag.value is not None:
+        return [name, word]
+    return [name] if word == "on" else []  # a switch in older builds, off by default
+
+
+def _lora(paths: list[str] | None, flags: FlagSet) -> list[str] | None:
+    if not paths:
+        return []
+    found = flags.get("--lora")
+    if found is None:
+        return None
+    name, flag = found
+    if "comma-separated" in flag.text:
+        return [name, ",".join(map(_csv, paths))]
+    return [word for path in paths for word in (name, path)]
+
+
+def _csv(text: str) -> str:
+    """A field of the lists that llama.cpp reads."""
+    if "," in text or text.startswith('"'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _embeddings(value: bool | None, flags: FlagSet) -> list[str] | None:
+    if not value:
+        return []
+    found = flags.get("--embeddings", "--embedding")
+    return [found[0]] if found else None

@@ -1,0 +1,1 @@
+"""One run of an engine: from its command over readiness to its end, and why it ended."""

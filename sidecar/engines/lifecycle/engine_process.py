@@ -1,0 +1,144 @@
+"""An engine's process, and what its output tells.
+
+Owns how the output is cut into lines and where each of them goes: state lines to `output`, all others to the log.
+When to start or stop it is `server`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import anyio.to_thread
+
+from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES
+from sidecar.engines.lifecycle.process_errors import engine_error
+from sidecar.engines.output.start_output import STATE_PREFIX, EngineOutput
+from sidecar.host import process_tree
+from sidecar.logs.store import Source
+from sidecar.processes.child import ChildProcess
+from sidecar.processes.command import Command
+from sidecar.processes.errors import ProcessError
+
+LONGEST_LINE = 64 * 1024
+"""Bytes without an LF that are held back to see whether they are a state line."""
+
+
+class EngineProcess:
+    """A started engine."""
+
+    def __init__(self, source: Source) -> None:
+        self.output = EngineOutput()
+        self._source = source
+        self._lines_before = source.taken_in
+        self._news = anyio.Event()
+        self._partial = b""
+        self._child: ChildProcess
+
+    @classmethod
+    async def start(cls, command: Command, source: Source) -> EngineProcess:
+        """Start an engine; whoever calls has to `stop` it. Its output goes to a log source.
+
+        Raises:
+            EngineNotFound: the program is not there.
+            EngineStartFailed: the system refuses to run it.
+        """
+        engine = cls(source)
+        try:
+            engine._child = await ChildProcess.start(command, on_output=engine.receive, on_end=engine._finish)
+        except ProcessError as error:
+            raise engine_error(error) from None
+        return engine
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Negative for a signal; `None` while it runs."""
+        return self._child.exit_code
+
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set when it has ended and all of its output has been taken in."""
+        return self._child.ended
+
+    @property
+    def started_at(self) -> float:
+        """Unix seconds."""
+        return self._child.started_at
+
+    @property
+    def started_clock(self) -> float:
+        """The same on the monotonic clock."""
+        return self._child.started_clock
+
+    @property
+    def lines(self) -> int:
+        """Lines that it has logged so far."""
+        return self._source.taken_in - self._lines_before
+
+    async def news(self, seconds: float) -> bool:
+        """Wait until its output changes what is known, or it ends; False where nothing happens for so long."""
+        with anyio.move_on_after(seconds):
+            await self._news.wait()
+        happened, self._news = self._news.is_set(), anyio.Event()
+        return happened
+
+    def tail(self, count: int = LOG_TAIL_LINES) -> list[str]:
+        """The end of its log; lines of an earlier start of the same server do not count."""
+        return self._source.tail(min(count, self.lines))
+
+    async def listening_port(self, wanted: int) -> int | None:
+        """The TCP port that it really listens on; `None` where it does not yet.
+
+        A line of the log is no proof: a model's texts stand in the log as well, and whoever believes them sends its
+        prompts to a stranger. Nor is an open port, which may be another program's.
+
+        Args:
+            wanted: the port that it was asked to listen on; 0 for any.
+        """
+        ports = await anyio.to_thread.run_sync(process_tree.listening_ports, self.pid)
+        told = wanted or self.output.port
+        if ports is None or told in ports:
+            return told
+        return ports.pop() if len(ports) == 1 and not wanted else None
+
+    async def stop(self, *, grace_seconds: float) -> None:
+        """End it and everything it has started. Safe to call twice; not to be cancelled half-way."""
+        await self._child.stop(grace_seconds=grace_seconds)
+
+    def receive(self, data: bytes) -> None:
+        """Take in bytes of its output, cut anywhere."""
+        head, separator, tail = (self._partial + data).rpartition(b"\n")
+        if len(tail) > LONGEST_LINE:
+            head, separator, tail = head + separator + tail, b"\n", b""
+        self._partial = tail
+        if separator:
+            self._take_in(head)
+
+    def _finish(self) -> None:
+        if self._partial:
+            self._take_in(self._partial)
+            self._partial = b""
+        self._news.set()
+
+    def _take_in(self, head: bytes) -> None:
+        """Take in whole lines, without the last LF."""
+        news = False
+        if STATE_PREFIX in head:
+            ordinary = []
+            for line in head.split(b"\n"):
+                # Its logger may have written the time of its next line already: the marker need not come first.
+                log, marker, state = line.partition(STATE_PREFIX)
+                news |= bool(marker) and self.output.read_state(marker + state)
+                if log:
+                    ordinary.append(log)
+            head = b"\n".join(ordinary)
+        if head:
+            news |= self.output.read_log(head)
+            self._source.feed(head + b"\n")
+        if news:
+            self._news.set()

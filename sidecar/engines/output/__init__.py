@@ -1,0 +1,1 @@
+"""What an engine writes: state lines, and the log lines that count."""

@@ -1,0 +1,186 @@
+"""The events of one piece of work, in order, kept until they have been read.
+
+Owns how events wait for a reader that is slower than their source. Readers pull, so nothing queues up in
+between: text that nobody has read yet grows in place, progress that nobody has read is replaced, and memory is
+bounded by what the events say rather than by how often they came. Knows nothing of JSON, transports or methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from sidecar.contract import Event
+
+TERMINAL = frozenset({"done", "error", "cancelled"})
+"""The `status` of a channel's last event."""
+
+TextStatus = Literal["token", "reasoning"]
+
+
+class Text:
+    """A piece of streamed text; thousands a second pass through, so no contract struct.
+
+    A piece that nobody reads grows in place, as UTF-8: a byte for most letters.
+    """
+
+    __slots__ = ("_first", "_grown", "status")
+
+    def __init__(self, status: TextStatus, text: str) -> None:
+        self.status = status
+        self._first = text
+        self._grown: bytearray | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self._first if self._grown is None else decoded(self._grown)
+
+    def add(self, text: str) -> None:
+        """Let it grow."""
+        if self._grown is None:
+            self._grown = bytearray(encoded(self._first))
+        self._grown += encoded(text)
+
+    def behind(self, known: int) -> tuple[str, int]:
+        """What stands behind so many bytes that are known, and how many there are in all."""
+        if self._grown is None:
+            return ("", known) if known else (self._first, len(encoded(self._first)))
+        return decoded(self._grown[known:]), len(self._grown)
+
+
+def encoded(text: str) -> bytes:
+    """A text as UTF-8; halves of characters, which an engine may send one after the other, are kept as they are."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decoded(data: bytes | bytearray) -> str:
+    """The text that was encoded."""
+    return data.decode("utf-8", "surrogatepass")
+
+
+Entry = Text | Event
+Wake = Callable[[], None]
+
+
+def status_of(entry: Entry) -> str:
+    """The `status` member of an event on the wire."""
+    if isinstance(entry, Text):
+        return entry.status
+    return str(entry.__struct_config__.tag)
+
+
+class EventSource(Protocol):
+    """Something a channel reads from."""
+
+    def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        """The events after a sequence number, each with its own. What has been read no longer changes."""
+        ...
+
+    def follow(self, wake: Wake) -> None:
+        """Call `wake` whenever there is something new to read. It must not block."""
+        ...
+
+    def unfollow(self, wake: Wake) -> None:
+        """Undo `follow`."""
+        ...
+
+
+class EventLog:
+    """The events of one piece of work, such as an answer or a start; kept for readers that come later or again.
+
+    Events are numbered from 1, or from after `after_seq`. The last one closes the log.
+
+    Attributes:
+        last_seq: sequence number of the newest event; 0 before the first.
+        read_seq: of the newest event that somebody has read; up to it nothing changes any more.
+        before_read: called before somebody gets events for the first time.
+    """
+
+    def __init__(self, *, after_seq: int = 0) -> None:
+        self.last_seq = self.read_seq = after_seq
+        self.before_read: Callable[[], None] | None = None
+        self.closed = False
+        self._entries: list[Entry] = []
+        self._forgotten = after_seq
+        self._followers: list[Wake] = []
+
+    @classmethod
+    def restored(cls, entries: Sequence[Entry], *, after_seq: int) -> EventLog:
+        """A log as it was told to somebody before, with these events after `after_seq`."""
+        log = cls(after_seq=after_seq)
+        log._entries = list(entries)
+        log.last_seq = log.read_seq = after_seq + len(entries)
+        log.closed = bool(entries) and status_of(entries[-1]) in TERMINAL
+        return log
+
+    @property
+    def kept(self) -> int:
+        """Events that can still be read again."""
+        return len(self._entries)
+
+    def append(self, event: Event, *, replaces: bool = False) -> None:
+        """Add an event. With `replaces` it takes the place of an unread one of the same status (progress)."""
+        if self.closed:
+            raise ValueError("the event log is closed")
+        status = status_of(event)
+        if replaces and self.last_seq > self.read_seq and status_of(self._entries[-1]) == status:
+            self._entries[-1] = event
+        else:
+            self._entries.append(event)
+            self.last_seq += 1
+        self.closed = status in TERMINAL
+        self._wake()
+
+    def append_text(self, status: TextStatus, text: str) -> None:
+        """Add text; it joins an unread piece of the same kind."""
+        if self.closed:
+            raise ValueError("the event log is closed")
+        if self.last_seq > self.read_seq:
+            tail = self._entries[-1]
+            if isinstance(tail, Text) and tail.status == status:
+                tail.add(text)
+                return
+        self._entries.append(Text(status, text))
+        self.last_seq += 1
+        for wake in tuple(self._followers):
+            wake()
+
+    def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        if after_seq >= self.last_seq:
+            return ()
+        if self.last_seq > self.read_seq:
+            if self.before_read is not None:
+                self.before_read()
+            self.read_seq = self.last_seq
+        return self.peek(after_seq)
+
+    def peek(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        """The events after a sequence number as they are now; the last one may still change."""
+        start = max(after_seq - self._forgotten, 0)
+        return list(enumerate(self._entries[start:], self._forgotten + start + 1))
+
+    def resume_point(self, after_seq: int) -> int:
+        """Where a reader goes on that has the events up to `after_seq`: the last event is always shown to it."""
+        return min(after_seq, self.last_seq - 1 if self.closed else self.last_seq)
+
+    def forget(self, up_to_seq: int | None = None) -> None:
+        """Let go of events that a host has acknowledged, all read ones by default; never of the one that closes."""
+        last = self.read_seq if up_to_seq is None else min(up_to_seq, self.read_seq)
+        count = min(last, self.last_seq - 1 if self.closed else last) - self._forgotten
+        if count > 0:
+            del self._entries[:count]
+            self._forgotten += count
+
+    def follow(self, wake: Wake) -> None:
+        self._followers.append(wake)
+        if self._entries:
+            wake()
+
+    def unfollow(self, wake: Wake) -> None:
+        if wake in self._followers:
+            self._followers.remove(wake)
+
+    def _wake(self) -> None:
+        for wake in tuple(self._followers):  # who reads the last event at once unfollows
+            wake()

@@ -1,0 +1,116 @@
+"""What a subscription shows: the newest state, for one reader, nothing kept once it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from sidecar.contract import Event
+from sidecar.contract.events import (
+    DownloadStateEvent,
+    EnginesEvent,
+    LogsEvent,
+    ModelEvent,
+    ModelRemovedEvent,
+    ResourcesEvent,
+    ServerEvent,
+    ServerRemovedEvent,
+    SessionDeletedEvent,
+    SessionEvent,
+)
+from sidecar.contract.logs import LogEntry
+from sidecar.events.event_log import Entry, Wake
+
+LIVE_LOG_LINES = 2_000
+"""Log lines kept for a subscriber that does not read: about 400 KB, some seconds of a chatty engine."""
+
+LOG_LINES_AN_EVENT = 250
+"""Lines told at once: some 50 KB, 2 MB at worst, so that no host meets a line that is longer than it reads."""
+
+StateEvent = (
+    ServerEvent
+    | ServerRemovedEvent
+    | SessionEvent
+    | SessionDeletedEvent
+    | ModelEvent
+    | ModelRemovedEvent
+    | DownloadStateEvent
+    | EnginesEvent
+    | ResourcesEvent
+)
+"""What shows how something is now, so that a newer one makes it worthless."""
+
+
+class LiveFeed:
+    """What a subscription shows: the newest state, for one reader, nothing kept once it was read.
+
+    An unread event is replaced by a newer one of the same key, so that at most one event a key waits.
+    """
+
+    def __init__(self) -> None:
+        self._unread: dict[Hashable, StateEvent] = {}
+        self._log_entries: list[LogEntry] = []
+        self._log_dropped = 0
+        self._final: Event | None = None
+        self._next_seq = 1
+        self._wake: Wake | None = None
+
+    def put(self, key: Hashable, event: StateEvent) -> None:
+        """Show an event in the place of an unread one of its key, which is counted in the new one's `dropped`."""
+        if (replaced := self._unread.pop(key, None)) is not None:
+            event.dropped = replaced.dropped + 1
+        self._unread[key] = event
+        self._notify()
+
+    def add_log_entries(self, entries: Sequence[LogEntry], *, dropped: int = 0) -> None:
+        """Show log lines; the oldest unread ones are dropped and counted when there are too many.
+
+        Args:
+            entries: the lines, oldest first.
+            dropped: how many before them were left out already.
+        """
+        self._log_dropped += dropped
+        if not entries:
+            return
+        self._log_entries.extend(entries)
+        excess = len(self._log_entries) - LIVE_LOG_LINES
+        if excess > 0:
+            del self._log_entries[:excess]
+            self._log_dropped += excess
+        self._notify()
+
+    def close(self, final: Event) -> None:
+        """End the subscription with this event."""
+        self._final = final
+        self._notify()
+
+    def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
+        del after_seq  # one reader, and nothing is kept to be read again
+        return list(self._drain())
+
+    def follow(self, wake: Wake) -> None:
+        self._wake = wake
+        if self._unread or self._log_entries or self._final is not None:
+            wake()
+
+    def unfollow(self, wake: Wake) -> None:
+        if self._wake is wake:
+            self._wake = None
+
+    def _drain(self) -> Iterator[tuple[int, Entry]]:
+        events: list[Event] = list(self._unread.values())
+        self._unread.clear()
+        for first in range(0, len(self._log_entries), LOG_LINES_AN_EVENT):
+            entries = self._log_entries[first : first + LOG_LINES_AN_EVENT]
+            events.append(LogsEvent(entries=entries, dropped=self._log_dropped))
+            self._log_dropped = 0
+        self._log_entries = []
+        if self._final is not None:
+            events.append(self._final)
+            self._final = None
+        for event in events:
+            yield self._next_seq, event
+            self._next_seq += 1
+
+    def _notify(self) -> None:
+        if self._wake is not None:
+            self._wake()

@@ -1,0 +1,244 @@
+"""From files to models.
+
+Owns what counts as a model (the parts of a split one are one, copies of it are one, projectors and adapters are none),
+and which projectors and adapters go with it. Opens nothing itself: it asks for the facts of headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import field
+
+from sidecar.contract.models import ModelInfo
+from sidecar.library.capabilities import together
+from sidecar.library.gguf.header_cache import MAX_NAME_LETTERS, PROJECTOR, Facts, HeaderCache
+from sidecar.library.naming import assign_names
+from sidecar.library.quantization import without_quantization
+from sidecar.library.scan.model_files import SUFFIX, ModelFile
+
+MAX_MISSING_TOLD = 3
+"""Names of missing parts in a message: enough to know what to look for."""
+
+MIN_COMMON_NAME = 4
+"""Letters that a model's and its projector's names must share at least; fewer fit by chance."""
+
+MAX_PLACES = 50
+"""Further paths and names told of one model; a file with more of them is somebody's test."""
+
+More = Callable[[], bool]
+"""Whether there is time to read headers to their end."""
+
+_Key = tuple[tuple[str, ...], int]
+
+
+class Model(msgspec.Struct):
+    """A model: its files, what goes with it, and where else its content is.
+
+    Attributes:
+        listed: whether it lies in the library; a path may lead to one that does not.
+        info: how it is listed; made last.
+        copies: its files as they are found in other places, or under other names.
+    """
+
+    parts: list[ModelFile]
+    name: str = ""
+    copies: list[list[ModelFile]] = field(default_factory=list)
+    projectors: list[ModelFile] = field(default_factory=list)
+    adapters: list[ModelFile] = field(default_factory=list)
+    listed: bool = True
+    info: ModelInfo = None  # type: ignore[assignment] # set before anybody sees it
+
+    def has(self, file: ModelFile) -> bool:
+        """Whether a file is a part of it, whatever the path to it."""
+        return any(part.identity == file.identity for parts in self.places for part in parts)
+
+    @property
+    def places(self) -> list[list[ModelFile]]:
+        """Its files, and then those of its copies."""
+        return [self.parts, *self.copies]
+
+
+def assemble(files: Iterable[ModelFile], headers: HeaderCache, more: More) -> list[Model]:
+    """The models among files, by name. Of copies the one that comes first among the files is the model."""
+    groups: dict[_Key, list[ModelFile]] = {}
+    projectors: defaultdict[Hashable, list[ModelFile]] = defaultdict(list)
+    adapters: list[ModelFile] = []
+    for file in files:
+        role = _role(file, headers, more)
+        if role == "projector":
+            projectors[file.group].append(file)
+        elif role == "adapter":
+            adapters.append(file)
+        elif role == "model":
+            groups.setdefault(file.part.key, []).append(file)
+    models = [Model(_in_order(parts)) for parts in groups.values()]
+    _tie_projectors(models, projectors)
+    models = _without_copies(models, headers)
+    _tie_adapters(models, adapters, headers)
+    for model, name in zip(models, assign_names([_naming(model) for model in models]), strict=True):
+        model.name = name
+        describe(model, headers, full=False)
+    return sorted(models, key=lambda model: (model.name.casefold(), model.name))
+
+
+def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:
+    """How a model is listed; with `full`, after its headers have been read to their end."""
+    parts = model.parts
+    facts = [headers.facts(part, full=full) for part in parts]
+    first = facts[0]
+    problem = _missing_parts(parts) or next((f.problem for f in facts if f.problem), None)
+    weights = [f.parameters for f in facts if f.parameters is not None]
+    told = [part.told for places in model.places for part in places if part.told]
+    other_paths = {str(place[0].path): None for place in model.copies if place[0].path != parts[0].path}
+    called = [*(place[0].part.stem for place in model.copies), *(name for one in told for name in one.aliases)]
+    names = [one.display_name for one in told if one.display_name and len(one.display_name) <= MAX_NAME_LETTERS]
+    added = [can for file in model.projectors for can in headers.facts(file, full=False).can or ()]
+    model.info = ModelInfo(
+        name=model.name,
+        path=str(parts[0].path),
+        size_bytes=sum(part.size_bytes for part in parts),
+        files=len(parts),
+        modified_at=max(part.mtime_ns for part in parts) / 1e9,
+        origin=parts[0].origin,
+        mmproj_path=str(model.projectors[0].path) if model.projectors else None,
+        valid=problem is None,
+        problem=problem,
+        architecture=first.architecture,
+        quantization=first.quantization,
+        parameters=(sum(weights) or None) if problem is None and len(weights) == len(facts) else None,
+        context_length=first.context_length,
+        display_name=next(iter(names), first.display_name),
+        repo=next((one.repo for one in told if one.repo), None),
+        capabilities=None if first.can is None else together(first.can, added),
+        adapters=[str(file.path) for file in model.adapters],
+        other_paths=list(other_paths)[:MAX_PLACES],
+        aliases=[name for name in dict.fromkeys(called) if name != model.name][:MAX_PLACES],
+    )
+    return model.info
+
+
+def _role(file: ModelFile, headers: HeaderCache, more: More) -> str:
+    if file.told and file.told.role:
+        return file.told.role
+    if PROJECTOR in file.path.name.lower():
+        return "projector"
+    return headers.facts(file, full=more()).kind
+
+
+def _in_order(parts: Iterable[ModelFile]) -> list[ModelFile]:
+    """The parts of a model by number; where several are of one number, as in several folders, the first."""
+    by_number: dict[int, ModelFile] = {}
+    for part in parts:
+        by_number.setdefault(part.part.number, part)
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def _missing_parts(parts: Sequence[ModelFile]) -> str | None:
+    first = parts[0].part
+    missing = sorted(set(range(1, first.count + 1)) - {file.part.number for file in parts})
+    if not missing:
+        return None
+    told = [f"{first.stem}-{n:05d}-of-{first.count:05d}{SUFFIX}" for n in missing[:MAX_MISSING_TOLD]]
+    more = f" and {len(missing) - len(told)} more" if len(missing) > len(told) else ""
+    return f"{len(missing)} of its {first.count} files are missing: {', '.join(told)}{more}."
+
+
+def _naming(model: Model) -> tuple[tuple[str, ...], int, bool]:
+    part = model.parts[0].part
+    return part.label, part.count, model.parts[0].told is not None
+
+
+# --- copies ----------------------------------------------------------------------------------------------------------
+
+
+def _without_copies(models: Sequence[Model], headers: HeaderCache) -> list[Model]:
+    """Each content once: by the hash of the content where it is known, else by the file itself."""
+    hashes: dict[Hashable, Hashable] = {}
+    for model in models:
+        for part in model.parts:
+            if digest := headers.content(part):
+                hashes.setdefault(part.identity, (digest, part.size_bytes))
+    unique: dict[Hashable, Model] = {}
+    for model in models:
+        content = tuple(hashes.get(part.identity, part.identity) for part in model.parts)
+        original = unique.setdefault((content, model.parts[0].part.count), model)
+        if original is not model:
+            original.copies.append(model.parts)
+            known = {file.identity for file in original.projectors}
+            original.projectors += [file for file in model.projectors if file.identity not in known]
+    return list(unique.values())
+
+
+# --- what goes with a model ------------------------------------------------------------------------------------------
+
+
+def _tie_projectors(models: Iterable[Model], projectors: dict[Hashable, list[ModelFile]]) -> None:
+    if not projectors:
+        return
+    by_group: defaultdict[Hashable, list[Model]] = defaultdict(list)
+    for model in models:
+        by_group[model.parts[0].group].append(model)
+    for group, candidates in projectors.items():
+        bases = {_base(model.parts[0].part.stem) for model in by_group[group]}
+        for model in by_group[group]:
+            base = _base(model.parts[0].part.stem)
+            fitting = [file for file in candidates if _fits(base, len(bases) == 1, file)]
+            model.projectors = sorted(fitting, key=lambda file: ("-f16" not in file.path.name.lower(), file.path.name))
+
+
+def _base(stem: str) -> str:
+    """What the quantizations of one model, and its projector, have in common."""
+    return re.sub(r"[\W_]+", "", without_quantization(stem).lower().replace(PROJECTOR, ""))
+
+
+def _fits(base: str, alone: bool, projector: ModelFile) -> bool:
+    """Whether a projector goes with a model. A wrong one would keep the model from starting."""
+    if projector.told and projector.told.role:
+        return True  # its program says so
+    other = _base(projector.part.stem)
+    if min(len(base), len(other)) >= MIN_COMMON_NAME and (other in base or base in other):
+        return True
+    # "mmproj-F16" and "mmproj-model-f16" are said of the only model in the folder.
+    return alone and other in ("", "model")
+
+
+def _tie_adapters(models: Sequence[Model], adapters: Iterable[ModelFile], headers: HeaderCache) -> None:
+    """Adapters go with the models that their program, or their header, says they were made for."""
+    found = {file.identity: file for file in reversed(list(adapters))}
+    if not found:
+        return
+    by_group: defaultdict[Hashable, list[ModelFile]] = defaultdict(list)
+    for file in adapters:
+        if file.told and file.told.role:
+            by_group[file.group].append(file)
+    wanted = {file.identity: _made_for(headers.facts(file, full=False)) for file in found.values()}
+    for model in models:
+        facts = headers.facts(model.parts[0], full=False)
+        own = _called(facts, model)
+        sure = {file.identity for place in model.places for file in by_group.get(place[0].group, ())}
+        model.adapters = [
+            file
+            for identity, file in sorted(found.items(), key=lambda item: item[1].path)
+            if identity in sure or (wanted[identity][0] == facts.architecture and own & wanted[identity][1])
+        ]
+
+
+def _made_for(adapter: Facts) -> tuple[str | None, set[str]]:
+    return adapter.architecture, {_plain(name) for name in adapter.bases}
+
+
+def _called(facts: Facts, model: Model) -> set[str]:
+    """All that a model is called by itself and by where it is from."""
+    repos = {part.told.repo for place in model.places for part in place if part.told and part.told.repo}
+    return {_plain(name) for name in (*facts.names, *repos)} - {""}
+
+
+def _plain(name: str) -> str:
+    """A name or the address of a repository, as it compares: letters and digits, without who published it."""
+    last = urlsplit(name).path.rstrip("/").rpartition("/")[2] if "://" in name else name.rpartition("/")[2]
+    return re.sub(r"[\W_]+", "", last.lower()).removesuffix("gguf")

@@ -1,0 +1,167 @@
+"""A file that is not whole yet: what has come of it, and the notes that say so, side by side in a hidden folder.
+
+Owns these two files. Everything here blocks on the disk: callers use a worker thread. What was written before a kill
+is known after it, since the notes are written with each piece; what a power cut takes away the checksums find.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+from sidecar.contract.errors import PathNotAllowed
+from sidecar.host import disk_space
+from sidecar.library.downloads.blocks import BLOCK_BYTES, HEADER_BYTES, Blocks
+
+IS_WINDOWS = os.name == "nt"
+
+_FLAGS = (
+    os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+)
+
+
+class PartialFile:
+    """One of them. Pieces of different blocks may be written from several threads.
+
+    Args:
+        folder: where it is; made when it is opened.
+        name: of the two files, without their endings.
+        size: of the whole file; `None` where it is not known.
+
+    Attributes:
+        blocks: what is here.
+    """
+
+    def __init__(self, folder: Path, name: str, size: int | None) -> None:
+        self.data = folder / f"{name}.part"
+        self._notes = folder / f"{name}.blocks"
+        self._size = size
+        self.blocks = Blocks(None)  # what a server says of a size costs nothing before there is room for it
+        self._data_fd = -1
+        self._notes_fd = -1
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Go on with what is there, else begin; the place on the disk is taken.
+
+        Raises:
+            OSError: there is no room, or the folder can not be written to.
+            PathNotAllowed: somebody has put something else in its place.
+        """
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        there = self.data.exists()
+        self._data_fd = _opened(self.data)
+        self._notes_fd = _opened(self._notes)
+        notes = _read_at(self._notes_fd, 0, os.fstat(self._notes_fd).st_size) if there else b""
+        if there and self._size is not None and os.fstat(self._data_fd).st_size != self._size:
+            notes = b""
+        self.blocks = Blocks.from_notes(notes, self._size)
+        if not self.blocks.received:
+            self._begin_notes()
+        if self._size is not None:
+            disk_space.reserve(self._data_fd, self._size)
+
+    def look(self) -> int:
+        """Bytes that are there, without opening it."""
+        try:
+            if self._size is not None and self.data.stat().st_size != self._size:
+                return 0
+            return Blocks.from_notes(self._notes.read_bytes(), self._size).received
+        except OSError:
+            return 0
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write a piece and note it. Raises OSError."""
+        with memoryview(data) as view:
+            self._write_at(self._data_fd, offset, view)
+            for index in self.blocks.note(offset, view):
+                place, slot = self.blocks.slot(index)
+                self._write_at(self._notes_fd, place, slot)
+
+    def read_block(self, index: int) -> bytes:
+        """A whole block, as the disk has it. Raises OSError."""
+        return _read_at(self._data_fd, index * BLOCK_BYTES, self.blocks.length(index), self._lock)
+
+    def drop(self, index: int) -> None:
+        """Forget a block. Raises OSError."""
+        self.blocks.drop(index)
+        place, slot = self.blocks.slot(index)
+        self._write_at(self._notes_fd, place, slot)
+
+    def clear(self) -> None:
+        """Forget everything. Raises OSError."""
+        self.blocks = Blocks(self._size)
+        self._begin_notes()
+
+    def end_at(self, size: int) -> None:
+        """The size is known now that all is here. Raises OSError."""
+        notes = [self.blocks.header(), *(self.blocks.slot(i)[1] for i in range(-(-size // BLOCK_BYTES)))]
+        self._size = size
+        os.ftruncate(self._data_fd, size)
+        self.blocks = Blocks.from_notes(b"".join([Blocks(size).header(), *notes[1:]]), size)
+        self._begin_notes()
+        self._write_at(self._notes_fd, HEADER_BYTES, b"".join(notes[1:]))
+
+    def sync(self) -> None:
+        """See that what was written is on the disk. Raises OSError."""
+        os.fsync(self._data_fd)
+
+    def close(self) -> None:
+        """Let go of the files. Safe to call twice."""
+        for fd in (self._data_fd, self._notes_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._data_fd = self._notes_fd = -1
+
+    def remove(self) -> None:
+        """Remove what is there. Raises OSError."""
+        self.close()
+        self.data.unlink(missing_ok=True)
+        self._notes.unlink(missing_ok=True)
+
+    def _begin_notes(self) -> None:
+        os.ftruncate(self._notes_fd, 0)
+        self._write_at(self._notes_fd, 0, self.blocks.header())
+
+    def _write_at(self, fd: int, offset: int, data: bytes | memoryview) -> None:
+        with memoryview(data) as left:
+            done = 0
+            while done < len(left):
+                if IS_WINDOWS:  # which has no pwrite
+                    with self._lock:
+                        os.lseek(fd, offset + done, os.SEEK_SET)
+                        done += os.write(fd, left[done:])
+                else:
+                    done += os.pwrite(fd, left[done:], offset + done)
+
+
+def _opened(path: Path) -> int:
+    try:
+        fd = os.open(path, _FLAGS, 0o644)
+    except OSError as error:
+        if path.is_symlink():
+            raise PathNotAllowed(f"There is a link where a download is to be written: {path}.") from error
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise PathNotAllowed(f"There is no ordinary file where a download is to be written: {path}.")
+    return fd
+
+
+def _read_at(fd: int, offset: int, length: int, lock: threading.Lock | None = None) -> bytes:
+    pieces = []
+    while length > 0:
+        if IS_WINDOWS:
+            with lock or threading.Lock():
+                os.lseek(fd, offset, os.SEEK_SET)
+                piece = os.read(fd, length)
+        else:
+            piece = os.pread(fd, length, offset)
+        if not piece:
+            break
+        pieces.append(piece)
+        offset += len(piece)
+        length -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,248 @@
+"""Asking servers for files: redirects, ranges, and what their answers mean.
+
+Owns the connections and every rule about them: which addresses may be asked, who gets the token, how many redirects,
+what counts as silence. Knows nothing of files on this machine.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from sidecar.contract.errors import DownloadFailed, NotSupported
+from sidecar.host.extras import how_to_get
+from sidecar.library.downloads.addresses import CheckedResolver, Origin, Rules, shown
+from sidecar.library.downloads.answers import (
+    GONE,
+    REDIRECTS,
+    Changed,
+    Remote,
+    Source,
+    address,
+    check_range,
+    described,
+    refusal,
+    with_hub_facts,
+)
+from sidecar.library.downloads.retry_budget import Expired, TryAgain
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
+
+CONNECT_SECONDS = 15.0
+ANSWER_SECONDS = 60.0
+"""Until the head of an answer is there; the hub takes some seconds for files that were asked for seldom."""
+
+STALL_SECONDS = 20.0
+STALL_BYTES = 4096
+"""A connection that brings less than this in that time is given up for another one."""
+
+MAX_REDIRECTS = 8
+"""The hub needs two."""
+
+MAX_NAME_CHARACTERS = 1000
+
+BUFFER_BYTES = 128 * 1024
+"""Of one connection, which may hold twice as much: what is in it when it breaks is fetched again."""
+
+
+class Web:
+    """A client for files.
+
+    Args:
+        rules: asked for each address.
+        token: the user's token for the hub; it goes nowhere else.
+        stall_seconds: STALL_SECONDS.
+    """
+
+    def __init__(
+        self, rules: Callable[[], Rules], token: Callable[[], str | None], *, stall_seconds: float = STALL_SECONDS
+    ) -> None:
+        self._rules = rules
+        self._token = token
+        self._stall_seconds = stall_seconds
+        self._proxies: set[tuple[str, int]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        self._opening = anyio.Lock()
+
+    async def close(self) -> None:
+        """Hang up. Safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def find(self, source: Source) -> Remote:
+        """Where a file is now, and what is known of it.
+
+        Raises:
+            TryAgain: no answer, or one that says so.
+            AddressNotAllowed: it is, or leads to, what may not be asked.
+            ModelNotFound, HubAccessDenied, DownloadFailed: the server says no.
+            NotSupported: a package is missing.
+        """
+        await self._opened()  # which says so where it can not be
+        url = address(source.url)
+        found = Remote(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            async with self._ask(url, {"Range": "bytes=0-0"}) as response:
+                on_hub = Origin.of(url) == self._rules().hub
+                if on_hub:
+                    found = with_hub_facts(found, response.headers)
+                if response.status in REDIRECTS:
+                    url = url.join(address(response.headers.get("Location", ""), absolute=False))
+                    continue
+                if response.status not in (200, 206):
+                    repo = source.repo if on_hub else None
+                    raise refusal(url, response.status, response.headers, repo=repo)
+                return described(msgspec.structs.replace(found, url=url), response.status, response.headers)
+        raise DownloadFailed(f"{shown(address(source.url))} leads in circles: {MAX_REDIRECTS} redirects were followed.")
+
+    @asynccontextmanager
+    async def part(self, remote: Remote, start: int, end: int | None) -> AsyncIterator[aiohttp.StreamReader]:
+        """The bytes of a file from `start` up to `end`; all of it where the server knows no ranges.
+
+        Raises:
+            TryAgain: no answer, or one that says so; Expired where the file has to be found anew.
+            Changed: it is another file now.
+            DownloadFailed: the server says no.
+        """
+        headers: dict[str, str] = {}
+        if remote.ranges and end is not None:
+            headers["Range"] = f"bytes={start}-{end - 1}"
+            if remote.validator is not None and remote.sha256 is None:
+                headers["If-Range"] = remote.validator
+        async with self._ask(remote.url, headers) as response:
+            if response.status in (*REDIRECTS, *GONE):
+                raise Expired(f"{shown(remote.url)} does not give the file any more.", status=response.status)
+            if response.status == 416 or (response.status == 200 and headers):
+                raise Changed
+            if response.status not in (200, 206):
+                raise refusal(remote.url, response.status, response.headers)
+            if headers and end is not None:
+                check_range(remote, response.headers, start, end)
+            yield response.content
+
+    async def chunks(self, content: aiohttp.StreamReader, most: Callable[[], int]) -> AsyncIterator[bytes]:
+        """What comes, as it comes, until the end of the answer.
+
+        Raises:
+            TryAgain: the connection broke, stands still or trickles.
+        """
+        waited, came = 0.0, 0
+        while True:
+            began = anyio.current_time()
+            with _breaking("The connection broke"):
+                with anyio.move_on_after(max(self._stall_seconds - waited, 0.01)) as scope:
+                    data = await content.read(most())
+                if scope.cancelled_caught:
+                    raise TryAgain(f"Nothing has come for {self._stall_seconds:.0f} s.")
+            if not data:
+                return
+            came += len(data)
+            waited += anyio.current_time() - began
+            if came >= STALL_BYTES:
+                waited, came = 0.0, 0
+            elif waited >= self._stall_seconds:
+                raise TryAgain("The server sends hardly anything.")
+            yield data
+
+    @asynccontextmanager
+    async def _ask(self, url: URL, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        rules = self._rules()
+        rules.check(url)
+        session = await self._opened()
+        given = {"Accept-Encoding": "identity", **headers}
+        if Origin.of(url) == rules.hub and (token := self._token()) and _is_safe_for_tokens(url):
+            given["Authorization"] = f"Bearer {token}"
+        proxy = self._proxy(url)
+        with _breaking(f"{url.host} can not be reached"):
+            with anyio.fail_after(ANSWER_SECONDS):
+                response = await session.get(url, headers=given, allow_redirects=False, proxy=proxy)
+        try:
+            if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+                raise DownloadFailed(f"{shown(url)} sends the file in a form that was not asked for.")
+            yield response
+        finally:
+            response.close()
+
+    async def _opened(self) -> aiohttp.ClientSession:
+        async with self._opening:
+            if self._session is None:
+                await anyio.to_thread.run_sync(_import_aiohttp)
+                self._session = self._new_session()
+            return self._session
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        resolver: Any = CheckedResolver(self._rules, self._proxies)  # its words are aiohttp's, its class is not
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, resolver=resolver, use_dns_cache=False, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            read_bufsize=BUFFER_BYTES,
+            trust_env=False,  # it would also take passwords from ~/.netrc
+            headers={"User-Agent": "llama-sidecar"},
+        )
+
+    def _proxy(self, url: URL) -> str | None:
+        """The proxy that this machine is set up with for an address; what a name leads to is then the proxy's word."""
+        from yarl import URL
+
+        if url.host is None or urllib.request.proxy_bypass(url.host):
+            return None
+        proxy = urllib.request.getproxies().get(url.scheme)
+        if proxy:
+            address = URL(proxy if "://" in proxy else f"http://{proxy}")
+            self._proxies.add((address.raw_host or "", address.port or 0))
+        return proxy
+
+
+def _import_aiohttp() -> None:
+    """A third of a second of imports that only a download needs; the loop goes on meanwhile.
+
+    Raises:
+        NotSupported: it is not installed.
+    """
+    try:
+        import aiohttp  # noqa: F401
+    except ImportError:
+        raise NotSupported("Downloads need a package that is not installed: aiohttp.", hint=how_to_get("hub")) from None
+
+
+class _breaking:  # noqa: N801 - reads as a statement
+    """What a connection can break with, as TryAgain."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, TryAgain):
+            return
+        import aiohttp
+
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+            raise DownloadFailed(
+                f"{self._what}: its certificate is not valid.",
+                hint="Look at the clock of this machine, and whether something stands between it and the server.",
+            ) from None
+        if isinstance(error, aiohttp.ClientError | OSError):
+            why = getattr(error, "strerror", None) or (
+                "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+            )
+            raise TryAgain(f"{self._what}: {why}.") from None
+
+
+def _is_safe_for_tokens(url: URL) -> bool:
+    return url.scheme == "https" or url.host in ("127.0.0.1", "::1", "localhost")

@@ -1,0 +1,1 @@
+"""GGUF headers, read in pure Python from untrusted files."""

@@ -1,0 +1,314 @@
+"""Asking the hub, through huggingface_hub.
+
+Owns the questions and what the answers and refusals of that library mean, and keeps it to the hub's own origin, to
+answers of a bounded size and to a bounded time. It is imported when it is asked for the first time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
+from sidecar.contract.hub import HubModel
+from sidecar.host.extras import how_to_get
+from sidecar.library.hub.token import TokenSource
+
+if TYPE_CHECKING:
+    from sidecar.library.hub.variants import RepositoryFile
+
+PUBLIC_HUB = "https://huggingface.co"
+
+ASK_SECONDS = 60.0
+"""For a whole question, all pages of it. Large repositories take the hub some seconds."""
+
+SILENCE_SECONDS = 20.0
+"""Within an answer."""
+
+MAX_TRIES = 2
+"""Of one page. The library would try for half a minute, and somebody waits for an answer."""
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""The list of the largest repository has a few MB."""
+
+DEFAULT_LIMIT = 20
+
+ENDPOINT_VARIABLE = "HF_ENDPOINT"
+
+T = TypeVar("T")
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """What the hub says of a repository.
+
+    Attributes:
+        repo: as the hub writes it.
+        commit: of the revision that was asked for.
+        gated: whether one has to be let in.
+    """
+
+    repo: str
+    commit: str
+    gated: bool
+    licence: str | None
+    files: tuple[RepositoryFile, ...]
+
+
+def address_of(configured: str | None) -> str:
+    """The hub that is asked, without a slash at its end."""
+    return (configured or os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_HUB).rstrip("/")
+
+
+class Hub:
+    """The hub.
+
+    Args:
+        endpoint: its address; asked each time.
+        tokens: where the user's token is.
+    """
+
+    def __init__(self, endpoint: Callable[[], str], tokens: TokenSource) -> None:
+        self._asked_endpoint = endpoint
+        self._tokens = tokens
+        self._limiter = anyio.CapacityLimiter(4)
+        self._prepared_for: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Its address, without a slash at its end."""
+        return self._asked_endpoint()
+
+    async def search(self, query: str, limit: int | None = None) -> list[HubModel]:
+        """Repositories with GGUF files, the most downloaded first.
+
+        Raises:
+            DownloadFailed: the hub did not answer.
+            NotSupported: huggingface_hub is not installed.
+        """
+        count = limit or DEFAULT_LIMIT
+
+        def ask(api: Any) -> list[HubModel]:
+            found = api.list_models(
+                search=query or None, filter="gguf", sort="downloads", limit=count, expand=list(_EXPANDED)
+            )
+            return [_model(one) for one in islice(found, count)]
+
+        return await self._ask(ask, "the search")
+
+    async def repository(self, repo: str, revision: str | None = None) -> Repository:
+        """What a repository has, and at which commit.
+
+        Raises:
+            ModelNotFound: there is no such repository or revision, or not for this user.
+            HubAccessDenied: the user is not let in.
+            DownloadFailed: the hub did not answer.
+            NotSupported: huggingface_hub is not installed.
+        """
+        return await self._ask(
+            lambda api: _repository(api.model_info(repo, revision=revision, files_metadata=True)), repo
+        )
+
+    async def _ask(self, question: Callable[[Any], T], what: str) -> T:
+        def in_thread() -> T:
+            api = self._api()
+            _tries.made = Counter()
+            from huggingface_hub import errors
+
+            try:
+                return question(api)
+            except SidecarError:
+                raise
+            except Exception as error:
+                problem = _meaning(error, errors, what, self.endpoint)
+                if problem is None:
+                    raise
+                raise problem from None
+
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                return await anyio.to_thread.run_sync(in_thread, limiter=self._limiter, abandon_on_cancel=True)
+        except TimeoutError:
+            raise DownloadFailed(f"{self.endpoint} has not answered within {ASK_SECONDS:.0f} s.") from None
+
+    def _api(self) -> Any:
+        # Else it tells the hub what else is installed here, and asks it for a list of programs to recognise.
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        try:
+            import huggingface_hub
+        except ImportError:
+            raise NotSupported(
+                "Asking the hub needs a package that is not installed: huggingface_hub.",
+                hint=how_to_get("hub"),
+            ) from None
+        address = self.endpoint
+        if self._prepared_for != address:
+            _keep_to(address)
+            self._prepared_for = address
+        token = self._tokens.token() if _is_safe(address) else None
+        return huggingface_hub.HfApi(endpoint=address, token=token or False, library_name="llama-sidecar")
+
+
+_tries = threading.local()
+"""How often each address was asked in the question that this thread works on."""
+
+_EXPANDED = ("downloads", "likes", "gated", "lastModified", "tags")
+
+
+def _keep_to(address: str) -> None:
+    """Let the library ask nobody but the hub, wait for no answer for ever, and read none without end."""
+    from urllib.parse import urlsplit
+
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils._http import default_client_factory
+
+    mine = urlsplit(address)
+
+    def allowed(request: Any) -> None:
+        asked = urlsplit(str(request.url))
+        if (asked.scheme, asked.hostname, asked.port) != (mine.scheme, mine.hostname, mine.port):
+            raise DownloadFailed(
+                f"The hub sends us to {asked.hostname} with a question; only {mine.hostname} is asked.",
+                hint="Look at downloads.hub_endpoint and HF_ENDPOINT.",
+            )
+
+        _tries.made[str(request.url)] += 1
+        if _tries.made[str(request.url)] > MAX_TRIES:
+            raise DownloadFailed(f"{address} can not be reached, or does not answer.")
+
+    def bounded(response: Any) -> None:
+        response.stream = _bounded(response.stream)
+
+    def client() -> Any:
+        made = default_client_factory()
+        # At "info" it logs every address with its question.
+        logging.getLogger(type(made).__module__.partition(".")[0]).setLevel(logging.WARNING)
+        made.timeout = SILENCE_SECONDS
+        hooks = made.event_hooks
+        made.event_hooks = {
+            "request": [*hooks.get("request", ()), allowed],
+            "response": [*hooks.get("response", ()), bounded],
+        }
+        return made
+
+    set_client_factory(client)
+
+
+def _bounded(stream: Any) -> Any:
+    """A body that is read to an end: where it is too long or takes too long, by an error."""
+
+    def pieces(_: Any) -> Iterator[bytes]:
+        came, until = 0, time.monotonic() + ASK_SECONDS
+        for piece in stream:
+            came += len(piece)
+            if came > MAX_ANSWER_BYTES or time.monotonic() > until:
+                raise DownloadFailed("The hub's answer has no end.")
+            yield piece
+
+    # The library takes only what is of its own class, and which library that is depends on huggingface_hub's version.
+    library = sys.modules[type(stream).__module__.partition(".")[0]]
+    kind = type("Bounded", (library.SyncByteStream,), {"__iter__": pieces, "close": lambda _: stream.close()})
+    return kind()
+
+
+def _is_safe(address: str) -> bool:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
+
+
+def _model(one: Any) -> HubModel:
+    updated = one.last_modified
+    return HubModel(
+        repo=str(one.id),
+        downloads=one.downloads,
+        likes=one.likes,
+        gated=bool(one.gated),
+        updated_at=updated.timestamp() if isinstance(updated, datetime) else None,
+        tags=[str(tag) for tag in one.tags or ()],
+    )
+
+
+def _repository(found: Any) -> Repository:
+    if not found.sha:
+        raise DownloadFailed("The hub does not say at which commit the repository is.")
+    return Repository(
+        repo=str(found.id),
+        commit=str(found.sha),
+        gated=bool(found.gated),
+        licence=_licence(found),
+        files=tuple(_files(found.siblings or ())),
+    )
+
+
+def _licence(found: Any) -> str | None:
+    card = found.card_data
+    named = card.get("license") if card is not None else None
+    if isinstance(named, str):
+        return named
+    return next(
+        (str(tag).removeprefix("license:") for tag in found.tags or () if str(tag).startswith("license:")), None
+    )
+
+
+def _files(siblings: Iterable[Any]) -> Iterable[RepositoryFile]:
+    from sidecar.library.hub.variants import RepositoryFile
+
+    for one in siblings:
+        large = one.lfs
+        sha256 = getattr(large, "sha256", None)
+        size = getattr(large, "size", None) if large is not None else one.size
+        yield RepositoryFile(
+            str(one.rfilename), size if isinstance(size, int) else None, sha256 if isinstance(sha256, str) else None
+        )
+
+
+def access_denied(repo: str, *, gated: bool) -> HubAccessDenied:
+    """The error of a repository that lets nobody in without being asked."""
+    if gated:
+        message = f"{repo} is given only to those who have asked its owner for it, or have accepted its licence."
+        hint = f"Ask for it on the page of {repo} in a browser, make a token there, and set it as HF_TOKEN."
+    else:
+        message = f"{repo} is private, or the hub does not take the token."
+        hint = "Set HF_TOKEN to a token that may read it, or log in with: hf auth login."
+    return HubAccessDenied(message, hint=hint, repo=repo, gated=gated)
+
+
+def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarError | None:
+    """What an error of the library means; `None` for one that is a defect."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, errors.GatedRepoError):
+        return access_denied(what, gated=True)
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ModelNotFound(f"{what} has no such revision.", hint="Leave revision out for the newest.")
+    if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
+        return ModelNotFound(
+            f"There is no {what} on the hub, or not for everybody.",
+            hint="Call search_hub for what there is; for a private model, set HF_TOKEN to a token that may read it.",
+        )
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return DownloadFailed("HF_HUB_OFFLINE forbids asking the hub.", hint="Unset HF_HUB_OFFLINE, and start again.")
+    if status in (401, 403):
+        return access_denied(what, gated=False)
+    if status is not None:
+        return DownloadFailed(f"The hub does not answer for {what}: HTTP status {status}.", http_status=int(status))
+    if isinstance(error, errors.HfHubHTTPError.__bases__[0]):  # the HTTP library's own, whichever it is
+        return DownloadFailed(f"{address} can not be reached: {type(error).__name__}.")
+    if type(error) is RuntimeError:
+        # All questions share a client, which the library closes for all of them when one can not connect.
+        return DownloadFailed(f"{address} can not be reached: another question has just lost its connection.")
+    if isinstance(error, ValueError | TypeError | KeyError | AttributeError):
+        return DownloadFailed(f"What {address} answers for {what} is not what a hub answers ({type(error).__name__}).")
+    return None

@@ -1,0 +1,102 @@
+"""The user's token for the hub.
+
+Owns where it is looked for: the system's keyring, HF_TOKEN, the file that huggingface_hub keeps. It is never written
+anywhere from here, and no message says more of it than whether there is one. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from sidecar.contract.errors import SidecarError
+from sidecar.host import path_policy
+
+logger = logging.getLogger(__name__)
+
+SERVICE, NAME = "llama-sidecar", "huggingface"
+"""Under which the keyring has it: `keyring set llama-sidecar huggingface`."""
+
+KEYRING_SECONDS = 3.0
+"""A keyring that is unlocked answers in milliseconds. For public models nobody should have to unlock one."""
+
+FRESH_SECONDS = 60.0
+"""A token that was put in place meanwhile is found after that."""
+
+MAX_TOKEN_BYTES = 1000
+
+
+class TokenSource:
+    """Finds the token. Safe to use from several threads.
+
+    Args:
+        ask_keyring: the keyring's word, or `None`; may hang.
+    """
+
+    def __init__(self, ask_keyring: Callable[[], str | None] | None = None) -> None:
+        self._ask_keyring = ask_keyring or _from_keyring
+        self._lock = threading.Lock()
+        self._known: str | None = None
+        self._until = 0.0
+        self._asking: threading.Thread | None = None
+        self._from_keyring: str | None = None
+
+    def token(self) -> str | None:
+        """The token; `None` where there is none. Waits for a keyring, KEYRING_SECONDS at most."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._known = self._find()
+                self._until = time.monotonic() + FRESH_SECONDS
+            return self._known
+
+    @property
+    def last(self) -> str | None:
+        """The token as it was found last, without looking again."""
+        return self._known
+
+    def _find(self) -> str | None:
+        for found in (self._keyring, _from_environment, _from_file):
+            token = (found() or "").strip()
+            # What is no token would break the header that it is sent in, or add another one to it.
+            if token and len(token) <= MAX_TOKEN_BYTES and token.isascii() and token.isprintable():
+                return token
+        return None
+
+    def _keyring(self) -> str | None:
+        def ask() -> None:
+            try:
+                self._from_keyring = self._ask_keyring()
+            except Exception as error:  # noqa: BLE001 - backends are other people's code and raise whatever they like
+                logger.info("the system's keyring was not asked for the hub's token: %s", type(error).__name__)
+
+        if self._asking is None or not self._asking.is_alive():  # one dialog is enough
+            self._asking = threading.Thread(target=ask, name="keyring", daemon=True)
+            self._asking.start()
+        self._asking.join(KEYRING_SECONDS)
+        return self._from_keyring
+
+
+def _from_keyring() -> str | None:
+    try:
+        import keyring
+        from keyring.core import recommended
+    except ImportError:
+        return None
+    return keyring.get_password(SERVICE, NAME) if recommended(keyring.get_keyring()) else None
+
+
+def _from_environment() -> str | None:
+    return os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
+
+
+def _from_file() -> str | None:
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    try:
+        with path_policy.from_here(os.environ.get("HF_TOKEN_PATH") or f"{home}/token").open("rb") as file:
+            return file.read(MAX_TOKEN_BYTES + 1).decode("ascii")
+    except (SidecarError, OSError, ValueError):  # no home folder, no such file, no text
+        return None

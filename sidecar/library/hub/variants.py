@@ -1,0 +1,194 @@
+"""The models that a repository's files make up, and which of them is meant.
+
+Pure. Owns how files are grouped (the parts of a split model, projectors) and chosen (by a quantisation, by a file, by
+default), and the simple rule for what fits this machine. Knows nothing of the hub's API.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import PurePosixPath
+
+import msgspec
+
+from sidecar.contract.errors import ModelNotFound
+from sidecar.contract.hub import Fit
+from sidecar.library.quantization import quantization
+
+SUFFIX = ".gguf"
+PROJECTOR = "mmproj"
+
+_SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
+_NO_MODEL = re.compile(r"imatrix", re.IGNORECASE)
+"""Files with the ending of models that are none: what a quantisation was computed with."""
+
+PREFERRED = (
+    *("Q4_K_M", "Q4_K_S", "Q4_K_XL", "IQ4_XS", "IQ4_NL", "MXFP4_MOE", "MXFP4", "Q4_0", "Q4_1", "Q4_K_L"),
+    *("Q5_K_M", "Q5_K_S", "Q5_0", "Q5_1", "Q6_K", "Q8_0", "Q3_K_L", "Q3_K_M", "IQ3_M", "Q3_K_S"),
+)
+"""What is taken where nothing is named: 4 bits cost little quality for half the size of 8; below they cost much."""
+
+PROJECTOR_PREFERRED = ("F16", "BF16", "F32", "Q8_0")
+
+NEEDED_BESIDE = 1.1
+"""Memory of a loaded model by the size of its files: caches and buffers of a short context."""
+
+NEEDED_AT_LEAST = 300_000_000
+"""What the engine itself takes."""
+
+MAX_TOLD = 12
+"""Choices in an error's message."""
+
+
+class RepositoryFile(msgspec.Struct, frozen=True):
+    """A file as the hub lists it."""
+
+    path: str
+    size: int | None = None
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Without its folders."""
+        return PurePosixPath(self.path).name
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One model in a repository, whole."""
+
+    files: tuple[RepositoryFile, ...]
+
+    @property
+    def name(self) -> str:
+        """The first file's, without its ending."""
+        return self.files[0].name[: -len(SUFFIX)]
+
+    @property
+    def quantization(self) -> str | None:
+        return quantization(None, {}, f"{_stem(self.files[0].name)}{SUFFIX}") or quantization(
+            None, {}, self.files[0].path.replace("/", " ")
+        )
+
+    @property
+    def size(self) -> int | None:
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def variants(files: Iterable[RepositoryFile]) -> list[Variant]:
+    """The models that are there as a whole, the smallest first."""
+    groups: defaultdict[tuple[str, int], dict[int, RepositoryFile]] = defaultdict(dict)
+    for file in files:
+        if _is_gguf(file) and PROJECTOR not in file.name.lower() and not _NO_MODEL.search(file.name):
+            stem = file.path[: -len(SUFFIX)]
+            found = _SPLIT.fullmatch(stem)
+            if found:
+                groups[found["stem"], int(found["count"])][int(found["number"])] = file
+            else:
+                groups[stem, 0][0] = file
+    whole = [
+        Variant(tuple(parts[number] for number in sorted(parts)))
+        for (_, count), parts in groups.items()
+        if not count or sorted(parts) == list(range(1, count + 1))
+    ]
+    return sorted(whole, key=lambda one: (one.size is None, one.size or 0, one.files[0].path))
+
+
+def projectors(files: Iterable[RepositoryFile]) -> list[RepositoryFile]:
+    """The projectors, by name."""
+    return sorted((f for f in files if _is_gguf(f) and PROJECTOR in f.name.lower()), key=lambda file: file.path)
+
+
+def choose(found: Sequence[Variant], *, file: str | None = None, tag: str | None = None) -> Variant:
+    """The model that is meant: the one with this file or quantisation, else the default.
+
+    Raises:
+        ModelNotFound: there is none; the message names those that there are.
+    """
+    if not found:
+        raise ModelNotFound(
+            "There is no whole GGUF model in this repository.",
+            hint="Search for the model's name with GGUF behind it: others publish such files of most models.",
+        )
+    if file is not None:
+        fitting = [one for one in found if any(file in (part.path, part.name) for part in one.files)]
+    elif tag is not None:
+        fitting = [one for one in found if _has_tag(one, tag)]
+    else:
+        return _default(found)
+    if not fitting:
+        told = sorted({one.quantization or one.name for one in found})
+        more = f" and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
+        raise ModelNotFound(
+            f"There is no {file or tag} in this repository, but {', '.join(told[:MAX_TOLD])}{more}.",
+            hint="Name one of these, or look at list_hub_files.",
+        )
+    return min(fitting, key=lambda one: (len(one.files[0].path), one.files[0].path))
+
+
+def default_of(found: Sequence[Variant]) -> Variant | None:
+    """What is taken where nothing is named."""
+    return _default(found) if found else None
+
+
+def projector_for(variant: Variant, found: Sequence[RepositoryFile]) -> RepositoryFile | None:
+    """The projector that belongs to a model: the most exact of those whose names are most like the model's."""
+
+    def rank(file: RepositoryFile) -> tuple[int, int, str]:
+        kind = quantization(None, {}, file.name)
+        known = PROJECTOR_PREFERRED.index(kind) if kind in PROJECTOR_PREFERRED else len(PROJECTOR_PREFERRED)
+        return -_common(file.name, variant.name), known, file.path
+
+    return min(found, key=rank, default=None)
+
+
+def local_names(chosen: Sequence[RepositoryFile], all_files: Iterable[RepositoryFile]) -> list[str]:
+    """What files are called here: without the repository's folders, so that a model and its projector lie side by
+    side; with them only where two files have one name."""
+    same = Counter(file.name for file in all_files if _is_gguf(file))
+    return [file.path if same[file.name] > 1 else file.name for file in chosen]
+
+
+def fit(size: int | None, *, free_memory: int, free_gpu_memory: Collection[int]) -> Fit | None:
+    """Where a model of this size fits now, by its size alone."""
+    if size is None:
+        return None
+    needed = max(size * NEEDED_BESIDE, size + NEEDED_AT_LEAST)
+    if needed <= sum(free_gpu_memory):
+        return "gpu"
+    return "memory" if needed <= free_memory else "no"
+
+
+def _is_gguf(file: RepositoryFile) -> bool:
+    return file.name.lower().endswith(SUFFIX) and len(file.name) > len(SUFFIX)
+
+
+def _stem(name: str) -> str:
+    stem = name[: -len(SUFFIX)]
+    found = _SPLIT.fullmatch(stem)
+    return found["stem"] if found else stem
+
+
+def _has_tag(one: Variant, tag: str) -> bool:
+    path = one.files[0].path[: -len(SUFFIX)]
+    return bool(re.search(rf"(?:^|[-_. /]){re.escape(tag)}(?![A-Za-z0-9_])", path, re.IGNORECASE))
+
+
+def _default(found: Sequence[Variant]) -> Variant:
+    def rank(one: Variant) -> tuple[int, int, str]:
+        kind = one.quantization
+        return (
+            PREFERRED.index(kind) if kind in PREFERRED else len(PREFERRED),
+            len(one.files[0].path),
+            one.files[0].path,
+        )
+
+    return min(found, key=rank)
+
+
+def _common(one: str, other: str) -> int:
+    """Words that two names share."""
+    first, second = (set(re.split(r"[-_. ]+", name.lower())) - {""} for name in (one, other))
+    return len(first & second)

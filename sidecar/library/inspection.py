@@ -1,0 +1,68 @@
+"""What a GGUF file says of itself, for people: the facts out of its header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sidecar.contract.errors import SidecarError
+from sidecar.contract.models import ModelDetails, ModelInspection, ModelPart
+from sidecar.library.catalogue import Model
+from sidecar.library.gguf.header import read_header
+
+_FROM_HEADER = ["layers", "embedding_length", "heads", "kv_heads", "experts", "vocabulary", "chat_template", "licence"]
+
+
+def inspect(path: Path) -> ModelInspection:
+    """What a GGUF file says of itself.
+
+    Raises:
+        ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
+        ModelInvalid: it is damaged or no GGUF file.
+    """
+    header = read_header(path)
+    architecture = header.architecture
+    tokens = header.metadata.get("tokenizer.ggml.tokens")
+    heads = header.count(f"{architecture}.attention.head_count")
+    kv_heads = header.count(f"{architecture}.attention.head_count_kv")
+    return ModelInspection(
+        path=str(path),
+        size_bytes=header.file_bytes,
+        gguf_version=header.version,
+        tensor_count=header.tensor_count,
+        name=header.text("general.name"),
+        architecture=architecture,
+        quantization=header.quantization(path.name),
+        parameters=header.parameters,
+        context_length=header.count(f"{architecture}.context_length"),
+        layers=header.count(f"{architecture}.block_count"),
+        embedding_length=header.count(f"{architecture}.embedding_length"),
+        heads=heads,
+        kv_heads=heads if kv_heads is None else kv_heads,  # the format's default: no grouped-query attention
+        experts=header.count(f"{architecture}.expert_count"),
+        vocabulary=_length(tokens) or header.count(f"{architecture}.vocab_size"),
+        chat_template=header.text("tokenizer.chat_template"),
+        licence=header.text("general.license"),
+        metadata=header.metadata,
+    )
+
+
+def details(model: Model) -> ModelDetails:
+    """A model in the library, in detail."""
+    try:
+        said = inspect(model.parts[0].path)
+    except SidecarError:  # its `problem` says why
+        said = None
+    told: dict[str, Any] = {name: getattr(said, name, None) for name in _FROM_HEADER}
+    told |= msgspec.structs.asdict(model.info)
+    told["parts"] = [ModelPart(path=str(part.path), size_bytes=part.size_bytes) for part in model.parts]
+    told["projectors"] = [str(file.path) for file in model.projectors]
+    return ModelDetails(**told)
+
+
+def _length(value: object) -> int | None:
+    if isinstance(value, dict):
+        return value.get("length")
+    return len(value) if isinstance(value, list) else None

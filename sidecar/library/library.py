@@ -1,0 +1,243 @@
+"""The library: one list over the models of all sources.
+
+Owns when the sources are looked at again, and how a model is found by what somebody calls it. Only ever reads. Knows
+nothing of engines, downloads or the config. Everything here blocks on the disk: callers use a worker thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+
+from sidecar.contract.errors import ModelNotFound
+from sidecar.contract.models import LibraryScan, LibrarySource, ModelInfo
+from sidecar.host import path_policy
+from sidecar.library.catalogue import Model, assemble, describe
+from sidecar.library.file_copy import Work, content_hash
+from sidecar.library.gguf.header_cache import PROJECTOR, HeaderCache, read_facts
+from sidecar.library.scan.disk_scan import DiskScan, Mark, settled, unchanged
+from sidecar.library.scan.model_files import ModelFile, file_at, scan
+from sidecar.library.scan.sources import Seen, Sources
+from sidecar.library.selection import match_model
+
+logger = logging.getLogger(__name__)
+
+FULL_READ_SECONDS = 0.15
+"""How long one listing reads headers to their end, which takes 10 to 60 ms where the vocabulary is large. Of the other
+files only the start is read, and the rest afterwards (`reading_on`): 1,000 models are there at once, their details
+follow."""
+
+MAX_COPIES_TOLD = 100
+"""Groups of models in a scan's `possible_copies`."""
+
+_Models = list[ModelInfo]  # inside Library, `list` is its method
+
+
+class Library:
+    """The models on this machine. Safe to use from several threads.
+
+    Args:
+        sources: where to look.
+        headers: what is known of headers.
+        clock: seconds, for FULL_READ_SECONDS.
+    """
+
+    def __init__(
+        self, sources: Sources, headers: HeaderCache | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._sources = sources
+        self._headers = headers or HeaderCache()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._models: Sequence[Model] = ()
+        self._seen: Sequence[Seen] = ()
+        self._settings: tuple[object, ...] | None = None
+        self._marks: dict[str, Mark] | None = None
+        """By which it is known that nothing has changed; `None` where that can not be known."""
+        self._when_unread: Callable[[], None] = lambda: None
+
+    def list(self) -> _Models:
+        """All models, by name, damaged ones included.
+
+        Where there are more than a few new files, `parameters`, `capabilities` and a late `problem` may come with a
+        later listing.
+        """
+        with self._lock:
+            return [model.info for model in self._listing()]
+
+    def find(self, name: str) -> ModelInfo:
+        """The model of this name, file name or absolute path, with its header read to the end.
+
+        A path may lead outside of the library. A damaged model is returned with its `problem`.
+
+        Raises:
+            ModelNotFound: there is none, or the name can mean several.
+            PathNotAllowed, PermissionDenied: it is a path that can not be used.
+        """
+        return self.get(name).info
+
+    def get(self, name: str) -> Model:
+        """The same with its files."""
+        file = file_at(str(path_policy.file(name)), "folder", DiskScan()) if path_policy.is_path(name) else None
+        if file is None and path_policy.is_path(name):  # removed this moment
+            raise ModelNotFound(f"There is no file {name}.")
+        with self._lock:
+            listed = self._listing()
+            if file is None:
+                found = match_model(name, [model.info for model in listed])
+                model = next(model for model in listed if model.info is found)
+            else:
+                model = next((m for m in listed if m.has(file)), None) or self._outside(file)
+            describe(model, self._headers, full=True)
+            return model
+
+    def users_of(self, file: ModelFile, *, but: Model) -> _Models:
+        """The other models that a projector or an adapter goes with."""
+        with self._lock:
+            return [
+                model.info
+                for model in self._listing()
+                if model.parts[0].path != but.parts[0].path  # it may have been listed anew
+                and any(file.path == other.path for other in (*model.projectors, *model.adapters))
+            ]
+
+    def scan(self) -> LibraryScan:
+        """Look at all sources, and say what is in each."""
+        started = time.perf_counter()
+        with self._lock:
+            models = self._listing()
+            copies = [[model.name for model in group] for group in self._alike(models)]
+            return LibraryScan(
+                models=len(models),
+                damaged=sum(not model.info.valid for model in models),
+                unread=sum(model.info.capabilities is None and model.info.valid for model in models),
+                sources=[_told(seen, models) for seen in self._seen],
+                possible_copies=copies[:MAX_COPIES_TOLD],
+                took_ms=round((time.perf_counter() - started) * 1e3, 3),
+            )
+
+    def when_unread(self, begin: Callable[[], None]) -> None:
+        """Have this called whenever a listing has left headers that were not read to their ends."""
+        self._when_unread = begin
+
+    def unread(self) -> Sequence[ModelFile]:
+        """The files of such headers."""
+        with self._lock:
+            parts = [part for model in self._models if model.info.valid for part in model.parts]
+            return [part for part in parts if not self._headers.knows_all(part)]
+
+    def read_on(self, file: ModelFile) -> None:
+        """Read a header to its end; the others are answered meanwhile."""
+        facts = read_facts(file.path, full=True)
+        with self._lock:
+            self._headers.learn(file, facts)
+
+    def keep(self) -> None:
+        """Keep what was learnt, for the next start."""
+        with self._lock:
+            self._headers.save()
+
+    def verify(self, work: Work) -> None:
+        """Read every header to its end, and as a whole what may be copies: such as are copies are one from then on.
+
+        Raises:
+            Stopped: `work` was stopped; what was found out by then is kept.
+        """
+        with self._lock:
+            models = self._listing()
+        for model in models:
+            work.done(0)
+            with self._lock:  # for each of its own: others are answered in between
+                describe(model, self._headers, full=True)
+        with self._lock:
+            groups = self._alike(models)
+            files = [p for group in groups for m in group for p in m.parts if self._headers.content(p) is None]
+        work.total_bytes = sum(file.size_bytes for file in files)
+        try:
+            for file in files:
+                self._learn_content(file, work)
+        finally:
+            with self._lock:
+                self._headers.save()
+
+    def _learn_content(self, file: ModelFile, work: Work) -> None:
+        try:
+            digest = content_hash(file.path, work)
+        except OSError as error:
+            logger.warning("%s can not be compared: %s", file.path, error.strerror)
+            return
+        with self._lock:
+            self._headers.learn_content(file, digest)
+            self._marks = None
+
+    def _listing(self) -> Sequence[Model]:
+        settings = self._sources.settings()
+        if self._marks is not None and settings == self._settings and unchanged(self._marks):
+            return self._models
+        started_ns = time.time_ns()
+        self._seen = self._sources.look()
+        files = [file for seen in self._seen for file in seen.files]
+        deadline = self._clock() + FULL_READ_SECONDS
+        self._models = assemble(files, self._headers, lambda: self._clock() < deadline)
+        self._headers.keep_only(files)
+        self._headers.save()
+        self._settings = settings
+        marks = {path: mark for seen in self._seen for path, mark in seen.marks.items()}
+        # Not before everything is read to its end, and old enough.
+        is_final = all(model.info.capabilities is not None or not model.info.valid for model in self._models)
+        self._marks = marks if is_final and settled(marks.values(), started_ns) else None
+        if not is_final:
+            self._when_unread()
+        return self._models
+
+    def _outside(self, file: ModelFile) -> Model:
+        # Its neighbours count as well: the other parts of a split model, a projector.
+        files = [file]
+        for neighbour in scan(file.path.parent, "folder", DiskScan(), depth=0):
+            belongs = file.part.count and neighbour.part.key == file.part.key
+            if neighbour.identity != file.identity and (belongs or PROJECTOR in neighbour.path.name.lower()):
+                files.append(neighbour)
+        for model in assemble(files, self._headers, lambda: True):
+            if model.has(file):
+                model.listed = False
+                return model
+        raise ModelNotFound(
+            f"{file.path} can not run alone: it goes with a model, as a projector or an adapter does.",
+            hint="Give the path of the model itself.",
+        )
+
+    def _alike(self, models: Sequence[Model]) -> _Groups:
+        """Models of one size that begin alike, but for those that are known to differ."""
+        by_size: defaultdict[Hashable, list[Model]] = defaultdict(list)
+        for model in models:
+            if model.info.valid:
+                by_size[tuple(part.size_bytes for part in model.parts)].append(model)
+        alike: defaultdict[Hashable, list[Model]] = defaultdict(list)
+        for size, group in by_size.items():
+            for model in group if len(group) > 1 else ():
+                heads = tuple(self._headers.head(part) for part in model.parts)
+                if None not in heads:
+                    alike[size, heads].append(model)
+        return [
+            group
+            for group in alike.values()
+            if len(group) > 1 and any(self._headers.content(part) is None for model in group for part in model.parts)
+        ]
+
+
+_Groups = list[list[Model]]
+
+
+def _told(seen: Seen, models: Sequence[Model]) -> LibrarySource:
+    files = {file.identity for file in seen.files}
+    return LibrarySource(
+        origin=seen.origin,
+        path=str(seen.root),
+        found=seen.found,
+        files=len(files),
+        models=sum(any(part.identity in files for part in model.parts) for model in models),
+        problems=seen.problems,
+    )

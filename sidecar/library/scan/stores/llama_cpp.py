@@ -1,0 +1,86 @@
+"""llama.cpp's own cache, where `-hf` and `-mu` put what they fetch.
+
+    ORG_NAME_FILE.gguf               a file of a repository, with `/` written as `_`
+    manifest=ORG=NAME=TAG.json       what the hub said of the tag: `ggufFile` and `mmprojFile`, each with `rfilename`
+    models--ORG--NAME/…              newer builds: as in the Hugging Face cache, which is their default
+
+LLAMA_CACHE names the folder; else it is llama.cpp among the system's caches. Known from llama.cpp's source
+(common/common.cpp, fs_get_cache_directory; common/download.cpp of 2025, get_manifest_path; common/hf-cache.cpp).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from sidecar.library.scan.disk_scan import DiskScan
+from sidecar.library.scan.model_files import SUFFIX, ModelFile, Role, StoreMetadata, file_at, part_of, stem_of
+from sidecar.library.scan.stores import huggingface, places
+
+_MANIFEST = re.compile(r"manifest=(?P<org>[\w.-]+)=(?P<name>[\w.-]+)=(?P<tag>[\w.-]+)\.json", re.ASCII)
+
+
+class _File(msgspec.Struct):
+    rfilename: str = ""
+
+
+class _Manifest(msgspec.Struct):
+    gguf: _File | None = msgspec.field(name="ggufFile", default=None)
+    projector: _File | None = msgspec.field(name="mmprojFile", default=None)
+
+
+def roots(look: DiskScan) -> list[Path]:
+    """Where the cache is."""
+    del look
+    named = places.named("LLAMA_CACHE")
+    return [named] if named else [base / "llama.cpp" for base in places.caches()]
+
+
+def find(root: Path, look: DiskScan) -> Iterator[ModelFile]:
+    """The GGUF files, as the manifests tell of them, and those that none tells of."""
+    entries = {entry.name: entry.path for entry in look.entries(str(root))}
+    sets: defaultdict[object, list[str]] = defaultdict(list)
+    for name in entries:
+        if name.lower().endswith(SUFFIX):
+            sets[part_of((stem_of(name),)).key].append(name)
+    told_of: set[str] = set()
+    for manifest, repo, rfilename, role in _mentions(entries, look):
+        cached = f"{repo}/{rfilename}".replace("/", "_")
+        if cached not in entries:  # a name in this folder, whatever the manifest says
+            continue
+        for name in sets.get(part_of((stem_of(cached),)).key, ()):
+            told_of.add(name)
+            group = ("llama_cpp", str(root), manifest)
+            yield from _at(
+                entries[name], look, StoreMetadata(label=_label(name, repo), group=group, role=role, repo=repo)
+            )
+    for name in (name for names in sets.values() for name in names if name not in told_of):
+        yield from _at(
+            entries[name], look, StoreMetadata(label=("llama_cpp", stem_of(name)), group=("llama_cpp", str(root)))
+        )
+    yield from huggingface.find(root, look, origin="llama_cpp")
+
+
+def _mentions(entries: Mapping[str, str], look: DiskScan) -> Iterator[tuple[str, str, str, Role]]:
+    """The files that manifests tell of: the manifest, the repository, the file's name there, what it is."""
+    for name, path in entries.items():
+        if (found := _MANIFEST.fullmatch(name)) and (manifest := look.json(path, _Manifest)):
+            repo = f"{found['org']}/{found['name']}"
+            if manifest.gguf:
+                yield name, repo, manifest.gguf.rfilename, "model"
+            if manifest.projector:
+                yield name, repo, manifest.projector.rfilename, "projector"
+
+
+def _at(path: str, look: DiskScan, told: StoreMetadata) -> Iterator[ModelFile]:
+    if (file := file_at(path, "llama_cpp", look, told)) is not None:
+        yield file
+
+
+def _label(cached: str, repo: str) -> tuple[str, ...]:
+    """The file's own name without the repository that stands before it."""
+    return ("llama_cpp", repo, stem_of(cached.removeprefix(repo.replace("/", "_") + "_")))

@@ -1,0 +1,165 @@
+"""Ollama's models: manifests, and blobs named by their hash.
+
+    manifests/HOST/NAMESPACE/MODEL/TAG       what the model MODEL:TAG is made of, as JSON
+    manifests-v2/HOST/NAMESPACE/MODEL/TAG    the same in newer versions: a link to a blob, or a copy of one
+    blobs/sha256-HASH                        the content (before 2024: sha256:HASH)
+
+A manifest has `layers`, each with a media type and a digest: application/vnd.ollama.image.model is the GGUF file,
+….projector and ….adapter are what goes with it; ….template (Go's, not Jinja), ….params, ….system and ….license are
+Ollama's own business. One of type application/vnd.ollama.manifest.list.v2+json holds several for several runners.
+
+OLLAMA_MODELS names the folder; else it is ~/.ollama/models, and /usr/share/ollama/.ollama/models where Ollama runs as a
+service of the system. Known from Ollama's docs (FAQ, "Where are models stored") and source (manifest/manifest.go,
+manifest/paths.go, types/model/name.go).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from sidecar.library.scan.disk_scan import DiskScan, shown
+from sidecar.library.scan.model_files import ModelFile, Role, StoreMetadata, file_at
+from sidecar.library.scan.stores import places
+
+SERVICE_FOLDER = Path("/usr/share/ollama/.ollama/models")
+"""The home of the user that Ollama's installer makes on Linux."""
+
+DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
+"""What Ollama leaves out of a name."""
+
+HUBS = ("hf.co", "huggingface.co")
+"""Hosts whose models are repositories of a hub."""
+
+_ROLES: dict[str, Role] = {
+    "application/vnd.ollama.image.model": "model",
+    "application/vnd.ollama.image.projector": "projector",
+    "application/vnd.ollama.image.adapter": "adapter",
+}
+_MANIFEST_LIST = "application/vnd.ollama.manifest.list.v2+json"
+_OTHER_RUNNER = "mlx"  # its weights are no GGUF files
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})", re.ASCII)
+
+
+class _Layer(msgspec.Struct):
+    digest: str
+    media_type: str = msgspec.field(name="mediaType", default="")
+
+
+class _Manifest(msgspec.Struct):
+    media_type: str = msgspec.field(name="mediaType", default="")
+    layers: list[_Layer] | None = None
+    manifests: list[_Manifest] | None = None
+    runner: str = ""
+    digest: str = ""
+
+
+def roots(look: DiskScan) -> list[Path]:
+    """The folder that the variable names, else the usual ones."""
+    del look
+    if (named := places.named("OLLAMA_MODELS")) is not None:
+        return [named]
+    return [*places.below_home(".ollama", "models"), *([SERVICE_FOLDER] if sys.platform == "linux" else [])]
+
+
+def find(root: Path, look: DiskScan) -> Iterator[ModelFile]:
+    """The models and what goes with them, as the manifests say."""
+    seen: set[tuple[str, ...]] = set()
+    # Both kinds are there for a while after an update; the newer one counts.
+    for path, names in chain(_manifests(root / "manifests-v2", look), _manifests(root / "manifests", look)):
+        if names in seen:
+            continue
+        seen.add(names)
+        if manifest := _read(root, path, look):
+            yield from _files(root, names, manifest, look)
+
+
+def _manifests(folder: Path, look: DiskScan) -> Iterator[tuple[str, tuple[str, ...]]]:
+    pending: list[tuple[str, tuple[str, ...]]] = [(str(folder), ())]
+    while pending:
+        path, names = pending.pop()
+        if len(names) == 4:
+            yield path, names
+            continue
+        pending += [(e.path, (*names, e.name)) for e in reversed(look.entries(path)) if _NAME.fullmatch(e.name)]
+
+
+def _read(root: Path, path: str, look: DiskScan) -> _Manifest | None:
+    """A manifest that lies in the store; of a list, the one for llama.cpp."""
+    if Path(path).is_symlink() and not _is_inside(root, path):
+        look.problem(f"{path} leads out of Ollama's folder.")
+        return None
+    manifest = look.json(path, _Manifest)
+    if manifest is None or manifest.media_type != _MANIFEST_LIST:
+        return manifest
+    for child in manifest.manifests or ():
+        if child.media_type == _MANIFEST_LIST or child.runner.lower() == _OTHER_RUNNER:
+            continue
+        if child.layers is None and child.digest:
+            blob = _blob(root, child.digest, look)
+            return look.json(blob, _Manifest) if blob else None
+        return child
+    return None
+
+
+def _files(root: Path, names: tuple[str, ...], manifest: _Manifest, look: DiskScan) -> Iterator[ModelFile]:
+    label = _label(names)
+    layers = [(_ROLES[layer.media_type], layer.digest) for layer in manifest.layers or () if layer.media_type in _ROLES]
+    models = [digest for role, digest in layers if role == "model"]
+    if len(models) > 1:
+        look.problem(f"{label[-1]} has {len(models)} model files; the first is listed.")
+    for role, digest in layers:
+        if role == "model" and digest is not models[0]:
+            continue
+        blob = _blob(root, digest, look)
+        told = StoreMetadata(
+            label=label if role == "model" else (*label, f"{role} {digest}"),
+            group=("ollama", str(root), names),
+            role=role,
+            repo="/".join(names[1:3]) if names[0] in HUBS else None,
+            display_name=label[-1],
+            aliases=(f"{label[-1]}:{DEFAULT_TAG}",) if names[3] == DEFAULT_TAG else (),
+            sha256=digest[-64:].lower(),
+        )
+        file = file_at(blob, "ollama", look, told) if blob else None
+        if file is not None:
+            yield file
+        elif blob:
+            look.problem(f"{label[-1]}: its {role} file {Path(blob).name} is missing or may not be read.")
+
+
+def _blob(root: Path, digest: str, look: DiskScan) -> str | None:
+    """The file of a digest."""
+    found = _DIGEST.fullmatch(digest)
+    if found is None:
+        look.problem(f"{shown(digest)} in a manifest is not the digest of a file.")
+        return None
+    path = root / "blobs" / f"sha256-{found[1].lower()}"
+    older = path.with_name(f"sha256:{found[1].lower()}")
+    return str(older if os.name != "nt" and not path.exists() and older.exists() else path)
+
+
+def _label(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The name as short as Ollama takes it."""
+    host, namespace, model, tag = names
+    spoken = model if tag == DEFAULT_TAG else f"{model}:{tag}"
+    if host != DEFAULT_HOST:
+        spoken = f"{host}/{namespace}/{spoken}"
+    elif namespace != DEFAULT_NAMESPACE:
+        spoken = f"{namespace}/{spoken}"
+    return ("ollama", spoken)
+
+
+def _is_inside(root: Path, path: str) -> bool:
+    try:
+        return Path(path).resolve().is_relative_to((root / "blobs").resolve())
+    except (OSError, RuntimeError):
+        return False

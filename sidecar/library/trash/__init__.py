@@ -1,0 +1,1 @@
+"""Deleted models: kept for a while, and restored."""

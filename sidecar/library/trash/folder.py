@@ -1,0 +1,190 @@
+"""The folder of deleted models: hidden among the models, so that a file gets there and back by its name alone.
+
+Owns that nothing is lost or left half done by a crash: each deletion is a folder with an entry, which is written first
+and says what is to become of the files, so that the next start goes on where it was. Knows nothing of what may be
+deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import msgspec
+
+from sidecar.library import file_copy
+from sidecar.storage.atomic_files import write_atomically
+
+logger = logging.getLogger(__name__)
+
+NAME = ".trash"
+
+_ENTRY = "entry.json"
+
+State = Literal["deleting", "deleted", "restoring", "destroying", "purging"]
+"""What is to become of the files: in here, in here, back, in here and then gone, gone."""
+
+
+class TrashedFile(msgspec.Struct):
+    """A file: where it was, below the models folder; what it is called here; its number before it came here."""
+
+    origin: str
+    name: str
+    size_bytes: int
+    number: int
+
+
+class Entry(msgspec.Struct):
+    """A deletion."""
+
+    trash_id: str
+    model: str
+    deleted_at: float
+    state: State
+    files: list[TrashedFile]
+
+
+class TrashFolder:
+    """The trash of a models folder."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self._root = models / NAME
+
+    def add(self, model: str, files: Sequence[Path], *, at: float, keep: bool) -> Entry | None:
+        """Take files out of the models folder; not to `keep` them is to delete them for ever. Raises OSError."""
+        entry = Entry(secrets.token_hex(6), model, at, "deleting" if keep else "destroying", [])
+        for number, path in enumerate(files):
+            info = path.lstat()
+            size = path.stat().st_size
+            origin = path.relative_to(self._models).as_posix()
+            entry.files.append(TrashedFile(origin, str(number), size, info.st_ino))
+        self._of(entry).mkdir(parents=True)
+        self._write(entry)
+        self._go_on(entry)
+        return entry if keep else None
+
+    def entries(self) -> list[Entry]:
+        """What can be given back, the last deleted first."""
+        entries = [entry for entry in self._all() if entry.state in ("deleted", "restoring") and entry.files]
+        return sorted(entries, key=lambda entry: -entry.deleted_at)
+
+    def give_back(self, entry: Entry) -> None:
+        """Put files back to where they were.
+
+        Raises:
+            FileExistsError: something else is there; nothing was done.
+            OSError: it could not be done.
+        """
+        for file in entry.files:
+            if os.path.lexists(self._of(entry) / file.name) and os.path.lexists(place := self._models / file.origin):
+                raise FileExistsError(0, "", str(place))
+        self._set(entry, "restoring")
+        self._go_on(entry)
+
+    def purge(self, entry: Entry) -> int:
+        """Delete for ever; returns the bytes that this makes free. Raises OSError."""
+        freed = sum(_freed(self._of(entry) / file.name) for file in entry.files)
+        self._set(entry, "purging")
+        self._go_on(entry)
+        return freed
+
+    def recover(self) -> None:
+        """Finish what a crash has left half done."""
+        for entry in self._all():
+            if entry.state == "deleted":
+                continue
+            logger.info("%s: %s it did not end and goes on", entry.model, entry.state)
+            try:
+                self._go_on(entry)
+            except OSError as error:
+                logger.warning("%s: %s it can not go on: %s", entry.model, entry.state, error)
+
+    def _go_on(self, entry: Entry) -> None:
+        """Bring an entry to its end, wherever it was. Raises OSError."""
+        folder = self._of(entry)
+        if entry.state in ("deleting", "destroying"):
+            for file in entry.files:
+                self._take(self._models / file.origin, folder / file.name, file.number)
+            entry.files = [file for file in entry.files if os.path.lexists(folder / file.name)]
+            # From here on what stands in the files' places is not ours to take.
+            self._set(entry, "deleted" if entry.state == "deleting" else "purging")
+        elif entry.state == "restoring":
+            for file in entry.files:
+                place = self._models / file.origin
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _carry(folder / file.name, place)
+            self._set(entry, "purging")
+        if entry.state == "purging":
+            for file in entry.files:  # before their entry: nobody would know of them
+                (folder / file.name).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+
+    def _take(self, place: Path, here: Path, number: int) -> None:
+        try:
+            if place.lstat().st_ino != number:  # after a crash: it is another file by now
+                return
+        except (FileNotFoundError, NotADirectoryError):  # it is here already
+            return
+        _carry(place, here)
+        for folder in place.parents:
+            if folder == self._models:
+                break
+            try:
+                folder.rmdir()
+            except OSError:  # something else is in there
+                break
+
+    def _all(self) -> list[Entry]:
+        found = []
+        for path in self._root.glob(f"*/{_ENTRY}"):
+            try:
+                entry = msgspec.json.decode(path.read_bytes(), type=Entry)
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+                logger.warning("%s can not be read, and is left alone: %s", path, error)
+                continue
+            if entry.trash_id == path.parent.name and all(map(_is_sound, entry.files)):
+                found.append(entry)
+        return found
+
+    def _set(self, entry: Entry, state: State) -> None:
+        entry.state = state
+        self._write(entry)
+
+    def _write(self, entry: Entry) -> None:
+        write_atomically(self._of(entry) / _ENTRY, msgspec.json.encode(entry))
+
+    def _of(self, entry: Entry) -> Path:
+        return self._root / entry.trash_id
+
+
+def _carry(source: Path, target: Path) -> None:
+    """Move a file, if that was not done before."""
+    if os.path.lexists(target) and not os.path.lexists(source):
+        return
+    try:
+        file_copy.move(source, target)
+    except FileExistsError:
+        if not os.path.samestat(source.lstat(), target.lstat()):
+            raise
+        source.unlink()  # it was between its two names
+
+
+def _is_sound(file: TrashedFile) -> bool:
+    """Whether a file is what we write: it came from below the folder, and is in here."""
+    origin = PurePosixPath(file.origin)
+    return file.name.isdecimal() and not origin.is_absolute() and ".." not in origin.parts
+
+
+def _freed(path: Path) -> int:
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return 0
+    return info.st_size if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 else 0

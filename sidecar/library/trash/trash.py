@@ -1,0 +1,223 @@
+"""Deleting models, and bringing them back.
+
+Owns what may be deleted: files in the sidecar's own folder and nothing else, and of a link only the link. Where the
+files are until they are purged, and how that survives a crash, is `trash_folder`'s business.
+"""
+
+from __future__ import annotations
+
+import logging
+import stat
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sidecar.contract.errors import DeleteNotAllowed, ModelInUse, ModelNotFound, PathNotAllowed
+from sidecar.contract.models import (
+    DeletedFile,
+    DeletedModel,
+    EmptiedTrash,
+    KeptFile,
+    ModelInfo,
+    ModelOrigin,
+    TrashedModel,
+)
+from sidecar.library.catalogue import Model
+from sidecar.library.library import Library
+from sidecar.library.scan.model_files import ModelFile
+from sidecar.library.trash.folder import Entry, TrashFolder
+from sidecar.storage.atomic_files import refusal
+
+logger = logging.getLogger(__name__)
+
+DAY_SECONDS = 86_400
+
+_HOW_ELSE: dict[ModelOrigin, str] = {
+    "folder": "Remove the file yourself, or take its folder out of models.folders.",
+    "huggingface": "Remove it with `hf cache`, or leave the cache out with models.sources.",
+    "lm_studio": "Delete it in LM Studio, or leave LM Studio out with models.sources.",
+    "ollama": "Delete it with `ollama rm`, or leave Ollama out with models.sources.",
+    "jan": "Delete it in Jan, or leave Jan out with models.sources.",
+    "llama_cpp": "Remove it from llama.cpp's cache yourself, or leave that out with models.sources.",
+}
+
+InUse = Callable[[Sequence[ModelFile]], list[str]]
+"""The ids of running servers that have one of these files loaded."""
+
+
+class Trash:
+    """Deletes models of an own folder. Safe to use from several threads; everything here blocks on the disk.
+
+    Args:
+        own_folder: the only folder in which anything is ever deleted.
+        retention_days: how long deleted models can be brought back; 0 for not at all.
+        clock: the time, in Unix seconds.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        own_folder: Path,
+        *,
+        retention_days: Callable[[], float],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._library = library
+        self._own = own_folder.absolute()
+        self._folder = TrashFolder(self._own)
+        self._retention_days = retention_days
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def delete(self, name: str, *, permanently: bool, dry_run: bool, in_use: InUse) -> DeletedModel:
+        """Delete a model, or say what would go.
+
+        Raises:
+            ModelNotFound, PathNotAllowed, PermissionDenied: there is no such model.
+            DeleteNotAllowed: it is not ours.
+            ModelInUse: a running server has it loaded (not for a dry run).
+            PermissionDenied, DiskFull, StorageError: it could not be done.
+        """
+        with self._lock:
+            return self._delete(name, permanently=permanently, dry_run=dry_run, in_use=in_use)
+
+    def _delete(self, name: str, *, permanently: bool, dry_run: bool, in_use: InUse) -> DeletedModel:
+        model = self._library.get(name)
+        files, kept = self._what_goes(model)
+        told = _told(files)
+        deleted = DeletedModel(
+            model=model.name,
+            deleted=not dry_run,
+            files=told,
+            frees_bytes=sum(file.frees_bytes for file in told),
+            kept=kept,
+            other_paths=model.info.other_paths,
+            used_by_servers=in_use(files),
+            trash_id=None,
+            purged_at=None,
+        )
+        if dry_run:
+            return deleted
+        if servers := deleted.used_by_servers:
+            raise ModelInUse(f"{model.name} is loaded by the server {servers[0]!r}.", server_id=servers[0])
+        try:
+            entry = self._folder.add(
+                model.name, [file.path for file in files], at=self._clock(), keep=self._can_be_kept(permanently)
+            )
+        except OSError as error:
+            raise refusal(error, f"{model.name} was not deleted, or not all of it") from error
+        if entry is not None:
+            deleted.trash_id, deleted.purged_at = entry.trash_id, self._purged_at(entry)
+        return deleted
+
+    def deleted(self) -> list[TrashedModel]:
+        """What can be brought back, the last deleted first."""
+        return [
+            TrashedModel(
+                trash_id=entry.trash_id,
+                model=entry.model,
+                path=str(self._own / entry.files[0].origin),
+                files=len(entry.files),
+                size_bytes=sum(file.size_bytes for file in entry.files),
+                deleted_at=entry.deleted_at,
+                purged_at=self._purged_at(entry),
+            )
+            for entry in self._folder.entries()
+        ]
+
+    def restore(self, name: str) -> ModelInfo:
+        """Bring a model back.
+
+        Raises:
+            ModelNotFound: nothing of this id or name is there.
+            PathNotAllowed: its place is taken.
+            PermissionDenied, DiskFull, StorageError: it could not be done.
+        """
+        try:
+            with self._lock:
+                entry = self._named(name)
+                self._folder.give_back(entry)
+        except FileExistsError as error:
+            raise PathNotAllowed(
+                f"There is another file at {error.filename2 or error.filename}.",
+                hint="Move that one away, then restore again.",
+            ) from None
+        except OSError as error:
+            raise refusal(error, "It was not restored, or not all of it") from error
+        return self._library.find(str(self._own / entry.files[0].origin))
+
+    def empty(self, name: str | None = None) -> EmptiedTrash:
+        """Delete for ever what is in the trash, or one of it.
+
+        Raises:
+            ModelNotFound: nothing of this id or name is there.
+            PermissionDenied, StorageError: it could not be done.
+        """
+        try:
+            with self._lock:
+                entries = self._folder.entries() if name is None else [self._named(name)]
+                freed = sum(self._folder.purge(entry) for entry in entries)
+        except OSError as error:
+            raise refusal(error, "Not everything was deleted") from error
+        return EmptiedTrash(models=len(entries), freed_bytes=freed)
+
+    def tidy(self) -> None:
+        """Finish what a crash has left half done, and purge what is too old."""
+        try:
+            with self._lock:
+                self._folder.recover()
+                for entry in self._folder.entries():
+                    if self._purged_at(entry) <= self._clock():
+                        logger.info("%s was deleted long ago and is purged", entry.model)
+                        self._folder.purge(entry)
+        except OSError as error:
+            logger.warning("deleted models can not be tidied up: %s", error)
+
+    def _can_be_kept(self, permanently: bool) -> bool:
+        return not permanently and self._retention_days() > 0
+
+    def _purged_at(self, entry: Entry) -> float:
+        return entry.deleted_at + self._retention_days() * DAY_SECONDS
+
+    def _named(self, name: str) -> Entry:
+        entries = self._folder.entries()
+        for entry in entries:
+            if name in (entry.trash_id, entry.model):
+                return entry
+        names = ", ".join(dict.fromkeys(entry.model for entry in entries[:5])) or "nothing"
+        raise ModelNotFound(f'There is no deleted model "{name}".', hint=f"What can be brought back: {names}.")
+
+    def _what_goes(self, model: Model) -> tuple[list[ModelFile], list[KeptFile]]:
+        if not model.listed or any(part.origin != "own" for part in model.parts):
+            raise DeleteNotAllowed(
+                f"{model.info.path} is not in the sidecar's own folder, so it is not deleted.",
+                hint=_HOW_ELSE.get(model.info.origin, _HOW_ELSE["folder"]),
+            )
+        files, kept = list(model.parts), []
+        for projector in model.projectors:
+            if projector.origin != "own":
+                continue
+            if others := self._library.users_of(projector, but=model):
+                kept.append(KeptFile(path=str(projector.path), used_by=[other.name for other in others]))
+            else:
+                files.append(projector)
+        return files, kept
+
+
+def _told(files: Sequence[ModelFile]) -> list[DeletedFile]:
+    infos = [file.path.lstat() for file in files]
+    going = Counter((info.st_dev, info.st_ino) for info in infos)
+    told, freed = [], set()
+    for file, info in zip(files, infos, strict=True):
+        is_link, which = stat.S_ISLNK(info.st_mode), (info.st_dev, info.st_ino)
+        # Content goes with the last of its names.
+        frees = not is_link and info.st_nlink <= going[which] and which not in freed
+        freed.add(which)
+        told.append(
+            DeletedFile(
+                path=str(file.path), size_bytes=file.size_bytes, frees_bytes=info.st_size if frees else 0, link=is_link
+            )
+        )
+    return told

@@ -1,0 +1,1 @@
+"""Child processes: spawned, tagged, watched and ended, whatever they are for."""

@@ -1,0 +1,197 @@
+"""Whether a need fits what is free, and how far settings can go until it does not.
+
+Pure. Owns reserves, margins, the searches, and the order in which settings are lowered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from sidecar.servers.memory.formula import CELL_STEP, Need, Parts, Wanted
+from sidecar.servers.memory.shape import ModelShape
+
+HOST_RESERVE = 256 * 1024 * 1024
+"""What the machine keeps: for the page cache, for programs that grow, for the engine's own requests."""
+
+GPU_RESERVE = 1024 * 1024 * 1024
+"""What llama.cpp leaves on each GPU (--fit-target); a start that plans past it is cut down by the engine itself."""
+
+LARGEST_CTX = 16 * 1024 * 1024
+"""Where the search for the largest context ends if the model says nothing of itself."""
+
+SMALLEST_CTX = 512
+"""A context that still holds a question and an answer."""
+
+SMALL_UBATCH = 128
+"""A step that still keeps a processor busy."""
+
+Estimate = Callable[[Wanted], Need]
+"""What settings take, with everything that is known by now."""
+
+
+class Free(msgspec.Struct, frozen=True):
+    """What can be had now, in bytes; `None` where that is not known."""
+
+    host: int | None
+    gpus: tuple[int | None, ...] = ()
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting to lower.
+
+    Attributes:
+        wanted: the settings with it, and with those before it.
+        frees: of all devices together, with it alone.
+        fits_then: with it and those before it.
+    """
+
+    setting: str
+    value: int | str
+    wanted: Wanted
+    reason: str
+    frees: int = 0
+    fits_then: bool = False
+
+
+class Fitting(msgspec.Struct, frozen=True):
+    """The question whether one model fits.
+
+    Attributes:
+        margin: how far off `estimate` may be, as a fraction.
+    """
+
+    shape: ModelShape
+    estimate: Estimate
+    free: Free
+    margin: float
+
+    def short(self, found: Need) -> list[int]:
+        """What is missing of the host and of each GPU, with margin and reserve; 0 where it fits."""
+        gpus = zip(found.gpus, self.free.gpus, strict=True)
+        return [
+            self._short(found.host, self.free.host, HOST_RESERVE),
+            *(self._short(*gpu, GPU_RESERVE) for gpu in gpus),
+        ]
+
+    def fits(self, wanted: Wanted) -> bool:
+        """Whether these settings fit everywhere."""
+        return not any(self.short(self.estimate(wanted)))
+
+    def largest_ctx(self, wanted: Wanted) -> int | None:
+        """The largest context that fits, up to the model's own; `None` where not even the smallest does."""
+        trained = self.shape.trained_for
+        most = max(1, -(-(trained or LARGEST_CTX) // CELL_STEP))
+        steps = _largest(1, most, lambda steps: self.fits(msgspec.structs.replace(wanted, ctx_size=steps * CELL_STEP)))
+        if steps is None:
+            return None
+        return min(steps * CELL_STEP, trained or LARGEST_CTX)
+
+    def most_layers(self, wanted: Wanted) -> int | None:
+        """The most layers that fit on the GPUs; 0 where none does, `None` where there is no GPU.
+
+        Where the host is short whatever is done, the GPUs are used as far as they go.
+        """
+        if not wanted.gpus:
+            return None
+        every = len(self.shape.layers) + 1
+        there = msgspec.structs.replace(self, free=msgspec.structs.replace(self.free, host=None))
+        return _largest(0, every, lambda layers: there.fits(msgspec.structs.replace(wanted, gpu_layers=layers)))
+
+    def changes(self, wanted: Wanted) -> Iterator[Change]:
+        """What to lower where it does not fit, in order, until it does.
+
+        First what only shortens conversations, then what costs a little quality, then what costs speed.
+        """
+        now, whole = wanted, self.estimate(wanted)
+        for lower in (self._shorter, _smaller_cache, _smaller_step, _fewer_at_once, self._fewer_layers):
+            change, alone = lower(now), lower(wanted)
+            if change is None or alone is None:
+                continue
+            frees = whole.total - self.estimate(alone.wanted).total
+            if change.setting == "n_gpu_layers":  # the host takes them
+                frees = _on_gpus(whole) - _on_gpus(self.estimate(alone.wanted))
+            if frees <= 0:
+                continue
+            now = change.wanted
+            fits = self.fits(now)
+            yield msgspec.structs.replace(change, frees=frees, fits_then=fits)
+            if fits:
+                return
+
+    def _shorter(self, wanted: Wanted) -> Change | None:
+        current = wanted.ctx_size or self.shape.trained_for
+        shortest = min(SMALLEST_CTX, current)
+        best = max(self.largest_ctx(wanted) or shortest, shortest)
+        if best >= current:
+            return None
+        return Change(
+            setting="ctx_size",
+            value=best,
+            wanted=msgspec.structs.replace(wanted, ctx_size=best),
+            reason="The cache grows with the context; answers stay as good, conversations are cut earlier.",
+        )
+
+    def _fewer_layers(self, wanted: Wanted) -> Change | None:
+        best = self.most_layers(wanted)
+        if best is None or best >= wanted.gpu_layers:
+            return None
+        return Change(
+            setting="n_gpu_layers",
+            value=best,
+            wanted=msgspec.structs.replace(wanted, gpu_layers=best),
+            reason="The other layers run on the CPU, which is several times slower.",
+        )
+
+    def _short(self, parts: Parts, free: int | None, reserve: int) -> int:
+        if free is None or not parts.total:
+            return 0
+        return max(0, int(parts.total * (1 + self.margin)) + reserve - free)
+
+
+def _smaller_cache(wanted: Wanted) -> Change | None:
+    if wanted.cache_type_k not in ("f16", "bf16", "f32") or not wanted.flash_attn:
+        return None
+    return Change(
+        setting="cache_type_k",
+        value="q8_0",
+        wanted=msgspec.structs.replace(wanted, cache_type_k="q8_0", cache_type_v="q8_0"),
+        reason="With cache_type_v q8_0 as well: half the cache, hardly a difference in the answers.",
+    )
+
+
+def _smaller_step(wanted: Wanted) -> Change | None:
+    if wanted.ubatch <= SMALL_UBATCH:
+        return None
+    return Change(
+        setting="ubatch_size",
+        value=SMALL_UBATCH,
+        wanted=msgspec.structs.replace(wanted, ubatch=SMALL_UBATCH),
+        reason="Less working memory; long prompts are read more slowly.",
+    )
+
+
+def _fewer_at_once(wanted: Wanted) -> Change | None:
+    if wanted.parallel == 1:
+        return None
+    return Change(
+        setting="parallel",
+        value=1,
+        wanted=msgspec.structs.replace(wanted, parallel=1),
+        reason="One message is answered at a time; frees much only with models that keep a state or a window.",
+    )
+
+
+def _on_gpus(found: Need) -> int:
+    return sum(gpu.total for gpu in found.gpus)
+
+
+def _largest(low: int, high: int, good: Callable[[int], bool]) -> int | None:
+    """The largest number that is good, where all below it are."""
+    if high < low or not good(low):
+        return None
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if good(middle) else (low, middle - 1)
+    return low

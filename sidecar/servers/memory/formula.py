@@ -1,0 +1,223 @@
+"""What a start takes, calculated from a model's shape and the settings.
+
+Pure. Follows llama.cpp 0.5 (the build in build/locks): src/llama-model.cpp for where layers go, src/llama-kv-cache.cpp,
+-iswa.cpp and src/llama-memory-recurrent.cpp for the cache, ggml-cpu/repack.cpp for what is kept twice. Working memory
+(`compute_bytes`) was found by measuring: what lives at once in the worst step, to within 4 % for the shapes that
+tests/memory has.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+import msgspec
+
+from sidecar.library.gguf.types import TENSOR_TYPES
+from sidecar.servers.memory.shape import Layer, ModelShape, Weight
+
+HOST = "Host"
+
+EMBEDDING = "token_embd.weight"
+
+CELL_STEP = 256
+"""The context and the window's cache are rounded up to this (GGML_PAD in llama-context.cpp and llama-kv-cache-iswa)."""
+
+FLOAT_BYTES, HALF_BYTES = 4, 2
+
+REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
+"""Types that a processor with AVX2 wants rearranged (ggml_repack_get_optimal_repack_type): what is mapped from the file
+stays, and a second copy is made. Rows come in eights."""
+
+REPACKED_ON_ARM = REPACKED | {"Q5_K", "Q6_K", "Q8_0"}
+"""The same of one with dot products (untested); where it has none, the plan is too careful."""
+
+_SIZES = {name: (block, size) for name, block, size in TENSOR_TYPES.values()}
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings as far as they matter here, after every default.
+
+    Attributes:
+        ctx_size: in tokens; 0 is the model's own.
+        gpu_layers: layers on GPUs, the output layer included.
+        gpus: free bytes of each GPU that layers may go to.
+        mapped: weights are mapped from the file, as is the default.
+        repacked: types that the machine's processor wants rearranged.
+    """
+
+    ctx_size: int
+    parallel: int = 1
+    batch: int = 2048
+    ubatch: int = 512
+    cache_type_k: str = "f16"
+    cache_type_v: str = "f16"
+    flash_attn: bool = True
+    gpu_layers: int = 0
+    cpu_moe: int = 0
+    gpus: tuple[int, ...] = ()
+    mapped: bool = True
+    repacked: frozenset[str] = REPACKED
+
+
+class Parts(msgspec.Struct):
+    """What is taken of one memory, in bytes."""
+
+    weights: int = 0
+    kv_cache: int = 0
+    compute: int = 0
+    projector: int = 0
+    program: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.kv_cache + self.compute + self.projector + self.program
+
+
+class Need(msgspec.Struct):
+    """What is taken of each memory.
+
+    Attributes:
+        gap: what of the host's weights is mapped only because it lies between others.
+    """
+
+    host: Parts = msgspec.field(default_factory=Parts)
+    gpus: list[Parts] = msgspec.field(default_factory=list)
+    gap: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.host.total + sum(gpu.total for gpu in self.gpus)
+
+
+def need(shape: ModelShape, wanted: Wanted) -> Need:
+    """What a model takes with these settings, but for the projector and the program itself."""
+    found = Need(gpus=[Parts() for _ in wanted.gpus])
+    places = [_gpu_of(index, shape, wanted) for index in range(len(shape.layers) + 1)]  # the last is the output layer
+    _place_weights(found, shape, wanted, places)
+    for index, layer in enumerate(shape.layers):
+        _at(found, places[index]).kv_cache += cache_bytes(layer, shape.window, wanted, cells(shape, wanted))
+    outputs = wanted.parallel * shape.vocabulary * FLOAT_BYTES  # llama_context::output_reserve
+    found.host.kv_cache += outputs
+    working = compute_bytes(shape, wanted)
+    used = {place for place in places if place is not None}
+    if not used:
+        found.host.compute = working
+    for place in used:
+        found.gpus[place].compute = working
+        found.host.compute = _tokens(shape, wanted) * shape.width * FLOAT_BYTES + _masks(shape, wanted, flash=True)
+    return found
+
+
+def cells(shape: ModelShape, wanted: Wanted) -> int:
+    """Places in the KV cache; all messages share them (kv_unified)."""
+    return _padded(wanted.ctx_size or shape.trained_for)
+
+
+def cache_bytes(layer: Layer, window: int, wanted: Wanted, all_cells: int) -> int:
+    """A layer's cache and state (llama_kv_cache, llama_kv_cache_iswa, llama_memory_recurrent)."""
+    own = _window_cells(window, wanted, all_cells) if layer.windowed else all_cells
+    rows = row_bytes(wanted.cache_type_k, layer.k_row) + row_bytes(wanted.cache_type_v, layer.v_row)
+    return own * rows + layer.state * FLOAT_BYTES * wanted.parallel
+
+
+def compute_bytes(shape: ModelShape, wanted: Wanted) -> int:
+    """Working memory: the largest of what attention, feed-forward, recurrence and the output need at once.
+
+    With flash attention the masks are halves; without, they are floats and every head has a row of scores besides.
+    """
+    tokens, row = _tokens(shape, wanted), FLOAT_BYTES
+    masks = _masks(shape, wanted, flash=wanted.flash_attn)
+    attention = tokens * row * (shape.attention_floats if wanted.flash_attn else shape.attention_floats_plain)
+    if not wanted.flash_attn and shape.attention_floats:
+        attention += shape.heads * cells(shape, wanted) * tokens * row
+    feed_forward = tokens * row * shape.feed_forward_floats
+    recurrent = tokens * row * shape.recurrent_floats + wanted.parallel * shape.state_elements * row
+    outputs = wanted.parallel * shape.vocabulary * row + tokens * row * shape.width
+    return max(masks + attention, masks + feed_forward, recurrent if shape.recurrent_floats else 0, outputs)
+
+
+def row_bytes(kind: str, elements: int) -> int:
+    """ggml_row_size."""
+    block, size = _SIZES[kind.upper()]
+    return -(-elements // block) * size
+
+
+def _padded(count: int) -> int:
+    return -(-count // CELL_STEP) * CELL_STEP
+
+
+def _tokens(shape: ModelShape, wanted: Wanted) -> int:
+    return min(cells(shape, wanted), wanted.batch, wanted.ubatch)
+
+
+def _window_cells(window: int, wanted: Wanted, all_cells: int) -> int:
+    return _padded(min(all_cells, window * wanted.parallel + wanted.ubatch))
+
+
+def _masks(shape: ModelShape, wanted: Wanted, *, flash: bool) -> int:
+    """Which token may see which: one for the layers that see all, one for those with a window."""
+    all_cells, attending = cells(shape, wanted), [layer for layer in shape.layers if layer.k_row]
+    count = all_cells if any(not layer.windowed for layer in attending) else 0
+    if any(layer.windowed for layer in attending):
+        count += _window_cells(shape.window, wanted, all_cells)
+    return count * _tokens(shape, wanted) * (HALF_BYTES if flash else FLOAT_BYTES)
+
+
+def _gpu_of(index: int, shape: ModelShape, wanted: Wanted) -> int | None:
+    """The GPU of a layer, `None` for the CPU (get_layer_buft_list): the last ones go to GPUs, by their free memory."""
+    every = len(shape.layers) + 1
+    on_gpus = min(wanted.gpu_layers, every)
+    start = every - on_gpus
+    if not wanted.gpus or index < start:
+        return None
+    free = sum(wanted.gpus)
+    splits = [part / free for part in accumulate(wanted.gpus)] if free else [1.0] * len(wanted.gpus)
+    return min(bisect_right(splits, (index - start) / on_gpus), len(wanted.gpus) - 1)
+
+
+def _at(found: Need, place: int | None) -> Parts:
+    return found.host if place is None else found.gpus[place]
+
+
+def _place_weights(found: Need, shape: ModelShape, wanted: Wanted, places: Sequence[int | None]) -> None:
+    on_host: list[Weight] = []
+    output = places[-1]
+    for weight in shape.weights:
+        if weight.layer is not None:
+            place = places[weight.layer]
+            if weight.expert and weight.layer < wanted.cpu_moe:
+                place = None
+        else:
+            place = output if weight.name.startswith("output") else None
+            if weight.name == EMBEDDING and shape.tied and output is not None:
+                found.gpus[output].weights += weight.bytes  # once more, as the output layer
+        if place is None:
+            on_host.append(weight)
+        else:
+            found.gpus[place].weights += weight.bytes
+    # With a GPU in the machine llama.cpp rearranges nothing for the CPU (make_cpu_buft_list).
+    twice = [] if wanted.gpus else [weight for weight in on_host if _repacked(weight, shape, wanted)]
+    found.host.weights = sum(weight.bytes for weight in twice)
+    gone = {weight.name for weight in twice} - {EMBEDDING}
+    once = [weight for weight in on_host if weight.name not in gone]
+    found.gap = _span(once) - sum(weight.bytes for weight in once) if wanted.mapped else 0
+    found.host.weights += sum(weight.bytes for weight in once) + found.gap
+
+
+def _repacked(weight: Weight, shape: ModelShape, wanted: Wanted) -> bool:
+    flat = len(weight.dims) == 2 or weight.expert
+    if weight.type not in wanted.repacked or not flat or weight.dims[1] % 8:
+        return False
+    # Where the embedding is the output layer as well, that is a copy of its own.
+    return weight.layer is not None or weight.name == (EMBEDDING if shape.tied else "output.weight")
+
+
+def _span(weights: Sequence[Weight]) -> int:
+    """Mapped is each file from its first tensor that is used to its last, with what lies between."""
+    files: dict[int, tuple[int, int]] = {}
+    for weight in weights:
+        start, end = files.get(weight.file, (weight.start, weight.end))
+        files[weight.file] = min(start, weight.start), max(end, weight.end)
+    return sum(end - start for start, end in files.values())

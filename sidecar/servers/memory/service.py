@@ -1,0 +1,266 @@
+"""The memory plan of a start: brings the model's shape, the engine's word, what is free and what was seen together.
+
+Owns the order in which they are asked, and the answer for hosts. What is counted is `formula`'s, `fitting`'s and
+`experience`'s business. Starts no engine for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio.to_thread
+import msgspec
+
+from sidecar.contract.memory import DeviceMemory, LowerFirst, MemoryEstimate
+from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.engines.launch import Launch
+from sidecar.engines.output.memory_lines import HOST, MemoryLines
+from sidecar.host import memory as host_memory
+from sidecar.host.gpus import GpuReading
+from sidecar.servers.memory.allocator import Allocators
+from sidecar.servers.memory.experience import Correction, usual_program_bytes
+from sidecar.servers.memory.fitting import Fitting, Free
+from sidecar.servers.memory.formula import Need, Parts, Wanted, need
+from sidecar.servers.memory.headers import Headers
+from sidecar.servers.memory.observer import Experience, build_of
+from sidecar.servers.memory.settings import wanted_of
+from sidecar.servers.memory.shape import ModelShape
+
+GPU_PROGRAM_BYTES = 400 * 1024 * 1024
+"""What CUDA keeps of each GPU for itself, by its users' reports (300 to 500 MiB); not measured here."""
+
+MOST_TOLD = 2**53
+"""JSON's whole numbers, as JavaScript reads them."""
+
+PROMPT_CACHE_NOTE = (
+    "llama-server keeps earlier prompts in main memory, up to 8.6 GB over time (--cache-ram in extra_args limits it)."
+)
+
+
+class Gpu(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU that an engine can use."""
+
+    name: str
+    free: int | None
+
+
+class MemoryPlanner:
+    """Makes memory plans.
+
+    Args:
+        read_gpus: reads the machine's GPUs.
+        free_bytes: what of main memory can be had; blocks.
+    """
+
+    def __init__(
+        self,
+        experience: Experience,
+        *,
+        read_gpus: Callable[[], Awaitable[GpuReading]],
+        free_bytes: Callable[[], int] = host_memory.free_bytes,
+    ) -> None:
+        self._experience = experience
+        self._allocators = Allocators()
+        self._headers = Headers()
+        self._read_gpus = read_gpus
+        self._free_bytes = free_bytes
+
+    async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
+        """What a launch would take, and whether it fits.
+
+        Raises:
+            ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied: the model's header can not be read.
+        """
+        model = await anyio.to_thread.run_sync(self._headers.model, launch.model_path)
+        projector = await self._projector_bytes(launch)
+        said = None if quick else await self._allocators.plan(launch)
+        gpus = await self._gpus(launch, said, quick=quick)
+        free = Free(await anyio.to_thread.run_sync(self._free_bytes), tuple(gpu.free for gpu in gpus))
+        correction = await self._experience.correction(build_of(launch.engine), model.shape.architecture)
+        wanted = wanted_of(launch, [gpu.free or 0 for gpu in gpus])
+        wanted = msgspec.structs.replace(wanted, gpu_layers=min(wanted.gpu_layers, len(model.shape.layers) + 1))
+        plan = _Plan(launch, model.shape, correction, gpus, free, said, projector)
+        return plan.answer(plan.resolved(wanted))
+
+    async def _projector_bytes(self, launch: Launch) -> int:
+        """A projector's file: its weights are nearly all of it."""
+        path = launch.settings.mmproj_path
+        if path is None:
+            return 0
+        return await anyio.to_thread.run_sync(self._headers.file_bytes, path)
+
+    async def _gpus(self, launch: Launch, said: MemoryLines | None, *, quick: bool) -> list[Gpu]:
+        if said is not None:
+            return [Gpu(name=name, free=room.free) for name, room in said.rooms.items()]
+        if launch.n_gpu_layers == 0 or not isinstance(launch.engine, LlamaServer):
+            return []
+        machine = await self._read_gpus()
+        if not machine.gpus and quick:
+            return []  # llama-server is not run for an answer that there is none
+        probe = await launch.engine.probe()
+        return [Gpu(name=device.name, free=device.free_bytes) for device in probe.devices if device.free_bytes]
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """One answer in the making."""
+
+    launch: Launch
+    shape: ModelShape
+    correction: Correction
+    gpus: list[Gpu]
+    free: Free
+    said: MemoryLines | None
+    projector: int
+
+    @property
+    def margin(self) -> float:
+        return self.correction.formula_margin if self.said is None else self.correction.allocator_margin
+
+    def resolved(self, wanted: Wanted) -> Wanted:
+        """With as many layers on the GPUs as fit, where it is left to the engine."""
+        if self.launch.n_gpu_layers >= 0 or not wanted.gpus:
+            return wanted
+        fitting = Fitting(self.shape, self._by_formula, self.free, self.correction.formula_margin)
+        return msgspec.structs.replace(wanted, gpu_layers=fitting.most_layers(wanted) or 0)
+
+    def answer(self, wanted: Wanted) -> MemoryEstimate:
+        fitting = Fitting(self.shape, self._from(wanted), self.free, self.margin)
+        found = fitting.estimate(wanted)
+        short = fitting.short(found)
+        names = [HOST, *(gpu.name for gpu in self.gpus)]
+        rooms = [self.free.host, *self.free.gpus]
+        devices = [
+            _device(name, parts, room, missing)
+            for name, parts, room, missing in zip(names, [found.host, *found.gpus], rooms, short, strict=True)
+        ]
+        good = not any(short)
+        lower = [] if good else list(fitting.changes(wanted))
+        return MemoryEstimate(
+            model=self.launch.model_name,
+            model_path=str(self.launch.model_path),
+            engine=self.launch.engine.name,
+            ctx_size=_sayable(wanted.ctx_size or self.shape.trained_for),
+            parallel=wanted.parallel,
+            n_gpu_layers=wanted.gpu_layers,
+            total_layers=len(self.shape.layers) + 1,
+            method="formula" if self.said is None else "allocator",
+            error_margin=self.margin,
+            observations=self.correction.count,
+            devices=devices,
+            total_bytes=_sayable(found.total),
+            fits=good,
+            message=_message(devices),
+            largest_ctx_size=fitting.largest_ctx(wanted),
+            largest_n_gpu_layers=fitting.most_layers(wanted),
+            lower_first=[
+                LowerFirst(
+                    setting=change.setting,
+                    value=change.value,
+                    frees_bytes=_sayable(change.frees),
+                    fits_then=change.fits_then,
+                    reason=change.reason,
+                )
+                for change in lower
+            ],
+            notes=self._notes(),
+        )
+
+    def _by_formula(self, wanted: Wanted) -> Need:
+        """The formula, corrected, with the program itself and the projector."""
+        found, factors = need(self.shape, wanted), self.correction
+        for parts in (found.host, *found.gpus):
+            parts.weights = int(parts.weights * factors.weights)
+            parts.kv_cache = int(parts.kv_cache * factors.kv_cache)
+            parts.compute = int(parts.compute * factors.compute)
+        found.host.projector = self.projector
+        usual = usual_program_bytes(self.launch.engine.name, self.shape.vocabulary)
+        found.host.program = usual if factors.program_bytes is None else factors.program_bytes
+        for parts in found.gpus:
+            parts.program = GPU_PROGRAM_BYTES if parts.total else 0
+        return found
+
+    def _from(self, wanted: Wanted) -> Callable[[Wanted], Need]:
+        """The engine's word for these settings; for others, as much more or less as the formula says."""
+        if self.said is None:
+            return self._by_formula
+        base = self._by_formula(wanted)
+        told = self._told(base)
+
+        def estimate(other: Wanted) -> Need:
+            found = self._by_formula(other)
+            pairs = zip((found.host, *found.gpus), (base.host, *base.gpus), (told.host, *told.gpus), strict=True)
+            for parts, before, word in pairs:
+                parts.weights = max(0, parts.weights - before.weights + word.weights)
+                parts.kv_cache = max(0, parts.kv_cache - before.kv_cache + word.kv_cache)
+                parts.compute = _scaled(parts.compute, before.compute, word.compute)
+                parts.projector = word.projector
+            return found
+
+        return estimate
+
+    def _told(self, base: Need) -> Need:
+        """The engine's plan, which knows nothing of what is mapped only because it lies between."""
+        assert self.said is not None  # noqa: S101 - asked for only then
+        told = Need()
+        for name, before in zip([HOST, *(gpu.name for gpu in self.gpus)], [base.host, *base.gpus], strict=True):
+            taken = self.said.planned.get(name)
+            parts = Parts() if taken is None else Parts(taken.weights, taken.kv_cache, taken.compute, taken.projector)
+            parts.program = before.program
+            if name == HOST:
+                parts.weights += base.gap
+                told.host = parts
+            else:
+                told.gpus.append(parts)
+        return told
+
+    def _notes(self) -> list[str]:
+        notes = []
+        if self.launch.engine.name in ("llama-server", "embedded") and "--cache-ram" not in (
+            self.launch.settings.extra_args or ()
+        ):
+            notes.append(PROMPT_CACHE_NOTE)
+        if self.said is None and self.launch.settings.extra_args:
+            notes.append("The formula takes no notice of extra_args.")
+        if self.said is None and self.launch.settings.lora:
+            notes.append("The formula leaves LoRA adapters out.")
+        return notes
+
+
+def _scaled(other: int, before: int, word: int) -> int:
+    return int(word * other / before) if before else word
+
+
+def _device(name: str, parts: Parts, free: int | None, short: int) -> DeviceMemory:
+    return DeviceMemory(
+        device=name,
+        weights_bytes=_sayable(parts.weights),
+        kv_cache_bytes=_sayable(parts.kv_cache),
+        compute_bytes=_sayable(parts.compute),
+        projector_bytes=parts.projector,
+        program_bytes=parts.program,
+        total_bytes=_sayable(parts.total),
+        free_bytes=free,
+        fits=not short,
+        short_by_bytes=_sayable(short),
+    )
+
+
+def _sayable(count: int) -> int:
+    """A number that every host can read, whatever a header has led to."""
+    return min(count, MOST_TOLD)
+
+
+def _message(devices: list[DeviceMemory]) -> str:
+    told = [f"{_size(one.total_bytes)} of {_called(one)}" for one in devices if one.total_bytes]
+    short = [f"{_size(one.short_by_bytes)} more than {_called(one)} has free" for one in devices if not one.fits]
+    if short:
+        return f"It does not fit: {' and '.join(short)} ({', '.join(told)}, with margin and reserve)."
+    return f"It fits: {', '.join(told)}."
+
+
+def _called(device: DeviceMemory) -> str:
+    return "main memory" if device.device == HOST else f"{device.device}'s memory"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

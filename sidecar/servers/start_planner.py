@@ -1,0 +1,188 @@
+"""The plan of a start.
+
+Owns how engine, model and settings are chosen and checked before anything is started. Starts nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Callable
+
+import anyio.to_thread
+import msgspec
+
+from sidecar.contract.config import Config
+from sidecar.contract.errors import InvalidParams, ModelInvalid, SidecarError
+from sidecar.contract.memory import EstimateMemory
+from sidecar.contract.models import ModelInfo
+from sidecar.contract.servers import CommandPreview, LlamaConfig, PreviewCommand, ServerSettings, StartLlamaServer
+from sidecar.engines.kinds.discovery import Engines
+from sidecar.engines.kinds.reserved_options import reserved_flag, reserved_variable
+from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
+from sidecar.host import path_policy
+from sidecar.library.library import Library
+from sidecar.library.selection import choose_model
+from sidecar.servers.ports import check_port
+from sidecar.servers.server import Server
+from sidecar.storage.facts import Facts
+
+logger = logging.getLogger(__name__)
+
+LAST_MODEL = "last_model"
+"""The fact that remembers the model used last."""
+
+
+class StartPlanner:
+    """Makes plans from parameters, the config and what is on this machine."""
+
+    def __init__(self, *, config: Callable[[], Config], engines: Engines, library: Library, facts: Facts) -> None:
+        self._config = config
+        self._engines = engines
+        self._library = library
+        self._facts = facts
+
+    def settings(self, params: StartLlamaServer | PreviewCommand | EstimateMemory) -> ServerSettings:
+        """The parameters over their preset, as plain settings.
+
+        Raises:
+            InvalidParams: there is no such preset, or a flag or variable that is not for a host to give.
+        """
+        given = {name: getattr(params, name) for name in ServerSettings.__struct_fields__}
+        if params.preset is not None:
+            presets = self._config().server_presets
+            if params.preset not in presets:
+                raise InvalidParams(
+                    f"There is no server preset {params.preset!r}.",
+                    path="$.preset",
+                    hint=f"The config's server_presets has: {', '.join(presets) or 'none'}.",
+                )
+            base = msgspec.structs.asdict(presets[params.preset])
+            given = base | {name: value for name, value in given.items() if value is not None}
+        if found := reserved_flag(given["extra_args"] or ()):
+            flag, hint = found
+            raise InvalidParams(f"{flag} is not taken in extra_args.", path="$.extra_args", hint=hint)
+        if name := reserved_variable(given["env"] or ()):
+            raise InvalidParams(
+                f"{name} is not taken in env: it would change the engine's key or settings behind the sidecar's back.",
+                path="$.env",
+                hint="Use the parameter for the setting, or extra_args.",
+            )
+        return ServerSettings(**given)
+
+    async def plan(self, settings: ServerSettings) -> Launch:
+        """Every choice of a start. Raises SidecarError where one can not be made."""
+        launch = await self.choose(settings)
+        if settings.port is not None or settings.host is not None:
+            host = settings.host or LOOPBACK
+            if not await anyio.to_thread.run_sync(check_port, host, settings.port or 0):
+                logger.warning(
+                    "%s is an address that other machines reach: only the key keeps them out, and it travels in clear",
+                    host,
+                )
+        return launch
+
+    async def choose(self, settings: ServerSettings) -> Launch:
+        """The choices of a start, but for whether its port is free. Raises SidecarError where one can not be made."""
+        engine = await self._engines.pick(settings.engine, settings.llama_cpp_path, settings.engine_build)
+        model = await self._choose_model(settings)
+        if settings.mmproj_path is None and model.mmproj_path is not None:
+            settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
+        defaults = self._config().server_defaults
+        if settings.threads is None:
+            settings = msgspec.structs.replace(settings, threads=defaults.threads)
+        return Launch(
+            engine=engine,
+            model_name=model.name,
+            model_path=await anyio.to_thread.run_sync(path_policy.file, model.path),
+            ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
+            parallel=defaults.parallel if settings.parallel is None else settings.parallel,
+            n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
+            settings=await anyio.to_thread.run_sync(_with_resolved_paths, settings),
+        )
+
+    async def remember(self, server: Server) -> None:
+        """Make a server's model the one to start next time, where none is named."""
+        if server.launch is None:
+            return
+        try:
+            await self._facts.set(LAST_MODEL, str(server.launch.model_path))
+        except SidecarError as problem:  # the server runs; that its model is not remembered is no failure of the start
+            logger.warning("the model used last can not be remembered: %s", problem.message)
+
+    async def preview(self, settings: ServerSettings) -> CommandPreview:
+        """The command of a start with these settings, on TCP: a private socket is made at the start itself."""
+        launch = await self.choose(settings)
+        command = launch.engine.command(launch, Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0))
+        return CommandPreview(argv=command.argv, one_liner=shlex.join(command.argv), ignored=command.ignored)
+
+    def describe(self, server_id: str, server: Server | None) -> LlamaConfig:
+        """The settings that a server runs with, or would start with."""
+        config = self._config()
+        settings = ServerSettings() if server is None else again(server)
+        defaults = config.server_defaults
+        return LlamaConfig(
+            server_id=server_id,
+            llama_cpp_path=settings.llama_cpp_path or config.engines.llama_cpp_path,
+            model_path=settings.model_path,
+            port=settings.port if server is None else server.life.port or settings.port,
+            ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
+            parallel=defaults.parallel if settings.parallel is None else settings.parallel,
+            n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
+            engine=settings.engine or config.engines.preferred,
+            settings={k: v for k, v in msgspec.to_builtins(settings).items() if v is not None and k != "env"},
+        )
+
+    async def _choose_model(self, settings: ServerSettings) -> ModelInfo:
+        if settings.model_path is None and settings.model is None:
+            last_used = await self._last_used()
+            models = await anyio.to_thread.run_sync(self._library.list)
+            return choose_model(models=models, default=self._config().models.default, last_used=last_used)
+        return await anyio.to_thread.run_sync(self._named_model, settings)
+
+    def _named_model(self, settings: ServerSettings) -> ModelInfo:
+        if settings.model_path is not None:
+            model = self._library.find(str(path_policy.file(settings.model_path)))
+        else:
+            model = self._library.find(settings.model or "")
+        if not model.valid:
+            raise ModelInvalid(f"{model.path} can not be used: {model.problem}")
+        return model
+
+    async def _last_used(self) -> str | None:
+        try:
+            last_used = await self._facts.get(LAST_MODEL)
+        except SidecarError as problem:
+            logger.warning("the model used last is not known: %s", problem.message)
+            return None
+        return last_used if isinstance(last_used, str) else None
+
+
+def again(server: Server) -> ServerSettings:
+    """What starts a server once more just as it was."""
+    return server.settings if server.launch is None else server.launch.again()
+
+
+def with_model(settings: ServerSettings, model: str) -> ServerSettings:
+    """The settings for another model, without what belongs to the one before."""
+    return msgspec.structs.replace(
+        settings,
+        model=model,
+        model_path=None,
+        mmproj_path=None,
+        lora=None,
+        chat_template=None,
+        chat_template_file=None,
+    )
+
+
+def _with_resolved_paths(settings: ServerSettings) -> ServerSettings:
+    def resolved(path: str | None) -> str | None:
+        return None if path is None else str(path_policy.file(path))
+
+    return msgspec.structs.replace(
+        settings,
+        mmproj_path=resolved(settings.mmproj_path),
+        chat_template_file=resolved(settings.chat_template_file),
+        lora=settings.lora and [str(path_policy.file(path)) for path in settings.lora],
+    )

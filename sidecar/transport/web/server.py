@@ -1,0 +1,211 @@
+"""The door for pages: an HTTP server on loopback with the page's files and, at /rpc, their WebSockets.
+
+Owns the listening socket, which answer a request gets, and the open connections. Who is let in is `admission`'s
+business, what is said `connection`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from sidecar.contract.errors import PermissionDenied, PortInUse
+from sidecar.dispatch.hosts import Hosts
+from sidecar.host.peers import is_stranger
+from sidecar.transport.web import responses
+from sidecar.transport.web.admission import Admission
+from sidecar.transport.web.connection import SUBPROTOCOL, Connection
+from sidecar.transport.web.files import File, PageFiles
+
+LOOPBACK = "127.0.0.1"
+"""Nobody else's machine ever gets in; who wants that has a tunnel."""
+
+MAX_PAGES = 32
+"""Connections at once. A person has a few tabs; each may have requests and events of its own waiting."""
+
+COOKIE_SECONDS = 30 * 86_400
+"""A browser that is closed and opened again is still let in; the value itself ends with this process."""
+
+UNFINISHED_SECONDS = 0.1
+"""For a file that is on its way when everything ends."""
+
+NOT_ADMITTED = 4401
+"""Told as a close code, since a script learns nothing of a WebSocket that is refused with a status."""
+
+TRY_LATER = 1013
+
+
+def listen(port: int | None) -> socket.socket:
+    """Take a port on loopback, one that the system chooses by default.
+
+    Raises:
+        PortInUse: another program has it.
+        PermissionDenied: the system does not give it to us.
+    """
+    try:
+        return socket.create_server((LOOPBACK, port or 0))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"Another program listens on port {port}.", port=port) from error
+        raise PermissionDenied(f"Port {port} can not be listened on: {error.strerror}.") from error
+
+
+class WebTransport:
+    """Lets pages in.
+
+    Args:
+        listener: where we listen; ours from now on.
+        files: the page.
+        max_message_bytes: the longest message that is read.
+        tell_address: called with the address to open, once it works.
+    """
+
+    leads_to_owner = False
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        files: PageFiles,
+        *,
+        max_message_bytes: int,
+        tell_address: Callable[[str], None],
+    ) -> None:
+        self._listener = listener
+        self._port = int(listener.getsockname()[1])
+        self._files = files
+        self._max_message_bytes = max_message_bytes
+        self._tell_address = tell_address
+        self._admission = Admission(self._port)
+        self._headers = responses.headers(self._port)
+        self._connections: set[Connection] = set()
+        self._ended = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._hosts: Hosts
+
+    async def serve(self, hosts: Hosts) -> None:
+        """Let pages in and talk until `stop_reading`."""
+        self._hosts = hosts
+        application = web.Application(middlewares=[_only_for_us(self._admission)])
+        application.on_response_prepare.append(self._add_headers)
+        application.router.add_get("/", self._open)
+        application.router.add_get("/rpc", self._connect)
+        application.router.add_get("/{path:.*}", self._send_file)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=UNFINISHED_SECONDS)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listener).start()
+        self._tell_address(f"http://{LOOPBACK}:{self._port}/?token={self._admission.token}")
+        await self._ended.wait()
+
+    def stop_reading(self) -> None:
+        """Take in nothing more; `serve` returns."""
+        self._ended.set()
+        for connection in self._connections:
+            connection.stop_reading()
+
+    async def drain(self) -> None:
+        """Write what waits for each page, and end the connections."""
+        await asyncio.gather(*(connection.close() for connection in self._connections))
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # --- requests ----------------------------------------------------------------------------------------------
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self._headers)
+        response.headers.setdefault("Cache-Control", "no-store")
+
+    async def _open(self, request: web.Request) -> web.StreamResponse:
+        """The page; with a token in the address, the browser is let in first and the token leaves the address."""
+        token = request.query.get("token")
+        if token is None:
+            return self._page()
+        cookie = self._admission.exchange(token)
+        if cookie is None and not self._is_known(request):
+            return _words(responses.TOKEN_USED, 403)
+        response = web.Response(status=303, headers={"Location": "/"})
+        if cookie is not None:
+            response.set_cookie(
+                self._admission.cookie_name,
+                cookie,
+                path="/",
+                httponly=True,
+                samesite="Strict",
+                max_age=COOKIE_SECONDS,
+            )
+        return response
+
+    async def _send_file(self, request: web.Request) -> web.StreamResponse:
+        file = self._files.get(request.path)
+        return _words(responses.NOT_FOUND, 404) if file is None else _file(file)
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        if not self._admission.is_our_page(request.headers.get("Origin"), request.headers.get("Host")):
+            return web.Response(status=403, text="Only our own page may connect.")
+        if SUBPROTOCOL not in _protocols(request):
+            return web.Response(status=400, text=f"This sidecar speaks {SUBPROTOCOL}.")
+        if not self._is_known(request):
+            return await _refuse(request, NOT_ADMITTED, b"This browser has not been let in.")
+        if self._ended.is_set() or len(self._connections) >= MAX_PAGES:
+            return await _refuse(request, TRY_LATER, b"Too many pages are open, or llama-sidecar ends.")
+        connection = Connection(max_message_bytes=self._max_message_bytes)
+        self._connections.add(connection)
+        try:
+            return await connection.serve(request, self._hosts)
+        finally:
+            self._connections.discard(connection)
+
+    def _page(self) -> web.StreamResponse:
+        index = self._files.index()
+        return _words(responses.NOT_BUILT, 503) if index is None else _file(index)
+
+    def _is_known(self, request: web.Request) -> bool:
+        return self._admission.knows(request.cookies.get(self._admission.cookie_name))
+
+
+def _only_for_us(admission: Admission) -> Middleware:
+    """Answers nobody who calls us by somebody else's name or is somebody else, whatever is asked."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not admission.is_ours(request.headers.get("Host")):
+            return _words(responses.NOT_OUR_NAME, 403)
+        if _is_strangers(request):
+            return _words(responses.NOT_OUR_USER, 403)
+        return await handler(request)
+
+    return guard
+
+
+def _is_strangers(request: web.Request) -> bool:
+    """Whether a program of another user asks, where the system can tell."""
+    if request.transport is None:
+        return False
+    peer, ours = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
+    return bool(peer and ours) and is_stranger(peer, ours)
+
+
+def _protocols(request: web.Request) -> list[str]:
+    offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
+    return [protocol.strip() for protocol in offered.split(",")]
+
+
+async def _refuse(request: web.Request, code: int, reason: bytes) -> web.WebSocketResponse:
+    """Open a WebSocket only to say why it is closed."""
+    response = web.WebSocketResponse(protocols=(SUBPROTOCOL,), timeout=UNFINISHED_SECONDS, compress=False)
+    await response.prepare(request)
+    await response.close(code=code, message=reason)
+    return response
+
+
+def _file(file: File) -> web.FileResponse:
+    headers = {"Content-Type": file.content_type, "Cache-Control": file.caching}
+    return web.FileResponse(file.path, headers=headers)
+
+
+def _words(words: tuple[str, ...], status: int) -> web.Response:
+    return web.Response(status=status, text=responses.page(words), content_type="text/html")

@@ -1,0 +1,299 @@
+"""What a message becomes: which settings win, and which messages an answer follows on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sidecar.chat.turn_plan import TurnPlan, TurnPlanner
+from sidecar.contract.chat import EditMessage, RegenerateMessage, SendMessage, ToolResult, TurnParams
+from sidecar.contract.config import ChatConfig, ChatPreset, Config
+from sidecar.contract.errors import InvalidParams, SessionNotFound
+from sidecar.contract.sessions import CreateSession, SessionConfig, ToolCall, ToolFunction, UpdateSession
+from tests.chat.rows import new_id
+from tests.chat.scripted import Stage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def jobs_of(stage: Stage) -> TurnPlanner:
+    return stage.chat._jobs
+
+
+async def job_for(stage: Stage, session_id: str | None = None, **params: Any) -> TurnPlan:
+    session_id = session_id or new_id()
+    given = {"message": "Hi", **params}
+    return await jobs_of(stage).to_send(session_id, msgspec.convert(given, SendMessage))
+
+
+async def refusal(stage: Stage, session_id: str | None = None, **params: Any) -> Any:
+    with pytest.raises(InvalidParams) as caught:
+        await job_for(stage, session_id, **params)
+    return caught.value.data["path"]
+
+
+def settings_of(job: TurnPlan) -> dict[str, Any]:
+    """The request without what every request has."""
+    always = ("stream", "stream_options", "return_progress")
+    return {name: value for name, value in job.body.items() if name not in always}
+
+
+async def test_the_message_wins_over_the_preset_over_the_session_over_the_config(stage: Stage) -> None:
+    stage.config = Config(
+        chat=ChatConfig(temperature=0.1, top_p=0.1, top_k=1, min_p=0.1, context_policy="drop_oldest"),
+        chat_presets={"p": ChatPreset(temperature=0.3, top_p=0.3, context_policy="error")},
+    )
+    session_config = SessionConfig(temperature=0.2, top_p=0.2, top_k=2, context_policy="keep_ends")
+    async with stage.run():
+        session = await stage.history.create(CreateSession(config=session_config), system=None)
+        everything = await job_for(stage, session.session_id, temperature=0.4, preset="p", context_policy="keep_ends")
+        without_message = await job_for(stage, session.session_id, preset="p")
+        without_preset = await job_for(stage, session.session_id)
+        without_session = await job_for(stage)
+    assert settings_of(everything) == {"temperature": 0.4, "top_p": 0.3, "top_k": 2, "min_p": 0.1}
+    assert settings_of(without_message) == {"temperature": 0.3, "top_p": 0.3, "top_k": 2, "min_p": 0.1}
+    assert settings_of(without_preset) == {"temperature": 0.2, "top_p": 0.2, "top_k": 2, "min_p": 0.1}
+    assert settings_of(without_session) == {"temperature": 0.1, "top_p": 0.1, "top_k": 1, "min_p": 0.1}
+    policies = [job.policy for job in (everything, without_message, without_preset, without_session)]
+    assert policies == ["keep_ends", "error", "keep_ends", "drop_oldest"]
+
+
+async def test_what_nobody_has_set_is_left_to_the_engine(stage: Stage) -> None:
+    async with stage.run():
+        job = await job_for(stage)
+    assert (settings_of(job), job.policy, job.max_tokens, job.system) == ({}, "error", None, None)
+
+
+async def test_zero_is_a_setting(stage: Stage) -> None:
+    stage.config = Config(chat=ChatConfig(temperature=1.0, top_k=40))
+    async with stage.run():
+        job = await job_for(stage, temperature=0, top_k=0, seed=0, min_p=0)
+    assert settings_of(job) == {"temperature": 0, "top_k": 0, "seed": 0, "min_p": 0}
+
+
+async def test_what_only_the_engine_understands_is_passed_on(stage: Stage) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    response_format = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+    async with stage.run():
+        job = await job_for(
+            stage, tools=tools, tool_choice="required", response_format=response_format, reasoning=False, stop="END"
+        )
+    assert settings_of(job) == {
+        "tools": tools,
+        "tool_choice": "required",
+        "response_format": response_format,
+        "chat_template_kwargs": {"enable_thinking": False},
+        "stop": ["END"],
+    }
+
+
+async def test_a_preset_that_there_is_not_is_refused(stage: Stage) -> None:
+    async with stage.run():
+        assert await refusal(stage, preset="p") == "$.preset"
+
+
+# --- the system prompt -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "system", "kept"),
+    [
+        ({}, "config's", "config's"),
+        ({"system": "message's"}, "message's", "message's"),
+        ({"system": ""}, "", ""),
+        ({"preset": "p"}, "preset's", "preset's"),
+        ({"preset": "p", "system": "message's"}, "message's", "message's"),
+        ({"message": "<|system|>string's<|end|><|user|>Hi<|end|>"}, "string's", "string's"),
+        ({"message": "<|system|>string's<|end|><|user|>Hi<|end|>", "system": "message's"}, "message's", "message's"),
+    ],
+)
+async def test_the_system_prompt_of_a_new_session(stage: Stage, params: dict[str, Any], system: str, kept: str) -> None:
+    stage.config = Config(chat=ChatConfig(system="config's"), chat_presets={"p": ChatPreset(system="preset's")})
+    async with stage.run():
+        job = await job_for(stage, **params)
+    assert (job.system, job.question.new_session) == (system, {"system": kept, "server_id": "default"})
+
+
+@pytest.mark.parametrize(
+    ("params", "system", "columns"),
+    [
+        ({}, "session's", {"server_id": "default"}),
+        ({"system": "message's"}, "message's", {"server_id": "default", "system": "message's"}),
+        ({"system": ""}, "", {"server_id": "default", "system": None}),
+        ({"preset": "p"}, "preset's", {"server_id": "default"}),
+        (
+            {"message": "<|system|>string's<|end|><|user|>Hi<|end|>"},
+            "string's",
+            {"server_id": "default", "system": "string's"},
+        ),
+    ],
+)
+async def test_the_system_prompt_of_a_session_that_there_is(
+    stage: Stage, params: dict[str, Any], system: str, columns: dict[str, Any]
+) -> None:
+    stage.config = Config(chat=ChatConfig(system="config's"), chat_presets={"p": ChatPreset(system="preset's")})
+    async with stage.run():
+        session = await stage.history.create(CreateSession(system="session's"), system=None)
+        job = await job_for(stage, session.session_id, **params)
+    assert (job.system, job.question.session_columns) == (system, columns)
+
+
+# --- the server --------------------------------------------------------------------------------------------
+
+
+async def test_a_session_goes_on_with_its_server(stage: Stage) -> None:
+    async with stage.run():
+        session = (await stage.chat.send(SendMessage(message="Hi", server_id="other")).result()).session_id
+        assert (await job_for(stage, session)).server.server_id == "other"
+        assert (await job_for(stage, session, server_id="default")).server.server_id == "default"
+        await stage.history.update(UpdateSession(session_id=session, server_id="default"))
+        assert (await job_for(stage, session)).server.server_id == "default"
+
+
+# --- what is said ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"message": ""}, {"message": " \n"}, {"message": [{"type": "text", "text": ""}]}],
+)
+async def test_an_empty_message_is_refused(stage: Stage, params: dict[str, Any]) -> None:
+    async with stage.run():
+        assert await refusal(stage, **params) == "$.message"
+
+
+async def test_an_image_alone_is_a_message(stage: Stage) -> None:
+    async with stage.run():
+        job = await job_for(stage, message="", images=["data:image/png;base64,AA"])
+    assert [message.parts for message in job.question.new_messages] == [
+        [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
+    ]
+
+
+HISTORY = "<|user|>q1<|end|><|assistant|>a1<|end|><|user|>q2<|end|>"
+
+
+async def test_a_history_in_the_message_is_taken_over_by_a_new_session_only(stage: Stage) -> None:
+    async with stage.run():
+        new = await job_for(stage, message=HISTORY)
+        session = await stage.chat.send(SendMessage(message=HISTORY)).result()
+        page = await stage.history.get(session.session_id)
+        old = await job_for(stage, session.session_id, message=HISTORY)
+    said = [(message.role, message.content) for message in new.question.new_messages]
+    assert said == [("user", "q1"), ("assistant", "a1"), ("user", "q2")]
+    parents = [message.parent_id for message in new.question.new_messages]
+    assert parents == [None, *[message.message_id for message in new.question.new_messages[:2]]]
+    assert (page.title, page.message_count) == ("q1", 4)
+    assert [message.content for message in old.question.new_messages] == ["q2"]
+
+
+# --- tools -------------------------------------------------------------------------------------------------
+
+
+async def asked_for_tools(stage: Stage, *ids: str) -> str:
+    """A session whose last answer asks for tools."""
+    session = (await stage.chat.send(SendMessage(message="What time is it?")).result()).session_id
+    calls = [ToolCall(id=id_, type="function", function=ToolFunction(name="f", arguments="{}")) for id_ in ids]
+    encoded = msgspec.json.encode(calls).decode()
+    await stage.database.run(
+        lambda db: db.execute("UPDATE messages SET tool_calls = ? WHERE role != 'user'", (encoded,))
+    )
+    return session
+
+
+async def test_results_of_tools_follow_on_the_answer_that_asked_for_them(stage: Stage) -> None:
+    results = [{"tool_call_id": "b", "content": "two"}, {"tool_call_id": "a", "content": "one"}]
+    async with stage.run():
+        session = await asked_for_tools(stage, "a", "b")
+        job = await job_for(stage, session, message="", tool_results=results)
+        await stage.chat.send(
+            SendMessage(session_id=session, message="", tool_results=[ToolResult(tool_call_id="a", content="one")])
+        ).result()
+    new = job.question.new_messages
+    assert [(m.role, m.tool_call_id, m.content) for m in new] == [("tool", "b", "two"), ("tool", "a", "one")]
+    assert [m.parent_id for m in new] == [job.question.history[-1].message_id, new[0].message_id]
+    assert stage.server.requests[-1]["messages"][-1] == {"role": "tool", "content": "one", "tool_call_id": "a"}
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [
+        ({"tool_results": [{"tool_call_id": "x", "content": ""}]}, "$.tool_results[0].tool_call_id"),
+        (
+            {"tool_results": [{"tool_call_id": "a", "content": ""}, {"tool_call_id": "a", "content": ""}]},
+            "$.tool_results[1].tool_call_id",
+        ),
+        ({"message": "and a message", "tool_results": [{"tool_call_id": "a", "content": ""}]}, "$.message"),
+        ({"images": ["x"], "tool_results": [{"tool_call_id": "a", "content": ""}]}, "$.message"),
+    ],
+)
+async def test_results_that_nobody_asked_for_are_refused(stage: Stage, params: dict[str, Any], path: str) -> None:
+    async with stage.run():
+        session = await asked_for_tools(stage, "a")
+        assert await refusal(stage, session, **{"message": "", **params}) == path
+
+
+async def test_a_result_without_any_answer_before_is_refused(stage: Stage) -> None:
+    results = [{"tool_call_id": "a", "content": ""}]
+    async with stage.run():
+        assert await refusal(stage, message="", tool_results=results) == "$.tool_results[0].tool_call_id"
+
+
+# --- answering again ---------------------------------------------------------------------------------------
+
+
+async def test_an_answer_is_made_again_from_its_question(stage: Stage) -> None:
+    async with stage.run():
+        first = await stage.chat.send(SendMessage(message="q1")).result()
+        await stage.chat.send(SendMessage(message="q2", session_id=first.session_id)).result()
+        session = first.session_id
+        last = await jobs_of(stage).to_regenerate(RegenerateMessage(session_id=session))
+        named = await jobs_of(stage).to_regenerate(RegenerateMessage(session_id=session, message_id=first.message_id))
+        by_question = await jobs_of(stage).to_regenerate(
+            RegenerateMessage(session_id=session, message_id=first.user_message_id)
+        )
+    for job, said in ((last, ["q1", "Hello", "q2"]), (named, ["q1"]), (by_question, ["q1"])):
+        assert [message.content for message in job.question.conversation] == said
+        assert job.question.new_messages == []
+
+
+async def test_what_can_not_be_answered_again_is_refused(stage: Stage) -> None:
+    async with stage.run():
+        empty = await stage.history.create(CreateSession(), system=None)
+        regenerate = jobs_of(stage).to_regenerate
+        with pytest.raises(InvalidParams):
+            await regenerate(RegenerateMessage(session_id=empty.session_id))
+        with pytest.raises(SessionNotFound):
+            await regenerate(RegenerateMessage(session_id=empty.session_id, message_id=new_id()))
+        with pytest.raises(SessionNotFound):
+            await regenerate(RegenerateMessage(session_id=new_id()))
+
+
+async def test_only_what_the_user_said_can_be_edited_and_not_into_nothing(stage: Stage) -> None:
+    async with stage.run():
+        answer = await stage.chat.send(SendMessage(message="q1")).result()
+        session, edit = answer.session_id, jobs_of(stage).to_edit
+        with pytest.raises(InvalidParams) as caught:
+            await edit(EditMessage(session_id=session, message_id=answer.message_id, message="x"))
+        assert caught.value.data == {"path": "$.message_id"}
+        assert answer.user_message_id is not None
+        with pytest.raises(InvalidParams) as caught:
+            await edit(EditMessage(session_id=session, message_id=answer.user_message_id, message=" "))
+        assert caught.value.data == {"path": "$.message"}
+        with pytest.raises(SessionNotFound):
+            await edit(EditMessage(session_id=session, message_id=new_id(), message="x"))
+
+
+async def test_imagining_a_message_keeps_nothing(stage: Stage) -> None:
+    async with stage.run():
+        job = await jobs_of(stage).to_imagine(None, HISTORY, TurnParams())
+        assert [message.content for message in job.question.conversation] == ["q1", "a1", "q2"]
+        assert await stage.database.run(lambda db: db.execute("SELECT count(*) FROM sessions").fetchone()) == (0,)

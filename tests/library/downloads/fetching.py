@@ -1,0 +1,126 @@
+"""One file, fetched from a hub of ours by the real transfer into a real partial file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from yarl import URL
+
+from sidecar.library.downloads.addresses import Origin, Rules
+from sidecar.library.downloads.answers import Source
+from sidecar.library.downloads.partial import PartialFile
+from sidecar.library.downloads.progress import Throttle
+from sidecar.library.downloads.transfer import Listener, Transfer, TransferOptions
+from sidecar.library.downloads.web import STALL_SECONDS, Web
+from tests.hub_server import HubFile, HubServer
+
+REPO = "tests/one-GGUF"
+NAME = "one-Q4_K_M.gguf"
+
+
+class Fetcher:
+    """Fetches one file of a hub.
+
+    Attributes:
+        waits: the reasons for waiting that were told.
+        rate: a bound on bytes a second.
+    """
+
+    def __init__(self, hub: HubServer, folder: Path, data: bytes, web: Web) -> None:
+        self.hub = hub
+        self.data = data
+        self.file = HubFile(data)
+        hub.add(REPO, {}).files[NAME] = self.file
+        hub.files[NAME] = self.file
+        self.folder = folder
+        self.waits: list[str] = []
+        self.rate: int | None = None
+        self.retry_seconds = 20.0
+        self.connections = 4
+        self._web = web
+
+    @property
+    def on_hub(self) -> Source:
+        """The file on the hub."""
+        return Source(f"{self.hub.url}/{REPO}/resolve/main/{NAME}", REPO)
+
+    @property
+    def elsewhere(self) -> Source:
+        """The file on a server like any other."""
+        return Source(f"{self.hub.url}/files/{NAME}")
+
+    @property
+    def requests(self) -> int:
+        """How many parts were asked for."""
+        return len([one for one in self.hub.asked(NAME) if one.headers.get("range", "") not in ("", "bytes=0-0")])
+
+    def partial(self, size: int | None) -> PartialFile:
+        """What has come of it."""
+        return PartialFile(self.folder, "0", size)
+
+    async def fetch(self, source: Source | None = None, *, sha256: str | None = None, known: bool = True) -> str:
+        """Fetch it; returns its hash.
+
+        Args:
+            source: on the hub, where nothing else is said.
+            sha256: what it must be.
+            known: whether its size is.
+        """
+        source = source or self.on_hub
+        remote = await self._web.find(source)
+        partial = self.partial(remote.size if known else None)
+        partial.open()
+        listener = Listener(
+            came=lambda _: None,
+            waiting=lambda reason: self.waits.append(reason) if reason else None,
+            checked=lambda _: None,
+            all_here=lambda _: None,
+        )
+        terms = TransferOptions(
+            web=self._web,
+            throttle=Throttle(),
+            disk=anyio.CapacityLimiter(8),
+            connections=lambda: self.connections,
+            max_bytes_per_second=lambda: self.rate,
+            retry_seconds=lambda: self.retry_seconds,
+        )
+        try:
+            return await Transfer(
+                terms, source, partial, listener, name=NAME, sha256=sha256, validator=remote.validator
+            ).run()
+        finally:
+            partial.close()
+
+    def read(self) -> bytes:
+        """What has come."""
+        return (self.folder / "0.part").read_bytes()
+
+
+@asynccontextmanager
+async def fetching(
+    hub: HubServer,
+    folder: Path,
+    data: bytes,
+    *,
+    private: bool = False,
+    token: str | None = None,
+    stall_seconds: float = STALL_SECONDS,
+) -> AsyncIterator[Fetcher]:
+    """A fetcher whose connections end with it."""
+    web = Web(lambda: Rules(Origin.of(URL(hub.url)), private), lambda: token, stall_seconds=stall_seconds)
+    try:
+        yield Fetcher(hub, folder, data, web)
+    finally:
+        await web.close()
+
+
+async def until(condition: object, seconds: float = 20.0) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        await anyio.sleep(0.005)

@@ -1,0 +1,192 @@
+"""What servers say of a file is understood, and what they can not mean is not believed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import pytest
+from multidict import CIMultiDict
+from yarl import URL
+
+from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound
+from sidecar.library.downloads.answers import Changed, Remote, check_range, described, refusal, with_hub_facts
+from sidecar.library.downloads.retry_budget import MAX_ASKED_SECONDS, RetryBudget, TryAgain
+
+URL_ = URL("https://cdn.example/some/one%20file.gguf?Signature=secret")
+BARE = Remote(URL_)
+RANGE = "bytes 0-0/1000"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (206, {"Content-Range": RANGE, "ETag": '"e"'}, (1000, True, '"e"')),
+        (206, {"Content-Range": RANGE, "ETag": 'W/"e"', "Last-Modified": "then"}, (1000, True, "then")),
+        (206, {"Content-Range": "bytes 0-0/*"}, (None, False, None)),
+        (206, {"Content-Range": "bytes 0-0/1e9"}, (None, False, None)),
+        (206, {}, (None, False, None)),
+        (200, {"Content-Length": "1000"}, (1000, False, None)),
+        (200, {"Content-Length": "-1"}, (None, False, None)),
+        (200, {}, (None, False, None)),
+    ],
+)
+def test_a_file_has_the_size_and_the_ways_that_the_server_tells(
+    status: int, headers: Mapping[str, str], expected: tuple[Any, ...]
+) -> None:
+    found = described(BARE, status, CIMultiDict(headers))
+    assert (found.size, found.ranges, found.validator, found.name) == (*expected, "one file.gguf")
+
+
+@pytest.mark.parametrize(("status", "headers"), [(200, {"Content-Length": "0"}), (206, {"Content-Range": "bytes */0"})])
+def test_an_empty_file_is_refused_where_it_is_told(status: int, headers: Mapping[str, str]) -> None:
+    if status == 200:
+        with pytest.raises(DownloadFailed):
+            described(BARE, status, CIMultiDict(headers))
+    else:
+        assert described(BARE, status, CIMultiDict(headers)).ranges is False
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ('attachment; filename="a.gguf"', "a.gguf"),
+        ("attachment; filename*=UTF-8''%C3%A4.gguf", "ä.gguf"),
+        ('attachment; filename="../../a.gguf"', "../../a.gguf"),
+        ("attachment", "one file.gguf"),
+        ("x" * 2000, "one file.gguf"),
+        ("", "one file.gguf"),
+    ],
+)
+def test_a_name_is_what_the_server_says_and_for_others_to_judge(header: str, name: str) -> None:
+    assert described(BARE, 200, CIMultiDict({"Content-Disposition": header})).name == name
+
+
+def test_the_hub_s_word_is_taken_where_it_has_the_form_of_one() -> None:
+    good = {"X-Linked-Etag": f'"{"A" * 64}"', "X-Linked-Size": "5", "X-Repo-Commit": "b" * 40}
+    found = with_hub_facts(BARE, CIMultiDict(good))
+    assert (found.sha256, found.size, found.commit) == ("a" * 64, 5, "b" * 40)
+    odd = {"X-Linked-Etag": '"a"', "X-Linked-Size": "\u0665", "X-Repo-Commit": "../x"}
+    assert with_hub_facts(BARE, CIMultiDict(odd)) == BARE
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("bytes 5-9/100", None),
+        ("bytes 5-6/100", None),
+        ("bytes 5-9/*", None),
+        ("bytes 0-9/100", TryAgain),
+        ("bytes 5-10/100", TryAgain),
+        ("", TryAgain),
+        ("bytes 5-9/101", Changed),
+    ],
+)
+def test_a_part_is_the_one_that_was_asked_for(header: str, problem: type[Exception] | None) -> None:
+    remote = Remote(URL_, size=100, ranges=True)
+    if problem is None:
+        check_range(remote, CIMultiDict({"Content-Range": header}), 5, 10)
+    else:
+        with pytest.raises(problem):
+            check_range(remote, CIMultiDict({"Content-Range": header}), 5, 10)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "repo", "kind"),
+    [
+        (429, {}, None, TryAgain),
+        (503, {}, "o/n", TryAgain),
+        (408, {}, None, TryAgain),
+        (403, {"X-Error-Code": "GatedRepo"}, "o/n", HubAccessDenied),
+        (401, {}, "o/n", HubAccessDenied),
+        (401, {"X-Error-Code": "RepoNotFound"}, "o/n", ModelNotFound),
+        (404, {"X-Error-Code": "EntryNotFound"}, "o/n", ModelNotFound),
+        (404, {}, None, DownloadFailed),
+        (403, {"X-Error-Code": "GatedRepo"}, None, DownloadFailed),
+        (418, {}, "o/n", DownloadFailed),
+    ],
+)
+def test_a_refusal_has_its_meaning_and_never_a_signature(
+    status: int, headers: Mapping[str, str], repo: str | None, kind: type[Exception]
+) -> None:
+    found = refusal(URL_, status, CIMultiDict(headers), repo=repo)
+    assert type(found) is kind
+    assert "secret" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:10 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10.0),
+        ({"Retry-After": "Wed, 21 Oct 2020 07:28:10 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:10 GMT"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_a_server_may_say_when_it_wants_to_be_asked_again(headers: Mapping[str, str], seconds: float | None) -> None:
+    found = refusal(URL_, 503, CIMultiDict(headers))
+    assert isinstance(found, TryAgain)
+    assert found.after_seconds == seconds
+
+
+# --- patience ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits, on a clock that goes on by them alone."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(waits))
+    monkeypatch.setattr(random, "uniform", lambda _a, _b: 1.0)
+    return waits
+
+
+@pytest.mark.anyio
+async def test_waits_grow_to_a_bound_and_end_when_the_time_is_over(slept: list[float]) -> None:
+    told: list[str | None] = []
+    patience = RetryBudget(lambda: 100.0, told.append)
+
+    async def fail_for_ever() -> None:
+        while True:
+            await patience.wait(TryAgain("no network", status=503))
+
+    with pytest.raises(DownloadFailed) as failed:
+        await fail_for_ever()
+    assert slept[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert max(slept) == 30.0
+    assert 70 < sum(slept) <= 100
+    assert failed.value.data == {"http_status": 503}
+    assert set(told) == {"no network"}
+
+
+@pytest.mark.anyio
+async def test_what_comes_makes_patient_again(slept: list[float]) -> None:
+    told: list[str | None] = []
+    patience = RetryBudget(lambda: 1.0, told.append)
+    for _ in range(20):
+        await patience.wait(TryAgain("x"))
+        await patience.wait(TryAgain("x"))
+        patience.renew()
+        patience.renew()
+    assert slept == [0.1, 0.2] * 20
+    assert told == ["x", "x", None] * 20
+
+
+@pytest.mark.anyio
+async def test_who_is_told_to_wait_waits_and_does_not_fail_by_it(slept: list[float]) -> None:
+    patience = RetryBudget(lambda: 5.0, lambda _: None)
+    await patience.wait(TryAgain("busy", after_seconds=300.0))
+    await patience.wait(TryAgain("busy", after_seconds=10**9))
+    await patience.wait(TryAgain("busy"))
+    assert slept == [300.0, MAX_ASKED_SECONDS, 0.4]

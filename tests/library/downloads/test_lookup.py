@@ -1,0 +1,127 @@
+"""What a download consists of is found through huggingface_hub, and without it where a file is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from yarl import URL
+
+from sidecar.contract.errors import DownloadFailed, NotSupported
+from sidecar.library.downloads.addresses import Origin, Rules
+from sidecar.library.downloads.answers import Source
+from sidecar.library.downloads.lookup import look_up
+from sidecar.library.downloads.record import DownloadRecord
+from sidecar.library.downloads.web import Web
+from sidecar.library.hub import api
+from sidecar.library.hub.api import Hub
+from sidecar.library.hub.token import TokenSource
+from tests.hub_server import COMMIT, HubServer, large_model
+
+pytestmark = [pytest.mark.anyio]
+
+REPO = "tests/looked-up"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.add(REPO, {"m-Q4_K_M.gguf": large_model(5000), "sub/mmproj-F16.gguf": large_model(3000, 2)})
+        server.repos[REPO].files["sub/mmproj-F16.gguf"].large = False
+        yield server
+
+
+@pytest.fixture
+def hub(server: HubServer) -> Hub:
+    return Hub(lambda: server.url, TokenSource(lambda: None))
+
+
+@pytest.fixture
+async def web(server: HubServer) -> AsyncIterator[Web]:
+    web = Web(lambda: Rules(Origin.of(URL(server.url))), lambda: None)
+    yield web
+    await web.close()
+
+
+def wanted(**changes: Any) -> DownloadRecord:
+    return DownloadRecord(download_id="0" * 16, created_at=0.0, root="/models", asked="", **({"repo": REPO} | changes))
+
+
+async def test_every_file_is_pinned_to_a_commit_its_size_and_what_it_must_be(
+    server: HubServer, hub: Hub, web: Web
+) -> None:
+    record = wanted()
+    await look_up(record, hub=hub, web=web)
+    model, projector = record.files
+    assert record.commit == COMMIT
+    assert model.url == f"{server.url}/{REPO}/resolve/{COMMIT}/m-Q4_K_M.gguf"
+    assert (model.name, model.size, model.sha256) == (
+        "m-Q4_K_M.gguf",
+        5000,
+        server.repos[REPO].files["m-Q4_K_M.gguf"].sha256,
+    )
+    assert (projector.name, projector.size, projector.sha256) == ("mmproj-F16.gguf", 3000, None)
+    assert projector.validator == server.repos[REPO].files["sub/mmproj-F16.gguf"].etag
+
+
+async def test_a_projector_that_is_named_comes_alone(hub: Hub, web: Web) -> None:
+    record = wanted(file="mmproj-F16.gguf")
+    await look_up(record, hub=hub, web=web)
+    assert [file.name for file in record.files] == ["mmproj-F16.gguf"]
+
+
+async def test_without_huggingface_hub_a_file_that_is_named_is_found_all_the_same(
+    server: HubServer, hub: Hub, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(NotSupported) as refused:
+        await look_up(wanted(), hub=hub, web=web)
+    assert "llama-sidecar[hub]" in refused.value.hint
+    record = wanted(file="m-Q4_K_M.gguf")
+    await look_up(record, hub=hub, web=web)
+    assert record.commit == COMMIT
+    assert record.files[0].sha256 == server.repos[REPO].files["m-Q4_K_M.gguf"].sha256
+    assert COMMIT in record.files[0].url
+
+
+async def test_without_aiohttp_it_is_said_how_to_get_it(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aiohttp", "yarl"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(NotSupported) as refused:
+        await web.find(Source("https://example.com/a.gguf"))
+    assert "llama-sidecar[hub]" in refused.value.hint
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", 100)
+    with pytest.raises(DownloadFailed, match="no end"):
+        await hub.repository(REPO)
+
+
+async def test_a_hub_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    nobody = Hub(lambda: "http://127.0.0.1:9", TokenSource(lambda: None))
+    with pytest.raises(DownloadFailed, match=r"127\.0\.0\.1:9"):
+        await nobody.repository(REPO)
+    began = anyio.current_time()
+    with pytest.raises(DownloadFailed, match=r"127\.0\.0\.1:9"):
+        await nobody.search("anything")
+    assert anyio.current_time() - began < 10  # and not after all that the library would try
+
+
+async def test_a_question_whose_client_another_one_closes_is_told_that_the_hub_is_not_reached(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub.utils import _http
+
+    def closed() -> Any:
+        client = _http.default_client_factory()
+        client.close()  # as the library does with the one that all share when one of them can not connect
+        return client
+
+    monkeypatch.setattr(_http, "get_session", closed)
+    with pytest.raises(DownloadFailed, match="can not be reached"):
+        await hub.search("anything")

@@ -1,0 +1,81 @@
+"""The list of downloads: what is asked for at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from sidecar.contract.config import DownloadsConfig
+from sidecar.contract.downloads import DownloadModel
+from sidecar.contract.errors import SidecarError
+from sidecar.library.downloads.job import Job
+from sidecar.library.downloads.service import Downloads
+from sidecar.library.hub.api import Hub
+from sidecar.library.hub.token import TokenSource
+
+pytestmark = pytest.mark.anyio
+
+ASKED = DownloadModel(repo="tests/one-GGUF")
+
+
+@pytest.fixture
+async def downloads(tmp_path: Path) -> AsyncIterator[Downloads]:
+    """The downloads, none of which has its turn."""
+    tokens = TokenSource(lambda: None)
+    downloads = Downloads(
+        models=tmp_path / "models",
+        records=tmp_path / "downloads",
+        config=lambda: DownloadsConfig(at_once=0),
+        hub=Hub(lambda: "http://127.0.0.1:9", tokens),
+        tokens=tokens,
+    )
+    async with downloads.run():
+        yield downloads
+
+
+async def at_once(downloads: Downloads, count: int) -> list[Job | SidecarError]:
+    """What several requests get that come at the same moment."""
+    got: list[Job | SidecarError] = []
+
+    async def ask() -> None:
+        try:
+            got.append(await downloads.ask_for(ASKED))
+        except SidecarError as problem:
+            got.append(problem)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(ask)
+    return got
+
+
+async def test_requests_for_one_model_at_the_same_moment_are_one_download(downloads: Downloads) -> None:
+    first, *others = await at_once(downloads, 3)
+    assert isinstance(first, Job)
+    assert [other is first for other in others] == [True, True]
+    assert [info.download_id for info in await downloads.listed()] == [first.id]
+
+
+async def test_what_can_not_be_kept_is_refused_to_each_and_is_no_download(downloads: Downloads, tmp_path: Path) -> None:
+    (tmp_path / "downloads").write_bytes(b"in the way")
+    assert [isinstance(got, SidecarError) for got in await at_once(downloads, 2)] == [True, True]
+    assert await downloads.listed() == []
+
+
+async def test_a_download_that_is_given_up_while_it_is_set_going_stays_given_up(
+    downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [job] = await at_once(downloads, 1)
+    assert isinstance(job, Job)
+    await downloads.pause(job.id)
+    keep_wish = Job.keep_wish
+
+    async def and_meanwhile(kept: Job, wanted: object) -> None:
+        await keep_wish(kept, wanted)  # type: ignore[arg-type]
+        await downloads.cancel(kept.id)
+
+    monkeypatch.setattr(Job, "keep_wish", and_meanwhile)
+    assert (await downloads.resume(job.id)).state == "cancelled"
