@@ -30,7 +30,7 @@ from tests import fake_engine
 from tests.conftest import FOREIGN_VARIABLES
 from tests.journeys import tracer
 from tests.journeys.counting import JOURNEYS, START, Counted, count, cut, median
-from tests.models.gguf_files import write_model
+from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
 ROOT = Path(__file__).resolve().parents[2]
