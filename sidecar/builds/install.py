@@ -27,7 +27,7 @@ from sidecar.builds.archive import unpack
 from sidecar.builds.fetching import TELL_SECONDS, fetch
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import FILES, PARTIAL, Build, Registry, name_of_archive, program_folder
-from sidecar.contract.builds import InstallEngine, InstallProving, InstallUnpacking, InstallVerifying
+from sidecar.contract.builds import InstallEngineParams, InstallProving, InstallUnpacking, InstallVerifying
 from sidecar.contract.errors import ArchiveInvalid, ChecksumMismatch, InvalidParams, PathNotAllowed, PermissionDenied
 from sidecar.contract.method import Event
 from sidecar.engines.kinds.llama_server import PROGRAM
@@ -59,7 +59,7 @@ class Order(msgspec.Struct, frozen=True):
     make_default: bool
 
     @classmethod
-    def of(cls, params: InstallEngine) -> Order:
+    def of(cls, params: InstallEngineParams) -> Order:
         """The order that a host gives.
 
         Raises:

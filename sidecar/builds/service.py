@@ -19,7 +19,7 @@ import msgspec
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import Build, Registry
 from sidecar.builds.rollback import given_up, may_be_its_own
-from sidecar.contract.builds import InstallEngine, InstallQueued, ManagedEngines
+from sidecar.contract.builds import InstallEngineParams, InstallQueued, ManagedEngines
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineProof
 from sidecar.contract.errors import Cancelled, EngineInUse, InvalidParams, SidecarError
@@ -91,7 +91,7 @@ class Builds:
 
     # --- what hosts ask for ------------------------------------------------------------------------------------
 
-    async def install(self, params: InstallEngine, tell: Callable[[Event], None]) -> EngineInfo:
+    async def install(self, params: InstallEngineParams, tell: Callable[[Event], None]) -> EngineInfo:
         """Install a build; `tell` is called with what hosts are told of it.
 
         Raises:

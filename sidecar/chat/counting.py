@@ -7,7 +7,14 @@ from typing import TypeVar
 
 from sidecar.chat.context import fit
 from sidecar.chat.turn_plan import TurnPlanner
-from sidecar.contract.chat import ContextPreview, CountTokens, DroppedMessage, PreviewContext, TokenCount, TurnParams
+from sidecar.contract.chat import (
+    CountTokensParams,
+    CountTokensResult,
+    DroppedMessage,
+    PreviewContextParams,
+    PreviewContextResult,
+    TurnParams,
+)
 from sidecar.contract.errors import InvalidParams
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.servers.server import Server
@@ -16,7 +23,7 @@ from sidecar.servers.server_manager import ServerManager
 T = TypeVar("T")
 
 
-async def count_tokens(params: CountTokens, *, jobs: TurnPlanner, fleet: ServerManager) -> TokenCount:
+async def count_tokens(params: CountTokensParams, *, jobs: TurnPlanner, fleet: ServerManager) -> CountTokensResult:
     """Exact tokens of a text or a conversation.
 
     Raises:
@@ -33,10 +40,10 @@ async def count_tokens(params: CountTokens, *, jobs: TurnPlanner, fleet: ServerM
         job = await jobs.to_imagine(params.session_id, params.message, TurnParams(server_id=params.server_id))
         server = job.server
         tokens = await _asked(server, lambda: job.count(job.question.conversation))
-    return TokenCount(tokens=tokens, max_context=server.actual.context_per_message if server.actual else 0)
+    return CountTokensResult(tokens=tokens, max_context=server.actual.context_per_message if server.actual else 0)
 
 
-async def preview_context(params: PreviewContext, *, jobs: TurnPlanner) -> ContextPreview:
+async def preview_context(params: PreviewContextParams, *, jobs: TurnPlanner) -> PreviewContextResult:
     """What would be sent and what left out."""
     wanted = TurnParams(server_id=params.server_id, context_policy=params.context_policy, max_tokens=params.max_tokens)
     job = await jobs.to_imagine(params.session_id, params.message, wanted)
@@ -52,7 +59,7 @@ async def preview_context(params: PreviewContext, *, jobs: TurnPlanner) -> Conte
         ),
     )
     reason = f"the conversation outgrows the context of {job.max_context} tokens, and the policy is {job.policy}"
-    return ContextPreview(
+    return PreviewContextResult(
         policy=job.policy,
         fits=fitted.fits,
         max_context=job.max_context,

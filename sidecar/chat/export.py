@@ -14,7 +14,14 @@ import msgspec
 from sidecar.chat import messages, sessions
 from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.sessions import ContentPart, ExportedMessage, ExportedSession, ImagePart, Session, SessionExport
+from sidecar.contract.sessions import (
+    ContentPart,
+    ExportedMessage,
+    ExportSessionResult,
+    ImagePart,
+    Session,
+    SessionExport,
+)
 
 FILE_NAME_CHARACTERS = 50
 """Of the title; with date and suffix it stays below 255 bytes, the limit of most file systems, in any script."""
@@ -23,7 +30,7 @@ _SPEAKERS = {"user": "You", "assistant": "Assistant", "tool": "Tool"}
 _OPTIONAL = ("parts", "reasoning", "tool_calls", "tool_call_id")
 
 
-def as_json(session: Session, tree: list[StoredMessage]) -> ExportedSession:
+def as_json(session: Session, tree: list[StoredMessage]) -> ExportSessionResult:
     """The whole session, every branch."""
     exported = SessionExport(
         format="llama-sidecar/session",
@@ -38,10 +45,10 @@ def as_json(session: Session, tree: list[StoredMessage]) -> ExportedSession:
         messages=[_exported(message) for message in tree],
     )
     text = msgspec.json.format(msgspec.json.encode(exported), indent=2).decode()
-    return ExportedSession(format="json", filename=f"{_file_name(session.title)}.json", content=text)
+    return ExportSessionResult(format="json", filename=f"{_file_name(session.title)}.json", content=text)
 
 
-def as_markdown(session: Session, branch: list[StoredMessage]) -> ExportedSession:
+def as_markdown(session: Session, branch: list[StoredMessage]) -> ExportSessionResult:
     """The branch in use, for people."""
     parts = [f"# {' '.join(session.title.split())}"]
     if session.system:
@@ -59,7 +66,7 @@ def as_markdown(session: Session, branch: list[StoredMessage]) -> ExportedSessio
         if message.state != "complete":
             parts.append(f"*({message.state})*")
     content = "\n\n".join(parts) + "\n"
-    return ExportedSession(format="markdown", filename=f"{_file_name(session.title)}.md", content=content)
+    return ExportSessionResult(format="markdown", filename=f"{_file_name(session.title)}.md", content=content)
 
 
 def read_json(content: str) -> SessionExport:

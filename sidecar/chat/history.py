@@ -13,20 +13,20 @@ from typing import Any
 from sidecar.chat import export, messages, search, sessions
 from sidecar.chat.messages import StoredMessage, new_id
 from sidecar.contract.sessions import (
-    CreateSession,
-    DeletedSession,
-    ExportedSession,
-    ExportSession,
-    GetMessages,
-    ImportSession,
-    ListSessions,
-    MessagePage,
-    SearchMessages,
-    SearchPage,
+    CreateSessionParams,
+    DeleteSessionResult,
+    ExportSessionParams,
+    ExportSessionResult,
+    GetMessagesParams,
+    GetMessagesResult,
+    ImportSessionParams,
+    ListSessionsParams,
+    ListSessionsResult,
+    SearchMessagesParams,
+    SearchMessagesResult,
     Session,
     SessionConfig,
-    SessionPage,
-    UpdateSession,
+    UpdateSessionParams,
 )
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
@@ -101,7 +101,7 @@ class History:
         while await self._database.run(sessions.purge):
             continue  # what was asked for meanwhile has had its turn
 
-    async def create(self, params: CreateSession, *, system: str | None) -> Session:
+    async def create(self, params: CreateSessionParams, *, system: str | None) -> Session:
         """Make an empty session; `system` is the prompt where none is given."""
         session = await self._database.run(
             lambda db: sessions.insert(
@@ -135,7 +135,7 @@ class History:
 
         return await self._database.run(work)
 
-    async def page(self, params: ListSessions) -> SessionPage:
+    async def page(self, params: ListSessionsParams) -> ListSessionsResult:
         """Sessions, the last used first."""
         return await self._database.run(
             lambda db: sessions.page(
@@ -155,10 +155,10 @@ class History:
         """One message. Raises SessionNotFound."""
         return await self._database.run(lambda db: messages.get(db, session_id, message_id))
 
-    async def message_page(self, params: GetMessages) -> MessagePage:
+    async def message_page(self, params: GetMessagesParams) -> GetMessagesResult:
         """The messages of a branch, oldest first."""
 
-        def work(db: Any) -> MessagePage:
+        def work(db: Any) -> GetMessagesResult:
             session = sessions.get(db, params.session_id)
             last = session.head
             if params.branch is not None:
@@ -171,7 +171,7 @@ class History:
             has_more = limit is not None and len(found) > limit
             shown = found[1:] if has_more else found
             messages.fill_in_siblings(db, params.session_id, shown)
-            return MessagePage(
+            return GetMessagesResult(
                 session_id=params.session_id,
                 branch=last,
                 messages=[message.as_contract() for message in shown],
@@ -180,7 +180,7 @@ class History:
 
         return await self._database.run(work)
 
-    async def update(self, params: UpdateSession) -> Session:
+    async def update(self, params: UpdateSessionParams) -> Session:
         """Change a session."""
 
         def work(db: Any) -> Session:
@@ -198,24 +198,24 @@ class History:
 
         return self._told(await self._database.run(work))
 
-    async def delete(self, session_id: str) -> DeletedSession:
+    async def delete(self, session_id: str) -> DeleteSessionResult:
         """Delete a session; it can be restored for a while."""
         deleted_at = await self._database.run(lambda db: sessions.delete(db, session_id))
         self._tell(session_id, None)
-        return DeletedSession(session_id=session_id, purge_at=deleted_at + self._retention_days() * DAY_SECONDS)
+        return DeleteSessionResult(session_id=session_id, purge_at=deleted_at + self._retention_days() * DAY_SECONDS)
 
     async def restore(self, session_id: str) -> Session:
         """Undo `delete`."""
         return self._told(await self._database.run(lambda db: sessions.restore(db, session_id)))
 
-    async def search(self, params: SearchMessages) -> SearchPage:
+    async def search(self, params: SearchMessagesParams) -> SearchMessagesResult:
         """Messages that hold all the words.
 
         Raises:
             InvalidParams: it would take too long.
         """
 
-        def look(db: Any) -> SearchPage:
+        def look(db: Any) -> SearchMessagesResult:
             return search.search(
                 db,
                 params.query,
@@ -229,10 +229,10 @@ class History:
         except QueryTimeout:
             raise search.took_too_long(SEARCH_SECONDS) from None
 
-    async def export(self, params: ExportSession) -> ExportedSession:
+    async def export(self, params: ExportSessionParams) -> ExportSessionResult:
         """A session as text."""
 
-        def work(db: Any) -> ExportedSession:
+        def work(db: Any) -> ExportSessionResult:
             session = sessions.get(db, params.session_id)
             if params.format == "markdown":
                 return export.as_markdown(session, messages.branch(db, params.session_id, session.head))
@@ -240,7 +240,7 @@ class History:
 
         return await self._database.run(work)
 
-    async def bring_in(self, params: ImportSession) -> Session:
+    async def bring_in(self, params: ImportSessionParams) -> Session:
         """A session from its exported JSON."""
         exported = export.read_json(params.content)
         return self._told(await self._database.run(lambda db: export.insert(db, exported)))

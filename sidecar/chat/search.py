@@ -10,7 +10,7 @@ from typing import Any
 from sidecar.chat.sessions import UNTITLED
 from sidecar.chat.snippet import is_unfinished, snippet
 from sidecar.contract.errors import InvalidParams, NotSupported
-from sidecar.contract.sessions import SearchHit, SearchPage
+from sidecar.contract.sessions import SearchHit, SearchMessagesResult
 from sidecar.storage.encryption import cipher_of
 
 MAX_ROWID = 2**63 - 1
@@ -46,7 +46,9 @@ def match_expression(query: str) -> str | None:
     return " ".join(dict.fromkeys(quoted))  # each is looked for once, however often it was typed
 
 
-def search(db: sqlite3.Connection, query: str, *, session_id: str | None, limit: int, cursor: str | None) -> SearchPage:
+def search(
+    db: sqlite3.Connection, query: str, *, session_id: str | None, limit: int, cursor: str | None
+) -> SearchMessagesResult:
     """A page of messages.
 
     By time and not by rank, since ranking would have to read every message that matches.
@@ -62,13 +64,13 @@ def search(db: sqlite3.Connection, query: str, *, session_id: str | None, limit:
         )
     expression = match_expression(query)
     if expression is None:
-        return SearchPage(hits=[], next_cursor=None)
+        return SearchMessagesResult(hits=[], next_cursor=None)
     last = _read_cursor(cursor) - 1 if cursor else MAX_ROWID
     rows = _in_session(db, expression, session_id, last) if session_id else db.execute(_FOUND, (expression, 0, last))
     hits: list[SearchHit] = []
     for rowid, of_session, title, message_id, role, content, created_at in rows:
         if len(hits) == limit:
-            return SearchPage(hits=hits, next_cursor=str(last))
+            return SearchMessagesResult(hits=hits, next_cursor=str(last))
         last = rowid
         hits.append(
             SearchHit(
@@ -80,7 +82,7 @@ def search(db: sqlite3.Connection, query: str, *, session_id: str | None, limit:
                 created_at=created_at,
             )
         )
-    return SearchPage(hits=hits, next_cursor=None)
+    return SearchMessagesResult(hits=hits, next_cursor=None)
 
 
 def took_too_long(seconds: float) -> InvalidParams:

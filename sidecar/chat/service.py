@@ -24,14 +24,14 @@ from sidecar.chat.turn import Prepare, Turn
 from sidecar.chat.turn_plan import TurnPlanner
 from sidecar.contract.chat import (
     AckResult,
-    CancelResult,
-    ContextPreview,
-    CountTokens,
-    EditMessage,
-    PreviewContext,
-    RegenerateMessage,
-    SendMessage,
-    TokenCount,
+    CancelMessageResult,
+    CountTokensParams,
+    CountTokensResult,
+    EditMessageParams,
+    PreviewContextParams,
+    PreviewContextResult,
+    RegenerateMessageParams,
+    SendMessageParams,
 )
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SessionNotFound, SidecarError
@@ -72,26 +72,26 @@ class Chat:
 
     # --- turns ---------------------------------------------------------------------------------------------
 
-    def send(self, params: SendMessage) -> Turn:
+    def send(self, params: SendMessageParams) -> Turn:
         """Begin to answer a message."""
         session_id, is_new = params.session_id or new_id(), params.session_id is None
         return self._begin(session_id, lambda: self._jobs.to_send(session_id, params, is_new=is_new))
 
-    def regenerate(self, params: RegenerateMessage) -> Turn:
+    def regenerate(self, params: RegenerateMessageParams) -> Turn:
         """Begin to answer a question again."""
         return self._begin(params.session_id, lambda: self._jobs.to_regenerate(params))
 
-    def edit(self, params: EditMessage) -> Turn:
+    def edit(self, params: EditMessageParams) -> Turn:
         """Begin to answer a question in other words."""
         return self._begin(params.session_id, lambda: self._jobs.to_edit(params))
 
-    async def cancel(self, session_id: str) -> CancelResult:
+    async def cancel(self, session_id: str) -> CancelMessageResult:
         """Stop a session's answers; returns when the engine works on them no longer."""
         turns = list(self._turns.get(session_id, ()))
         stopped = await _stop(turns)
         job = turns[0].job if turns else None
         idle = await self._seen_idle(job.server) if job is not None else None
-        return CancelResult(cancelled=stopped, engine_idle=idle)
+        return CancelMessageResult(cancelled=stopped, engine_idle=idle)
 
     async def leave(self, session_id: str) -> None:
         """Stop a session's answers: it is about to be deleted."""
@@ -137,11 +137,11 @@ class Chat:
 
     # --- counting ------------------------------------------------------------------------------------------
 
-    async def count_tokens(self, params: CountTokens) -> TokenCount:
+    async def count_tokens(self, params: CountTokensParams) -> CountTokensResult:
         """Exact tokens of a text or a conversation."""
         return await counting.count_tokens(params, jobs=self._jobs, fleet=self._fleet)
 
-    async def preview_context(self, params: PreviewContext) -> ContextPreview:
+    async def preview_context(self, params: PreviewContextParams) -> PreviewContextResult:
         """What would be sent and what left out."""
         return await counting.preview_context(params, jobs=self._jobs)
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from sidecar.contract.errors import InvalidParams, SessionNotFound
-from sidecar.contract.sessions import Session, SessionConfig, SessionPage
+from sidecar.contract.sessions import ListSessionsResult, Session, SessionConfig
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.encryption import cipher_of
 from sidecar.storage.reencrypt import WORDS, about
@@ -108,7 +108,9 @@ def get(db: sqlite3.Connection, session_id: str) -> Session:
     return session
 
 
-def page(db: sqlite3.Connection, *, query: str | None, archived: bool, limit: int, cursor: str | None) -> SessionPage:
+def page(
+    db: sqlite3.Connection, *, query: str | None, archived: bool, limit: int, cursor: str | None
+) -> ListSessionsResult:
     """Sessions, the last used first; with a query, those whose title holds it, in capitals or not.
 
     Raises:
@@ -129,7 +131,7 @@ def page(db: sqlite3.Connection, *, query: str | None, archived: bool, limit: in
     sessions = [_session(row, cipher) for row in islice(rows, limit + 1)]
     has_more = len(sessions) > limit
     last = sessions[limit - 1] if has_more else None
-    return SessionPage(
+    return ListSessionsResult(
         sessions=sessions[:limit], next_cursor=f"{last.updated_at!r} {last.session_id}" if last else None
     )
 

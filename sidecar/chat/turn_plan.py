@@ -17,7 +17,14 @@ from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, new_message, tool_calls_of
 from sidecar.chat.prompt import ParsedMessage, read_message
 from sidecar.chat.record import Question
-from sidecar.contract.chat import EditMessage, MessageContent, RegenerateMessage, SendMessage, ToolResult, TurnParams
+from sidecar.contract.chat import (
+    EditMessageParams,
+    MessageContent,
+    RegenerateMessageParams,
+    SendMessageParams,
+    ToolResult,
+    TurnParams,
+)
 from sidecar.contract.config import ChatPreset, Config
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import ContextPolicy, SamplingParams, Session, SessionConfig
@@ -69,7 +76,7 @@ class TurnPlanner:
         self._fleet = fleet
         self._config = config
 
-    async def to_send(self, session_id: str, params: SendMessage, *, is_new: bool = False) -> TurnPlan:
+    async def to_send(self, session_id: str, params: SendMessageParams, *, is_new: bool = False) -> TurnPlan:
         """To answer a message, or go on with what tools have given back.
 
         Args:
@@ -93,7 +100,7 @@ class TurnPlanner:
         system = said.system if params.system is None else params.system
         return await self._job(params, session, session_id, history, new, system=system)
 
-    async def to_regenerate(self, params: RegenerateMessage) -> TurnPlan:
+    async def to_regenerate(self, params: RegenerateMessageParams) -> TurnPlan:
         """To answer a question again.
 
         Raises:
@@ -111,7 +118,7 @@ class TurnPlanner:
             raise InvalidParams("There is no question to answer again.", path="$.message_id")
         return await self._job(params, session, params.session_id, history, [])
 
-    async def to_edit(self, params: EditMessage) -> TurnPlan:
+    async def to_edit(self, params: EditMessageParams) -> TurnPlan:
         """To answer a question in other words.
 
         Raises:

@@ -17,7 +17,7 @@ from sidecar.contract.engines import EngineInfo
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import InitializeResult
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.servers import CommandPreview
+from sidecar.contract.servers import PreviewCommandResult
 from sidecar.host.extras import how_to_get
 
 HEALTHY, UNHEALTHY = 0, 1
@@ -133,7 +133,9 @@ class Examination:
         screen.say(*parts, style=style, to=self._out)
 
 
-async def _same(client: SidecarClient, preview: CommandPreview, parameter: str, values: Iterable[str]) -> str | None:
+async def _same(
+    client: SidecarClient, preview: PreviewCommandResult, parameter: str, values: Iterable[str]
+) -> str | None:
     """The value that is chosen where none is named: the one that gives the same command."""
     for value in values:
         try:

@@ -12,7 +12,7 @@ from sidecar.cli.conversation import as_model
 from sidecar.cli.tables import pairs, size
 from sidecar.cli.wording import from_terminal
 from sidecar.client import SidecarClient
-from sidecar.contract.memory import MemoryEstimate, RecommendedSettings
+from sidecar.contract.memory import MemoryEstimate, RecommendSettingsResult
 
 _out = screen.console(stderr=False)
 
@@ -64,7 +64,7 @@ def _plan(found: MemoryEstimate) -> list[Table | Text]:
     return [Text(found.model, style="bold"), verdict, table, pairs(rows)]
 
 
-def _recommended(found: RecommendedSettings) -> list[Table | Text]:
+def _recommended(found: RecommendSettingsResult) -> list[Table | Text]:
     """The settings that suit this machine, each with its reason."""
     rows = [(f"{one.setting} {one.value}", one.reason) for one in found.reasons]
     return [Text("Settings for this machine", style="bold"), pairs(rows)]

@@ -10,7 +10,7 @@ from typing import Any
 from sidecar.cli import screen, tables
 from sidecar.cli.wording import from_terminal
 from sidecar.client import SidecarClient
-from sidecar.contract.hub import HubFiles, HubVariant
+from sidecar.contract.hub import HubVariant, ListHubFilesResult
 from sidecar.contract.resources import Resources
 
 PAUSE_SECONDS = 3.0
@@ -43,7 +43,7 @@ async def search(client: SidecarClient, options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_repository(found: HubFiles, machine: Resources) -> None:
+def _show_repository(found: ListHubFilesResult, machine: Resources) -> None:
     screen.say((found.repo, "bold"), f"  {found.licence or 'no licence named'}", to=_out)
     for one in found.variants:
         screen.say(*_variant(one), to=_out)

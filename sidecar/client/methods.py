@@ -17,10 +17,10 @@ from sidecar.contract.builds import (
 )
 from sidecar.contract.chat import (
     AckResult,
-    CancelResult,
-    ContextPreview,
+    CancelMessageResult,
+    CountTokensResult,
     MessageContent,
-    TokenCount,
+    PreviewContextResult,
     ToolResult,
     TurnDone,
     TurnLoading,
@@ -46,7 +46,7 @@ from sidecar.contract.downloads import (
 from sidecar.contract.engines import (
     EngineInfo,
     EngineName,
-    EngineProbe,
+    ProbeEngineResult,
 )
 from sidecar.contract.events import (
     DownloadStateEvent,
@@ -63,24 +63,24 @@ from sidecar.contract.events import (
     Topic,
 )
 from sidecar.contract.hub import (
-    HubFiles,
     HubModel,
+    ListHubFilesResult,
 )
 from sidecar.contract.life import (
     ClientInfo,
     InitializeResult,
     SubscribeOptions,
-    Subscription,
-    Unsubscribed,
+    SubscribeResult,
+    UnsubscribeResult,
 )
 from sidecar.contract.logs import (
+    GetLogsResult,
     Level,
-    LogPage,
     LogSource,
 )
 from sidecar.contract.memory import (
     MemoryEstimate,
-    RecommendedSettings,
+    RecommendSettingsResult,
 )
 from sidecar.contract.method import (
     CancelledEvent,
@@ -88,14 +88,14 @@ from sidecar.contract.method import (
 )
 from sidecar.contract.models import (
     DeletedModel,
-    EmptiedTrash,
+    EmptyTrashResult,
     ImportDone,
-    LibraryScan,
+    InspectModelResult,
     ModelDetails,
     ModelInfo,
-    ModelInspection,
     ModelWork,
     ScanDone,
+    ScanModelsResult,
     TrashedModel,
 )
 from sidecar.contract.resources import (
@@ -103,11 +103,11 @@ from sidecar.contract.resources import (
 )
 from sidecar.contract.servers import (
     CacheType,
-    CommandPreview,
     LlamaConfig,
+    PingServerResult,
+    PreviewCommandResult,
     ServerDetails,
     ServerInfo,
-    ServerPing,
     StartDone,
     StartLoading,
     StartPlanning,
@@ -117,13 +117,13 @@ from sidecar.contract.servers import (
 )
 from sidecar.contract.sessions import (
     ContextPolicy,
-    DeletedSession,
-    ExportedSession,
-    MessagePage,
-    SearchPage,
+    DeleteSessionResult,
+    ExportSessionResult,
+    GetMessagesResult,
+    ListSessionsResult,
+    SearchMessagesResult,
     Session,
     SessionConfig,
-    SessionPage,
 )
 
 TopicEvent = (
@@ -242,7 +242,7 @@ class ContractMethods(ABC):
         channel: str,
         options: SubscribeOptions | None = None,
         on_event: Callable[[TopicEvent], None] | None = None,
-    ) -> Subscription:
+    ) -> SubscribeResult:
         """Receive the events of topics on a channel, beginning with the present state.
 
         The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
@@ -251,14 +251,14 @@ class ContractMethods(ABC):
         Args:
             on_event: Called with each event of the channel, in order, until it ends.
         """
-        answer: Subscription = await self._request(
+        answer: SubscribeResult = await self._request(
             "subscribe",
             _given(
                 topics=topics,
                 channel=channel,
                 options=options,
             ),
-            Subscription,
+            SubscribeResult,
             TopicEvent,
             on_event,
         )
@@ -268,14 +268,14 @@ class ContractMethods(ABC):
         self,
         *,
         channel: str,
-    ) -> Unsubscribed:
+    ) -> UnsubscribeResult:
         """End a subscription; its channel ends with `done` before this is answered."""
-        answer: Unsubscribed = await self._request(
+        answer: UnsubscribeResult = await self._request(
             "unsubscribe",
             _given(
                 channel=channel,
             ),
-            Unsubscribed,
+            UnsubscribeResult,
         )
         return answer
 
@@ -563,7 +563,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         preset: str | None = None,
         channel: str | None = None,
-    ) -> CommandPreview:
+    ) -> PreviewCommandResult:
         """The command that start_llama_server would run. Nothing is started, nothing is written.
 
         Args:
@@ -601,7 +601,7 @@ class ContractMethods(ABC):
             preset: As in start_llama_server.
             channel: Accepted and not used: the parameters are those of start.
         """
-        answer: CommandPreview = await self._request(
+        answer: PreviewCommandResult = await self._request(
             "preview_command",
             _given(
                 llama_cpp_path=llama_cpp_path,
@@ -635,7 +635,7 @@ class ContractMethods(ABC):
                 preset=preset,
                 channel=channel,
             ),
-            CommandPreview,
+            PreviewCommandResult,
         )
         return answer
 
@@ -644,20 +644,20 @@ class ContractMethods(ABC):
         *,
         server_id: str | None = None,
         base_url: str | None = None,
-    ) -> ServerPing:
+    ) -> PingServerResult:
         """Ask an engine whether it is well.
 
         Args:
             server_id: Which server. Default "default".
             base_url: Any OpenAI-compatible server instead of one of ours.
         """
-        answer: ServerPing = await self._request(
+        answer: PingServerResult = await self._request(
             "ping_server",
             _given(
                 server_id=server_id,
                 base_url=base_url,
             ),
-            ServerPing,
+            PingServerResult,
         )
         return answer
 
@@ -671,20 +671,20 @@ class ContractMethods(ABC):
         *,
         llama_cpp_path: str,
         prove: bool | None = None,
-    ) -> EngineProbe:
+    ) -> ProbeEngineResult:
         """Ask a llama.cpp folder what it can do.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build.
             prove: Also let it generate a token, with a tiny model made for that. Default false.
         """
-        answer: EngineProbe = await self._request(
+        answer: ProbeEngineResult = await self._request(
             "probe_engine",
             _given(
                 llama_cpp_path=llama_cpp_path,
                 prove=prove,
             ),
-            EngineProbe,
+            ProbeEngineResult,
         )
         return answer
 
@@ -1004,14 +1004,14 @@ class ContractMethods(ABC):
         self,
         *,
         session_id: str,
-    ) -> CancelResult:
+    ) -> CancelMessageResult:
         """Stop the answer of a session; answered when the engine works on it no longer."""
-        answer: CancelResult = await self._request(
+        answer: CancelMessageResult = await self._request(
             "cancel_message",
             _given(
                 session_id=session_id,
             ),
-            CancelResult,
+            CancelMessageResult,
         )
         return answer
 
@@ -1022,7 +1022,7 @@ class ContractMethods(ABC):
         session_id: str | None = None,
         message: MessageContent | None = None,
         server_id: str | None = None,
-    ) -> TokenCount:
+    ) -> CountTokensResult:
         """Exact tokens of a text, or of a conversation with the model's template around it.
 
         Args:
@@ -1030,7 +1030,7 @@ class ContractMethods(ABC):
             session_id: The branch in use of this session, as it would be sent.
             message: A further user message after it.
         """
-        answer: TokenCount = await self._request(
+        answer: CountTokensResult = await self._request(
             "count_tokens",
             _given(
                 text=text,
@@ -1038,7 +1038,7 @@ class ContractMethods(ABC):
                 message=message,
                 server_id=server_id,
             ),
-            TokenCount,
+            CountTokensResult,
         )
         return answer
 
@@ -1050,13 +1050,13 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         context_policy: ContextPolicy | None = None,
         max_tokens: int | None = None,
-    ) -> ContextPreview:
+    ) -> PreviewContextResult:
         """What send_message would send, leave out, and why. Nothing is sent to the model or kept.
 
         Args:
             max_tokens: As in send_message.
         """
-        answer: ContextPreview = await self._request(
+        answer: PreviewContextResult = await self._request(
             "preview_context",
             _given(
                 session_id=session_id,
@@ -1065,7 +1065,7 @@ class ContractMethods(ABC):
                 context_policy=context_policy,
                 max_tokens=max_tokens,
             ),
-            ContextPreview,
+            PreviewContextResult,
         )
         return answer
 
@@ -1158,7 +1158,7 @@ class ContractMethods(ABC):
         archived: bool | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> SessionPage:
+    ) -> ListSessionsResult:
         """Sessions, the last used first.
 
         Args:
@@ -1167,7 +1167,7 @@ class ContractMethods(ABC):
             limit: Default 50.
             cursor: `next_cursor` of the page before.
         """
-        answer: SessionPage = await self._request(
+        answer: ListSessionsResult = await self._request(
             "list_sessions",
             _given(
                 query=query,
@@ -1175,7 +1175,7 @@ class ContractMethods(ABC):
                 limit=limit,
                 cursor=cursor,
             ),
-            SessionPage,
+            ListSessionsResult,
         )
         return answer
 
@@ -1201,7 +1201,7 @@ class ContractMethods(ABC):
         branch: str | None = None,
         limit: int | None = None,
         before: str | None = None,
-    ) -> MessagePage:
+    ) -> GetMessagesResult:
         """The messages of a branch, oldest first.
 
         Args:
@@ -1209,7 +1209,7 @@ class ContractMethods(ABC):
             limit: At most so many, the newest of them. Default: all.
             before: Only messages above this one, to page upwards.
         """
-        answer: MessagePage = await self._request(
+        answer: GetMessagesResult = await self._request(
             "get_messages",
             _given(
                 session_id=session_id,
@@ -1217,7 +1217,7 @@ class ContractMethods(ABC):
                 limit=limit,
                 before=before,
             ),
-            MessagePage,
+            GetMessagesResult,
         )
         return answer
 
@@ -1259,14 +1259,14 @@ class ContractMethods(ABC):
         self,
         *,
         session_id: str,
-    ) -> DeletedSession:
+    ) -> DeleteSessionResult:
         """Delete a session. It can be brought back with restore_session until it is purged."""
-        answer: DeletedSession = await self._request(
+        answer: DeleteSessionResult = await self._request(
             "delete_session",
             _given(
                 session_id=session_id,
             ),
-            DeletedSession,
+            DeleteSessionResult,
         )
         return answer
 
@@ -1292,7 +1292,7 @@ class ContractMethods(ABC):
         session_id: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> SearchPage:
+    ) -> SearchMessagesResult:
         """Messages that hold all the words, the newest first. The last word may be unfinished, from its second
         letter on.
 
@@ -1306,7 +1306,7 @@ class ContractMethods(ABC):
             limit: Default 20.
             cursor: `next_cursor` of the page before.
         """
-        answer: SearchPage = await self._request(
+        answer: SearchMessagesResult = await self._request(
             "search_messages",
             _given(
                 query=query,
@@ -1314,7 +1314,7 @@ class ContractMethods(ABC):
                 limit=limit,
                 cursor=cursor,
             ),
-            SearchPage,
+            SearchMessagesResult,
         )
         return answer
 
@@ -1323,19 +1323,19 @@ class ContractMethods(ABC):
         *,
         session_id: str,
         format: Literal["json", "markdown"] | None = None,
-    ) -> ExportedSession:
+    ) -> ExportSessionResult:
         """A session as text to keep: everything as JSON, or the branch in use as Markdown.
 
         Args:
             format: Default json.
         """
-        answer: ExportedSession = await self._request(
+        answer: ExportSessionResult = await self._request(
             "export_session",
             _given(
                 session_id=session_id,
                 format=format,
             ),
-            ExportedSession,
+            ExportSessionResult,
         )
         return answer
 
@@ -1413,7 +1413,7 @@ class ContractMethods(ABC):
         since: int | None = None,
         limit: int | None = None,
         min_level: Level | None = None,
-    ) -> LogPage:
+    ) -> GetLogsResult:
         """The latest lines that are still held in memory, oldest first.
 
         Args:
@@ -1422,7 +1422,7 @@ class ContractMethods(ABC):
             limit: At most so many, the newest. Default 500.
             min_level: Default debug: everything that is kept.
         """
-        answer: LogPage = await self._request(
+        answer: GetLogsResult = await self._request(
             "get_logs",
             _given(
                 source=source,
@@ -1430,7 +1430,7 @@ class ContractMethods(ABC):
                 limit=limit,
                 min_level=min_level,
             ),
-            LogPage,
+            GetLogsResult,
         )
         return answer
 
@@ -1491,7 +1491,7 @@ class ContractMethods(ABC):
         *,
         verify: bool | None = None,
         on_event: Callable[[ScanEvent], None] | None = None,
-    ) -> LibraryScan:
+    ) -> ScanModelsResult:
         """Look at all places, as list_models does, and say what is in each and what was left out there.
 
         Args:
@@ -1499,12 +1499,12 @@ class ContractMethods(ABC):
                 are copies are one model afterwards. Takes minutes for large ones. Default: false.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
-        answer: LibraryScan = await self._request(
+        answer: ScanModelsResult = await self._request(
             "scan_models",
             _given(
                 verify=verify,
             ),
-            LibraryScan,
+            ScanModelsResult,
             ScanEvent,
             on_event,
         )
@@ -1514,18 +1514,18 @@ class ContractMethods(ABC):
         self,
         *,
         path: str,
-    ) -> ModelInspection:
+    ) -> InspectModelResult:
         """What a GGUF file says of itself. Only its header is read.
 
         Args:
             path: Absolute path.
         """
-        answer: ModelInspection = await self._request(
+        answer: InspectModelResult = await self._request(
             "inspect_model",
             _given(
                 path=path,
             ),
-            ModelInspection,
+            InspectModelResult,
         )
         return answer
 
@@ -1618,18 +1618,18 @@ class ContractMethods(ABC):
         self,
         *,
         model: str | None = None,
-    ) -> EmptiedTrash:
+    ) -> EmptyTrashResult:
         """Delete for ever what restore_model could bring back.
 
         Args:
             model: Only this one: `trash_id` or name. Default: everything.
         """
-        answer: EmptiedTrash = await self._request(
+        answer: EmptyTrashResult = await self._request(
             "empty_trash",
             _given(
                 model=model,
             ),
-            EmptiedTrash,
+            EmptyTrashResult,
         )
         return answer
 
@@ -1662,20 +1662,20 @@ class ContractMethods(ABC):
         *,
         repo: str,
         revision: str | None = None,
-    ) -> HubFiles:
+    ) -> ListHubFilesResult:
         """The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
 
         Args:
             repo: `owner/name`, or the address of its page; a quantisation after a colon.
             revision: Branch, tag or commit. Default: main.
         """
-        answer: HubFiles = await self._request(
+        answer: ListHubFilesResult = await self._request(
             "list_hub_files",
             _given(
                 repo=repo,
                 revision=revision,
             ),
-            HubFiles,
+            ListHubFilesResult,
         )
         return answer
 
@@ -1903,7 +1903,7 @@ class ContractMethods(ABC):
         model_path: str | None = None,
         engine: EngineName | None = None,
         llama_cpp_path: str | None = None,
-    ) -> RecommendedSettings:
+    ) -> RecommendSettingsResult:
         """Settings for a model that suit this machine as it is now, each with its reason.
 
         Args:
@@ -1912,7 +1912,7 @@ class ContractMethods(ABC):
             engine: Default: the best one found.
             llama_cpp_path: As in start_llama_server.
         """
-        answer: RecommendedSettings = await self._request(
+        answer: RecommendSettingsResult = await self._request(
             "recommend_settings",
             _given(
                 model=model,
@@ -1920,7 +1920,7 @@ class ContractMethods(ABC):
                 engine=engine,
                 llama_cpp_path=llama_cpp_path,
             ),
-            RecommendedSettings,
+            RecommendSettingsResult,
         )
         return answer
 

@@ -27,7 +27,7 @@ from sidecar.contract.servers import CHANNEL, Channel
 _NAME = Meta(description="As in list_engines.")
 
 
-class InstallEngine(Params, kw_only=True):
+class InstallEngineParams(Params, kw_only=True):
     """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
 
     Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
@@ -102,13 +102,13 @@ INSTALL_EVENTS = (
 )
 
 
-class SetDefaultEngine(Params, kw_only=True):
+class SetDefaultEngineParams(Params, kw_only=True):
     """Let starts that name no engine take another managed build, once it has generated a token, or none of them."""
 
     name: Annotated[BuildName | None, Meta(description="As in list_engines. Default: none.")] = None
 
 
-class RemoveEngine(Params, kw_only=True):
+class RemoveEngineParams(Params, kw_only=True):
     """Remove a managed build. Where it was the default, the last one that was good is it then."""
 
     name: Annotated[BuildName, _NAME]
@@ -126,7 +126,7 @@ _KEEPING_ERRORS = (DiskFull, PermissionDenied, StorageError)
 METHODS = (
     Method(
         name="install_engine",
-        params=InstallEngine,
+        params=InstallEngineParams,
         result=EngineInfo,
         errors=(
             AddressNotAllowed,
@@ -143,13 +143,13 @@ METHODS = (
     ),
     Method(
         name="set_default_engine",
-        params=SetDefaultEngine,
+        params=SetDefaultEngineParams,
         result=ManagedEngines,
         errors=(EngineNotFound, EngineStartFailed, *_KEEPING_ERRORS),
     ),
     Method(
         name="remove_engine",
-        params=RemoveEngine,
+        params=RemoveEngineParams,
         result=ManagedEngines,
         errors=(EngineNotFound, EngineInUse, *_KEEPING_ERRORS),
     ),

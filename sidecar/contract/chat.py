@@ -62,7 +62,7 @@ class TurnParams(SamplingParams, kw_only=True):
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
-class SendMessage(TurnParams, kw_only=True):
+class SendMessageParams(TurnParams, kw_only=True):
     """Say something in a session and get the answer, streamed where `channel` is given.
 
     Messages to one session are answered in the order they came. The user's message is kept before the first
@@ -177,14 +177,14 @@ TURN_EVENTS = (
 )
 
 
-class RegenerateMessage(TurnParams, kw_only=True):
+class RegenerateMessageParams(TurnParams, kw_only=True):
     """Answer again. The old answer stays as a sibling branch."""
 
     session_id: Uuid
     message_id: Annotated[Uuid | None, Meta(description="The answer to make again. Default: the last one.")] = None
 
 
-class EditMessage(TurnParams, kw_only=True):
+class EditMessageParams(TurnParams, kw_only=True):
     """Replace a user message and answer it. The old message and all after it stay as a sibling branch."""
 
     session_id: Uuid
@@ -193,13 +193,13 @@ class EditMessage(TurnParams, kw_only=True):
     images: Annotated[list[str] | None, Meta(description="As in send_message.")] = None
 
 
-class CancelMessage(Params, kw_only=True):
+class CancelMessageParams(Params, kw_only=True):
     """Stop the answer of a session; answered when the engine works on it no longer."""
 
     session_id: Uuid
 
 
-class CancelResult(Result, kw_only=True):
+class CancelMessageResult(Result, kw_only=True):
     """What was stopped."""
 
     cancelled: Annotated[int, Meta(description="Answers stopped: the running one and those waiting behind it.")]
@@ -208,7 +208,7 @@ class CancelResult(Result, kw_only=True):
     ]
 
 
-class CountTokens(Params, kw_only=True):
+class CountTokensParams(Params, kw_only=True):
     """Exact tokens of a text, or of a conversation with the model's template around it."""
 
     text: Annotated[Text | None, Meta(description="Plain text, without a template.")] = None
@@ -219,14 +219,14 @@ class CountTokens(Params, kw_only=True):
     server_id: ServerId | None = None
 
 
-class TokenCount(Result, kw_only=True):
+class CountTokensResult(Result, kw_only=True):
     """Tokens."""
 
     tokens: int
     max_context: int
 
 
-class PreviewContext(Params, kw_only=True):
+class PreviewContextParams(Params, kw_only=True):
     """What send_message would send, leave out, and why. Nothing is sent to the model or kept."""
 
     session_id: Uuid
@@ -244,7 +244,7 @@ class DroppedMessage(Result, kw_only=True):
     reason: str
 
 
-class ContextPreview(Result, kw_only=True):
+class PreviewContextResult(Result, kw_only=True):
     """The plan for a message."""
 
     policy: ContextPolicy
@@ -256,7 +256,7 @@ class ContextPreview(Result, kw_only=True):
     dropped: list[DroppedMessage]
 
 
-class ResumeSession(Params, kw_only=True):
+class ResumeSessionParams(Params, kw_only=True):
     """Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 
     The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
@@ -271,7 +271,7 @@ class ResumeSession(Params, kw_only=True):
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
-class Ack(Params, kw_only=True):
+class AckParams(Params, kw_only=True):
     """Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session."""
 
     session_id: Uuid
@@ -298,40 +298,40 @@ _TURN_ERRORS = (
 )
 
 METHODS = (
-    Method(name="send_message", params=SendMessage, result=TurnResult, errors=_TURN_ERRORS, events=TURN_EVENTS),
+    Method(name="send_message", params=SendMessageParams, result=TurnResult, errors=_TURN_ERRORS, events=TURN_EVENTS),
     Method(
         name="regenerate_message",
-        params=RegenerateMessage,
+        params=RegenerateMessageParams,
         result=TurnResult,
         errors=(SessionNotFound, *_TURN_ERRORS),
         events=TURN_EVENTS,
     ),
     Method(
         name="edit_message",
-        params=EditMessage,
+        params=EditMessageParams,
         result=TurnResult,
         errors=(SessionNotFound, *_TURN_ERRORS),
         events=TURN_EVENTS,
     ),
-    Method(name="cancel_message", params=CancelMessage, result=CancelResult),
+    Method(name="cancel_message", params=CancelMessageParams, result=CancelMessageResult),
     Method(
         name="count_tokens",
-        params=CountTokens,
-        result=TokenCount,
+        params=CountTokensParams,
+        result=CountTokensResult,
         errors=(ServerNotRunning, QueueFull, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="preview_context",
-        params=PreviewContext,
-        result=ContextPreview,
+        params=PreviewContextParams,
+        result=PreviewContextResult,
         errors=(ServerNotRunning, QueueFull, SessionNotFound, StorageError, NotSupported),
     ),
     Method(
         name="resume_session",
-        params=ResumeSession,
+        params=ResumeSessionParams,
         result=TurnResult,
         errors=(SessionNotFound, *_TURN_ERRORS),
         events=TURN_EVENTS,
     ),
-    Method(name="ack", params=Ack, result=AckResult, errors=(SessionNotFound,)),
+    Method(name="ack", params=AckParams, result=AckResult, errors=(SessionNotFound,)),
 )

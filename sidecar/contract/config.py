@@ -213,11 +213,11 @@ class Config(Params, kw_only=True):
     ] = field(default_factory=dict)
 
 
-class GetConfig(Params):
+class GetConfigParams(Params):
     """The whole config, defaults filled in."""
 
 
-class SetConfig(Params, kw_only=True):
+class SetConfigParams(Params, kw_only=True):
     """Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 
     The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
@@ -227,7 +227,7 @@ class SetConfig(Params, kw_only=True):
     patch: dict[str, Any]
 
 
-class ResetConfig(Params, kw_only=True):
+class ResetConfigParams(Params, kw_only=True):
     """Go back to the defaults."""
 
     keys: Annotated[
@@ -235,25 +235,25 @@ class ResetConfig(Params, kw_only=True):
     ] = None
 
 
-class GetConfigSchema(Params):
+class GetConfigSchemaParams(Params):
     """The JSON Schema of the config, with descriptions and defaults."""
 
 
 METHODS = (
-    Method(name="get_config", params=GetConfig, result=Config),
+    Method(name="get_config", params=GetConfigParams, result=Config),
     Method(
         name="set_config",
-        params=SetConfig,
+        params=SetConfigParams,
         result=Config,
         errors=(DiskFull, PermissionDenied, StorageError, NotSupported),
         lane=_LANE,
     ),
     Method(
         name="reset_config",
-        params=ResetConfig,
+        params=ResetConfigParams,
         result=Config,
         errors=(DiskFull, PermissionDenied, StorageError, NotSupported),
         lane=_LANE,
     ),
-    Method(name="get_config_schema", params=GetConfigSchema, result=dict[str, Any]),
+    Method(name="get_config_schema", params=GetConfigSchemaParams, result=dict[str, Any]),
 )

@@ -25,7 +25,7 @@ DownloadState = Literal["queued", "checking", "downloading", "verifying", "pause
 _DOWNLOAD_ID = Meta(min_length=1, max_length=100, description="As in list_downloads.")
 
 
-class DownloadModel(Params, kw_only=True):
+class DownloadModelParams(Params, kw_only=True):
     """Fetch a model into the library; answered when it is whole, checked and in its place.
 
     Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
@@ -157,23 +157,23 @@ DOWNLOAD_EVENTS = (
 )
 
 
-class ListDownloads(Params):
+class ListDownloadsParams(Params):
     """Downloads that are not done, and those that ended since the sidecar started; the oldest first."""
 
 
-class PauseDownload(Params, kw_only=True):
+class PauseDownloadParams(Params, kw_only=True):
     """Let a download rest; what has come is kept. Answered when nothing is fetched any more."""
 
     download_id: Annotated[str, _DOWNLOAD_ID]
 
 
-class ResumeDownload(Params, kw_only=True):
+class ResumeDownloadParams(Params, kw_only=True):
     """Let a download go on that was paused or has failed; answered at once."""
 
     download_id: Annotated[str, _DOWNLOAD_ID]
 
 
-class CancelDownload(Params, kw_only=True):
+class CancelDownloadParams(Params, kw_only=True):
     """Give a download up: what has come of it is removed. What is done stays."""
 
     download_id: Annotated[str, _DOWNLOAD_ID]
@@ -182,7 +182,7 @@ class CancelDownload(Params, kw_only=True):
 METHODS = (
     Method(
         name="download_model",
-        params=DownloadModel,
+        params=DownloadModelParams,
         result=Download,
         errors=(
             *HUB_ERRORS,
@@ -196,8 +196,10 @@ METHODS = (
         ),
         events=DOWNLOAD_EVENTS,
     ),
-    Method(name="list_downloads", params=ListDownloads, result=list[Download]),
-    Method(name="pause_download", params=PauseDownload, result=Download, errors=(DownloadNotFound, NotSupported)),
-    Method(name="resume_download", params=ResumeDownload, result=Download, errors=(DownloadNotFound, NotSupported)),
-    Method(name="cancel_download", params=CancelDownload, result=Download, errors=(DownloadNotFound,)),
+    Method(name="list_downloads", params=ListDownloadsParams, result=list[Download]),
+    Method(name="pause_download", params=PauseDownloadParams, result=Download, errors=(DownloadNotFound, NotSupported)),
+    Method(
+        name="resume_download", params=ResumeDownloadParams, result=Download, errors=(DownloadNotFound, NotSupported)
+    ),
+    Method(name="cancel_download", params=CancelDownloadParams, result=Download, errors=(DownloadNotFound,)),
 )

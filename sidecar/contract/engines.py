@@ -20,7 +20,7 @@ BuildName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n
 """What a build that install_engine has brought is called."""
 
 
-class ListEngines(Params):
+class ListEnginesParams(Params):
     """The engines of this machine, best first; each build that install_engine has brought is one of them."""
 
 
@@ -74,7 +74,7 @@ class EngineInfo(Result, kw_only=True):
     ] = None
 
 
-class ProbeEngine(Params, kw_only=True):
+class ProbeEngineParams(Params, kw_only=True):
     """Ask a llama.cpp folder what it can do."""
 
     llama_cpp_path: Annotated[str, Meta(min_length=1, description="Folder of a llama.cpp build.")]
@@ -84,7 +84,7 @@ class ProbeEngine(Params, kw_only=True):
     ] = None
 
 
-class EngineProbe(Result, kw_only=True):
+class ProbeEngineResult(Result, kw_only=True):
     """What a build is."""
 
     path: Annotated[str, Meta(description="The llama-server program.")]
@@ -97,11 +97,11 @@ class EngineProbe(Result, kw_only=True):
 
 
 METHODS = (
-    Method(name="list_engines", params=ListEngines, result=list[EngineInfo]),
+    Method(name="list_engines", params=ListEnginesParams, result=list[EngineInfo]),
     Method(
         name="probe_engine",
-        params=ProbeEngine,
-        result=EngineProbe,
+        params=ProbeEngineParams,
+        result=ProbeEngineResult,
         errors=(EngineNotFound, EngineStartFailed, NotSupported, PathNotAllowed),
     ),
 )

@@ -17,7 +17,7 @@ HUB_ERRORS = (ModelNotFound, HubAccessDenied, DownloadFailed, NotSupported)
 """What asking the hub can end with."""
 
 
-class SearchHub(Params, kw_only=True):
+class SearchHubParams(Params, kw_only=True):
     """Models on the hub that have GGUF files, the most downloaded first.
 
     The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
@@ -40,7 +40,7 @@ class HubModel(Result, kw_only=True):
     tags: list[str]
 
 
-class ListHubFiles(Params, kw_only=True):
+class ListHubFilesParams(Params, kw_only=True):
     """The models in a repository of the hub: each quantisation with its size, and whether it fits this machine."""
 
     repo: Annotated[
@@ -77,7 +77,7 @@ class HubVariant(Result, kw_only=True):
     default: Annotated[bool, Meta(description="What download_model takes where no file and no quantisation is named.")]
 
 
-class HubFiles(Result, kw_only=True):
+class ListHubFilesResult(Result, kw_only=True):
     """What a repository has."""
 
     repo: Annotated[str, Meta(description="As the hub writes it.")]
@@ -89,6 +89,6 @@ class HubFiles(Result, kw_only=True):
 
 
 METHODS = (
-    Method(name="search_hub", params=SearchHub, result=list[HubModel], errors=HUB_ERRORS),
-    Method(name="list_hub_files", params=ListHubFiles, result=HubFiles, errors=HUB_ERRORS),
+    Method(name="search_hub", params=SearchHubParams, result=list[HubModel], errors=HUB_ERRORS),
+    Method(name="list_hub_files", params=ListHubFilesParams, result=ListHubFilesResult, errors=HUB_ERRORS),
 )

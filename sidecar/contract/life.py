@@ -21,7 +21,7 @@ class ClientInfo(Params, kw_only=True):
     version: Annotated[str, Meta(max_length=200)] = ""
 
 
-class Initialize(Params, kw_only=True):
+class InitializeParams(Params, kw_only=True):
     """Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work."""
 
     client: Annotated[ClientInfo | None, Meta(description="Name and version of the host.")] = None
@@ -74,15 +74,15 @@ class InitializeResult(Result, kw_only=True):
     ]
 
 
-class Ping(Params):
+class PingParams(Params):
     """Answer at once: the connection lives."""
 
 
-class Shutdown(Params):
+class ShutdownParams(Params):
     """Stop every engine and owned process, flush, answer, exit 0. At most 5 s."""
 
 
-class Discover(Params):
+class DiscoverParams(Params):
     """The contract as an OpenRPC document."""
 
 
@@ -102,7 +102,7 @@ class SubscribeOptions(Params, kw_only=True):
     ] = None
 
 
-class Subscribe(Params, kw_only=True):
+class SubscribeParams(Params, kw_only=True):
     """Receive the events of topics on a channel, beginning with the present state.
 
     The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
@@ -114,20 +114,20 @@ class Subscribe(Params, kw_only=True):
     options: SubscribeOptions | None = None
 
 
-class Subscription(Result, kw_only=True):
+class SubscribeResult(Result, kw_only=True):
     """A live subscription."""
 
     channel: str
     topics: list[Topic]
 
 
-class Unsubscribe(Params, kw_only=True):
+class UnsubscribeParams(Params, kw_only=True):
     """End a subscription; its channel ends with `done` before this is answered."""
 
     channel: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class Unsubscribed(Result, kw_only=True):
+class UnsubscribeResult(Result, kw_only=True):
     """Whether there was such a subscription."""
 
     channel: str
@@ -136,10 +136,10 @@ class Unsubscribed(Result, kw_only=True):
 
 
 METHODS = (
-    Method(name="initialize", params=Initialize, result=InitializeResult, errors=(NotSupported,)),
-    Method(name="ping", params=Ping, result=Literal["pong"]),
-    Method(name="shutdown", params=Shutdown, result=None),
-    Method(name="rpc.discover", params=Discover, result=dict[str, Any]),
-    Method(name="subscribe", params=Subscribe, result=Subscription, events=TOPIC_EVENTS),
-    Method(name="unsubscribe", params=Unsubscribe, result=Unsubscribed),
+    Method(name="initialize", params=InitializeParams, result=InitializeResult, errors=(NotSupported,)),
+    Method(name="ping", params=PingParams, result=Literal["pong"]),
+    Method(name="shutdown", params=ShutdownParams, result=None),
+    Method(name="rpc.discover", params=DiscoverParams, result=dict[str, Any]),
+    Method(name="subscribe", params=SubscribeParams, result=SubscribeResult, events=TOPIC_EVENTS),
+    Method(name="unsubscribe", params=UnsubscribeParams, result=UnsubscribeResult),
 )

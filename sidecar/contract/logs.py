@@ -22,7 +22,7 @@ class LogEntry(Result, kw_only=True):
     message: Annotated[str, Meta(description="Control characters are escaped.")]
 
 
-class GetLogs(Params, kw_only=True):
+class GetLogsParams(Params, kw_only=True):
     """The latest lines that are still held in memory, oldest first."""
 
     source: Annotated[str | None, Meta(description="Default: all.")] = None
@@ -34,7 +34,7 @@ class GetLogs(Params, kw_only=True):
     min_level: Annotated[Level | None, Meta(description="Default debug: everything that is kept.")] = None
 
 
-class LogPage(Result, kw_only=True):
+class GetLogsResult(Result, kw_only=True):
     """Lines, and where to go on."""
 
     entries: list[LogEntry]
@@ -44,7 +44,7 @@ class LogPage(Result, kw_only=True):
     ]
 
 
-class ListLogSources(Params):
+class ListLogSourcesParams(Params):
     """Who has logged."""
 
 
@@ -57,14 +57,14 @@ class LogSource(Result, kw_only=True):
     file_bytes: int
 
 
-class ClearLogs(Params, kw_only=True):
+class ClearLogsParams(Params, kw_only=True):
     """Forget the lines in memory and empty the files."""
 
     source: Annotated[str | None, Meta(description="Default: all.")] = None
 
 
 METHODS = (
-    Method(name="get_logs", params=GetLogs, result=LogPage),
-    Method(name="list_log_sources", params=ListLogSources, result=list[LogSource]),
-    Method(name="clear_logs", params=ClearLogs, result=None),
+    Method(name="get_logs", params=GetLogsParams, result=GetLogsResult),
+    Method(name="list_log_sources", params=ListLogSourcesParams, result=list[LogSource]),
+    Method(name="clear_logs", params=ClearLogsParams, result=None),
 )

@@ -19,7 +19,7 @@ from sidecar.contract.method import Method, Params, Result
 from sidecar.contract.servers import ServerSettings
 
 
-class EstimateMemory(ServerSettings, kw_only=True):
+class EstimateMemoryParams(ServerSettings, kw_only=True):
     """What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
 
     The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
@@ -94,7 +94,7 @@ class MemoryEstimate(Result, kw_only=True):
     notes: Annotated[list[str], Meta(description="What else may take memory, later or elsewhere.")]
 
 
-class RecommendSettings(Params, kw_only=True):
+class RecommendSettingsParams(Params, kw_only=True):
     """Settings for a model that suit this machine as it is now, each with its reason."""
 
     model: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
@@ -111,7 +111,7 @@ class Recommendation(Result, kw_only=True):
     reason: str
 
 
-class RecommendedSettings(Result, kw_only=True):
+class RecommendSettingsResult(Result, kw_only=True):
     """Settings to start a model with."""
 
     settings: Annotated[dict[str, Any], Meta(description="start_llama_server takes them as they are.")]
@@ -123,6 +123,6 @@ class RecommendedSettings(Result, kw_only=True):
 _ERRORS = (EngineNotFound, EngineStartFailed, ModelNotFound, ModelInvalid, PathNotAllowed, PermissionDenied)
 
 METHODS = (
-    Method(name="estimate_memory", params=EstimateMemory, result=MemoryEstimate, errors=_ERRORS),
-    Method(name="recommend_settings", params=RecommendSettings, result=RecommendedSettings, errors=_ERRORS),
+    Method(name="estimate_memory", params=EstimateMemoryParams, result=MemoryEstimate, errors=_ERRORS),
+    Method(name="recommend_settings", params=RecommendSettingsParams, result=RecommendSettingsResult, errors=_ERRORS),
 )

@@ -31,7 +31,7 @@ Capability = Literal["chat", "tools", "reasoning", "vision", "audio", "embedding
 _MODEL = Meta(min_length=1, description="Name, file name or path, as in list_models.")
 
 
-class ListModels(Params):
+class ListModelsParams(Params):
     """The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
 
     Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
@@ -81,7 +81,7 @@ class ModelInfo(Result, kw_only=True):
     ] = field(default_factory=list)
 
 
-class GetModel(Params, kw_only=True):
+class GetModelParams(Params, kw_only=True):
     """A model with what its header says, read to its end."""
 
     model: Annotated[str, _MODEL]
@@ -109,7 +109,7 @@ class ModelDetails(ModelInfo, kw_only=True):
     licence: str | None
 
 
-class ScanModels(Params, kw_only=True):
+class ScanModelsParams(Params, kw_only=True):
     """Look at all places, as list_models does, and say what is in each and what was left out there."""
 
     verify: Annotated[
@@ -133,7 +133,7 @@ class LibrarySource(Result, kw_only=True):
     problems: Annotated[list[str], Meta(description="What was left out there, and why; 20 at most.")]
 
 
-class LibraryScan(Result, kw_only=True):
+class ScanModelsResult(Result, kw_only=True):
     """What was found."""
 
     models: int
@@ -160,7 +160,7 @@ class ScanDone(Event, tag="done", kw_only=True):
     models: int
 
 
-class ImportModel(Params, kw_only=True):
+class ImportModelParams(Params, kw_only=True):
     """Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
 
     Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
@@ -187,7 +187,7 @@ class ImportDone(Event, tag="done", kw_only=True):
     model: str
 
 
-class DeleteModel(Params, kw_only=True):
+class DeleteModelParams(Params, kw_only=True):
     """Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
 
     Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
@@ -242,36 +242,36 @@ class TrashedModel(Result, kw_only=True):
     purged_at: Annotated[float, Meta(description="When it goes for ever: `models.deleted_retention_days` later.")]
 
 
-class ListDeletedModels(Params):
+class ListDeletedModelsParams(Params):
     """The deleted models that can be brought back, the last deleted first."""
 
 
-class RestoreModel(Params, kw_only=True):
+class RestoreModelParams(Params, kw_only=True):
     """Undo delete_model: the files go back to where they were."""
 
     model: Annotated[str, Meta(min_length=1, description="`trash_id`, or the name of the model deleted last under it.")]
 
 
-class EmptyTrash(Params, kw_only=True):
+class EmptyTrashParams(Params, kw_only=True):
     """Delete for ever what restore_model could bring back."""
 
     model: Annotated[str | None, Meta(description="Only this one: `trash_id` or name. Default: everything.")] = None
 
 
-class EmptiedTrash(Result, kw_only=True):
+class EmptyTrashResult(Result, kw_only=True):
     """What is gone."""
 
     models: int
     freed_bytes: int
 
 
-class InspectModel(Params, kw_only=True):
+class InspectModelParams(Params, kw_only=True):
     """What a GGUF file says of itself. Only its header is read."""
 
     path: Annotated[str, Meta(min_length=1, description="Absolute path.")]
 
 
-class ModelInspection(Result, kw_only=True):
+class InspectModelResult(Result, kw_only=True):
     """A GGUF header."""
 
     path: str
@@ -306,39 +306,39 @@ IMPORT_EVENTS = (ModelWork, ImportDone, ErrorEvent, CancelledEvent)
 _FILE_ERRORS = (ModelNotFound, PathNotAllowed, PermissionDenied, DiskFull, StorageError)
 
 METHODS = (
-    Method(name="list_models", params=ListModels, result=list[ModelInfo]),
+    Method(name="list_models", params=ListModelsParams, result=list[ModelInfo]),
     Method(
         name="get_model",
-        params=GetModel,
+        params=GetModelParams,
         result=ModelDetails,
         errors=(ModelNotFound, PathNotAllowed, PermissionDenied),
     ),
     Method(
         name="scan_models",
-        params=ScanModels,
-        result=LibraryScan,
+        params=ScanModelsParams,
+        result=ScanModelsResult,
         events=SCAN_EVENTS,
     ),
     Method(
         name="inspect_model",
-        params=InspectModel,
-        result=ModelInspection,
+        params=InspectModelParams,
+        result=InspectModelResult,
         errors=(ModelNotFound, ModelInvalid, PathNotAllowed, PermissionDenied),
     ),
     Method(
         name="import_model",
-        params=ImportModel,
+        params=ImportModelParams,
         result=ModelInfo,
         errors=(*_FILE_ERRORS, ModelInvalid),
         events=IMPORT_EVENTS,
     ),
     Method(
         name="delete_model",
-        params=DeleteModel,
+        params=DeleteModelParams,
         result=DeletedModel,
         errors=(*_FILE_ERRORS, DeleteNotAllowed, ModelInUse),
     ),
-    Method(name="list_deleted_models", params=ListDeletedModels, result=list[TrashedModel]),
-    Method(name="restore_model", params=RestoreModel, result=ModelInfo, errors=_FILE_ERRORS),
-    Method(name="empty_trash", params=EmptyTrash, result=EmptiedTrash, errors=_FILE_ERRORS),
+    Method(name="list_deleted_models", params=ListDeletedModelsParams, result=list[TrashedModel]),
+    Method(name="restore_model", params=RestoreModelParams, result=ModelInfo, errors=_FILE_ERRORS),
+    Method(name="empty_trash", params=EmptyTrashParams, result=EmptyTrashResult, errors=_FILE_ERRORS),
 )

@@ -68,7 +68,7 @@ class ServerUse(Result, kw_only=True):
     gpu_memory_bytes: Annotated[int | None, Meta(description="Over all GPUs; null where the driver does not tell.")]
 
 
-class GetResources(Params):
+class GetResourcesParams(Params):
     """A reading of the machine, now."""
 
 
@@ -84,4 +84,4 @@ class Resources(Result, kw_only=True):
     servers: list[ServerUse]
 
 
-METHODS = (Method(name="get_resources", params=GetResources, result=Resources),)
+METHODS = (Method(name="get_resources", params=GetResourcesParams, result=Resources),)

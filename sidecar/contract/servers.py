@@ -133,7 +133,7 @@ class ServerSettings(Params, kw_only=True):
     ] = None
 
 
-class StartLlamaServer(ServerSettings, kw_only=True):
+class StartLlamaServerParams(ServerSettings, kw_only=True):
     """Start an engine with a model; answered when it is ready for messages.
 
     With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
@@ -148,7 +148,7 @@ class StartLlamaServer(ServerSettings, kw_only=True):
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
-class PreviewCommand(ServerSettings, kw_only=True):
+class PreviewCommandParams(ServerSettings, kw_only=True):
     """The command that start_llama_server would run. Nothing is started, nothing is written."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
@@ -301,19 +301,19 @@ START_EVENTS = (
 )
 
 
-class StopLlamaServer(Params, kw_only=True):
+class StopLlamaServerParams(Params, kw_only=True):
     """Stop a server, in whatever state it is; answered when its process is gone."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 
 
-class IsLlamaRunning(Params, kw_only=True):
+class IsLlamaRunningParams(Params, kw_only=True):
     """Whether the server takes messages: it is ready, or sleeps until the next one."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 
 
-class GetLlamaConfig(Params, kw_only=True):
+class GetLlamaConfigParams(Params, kw_only=True):
     """The settings a server runs with; those it would start with where there is none."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
@@ -333,17 +333,17 @@ class LlamaConfig(Result, kw_only=True):
     settings: dict[str, Any]
 
 
-class GetServer(Params, kw_only=True):
+class GetServerParams(Params, kw_only=True):
     """A server, with how to reach it directly."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 
 
-class ListServers(Params):
+class ListServersParams(Params):
     """Every server that was started and not stopped, failed ones too."""
 
 
-class RestartServer(Params, kw_only=True):
+class RestartServerParams(Params, kw_only=True):
     """Stop a server and start it with the same settings.
 
     Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
@@ -353,7 +353,7 @@ class RestartServer(Params, kw_only=True):
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
-class SwitchModel(Params, kw_only=True):
+class SwitchModelParams(Params, kw_only=True):
     """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
     What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
@@ -365,7 +365,7 @@ class SwitchModel(Params, kw_only=True):
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
-class CommandPreview(Result, kw_only=True):
+class PreviewCommandResult(Result, kw_only=True):
     """A command, not run."""
 
     argv: list[str]
@@ -373,7 +373,7 @@ class CommandPreview(Result, kw_only=True):
     ignored: Annotated[list[str], Meta(description="Settings that this engine does not know, left out.")]
 
 
-class PingServer(Params, kw_only=True):
+class PingServerParams(Params, kw_only=True):
     """Ask an engine whether it is well."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
@@ -383,7 +383,7 @@ class PingServer(Params, kw_only=True):
     ] = None
 
 
-class ServerPing(Result, kw_only=True):
+class PingServerResult(Result, kw_only=True):
     """How the engine answered."""
 
     ok: bool
@@ -405,35 +405,35 @@ _START_ERRORS = (
 METHODS = (
     Method(
         name="start_llama_server",
-        params=StartLlamaServer,
+        params=StartLlamaServerParams,
         result=ServerInfo,
         errors=(ServerAlreadyRunning, *_START_ERRORS),
         events=START_EVENTS,
     ),
     Method(
         name="stop_llama_server",
-        params=StopLlamaServer,
+        params=StopLlamaServerParams,
         result=Literal["llama-server stopped"],
         errors=(ServerNotRunning,),
     ),
-    Method(name="is_llama_running", params=IsLlamaRunning, result=bool),
-    Method(name="get_llama_config", params=GetLlamaConfig, result=LlamaConfig),
-    Method(name="get_server", params=GetServer, result=ServerDetails, errors=(ServerNotRunning,)),
-    Method(name="list_servers", params=ListServers, result=list[ServerInfo]),
+    Method(name="is_llama_running", params=IsLlamaRunningParams, result=bool),
+    Method(name="get_llama_config", params=GetLlamaConfigParams, result=LlamaConfig),
+    Method(name="get_server", params=GetServerParams, result=ServerDetails, errors=(ServerNotRunning,)),
+    Method(name="list_servers", params=ListServersParams, result=list[ServerInfo]),
     Method(
         name="restart_server",
-        params=RestartServer,
+        params=RestartServerParams,
         result=ServerInfo,
         errors=(ServerNotRunning, ServerAlreadyRunning, *_START_ERRORS),
         events=START_EVENTS,
     ),
     Method(
         name="switch_model",
-        params=SwitchModel,
+        params=SwitchModelParams,
         result=ServerInfo,
         errors=(ServerNotRunning, ServerAlreadyRunning, *_START_ERRORS),
         events=START_EVENTS,
     ),
-    Method(name="preview_command", params=PreviewCommand, result=CommandPreview, errors=_START_ERRORS),
-    Method(name="ping_server", params=PingServer, result=ServerPing, errors=(ServerNotRunning,)),
+    Method(name="preview_command", params=PreviewCommandParams, result=PreviewCommandResult, errors=_START_ERRORS),
+    Method(name="ping_server", params=PingServerParams, result=PingServerResult, errors=(ServerNotRunning,)),
 )

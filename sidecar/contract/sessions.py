@@ -179,7 +179,7 @@ class Session(Result, kw_only=True):
     head: Annotated[str | None, Meta(description="Last message of the branch in use.")]
 
 
-class CreateSession(Params, kw_only=True):
+class CreateSessionParams(Params, kw_only=True):
     """Make an empty session."""
 
     session_id: Annotated[Uuid | None, Meta(description="A UUID made by the host. Default: a new one.")] = None
@@ -191,7 +191,7 @@ class CreateSession(Params, kw_only=True):
     config: Annotated[SessionConfig | None, Meta(description="Settings of this session. Default: none.")] = None
 
 
-class ListSessions(Params, kw_only=True):
+class ListSessionsParams(Params, kw_only=True):
     """Sessions, the last used first."""
 
     query: Annotated[
@@ -203,20 +203,20 @@ class ListSessions(Params, kw_only=True):
     cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
-class SessionPage(Result, kw_only=True):
+class ListSessionsResult(Result, kw_only=True):
     """A page of sessions."""
 
     sessions: list[Session]
     next_cursor: str | None
 
 
-class GetSession(Params, kw_only=True):
+class GetSessionParams(Params, kw_only=True):
     """One session."""
 
     session_id: Uuid
 
 
-class GetMessages(Params, kw_only=True):
+class GetMessagesParams(Params, kw_only=True):
     """The messages of a branch, oldest first."""
 
     session_id: Uuid
@@ -228,7 +228,7 @@ class GetMessages(Params, kw_only=True):
     before: Annotated[Uuid | None, Meta(description="Only messages above this one, to page upwards.")] = None
 
 
-class MessagePage(Result, kw_only=True):
+class GetMessagesResult(Result, kw_only=True):
     """Messages of one branch."""
 
     session_id: str
@@ -237,7 +237,7 @@ class MessagePage(Result, kw_only=True):
     has_more: Annotated[bool, Meta(description="Whether there are older ones on this branch.")]
 
 
-class UpdateSession(Params, kw_only=True):
+class UpdateSessionParams(Params, kw_only=True):
     """Change a session; what is left out stays."""
 
     session_id: Uuid
@@ -249,26 +249,26 @@ class UpdateSession(Params, kw_only=True):
     branch: Annotated[Uuid | None, Meta(description="Id of a message: go on from its branch.")] = None
 
 
-class DeleteSession(Params, kw_only=True):
+class DeleteSessionParams(Params, kw_only=True):
     """Delete a session. It can be brought back with restore_session until it is purged."""
 
     session_id: Uuid
 
 
-class DeletedSession(Result, kw_only=True):
+class DeleteSessionResult(Result, kw_only=True):
     """What was deleted."""
 
     session_id: str
     purge_at: Annotated[float, Meta(description="When it will be gone for good, Unix seconds.")]
 
 
-class RestoreSession(Params, kw_only=True):
+class RestoreSessionParams(Params, kw_only=True):
     """Undo delete_session."""
 
     session_id: Uuid
 
 
-class SearchMessages(Params, kw_only=True):
+class SearchMessagesParams(Params, kw_only=True):
     """Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
 
     INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
@@ -293,21 +293,21 @@ class SearchHit(Result, kw_only=True):
     created_at: float
 
 
-class SearchPage(Result, kw_only=True):
+class SearchMessagesResult(Result, kw_only=True):
     """A page of messages found."""
 
     hits: list[SearchHit]
     next_cursor: str | None
 
 
-class ExportSession(Params, kw_only=True):
+class ExportSessionParams(Params, kw_only=True):
     """A session as text to keep: everything as JSON, or the branch in use as Markdown."""
 
     session_id: Uuid
     format: Annotated[Literal["json", "markdown"] | None, Meta(description="Default json.")] = None
 
 
-class ExportedSession(Result, kw_only=True):
+class ExportSessionResult(Result, kw_only=True):
     """The text and how to name the file."""
 
     format: Literal["json", "markdown"]
@@ -315,7 +315,7 @@ class ExportedSession(Result, kw_only=True):
     content: str
 
 
-class ImportSession(Params, kw_only=True):
+class ImportSessionParams(Params, kw_only=True):
     """Bring in what export_session wrote as JSON. It gets a new id where the old one is taken."""
 
     content: Annotated[str, Meta(description="The JSON text.")]
@@ -359,34 +359,42 @@ _HISTORY_ERRORS = (StorageError, NotSupported)
 """The second where the history is encrypted and this system has no keyring for its key."""
 
 METHODS = (
-    Method(name="create_session", params=CreateSession, result=Session, errors=_HISTORY_ERRORS),
-    Method(name="list_sessions", params=ListSessions, result=SessionPage, errors=_HISTORY_ERRORS),
-    Method(name="get_session", params=GetSession, result=Session, errors=(SessionNotFound, *_HISTORY_ERRORS)),
-    Method(name="get_messages", params=GetMessages, result=MessagePage, errors=(SessionNotFound, *_HISTORY_ERRORS)),
+    Method(name="create_session", params=CreateSessionParams, result=Session, errors=_HISTORY_ERRORS),
+    Method(name="list_sessions", params=ListSessionsParams, result=ListSessionsResult, errors=_HISTORY_ERRORS),
+    Method(name="get_session", params=GetSessionParams, result=Session, errors=(SessionNotFound, *_HISTORY_ERRORS)),
+    Method(
+        name="get_messages",
+        params=GetMessagesParams,
+        result=GetMessagesResult,
+        errors=(SessionNotFound, *_HISTORY_ERRORS),
+    ),
     Method(
         name="update_session",
-        params=UpdateSession,
+        params=UpdateSessionParams,
         result=Session,
         errors=(SessionNotFound, *_HISTORY_ERRORS),
         lane=_LANE,
     ),
     Method(
         name="delete_session",
-        params=DeleteSession,
-        result=DeletedSession,
+        params=DeleteSessionParams,
+        result=DeleteSessionResult,
         errors=(SessionNotFound, *_HISTORY_ERRORS),
         lane=_LANE,
     ),
     Method(
         name="restore_session",
-        params=RestoreSession,
+        params=RestoreSessionParams,
         result=Session,
         errors=(SessionNotFound, *_HISTORY_ERRORS),
         lane=_LANE,
     ),
-    Method(name="search_messages", params=SearchMessages, result=SearchPage, errors=_HISTORY_ERRORS),
+    Method(name="search_messages", params=SearchMessagesParams, result=SearchMessagesResult, errors=_HISTORY_ERRORS),
     Method(
-        name="export_session", params=ExportSession, result=ExportedSession, errors=(SessionNotFound, *_HISTORY_ERRORS)
+        name="export_session",
+        params=ExportSessionParams,
+        result=ExportSessionResult,
+        errors=(SessionNotFound, *_HISTORY_ERRORS),
     ),
-    Method(name="import_session", params=ImportSession, result=Session, errors=_HISTORY_ERRORS),
+    Method(name="import_session", params=ImportSessionParams, result=Session, errors=_HISTORY_ERRORS),
 )

@@ -7,18 +7,18 @@ import anyio
 from sidecar.chat.service import Chat
 from sidecar.chat.turn import Turn, result_or_raise
 from sidecar.contract.chat import (
-    Ack,
+    AckParams,
     AckResult,
-    CancelMessage,
-    CancelResult,
-    ContextPreview,
-    CountTokens,
-    EditMessage,
-    PreviewContext,
-    RegenerateMessage,
-    ResumeSession,
-    SendMessage,
-    TokenCount,
+    CancelMessageParams,
+    CancelMessageResult,
+    CountTokensParams,
+    CountTokensResult,
+    EditMessageParams,
+    PreviewContextParams,
+    PreviewContextResult,
+    RegenerateMessageParams,
+    ResumeSessionParams,
+    SendMessageParams,
     TurnResult,
 )
 from sidecar.handlers.call import Call, Handler
@@ -42,25 +42,25 @@ class ChatHandlers:
             "ack": self.ack,
         }
 
-    async def send(self, params: SendMessage, call: Call) -> TurnResult:
+    async def send(self, params: SendMessageParams, call: Call) -> TurnResult:
         return await _follow(self._chat.send(params), call)
 
-    async def regenerate(self, params: RegenerateMessage, call: Call) -> TurnResult:
+    async def regenerate(self, params: RegenerateMessageParams, call: Call) -> TurnResult:
         return await _follow(self._chat.regenerate(params), call)
 
-    async def edit(self, params: EditMessage, call: Call) -> TurnResult:
+    async def edit(self, params: EditMessageParams, call: Call) -> TurnResult:
         return await _follow(self._chat.edit(params), call)
 
-    async def cancel(self, params: CancelMessage, call: Call) -> CancelResult:
+    async def cancel(self, params: CancelMessageParams, call: Call) -> CancelMessageResult:
         return await self._chat.cancel(params.session_id)
 
-    async def count_tokens(self, params: CountTokens, call: Call) -> TokenCount:
+    async def count_tokens(self, params: CountTokensParams, call: Call) -> CountTokensResult:
         return await self._chat.count_tokens(params)
 
-    async def preview_context(self, params: PreviewContext, call: Call) -> ContextPreview:
+    async def preview_context(self, params: PreviewContextParams, call: Call) -> PreviewContextResult:
         return await self._chat.preview_context(params)
 
-    async def resume(self, params: ResumeSession, call: Call) -> TurnResult:
+    async def resume(self, params: ResumeSessionParams, call: Call) -> TurnResult:
         after_seq = params.after_seq or 0
         turn = await self._chat.resume(params.session_id, after_seq)
         if after_seq > turn.events.last_seq:  # a seq of an earlier turn: the host has seen nothing of this one
@@ -68,7 +68,7 @@ class ChatHandlers:
         call.follow(turn.events, after_seq=turn.events.resume_point(after_seq))
         return await turn.result()
 
-    async def ack(self, params: Ack, call: Call) -> AckResult:
+    async def ack(self, params: AckParams, call: Call) -> AckResult:
         return await self._chat.ack(params.session_id, params.seq)
 
 

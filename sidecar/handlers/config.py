@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from sidecar.contract.config import Config, GetConfig, GetConfigSchema, ResetConfig, SetConfig
+from sidecar.contract.config import Config, GetConfigParams, GetConfigSchemaParams, ResetConfigParams, SetConfigParams
 from sidecar.contract.errors import SidecarError
 from sidecar.handlers.call import Call, Handler
 from sidecar.storage import config as config_file
@@ -32,16 +32,16 @@ class ConfigHandlers:
             "get_config_schema": self.get_schema,
         }
 
-    async def get(self, params: GetConfig, call: Call) -> Config:
+    async def get(self, params: GetConfigParams, call: Call) -> Config:
         return self._file.config
 
-    async def set(self, params: SetConfig, call: Call) -> Config:
+    async def set(self, params: SetConfigParams, call: Call) -> Config:
         return await self._change(self._file.patched(params.patch))
 
-    async def reset(self, params: ResetConfig, call: Call) -> Config:
+    async def reset(self, params: ResetConfigParams, call: Call) -> Config:
         return await self._change(self._file.without(params.keys))
 
-    async def get_schema(self, params: GetConfigSchema, call: Call) -> dict[str, Any]:
+    async def get_schema(self, params: GetConfigSchemaParams, call: Call) -> dict[str, Any]:
         return config_file.schema()
 
     async def _change(self, new: Settings) -> Config:

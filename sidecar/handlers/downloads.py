@@ -10,15 +10,23 @@ import anyio
 import anyio.to_thread
 
 from sidecar.contract.downloads import (
-    CancelDownload,
+    CancelDownloadParams,
     Download,
-    DownloadModel,
-    ListDownloads,
-    PauseDownload,
-    ResumeDownload,
+    DownloadModelParams,
+    ListDownloadsParams,
+    PauseDownloadParams,
+    ResumeDownloadParams,
 )
 from sidecar.contract.errors import Cancelled, InvalidParams
-from sidecar.contract.hub import Fit, HubFile, HubFiles, HubModel, HubVariant, ListHubFiles, SearchHub
+from sidecar.contract.hub import (
+    Fit,
+    HubFile,
+    HubModel,
+    HubVariant,
+    ListHubFilesParams,
+    ListHubFilesResult,
+    SearchHubParams,
+)
 from sidecar.contract.resources import Resources
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.memory import free_bytes
@@ -48,10 +56,10 @@ class DownloadHandlers:
             "cancel_download": self.cancel,
         }
 
-    async def search(self, params: SearchHub, call: Call) -> list[HubModel]:
+    async def search(self, params: SearchHubParams, call: Call) -> list[HubModel]:
         return await self._hub.search(params.query.strip(), params.limit)
 
-    async def list_files(self, params: ListHubFiles, call: Call) -> HubFiles:
+    async def list_files(self, params: ListHubFilesParams, call: Call) -> ListHubFilesResult:
         from sidecar.library.hub import variants  # what start-up does without
         from sidecar.library.hub.reference import HOW_TO_NAME, FileUrl, parse
 
@@ -66,7 +74,7 @@ class DownloadHandlers:
             free_gpu_memory=[gpu.free_bytes for gpu in gpus if gpu.free_bytes is not None],
         )
         found = variants.variants(repository.files)
-        return HubFiles(
+        return ListHubFilesResult(
             repo=repository.repo,
             revision=repository.commit,
             gated=repository.gated,
@@ -75,7 +83,7 @@ class DownloadHandlers:
             projectors=[_file(one) for one in variants.projectors(repository.files)],
         )
 
-    async def download(self, params: DownloadModel, call: Call) -> Download:
+    async def download(self, params: DownloadModelParams, call: Call) -> Download:
         job = await self._downloads.ask_for(params)
         try:
             with self._downloads.following(job) as following:
@@ -86,16 +94,16 @@ class DownloadHandlers:
                 await self._downloads.leave(job)
             raise Cancelled("The request was cancelled.", hint="resume_download lets the download go on.") from None
 
-    async def list_downloads(self, params: ListDownloads, call: Call) -> list[Download]:
+    async def list_downloads(self, params: ListDownloadsParams, call: Call) -> list[Download]:
         return await self._downloads.listed()
 
-    async def pause(self, params: PauseDownload, call: Call) -> Download:
+    async def pause(self, params: PauseDownloadParams, call: Call) -> Download:
         return await self._downloads.pause(params.download_id)
 
-    async def resume(self, params: ResumeDownload, call: Call) -> Download:
+    async def resume(self, params: ResumeDownloadParams, call: Call) -> Download:
         return await self._downloads.resume(params.download_id)
 
-    async def cancel(self, params: CancelDownload, call: Call) -> Download:
+    async def cancel(self, params: CancelDownloadParams, call: Call) -> Download:
         return await self._downloads.cancel(params.download_id)
 
 

@@ -7,8 +7,14 @@ from functools import partial
 import msgspec
 
 from sidecar.builds.service import Builds
-from sidecar.contract.builds import InstallDone, InstallEngine, ManagedEngines, RemoveEngine, SetDefaultEngine
-from sidecar.contract.engines import EngineInfo, EngineProbe, ListEngines, ProbeEngine
+from sidecar.contract.builds import (
+    InstallDone,
+    InstallEngineParams,
+    ManagedEngines,
+    RemoveEngineParams,
+    SetDefaultEngineParams,
+)
+from sidecar.contract.engines import EngineInfo, ListEnginesParams, ProbeEngineParams, ProbeEngineResult
 from sidecar.engines.kinds.discovery import Engines
 from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
@@ -30,24 +36,24 @@ class EngineHandlers:
             "remove_engine": self.remove,
         }
 
-    async def list_engines(self, params: ListEngines, call: Call) -> list[EngineInfo]:
+    async def list_engines(self, params: ListEnginesParams, call: Call) -> list[EngineInfo]:
         return await self._engines.infos()
 
-    async def probe(self, params: ProbeEngine, call: Call) -> EngineProbe:
+    async def probe(self, params: ProbeEngineParams, call: Call) -> ProbeEngineResult:
         probe = await self._engines.probe(params.llama_cpp_path)
         if params.prove:
             probe.proof = await self._builds.prove(params.llama_cpp_path)
         return probe
 
-    async def install(self, params: InstallEngine, call: Call) -> EngineInfo:
+    async def install(self, params: InstallEngineParams, call: Call) -> EngineInfo:
         events = EventLog()
         call.follow(events)
         info = await self._builds.install(params, partial(events.append, replaces=True))
         events.append(InstallDone(**msgspec.structs.asdict(info)))
         return info
 
-    async def set_default(self, params: SetDefaultEngine, call: Call) -> ManagedEngines:
+    async def set_default(self, params: SetDefaultEngineParams, call: Call) -> ManagedEngines:
         return await self._builds.set_default(params.name)
 
-    async def remove(self, params: RemoveEngine, call: Call) -> ManagedEngines:
+    async def remove(self, params: RemoveEngineParams, call: Call) -> ManagedEngines:
         return await self._builds.remove(params.name)

@@ -15,13 +15,13 @@ from sidecar.contract.generated import CONTRACT_HASH
 from sidecar.contract.life import (
     CONTRACT_VERSION,
     Capabilities,
-    Discover,
-    Initialize,
+    DiscoverParams,
+    InitializeParams,
     InitializeResult,
     Notice,
-    Ping,
+    PingParams,
     ServerIdentity,
-    Shutdown,
+    ShutdownParams,
 )
 from sidecar.handlers.call import Call, Handler
 
@@ -54,7 +54,7 @@ class LifeHandlers:
             "rpc.discover": self.discover,
         }
 
-    async def initialize(self, params: Initialize, call: Call) -> InitializeResult:
+    async def initialize(self, params: InitializeParams, call: Call) -> InitializeResult:
         asked = str(CONTRACT_VERSION if params.contract_version is None else params.contract_version)
         if asked.split(".")[0] != CONTRACT_VERSION.split(".")[0]:
             raise NotSupported(
@@ -74,13 +74,13 @@ class LifeHandlers:
             notices=await self._notices(),
         )
 
-    async def ping(self, params: Ping, call: Call) -> str:
+    async def ping(self, params: PingParams, call: Call) -> str:
         return "pong"
 
-    async def shutdown(self, params: Shutdown, call: Call) -> None:
+    async def shutdown(self, params: ShutdownParams, call: Call) -> None:
         self._shut_down()
 
-    async def discover(self, params: Discover, call: Call) -> dict[str, Any]:
+    async def discover(self, params: DiscoverParams, call: Call) -> dict[str, Any]:
         from sidecar.contract import openrpc  # builds every schema: only for who asks
 
         return openrpc.document()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.contract.logs import ClearLogs, GetLogs, ListLogSources, LogPage, LogSource
+from sidecar.contract.logs import ClearLogsParams, GetLogsParams, GetLogsResult, ListLogSourcesParams, LogSource
 from sidecar.handlers.call import Call, Handler
 from sidecar.logs.store import LogStore
 
@@ -18,7 +18,7 @@ class LogHandlers:
     def methods(self) -> dict[str, Handler]:
         return {"get_logs": self.get, "list_log_sources": self.list_sources, "clear_logs": self.clear}
 
-    async def get(self, params: GetLogs, call: Call) -> LogPage:
+    async def get(self, params: GetLogsParams, call: Call) -> GetLogsResult:
         return self._logs.get(
             source=params.source,
             since=params.since,
@@ -26,8 +26,8 @@ class LogHandlers:
             min_level=params.min_level or "debug",
         )
 
-    async def list_sources(self, params: ListLogSources, call: Call) -> list[LogSource]:
+    async def list_sources(self, params: ListLogSourcesParams, call: Call) -> list[LogSource]:
         return self._logs.sources()
 
-    async def clear(self, params: ClearLogs, call: Call) -> None:
+    async def clear(self, params: ClearLogsParams, call: Call) -> None:
         self._logs.clear(params.source)

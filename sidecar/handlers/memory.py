@@ -9,7 +9,12 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sidecar.contract.memory import EstimateMemory, MemoryEstimate, RecommendedSettings, RecommendSettings
+from sidecar.contract.memory import (
+    EstimateMemoryParams,
+    MemoryEstimate,
+    RecommendSettingsParams,
+    RecommendSettingsResult,
+)
 from sidecar.contract.servers import ServerSettings
 from sidecar.engines.launch import Launch
 from sidecar.handlers.call import Call, Handler
@@ -34,11 +39,11 @@ class MemoryHandlers:
     def methods(self) -> dict[str, Handler]:
         return {"estimate_memory": self.estimate, "recommend_settings": self.recommend}
 
-    async def estimate(self, params: EstimateMemory, call: Call) -> MemoryEstimate:
+    async def estimate(self, params: EstimateMemoryParams, call: Call) -> MemoryEstimate:
         launch = await self._planner.choose(self._planner.settings(params))
         return await self._plans.estimate(launch, quick=bool(params.quick))
 
-    async def recommend(self, params: RecommendSettings, call: Call) -> RecommendedSettings:
+    async def recommend(self, params: RecommendSettingsParams, call: Call) -> RecommendSettingsResult:
         from sidecar.servers.memory.recommending import recommend
 
         names = ("model", "model_path", "engine", "llama_cpp_path")

@@ -8,22 +8,22 @@ import anyio.to_thread
 
 from sidecar.contract.models import (
     DeletedModel,
-    DeleteModel,
-    EmptiedTrash,
-    EmptyTrash,
-    GetModel,
+    DeleteModelParams,
+    EmptyTrashParams,
+    EmptyTrashResult,
+    GetModelParams,
     ImportDone,
-    ImportModel,
-    InspectModel,
-    LibraryScan,
-    ListDeletedModels,
-    ListModels,
+    ImportModelParams,
+    InspectModelParams,
+    InspectModelResult,
+    ListDeletedModelsParams,
+    ListModelsParams,
     ModelDetails,
     ModelInfo,
-    ModelInspection,
-    RestoreModel,
+    RestoreModelParams,
     ScanDone,
-    ScanModels,
+    ScanModelsParams,
+    ScanModelsResult,
     TrashedModel,
 )
 from sidecar.handlers.call import Call, Handler
@@ -60,30 +60,30 @@ class ModelHandlers:
             "empty_trash": self.empty_trash,
         }
 
-    async def list_models(self, params: ListModels, call: Call) -> list[ModelInfo]:
+    async def list_models(self, params: ListModelsParams, call: Call) -> list[ModelInfo]:
         return await anyio.to_thread.run_sync(self._library.list)
 
-    async def get(self, params: GetModel, call: Call) -> ModelDetails:
+    async def get(self, params: GetModelParams, call: Call) -> ModelDetails:
         return await anyio.to_thread.run_sync(lambda: details(self._library.get(params.model)))
 
-    async def scan(self, params: ScanModels, call: Call) -> LibraryScan:
-        def run(work: Work) -> LibraryScan:
+    async def scan(self, params: ScanModelsParams, call: Call) -> ScanModelsResult:
+        def run(work: Work) -> ScanModelsResult:
             if params.verify:
                 self._library.verify(work)
             return self._library.scan()
 
         return await carried_out(call, run, lambda scan: ScanDone(models=scan.models))
 
-    async def inspect(self, params: InspectModel, call: Call) -> ModelInspection:
+    async def inspect(self, params: InspectModelParams, call: Call) -> InspectModelResult:
         return await anyio.to_thread.run_sync(lambda: inspect(path_policy.file(params.path)))
 
-    async def bring_in(self, params: ImportModel, call: Call) -> ModelInfo:
+    async def bring_in(self, params: ImportModelParams, call: Call) -> ModelInfo:
         def run(work: Work) -> ModelInfo:
             return self._importer.bring_in(params.path, params.mode or "link", params.name, work)
 
         return await carried_out(call, run, lambda model: ImportDone(model=model.name))
 
-    async def delete(self, params: DeleteModel, call: Call) -> DeletedModel:
+    async def delete(self, params: DeleteModelParams, call: Call) -> DeletedModel:
         loaded = self._loaded()
 
         def in_use(files: Sequence[ModelFile]) -> list[str]:
@@ -95,13 +95,13 @@ class ModelHandlers:
             )
         )
 
-    async def list_deleted(self, params: ListDeletedModels, call: Call) -> list[TrashedModel]:
+    async def list_deleted(self, params: ListDeletedModelsParams, call: Call) -> list[TrashedModel]:
         return await anyio.to_thread.run_sync(self._trash.deleted)
 
-    async def restore(self, params: RestoreModel, call: Call) -> ModelInfo:
+    async def restore(self, params: RestoreModelParams, call: Call) -> ModelInfo:
         return await anyio.to_thread.run_sync(self._trash.restore, params.model)
 
-    async def empty_trash(self, params: EmptyTrash, call: Call) -> EmptiedTrash:
+    async def empty_trash(self, params: EmptyTrashParams, call: Call) -> EmptyTrashResult:
         return await anyio.to_thread.run_sync(self._trash.empty, params.model)
 
     def _loaded(self) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.contract.resources import GetResources, Resources
+from sidecar.contract.resources import GetResourcesParams, Resources
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.hardware import EngineProcess, ResourceMonitor
 from sidecar.servers.server_manager import ServerManager
@@ -18,7 +18,7 @@ class ResourceHandlers:
     def methods(self) -> dict[str, Handler]:
         return {"get_resources": self.get}
 
-    async def get(self, params: GetResources, call: Call) -> Resources:
+    async def get(self, params: GetResourcesParams, call: Call) -> Resources:
         return await self.read()
 
     async def read(self) -> Resources:

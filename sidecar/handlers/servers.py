@@ -9,22 +9,22 @@ import anyio
 from sidecar.contract.errors import Cancelled
 from sidecar.contract.servers import (
     DEFAULT_SERVER_ID,
-    CommandPreview,
-    GetLlamaConfig,
-    GetServer,
-    IsLlamaRunning,
-    ListServers,
+    GetLlamaConfigParams,
+    GetServerParams,
+    IsLlamaRunningParams,
+    ListServersParams,
     LlamaConfig,
-    PingServer,
-    PreviewCommand,
-    RestartServer,
+    PingServerParams,
+    PingServerResult,
+    PreviewCommandParams,
+    PreviewCommandResult,
+    RestartServerParams,
     ServerDetails,
     ServerInfo,
-    ServerPing,
     ServerSettings,
-    StartLlamaServer,
-    StopLlamaServer,
-    SwitchModel,
+    StartLlamaServerParams,
+    StopLlamaServerParams,
+    SwitchModelParams,
 )
 from sidecar.engines.client.engine_client import EngineClient
 from sidecar.handlers.call import Call, Handler
@@ -54,51 +54,51 @@ class ServerHandlers:
             "ping_server": self.ping,
         }
 
-    async def start(self, params: StartLlamaServer, call: Call) -> ServerInfo:
+    async def start(self, params: StartLlamaServerParams, call: Call) -> ServerInfo:
         settings = self._planner.settings(params)
         server = self._fleet.start(params.server_id or DEFAULT_SERVER_ID, settings, self._planner.plan)
         return await self._see_ready(server, call)
 
-    async def stop(self, params: StopLlamaServer, call: Call) -> str:
+    async def stop(self, params: StopLlamaServerParams, call: Call) -> str:
         await self._fleet.stop(self._named(params.server_id))
         return "llama-server stopped"
 
-    async def is_running(self, params: IsLlamaRunning, call: Call) -> bool:
+    async def is_running(self, params: IsLlamaRunningParams, call: Call) -> bool:
         server = self._fleet.find(params.server_id or DEFAULT_SERVER_ID)
         return server is not None and server.is_usable
 
-    async def get_config(self, params: GetLlamaConfig, call: Call) -> LlamaConfig:
+    async def get_config(self, params: GetLlamaConfigParams, call: Call) -> LlamaConfig:
         server_id = params.server_id or DEFAULT_SERVER_ID
         return self._planner.describe(server_id, self._fleet.find(server_id))
 
-    async def get(self, params: GetServer, call: Call) -> ServerDetails:
+    async def get(self, params: GetServerParams, call: Call) -> ServerDetails:
         return self._named(params.server_id).details()
 
-    async def list_servers(self, params: ListServers, call: Call) -> list[ServerInfo]:
+    async def list_servers(self, params: ListServersParams, call: Call) -> list[ServerInfo]:
         return self._fleet.infos()
 
-    async def restart(self, params: RestartServer, call: Call) -> ServerInfo:
+    async def restart(self, params: RestartServerParams, call: Call) -> ServerInfo:
         server = self._named(params.server_id)
         return await self._replace(server, again(server), call)
 
-    async def switch_model(self, params: SwitchModel, call: Call) -> ServerInfo:
+    async def switch_model(self, params: SwitchModelParams, call: Call) -> ServerInfo:
         server = self._named(params.server_id)
         return await self._replace(server, with_model(again(server), params.model), call)
 
-    async def preview(self, params: PreviewCommand, call: Call) -> CommandPreview:
+    async def preview(self, params: PreviewCommandParams, call: Call) -> PreviewCommandResult:
         return await self._planner.preview(self._planner.settings(params))
 
-    async def ping(self, params: PingServer, call: Call) -> ServerPing:
+    async def ping(self, params: PingServerParams, call: Call) -> PingServerResult:
         if params.base_url is None:
             server = self._named(params.server_id)
             if server.state != "ready":
                 problem = f"The server is not ready; its state is {server.state}."
-                return ServerPing(ok=False, latency_ms=None, status=None, error=problem)
+                return PingServerResult(ok=False, latency_ms=None, status=None, error=problem)
             return await _ping(server.ready_link())
         try:
             link = EngineClient(params.base_url.rstrip("/").removesuffix("/v1"), None)
         except ValueError as error:
-            return ServerPing(ok=False, latency_ms=None, status=None, error=f"There is no such address: {error}.")
+            return PingServerResult(ok=False, latency_ms=None, status=None, error=f"There is no such address: {error}.")
         return await _ping(link)
 
     def _named(self, server_id: str | None) -> Server:
@@ -123,11 +123,11 @@ class ServerHandlers:
         return info
 
 
-async def _ping(link: EngineClient) -> ServerPing:
+async def _ping(link: EngineClient) -> PingServerResult:
     started = time.perf_counter()
     status, latency = await link.health()
     if status is None:
         waited = time.perf_counter() - started
-        return ServerPing(ok=False, latency_ms=None, status=None, error=f"No answer within {waited:.1f} s.")
+        return PingServerResult(ok=False, latency_ms=None, status=None, error=f"No answer within {waited:.1f} s.")
     error = None if status == 200 else f"It answered with HTTP status {status}."
-    return ServerPing(ok=status == 200, latency_ms=round(latency, 2), status=status, error=error)
+    return PingServerResult(ok=status == 200, latency_ms=round(latency, 2), status=status, error=error)

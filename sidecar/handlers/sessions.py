@@ -8,22 +8,22 @@ from sidecar.chat.history import History
 from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.sessions import (
-    CreateSession,
-    DeletedSession,
-    DeleteSession,
-    ExportedSession,
-    ExportSession,
-    GetMessages,
-    GetSession,
-    ImportSession,
-    ListSessions,
-    MessagePage,
-    RestoreSession,
-    SearchMessages,
-    SearchPage,
+    CreateSessionParams,
+    DeleteSessionParams,
+    DeleteSessionResult,
+    ExportSessionParams,
+    ExportSessionResult,
+    GetMessagesParams,
+    GetMessagesResult,
+    GetSessionParams,
+    ImportSessionParams,
+    ListSessionsParams,
+    ListSessionsResult,
+    RestoreSessionParams,
+    SearchMessagesParams,
+    SearchMessagesResult,
     Session,
-    SessionPage,
-    UpdateSession,
+    UpdateSessionParams,
 )
 from sidecar.handlers.call import Call, Handler
 
@@ -50,35 +50,35 @@ class SessionHandlers:
             "import_session": self.bring_in,
         }
 
-    async def create(self, params: CreateSession, call: Call) -> Session:
+    async def create(self, params: CreateSessionParams, call: Call) -> Session:
         return await self._history.create(params, system=self._config().chat.system)
 
-    async def list_sessions(self, params: ListSessions, call: Call) -> SessionPage:
+    async def list_sessions(self, params: ListSessionsParams, call: Call) -> ListSessionsResult:
         return await self._history.page(params)
 
-    async def get(self, params: GetSession, call: Call) -> Session:
+    async def get(self, params: GetSessionParams, call: Call) -> Session:
         return await self._history.get(params.session_id)
 
-    async def get_messages(self, params: GetMessages, call: Call) -> MessagePage:
+    async def get_messages(self, params: GetMessagesParams, call: Call) -> GetMessagesResult:
         return await self._history.message_page(params)
 
-    async def update(self, params: UpdateSession, call: Call) -> Session:
+    async def update(self, params: UpdateSessionParams, call: Call) -> Session:
         return await self._history.update(params)
 
-    async def delete(self, params: DeleteSession, call: Call) -> DeletedSession:
+    async def delete(self, params: DeleteSessionParams, call: Call) -> DeleteSessionResult:
         await self._chat.leave(params.session_id)
         deleted = await self._history.delete(params.session_id)
         self._chat.forget(params.session_id)
         return deleted
 
-    async def restore(self, params: RestoreSession, call: Call) -> Session:
+    async def restore(self, params: RestoreSessionParams, call: Call) -> Session:
         return await self._history.restore(params.session_id)
 
-    async def search(self, params: SearchMessages, call: Call) -> SearchPage:
+    async def search(self, params: SearchMessagesParams, call: Call) -> SearchMessagesResult:
         return await self._history.search(params)
 
-    async def export(self, params: ExportSession, call: Call) -> ExportedSession:
+    async def export(self, params: ExportSessionParams, call: Call) -> ExportSessionResult:
         return await self._history.export(params)
 
-    async def bring_in(self, params: ImportSession, call: Call) -> Session:
+    async def bring_in(self, params: ImportSessionParams, call: Call) -> Session:
         return await self._history.bring_in(params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.contract.events import SubscriptionDone
-from sidecar.contract.life import Subscribe, Subscription, Unsubscribe, Unsubscribed
+from sidecar.contract.life import SubscribeParams, SubscribeResult, UnsubscribeParams, UnsubscribeResult
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.topics import Stop, Topics
@@ -18,7 +18,7 @@ class SubscriptionHandlers:
     def methods(self) -> dict[str, Handler]:
         return {"subscribe": self.subscribe, "unsubscribe": self.unsubscribe}
 
-    async def subscribe(self, params: Subscribe, call: Call) -> Subscription:
+    async def subscribe(self, params: SubscribeParams, call: Call) -> SubscribeResult:
         feed = LiveFeed()
         sources: list[Stop] = []
 
@@ -29,7 +29,7 @@ class SubscriptionHandlers:
 
         call.subscribe(params.channel, feed, stop)  # first, since it refuses a channel that is in use
         sources += self._topics.feed(feed, params.topics, params.options)
-        return Subscription(channel=params.channel, topics=params.topics)
+        return SubscribeResult(channel=params.channel, topics=params.topics)
 
-    async def unsubscribe(self, params: Unsubscribe, call: Call) -> Unsubscribed:
-        return Unsubscribed(channel=params.channel, found=call.unsubscribe(params.channel))
+    async def unsubscribe(self, params: UnsubscribeParams, call: Call) -> UnsubscribeResult:
+        return UnsubscribeResult(channel=params.channel, found=call.unsubscribe(params.channel))

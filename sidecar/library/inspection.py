@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from sidecar.contract.errors import SidecarError
-from sidecar.contract.models import ModelDetails, ModelInspection, ModelPart
+from sidecar.contract.models import InspectModelResult, ModelDetails, ModelPart
 from sidecar.library.catalogue import Model
 from sidecar.library.gguf.header import read_header
 
 _FROM_HEADER = ["layers", "embedding_length", "heads", "kv_heads", "experts", "vocabulary", "chat_template", "licence"]
 
 
-def inspect(path: Path) -> ModelInspection:
+def inspect(path: Path) -> InspectModelResult:
     """What a GGUF file says of itself.
 
     Raises:
@@ -27,7 +27,7 @@ def inspect(path: Path) -> ModelInspection:
     tokens = header.metadata.get("tokenizer.ggml.tokens")
     heads = header.count(f"{architecture}.attention.head_count")
     kv_heads = header.count(f"{architecture}.attention.head_count_kv")
-    return ModelInspection(
+    return InspectModelResult(
         path=str(path),
         size_bytes=header.file_bytes,
         gguf_version=header.version,

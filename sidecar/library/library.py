@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 
 from sidecar.contract.errors import ModelNotFound
-from sidecar.contract.models import LibraryScan, LibrarySource, ModelInfo
+from sidecar.contract.models import LibrarySource, ModelInfo, ScanModelsResult
 from sidecar.host import path_policy
 from sidecar.library.catalogue import Model, assemble, describe
 from sidecar.library.file_copy import Work, content_hash
@@ -104,13 +104,13 @@ class Library:
                 and any(file.path == other.path for other in (*model.projectors, *model.adapters))
             ]
 
-    def scan(self) -> LibraryScan:
+    def scan(self) -> ScanModelsResult:
         """Look at all sources, and say what is in each."""
         started = time.perf_counter()
         with self._lock:
             models = self._listing()
             copies = [[model.name for model in group] for group in self._alike(models)]
-            return LibraryScan(
+            return ScanModelsResult(
                 models=len(models),
                 damaged=sum(not model.info.valid for model in models),
                 unread=sum(model.info.capabilities is None and model.info.valid for model in models),

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.logs import Level, LogEntry, LogPage, LogSource
+from sidecar.contract.logs import GetLogsResult, Level, LogEntry, LogSource
 from sidecar.host import path_policy
 from sidecar.logs.files import RotatingFile
 from sidecar.logs.lines import LEVELS, escape_chunk, level_of, printable
@@ -191,7 +191,7 @@ class LogStore:
             self._sources[name] = Source(name, file, self)
         return self._sources[name]
 
-    def get(self, *, source: str | None, since: int | None, limit: int, min_level: Level) -> LogPage:
+    def get(self, *, source: str | None, since: int | None, limit: int, min_level: Level) -> GetLogsResult:
         """Lines in memory, oldest first; at most `limit`, the newest of them.
 
         Raises:
@@ -205,7 +205,7 @@ class LogStore:
         wanted = (line for line in new if not least or LEVELS[line.known_level] >= least)
         entries = [line.entry() for line in islice(wanted, limit)]
         complete = all(one.remembers(after) for one in chosen)
-        return LogPage(entries=entries[::-1], last_seq=self.last_seq, complete=complete)
+        return GetLogsResult(entries=entries[::-1], last_seq=self.last_seq, complete=complete)
 
     def after(self, seq: int, *, source: str | None) -> tuple[int, Iterator[Line]]:
         """How many lines with greater numbers are in memory, of one source or of all, and these lines, oldest first."""

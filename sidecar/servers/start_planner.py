@@ -14,9 +14,15 @@ import msgspec
 
 from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams, ModelInvalid, SidecarError
-from sidecar.contract.memory import EstimateMemory
+from sidecar.contract.memory import EstimateMemoryParams
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.servers import CommandPreview, LlamaConfig, PreviewCommand, ServerSettings, StartLlamaServer
+from sidecar.contract.servers import (
+    LlamaConfig,
+    PreviewCommandParams,
+    PreviewCommandResult,
+    ServerSettings,
+    StartLlamaServerParams,
+)
 from sidecar.engines.kinds.discovery import Engines
 from sidecar.engines.kinds.reserved_options import reserved_flag, reserved_variable
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
@@ -42,7 +48,7 @@ class StartPlanner:
         self._library = library
         self._facts = facts
 
-    def settings(self, params: StartLlamaServer | PreviewCommand | EstimateMemory) -> ServerSettings:
+    def settings(self, params: StartLlamaServerParams | PreviewCommandParams | EstimateMemoryParams) -> ServerSettings:
         """The parameters over their preset, as plain settings.
 
         Raises:
@@ -110,11 +116,11 @@ class StartPlanner:
         except SidecarError as problem:  # the server runs; that its model is not remembered is no failure of the start
             logger.warning("the model used last can not be remembered: %s", problem.message)
 
-    async def preview(self, settings: ServerSettings) -> CommandPreview:
+    async def preview(self, settings: ServerSettings) -> PreviewCommandResult:
         """The command of a start with these settings, on TCP: a private socket is made at the start itself."""
         launch = await self.choose(settings)
         command = launch.engine.command(launch, Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0))
-        return CommandPreview(argv=command.argv, one_liner=shlex.join(command.argv), ignored=command.ignored)
+        return PreviewCommandResult(argv=command.argv, one_liner=shlex.join(command.argv), ignored=command.ignored)
 
     def describe(self, server_id: str, server: Server | None) -> LlamaConfig:
         """The settings that a server runs with, or would start with."""

@@ -21,7 +21,7 @@ from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, new_id, new_message
 from sidecar.chat.record import Question, Record
 from sidecar.chat.search import match_expression
-from sidecar.contract.sessions import CreateSession, SearchMessages
+from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams
 from sidecar.storage.database import Database
 from tests.bench import corpus
 from tests.bench.figures import Figure, Target, percentile
@@ -99,7 +99,7 @@ async def _appends(
     history: History, bare: sqlite3.Connection, language: corpus.Language, rounds: int
 ) -> list[tuple[float, float]]:
     """Each round's median milliseconds, ours and the bare database's."""
-    session = await history.create(CreateSession(title="bench"), system=None)
+    session = await history.create(CreateSessionParams(title="bench"), system=None)
     found = []
     at = 0
     for _ in range(rounds):
@@ -191,7 +191,7 @@ async def _searches(history: History, database: Database, language: corpus.Langu
                 for times, searching in both if number % 2 else both[::-1]:
                     times.setdefault(kind, []).append(await searching)
         found.append(searches)
-    (hits,) = [(await history.search(SearchMessages(query=text, limit=PAGE))).hits for text in language.words[:1]]
+    (hits,) = [(await history.search(SearchMessagesParams(query=text, limit=PAGE))).hits for text in language.words[:1]]
     if len(hits) != PAGE:
         raise Broken(f"a search for the commonest word finds {len(hits)} messages")
     return found[1:]
@@ -199,7 +199,7 @@ async def _searches(history: History, database: Database, language: corpus.Langu
 
 async def _search(history: History, text: str) -> float:
     began = time.perf_counter()
-    await history.search(SearchMessages(query=text, limit=PAGE))
+    await history.search(SearchMessagesParams(query=text, limit=PAGE))
     return (time.perf_counter() - began) * 1e3
 
 

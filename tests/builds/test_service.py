@@ -16,7 +16,7 @@ from sidecar.builds import registry as registries
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import FILES, Registry
 from sidecar.builds.service import Builds
-from sidecar.contract.builds import InstallEngine, ManagedEngines
+from sidecar.contract.builds import InstallEngineParams, ManagedEngines
 from sidecar.contract.config import DownloadsConfig, EnginesConfig
 from sidecar.contract.engines import EngineProof
 from sidecar.contract.errors import (
@@ -94,7 +94,7 @@ class Stage(Prover):
         archive = make(
             self.folder / f"{name}.zip", [Item(f"top/{PROGRAM}", b"#!", mode=0o755), Item("top/name", name.encode())]
         )
-        await self.builds.install(InstallEngine(path=str(archive), name=name), _no_one)
+        await self.builds.install(InstallEngineParams(path=str(archive), name=name), _no_one)
         return archive
 
     def launch(self, name: str, **settings: str) -> Launch:
@@ -271,21 +271,21 @@ async def test_a_name_that_is_taken_is_refused_before_anything_is_done(stage: St
 async def test_the_same_archive_again_is_only_proved_again(stage: Stage) -> None:
     archive = await stage.install("b")
     stage.proved.clear()
-    params = InstallEngine(path=str(archive), sha256=f"sha256:{digest(archive).upper()}")
+    params = InstallEngineParams(path=str(archive), sha256=f"sha256:{digest(archive).upper()}")
     info = await stage.builds.install(params, _no_one)
     assert (info.name, info.default, stage.proved) == ("b", True, ["b"])
 
 
 async def test_what_can_not_be_installed_is_refused(stage: Stage) -> None:
     for params in (
-        InstallEngine(),
-        InstallEngine(url="https://example.com/a.zip", path="/a.zip", sha256="0" * 64),
-        InstallEngine(url="https://example.com/a.zip"),
-        InstallEngine(path="/a.zip", name="nul"),
-        InstallEngine(path="a.zip"),
-        InstallEngine(path="/nowhere/a.zip"),
-        InstallEngine(path="/dev/zero"),
-        InstallEngine(path="/dev"),
+        InstallEngineParams(),
+        InstallEngineParams(url="https://example.com/a.zip", path="/a.zip", sha256="0" * 64),
+        InstallEngineParams(url="https://example.com/a.zip"),
+        InstallEngineParams(path="/a.zip", name="nul"),
+        InstallEngineParams(path="a.zip"),
+        InstallEngineParams(path="/nowhere/a.zip"),
+        InstallEngineParams(path="/dev/zero"),
+        InstallEngineParams(path="/dev"),
     ):
         with pytest.raises(SidecarError) as refused:
             await stage.builds.install(params, _no_one)
@@ -307,7 +307,7 @@ async def test_an_installation_ends_with_the_sidecar(tmp_path: Path, fake_llama_
 
     async def install() -> None:
         try:
-            await stage.builds.install(InstallEngine(path=str(archive)), _no_one)
+            await stage.builds.install(InstallEngineParams(path=str(archive)), _no_one)
         except SidecarError as problem:
             errors.append(problem.name)
 

@@ -20,9 +20,9 @@ import pytest
 from sidecar.chat import messages, search, sessions
 from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage
-from sidecar.contract.chat import SendMessage
+from sidecar.contract.chat import SendMessageParams
 from sidecar.contract.errors import DiskFull, NotSupported, StorageError
-from sidecar.contract.sessions import ListSessions, Session, SessionConfig, ToolCall, ToolFunction
+from sidecar.contract.sessions import ListSessionsParams, Session, SessionConfig, ToolCall, ToolFunction
 from sidecar.storage import encryption, migrations, reencrypt
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
@@ -91,7 +91,7 @@ def use_words(database: Database) -> list[Callable[[], Awaitable[object]]]:
     """Work of every kind that needs the words."""
     history = History(database, retention_days=lambda: 30)
     return [
-        lambda: history.page(ListSessions()),
+        lambda: history.page(ListSessionsParams()),
         lambda: history.open(messages.new_id()),
         lambda: history.get(messages.new_id()),
         lambda: history.change(messages.new_id(), insert_message),
@@ -514,7 +514,7 @@ async def test_an_answer_that_streams_while_the_history_is_encrypted_is_kept_enc
     stage, answer = Stage(tmp_path), Held(CANARY)
     stage.server.answers = [answer]
     async with stage.run():
-        turn = stage.chat.send(SendMessage(message=TITLE))
+        turn = stage.chat.send(SendMessageParams(message=TITLE))
         await answer.reached.wait()
         with monkeypatch.context() as without:
             without.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")

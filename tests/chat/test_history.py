@@ -14,7 +14,7 @@ from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, finish, new_id, new_message
 from sidecar.chat.record import Question, Record
 from sidecar.contract.errors import InvalidParams, SessionNotFound
-from sidecar.contract.sessions import CreateSession, SearchMessages
+from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams
 from sidecar.storage.database import Database
 from tests.chat.rows import a_session, say
 
@@ -49,7 +49,7 @@ async def traced(database: Database) -> list[str]:
 async def test_each_end_of_a_turn_is_one_commit_and_a_handful_of_statements(
     history: History, database: Database
 ) -> None:
-    session = await history.create(CreateSession(), system=None)
+    session = await history.create(CreateSessionParams(), system=None)
     question = new_message(session.session_id, None, role="user", content="What is a llama?")
     record = Record(history, Question(session.session_id, [], [question]), new_id(), "model")
     statements = await traced(database)
@@ -68,7 +68,7 @@ async def test_a_search_that_takes_too_long_says_so(history: History, monkeypatc
     monkeypatch.setattr(history_module, "SEARCH_SECONDS", 0.02)
     monkeypatch.setattr(search, "search", lambda db, *_, **__: db.execute(endless).fetchone())
     with pytest.raises(InvalidParams) as caught:
-        await history.search(SearchMessages(query="llama"))
+        await history.search(SearchMessagesParams(query="llama"))
     assert caught.value.data == {"path": "$.query"}
 
 

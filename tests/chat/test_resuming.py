@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.chat.journals import KEPT_JOURNALS
 from sidecar.chat.resuming import EndedTurn
-from sidecar.contract.chat import CountTokens, PreviewContext, SendMessage
+from sidecar.contract.chat import CountTokensParams, PreviewContextParams, SendMessageParams
 from sidecar.contract.errors import (
     Cancelled,
     EngineCrashed,
@@ -31,7 +31,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def send(stage: Stage, session_id: str, message: str = "Hi", **params: Any) -> Any:
-    return stage.chat.send(SendMessage(session_id=session_id, message=message, **params))
+    return stage.chat.send(SendMessageParams(session_id=session_id, message=message, **params))
 
 
 async def forget_turns(stage: Stage, session_id: str) -> None:
@@ -170,20 +170,24 @@ async def test_a_text_is_counted_without_and_a_conversation_with_all_that_is_sen
         session = new_id()
         await send(stage, session, "12345", system="123").result()
         count = stage.chat.count_tokens
-        assert (await count(CountTokens(text="1234"))).tokens == 4
-        assert (await count(CountTokens(message="1234"))).tokens == 4
-        assert (await count(CountTokens(session_id=session))).tokens == 3 + 5 + len("Hello")
-        counted = await count(CountTokens(session_id=session, message="1234"))
+        assert (await count(CountTokensParams(text="1234"))).tokens == 4
+        assert (await count(CountTokensParams(message="1234"))).tokens == 4
+        assert (await count(CountTokensParams(session_id=session))).tokens == 3 + 5 + len("Hello")
+        counted = await count(CountTokensParams(session_id=session, message="1234"))
         assert (counted.tokens, counted.max_context) == (3 + 5 + 5 + 4, 100)
 
 
 async def test_a_count_needs_one_thing_to_count(stage: Stage) -> None:
     async with stage.run():
-        for params in (CountTokens(), CountTokens(text="x", message="y"), CountTokens(text="x", session_id=new_id())):
+        for params in (
+            CountTokensParams(),
+            CountTokensParams(text="x", message="y"),
+            CountTokensParams(text="x", session_id=new_id()),
+        ):
             with pytest.raises(InvalidParams):
                 await stage.chat.count_tokens(params)
         with pytest.raises(SessionNotFound):
-            await stage.chat.count_tokens(CountTokens(session_id=new_id()))
+            await stage.chat.count_tokens(CountTokensParams(session_id=new_id()))
 
 
 async def test_an_engine_that_ends_while_it_counts_is_told_as_such(stage: Stage) -> None:
@@ -192,15 +196,15 @@ async def test_an_engine_that_ends_while_it_counts_is_told_as_such(stage: Stage)
         await send(stage, session).result()
         stage.server.count_failure = EngineGone("hung up")
         for asked in (
-            stage.chat.count_tokens(CountTokens(text="x")),
-            stage.chat.count_tokens(CountTokens(session_id=session)),
-            stage.chat.preview_context(PreviewContext(session_id=session, message="x")),
+            stage.chat.count_tokens(CountTokensParams(text="x")),
+            stage.chat.count_tokens(CountTokensParams(session_id=session)),
+            stage.chat.preview_context(PreviewContextParams(session_id=session, message="x")),
         ):
             with pytest.raises(EngineCrashed):
                 await asked
         stage.server.running = False
         with pytest.raises(ServerNotRunning):
-            await stage.chat.count_tokens(CountTokens(text="x"))
+            await stage.chat.count_tokens(CountTokensParams(text="x"))
 
 
 async def test_a_preview_says_what_would_be_sent_and_what_not(stage: Stage) -> None:
@@ -210,14 +214,14 @@ async def test_a_preview_says_what_would_be_sent_and_what_not(stage: Stage) -> N
         second = await send(stage, session, "b" * 20).result()
         messages = {m.message_id: m for m in (await stage.history.branch(session, second.message_id))}
         preview = await stage.chat.preview_context(
-            PreviewContext(session_id=session, message="c" * 20, context_policy="drop_oldest")
+            PreviewContextParams(session_id=session, message="c" * 20, context_policy="drop_oldest")
         )
         sent = [messages[id_].content for id_ in preview.sent_messages]
         dropped = [(messages[d.message_id].content, d.role) for d in preview.dropped]
         assert sent == ["b" * 20, "Hello"]
         assert dropped == [("a" * 40, "user"), ("Hello", "assistant")]
         assert (preview.fits, preview.max_context, preview.input_length, preview.reserved) == (True, 100, 45, 25)
-        too_long = await stage.chat.preview_context(PreviewContext(session_id=session, message="c" * 100))
+        too_long = await stage.chat.preview_context(PreviewContextParams(session_id=session, message="c" * 100))
         assert (too_long.policy, too_long.fits, too_long.input_length) == ("error", False, 170)
         assert (too_long.sent_messages, too_long.dropped) == ([], [])
         assert len(stage.server.requests) == 2

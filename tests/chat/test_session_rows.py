@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sidecar.chat import messages, sessions
 from sidecar.chat.sessions import TITLE_CHARACTERS, title_of
 from sidecar.contract.errors import InvalidParams, SessionNotFound
-from sidecar.contract.sessions import SessionConfig, SessionPage
+from sidecar.contract.sessions import ListSessionsResult, SessionConfig
 from tests.chat.rows import a_session, new_id, open_history, say
 
 
@@ -79,7 +79,7 @@ def test_the_config_comes_back_as_it_was_given(db: sqlite3.Connection) -> None:
 # --- pages -------------------------------------------------------------------------------------------------
 
 
-def page(db: sqlite3.Connection, **params: Any) -> SessionPage:
+def page(db: sqlite3.Connection, **params: Any) -> ListSessionsResult:
     return sessions.page(db, **{"query": None, "archived": False, "limit": 100, "cursor": None, **params})
 
 

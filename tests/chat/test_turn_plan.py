@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from sidecar.chat.turn_plan import TurnPlan, TurnPlanner
-from sidecar.contract.chat import EditMessage, RegenerateMessage, SendMessage, ToolResult, TurnParams
+from sidecar.contract.chat import EditMessageParams, RegenerateMessageParams, SendMessageParams, ToolResult, TurnParams
 from sidecar.contract.config import ChatConfig, ChatPreset, Config
 from sidecar.contract.errors import InvalidParams, SessionNotFound
-from sidecar.contract.sessions import CreateSession, SessionConfig, ToolCall, ToolFunction, UpdateSession
+from sidecar.contract.sessions import CreateSessionParams, SessionConfig, ToolCall, ToolFunction, UpdateSessionParams
 from tests.chat.rows import new_id
 from tests.chat.scripted import Stage
 
@@ -31,7 +31,7 @@ def jobs_of(stage: Stage) -> TurnPlanner:
 async def job_for(stage: Stage, session_id: str | None = None, **params: Any) -> TurnPlan:
     session_id = session_id or new_id()
     given = {"message": "Hi", **params}
-    return await jobs_of(stage).to_send(session_id, msgspec.convert(given, SendMessage))
+    return await jobs_of(stage).to_send(session_id, msgspec.convert(given, SendMessageParams))
 
 
 async def refusal(stage: Stage, session_id: str | None = None, **params: Any) -> Any:
@@ -53,7 +53,7 @@ async def test_the_message_wins_over_the_preset_over_the_session_over_the_config
     )
     session_config = SessionConfig(temperature=0.2, top_p=0.2, top_k=2, context_policy="keep_ends")
     async with stage.run():
-        session = await stage.history.create(CreateSession(config=session_config), system=None)
+        session = await stage.history.create(CreateSessionParams(config=session_config), system=None)
         everything = await job_for(stage, session.session_id, temperature=0.4, preset="p", context_policy="keep_ends")
         without_message = await job_for(stage, session.session_id, preset="p")
         without_preset = await job_for(stage, session.session_id)
@@ -141,7 +141,7 @@ async def test_the_system_prompt_of_a_session_that_there_is(
 ) -> None:
     stage.config = Config(chat=ChatConfig(system="config's"), chat_presets={"p": ChatPreset(system="preset's")})
     async with stage.run():
-        session = await stage.history.create(CreateSession(system="session's"), system=None)
+        session = await stage.history.create(CreateSessionParams(system="session's"), system=None)
         job = await job_for(stage, session.session_id, **params)
     assert (job.system, job.question.session_columns) == (system, columns)
 
@@ -151,10 +151,10 @@ async def test_the_system_prompt_of_a_session_that_there_is(
 
 async def test_a_session_goes_on_with_its_server(stage: Stage) -> None:
     async with stage.run():
-        session = (await stage.chat.send(SendMessage(message="Hi", server_id="other")).result()).session_id
+        session = (await stage.chat.send(SendMessageParams(message="Hi", server_id="other")).result()).session_id
         assert (await job_for(stage, session)).server.server_id == "other"
         assert (await job_for(stage, session, server_id="default")).server.server_id == "default"
-        await stage.history.update(UpdateSession(session_id=session, server_id="default"))
+        await stage.history.update(UpdateSessionParams(session_id=session, server_id="default"))
         assert (await job_for(stage, session)).server.server_id == "default"
 
 
@@ -184,7 +184,7 @@ HISTORY = "<|user|>q1<|end|><|assistant|>a1<|end|><|user|>q2<|end|>"
 async def test_a_history_in_the_message_is_taken_over_by_a_new_session_only(stage: Stage) -> None:
     async with stage.run():
         new = await job_for(stage, message=HISTORY)
-        session = await stage.chat.send(SendMessage(message=HISTORY)).result()
+        session = await stage.chat.send(SendMessageParams(message=HISTORY)).result()
         page = await stage.history.get(session.session_id)
         old = await job_for(stage, session.session_id, message=HISTORY)
     said = [(message.role, message.content) for message in new.question.new_messages]
@@ -200,7 +200,7 @@ async def test_a_history_in_the_message_is_taken_over_by_a_new_session_only(stag
 
 async def asked_for_tools(stage: Stage, *ids: str) -> str:
     """A session whose last answer asks for tools."""
-    session = (await stage.chat.send(SendMessage(message="What time is it?")).result()).session_id
+    session = (await stage.chat.send(SendMessageParams(message="What time is it?")).result()).session_id
     calls = [ToolCall(id=id_, type="function", function=ToolFunction(name="f", arguments="{}")) for id_ in ids]
     encoded = msgspec.json.encode(calls).decode()
     await stage.database.run(
@@ -215,7 +215,9 @@ async def test_results_of_tools_follow_on_the_answer_that_asked_for_them(stage: 
         session = await asked_for_tools(stage, "a", "b")
         job = await job_for(stage, session, message="", tool_results=results)
         await stage.chat.send(
-            SendMessage(session_id=session, message="", tool_results=[ToolResult(tool_call_id="a", content="one")])
+            SendMessageParams(
+                session_id=session, message="", tool_results=[ToolResult(tool_call_id="a", content="one")]
+            )
         ).result()
     new = job.question.new_messages
     assert [(m.role, m.tool_call_id, m.content) for m in new] == [("tool", "b", "two"), ("tool", "a", "one")]
@@ -252,13 +254,15 @@ async def test_a_result_without_any_answer_before_is_refused(stage: Stage) -> No
 
 async def test_an_answer_is_made_again_from_its_question(stage: Stage) -> None:
     async with stage.run():
-        first = await stage.chat.send(SendMessage(message="q1")).result()
-        await stage.chat.send(SendMessage(message="q2", session_id=first.session_id)).result()
+        first = await stage.chat.send(SendMessageParams(message="q1")).result()
+        await stage.chat.send(SendMessageParams(message="q2", session_id=first.session_id)).result()
         session = first.session_id
-        last = await jobs_of(stage).to_regenerate(RegenerateMessage(session_id=session))
-        named = await jobs_of(stage).to_regenerate(RegenerateMessage(session_id=session, message_id=first.message_id))
+        last = await jobs_of(stage).to_regenerate(RegenerateMessageParams(session_id=session))
+        named = await jobs_of(stage).to_regenerate(
+            RegenerateMessageParams(session_id=session, message_id=first.message_id)
+        )
         by_question = await jobs_of(stage).to_regenerate(
-            RegenerateMessage(session_id=session, message_id=first.user_message_id)
+            RegenerateMessageParams(session_id=session, message_id=first.user_message_id)
         )
     for job, said in ((last, ["q1", "Hello", "q2"]), (named, ["q1"]), (by_question, ["q1"])):
         assert [message.content for message in job.question.conversation] == said
@@ -267,29 +271,29 @@ async def test_an_answer_is_made_again_from_its_question(stage: Stage) -> None:
 
 async def test_what_can_not_be_answered_again_is_refused(stage: Stage) -> None:
     async with stage.run():
-        empty = await stage.history.create(CreateSession(), system=None)
+        empty = await stage.history.create(CreateSessionParams(), system=None)
         regenerate = jobs_of(stage).to_regenerate
         with pytest.raises(InvalidParams):
-            await regenerate(RegenerateMessage(session_id=empty.session_id))
+            await regenerate(RegenerateMessageParams(session_id=empty.session_id))
         with pytest.raises(SessionNotFound):
-            await regenerate(RegenerateMessage(session_id=empty.session_id, message_id=new_id()))
+            await regenerate(RegenerateMessageParams(session_id=empty.session_id, message_id=new_id()))
         with pytest.raises(SessionNotFound):
-            await regenerate(RegenerateMessage(session_id=new_id()))
+            await regenerate(RegenerateMessageParams(session_id=new_id()))
 
 
 async def test_only_what_the_user_said_can_be_edited_and_not_into_nothing(stage: Stage) -> None:
     async with stage.run():
-        answer = await stage.chat.send(SendMessage(message="q1")).result()
+        answer = await stage.chat.send(SendMessageParams(message="q1")).result()
         session, edit = answer.session_id, jobs_of(stage).to_edit
         with pytest.raises(InvalidParams) as caught:
-            await edit(EditMessage(session_id=session, message_id=answer.message_id, message="x"))
+            await edit(EditMessageParams(session_id=session, message_id=answer.message_id, message="x"))
         assert caught.value.data == {"path": "$.message_id"}
         assert answer.user_message_id is not None
         with pytest.raises(InvalidParams) as caught:
-            await edit(EditMessage(session_id=session, message_id=answer.user_message_id, message=" "))
+            await edit(EditMessageParams(session_id=session, message_id=answer.user_message_id, message=" "))
         assert caught.value.data == {"path": "$.message"}
         with pytest.raises(SessionNotFound):
-            await edit(EditMessage(session_id=session, message_id=new_id(), message="x"))
+            await edit(EditMessageParams(session_id=session, message_id=new_id(), message="x"))
 
 
 async def test_imagining_a_message_keeps_nothing(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from sidecar.chat.history import PartialAnswer
 from sidecar.chat.journals import KEPT_JOURNALS
 from sidecar.chat.messages import new_message
 from sidecar.chat.turn import Turn
-from sidecar.contract.chat import EditMessage, RegenerateMessage, SendMessage
+from sidecar.contract.chat import EditMessageParams, RegenerateMessageParams, SendMessageParams
 from sidecar.contract.errors import (
     Cancelled,
     ContextTooLong,
@@ -33,7 +33,7 @@ from sidecar.contract.errors import (
     SidecarError,
     StorageError,
 )
-from sidecar.contract.sessions import DeleteSession, Session, UpdateSession
+from sidecar.contract.sessions import DeleteSessionParams, Session, UpdateSessionParams
 from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 from sidecar.events.event_log import EventLog, Text
@@ -57,7 +57,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def send(stage: Stage, session_id: str, message: str = "Hi", **params: Any) -> Turn:
-    return stage.chat.send(SendMessage(session_id=session_id, message=message, **params))
+    return stage.chat.send(SendMessageParams(session_id=session_id, message=message, **params))
 
 
 async def error_of(turn: Turn) -> SidecarError:
@@ -320,7 +320,7 @@ async def test_an_answer_cancelled_before_its_first_word_leaves_the_question(sta
         await held.reached.wait()
         await turn.cancel()
         assert await stage.rows(session) == [("user", "Hi", "complete")]
-        again = stage.chat.regenerate(RegenerateMessage(session_id=session))
+        again = stage.chat.regenerate(RegenerateMessageParams(session_id=session))
         assert (await again.result()).content == "Hello"
 
 
@@ -419,7 +419,7 @@ async def test_the_next_message_follows_on_what_is_kept_of_the_one_before(stage:
         await send(stage, session := new_id(), "first").result()
         stage.server.answers = [held]
         second = send(stage, session, "second")
-        third = stage.chat.regenerate(RegenerateMessage(session_id=session))
+        third = stage.chat.regenerate(RegenerateMessageParams(session_id=session))
         await held.reached.wait()
         if end == "cancelled":
             await second.cancel()
@@ -460,9 +460,9 @@ async def test_a_host_may_go_to_another_branch_while_an_answer_is_written(stage:
     async with stage.run():
         first = await send(stage, session := new_id()).result()
         stage.server.answers = [(held := Held(""))]
-        turn = stage.chat.regenerate(RegenerateMessage(session_id=session))
+        turn = stage.chat.regenerate(RegenerateMessageParams(session_id=session))
         await held.reached.wait()
-        await stage.history.update(UpdateSession(session_id=session, branch=first.message_id))
+        await stage.history.update(UpdateSessionParams(session_id=session, branch=first.message_id))
         await turn.cancel()
         assert (await stage.history.get(session)).head == first.message_id
 
@@ -527,7 +527,7 @@ async def test_an_edit_branches_and_keeps_the_old_words(stage: Stage) -> None:
         first = await send(stage, session := new_id(), "old words").result()
         await send(stage, session, "more").result()
         assert first.user_message_id is not None
-        edit = EditMessage(session_id=session, message_id=first.user_message_id, message="new words")
+        edit = EditMessageParams(session_id=session, message_id=first.user_message_id, message="new words")
         await stage.chat.edit(edit).result()
         assert [content for _, content, _ in await stage.rows(session)] == ["new words", "Hello"]
         assert (await stage.history.get(session)).message_count == 6
@@ -576,7 +576,7 @@ async def test_what_a_host_asks_right_after_a_kill_takes_nothing_of_the_answer_t
         if asked == "a message":
             tasks.start_soon(send(stage, session).result)
         else:
-            tasks.start_soon(handlers.delete, DeleteSession(session_id=session), cast(Call, None))
+            tasks.start_soon(handlers.delete, DeleteSessionParams(session_id=session), cast(Call, None))
         await anyio.wait_all_tasks_blocked()
         go_on.set()
     assert rows_on_disk(stage.folder)[0] == ("assistant", "as far as it came", "interrupted")

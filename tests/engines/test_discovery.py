@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sidecar.contract.config import EnginesConfig
-from sidecar.contract.engines import EngineDevice, EngineInfo, EngineProbe
+from sidecar.contract.engines import EngineDevice, EngineInfo, ProbeEngineResult
 from sidecar.contract.errors import SidecarError
 from sidecar.engines.kinds import embedded, llama_cpp_python
 from sidecar.engines.kinds.discovery import Engines
@@ -134,7 +134,7 @@ async def test_a_build_is_asked_once_and_again_when_it_has_changed(tmp_path: Pat
 
 
 async def test_a_probe_tells_what_a_build_can_do(fake_llama_cpp: Path) -> None:
-    assert await engines().probe(str(fake_llama_cpp)) == EngineProbe(
+    assert await engines().probe(str(fake_llama_cpp)) == ProbeEngineResult(
         path=str(fake_llama_cpp / "llama-server"),
         version="fake (build 1)",
         backends=["CPU", "FAKE"],

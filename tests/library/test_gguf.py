@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
-from sidecar.contract.models import ModelInspection
+from sidecar.contract.models import InspectModelResult
 from sidecar.library.gguf import header, window
 from sidecar.library.gguf import metadata as gguf_metadata
 from sidecar.library.gguf.header import TensorInfo, read_header
@@ -79,7 +79,7 @@ def problem_of(path: Path, *, full: bool = True) -> str:
 
 def test_an_inspection_tells_what_the_file_says_of_itself(put: Put) -> None:
     path = put(model_bytes())
-    assert inspect(path) == ModelInspection(
+    assert inspect(path) == InspectModelResult(
         path=str(path),
         size_bytes=path.stat().st_size,
         gguf_version=3,

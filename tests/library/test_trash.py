@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from sidecar.contract.errors import DeleteNotAllowed, ModelInUse, ModelNotFound, PathNotAllowed
-from sidecar.contract.models import DeletedFile, DeletedModel, EmptiedTrash, KeptFile
+from sidecar.contract.models import DeletedFile, DeletedModel, EmptyTrashResult, KeptFile
 from sidecar.library import file_copy
 from sidecar.library.library import Library
 from sidecar.library.scan.sources import Sources
@@ -211,11 +211,11 @@ def test_the_trash_is_emptied_at_once_or_when_it_is_old(desk: Desk) -> None:
     for name in "abc":
         desk.delete(name)
         desk.now += DAY
-    assert desk.trash.empty("b") == EmptiedTrash(models=1, freed_bytes=sizes[1])
+    assert desk.trash.empty("b") == EmptyTrashResult(models=1, freed_bytes=sizes[1])
     desk.now += 4 * DAY
     desk.opened().tidy()
     assert [model.model for model in desk.trash.deleted()] == ["c"]
-    assert desk.trash.empty() == EmptiedTrash(models=1, freed_bytes=sizes[2])
+    assert desk.trash.empty() == EmptyTrashResult(models=1, freed_bytes=sizes[2])
     assert desk.trash.deleted() == []
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.logs import Level, LogPage
+from sidecar.contract.logs import GetLogsResult, Level
 from sidecar.logs.store import BYTES_IN_MEMORY, LINE_BYTES, LINES_IN_MEMORY, LogStore
 from tests.trust.hostile_names import NAMES
 
@@ -30,11 +30,11 @@ def page(
     since: int | None = None,
     limit: int = 100_000,
     min_level: Level = "debug",
-) -> LogPage:
+) -> GetLogsResult:
     return logs.get(source=source, since=since, limit=limit, min_level=min_level)
 
 
-def messages(found: LogPage) -> list[str]:
+def messages(found: GetLogsResult) -> list[str]:
     return [entry.message for entry in found.entries]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from sidecar.contract.config import Config, EnginesConfig, ModelsConfig, ServerDefaults
 from sidecar.contract.errors import SidecarError, StorageError
-from sidecar.contract.servers import LlamaConfig, PreviewCommand, ServerSettings, StartLlamaServer
+from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, ServerSettings, StartLlamaServerParams
 from sidecar.engines.kinds.discovery import Engines
 from sidecar.engines.launch import Launch
 from sidecar.library.library import Library
@@ -214,14 +214,14 @@ async def test_a_port_in_use_is_refused(desk: Desk) -> None:
 
 async def test_parameters_win_over_their_preset(desk: Desk) -> None:
     desk.config.server_presets = {"small": ServerSettings(ctx_size=256, parallel=1, threads=2)}
-    settings = desk.planner.settings(StartLlamaServer(preset="small", parallel=8, server_id="x", channel="c"))
+    settings = desk.planner.settings(StartLlamaServerParams(preset="small", parallel=8, server_id="x", channel="c"))
     assert settings == ServerSettings(ctx_size=256, parallel=8, threads=2)
 
 
 async def test_a_preset_that_there_is_not_is_refused_with_those_there_are(desk: Desk) -> None:
     desk.config.server_presets = {"small": ServerSettings(), "large": ServerSettings()}
     with pytest.raises(SidecarError) as caught:
-        desk.planner.settings(StartLlamaServer(preset="medium"))
+        desk.planner.settings(StartLlamaServerParams(preset="medium"))
     error = caught.value
     assert (error.name, error.data, "small, large" in error.hint) == ("INVALID_PARAMS", {"path": "$.preset"}, True)
 
@@ -230,7 +230,9 @@ async def test_a_preset_that_there_is_not_is_refused_with_those_there_are(desk: 
 async def test_a_flag_of_ours_in_extra_args_is_refused(where: str, desk: Desk) -> None:
     taken = ServerSettings(extra_args=["--api-key", "s"])
     desk.config.server_presets = {"p": taken}
-    params = StartLlamaServer(preset="p") if where == "preset" else StartLlamaServer(extra_args=taken.extra_args)
+    params = (
+        StartLlamaServerParams(preset="p") if where == "preset" else StartLlamaServerParams(extra_args=taken.extra_args)
+    )
     with pytest.raises(SidecarError) as caught:
         desk.planner.settings(params)
     assert (caught.value.name, caught.value.data) == ("INVALID_PARAMS", {"path": "$.extra_args"})
@@ -242,7 +244,9 @@ async def test_a_flag_of_ours_in_extra_args_is_refused(where: str, desk: Desk) -
 async def test_a_preview_is_the_command_and_writes_nothing(desk: Desk, tmp_path: Path) -> None:
     path = desk.model("my model")
     before = sorted(tmp_path.rglob("*"))
-    preview = await desk.planner.preview(desk.planner.settings(PreviewCommand(ctx_size=64, n_cpu_moe=1, threads=2)))
+    preview = await desk.planner.preview(
+        desk.planner.settings(PreviewCommandParams(ctx_size=64, n_cpu_moe=1, threads=2))
+    )
     argv = [str(desk.llama_cpp / "llama-server"), "--model", str(path), "--alias", "my model"]
     argv += ["--host", "127.0.0.1", "--port", "0", "--ctx-size", "64", "--parallel", "4", "--n-gpu-layers", "auto"]
     argv += ["--threads", "2"]

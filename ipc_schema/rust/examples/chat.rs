@@ -9,11 +9,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .stdout(Stdio::piped())
         .spawn()?;
     let mut stdin = sidecar.stdin.take().expect("piped");
-    let start = Request::new::<m::StartLlamaServer>(1, t::StartLlamaServer::default());
+    let start = Request::new::<m::StartLlamaServer>(1, t::StartLlamaServerParams::default());
     let channel = Some("answer".into());
-    let ask = t::SendMessage {
+    let ask = t::SendMessageParams {
         channel,
-        ..t::SendMessage::new("What is a llama?")
+        ..t::SendMessageParams::new("What is a llama?")
     };
     stdin.write_all(start.to_line().as_bytes())?;
     for line in BufReader::new(sidecar.stdout.take().expect("piped")).split(b'\n') {

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "0a9c4903aaf72a6cc9d970eae455d326d598a7ea9ecfa5b059feb8b15cc6202a";
+pub const CONTRACT_HASH: &str = "aa503d01b087bf6ed4190edc1e3f45cedd8adba174276d06f4c3d5a21b90bfb4";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -99,7 +99,7 @@ pub struct Initialize;
 
 impl Method for Initialize {
     const NAME: &'static str = "initialize";
-    type Params = types::Initialize;
+    type Params = types::InitializeParams;
     type Result = types::InitializeResult;
     type Event = NoEvent;
 }
@@ -110,7 +110,7 @@ pub struct Ping;
 
 impl Method for Ping {
     const NAME: &'static str = "ping";
-    type Params = types::Ping;
+    type Params = types::PingParams;
     type Result = types::PingResult;
     type Event = NoEvent;
 }
@@ -121,7 +121,7 @@ pub struct Shutdown;
 
 impl Method for Shutdown {
     const NAME: &'static str = "shutdown";
-    type Params = types::Shutdown;
+    type Params = types::ShutdownParams;
     type Result = ();
     type Event = NoEvent;
 }
@@ -132,7 +132,7 @@ pub struct Discover;
 
 impl Method for Discover {
     const NAME: &'static str = "rpc.discover";
-    type Params = types::Discover;
+    type Params = types::DiscoverParams;
     type Result = Map<String, Value>;
     type Event = NoEvent;
 }
@@ -146,8 +146,8 @@ pub struct Subscribe;
 
 impl Method for Subscribe {
     const NAME: &'static str = "subscribe";
-    type Params = types::Subscribe;
-    type Result = types::Subscription;
+    type Params = types::SubscribeParams;
+    type Result = types::SubscribeResult;
     type Event = types::TopicEvent;
 }
 
@@ -157,8 +157,8 @@ pub struct Unsubscribe;
 
 impl Method for Unsubscribe {
     const NAME: &'static str = "unsubscribe";
-    type Params = types::Unsubscribe;
-    type Result = types::Unsubscribed;
+    type Params = types::UnsubscribeParams;
+    type Result = types::UnsubscribeResult;
     type Event = NoEvent;
 }
 
@@ -171,7 +171,7 @@ pub struct StartLlamaServer;
 
 impl Method for StartLlamaServer {
     const NAME: &'static str = "start_llama_server";
-    type Params = types::StartLlamaServer;
+    type Params = types::StartLlamaServerParams;
     type Result = types::ServerInfo;
     type Event = types::StartEvent;
 }
@@ -182,7 +182,7 @@ pub struct StopLlamaServer;
 
 impl Method for StopLlamaServer {
     const NAME: &'static str = "stop_llama_server";
-    type Params = types::StopLlamaServer;
+    type Params = types::StopLlamaServerParams;
     type Result = types::StopLlamaServerResult;
     type Event = NoEvent;
 }
@@ -193,7 +193,7 @@ pub struct IsLlamaRunning;
 
 impl Method for IsLlamaRunning {
     const NAME: &'static str = "is_llama_running";
-    type Params = types::IsLlamaRunning;
+    type Params = types::IsLlamaRunningParams;
     type Result = bool;
     type Event = NoEvent;
 }
@@ -204,7 +204,7 @@ pub struct GetLlamaConfig;
 
 impl Method for GetLlamaConfig {
     const NAME: &'static str = "get_llama_config";
-    type Params = types::GetLlamaConfig;
+    type Params = types::GetLlamaConfigParams;
     type Result = types::LlamaConfig;
     type Event = NoEvent;
 }
@@ -215,7 +215,7 @@ pub struct GetServer;
 
 impl Method for GetServer {
     const NAME: &'static str = "get_server";
-    type Params = types::GetServer;
+    type Params = types::GetServerParams;
     type Result = types::ServerDetails;
     type Event = NoEvent;
 }
@@ -226,7 +226,7 @@ pub struct ListServers;
 
 impl Method for ListServers {
     const NAME: &'static str = "list_servers";
-    type Params = types::ListServers;
+    type Params = types::ListServersParams;
     type Result = Vec<types::ServerInfo>;
     type Event = NoEvent;
 }
@@ -239,7 +239,7 @@ pub struct RestartServer;
 
 impl Method for RestartServer {
     const NAME: &'static str = "restart_server";
-    type Params = types::RestartServer;
+    type Params = types::RestartServerParams;
     type Result = types::ServerInfo;
     type Event = types::StartEvent;
 }
@@ -253,7 +253,7 @@ pub struct SwitchModel;
 
 impl Method for SwitchModel {
     const NAME: &'static str = "switch_model";
-    type Params = types::SwitchModel;
+    type Params = types::SwitchModelParams;
     type Result = types::ServerInfo;
     type Event = types::StartEvent;
 }
@@ -264,8 +264,8 @@ pub struct PreviewCommand;
 
 impl Method for PreviewCommand {
     const NAME: &'static str = "preview_command";
-    type Params = types::PreviewCommand;
-    type Result = types::CommandPreview;
+    type Params = types::PreviewCommandParams;
+    type Result = types::PreviewCommandResult;
     type Event = NoEvent;
 }
 
@@ -275,8 +275,8 @@ pub struct PingServer;
 
 impl Method for PingServer {
     const NAME: &'static str = "ping_server";
-    type Params = types::PingServer;
-    type Result = types::ServerPing;
+    type Params = types::PingServerParams;
+    type Result = types::PingServerResult;
     type Event = NoEvent;
 }
 
@@ -286,7 +286,7 @@ pub struct ListEngines;
 
 impl Method for ListEngines {
     const NAME: &'static str = "list_engines";
-    type Params = types::ListEngines;
+    type Params = types::ListEnginesParams;
     type Result = Vec<types::EngineInfo>;
     type Event = NoEvent;
 }
@@ -297,8 +297,8 @@ pub struct ProbeEngine;
 
 impl Method for ProbeEngine {
     const NAME: &'static str = "probe_engine";
-    type Params = types::ProbeEngine;
-    type Result = types::EngineProbe;
+    type Params = types::ProbeEngineParams;
+    type Result = types::ProbeEngineResult;
     type Event = NoEvent;
 }
 
@@ -312,7 +312,7 @@ pub struct InstallEngine;
 
 impl Method for InstallEngine {
     const NAME: &'static str = "install_engine";
-    type Params = types::InstallEngine;
+    type Params = types::InstallEngineParams;
     type Result = types::EngineInfo;
     type Event = types::InstallEvent;
 }
@@ -323,7 +323,7 @@ pub struct SetDefaultEngine;
 
 impl Method for SetDefaultEngine {
     const NAME: &'static str = "set_default_engine";
-    type Params = types::SetDefaultEngine;
+    type Params = types::SetDefaultEngineParams;
     type Result = types::ManagedEngines;
     type Event = NoEvent;
 }
@@ -334,7 +334,7 @@ pub struct RemoveEngine;
 
 impl Method for RemoveEngine {
     const NAME: &'static str = "remove_engine";
-    type Params = types::RemoveEngine;
+    type Params = types::RemoveEngineParams;
     type Result = types::ManagedEngines;
     type Event = NoEvent;
 }
@@ -348,7 +348,7 @@ pub struct SendMessage;
 
 impl Method for SendMessage {
     const NAME: &'static str = "send_message";
-    type Params = types::SendMessage;
+    type Params = types::SendMessageParams;
     type Result = types::TurnResult;
     type Event = types::TurnEvent;
 }
@@ -359,7 +359,7 @@ pub struct RegenerateMessage;
 
 impl Method for RegenerateMessage {
     const NAME: &'static str = "regenerate_message";
-    type Params = types::RegenerateMessage;
+    type Params = types::RegenerateMessageParams;
     type Result = types::TurnResult;
     type Event = types::TurnEvent;
 }
@@ -370,7 +370,7 @@ pub struct EditMessage;
 
 impl Method for EditMessage {
     const NAME: &'static str = "edit_message";
-    type Params = types::EditMessage;
+    type Params = types::EditMessageParams;
     type Result = types::TurnResult;
     type Event = types::TurnEvent;
 }
@@ -381,8 +381,8 @@ pub struct CancelMessage;
 
 impl Method for CancelMessage {
     const NAME: &'static str = "cancel_message";
-    type Params = types::CancelMessage;
-    type Result = types::CancelResult;
+    type Params = types::CancelMessageParams;
+    type Result = types::CancelMessageResult;
     type Event = NoEvent;
 }
 
@@ -392,8 +392,8 @@ pub struct CountTokens;
 
 impl Method for CountTokens {
     const NAME: &'static str = "count_tokens";
-    type Params = types::CountTokens;
-    type Result = types::TokenCount;
+    type Params = types::CountTokensParams;
+    type Result = types::CountTokensResult;
     type Event = NoEvent;
 }
 
@@ -403,8 +403,8 @@ pub struct PreviewContext;
 
 impl Method for PreviewContext {
     const NAME: &'static str = "preview_context";
-    type Params = types::PreviewContext;
-    type Result = types::ContextPreview;
+    type Params = types::PreviewContextParams;
+    type Result = types::PreviewContextResult;
     type Event = NoEvent;
 }
 
@@ -417,7 +417,7 @@ pub struct ResumeSession;
 
 impl Method for ResumeSession {
     const NAME: &'static str = "resume_session";
-    type Params = types::ResumeSession;
+    type Params = types::ResumeSessionParams;
     type Result = types::TurnResult;
     type Event = types::TurnEvent;
 }
@@ -428,7 +428,7 @@ pub struct Ack;
 
 impl Method for Ack {
     const NAME: &'static str = "ack";
-    type Params = types::Ack;
+    type Params = types::AckParams;
     type Result = types::AckResult;
     type Event = NoEvent;
 }
@@ -439,7 +439,7 @@ pub struct CreateSession;
 
 impl Method for CreateSession {
     const NAME: &'static str = "create_session";
-    type Params = types::CreateSession;
+    type Params = types::CreateSessionParams;
     type Result = types::Session;
     type Event = NoEvent;
 }
@@ -450,8 +450,8 @@ pub struct ListSessions;
 
 impl Method for ListSessions {
     const NAME: &'static str = "list_sessions";
-    type Params = types::ListSessions;
-    type Result = types::SessionPage;
+    type Params = types::ListSessionsParams;
+    type Result = types::ListSessionsResult;
     type Event = NoEvent;
 }
 
@@ -461,7 +461,7 @@ pub struct GetSession;
 
 impl Method for GetSession {
     const NAME: &'static str = "get_session";
-    type Params = types::GetSession;
+    type Params = types::GetSessionParams;
     type Result = types::Session;
     type Event = NoEvent;
 }
@@ -472,8 +472,8 @@ pub struct GetMessages;
 
 impl Method for GetMessages {
     const NAME: &'static str = "get_messages";
-    type Params = types::GetMessages;
-    type Result = types::MessagePage;
+    type Params = types::GetMessagesParams;
+    type Result = types::GetMessagesResult;
     type Event = NoEvent;
 }
 
@@ -483,7 +483,7 @@ pub struct UpdateSession;
 
 impl Method for UpdateSession {
     const NAME: &'static str = "update_session";
-    type Params = types::UpdateSession;
+    type Params = types::UpdateSessionParams;
     type Result = types::Session;
     type Event = NoEvent;
 }
@@ -494,8 +494,8 @@ pub struct DeleteSession;
 
 impl Method for DeleteSession {
     const NAME: &'static str = "delete_session";
-    type Params = types::DeleteSession;
-    type Result = types::DeletedSession;
+    type Params = types::DeleteSessionParams;
+    type Result = types::DeleteSessionResult;
     type Event = NoEvent;
 }
 
@@ -505,7 +505,7 @@ pub struct RestoreSession;
 
 impl Method for RestoreSession {
     const NAME: &'static str = "restore_session";
-    type Params = types::RestoreSession;
+    type Params = types::RestoreSessionParams;
     type Result = types::Session;
     type Event = NoEvent;
 }
@@ -520,8 +520,8 @@ pub struct SearchMessages;
 
 impl Method for SearchMessages {
     const NAME: &'static str = "search_messages";
-    type Params = types::SearchMessages;
-    type Result = types::SearchPage;
+    type Params = types::SearchMessagesParams;
+    type Result = types::SearchMessagesResult;
     type Event = NoEvent;
 }
 
@@ -531,8 +531,8 @@ pub struct ExportSession;
 
 impl Method for ExportSession {
     const NAME: &'static str = "export_session";
-    type Params = types::ExportSession;
-    type Result = types::ExportedSession;
+    type Params = types::ExportSessionParams;
+    type Result = types::ExportSessionResult;
     type Event = NoEvent;
 }
 
@@ -542,7 +542,7 @@ pub struct ImportSession;
 
 impl Method for ImportSession {
     const NAME: &'static str = "import_session";
-    type Params = types::ImportSession;
+    type Params = types::ImportSessionParams;
     type Result = types::Session;
     type Event = NoEvent;
 }
@@ -553,7 +553,7 @@ pub struct GetConfig;
 
 impl Method for GetConfig {
     const NAME: &'static str = "get_config";
-    type Params = types::GetConfig;
+    type Params = types::GetConfigParams;
     type Result = types::Config;
     type Event = NoEvent;
 }
@@ -567,7 +567,7 @@ pub struct SetConfig;
 
 impl Method for SetConfig {
     const NAME: &'static str = "set_config";
-    type Params = types::SetConfig;
+    type Params = types::SetConfigParams;
     type Result = types::Config;
     type Event = NoEvent;
 }
@@ -578,7 +578,7 @@ pub struct ResetConfig;
 
 impl Method for ResetConfig {
     const NAME: &'static str = "reset_config";
-    type Params = types::ResetConfig;
+    type Params = types::ResetConfigParams;
     type Result = types::Config;
     type Event = NoEvent;
 }
@@ -589,7 +589,7 @@ pub struct GetConfigSchema;
 
 impl Method for GetConfigSchema {
     const NAME: &'static str = "get_config_schema";
-    type Params = types::GetConfigSchema;
+    type Params = types::GetConfigSchemaParams;
     type Result = Map<String, Value>;
     type Event = NoEvent;
 }
@@ -600,8 +600,8 @@ pub struct GetLogs;
 
 impl Method for GetLogs {
     const NAME: &'static str = "get_logs";
-    type Params = types::GetLogs;
-    type Result = types::LogPage;
+    type Params = types::GetLogsParams;
+    type Result = types::GetLogsResult;
     type Event = NoEvent;
 }
 
@@ -611,7 +611,7 @@ pub struct ListLogSources;
 
 impl Method for ListLogSources {
     const NAME: &'static str = "list_log_sources";
-    type Params = types::ListLogSources;
+    type Params = types::ListLogSourcesParams;
     type Result = Vec<types::LogSource>;
     type Event = NoEvent;
 }
@@ -622,7 +622,7 @@ pub struct ClearLogs;
 
 impl Method for ClearLogs {
     const NAME: &'static str = "clear_logs";
-    type Params = types::ClearLogs;
+    type Params = types::ClearLogsParams;
     type Result = ();
     type Event = NoEvent;
 }
@@ -635,7 +635,7 @@ pub struct ListModels;
 
 impl Method for ListModels {
     const NAME: &'static str = "list_models";
-    type Params = types::ListModels;
+    type Params = types::ListModelsParams;
     type Result = Vec<types::ModelInfo>;
     type Event = NoEvent;
 }
@@ -646,7 +646,7 @@ pub struct GetModel;
 
 impl Method for GetModel {
     const NAME: &'static str = "get_model";
-    type Params = types::GetModel;
+    type Params = types::GetModelParams;
     type Result = types::ModelDetails;
     type Event = NoEvent;
 }
@@ -657,8 +657,8 @@ pub struct ScanModels;
 
 impl Method for ScanModels {
     const NAME: &'static str = "scan_models";
-    type Params = types::ScanModels;
-    type Result = types::LibraryScan;
+    type Params = types::ScanModelsParams;
+    type Result = types::ScanModelsResult;
     type Event = types::ScanEvent;
 }
 
@@ -668,8 +668,8 @@ pub struct InspectModel;
 
 impl Method for InspectModel {
     const NAME: &'static str = "inspect_model";
-    type Params = types::InspectModel;
-    type Result = types::ModelInspection;
+    type Params = types::InspectModelParams;
+    type Result = types::InspectModelResult;
     type Event = NoEvent;
 }
 
@@ -681,7 +681,7 @@ pub struct ImportModel;
 
 impl Method for ImportModel {
     const NAME: &'static str = "import_model";
-    type Params = types::ImportModel;
+    type Params = types::ImportModelParams;
     type Result = types::ModelInfo;
     type Event = types::ImportEvent;
 }
@@ -694,7 +694,7 @@ pub struct DeleteModel;
 
 impl Method for DeleteModel {
     const NAME: &'static str = "delete_model";
-    type Params = types::DeleteModel;
+    type Params = types::DeleteModelParams;
     type Result = types::DeletedModel;
     type Event = NoEvent;
 }
@@ -705,7 +705,7 @@ pub struct ListDeletedModels;
 
 impl Method for ListDeletedModels {
     const NAME: &'static str = "list_deleted_models";
-    type Params = types::ListDeletedModels;
+    type Params = types::ListDeletedModelsParams;
     type Result = Vec<types::TrashedModel>;
     type Event = NoEvent;
 }
@@ -716,7 +716,7 @@ pub struct RestoreModel;
 
 impl Method for RestoreModel {
     const NAME: &'static str = "restore_model";
-    type Params = types::RestoreModel;
+    type Params = types::RestoreModelParams;
     type Result = types::ModelInfo;
     type Event = NoEvent;
 }
@@ -727,8 +727,8 @@ pub struct EmptyTrash;
 
 impl Method for EmptyTrash {
     const NAME: &'static str = "empty_trash";
-    type Params = types::EmptyTrash;
-    type Result = types::EmptiedTrash;
+    type Params = types::EmptyTrashParams;
+    type Result = types::EmptyTrashResult;
     type Event = NoEvent;
 }
 
@@ -740,7 +740,7 @@ pub struct SearchHub;
 
 impl Method for SearchHub {
     const NAME: &'static str = "search_hub";
-    type Params = types::SearchHub;
+    type Params = types::SearchHubParams;
     type Result = Vec<types::HubModel>;
     type Event = NoEvent;
 }
@@ -751,8 +751,8 @@ pub struct ListHubFiles;
 
 impl Method for ListHubFiles {
     const NAME: &'static str = "list_hub_files";
-    type Params = types::ListHubFiles;
-    type Result = types::HubFiles;
+    type Params = types::ListHubFilesParams;
+    type Result = types::ListHubFilesResult;
     type Event = NoEvent;
 }
 
@@ -769,7 +769,7 @@ pub struct DownloadModel;
 
 impl Method for DownloadModel {
     const NAME: &'static str = "download_model";
-    type Params = types::DownloadModel;
+    type Params = types::DownloadModelParams;
     type Result = types::Download;
     type Event = types::DownloadEvent;
 }
@@ -780,7 +780,7 @@ pub struct ListDownloads;
 
 impl Method for ListDownloads {
     const NAME: &'static str = "list_downloads";
-    type Params = types::ListDownloads;
+    type Params = types::ListDownloadsParams;
     type Result = Vec<types::Download>;
     type Event = NoEvent;
 }
@@ -791,7 +791,7 @@ pub struct PauseDownload;
 
 impl Method for PauseDownload {
     const NAME: &'static str = "pause_download";
-    type Params = types::PauseDownload;
+    type Params = types::PauseDownloadParams;
     type Result = types::Download;
     type Event = NoEvent;
 }
@@ -802,7 +802,7 @@ pub struct ResumeDownload;
 
 impl Method for ResumeDownload {
     const NAME: &'static str = "resume_download";
-    type Params = types::ResumeDownload;
+    type Params = types::ResumeDownloadParams;
     type Result = types::Download;
     type Event = NoEvent;
 }
@@ -813,7 +813,7 @@ pub struct CancelDownload;
 
 impl Method for CancelDownload {
     const NAME: &'static str = "cancel_download";
-    type Params = types::CancelDownload;
+    type Params = types::CancelDownloadParams;
     type Result = types::Download;
     type Event = NoEvent;
 }
@@ -827,7 +827,7 @@ pub struct EstimateMemory;
 
 impl Method for EstimateMemory {
     const NAME: &'static str = "estimate_memory";
-    type Params = types::EstimateMemory;
+    type Params = types::EstimateMemoryParams;
     type Result = types::MemoryEstimate;
     type Event = NoEvent;
 }
@@ -838,8 +838,8 @@ pub struct RecommendSettings;
 
 impl Method for RecommendSettings {
     const NAME: &'static str = "recommend_settings";
-    type Params = types::RecommendSettings;
-    type Result = types::RecommendedSettings;
+    type Params = types::RecommendSettingsParams;
+    type Result = types::RecommendSettingsResult;
     type Event = NoEvent;
 }
 
@@ -849,7 +849,7 @@ pub struct GetResources;
 
 impl Method for GetResources {
     const NAME: &'static str = "get_resources";
-    type Params = types::GetResources;
+    type Params = types::GetResourcesParams;
     type Result = types::Resources;
     type Event = NoEvent;
 }

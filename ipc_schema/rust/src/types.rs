@@ -10,14 +10,14 @@ use serde_json::{Map, Value};
 
 /// Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ack {
+pub struct AckParams {
     pub session_id: String,
     /// The last one. Default: all of them, once the answer has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
 }
 
-impl Ack {
+impl AckParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -104,12 +104,12 @@ pub enum CacheType {
 
 /// Give a download up: what has come of it is removed. What is done stays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CancelDownload {
+pub struct CancelDownloadParams {
     /// As in list_downloads.
     pub download_id: String,
 }
 
-impl CancelDownload {
+impl CancelDownloadParams {
     /// What must be given; everything else is left to its default.
     pub fn new(download_id: impl Into<String>) -> Self {
         Self {
@@ -120,11 +120,11 @@ impl CancelDownload {
 
 /// Stop the answer of a session; answered when the engine works on it no longer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CancelMessage {
+pub struct CancelMessageParams {
     pub session_id: String,
 }
 
-impl CancelMessage {
+impl CancelMessageParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -135,7 +135,7 @@ impl CancelMessage {
 
 /// What was stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CancelResult {
+pub struct CancelMessageResult {
     /// Answers stopped: the running one and those waiting behind it.
     pub cancelled: i64,
     /// Whether the engine was seen idle again; null where it does not tell.
@@ -283,7 +283,7 @@ pub struct ChatPreset {
 
 /// Forget the lines in memory and empty the files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClearLogs {
+pub struct ClearLogsParams {
     /// Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -305,16 +305,6 @@ impl ClientInfo {
             version: None,
         }
     }
-}
-
-/// A command, not run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CommandPreview {
-    pub argv: Vec<String>,
-    /// The same, quoted for a POSIX shell.
-    pub one_liner: String,
-    /// Settings that this engine does not know, left out.
-    pub ignored: Vec<String>,
 }
 
 /// The whole config.
@@ -373,22 +363,6 @@ pub enum ContextPolicy {
     Newer,
 }
 
-/// The plan for a message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ContextPreview {
-    pub policy: ContextPolicy,
-    /// Whether it would be sent; false is CONTEXT_TOO_LONG.
-    pub fits: bool,
-    pub max_context: i64,
-    /// Tokens of what would be sent; of everything where it does not fit.
-    pub input_length: i64,
-    /// Tokens kept free for the answer when messages are left out.
-    pub reserved: i64,
-    /// Ids of the messages that would be sent, oldest first.
-    pub sent_messages: Vec<String>,
-    pub dropped: Vec<DroppedMessage>,
-}
-
 /// What became of the context. Nothing is ever left out without being counted here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContextUse {
@@ -405,7 +379,7 @@ pub struct ContextUse {
 
 /// Exact tokens of a text, or of a conversation with the model's template around it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CountTokens {
+pub struct CountTokensParams {
     /// Plain text, without a template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -419,6 +393,13 @@ pub struct CountTokens {
     pub server_id: Option<String>,
 }
 
+/// Tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CountTokensResult {
+    pub tokens: i64,
+    pub max_context: i64,
+}
+
 /// The processors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CpuUse {
@@ -430,7 +411,7 @@ pub struct CpuUse {
 
 /// Make an empty session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CreateSession {
+pub struct CreateSessionParams {
     /// A UUID made by the host. Default: a new one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
@@ -452,7 +433,7 @@ pub struct CreateSession {
 ///
 /// Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeleteModel {
+pub struct DeleteModelParams {
     /// Name, file name or path, as in list_models.
     pub model: String,
     /// At once and for ever. Default: false.
@@ -463,7 +444,7 @@ pub struct DeleteModel {
     pub dry_run: Option<bool>,
 }
 
-impl DeleteModel {
+impl DeleteModelParams {
     /// What must be given; everything else is left to its default.
     pub fn new(model: impl Into<String>) -> Self {
         Self {
@@ -476,17 +457,25 @@ impl DeleteModel {
 
 /// Delete a session. It can be brought back with restore_session until it is purged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeleteSession {
+pub struct DeleteSessionParams {
     pub session_id: String,
 }
 
-impl DeleteSession {
+impl DeleteSessionParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
             session_id: session_id.into(),
         }
     }
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeleteSessionResult {
+    pub session_id: String,
+    /// When it will be gone for good, Unix seconds.
+    pub purge_at: f64,
 }
 
 /// A file that goes.
@@ -520,14 +509,6 @@ pub struct DeletedModel {
     pub purged_at: Option<f64>,
 }
 
-/// What was deleted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeletedSession {
-    pub session_id: String,
-    /// When it will be gone for good, Unix seconds.
-    pub purge_at: f64,
-}
-
 /// One memory: the machine's own (`Host`) or a GPU's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeviceMemory {
@@ -554,7 +535,7 @@ pub struct DeviceMemory {
 
 /// The contract as an OpenRPC document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Discover {}
+pub struct DiscoverParams {}
 
 /// The disk of the data folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -651,7 +632,7 @@ pub struct DownloadFile {
 /// Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
 /// Cancelling the request pauses the download; cancel_download gives it up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct DownloadModel {
+pub struct DownloadModelParams {
     /// `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
@@ -772,7 +753,7 @@ pub struct DroppedMessage {
 
 /// Replace a user message and answer it. The old message and all after it stay as a sibling branch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EditMessage {
+pub struct EditMessageParams {
     /// 0 always takes the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
@@ -830,7 +811,7 @@ pub struct EditMessage {
     pub images: Option<Vec<String>>,
 }
 
-impl EditMessage {
+impl EditMessageParams {
     /// What must be given; everything else is left to its default.
     pub fn new(
         session_id: impl Into<String>,
@@ -862,19 +843,19 @@ impl EditMessage {
     }
 }
 
-/// What is gone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EmptiedTrash {
-    pub models: i64,
-    pub freed_bytes: i64,
-}
-
 /// Delete for ever what restore_model could bring back.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct EmptyTrash {
+pub struct EmptyTrashParams {
     /// Only this one: `trash_id` or name. Default: everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+}
+
+/// What is gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmptyTrashResult {
+    pub models: i64,
+    pub freed_bytes: i64,
 }
 
 /// A device that the build can use.
@@ -939,23 +920,6 @@ pub enum EngineOrigin {
     /// A value that is newer than this crate; it can not be sent.
     #[serde(other, skip_serializing)]
     Newer,
-}
-
-/// What a build is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineProbe {
-    /// The llama-server program.
-    pub path: String,
-    pub version: String,
-    /// Kinds of device, such as CPU, CUDA, Vulkan.
-    pub backends: Vec<String>,
-    pub devices: Vec<EngineDevice>,
-    /// Every long flag that it takes.
-    pub flags: Vec<String>,
-    /// Whether it can listen on a UNIX socket.
-    pub unix_socket: bool,
-    /// Null where it was not asked for.
-    pub proof: Option<EngineProof>,
 }
 
 /// What a build said of itself when it generated a token, with a tiny model that the sidecar makes for that.
@@ -1031,7 +995,7 @@ pub struct ErrorEvent {
 /// The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
 /// second, remembered); otherwise a formula over the model's header tells.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct EstimateMemory {
+pub struct EstimateMemoryParams {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
@@ -1123,14 +1087,14 @@ pub struct EstimateMemory {
 
 /// A session as text to keep: everything as JSON, or the branch in use as Markdown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExportSession {
+pub struct ExportSessionParams {
     pub session_id: String,
     /// Default json.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub format: Option<ExportSessionFormat>,
+    pub format: Option<ExportSessionParamsFormat>,
 }
 
-impl ExportSession {
+impl ExportSessionParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -1141,7 +1105,26 @@ impl ExportSession {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ExportSessionFormat {
+pub enum ExportSessionParamsFormat {
+    #[serde(rename = "json")]
+    Json,
+    #[serde(rename = "markdown")]
+    Markdown,
+    /// A value that is newer than this crate; it can not be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+/// The text and how to name the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportSessionResult {
+    pub format: ExportSessionResultFormat,
+    pub filename: String,
+    pub content: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExportSessionResultFormat {
     #[serde(rename = "json")]
     Json,
     #[serde(rename = "markdown")]
@@ -1208,25 +1191,6 @@ pub enum ExportedMessageState {
     Newer,
 }
 
-/// The text and how to name the file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExportedSession {
-    pub format: ExportedSessionFormat,
-    pub filename: String,
-    pub content: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ExportedSessionFormat {
-    #[serde(rename = "json")]
-    Json,
-    #[serde(rename = "markdown")]
-    Markdown,
-    /// A value that is newer than this crate; it can not be sent.
-    #[serde(other, skip_serializing)]
-    Newer,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Fit {
     #[serde(rename = "gpu")]
@@ -1260,15 +1224,15 @@ pub enum ForeignOrigin {
 
 /// The whole config, defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GetConfig {}
+pub struct GetConfigParams {}
 
 /// The JSON Schema of the config, with descriptions and defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GetConfigSchema {}
+pub struct GetConfigSchemaParams {}
 
 /// The settings a server runs with; those it would start with where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GetLlamaConfig {
+pub struct GetLlamaConfigParams {
     /// Which server. Default "default".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -1276,7 +1240,7 @@ pub struct GetLlamaConfig {
 
 /// The latest lines that are still held in memory, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GetLogs {
+pub struct GetLogsParams {
     /// Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -1291,9 +1255,19 @@ pub struct GetLogs {
     pub min_level: Option<Level>,
 }
 
+/// Lines, and where to go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetLogsResult {
+    pub entries: Vec<LogEntry>,
+    /// Give it as `since` next time.
+    pub last_seq: i64,
+    /// Whether every line after `since` is still in memory; the files have the others.
+    pub complete: bool,
+}
+
 /// The messages of a branch, oldest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetMessages {
+pub struct GetMessagesParams {
     pub session_id: String,
     /// Id of the branch's last message, or of any on it. Default: the branch in use.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1306,7 +1280,7 @@ pub struct GetMessages {
     pub before: Option<String>,
 }
 
-impl GetMessages {
+impl GetMessagesParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -1318,14 +1292,25 @@ impl GetMessages {
     }
 }
 
+/// Messages of one branch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetMessagesResult {
+    pub session_id: String,
+    /// Id of the branch's last message.
+    pub branch: Option<String>,
+    pub messages: Vec<Message>,
+    /// Whether there are older ones on this branch.
+    pub has_more: bool,
+}
+
 /// A model with what its header says, read to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetModel {
+pub struct GetModelParams {
     /// Name, file name or path, as in list_models.
     pub model: String,
 }
 
-impl GetModel {
+impl GetModelParams {
     /// What must be given; everything else is left to its default.
     pub fn new(model: impl Into<String>) -> Self {
         Self {
@@ -1336,11 +1321,11 @@ impl GetModel {
 
 /// A reading of the machine, now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GetResources {}
+pub struct GetResourcesParams {}
 
 /// A server, with how to reach it directly.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GetServer {
+pub struct GetServerParams {
     /// Which server. Default "default".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -1348,11 +1333,11 @@ pub struct GetServer {
 
 /// One session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetSession {
+pub struct GetSessionParams {
     pub session_id: String,
 }
 
-impl GetSession {
+impl GetSessionParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -1434,21 +1419,6 @@ pub struct HubFile {
     pub size_bytes: Option<i64>,
     /// Of the whole file, in hexadecimal.
     pub sha256: Option<String>,
-}
-
-/// What a repository has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HubFiles {
-    /// As the hub writes it.
-    pub repo: String,
-    /// The commit; give it to download_model to get just this.
-    pub revision: String,
-    pub gated: bool,
-    pub licence: Option<String>,
-    /// Smallest first.
-    pub variants: Vec<HubVariant>,
-    /// For images; download_model fetches the best along.
-    pub projectors: Vec<HubFile>,
 }
 
 /// A repository on the hub.
@@ -1556,12 +1526,12 @@ pub enum ImportEvent {
 ///
 /// Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ImportModel {
+pub struct ImportModelParams {
     /// Absolute path of the file.
     pub path: String,
     /// `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<ImportModelMode>,
+    pub mode: Option<ImportModelParamsMode>,
     /// What to call it. Default: as its file is called, or as its program calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -1570,7 +1540,7 @@ pub struct ImportModel {
     pub channel: Option<String>,
 }
 
-impl ImportModel {
+impl ImportModelParams {
     /// What must be given; everything else is left to its default.
     pub fn new(path: impl Into<String>) -> Self {
         Self {
@@ -1583,7 +1553,7 @@ impl ImportModel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ImportModelMode {
+pub enum ImportModelParamsMode {
     #[serde(rename = "copy")]
     Copy,
     #[serde(rename = "link")]
@@ -1597,12 +1567,12 @@ pub enum ImportModelMode {
 
 /// Bring in what export_session wrote as JSON. It gets a new id where the old one is taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ImportSession {
+pub struct ImportSessionParams {
     /// The JSON text.
     pub content: String,
 }
 
-impl ImportSession {
+impl ImportSessionParams {
     /// What must be given; everything else is left to its default.
     pub fn new(content: impl Into<String>) -> Self {
         Self {
@@ -1613,13 +1583,13 @@ impl ImportSession {
 
 /// Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Initialize {
+pub struct InitializeParams {
     /// Name and version of the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientInfo>,
     /// The contract the host was written for, like "1" or "1.0". Another major is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub contract_version: Option<InitializeContractVersion>,
+    pub contract_version: Option<InitializeParamsContractVersion>,
     /// Process id of the host: the sidecar stops when this process ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_pid: Option<i64>,
@@ -1627,18 +1597,18 @@ pub struct Initialize {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum InitializeContractVersion {
+pub enum InitializeParamsContractVersion {
     Text(String),
     Number(i64),
 }
 
-impl From<&str> for InitializeContractVersion {
+impl From<&str> for InitializeParamsContractVersion {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<String> for InitializeContractVersion {
+impl From<String> for InitializeParamsContractVersion {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
@@ -1662,16 +1632,41 @@ pub struct InitializeResult {
 
 /// What a GGUF file says of itself. Only its header is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InspectModel {
+pub struct InspectModelParams {
     /// Absolute path.
     pub path: String,
 }
 
-impl InspectModel {
+impl InspectModelParams {
     /// What must be given; everything else is left to its default.
     pub fn new(path: impl Into<String>) -> Self {
         Self { path: path.into() }
     }
+}
+
+/// A GGUF header.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InspectModelResult {
+    pub path: String,
+    pub size_bytes: i64,
+    pub gguf_version: i64,
+    pub tensor_count: i64,
+    pub name: Option<String>,
+    pub architecture: Option<String>,
+    pub quantization: Option<String>,
+    pub parameters: Option<i64>,
+    pub context_length: Option<i64>,
+    pub layers: Option<i64>,
+    pub embedding_length: Option<i64>,
+    pub heads: Option<i64>,
+    pub kv_heads: Option<i64>,
+    pub experts: Option<i64>,
+    /// Number of tokens.
+    pub vocabulary: Option<i64>,
+    pub chat_template: Option<String>,
+    pub licence: Option<String>,
+    /// Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}.
+    pub metadata: Map<String, Value>,
 }
 
 /// How far the archive is.
@@ -1691,7 +1686,7 @@ pub struct InstallDownloading {
 /// with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
 /// default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct InstallEngine {
+pub struct InstallEngineParams {
     /// https address of the archive. `sha256` has to be given with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -1753,7 +1748,7 @@ pub struct InstallVerifying {
 
 /// Whether the server takes messages: it is ready, or sleeps until the next one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct IsLlamaRunning {
+pub struct IsLlamaRunningParams {
     /// Which server. Default "default".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -1783,20 +1778,6 @@ pub enum Level {
     Newer,
 }
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LibraryScan {
-    pub models: i64,
-    pub damaged: i64,
-    /// Models whose headers have not been read to their end so far.
-    pub unread: i64,
-    pub sources: Vec<LibrarySource>,
-    /// Names of models of one size that begin alike; `verify` finds out whether they are copies.
-    pub possible_copies: Vec<Vec<String>>,
-    /// Of the look itself, without what `verify` read.
-    pub took_ms: f64,
-}
-
 /// A place where models are looked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LibrarySource {
@@ -1814,19 +1795,19 @@ pub struct LibrarySource {
 
 /// The deleted models that can be brought back, the last deleted first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListDeletedModels {}
+pub struct ListDeletedModelsParams {}
 
 /// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListDownloads {}
+pub struct ListDownloadsParams {}
 
 /// The engines of this machine, best first; each build that install_engine has brought is one of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListEngines {}
+pub struct ListEnginesParams {}
 
 /// The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ListHubFiles {
+pub struct ListHubFilesParams {
     /// `owner/name`, or the address of its page; a quantisation after a colon.
     pub repo: String,
     /// Branch, tag or commit. Default: main.
@@ -1834,7 +1815,7 @@ pub struct ListHubFiles {
     pub revision: Option<String>,
 }
 
-impl ListHubFiles {
+impl ListHubFilesParams {
     /// What must be given; everything else is left to its default.
     pub fn new(repo: impl Into<String>) -> Self {
         Self {
@@ -1844,23 +1825,38 @@ impl ListHubFiles {
     }
 }
 
+/// What a repository has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListHubFilesResult {
+    /// As the hub writes it.
+    pub repo: String,
+    /// The commit; give it to download_model to get just this.
+    pub revision: String,
+    pub gated: bool,
+    pub licence: Option<String>,
+    /// Smallest first.
+    pub variants: Vec<HubVariant>,
+    /// For images; download_model fetches the best along.
+    pub projectors: Vec<HubFile>,
+}
+
 /// Who has logged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListLogSources {}
+pub struct ListLogSourcesParams {}
 
 /// The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
 ///
 /// Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListModels {}
+pub struct ListModelsParams {}
 
 /// Every server that was started and not stopped, failed ones too.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListServers {}
+pub struct ListServersParams {}
 
 /// Sessions, the last used first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListSessions {
+pub struct ListSessionsParams {
     /// Only those whose title holds this text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
@@ -1873,6 +1869,13 @@ pub struct ListSessions {
     /// `next_cursor` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+/// A page of sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListSessionsResult {
+    pub sessions: Vec<Session>,
+    pub next_cursor: Option<String>,
 }
 
 /// Settings in effect; the further settings of start_llama_server are in `settings` where they were given.
@@ -1901,16 +1904,6 @@ pub struct LogEntry {
     pub level: Level,
     /// Control characters are escaped.
     pub message: String,
-}
-
-/// Lines, and where to go on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LogPage {
-    pub entries: Vec<LogEntry>,
-    /// Give it as `since` next time.
-    pub last_seq: i64,
-    /// Whether every line after `since` is still in memory; the files have the others.
-    pub complete: bool,
 }
 
 /// A source.
@@ -2103,17 +2096,6 @@ impl From<String> for MessageContent {
     }
 }
 
-/// Messages of one branch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MessagePage {
-    pub session_id: String,
-    /// Id of the branch's last message.
-    pub branch: Option<String>,
-    pub messages: Vec<Message>,
-    /// Whether there are older ones on this branch.
-    pub has_more: bool,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MessageRole {
     #[serde(rename = "assistant")]
@@ -2246,31 +2228,6 @@ pub struct ModelInfo {
     pub aliases: Vec<String>,
 }
 
-/// A GGUF header.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelInspection {
-    pub path: String,
-    pub size_bytes: i64,
-    pub gguf_version: i64,
-    pub tensor_count: i64,
-    pub name: Option<String>,
-    pub architecture: Option<String>,
-    pub quantization: Option<String>,
-    pub parameters: Option<i64>,
-    pub context_length: Option<i64>,
-    pub layers: Option<i64>,
-    pub embedding_length: Option<i64>,
-    pub heads: Option<i64>,
-    pub kv_heads: Option<i64>,
-    pub experts: Option<i64>,
-    /// Number of tokens.
-    pub vocabulary: Option<i64>,
-    pub chat_template: Option<String>,
-    pub licence: Option<String>,
-    /// Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}.
-    pub metadata: Map<String, Value>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ModelOrigin {
     #[serde(rename = "own")]
@@ -2344,12 +2301,12 @@ pub struct Notice {
 
 /// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PauseDownload {
+pub struct PauseDownloadParams {
     /// As in list_downloads.
     pub download_id: String,
 }
 
-impl PauseDownload {
+impl PauseDownloadParams {
     /// What must be given; everything else is left to its default.
     pub fn new(download_id: impl Into<String>) -> Self {
         Self {
@@ -2360,7 +2317,7 @@ impl PauseDownload {
 
 /// Answer at once: the connection lives.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ping {}
+pub struct PingParams {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PingResult {
@@ -2373,7 +2330,7 @@ pub enum PingResult {
 
 /// Ask an engine whether it is well.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PingServer {
+pub struct PingServerParams {
     /// Which server. Default "default".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -2382,9 +2339,20 @@ pub struct PingServer {
     pub base_url: Option<String>,
 }
 
+/// How the engine answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PingServerResult {
+    pub ok: bool,
+    pub latency_ms: Option<f64>,
+    /// HTTP status, where there was an answer.
+    pub status: Option<i64>,
+    /// Why it is not well, in plain words.
+    pub error: Option<String>,
+}
+
 /// The command that start_llama_server would run. Nothing is started, nothing is written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PreviewCommand {
+pub struct PreviewCommandParams {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
@@ -2477,9 +2445,19 @@ pub struct PreviewCommand {
     pub channel: Option<String>,
 }
 
+/// A command, not run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreviewCommandResult {
+    pub argv: Vec<String>,
+    /// The same, quoted for a POSIX shell.
+    pub one_liner: String,
+    /// Settings that this engine does not know, left out.
+    pub ignored: Vec<String>,
+}
+
 /// What send_message would send, leave out, and why. Nothing is sent to the model or kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PreviewContext {
+pub struct PreviewContextParams {
     pub session_id: String,
     pub message: MessageContent,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -2491,7 +2469,7 @@ pub struct PreviewContext {
     pub max_tokens: Option<i64>,
 }
 
-impl PreviewContext {
+impl PreviewContextParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>, message: impl Into<MessageContent>) -> Self {
         Self {
@@ -2504,9 +2482,25 @@ impl PreviewContext {
     }
 }
 
+/// The plan for a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreviewContextResult {
+    pub policy: ContextPolicy,
+    /// Whether it would be sent; false is CONTEXT_TOO_LONG.
+    pub fits: bool,
+    pub max_context: i64,
+    /// Tokens of what would be sent; of everything where it does not fit.
+    pub input_length: i64,
+    /// Tokens kept free for the answer when messages are left out.
+    pub reserved: i64,
+    /// Ids of the messages that would be sent, oldest first.
+    pub sent_messages: Vec<String>,
+    pub dropped: Vec<DroppedMessage>,
+}
+
 /// Ask a llama.cpp folder what it can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ProbeEngine {
+pub struct ProbeEngineParams {
     /// Folder of a llama.cpp build.
     pub llama_cpp_path: String,
     /// Also let it generate a token, with a tiny model made for that. Default false.
@@ -2514,7 +2508,7 @@ pub struct ProbeEngine {
     pub prove: Option<bool>,
 }
 
-impl ProbeEngine {
+impl ProbeEngineParams {
     /// What must be given; everything else is left to its default.
     pub fn new(llama_cpp_path: impl Into<String>) -> Self {
         Self {
@@ -2524,9 +2518,26 @@ impl ProbeEngine {
     }
 }
 
+/// What a build is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeEngineResult {
+    /// The llama-server program.
+    pub path: String,
+    pub version: String,
+    /// Kinds of device, such as CPU, CUDA, Vulkan.
+    pub backends: Vec<String>,
+    pub devices: Vec<EngineDevice>,
+    /// Every long flag that it takes.
+    pub flags: Vec<String>,
+    /// Whether it can listen on a UNIX socket.
+    pub unix_socket: bool,
+    /// Null where it was not asked for.
+    pub proof: Option<EngineProof>,
+}
+
 /// Settings for a model that suit this machine as it is now, each with its reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct RecommendSettings {
+pub struct RecommendSettingsParams {
     /// As in start_llama_server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -2539,6 +2550,17 @@ pub struct RecommendSettings {
     /// As in start_llama_server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
+}
+
+/// Settings to start a model with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecommendSettingsResult {
+    /// start_llama_server takes them as they are.
+    pub settings: Map<String, Value>,
+    pub reasons: Vec<Recommendation>,
+    pub fits: bool,
+    /// What a start with these settings would take.
+    pub estimate: MemoryEstimate,
 }
 
 /// One setting and why.
@@ -2568,20 +2590,9 @@ impl From<String> for RecommendationValue {
     }
 }
 
-/// Settings to start a model with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RecommendedSettings {
-    /// start_llama_server takes them as they are.
-    pub settings: Map<String, Value>,
-    pub reasons: Vec<Recommendation>,
-    pub fits: bool,
-    /// What a start with these settings would take.
-    pub estimate: MemoryEstimate,
-}
-
 /// Answer again. The old answer stays as a sibling branch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RegenerateMessage {
+pub struct RegenerateMessageParams {
     /// 0 always takes the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
@@ -2636,7 +2647,7 @@ pub struct RegenerateMessage {
     pub message_id: Option<String>,
 }
 
-impl RegenerateMessage {
+impl RegenerateMessageParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -2664,12 +2675,12 @@ impl RegenerateMessage {
 
 /// Remove a managed build. Where it was the default, the last one that was good is it then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RemoveEngine {
+pub struct RemoveEngineParams {
     /// As in list_engines.
     pub name: String,
 }
 
-impl RemoveEngine {
+impl RemoveEngineParams {
     /// What must be given; everything else is left to its default.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
@@ -2678,7 +2689,7 @@ impl RemoveEngine {
 
 /// Go back to the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ResetConfig {
+pub struct ResetConfigParams {
     /// Dotted keys such as "chat.temperature". Default: everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<String>>,
@@ -2708,7 +2719,7 @@ pub struct ResourcesEvent {
 ///
 /// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct RestartServer {
+pub struct RestartServerParams {
     /// Which server. Default "default".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -2719,12 +2730,12 @@ pub struct RestartServer {
 
 /// Undo delete_model: the files go back to where they were.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RestoreModel {
+pub struct RestoreModelParams {
     /// `trash_id`, or the name of the model deleted last under it.
     pub model: String,
 }
 
-impl RestoreModel {
+impl RestoreModelParams {
     /// What must be given; everything else is left to its default.
     pub fn new(model: impl Into<String>) -> Self {
         Self {
@@ -2735,11 +2746,11 @@ impl RestoreModel {
 
 /// Undo delete_session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RestoreSession {
+pub struct RestoreSessionParams {
     pub session_id: String,
 }
 
-impl RestoreSession {
+impl RestoreSessionParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -2750,12 +2761,12 @@ impl RestoreSession {
 
 /// Let a download go on that was paused or has failed; answered at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ResumeDownload {
+pub struct ResumeDownloadParams {
     /// As in list_downloads.
     pub download_id: String,
 }
 
-impl ResumeDownload {
+impl ResumeDownloadParams {
     /// What must be given; everything else is left to its default.
     pub fn new(download_id: impl Into<String>) -> Self {
         Self {
@@ -2769,7 +2780,7 @@ impl ResumeDownload {
 /// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
 /// come. Answered as the send_message that it follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ResumeSession {
+pub struct ResumeSessionParams {
     pub session_id: String,
     /// The last `seq` the host has. Default 0: everything.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -2779,7 +2790,7 @@ pub struct ResumeSession {
     pub channel: Option<String>,
 }
 
-impl ResumeSession {
+impl ResumeSessionParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {
@@ -2834,13 +2845,27 @@ pub enum ScanEvent {
 
 /// Look at all places, as list_models does, and say what is in each and what was left out there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ScanModels {
+pub struct ScanModelsParams {
     /// Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
     /// Name for this request's events, unique among the host's live channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScanModelsResult {
+    pub models: i64,
+    pub damaged: i64,
+    /// Models whose headers have not been read to their end so far.
+    pub unread: i64,
+    pub sources: Vec<LibrarySource>,
+    /// Names of models of one size that begin alike; `verify` finds out whether they are copies.
+    pub possible_copies: Vec<Vec<String>>,
+    /// Of the look itself, without what `verify` read.
+    pub took_ms: f64,
 }
 
 /// A message found.
@@ -2859,7 +2884,7 @@ pub struct SearchHit {
 ///
 /// The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SearchHub {
+pub struct SearchHubParams {
     /// Words of the name; empty for the most downloaded of all.
     pub query: String,
     /// How many at most. Default 20.
@@ -2867,7 +2892,7 @@ pub struct SearchHub {
     pub limit: Option<i64>,
 }
 
-impl SearchHub {
+impl SearchHubParams {
     /// What must be given; everything else is left to its default.
     pub fn new(query: impl Into<String>) -> Self {
         Self {
@@ -2883,7 +2908,7 @@ impl SearchHub {
 ///
 /// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SearchMessages {
+pub struct SearchMessagesParams {
     pub query: String,
     /// Only in this session.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -2896,7 +2921,7 @@ pub struct SearchMessages {
     pub cursor: Option<String>,
 }
 
-impl SearchMessages {
+impl SearchMessagesParams {
     /// What must be given; everything else is left to its default.
     pub fn new(query: impl Into<String>) -> Self {
         Self {
@@ -2910,7 +2935,7 @@ impl SearchMessages {
 
 /// A page of messages found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SearchPage {
+pub struct SearchMessagesResult {
     pub hits: Vec<SearchHit>,
     pub next_cursor: Option<String>,
 }
@@ -2920,7 +2945,7 @@ pub struct SearchPage {
 /// Messages to one session are answered in the order they came. The user's message is kept before the first
 /// event that comes from the engine is sent, the answer before `done`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SendMessage {
+pub struct SendMessageParams {
     /// 0 always takes the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
@@ -2988,7 +3013,7 @@ pub struct SendMessage {
     pub template: Option<String>,
 }
 
-impl SendMessage {
+impl SendMessageParams {
     /// What must be given; everything else is left to its default.
     pub fn new(message: impl Into<MessageContent>) -> Self {
         Self {
@@ -3114,17 +3139,6 @@ pub struct ServerInfo {
     pub warning: Option<StartWarning>,
     /// How often its engine has crashed and was started again by the sidecar itself.
     pub restarts: i64,
-}
-
-/// How the engine answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServerPing {
-    pub ok: bool,
-    pub latency_ms: Option<f64>,
-    /// HTTP status, where there was an answer.
-    pub status: Option<i64>,
-    /// Why it is not well, in plain words.
-    pub error: Option<String>,
 }
 
 /// Topic servers: a server was stopped.
@@ -3374,23 +3388,16 @@ pub enum SessionExportFormat {
     Newer,
 }
 
-/// A page of sessions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionPage {
-    pub sessions: Vec<Session>,
-    pub next_cursor: Option<String>,
-}
-
 /// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
 ///
 /// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
 /// `storage.encrypt` rewrites the history before this is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SetConfig {
+pub struct SetConfigParams {
     pub patch: Map<String, Value>,
 }
 
-impl SetConfig {
+impl SetConfigParams {
     /// What must be given; everything else is left to its default.
     pub fn new(patch: impl Into<Map<String, Value>>) -> Self {
         Self {
@@ -3401,7 +3408,7 @@ impl SetConfig {
 
 /// Let starts that name no engine take another managed build, once it has generated a token, or none of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct SetDefaultEngine {
+pub struct SetDefaultEngineParams {
     /// As in list_engines. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -3409,7 +3416,7 @@ pub struct SetDefaultEngine {
 
 /// Stop every engine and owned process, flush, answer, exit 0. At most 5 s.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Shutdown {}
+pub struct ShutdownParams {}
 
 /// What the engine says of itself once it is ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -3462,7 +3469,7 @@ pub enum StartEvent {
 /// With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
 /// install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct StartLlamaServer {
+pub struct StartLlamaServerParams {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
@@ -3612,7 +3619,7 @@ pub enum StartWarningCode {
 
 /// Stop a server, in whatever state it is; answered when its process is gone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct StopLlamaServer {
+pub struct StopLlamaServerParams {
     /// Which server. Default "default".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -3638,29 +3645,6 @@ pub struct StorageConfig {
     pub encrypt: Option<bool>,
 }
 
-/// Receive the events of topics on a channel, beginning with the present state.
-///
-/// The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
-/// For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Subscribe {
-    pub topics: Vec<Topic>,
-    pub channel: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub options: Option<SubscribeOptions>,
-}
-
-impl Subscribe {
-    /// What must be given; everything else is left to its default.
-    pub fn new(topics: impl Into<Vec<Topic>>, channel: impl Into<String>) -> Self {
-        Self {
-            topics: topics.into(),
-            channel: channel.into(),
-            options: None,
-        }
-    }
-}
-
 /// How much of a topic to send.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubscribeOptions {
@@ -3675,9 +3659,32 @@ pub struct SubscribeOptions {
     pub min_level: Option<Level>,
 }
 
+/// Receive the events of topics on a channel, beginning with the present state.
+///
+/// The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
+/// For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubscribeParams {
+    pub topics: Vec<Topic>,
+    pub channel: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<SubscribeOptions>,
+}
+
+impl SubscribeParams {
+    /// What must be given; everything else is left to its default.
+    pub fn new(topics: impl Into<Vec<Topic>>, channel: impl Into<String>) -> Self {
+        Self {
+            topics: topics.into(),
+            channel: channel.into(),
+            options: None,
+        }
+    }
+}
+
 /// A live subscription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Subscription {
+pub struct SubscribeResult {
     pub channel: String,
     pub topics: Vec<Topic>,
 }
@@ -3687,7 +3694,7 @@ pub struct Subscription {
 /// What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
 /// end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SwitchModel {
+pub struct SwitchModelParams {
     /// Name in the library, or path of a GGUF file.
     pub model: String,
     /// Which server. Default "default".
@@ -3698,7 +3705,7 @@ pub struct SwitchModel {
     pub channel: Option<String>,
 }
 
-impl SwitchModel {
+impl SwitchModelParams {
     /// What must be given; everything else is left to its default.
     pub fn new(model: impl Into<String>) -> Self {
         Self {
@@ -3733,13 +3740,6 @@ pub struct Timings {
     pub predicted_per_second: Option<f64>,
     /// From the request to the end.
     pub total_ms: f64,
-}
-
-/// Tokens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TokenCount {
-    pub tokens: i64,
-    pub max_context: i64,
 }
 
 /// A call that the model asks for; answer it with `tool_results`.
@@ -3961,11 +3961,11 @@ pub struct TurnToolCall {
 
 /// End a subscription; its channel ends with `done` before this is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unsubscribe {
+pub struct UnsubscribeParams {
     pub channel: String,
 }
 
-impl Unsubscribe {
+impl UnsubscribeParams {
     /// What must be given; everything else is left to its default.
     pub fn new(channel: impl Into<String>) -> Self {
         Self {
@@ -3976,7 +3976,7 @@ impl Unsubscribe {
 
 /// Whether there was such a subscription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unsubscribed {
+pub struct UnsubscribeResult {
     pub channel: String,
     pub found: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -3985,7 +3985,7 @@ pub struct Unsubscribed {
 
 /// Change a session; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UpdateSession {
+pub struct UpdateSessionParams {
     pub session_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -4005,7 +4005,7 @@ pub struct UpdateSession {
     pub branch: Option<String>,
 }
 
-impl UpdateSession {
+impl UpdateSessionParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>) -> Self {
         Self {

@@ -11,9 +11,9 @@ fn value(line: &str) -> Value {
 
 #[test]
 fn a_request_carries_only_what_was_given() {
-    let params = types::SendMessage {
+    let params = types::SendMessageParams {
         temperature: Some(0.5),
-        ..types::SendMessage::new("Hello\u{2028}\n")
+        ..types::SendMessageParams::new("Hello\u{2028}\n")
     };
     assert_eq!(
         value(&Request::new::<SendMessage>(7, params).to_line()),
@@ -29,7 +29,7 @@ fn a_request_carries_only_what_was_given() {
 #[test]
 fn parameters_without_members_are_an_empty_object() {
     assert_eq!(
-        value(&Request::new::<Shutdown>("last", types::Shutdown {}).to_line()),
+        value(&Request::new::<Shutdown>("last", types::ShutdownParams {}).to_line()),
         json!({ "jsonrpc": "2.0", "id": "last", "method": "shutdown", "params": {} })
     );
 }

@@ -6,7 +6,7 @@ import type { MethodName } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "0a9c4903aaf72a6cc9d970eae455d326d598a7ea9ecfa5b059feb8b15cc6202a";
+export const CONTRACT_HASH = "aa503d01b087bf6ed4190edc1e3f45cedd8adba174276d06f4c3d5a21b90bfb4";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -106,7 +106,7 @@ export interface ManagedEngines {
  * with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
  * default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
  */
-export interface InstallEngine {
+export interface InstallEngineParams {
   /** https address of the archive. `sha256` has to be given with it. */
   url?: string | null | undefined;
   /** Absolute path of the archive on this machine. */
@@ -162,13 +162,13 @@ export interface InstallDone extends EngineInfo {
 }
 
 /** Let starts that name no engine take another managed build, once it has generated a token, or none of them. */
-export interface SetDefaultEngine {
+export interface SetDefaultEngineParams {
   /** As in list_engines. Default: none. */
   name?: string | null | undefined;
 }
 
 /** Remove a managed build. Where it was the default, the last one that was good is it then. */
-export interface RemoveEngine {
+export interface RemoveEngineParams {
   /** As in list_engines. */
   name: string;
 }
@@ -186,7 +186,7 @@ export interface ToolResult {
  * Messages to one session are answered in the order they came. The user's message is kept before the first
  * event that comes from the engine is sent, the answer before `done`.
  */
-export interface SendMessage {
+export interface SendMessageParams {
   /** 0 always takes the likeliest token. */
   temperature?: number | null | undefined;
   /** Nucleus sampling; 1 switches it off. */
@@ -310,7 +310,7 @@ export interface TurnResult {
 }
 
 /** Answer again. The old answer stays as a sibling branch. */
-export interface RegenerateMessage {
+export interface RegenerateMessageParams {
   /** 0 always takes the likeliest token. */
   temperature?: number | null | undefined;
   /** Nucleus sampling; 1 switches it off. */
@@ -349,7 +349,7 @@ export interface RegenerateMessage {
 }
 
 /** Replace a user message and answer it. The old message and all after it stay as a sibling branch. */
-export interface EditMessage {
+export interface EditMessageParams {
   /** 0 always takes the likeliest token. */
   temperature?: number | null | undefined;
   /** Nucleus sampling; 1 switches it off. */
@@ -391,12 +391,12 @@ export interface EditMessage {
 }
 
 /** Stop the answer of a session; answered when the engine works on it no longer. */
-export interface CancelMessage {
+export interface CancelMessageParams {
   session_id: string;
 }
 
 /** What was stopped. */
-export interface CancelResult {
+export interface CancelMessageResult {
   /** Answers stopped: the running one and those waiting behind it. */
   cancelled: number;
   /** Whether the engine was seen idle again; null where it does not tell. */
@@ -404,7 +404,7 @@ export interface CancelResult {
 }
 
 /** Exact tokens of a text, or of a conversation with the model's template around it. */
-export interface CountTokens {
+export interface CountTokensParams {
   /** Plain text, without a template. */
   text?: string | null | undefined;
   /** The branch in use of this session, as it would be sent. */
@@ -415,13 +415,13 @@ export interface CountTokens {
 }
 
 /** Tokens. */
-export interface TokenCount {
+export interface CountTokensResult {
   tokens: number;
   max_context: number;
 }
 
 /** What send_message would send, leave out, and why. Nothing is sent to the model or kept. */
-export interface PreviewContext {
+export interface PreviewContextParams {
   session_id: string;
   message: MessageContent;
   server_id?: string | null | undefined;
@@ -438,7 +438,7 @@ export interface DroppedMessage {
 }
 
 /** The plan for a message. */
-export interface ContextPreview {
+export interface PreviewContextResult {
   policy: ContextPolicy;
   /** Whether it would be sent; false is CONTEXT_TOO_LONG. */
   fits: boolean;
@@ -458,7 +458,7 @@ export interface ContextPreview {
  * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
  * come. Answered as the send_message that it follows.
  */
-export interface ResumeSession {
+export interface ResumeSessionParams {
   session_id: string;
   /** The last `seq` the host has. Default 0: everything. */
   after_seq?: number | null | undefined;
@@ -467,7 +467,7 @@ export interface ResumeSession {
 }
 
 /** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
-export interface Ack {
+export interface AckParams {
   session_id: string;
   /** The last one. Default: all of them, once the answer has ended. */
   seq?: number | null | undefined;
@@ -479,7 +479,7 @@ export interface AckResult {
 }
 
 /** The whole config, defaults filled in. */
-export type GetConfig = Record<string, never>;
+export type GetConfigParams = Record<string, never>;
 
 /** Which engine to use. */
 export interface EnginesConfig {
@@ -630,18 +630,18 @@ export interface Config {
  * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
  * `storage.encrypt` rewrites the history before this is answered.
  */
-export interface SetConfig {
+export interface SetConfigParams {
   patch: Record<string, unknown>;
 }
 
 /** Go back to the defaults. */
-export interface ResetConfig {
+export interface ResetConfigParams {
   /** Dotted keys such as "chat.temperature". Default: everything. */
   keys?: string[] | null | undefined;
 }
 
 /** The JSON Schema of the config, with descriptions and defaults. */
-export type GetConfigSchema = Record<string, never>;
+export type GetConfigSchemaParams = Record<string, never>;
 
 /** A file of a download. */
 export interface DownloadFile {
@@ -698,7 +698,7 @@ export interface Download {
  * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
  * Cancelling the request pauses the download; cancel_download gives it up.
  */
-export interface DownloadModel {
+export interface DownloadModelParams {
   /** `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page. */
   repo?: string | null | undefined;
   /** The address of a repository's page, of a file in it, or https of any GGUF file. */
@@ -758,22 +758,22 @@ export interface DownloadDone extends Download {
 }
 
 /** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
-export type ListDownloads = Record<string, never>;
+export type ListDownloadsParams = Record<string, never>;
 
 /** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
-export interface PauseDownload {
+export interface PauseDownloadParams {
   /** As in list_downloads. */
   download_id: string;
 }
 
 /** Let a download go on that was paused or has failed; answered at once. */
-export interface ResumeDownload {
+export interface ResumeDownloadParams {
   /** As in list_downloads. */
   download_id: string;
 }
 
 /** Give a download up: what has come of it is removed. What is done stays. */
-export interface CancelDownload {
+export interface CancelDownloadParams {
   /** As in list_downloads. */
   download_id: string;
 }
@@ -829,10 +829,10 @@ export interface EngineInfo {
 }
 
 /** The engines of this machine, best first; each build that install_engine has brought is one of them. */
-export type ListEngines = Record<string, never>;
+export type ListEnginesParams = Record<string, never>;
 
 /** Ask a llama.cpp folder what it can do. */
-export interface ProbeEngine {
+export interface ProbeEngineParams {
   /** Folder of a llama.cpp build. */
   llama_cpp_path: string;
   /** Also let it generate a token, with a tiny model made for that. Default false. */
@@ -840,7 +840,7 @@ export interface ProbeEngine {
 }
 
 /** What a build is. */
-export interface EngineProbe {
+export interface ProbeEngineResult {
   /** The llama-server program. */
   path: string;
   version: string;
@@ -945,7 +945,7 @@ export interface SubscriptionDone {
  *
  * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
  */
-export interface SearchHub {
+export interface SearchHubParams {
   /** Words of the name; empty for the most downloaded of all. */
   query: string;
   /** How many at most. Default 20. */
@@ -966,7 +966,7 @@ export interface HubModel {
 }
 
 /** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
-export interface ListHubFiles {
+export interface ListHubFilesParams {
   /** `owner/name`, or the address of its page; a quantisation after a colon. */
   repo: string;
   /** Branch, tag or commit. Default: main. */
@@ -999,7 +999,7 @@ export interface HubVariant {
 }
 
 /** What a repository has. */
-export interface HubFiles {
+export interface ListHubFilesResult {
   /** As the hub writes it. */
   repo: string;
   /** The commit; give it to download_model to get just this. */
@@ -1019,7 +1019,7 @@ export interface ClientInfo {
 }
 
 /** Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work. */
-export interface Initialize {
+export interface InitializeParams {
   /** Name and version of the host. */
   client?: ClientInfo | null | undefined;
   /** The contract the host was written for, like "1" or "1.0". Another major is refused. */
@@ -1070,13 +1070,13 @@ export interface InitializeResult {
 }
 
 /** Answer at once: the connection lives. */
-export type Ping = Record<string, never>;
+export type PingParams = Record<string, never>;
 
 /** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
-export type Shutdown = Record<string, never>;
+export type ShutdownParams = Record<string, never>;
 
 /** The contract as an OpenRPC document. */
-export type Discover = Record<string, never>;
+export type DiscoverParams = Record<string, never>;
 
 /** How much of a topic to send. */
 export interface SubscribeOptions {
@@ -1094,25 +1094,25 @@ export interface SubscribeOptions {
  * The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
  * For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
  */
-export interface Subscribe {
+export interface SubscribeParams {
   topics: Topic[];
   channel: string;
   options?: SubscribeOptions | null | undefined;
 }
 
 /** A live subscription. */
-export interface Subscription {
+export interface SubscribeResult {
   channel: string;
   topics: Topic[];
 }
 
 /** End a subscription; its channel ends with `done` before this is answered. */
-export interface Unsubscribe {
+export interface UnsubscribeParams {
   channel: string;
 }
 
 /** Whether there was such a subscription. */
-export interface Unsubscribed {
+export interface UnsubscribeResult {
   channel: string;
   found: boolean;
   topics?: Topic[];
@@ -1132,7 +1132,7 @@ export interface LogEntry {
 }
 
 /** The latest lines that are still held in memory, oldest first. */
-export interface GetLogs {
+export interface GetLogsParams {
   /** Default: all. */
   source?: string | null | undefined;
   /** Only lines with a greater `seq`. */
@@ -1144,7 +1144,7 @@ export interface GetLogs {
 }
 
 /** Lines, and where to go on. */
-export interface LogPage {
+export interface GetLogsResult {
   entries: LogEntry[];
   /** Give it as `since` next time. */
   last_seq: number;
@@ -1153,7 +1153,7 @@ export interface LogPage {
 }
 
 /** Who has logged. */
-export type ListLogSources = Record<string, never>;
+export type ListLogSourcesParams = Record<string, never>;
 
 /** A source. */
 export interface LogSource {
@@ -1166,7 +1166,7 @@ export interface LogSource {
 }
 
 /** Forget the lines in memory and empty the files. */
-export interface ClearLogs {
+export interface ClearLogsParams {
   /** Default: all. */
   source?: string | null | undefined;
 }
@@ -1177,7 +1177,7 @@ export interface ClearLogs {
  * The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
  * second, remembered); otherwise a formula over the model's header tells.
  */
-export interface EstimateMemory {
+export interface EstimateMemoryParams {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
   /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
@@ -1309,7 +1309,7 @@ export interface MemoryEstimate {
 }
 
 /** Settings for a model that suit this machine as it is now, each with its reason. */
-export interface RecommendSettings {
+export interface RecommendSettingsParams {
   /** As in start_llama_server. */
   model?: string | null | undefined;
   /** As in start_llama_server; wins over `model`. */
@@ -1328,7 +1328,7 @@ export interface Recommendation {
 }
 
 /** Settings to start a model with. */
-export interface RecommendedSettings {
+export interface RecommendSettingsResult {
   /** start_llama_server takes them as they are. */
   settings: Record<string, unknown>;
   reasons: Recommendation[];
@@ -1401,10 +1401,10 @@ export interface ModelInfo {
  *
  * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
  */
-export type ListModels = Record<string, never>;
+export type ListModelsParams = Record<string, never>;
 
 /** A model with what its header says, read to its end. */
-export interface GetModel {
+export interface GetModelParams {
   /** Name, file name or path, as in list_models. */
   model: string;
 }
@@ -1468,7 +1468,7 @@ export interface ModelDetails {
 }
 
 /** Look at all places, as list_models does, and say what is in each and what was left out there. */
-export interface ScanModels {
+export interface ScanModelsParams {
   /** Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false. */
   verify?: boolean | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
@@ -1503,7 +1503,7 @@ export interface LibrarySource {
 }
 
 /** What was found. */
-export interface LibraryScan {
+export interface ScanModelsResult {
   models: number;
   damaged: number;
   /** Models whose headers have not been read to their end so far. */
@@ -1516,13 +1516,13 @@ export interface LibraryScan {
 }
 
 /** What a GGUF file says of itself. Only its header is read. */
-export interface InspectModel {
+export interface InspectModelParams {
   /** Absolute path. */
   path: string;
 }
 
 /** A GGUF header. */
-export interface ModelInspection {
+export interface InspectModelResult {
   path: string;
   size_bytes: number;
   gguf_version: number;
@@ -1550,7 +1550,7 @@ export interface ModelInspection {
  *
  * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
  */
-export interface ImportModel {
+export interface ImportModelParams {
   /** Absolute path of the file. */
   path: string;
   /** `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself. */
@@ -1572,7 +1572,7 @@ export interface ImportDone {
  *
  * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
  */
-export interface DeleteModel {
+export interface DeleteModelParams {
   /** Name, file name or path, as in list_models. */
   model: string;
   /** At once and for ever. Default: false. */
@@ -1618,7 +1618,7 @@ export interface DeletedModel {
 }
 
 /** The deleted models that can be brought back, the last deleted first. */
-export type ListDeletedModels = Record<string, never>;
+export type ListDeletedModelsParams = Record<string, never>;
 
 /** A deleted model that can be brought back. */
 export interface TrashedModel {
@@ -1634,19 +1634,19 @@ export interface TrashedModel {
 }
 
 /** Undo delete_model: the files go back to where they were. */
-export interface RestoreModel {
+export interface RestoreModelParams {
   /** `trash_id`, or the name of the model deleted last under it. */
   model: string;
 }
 
 /** Delete for ever what restore_model could bring back. */
-export interface EmptyTrash {
+export interface EmptyTrashParams {
   /** Only this one: `trash_id` or name. Default: everything. */
   model?: string | null | undefined;
 }
 
 /** What is gone. */
-export interface EmptiedTrash {
+export interface EmptyTrashResult {
   models: number;
   freed_bytes: number;
 }
@@ -1720,7 +1720,7 @@ export interface Resources {
 }
 
 /** A reading of the machine, now. */
-export type GetResources = Record<string, never>;
+export type GetResourcesParams = Record<string, never>;
 
 /** What an engine has planned for or taken of one device, by its own log. */
 export interface MemoryTaken {
@@ -1812,7 +1812,7 @@ export interface ServerInfo {
  * With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
  * install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
  */
-export interface StartLlamaServer {
+export interface StartLlamaServerParams {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
   /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
@@ -1913,19 +1913,19 @@ export interface StartDone extends ServerInfo {
 }
 
 /** Stop a server, in whatever state it is; answered when its process is gone. */
-export interface StopLlamaServer {
+export interface StopLlamaServerParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
 
 /** Whether the server takes messages: it is ready, or sleeps until the next one. */
-export interface IsLlamaRunning {
+export interface IsLlamaRunningParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
 
 /** The settings a server runs with; those it would start with where there is none. */
-export interface GetLlamaConfig {
+export interface GetLlamaConfigParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
@@ -1944,7 +1944,7 @@ export interface LlamaConfig {
 }
 
 /** A server, with how to reach it directly. */
-export interface GetServer {
+export interface GetServerParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
@@ -1988,14 +1988,14 @@ export interface ServerDetails {
 }
 
 /** Every server that was started and not stopped, failed ones too. */
-export type ListServers = Record<string, never>;
+export type ListServersParams = Record<string, never>;
 
 /**
  * Stop a server and start it with the same settings.
  *
  * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
  */
-export interface RestartServer {
+export interface RestartServerParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
@@ -2008,7 +2008,7 @@ export interface RestartServer {
  * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
  * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
  */
-export interface SwitchModel {
+export interface SwitchModelParams {
   /** Name in the library, or path of a GGUF file. */
   model: string;
   /** Which server. Default "default". */
@@ -2018,7 +2018,7 @@ export interface SwitchModel {
 }
 
 /** The command that start_llama_server would run. Nothing is started, nothing is written. */
-export interface PreviewCommand {
+export interface PreviewCommandParams {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
   /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
@@ -2082,7 +2082,7 @@ export interface PreviewCommand {
 }
 
 /** A command, not run. */
-export interface CommandPreview {
+export interface PreviewCommandResult {
   argv: string[];
   /** The same, quoted for a POSIX shell. */
   one_liner: string;
@@ -2091,7 +2091,7 @@ export interface CommandPreview {
 }
 
 /** Ask an engine whether it is well. */
-export interface PingServer {
+export interface PingServerParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
   /** Any OpenAI-compatible server instead of one of ours. */
@@ -2099,7 +2099,7 @@ export interface PingServer {
 }
 
 /** How the engine answered. */
-export interface ServerPing {
+export interface PingServerResult {
   ok: boolean;
   latency_ms: number | null;
   /** HTTP status, where there was an answer. */
@@ -2271,7 +2271,7 @@ export interface Timings {
 }
 
 /** Make an empty session. */
-export interface CreateSession {
+export interface CreateSessionParams {
   /** A UUID made by the host. Default: a new one. */
   session_id?: string | null | undefined;
   /** Default: from the first user message. */
@@ -2285,7 +2285,7 @@ export interface CreateSession {
 }
 
 /** Sessions, the last used first. */
-export interface ListSessions {
+export interface ListSessionsParams {
   /** Only those whose title holds this text. */
   query?: string | null | undefined;
   /** Only archived ones, or only others. Default: others. */
@@ -2297,18 +2297,18 @@ export interface ListSessions {
 }
 
 /** A page of sessions. */
-export interface SessionPage {
+export interface ListSessionsResult {
   sessions: Session[];
   next_cursor: string | null;
 }
 
 /** One session. */
-export interface GetSession {
+export interface GetSessionParams {
   session_id: string;
 }
 
 /** The messages of a branch, oldest first. */
-export interface GetMessages {
+export interface GetMessagesParams {
   session_id: string;
   /** Id of the branch's last message, or of any on it. Default: the branch in use. */
   branch?: string | null | undefined;
@@ -2343,7 +2343,7 @@ export interface Message {
 }
 
 /** Messages of one branch. */
-export interface MessagePage {
+export interface GetMessagesResult {
   session_id: string;
   /** Id of the branch's last message. */
   branch: string | null;
@@ -2353,7 +2353,7 @@ export interface MessagePage {
 }
 
 /** Change a session; what is left out stays. */
-export interface UpdateSession {
+export interface UpdateSessionParams {
   session_id: string;
   title?: string | null | undefined;
   /** System prompt; "" removes it. */
@@ -2368,19 +2368,19 @@ export interface UpdateSession {
 }
 
 /** Delete a session. It can be brought back with restore_session until it is purged. */
-export interface DeleteSession {
+export interface DeleteSessionParams {
   session_id: string;
 }
 
 /** What was deleted. */
-export interface DeletedSession {
+export interface DeleteSessionResult {
   session_id: string;
   /** When it will be gone for good, Unix seconds. */
   purge_at: number;
 }
 
 /** Undo delete_session. */
-export interface RestoreSession {
+export interface RestoreSessionParams {
   session_id: string;
 }
 
@@ -2391,7 +2391,7 @@ export interface RestoreSession {
  *
  * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
  */
-export interface SearchMessages {
+export interface SearchMessagesParams {
   query: string;
   /** Only in this session. */
   session_id?: string | null | undefined;
@@ -2413,27 +2413,27 @@ export interface SearchHit {
 }
 
 /** A page of messages found. */
-export interface SearchPage {
+export interface SearchMessagesResult {
   hits: SearchHit[];
   next_cursor: string | null;
 }
 
 /** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
-export interface ExportSession {
+export interface ExportSessionParams {
   session_id: string;
   /** Default json. */
   format?: "json" | "markdown" | null | undefined;
 }
 
 /** The text and how to name the file. */
-export interface ExportedSession {
+export interface ExportSessionResult {
   format: "json" | "markdown";
   filename: string;
   content: string;
 }
 
 /** Bring in what export_session wrote as JSON. It gets a new id where the old one is taken. */
-export interface ImportSession {
+export interface ImportSessionParams {
   /** The JSON text. */
   content: string;
 }
@@ -2539,60 +2539,60 @@ export type DownloadEvent =
 /** The types of each method. `events` is never where it does not stream. */
 export interface Methods {
   /** Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work. */
-  initialize: { params: Initialize; result: InitializeResult; events: never };
+  initialize: { params: InitializeParams; result: InitializeResult; events: never };
   /** Answer at once: the connection lives. */
-  ping: { params: Ping; result: "pong"; events: never };
+  ping: { params: PingParams; result: "pong"; events: never };
   /** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
-  shutdown: { params: Shutdown; result: null; events: never };
+  shutdown: { params: ShutdownParams; result: null; events: never };
   /** The contract as an OpenRPC document. */
-  "rpc.discover": { params: Discover; result: Record<string, unknown>; events: never };
+  "rpc.discover": { params: DiscoverParams; result: Record<string, unknown>; events: never };
   /**
    * Receive the events of topics on a channel, beginning with the present state.
    *
    * The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
    * For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
    */
-  subscribe: { params: Subscribe; result: Subscription; events: TopicEvent };
+  subscribe: { params: SubscribeParams; result: SubscribeResult; events: TopicEvent };
   /** End a subscription; its channel ends with `done` before this is answered. */
-  unsubscribe: { params: Unsubscribe; result: Unsubscribed; events: never };
+  unsubscribe: { params: UnsubscribeParams; result: UnsubscribeResult; events: never };
   /**
    * Start an engine with a model; answered when it is ready for messages.
    *
    * With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
    * install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
    */
-  start_llama_server: { params: StartLlamaServer; result: ServerInfo; events: StartEvent };
+  start_llama_server: { params: StartLlamaServerParams; result: ServerInfo; events: StartEvent };
   /** Stop a server, in whatever state it is; answered when its process is gone. */
-  stop_llama_server: { params: StopLlamaServer; result: "llama-server stopped"; events: never };
+  stop_llama_server: { params: StopLlamaServerParams; result: "llama-server stopped"; events: never };
   /** Whether the server takes messages: it is ready, or sleeps until the next one. */
-  is_llama_running: { params: IsLlamaRunning; result: boolean; events: never };
+  is_llama_running: { params: IsLlamaRunningParams; result: boolean; events: never };
   /** The settings a server runs with; those it would start with where there is none. */
-  get_llama_config: { params: GetLlamaConfig; result: LlamaConfig; events: never };
+  get_llama_config: { params: GetLlamaConfigParams; result: LlamaConfig; events: never };
   /** A server, with how to reach it directly. */
-  get_server: { params: GetServer; result: ServerDetails; events: never };
+  get_server: { params: GetServerParams; result: ServerDetails; events: never };
   /** Every server that was started and not stopped, failed ones too. */
-  list_servers: { params: ListServers; result: ServerInfo[]; events: never };
+  list_servers: { params: ListServersParams; result: ServerInfo[]; events: never };
   /**
    * Stop a server and start it with the same settings.
    *
    * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
    */
-  restart_server: { params: RestartServer; result: ServerInfo; events: StartEvent };
+  restart_server: { params: RestartServerParams; result: ServerInfo; events: StartEvent };
   /**
    * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
    *
    * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
    * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
    */
-  switch_model: { params: SwitchModel; result: ServerInfo; events: StartEvent };
+  switch_model: { params: SwitchModelParams; result: ServerInfo; events: StartEvent };
   /** The command that start_llama_server would run. Nothing is started, nothing is written. */
-  preview_command: { params: PreviewCommand; result: CommandPreview; events: never };
+  preview_command: { params: PreviewCommandParams; result: PreviewCommandResult; events: never };
   /** Ask an engine whether it is well. */
-  ping_server: { params: PingServer; result: ServerPing; events: never };
+  ping_server: { params: PingServerParams; result: PingServerResult; events: never };
   /** The engines of this machine, best first; each build that install_engine has brought is one of them. */
-  list_engines: { params: ListEngines; result: EngineInfo[]; events: never };
+  list_engines: { params: ListEnginesParams; result: EngineInfo[]; events: never };
   /** Ask a llama.cpp folder what it can do. */
-  probe_engine: { params: ProbeEngine; result: EngineProbe; events: never };
+  probe_engine: { params: ProbeEngineParams; result: ProbeEngineResult; events: never };
   /**
    * Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
    *
@@ -2600,51 +2600,51 @@ export interface Methods {
    * with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
    * default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
    */
-  install_engine: { params: InstallEngine; result: EngineInfo; events: InstallEvent };
+  install_engine: { params: InstallEngineParams; result: EngineInfo; events: InstallEvent };
   /** Let starts that name no engine take another managed build, once it has generated a token, or none of them. */
-  set_default_engine: { params: SetDefaultEngine; result: ManagedEngines; events: never };
+  set_default_engine: { params: SetDefaultEngineParams; result: ManagedEngines; events: never };
   /** Remove a managed build. Where it was the default, the last one that was good is it then. */
-  remove_engine: { params: RemoveEngine; result: ManagedEngines; events: never };
+  remove_engine: { params: RemoveEngineParams; result: ManagedEngines; events: never };
   /**
    * Say something in a session and get the answer, streamed where `channel` is given.
    *
    * Messages to one session are answered in the order they came. The user's message is kept before the first
    * event that comes from the engine is sent, the answer before `done`.
    */
-  send_message: { params: SendMessage; result: TurnResult; events: TurnEvent };
+  send_message: { params: SendMessageParams; result: TurnResult; events: TurnEvent };
   /** Answer again. The old answer stays as a sibling branch. */
-  regenerate_message: { params: RegenerateMessage; result: TurnResult; events: TurnEvent };
+  regenerate_message: { params: RegenerateMessageParams; result: TurnResult; events: TurnEvent };
   /** Replace a user message and answer it. The old message and all after it stay as a sibling branch. */
-  edit_message: { params: EditMessage; result: TurnResult; events: TurnEvent };
+  edit_message: { params: EditMessageParams; result: TurnResult; events: TurnEvent };
   /** Stop the answer of a session; answered when the engine works on it no longer. */
-  cancel_message: { params: CancelMessage; result: CancelResult; events: never };
+  cancel_message: { params: CancelMessageParams; result: CancelMessageResult; events: never };
   /** Exact tokens of a text, or of a conversation with the model's template around it. */
-  count_tokens: { params: CountTokens; result: TokenCount; events: never };
+  count_tokens: { params: CountTokensParams; result: CountTokensResult; events: never };
   /** What send_message would send, leave out, and why. Nothing is sent to the model or kept. */
-  preview_context: { params: PreviewContext; result: ContextPreview; events: never };
+  preview_context: { params: PreviewContextParams; result: PreviewContextResult; events: never };
   /**
    * Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
    *
    * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
    * come. Answered as the send_message that it follows.
    */
-  resume_session: { params: ResumeSession; result: TurnResult; events: TurnEvent };
+  resume_session: { params: ResumeSessionParams; result: TurnResult; events: TurnEvent };
   /** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
-  ack: { params: Ack; result: AckResult; events: never };
+  ack: { params: AckParams; result: AckResult; events: never };
   /** Make an empty session. */
-  create_session: { params: CreateSession; result: Session; events: never };
+  create_session: { params: CreateSessionParams; result: Session; events: never };
   /** Sessions, the last used first. */
-  list_sessions: { params: ListSessions; result: SessionPage; events: never };
+  list_sessions: { params: ListSessionsParams; result: ListSessionsResult; events: never };
   /** One session. */
-  get_session: { params: GetSession; result: Session; events: never };
+  get_session: { params: GetSessionParams; result: Session; events: never };
   /** The messages of a branch, oldest first. */
-  get_messages: { params: GetMessages; result: MessagePage; events: never };
+  get_messages: { params: GetMessagesParams; result: GetMessagesResult; events: never };
   /** Change a session; what is left out stays. */
-  update_session: { params: UpdateSession; result: Session; events: never };
+  update_session: { params: UpdateSessionParams; result: Session; events: never };
   /** Delete a session. It can be brought back with restore_session until it is purged. */
-  delete_session: { params: DeleteSession; result: DeletedSession; events: never };
+  delete_session: { params: DeleteSessionParams; result: DeleteSessionResult; events: never };
   /** Undo delete_session. */
-  restore_session: { params: RestoreSession; result: Session; events: never };
+  restore_session: { params: RestoreSessionParams; result: Session; events: never };
   /**
    * Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
    *
@@ -2652,68 +2652,68 @@ export interface Methods {
    *
    * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
    */
-  search_messages: { params: SearchMessages; result: SearchPage; events: never };
+  search_messages: { params: SearchMessagesParams; result: SearchMessagesResult; events: never };
   /** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
-  export_session: { params: ExportSession; result: ExportedSession; events: never };
+  export_session: { params: ExportSessionParams; result: ExportSessionResult; events: never };
   /** Bring in what export_session wrote as JSON. It gets a new id where the old one is taken. */
-  import_session: { params: ImportSession; result: Session; events: never };
+  import_session: { params: ImportSessionParams; result: Session; events: never };
   /** The whole config, defaults filled in. */
-  get_config: { params: GetConfig; result: Config; events: never };
+  get_config: { params: GetConfigParams; result: Config; events: never };
   /**
    * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
    *
    * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
    * `storage.encrypt` rewrites the history before this is answered.
    */
-  set_config: { params: SetConfig; result: Config; events: never };
+  set_config: { params: SetConfigParams; result: Config; events: never };
   /** Go back to the defaults. */
-  reset_config: { params: ResetConfig; result: Config; events: never };
+  reset_config: { params: ResetConfigParams; result: Config; events: never };
   /** The JSON Schema of the config, with descriptions and defaults. */
-  get_config_schema: { params: GetConfigSchema; result: Record<string, unknown>; events: never };
+  get_config_schema: { params: GetConfigSchemaParams; result: Record<string, unknown>; events: never };
   /** The latest lines that are still held in memory, oldest first. */
-  get_logs: { params: GetLogs; result: LogPage; events: never };
+  get_logs: { params: GetLogsParams; result: GetLogsResult; events: never };
   /** Who has logged. */
-  list_log_sources: { params: ListLogSources; result: LogSource[]; events: never };
+  list_log_sources: { params: ListLogSourcesParams; result: LogSource[]; events: never };
   /** Forget the lines in memory and empty the files. */
-  clear_logs: { params: ClearLogs; result: null; events: never };
+  clear_logs: { params: ClearLogsParams; result: null; events: never };
   /**
    * The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
    *
    * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
    */
-  list_models: { params: ListModels; result: ModelInfo[]; events: never };
+  list_models: { params: ListModelsParams; result: ModelInfo[]; events: never };
   /** A model with what its header says, read to its end. */
-  get_model: { params: GetModel; result: ModelDetails; events: never };
+  get_model: { params: GetModelParams; result: ModelDetails; events: never };
   /** Look at all places, as list_models does, and say what is in each and what was left out there. */
-  scan_models: { params: ScanModels; result: LibraryScan; events: ScanEvent };
+  scan_models: { params: ScanModelsParams; result: ScanModelsResult; events: ScanEvent };
   /** What a GGUF file says of itself. Only its header is read. */
-  inspect_model: { params: InspectModel; result: ModelInspection; events: never };
+  inspect_model: { params: InspectModelParams; result: InspectModelResult; events: never };
   /**
    * Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
    *
    * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
    */
-  import_model: { params: ImportModel; result: ModelInfo; events: ImportEvent };
+  import_model: { params: ImportModelParams; result: ModelInfo; events: ImportEvent };
   /**
    * Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
    *
    * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
    */
-  delete_model: { params: DeleteModel; result: DeletedModel; events: never };
+  delete_model: { params: DeleteModelParams; result: DeletedModel; events: never };
   /** The deleted models that can be brought back, the last deleted first. */
-  list_deleted_models: { params: ListDeletedModels; result: TrashedModel[]; events: never };
+  list_deleted_models: { params: ListDeletedModelsParams; result: TrashedModel[]; events: never };
   /** Undo delete_model: the files go back to where they were. */
-  restore_model: { params: RestoreModel; result: ModelInfo; events: never };
+  restore_model: { params: RestoreModelParams; result: ModelInfo; events: never };
   /** Delete for ever what restore_model could bring back. */
-  empty_trash: { params: EmptyTrash; result: EmptiedTrash; events: never };
+  empty_trash: { params: EmptyTrashParams; result: EmptyTrashResult; events: never };
   /**
    * Models on the hub that have GGUF files, the most downloaded first.
    *
    * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
    */
-  search_hub: { params: SearchHub; result: HubModel[]; events: never };
+  search_hub: { params: SearchHubParams; result: HubModel[]; events: never };
   /** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
-  list_hub_files: { params: ListHubFiles; result: HubFiles; events: never };
+  list_hub_files: { params: ListHubFilesParams; result: ListHubFilesResult; events: never };
   /**
    * Fetch a model into the library; answered when it is whole, checked and in its place.
    *
@@ -2724,26 +2724,26 @@ export interface Methods {
    * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
    * Cancelling the request pauses the download; cancel_download gives it up.
    */
-  download_model: { params: DownloadModel; result: Download; events: DownloadEvent };
+  download_model: { params: DownloadModelParams; result: Download; events: DownloadEvent };
   /** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
-  list_downloads: { params: ListDownloads; result: Download[]; events: never };
+  list_downloads: { params: ListDownloadsParams; result: Download[]; events: never };
   /** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
-  pause_download: { params: PauseDownload; result: Download; events: never };
+  pause_download: { params: PauseDownloadParams; result: Download; events: never };
   /** Let a download go on that was paused or has failed; answered at once. */
-  resume_download: { params: ResumeDownload; result: Download; events: never };
+  resume_download: { params: ResumeDownloadParams; result: Download; events: never };
   /** Give a download up: what has come of it is removed. What is done stays. */
-  cancel_download: { params: CancelDownload; result: Download; events: never };
+  cancel_download: { params: CancelDownloadParams; result: Download; events: never };
   /**
    * What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
    *
    * The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
    * second, remembered); otherwise a formula over the model's header tells.
    */
-  estimate_memory: { params: EstimateMemory; result: MemoryEstimate; events: never };
+  estimate_memory: { params: EstimateMemoryParams; result: MemoryEstimate; events: never };
   /** Settings for a model that suit this machine as it is now, each with its reason. */
-  recommend_settings: { params: RecommendSettings; result: RecommendedSettings; events: never };
+  recommend_settings: { params: RecommendSettingsParams; result: RecommendSettingsResult; events: never };
   /** A reading of the machine, now. */
-  get_resources: { params: GetResources; result: Resources; events: never };
+  get_resources: { params: GetResourcesParams; result: Resources; events: never };
 }
 
 /** The name of a method. */

@@ -1,6 +1,6 @@
 /** How full the context would be with the message that is being written. Pure. */
 
-import type { ContextPreview } from "@llama-sidecar/client";
+import type { PreviewContextResult } from "@llama-sidecar/client";
 
 export interface Gauge {
   used: number;
@@ -14,7 +14,9 @@ export interface Gauge {
 /** From here on the answer may find little room. */
 const NEAR = 0.85;
 
-export function gaugeOf(preview: Pick<ContextPreview, "fits" | "max_context" | "input_length" | "dropped">): Gauge {
+export function gaugeOf(
+  preview: Pick<PreviewContextResult, "fits" | "max_context" | "input_length" | "dropped">,
+): Gauge {
   const { fits, max_context: max, input_length: used, dropped } = preview;
   const part = max > 0 ? used / max : 0;
   const left_out = dropped.length;

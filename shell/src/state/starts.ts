@@ -1,6 +1,11 @@
 /** Servers being started from this page: how far each is, and how to stop it. What a server is otherwise: world.ts. */
 
-import { ConnectionClosedError, type ServerInfo, type StartEvent, type StartLlamaServer } from "@llama-sidecar/client";
+import {
+  ConnectionClosedError,
+  type ServerInfo,
+  type StartEvent,
+  type StartLlamaServerParams,
+} from "@llama-sidecar/client";
 import { create } from "zustand";
 import { client } from "../link/link";
 import { wasCancelled } from "../parts/problems";
@@ -81,11 +86,11 @@ function put(serverId: string, start: Start | null): void {
   });
 }
 
-export const startServer = (settings: StartLlamaServer): Promise<ServerInfo | null> =>
+export const startServer = (settings: StartLlamaServerParams): Promise<ServerInfo | null> =>
   begin(settings.server_id || "default", (options) => client().start_llama_server(settings, options));
 
 /** Start beside what runs: under the usual name, or the next one that is free. */
-export function startAnother(settings: StartLlamaServer): Promise<ServerInfo | null> {
+export function startAnother(settings: StartLlamaServerParams): Promise<ServerInfo | null> {
   const running = Object.values(useWorld.getState().servers).filter(
     ({ state }) => state !== "failed" && state !== "stopped",
   );
@@ -98,7 +103,7 @@ export function freeId(taken: readonly string[]): string {
 }
 
 /** Start one that is there anew, with other settings. */
-export const changeServer = (server_id: string, settings: StartLlamaServer): Promise<ServerInfo | null> =>
+export const changeServer = (server_id: string, settings: StartLlamaServerParams): Promise<ServerInfo | null> =>
   begin(server_id, async (options) => {
     await client().stop_llama_server({ server_id });
     return client().start_llama_server({ ...settings, server_id }, options);

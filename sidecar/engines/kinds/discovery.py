@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.config import EnginesConfig
-from sidecar.contract.engines import EngineInfo, EngineName, EngineOrigin, EngineProbe
+from sidecar.contract.engines import EngineInfo, EngineName, EngineOrigin, ProbeEngineResult
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, SidecarError
 from sidecar.engines.kinds.embedded import find_embedded
 from sidecar.engines.kinds.llama_cpp_python import find_llama_cpp_python
@@ -107,7 +107,7 @@ class Engines:
         ]
         return sorted(infos, key=lambda info: (not info.available, info.engine != config.preferred))
 
-    async def probe(self, llama_cpp_path: str) -> EngineProbe:
+    async def probe(self, llama_cpp_path: str) -> ProbeEngineResult:
         """What a llama.cpp folder's llama-server is and can do."""
         return await (await self._llama_servers.in_folder(llama_cpp_path)).probe()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
-from sidecar.contract.engines import EngineDevice, EngineName, EngineProbe
+from sidecar.contract.engines import EngineDevice, EngineName, ProbeEngineResult
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed
 from sidecar.engines.kinds.help_flags import FlagSet, parse_help
 from sidecar.engines.kinds.llama_server_arguments import llama_server_arguments
@@ -62,7 +62,7 @@ class LlamaServer(msgspec.Struct, frozen=True):
         env = _SUPERVISED | (launch.settings.env or {})
         return EngineCommand([str(self.program), *arguments], env, ignored=ignored)
 
-    async def probe(self) -> EngineProbe:
+    async def probe(self) -> ProbeEngineResult:
         """What the build is, devices included.
 
         Raises:
@@ -72,7 +72,7 @@ class LlamaServer(msgspec.Struct, frozen=True):
         if "--list-devices" in self.flags:
             devices = list(_devices(await ask(str(self.program), "--list-devices")))
         backends = {"CPU", *(re.sub(r"\d+$", "", device.name) for device in devices)}
-        return EngineProbe(
+        return ProbeEngineResult(
             path=str(self.program),
             version=self.version or "unknown",
             backends=sorted(backends),

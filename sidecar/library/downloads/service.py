@@ -20,7 +20,7 @@ import anyio.abc
 import anyio.to_thread
 
 from sidecar.contract.config import DownloadsConfig
-from sidecar.contract.downloads import Download, DownloadModel
+from sidecar.contract.downloads import Download, DownloadModelParams
 from sidecar.contract.errors import DownloadNotFound, InvalidParams, NotSupported
 from sidecar.host import path_policy
 from sidecar.library.downloads.following import Following
@@ -95,7 +95,7 @@ class Downloads:
 
     # --- what hosts ask for ------------------------------------------------------------------------------------
 
-    async def ask_for(self, params: DownloadModel) -> Job:
+    async def ask_for(self, params: DownloadModelParams) -> Job:
         """The download of a model, which is begun where there is none.
 
         Raises:
@@ -308,7 +308,7 @@ class Downloads:
 
     # --- what is asked for -------------------------------------------------------------------------------------
 
-    def _wanted(self, params: DownloadModel) -> DownloadRecord:
+    def _wanted(self, params: DownloadModelParams) -> DownloadRecord:
         from sidecar.library.downloads.record import DownloadRecord
         from sidecar.library.hub.reference import HubReference, parse, with_choice
 

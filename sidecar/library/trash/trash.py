@@ -18,7 +18,7 @@ from sidecar.contract.errors import DeleteNotAllowed, ModelInUse, ModelNotFound,
 from sidecar.contract.models import (
     DeletedFile,
     DeletedModel,
-    EmptiedTrash,
+    EmptyTrashResult,
     KeptFile,
     ModelInfo,
     ModelOrigin,
@@ -148,7 +148,7 @@ class Trash:
             raise refusal(error, "It was not restored, or not all of it") from error
         return self._library.find(str(self._own / entry.files[0].origin))
 
-    def empty(self, name: str | None = None) -> EmptiedTrash:
+    def empty(self, name: str | None = None) -> EmptyTrashResult:
         """Delete for ever what is in the trash, or one of it.
 
         Raises:
@@ -161,7 +161,7 @@ class Trash:
                 freed = sum(self._folder.purge(entry) for entry in entries)
         except OSError as error:
             raise refusal(error, "Not everything was deleted") from error
-        return EmptiedTrash(models=len(entries), freed_bytes=freed)
+        return EmptyTrashResult(models=len(entries), freed_bytes=freed)
 
     def tidy(self) -> None:
         """Finish what a crash has left half done, and purge what is too old."""

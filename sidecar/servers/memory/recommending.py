@@ -11,7 +11,7 @@ from typing import Any
 import anyio.to_thread
 import msgspec
 
-from sidecar.contract.memory import MemoryEstimate, Recommendation, RecommendedSettings
+from sidecar.contract.memory import MemoryEstimate, Recommendation, RecommendSettingsResult
 from sidecar.engines.launch import Launch
 
 COMFORTABLE_CTX = 8192
@@ -39,7 +39,7 @@ def read_cores() -> Cores:
 Estimate = Callable[[Launch], Awaitable[MemoryEstimate]]
 
 
-async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any]) -> RecommendedSettings:
+async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any]) -> RecommendSettingsResult:
     """Settings for a launch's engine and model.
 
     Args:
@@ -82,7 +82,7 @@ async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any
         )
         for name, value in cache.items()
     ]
-    return RecommendedSettings(
+    return RecommendSettingsResult(
         settings=chosen | {one.setting: one.value for one in reasons},
         reasons=reasons,
         fits=answer.fits,

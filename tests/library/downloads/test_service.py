@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from sidecar.contract.config import DownloadsConfig
-from sidecar.contract.downloads import DownloadModel
+from sidecar.contract.downloads import DownloadModelParams
 from sidecar.contract.errors import SidecarError
 from sidecar.library.downloads.job import Job
 from sidecar.library.downloads.service import Downloads
@@ -18,7 +18,7 @@ from sidecar.library.hub.token import TokenSource
 
 pytestmark = pytest.mark.anyio
 
-ASKED = DownloadModel(repo="tests/one-GGUF")
+ASKED = DownloadModelParams(repo="tests/one-GGUF")
 
 
 @pytest.fixture

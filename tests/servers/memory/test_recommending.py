@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.contract.memory import MemoryEstimate, RecommendedSettings
+from sidecar.contract.memory import MemoryEstimate, RecommendSettingsResult
 from sidecar.contract.servers import ServerSettings
 from sidecar.engines.kinds.embedded import Embedded
 from sidecar.engines.launch import Launch
@@ -57,7 +57,7 @@ def estimate(largest: Callable[[Launch], int | None], layers: int | None = None)
     return estimated
 
 
-async def recommended(found: recommending.Estimate) -> RecommendedSettings:
+async def recommended(found: recommending.Estimate) -> RecommendSettingsResult:
     return await recommend(LAUNCH, found, chosen={"model": "tiny"})
 
 

@@ -14,8 +14,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let sidecar = Sidecar::start(Settings::new(program, "chat", env!("CARGO_PKG_VERSION")))?;
     let client = sidecar.client();
-    client.call::<m::StartLlamaServer>(t::StartLlamaServer::default())?;
-    client.start::<m::SendMessage>(t::SendMessage::new(message))?.for_each(|event| {
+    client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default())?;
+    client.start::<m::SendMessage>(t::SendMessageParams::new(message))?.for_each(|event| {
         if let t::TurnEvent::Token(token) = event.event {
             print!("{}", token.chunk);
             // Where nobody reads any more nothing is shown.

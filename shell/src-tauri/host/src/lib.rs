@@ -6,7 +6,7 @@
 //!
 //! let program = Program::find(None, None).expect("it is bundled with the app");
 //! let sidecar = Sidecar::start(Settings::new(program, "my app", "1.0"))?;
-//! let answer = sidecar.client().start::<SendMessage>(types::SendMessage::new("Hello"))?;
+//! let answer = sidecar.client().start::<SendMessage>(types::SendMessageParams::new("Hello"))?;
 //! let whole = answer.for_each(|event| {
 //!     if let types::TurnEvent::Token(token) = event.event {
 //!         print!("{}", token.chunk);

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use llama_sidecar_contract::methods::{Initialize, Ping, ResumeSession, Shutdown};
-use llama_sidecar_contract::types::{ClientInfo, InitializeContractVersion, InitializeResult};
+use llama_sidecar_contract::types::{ClientInfo, InitializeParamsContractVersion, InitializeResult};
 use llama_sidecar_contract::{CONTRACT_VERSION, ErrorName, Method, Request, SidecarMessage, types};
 use serde_json::Map;
 
@@ -226,13 +226,13 @@ impl Supervisor {
 
     /// Introduces us. `Ok(None)`: somebody wants the end. `Err(None)`: it has ended.
     fn shake_hands(&self, run: &Run) -> Result<Option<InitializeResult>, Option<Failure>> {
-        let params = types::Initialize {
+        let params = types::InitializeParams {
             client: Some(ClientInfo {
                 name: self.settings.client.0.clone(),
                 version: Some(self.settings.client.1.clone()),
             }),
-            contract_version: Some(InitializeContractVersion::Text(CONTRACT_VERSION.into())),
-            ..types::Initialize::default()
+            contract_version: Some(InitializeParamsContractVersion::Text(CONTRACT_VERSION.into())),
+            ..types::InitializeParams::default()
         };
         let exchange = self.ask::<Initialize>(run, params).ok_or(None)?;
         let deadline = Instant::now() + HANDSHAKE;
@@ -286,7 +286,8 @@ impl Supervisor {
                 let why = format!("The sidecar did not answer for {seconds} s and was killed.");
                 return self.lost(run, began.elapsed(), Some(why));
             }
-            asked = self.ask::<Ping>(run, types::Ping {}).or_else(|| Some(Arc::new(Exchange::unsent(Ping::NAME))));
+            asked =
+                self.ask::<Ping>(run, types::PingParams {}).or_else(|| Some(Arc::new(Exchange::unsent(Ping::NAME))));
         }
     }
 
@@ -295,10 +296,10 @@ impl Supervisor {
         for exchange in self.shared.desk.take_set_aside() {
             let Some((session, after)) = exchange.resumes() else { continue };
             let id = self.shared.desk.new_id();
-            let params = types::ResumeSession {
+            let params = types::ResumeSessionParams {
                 after_seq: Some(after.cast_signed()),
                 channel: exchange.channel.clone(),
-                ..types::ResumeSession::new(session)
+                ..types::ResumeSessionParams::new(session)
             };
             self.shared.desk.register(id, &exchange);
             // If it has ended again already, they all fail with it.
@@ -321,7 +322,7 @@ impl Supervisor {
     /// Ends a sidecar: it is asked to, its stdin ends, and what is there after 5 s is killed.
     fn stop(&self, run: &Run) -> Option<ExitStatus> {
         self.shared.hang_up();
-        self.ask::<Shutdown>(run, types::Shutdown {});
+        self.ask::<Shutdown>(run, types::ShutdownParams {});
         run.queue.close();
         run.process.wait(STOPPING).or_else(|| {
             run.process.kill();

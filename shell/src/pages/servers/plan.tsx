@@ -1,4 +1,4 @@
-import type { MemoryEstimate, StartLlamaServer } from "@llama-sidecar/client";
+import type { MemoryEstimate, StartLlamaServerParams } from "@llama-sidecar/client";
 import { Button, Card, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconPlayerPlayFilled } from "@tabler/icons-react";
@@ -32,8 +32,8 @@ export function Plan({ settings, changes, onChange, onStarted, children }: Props
   const estimate = useAnswer(`memory ${key}`, (client, signal) => client.estimate_memory(forMemory, { signal }));
   const command = useAnswer(`command ${key}`, (client, signal) => client.preview_command(settled, { signal }));
   const start = (): void => {
-    if (changes === null) void startServer(settings as StartLlamaServer);
-    else void changeServer(changes, settings as StartLlamaServer);
+    if (changes === null) void startServer(settings as StartLlamaServerParams);
+    else void changeServer(changes, settings as StartLlamaServerParams);
     onStarted();
   };
   return (

@@ -1,4 +1,4 @@
-import type { RecommendedSettings } from "@llama-sidecar/client";
+import type { RecommendSettingsResult } from "@llama-sidecar/client";
 import { Button, List, Spoiler, Text } from "@mantine/core";
 import { useState } from "react";
 import { client } from "../../link/link";
@@ -8,7 +8,7 @@ import type { Settings } from "./form";
 
 /** Settings that suit this machine, each with its reason; taken over with one click. */
 export function Recommend({ settings, onTake }: { settings: Settings; onTake: (settings: Settings) => void }) {
-  const [found, setFound] = useState<RecommendedSettings | null>(null);
+  const [found, setFound] = useState<RecommendSettingsResult | null>(null);
   const [busy, setBusy] = useState(false);
   const ask = async (): Promise<void> => {
     setBusy(true);

@@ -24,7 +24,7 @@ fn a_sidecar_that_always_ends_is_given_up_with_its_cause_and_tried_again_when_as
     let State::Failed(cause) = host.next_state() else { panic!("it is still tried") };
     assert!(cause.message.contains("exit status: 3"), "{cause:?}");
     assert_eq!(cause.log_tail, ["broken"]);
-    let failure = host.client.call::<m::Ping>(t::Ping {}).unwrap_err();
+    let failure = host.client.call::<m::Ping>(t::PingParams {}).unwrap_err();
     assert_eq!(failure, Failure::NotRunning(cause.message));
     host.sidecar.start_again();
     assert_eq!(host.next_state(), State::Starting);
@@ -76,7 +76,7 @@ fn what_is_no_message_goes_to_the_log() {
     let host = Watched::start(fake(&place, &["noise"]));
     host.ready();
     assert!(host.has_logged("Loading libraries"));
-    assert_eq!(host.client.call::<m::Ping>(t::Ping {}).unwrap(), t::PingResult::Pong);
+    assert_eq!(host.client.call::<m::Ping>(t::PingParams {}).unwrap(), t::PingResult::Pong);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_request_without_an_answer_is_late_and_cancelled() {
     let host = Watched::start(fake(&place, &["silent"]));
     let time = Duration::from_millis(100);
     host.client.wait_ready(LONG).unwrap();
-    let failure = host.client.call_within::<m::Ping>(t::Ping {}, Some(time)).unwrap_err();
+    let failure = host.client.call_within::<m::Ping>(t::PingParams {}, Some(time)).unwrap_err();
     assert_eq!(failure, Failure::Late(time));
     assert!(host.has_logged("cancelled"));
 }
@@ -94,10 +94,10 @@ fn a_request_without_an_answer_is_late_and_cancelled() {
 fn a_request_that_is_longer_than_the_sidecar_reads_is_not_sent() {
     let place = Place::new();
     let host = Watched::start(fake(&place, &["events=1"]));
-    let long = t::SendMessage::new("x".repeat(1000));
+    let long = t::SendMessageParams::new("x".repeat(1000));
     let failure = host.client.call::<m::SendMessage>(long).unwrap_err();
     assert!(matches!(failure, Failure::TooLong { limit: 1000, .. }), "{failure}");
-    assert_eq!(host.client.call::<m::Ping>(t::Ping {}).unwrap(), t::PingResult::Pong);
+    assert_eq!(host.client.call::<m::Ping>(t::PingParams {}).unwrap(), t::PingResult::Pong);
 }
 
 #[test]

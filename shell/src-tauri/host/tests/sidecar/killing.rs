@@ -15,9 +15,10 @@ fn a_sidecar_that_is_killed_comes_back_and_the_answer_it_was_giving_comes_to_its
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     let first = host.ready();
-    host.client.call::<m::StartLlamaServer>(t::StartLlamaServer::default()).unwrap();
-    let mut logs = host.client.start::<m::Subscribe>(t::Subscribe::new([t::Topic::Sessions], "sessions")).unwrap();
-    let mut answer = host.client.start::<m::SendMessage>(t::SendMessage::new("tokens=50 hold-after=5")).unwrap();
+    host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
+    let mut logs =
+        host.client.start::<m::Subscribe>(t::SubscribeParams::new([t::Topic::Sessions], "sessions")).unwrap();
+    let mut answer = host.client.start::<m::SendMessage>(t::SendMessageParams::new("tokens=50 hold-after=5")).unwrap();
     let mut told = String::new();
     while told.trim_end() != "w1 w2 w3 w4 w5" {
         if let t::TurnEvent::Token(token) = answer.next_event().unwrap().unwrap().event {
@@ -48,7 +49,7 @@ fn a_sidecar_that_is_killed_comes_back_and_the_answer_it_was_giving_comes_to_its
     assert!(matches!(last, Some(t::TurnEvent::Error(_) | t::TurnEvent::Cancelled(_))), "{last:?}");
     let failure = answer.wait().unwrap_err();
     assert!(matches!(failure, Failure::Refused(_)), "{failure}");
-    assert_eq!(host.client.call::<m::ListSessions>(t::ListSessions::default()).unwrap().sessions.len(), 1);
+    assert_eq!(host.client.call::<m::ListSessions>(t::ListSessionsParams::default()).unwrap().sessions.len(), 1);
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn a_sidecar_that_hangs_is_killed_and_started_again() {
     let State::Restarting { cause, .. } = host.next_state() else { panic!("it is not started again") };
     assert!(cause.message.contains("did not answer"), "{cause:?}");
     assert_ne!(host.ready(), first);
-    assert!(until(LONG, || host.client.call::<m::Ping>(t::Ping {}).is_ok()));
+    assert!(until(LONG, || host.client.call::<m::Ping>(t::PingParams {}).is_ok()));
 }
 
 /// Cargo builds examples beside the tests.

@@ -18,11 +18,11 @@ fn words(count: usize) -> String {
 fn a_conversation_comes_through_and_nothing_is_left_after_it() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
-    let started = host.client.call::<m::StartLlamaServer>(t::StartLlamaServer::default()).unwrap();
+    let started = host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
     assert_eq!(started.state, t::ServerState::Ready);
 
     let (mut told, mut seqs) = (String::new(), Vec::new());
-    let ask = host.client.start::<m::SendMessage>(t::SendMessage::new("tokens=50")).unwrap();
+    let ask = host.client.start::<m::SendMessage>(t::SendMessageParams::new("tokens=50")).unwrap();
     let whole = ask
         .for_each(|event| {
             seqs.push(event.seq);
@@ -35,7 +35,7 @@ fn a_conversation_comes_through_and_nothing_is_left_after_it() {
     assert_eq!(told.trim_end(), whole.content.trim_end());
     assert!(seqs.is_sorted() && seqs.len() > 1, "{seqs:?}");
 
-    let unknown = t::GetSession::new("00000000-0000-4000-8000-000000000000");
+    let unknown = t::GetSessionParams::new("00000000-0000-4000-8000-000000000000");
     let refused = host.client.call::<m::GetSession>(unknown).unwrap_err();
     assert!(matches!(&refused, Failure::Refused(error) if error.data.name == ErrorName::SessionNotFound), "{refused}");
 
@@ -43,7 +43,7 @@ fn a_conversation_comes_through_and_nothing_is_left_after_it() {
     assert!(place.processes().is_empty());
     let states: Vec<_> = host.states.try_iter().collect();
     assert!(matches!(&states[..], [State::Starting, State::Ready(_), State::Stopped]), "{states:?}");
-    let after = host.client.call::<m::Ping>(t::Ping {}).unwrap_err();
+    let after = host.client.call::<m::Ping>(t::PingParams {}).unwrap_err();
     assert!(matches!(after, Failure::NotRunning(_)), "{after}");
     host.sidecar.stop();
 }
@@ -52,8 +52,8 @@ fn a_conversation_comes_through_and_nothing_is_left_after_it() {
 fn who_is_dropped_is_cancelled_and_who_asks_to_be_is_too() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
-    host.client.call::<m::StartLlamaServer>(t::StartLlamaServer::default()).unwrap();
-    let held = || host.client.start::<m::SendMessage>(t::SendMessage::new("tokens=50 hold-after=5")).unwrap();
+    host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
+    let held = || host.client.start::<m::SendMessage>(t::SendMessageParams::new("tokens=50 hold-after=5")).unwrap();
 
     let mut asked = held();
     while !matches!(asked.next_event().unwrap().unwrap().event, t::TurnEvent::Token(_)) {}
@@ -70,7 +70,7 @@ fn who_is_dropped_is_cancelled_and_who_asks_to_be_is_too() {
     while !matches!(dropped.next_event().unwrap().unwrap().event, t::TurnEvent::Token(_)) {}
     drop(dropped);
     // It has one slot a conversation: the next answer would wait for ever behind one that is still held.
-    let ask = t::SendMessage { server_id: None, ..t::SendMessage::new("tokens=3") };
+    let ask = t::SendMessageParams { server_id: None, ..t::SendMessageParams::new("tokens=3") };
     assert_eq!(host.client.call::<m::SendMessage>(ask).unwrap().content.trim_end(), "w1 w2 w3");
 }
 
@@ -78,9 +78,9 @@ fn who_is_dropped_is_cancelled_and_who_asks_to_be_is_too() {
 fn a_subscription_lives_beside_other_requests_and_ends_when_it_is_dropped() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
-    let subscribe = t::Subscribe::new([t::Topic::Sessions], "sessions");
+    let subscribe = t::SubscribeParams::new([t::Topic::Sessions], "sessions");
     let mut sessions = host.client.start::<m::Subscribe>(subscribe.clone()).unwrap();
-    let made = host.client.call::<m::CreateSession>(t::CreateSession::default()).unwrap();
+    let made = host.client.call::<m::CreateSession>(t::CreateSessionParams::default()).unwrap();
     let told = sessions.next_event().unwrap().unwrap().event;
     assert!(matches!(&told, t::TopicEvent::Session(event) if event.session.session_id == made.session_id), "{told:?}");
     drop(sessions);
@@ -93,7 +93,7 @@ fn a_subscription_lives_beside_other_requests_and_ends_when_it_is_dropped() {
 fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
-    host.client.call::<m::StartLlamaServer>(t::StartLlamaServer::default()).unwrap();
+    host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
     let arguments = json!({"message": "tokens=3000 rate=2000", "maxTokens": 3000}).as_object().unwrap().clone();
     let (method, params) = page::request("send_message", arguments).unwrap();
     let request = host.client.request(method, params, true, None).unwrap();
@@ -138,9 +138,9 @@ fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
 fn a_deadline_of_ones_own_is_kept_while_others_go_on() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
-    host.client.call::<m::StartLlamaServer>(t::StartLlamaServer::default()).unwrap();
+    host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
     let time = Duration::from_millis(300);
-    let held = t::SendMessage::new("tokens=50 hold-after=5");
+    let held = t::SendMessageParams::new("tokens=50 hold-after=5");
     let late = host.client.call_within::<m::SendMessage>(held, Some(time)).unwrap_err();
     assert_eq!(late, Failure::Late(time));
     let mut quick = host.client.request("ping", serde_json::Map::new(), false, Some(LONG)).unwrap();
