@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,8 +43,17 @@ class Recipe:
         return f"{self.version}-{self.machine}-{digest[:12]}"
 
 
-def cmake_flags(system: str) -> tuple[str, ...]:
-    """The flags for `platform.system()`; libraries are looked for beside the program, so the folder can be moved."""
+NO_AMX = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+"""ggml's AMX kernels die of SIGILL (`tilezero` on a worker thread) in virtual machines on Sapphire Rapids. The compiler
+has these options where -march=native would switch AMX on."""
+
+
+def cmake_flags(system: str, features: Sequence[str] = ()) -> tuple[str, ...]:
+    """The flags for `platform.system()`; libraries are looked for beside the program, so the folder can be moved.
+
+    Args:
+        features: the CPU's instruction sets, as /proc/cpuinfo names them.
+    """
     beside = {"Darwin": "@loader_path", "Windows": ""}.get(system, "$ORIGIN")
     flags = (
         "-DCMAKE_BUILD_TYPE=Release",
@@ -57,6 +66,8 @@ def cmake_flags(system: str) -> tuple[str, ...]:
         "-DLLAMA_BUILD_TESTS=OFF",
         "-DLLAMA_BUILD_EXAMPLES=OFF",
     )
+    if any(feature.startswith("amx_") for feature in features):
+        flags += (f"-DCMAKE_C_FLAGS={NO_AMX}", f"-DCMAKE_CXX_FLAGS={NO_AMX}")
     rpath = ("-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON", f"-DCMAKE_INSTALL_RPATH={beside}")
     return (*flags, *rpath) if beside else flags
 
@@ -71,11 +82,12 @@ def recipe_here() -> Recipe:
     """The recipe for this machine, or a Problem that says which tool is missing."""
     compilers = tuple(find_compiler(kind, os.environ) for kind in ("C", "C++"))
     chosen = tuple(f"{name}={os.environ[name]}" for name in COMPILER_VARIABLES if os.environ.get(name))
+    features = _cpu_features_here()
     return Recipe(
         version=VERSION,
         machine=platform.machine().lower() or "unknown",
-        cpu_features=_cpu_features_here(),
-        flags=cmake_flags(platform.system()),
+        cpu_features=features,
+        flags=cmake_flags(platform.system(), features),
         variables=chosen,
         compilers=compilers,
     )

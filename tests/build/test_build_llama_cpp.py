@@ -12,7 +12,7 @@ from recipes import llama_cpp, processes
 from recipes.console import Problem
 from recipes.environment import Environment
 from recipes.llama_cpp import belongs, ensure_built, is_whole, ninja_progress
-from recipes.llama_cpp_recipe import Recipe, cmake_flags, cpu_features, find_compiler
+from recipes.llama_cpp_recipe import NO_AMX, Recipe, cmake_flags, cpu_features, find_compiler
 
 RECIPE = Recipe(
     version="0.3.36",
@@ -202,3 +202,11 @@ def test_a_server_that_does_not_start_is_told_and_not_kept(
     with pytest.raises(Problem):
         ensure_built()
     assert RECIPE.key not in built(tmp_path)
+
+
+def test_a_build_for_a_cpu_with_amx_leaves_amx_out() -> None:
+    with_amx = cmake_flags("Linux", ("avx2", "amx_tile"))
+    assert [flag for flag in with_amx if "-mno-amx-tile" in flag] == [
+        f"-DCMAKE_{language}_FLAGS={NO_AMX}" for language in ("C", "CXX")
+    ]
+    assert cmake_flags("Linux", ("avx2",)) == cmake_flags("Linux")
