@@ -55,7 +55,7 @@ def cmake_flags(system: str, features: Sequence[str] = ()) -> tuple[str, ...]:
         features: the CPU's instruction sets, as /proc/cpuinfo names them.
     """
     beside = {"Darwin": "@loader_path", "Windows": ""}.get(system, "$ORIGIN")
-    flags = (
+    flags: tuple[str, ...] = (
         "-DCMAKE_BUILD_TYPE=Release",
         "-DLLAMA_BUILD_SERVER=ON",
         "-DLLAMA_BUILD_TOOLS=ON",

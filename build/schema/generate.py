@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from contract_reader import read_contract
 from json_schema import openrpc_json, schema_json
+from markdown import config_md, with_generated_parts, with_version
 from python_client import generated_py, methods_py
-from readme import readme_md
 from rust_methods import errors_rs, methods_rs, roundtrip_rs, samples_json
 from rust_types import RustTypes
 from typescript import contract_ts, types_ts
@@ -28,8 +28,16 @@ from sidecar.contract import openrpc
 
 ROOT = Path(__file__).resolve().parents[2]
 REPAIR = "python build/schema/generate.py"
-_TEMPLATES = Path(__file__).resolve().parent / "templates"
-_VERSION = "__VERSION__"
+_MARK = "by build/schema/generate.py"
+"""In the first lines of every generated source file; the others in ipc_schema are written by hand."""
+
+_VERSIONED = (
+    "ipc_schema/rust/Cargo.toml",
+    "ipc_schema/typescript/package.json",
+    "ipc_schema/typescript/package-lock.json",
+)
+"""Written by hand, but for the version at their beginning, which is the program's."""
+
 _LEFT_BY_BUILDS = frozenset({"node_modules", "dist", "dist-test", "target", "Cargo.lock", "__pycache__"})
 _LEFT_BY_EDITORS = frozenset({".DS_Store"})
 
@@ -49,13 +57,14 @@ def generate() -> dict[Path, str]:
         "ipc_schema/rust/src/errors.rs": errors_rs(contract),
         "ipc_schema/rust/tests/roundtrip.rs": roundtrip_rs(contract),
         "ipc_schema/rust/tests/samples.json": samples_json(contract),
-        "README.md": readme_md((ROOT / "README.md").read_text(encoding="utf-8")),
+        "README.md": with_generated_parts(_text("README.md")),
+        "ipc_schema/README.md": with_generated_parts(_text("ipc_schema/README.md")),
+        "ipc_schema/config.md": config_md(),
         "sidecar/client/methods.py": methods_py(contract),
         "sidecar/contract/generated.py": generated_py(contract_hash),
     }
-    for template in _files_below(_TEMPLATES):
-        text = template.read_text(encoding="utf-8").replace(_VERSION, __version__)
-        files[f"ipc_schema/{template.relative_to(_TEMPLATES).as_posix()}"] = text
+    for path in _VERSIONED:
+        files[path] = with_version(_text(path), __version__)
     return {Path(path): text for path, text in sorted(files.items())}
 
 
@@ -70,7 +79,7 @@ def differences(fresh: dict[Path, str], *, root: Path = ROOT) -> list[str]:
             found.append(f"stale: {path.as_posix()}")
     for file in _files_below(root / "ipc_schema"):
         path = file.relative_to(root)
-        if path not in fresh:
+        if path not in fresh and _MARK in file.read_text(encoding="utf-8"):
             found.append(f"extra: {path.as_posix()}")
     return found
 
@@ -105,6 +114,10 @@ def main() -> int:
         print("\n".join([*found, f"Run {REPAIR} and look at what changes."]), file=sys.stderr)
         return 1
     return 0
+
+
+def _text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
 
 
 def _files_below(folder: Path) -> list[Path]:
