@@ -1,6 +1,6 @@
 """The development commands: `python build/dev.py run`, `test`, `check` and so on; the Makefile only forwards here.
 
-Owns the first look at the Python that runs it, in words that any Python 3 can parse.
+Owns the check of the Python that runs it, in words that any Python 3 can parse.
 Knows nothing of the commands themselves: those are in recipes/.
 """
 

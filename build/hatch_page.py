@@ -1,4 +1,4 @@
-"""Puts the page into what hatchling builds, where it is there: `make web` makes it, and not everybody has Node.
+"""Puts the page into what hatchling builds, where it is there: `make web` makes it, and not every machine has Node.
 
 Owns where it goes: into the package in a wheel, to its own place in a source archive, from which wheels are made.
 """

@@ -1,4 +1,4 @@
-"""What `check` looks at and what `format` mends. All checks run, whatever the first one finds."""
+"""What `check` checks and what `format` repairs. All checks run, whatever the first one finds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recipes.processes import call
 GENERATOR = Path("build", "schema", "generate.py")
 LAUNCHER = Path("build", "freeze", "launcher", "Cargo.toml")
 
-# Outside of the tree: what is in build/freeze decides whether the program has to be frozen anew.
+# Outside of the tree: what is in build/freeze decides whether the program has to be frozen again.
 BUILT = ("--locked", "--target-dir", str(places.cache() / "freeze" / "launcher"))
 
 

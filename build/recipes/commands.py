@@ -1,6 +1,6 @@
 """The commands of build/dev.py, each whole on its own: it does what it needs first, and only once.
 
-Owns the table of commands, their order of steps and the way a failure is told. How a step is done is in
+Owns the table of commands, their order of steps and the way a failure is reported. How a step is done is in
 the other modules.
 """
 
@@ -116,7 +116,7 @@ def test(arguments: Sequence[str]) -> int:
     environment = _environment(develop=True)
     environ = {
         "LLAMA_SIDECAR_TEST_MODEL": str(starter_model.ensure_cached(environment)),
-        "PYTHONDONTWRITEBYTECODE": "",  # a thousand sidecars are started: each would be compiled anew
+        "PYTHONDONTWRITEBYTECODE": "",  # a thousand sidecars are started: each would be compiled again
     }
     return processes.call([environment.python, "-m", "pytest", *SIDE_BY_SIDE, *arguments], environ=environ, quiet=False)
 
@@ -277,9 +277,7 @@ COMMANDS = {
     ),
     "bundle": Command(bundle, "the desktop app with the frozen sidecar as .deb and .rpm, in dist/"),
     "bench": Command(bench, "the benchmarks; --short: in three minutes; arguments go to tests/bench/run.py", ("any",)),
-    "kill-matrix": Command(
-        _trial("kill_matrix"), "kill hosts, sidecars and engines, and look for what is left", ("any",)
-    ),
+    "kill-matrix": Command(_trial("kill_matrix"), "kill hosts, sidecars and engines, and find what is left", ("any",)),
     "fuzz": Command(_trial("fuzz"), "a million mutated frames to a real sidecar", ("any",)),
     "headers": Command(_trial("headers"), "ten thousand mutated model headers", ("any",)),
     "torture": Command(_trial("torture"), "a thousand kills in the middle of conversations, nothing lost", ("any",)),
@@ -294,13 +292,13 @@ COMMANDS = {
     "trust-report": Command(
         _trial("report"), "run the tests of the forty cases and write tests/trust/REPORT.md", ("any",)
     ),
-    "lock": Command(lock, "make the lock files anew; --upgrade takes newer versions", ("--upgrade",)),
+    "lock": Command(lock, "write the lock files again; --upgrade takes newer versions", ("--upgrade",)),
     "clean": Command(clean, "remove .venv and what tools left in the tree; --cache: the cache, too", ("--cache",)),
 }
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command that `argv` names and returns the exit code; problems are told, not raised."""
+    """Runs the command that `argv` names and returns the exit code; problems are reported, not raised."""
     parser = argparse.ArgumentParser(prog="build/dev.py", description="The development commands of llama-sidecar.")
     listed = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, command in COMMANDS.items():
@@ -319,7 +317,7 @@ def main(argv: Sequence[str]) -> int:
         report(problem)
         return problem.exit_code
     except KeyboardInterrupt:
-        report(Problem("Stopped by Ctrl-C.", next_step="Run the same command again to go on."))
+        report(Problem("Stopped by Ctrl-C.", next_step="Run the same command again to continue."))
         return 130
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""

@@ -24,7 +24,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # What an installed app is asked. The others start a sidecar that is outside, or are about the page alone.
 INSTALLED = "nothing_is_left or second_start"
 
-# For people to look at; git passes them by.
+# For people; git ignores them.
 SCREENSHOTS = places.ROOT / "shell" / "screenshots"
 
 

@@ -47,8 +47,8 @@ def fetch(pin: Pin, *, by: Environment, title: str) -> Path:
     """The pinned file, from the cache or the index. Call it with a lock held: it clears what others left half done."""
     folder = places.cache() / "downloads"
     target = folder / pin.file
-    wanted = pinned_hash(pin.lock_path.read_text(encoding="utf-8"))
-    if target.exists() and sha256_of(target) == wanted:
+    expected = pinned_hash(pin.lock_path.read_text(encoding="utf-8"))
+    if target.exists() and sha256_of(target) == expected:
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -57,7 +57,7 @@ def fetch(pin: Pin, *, by: Environment, title: str) -> Path:
     ):
         _download(pin, by, Path(part))
         got = Path(part, pin.file)
-        if not got.exists() or sha256_of(got) != wanted:
+        if not got.exists() or sha256_of(got) != expected:
             raise Problem(
                 f"pip fetched something else than {pin.file}.",
                 next_step=f"Compare the name with {places.shown(pin.lock_path)}.",

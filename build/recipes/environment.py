@@ -171,7 +171,7 @@ class Environment:
     def pip(self, *arguments: str | Path, environ: dict[str, str] | None = None) -> None:
         """Runs pip with the user's own pip configuration; it shows its progress only on a terminal.
 
-        Tried again where it fails, unless it is told to do without the network.
+        Tried again where it fails, unless it is to work without the network.
         """
         argv = self.pip_argv(*arguments, quiet=not on_terminal())
         tries = 1 if "--no-index" in arguments else processes.TRIES

@@ -166,13 +166,13 @@ def target_in(rustc_version: str) -> str:
 
 def _rust() -> tuple[str, str]:
     cargo, rustc = shutil.which("cargo"), shutil.which("rustc")
-    told = processes.output([rustc, "-vV"]) if rustc else None
-    if cargo is None or told is None:
+    version = processes.output([rustc, "-vV"]) if rustc else None
+    if cargo is None or version is None:
         raise Problem(
             "The single file has a small launcher in Rust, and there is no Rust here.",
             next_step="Install it (https://rustup.rs), and run the same command again.",
         )
-    return cargo, target_in(told)
+    return cargo, target_in(version)
 
 
 def _environment() -> Environment:
@@ -238,7 +238,7 @@ def _freeze(root: Path, work: Path, environment: Environment, info: Path) -> Non
 def _build_launcher(root: Path, work: Path, cargo: str, payload: Path, result: Path, *, cached: bool) -> None:
     target = (places.cache() / "freeze" if cached else work) / "launcher"
     crates = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
-    # No folder of this machine is told.
+    # No folder of this machine stands in it.
     flags = [f"--remap-path-prefix={crates}=cargo", f"--remap-path-prefix={root / LAUNCHER}=launcher"]
     _must(
         [cargo, "build", "--quiet", "--release", "--locked", "--manifest-path", root / LAUNCHER / "Cargo.toml"],

@@ -1,7 +1,7 @@
 """llama.cpp's server and tools, built once a version from the pinned llama-cpp-python sdist.
 
 Owns how a build is made and what counts as a whole one; llama_cpp_recipe decides what is built. A build happens
-in a work folder (kept when it is cut short, so that the next run goes on) and appears under its final name in
+in a work folder (kept when it is cut short, so that the next run continues) and appears under its final name in
 one rename. Knows nothing of Python bindings or tests.
 """
 
@@ -108,8 +108,10 @@ def _build(recipe: Recipe, *, work: Path, folder: Path, lock: int) -> None:
         configure: processes.Argv = [environment.script("cmake"), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
         _logged([*configure, "-S", source, "-B", build, *recipe.flags], log=log, lock=lock)
     jobs = processes.cpus()
-    with step(f"Building llama.cpp with {jobs} jobs (some 20 minutes of CPU time; stop it, and it goes on next time)"):
-        # Ninja itself and not `cmake --build`: told to stop, Ninja stops its compilers as well.
+    with step(
+        f"Building llama.cpp with {jobs} jobs (some 20 minutes of CPU time; stop it, and it continues next time)"
+    ):
+        # Ninja itself and not `cmake --build`: asked to stop, Ninja stops its compilers as well.
         _logged([ninja, "-C", build, f"-j{jobs}", *TARGETS], log=log, lock=lock)
     with step("Putting the result together"):
         part = folder.with_name(f".part-{folder.name}")
@@ -123,7 +125,7 @@ def _logged(argv: processes.Argv, *, log: Path, lock: int) -> None:
     """Runs a build program with its output in the log, showing only how far it is, or the end of it if it fails."""
     progress = Progress("steps")
     try:
-        # The lock is handed on: should we be killed, nobody builds in the same folder beside what still runs.
+        # The lock is handed on: should we be killed, no other run builds in the same folder beside what still runs.
         with (
             log.open("a", encoding="utf-8") as file,
             processes.child(argv, piped=True, keep_open=[lock]) as process,
@@ -142,7 +144,7 @@ def _logged(argv: processes.Argv, *, log: Path, lock: int) -> None:
         code = processes.exit_code(process.returncode)
         raise Problem(
             f"Building llama.cpp failed: {Path(argv[0]).stem} ended with exit code {code}.",
-            next_step=f"The last lines are above; all are in {log}. The next run goes on where this one stopped.",
+            next_step=f"The last lines are above; all are in {log}. The next run continues where this one stopped.",
             exit_code=code,
         )
 

@@ -49,7 +49,7 @@ has these options where -march=native would switch AMX on."""
 
 
 def cmake_flags(system: str, features: Sequence[str] = ()) -> tuple[str, ...]:
-    """The flags for `platform.system()`; libraries are looked for beside the program, so the folder can be moved.
+    """The flags for `platform.system()`; libraries are searched for beside the program, so the folder can be moved.
 
     Args:
         features: the CPU's instruction sets, as /proc/cpuinfo names them.

@@ -1,4 +1,4 @@
-"""Making the lock files anew from pyproject.toml and the .in files, with uv.
+"""Writing the lock files again from pyproject.toml and the .in files, with uv.
 
 Owns which lock file is made of what. The two that pin one artefact (starter-model.txt and
 llama-cpp-python.txt) are written by hand and not touched here.

@@ -41,5 +41,5 @@ def ensure() -> Path:
 
 
 def _make(release: str, folder: Path) -> int:
-    shutil.rmtree(folder, ignore_errors=True)  # it does not go on with what it has left half done
+    shutil.rmtree(folder, ignore_errors=True)  # it does not continue what it left half done
     return processes.call(["debootstrap", "--variant=minbase", release, folder])

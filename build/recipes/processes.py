@@ -20,16 +20,16 @@ from typing import IO, NoReturn
 from recipes.console import Problem, say
 from recipes.places import ROOT
 
-# Ctrl-C reaches the child as well: it gets this long to end by itself before it is told to.
+# Ctrl-C reaches the child as well: it gets this long to end by itself before it is signalled.
 INTERRUPT_GRACE_S = 5.0
 # From SIGTERM to SIGKILL.
 TERMINATE_GRACE_S = 10.0
-# A llama.cpp build on two slow cores takes 20 minutes; whoever waits longer than this is told so.
+# A llama.cpp build on two slow cores takes 20 minutes; a longer wait than this is reported.
 LOCK_WAIT_S = 3600.0
 LOCK_POLL_S = 0.2
 # For programs that only print something; ensurepip on a slow disk is the longest of them.
 OUTPUT_WAIT_S = 120.0
-# What fails for ever is told after three tries; a server or a connection that was away is back by then, mostly.
+# A permanent failure is reported after three tries; most temporary ones are over by then.
 TRIES = 3
 TRY_AGAIN_S = 10.0
 
@@ -174,11 +174,11 @@ def exclusive(lock_file: Path, *, waiting_for: str) -> Iterator[int]:
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("a+b") as handle:
         deadline = time.monotonic() + LOCK_WAIT_S
-        told = False
+        reported = False
         while not _try_lock(handle):
-            if not told:
+            if not reported:
                 say(f"Waiting for another command that is {waiting_for} ...")
-                told = True
+                reported = True
             if time.monotonic() > deadline:
                 raise Problem(
                     f"Another command has been {waiting_for} for an hour.",

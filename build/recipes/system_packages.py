@@ -14,7 +14,7 @@ from recipes import processes
 from recipes.console import Problem, step
 
 # Another program may be at it: a new machine installs its updates by itself, for minutes. And a mirror may hiccup.
-PATIENT = ("-o", "DPkg::Lock::Timeout=180", "-o", "Acquire::Retries=5")
+RETRYING = ("-o", "DPkg::Lock::Timeout=180", "-o", "Acquire::Retries=5")
 # For what apt does not wait for: the lock of its lists, and lists that name what a mirror has no more.
 TRIES = 5
 
@@ -60,7 +60,7 @@ def ensure(needs: Needs) -> None:
 
 
 def may_install() -> bool:
-    """Whether we are root on a Debian: nobody else is asked for a password."""
+    """Whether we are root on a Debian: no password is asked for."""
     return hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
@@ -73,7 +73,7 @@ def install(packages: Sequence[str]) -> None:
 def _try_to_install(packages: Sequence[str]) -> int:
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     # It may fail for a list that has nothing to do with these packages.
-    processes.call(("apt-get", *PATIENT, "update"), environ=quiet)
+    processes.call(("apt-get", *RETRYING, "update"), environ=quiet)
     return processes.call(
-        ("apt-get", *PATIENT, "install", "--yes", "--no-install-recommends", *packages), environ=quiet
+        ("apt-get", *RETRYING, "install", "--yes", "--no-install-recommends", *packages), environ=quiet
     )

@@ -20,7 +20,7 @@ TAURI = Path("shell", "src-tauri")
 MANIFEST = TAURI / "Cargo.toml"
 COMMAND_VARIABLE = "LLAMA_SIDECAR_APP_COMMAND"
 
-# In /usr/lib/<name> of what is installed; the app looks for it there.
+# In /usr/lib/<name> of what is installed; the app finds it there.
 RESOURCE = "sidecar"
 KINDS = ("deb", "rpm")
 

@@ -35,7 +35,7 @@ _SAID = "w1 w2 w3"
 """How the fake engine's answers begin."""
 
 _STEP_TIMEOUT_SECONDS = 900
-"""Compiling serde on a slow machine takes minutes; a tool that hangs does so for ever."""
+"""Compiling serde on a slow machine takes minutes; a tool that hangs never ends by itself."""
 
 _STEPS = (
     (_TYPESCRIPT, ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")),

@@ -78,7 +78,7 @@ class Member:
 
 @dataclass(frozen=True)
 class StructModel:
-    """An object type. `tag` is the member that tells it from others; `same_as` has the same members without it."""
+    """An object type. `tag` is the member that distinguishes it from others; `same_as` has the same members without it."""
 
     name: str
     module: str
@@ -109,7 +109,7 @@ class EventUnion:
 
 @dataclass(frozen=True)
 class MethodModel:
-    """A method. `outlives_request`: its channel goes on after the response, until another request ends it."""
+    """A method. `outlives_request`: its channel continues after the response, until another request ends it."""
 
     name: str
     family: str

@@ -4,7 +4,7 @@
     python build/schema/generate.py --check    compare with a fresh generation; exit 1 where a file differs
 
 Owns which files there are and where. A file in `ipc_schema/` that is not generated is an error, so that nothing is
-edited there by hand; what building the clients leaves behind is not looked at.
+edited there by hand; what building the clients leaves behind is ignored.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> int:
         return 0
     found = differences(fresh, root=arguments.root)
     if found:
-        print("\n".join([*found, f"Run {REPAIR} and look at what changes."]), file=sys.stderr)
+        print("\n".join([*found, f"Run {REPAIR} and review what changes."]), file=sys.stderr)
         return 1
     return 0
 

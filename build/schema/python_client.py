@@ -1,6 +1,6 @@
 """The Python client's typed methods, and the contract's hash as a constant.
 
-Owns how a method of the contract looks as a Python method. Knows nothing of connections: the generated class calls
+Owns the form of a contract's method in Python. Knows nothing of connections: the generated class calls
 an abstract `_request`.
 """
 
@@ -26,7 +26,7 @@ from contract_model import (
 )
 
 _LINE_LENGTH = 120
-"""As ruff is told in pyproject.toml."""
+"""As pyproject.toml sets it for ruff."""
 _UNTIL_ANSWERED = "of the request, in order; without it none are sent."
 _SCALARS = {
     "string": "str",

@@ -146,7 +146,7 @@ def errors_rs(contract: Contract) -> str:
             description += f" `data` may also have: {', '.join(error.extra)}."
         lines += [*doc(description, indent="    "), f"    {variant(error.name)},"]
     lines += [
-        "    /// A name that is newer than this crate; it can not be sent.",
+        "    /// A name that is newer than this crate; it cannot be sent.",
         "    #[serde(other, skip_serializing)]",
         "    Newer,",
         "}",

@@ -1,4 +1,4 @@
-"""How the contract's names look in Rust."""
+"""The contract's names in Rust."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The Rust crate's `types.rs`.
 
-Owns how the contract's types look in Rust. What the contract leaves without a name, a choice or a union in one
+Owns the form of the contract's types in Rust. What the contract leaves without a name, a choice or a union in one
 member, is named after the class that declares the member: `SamplingParamsStop`.
 """
 
@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 """
 _NEWER = """\
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,"""
 
@@ -174,7 +174,7 @@ class RustTypes:
 
     def _events(self, union: EventUnion) -> str:
         lines = [
-            f"/// What a channel of this kind carries, told apart by `status`: {len(union.members)} kinds of event.",
+            f"/// What a channel of this kind carries, distinguished by `status`: {len(union.members)} kinds of event.",
             "#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]",
             '#[serde(tag = "status", rename_all = "snake_case")]',
             f"pub enum {union.name} {{",

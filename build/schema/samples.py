@@ -86,7 +86,7 @@ class _Sampler:
     def _string(self, schema: dict[str, Any]) -> str:
         if "pattern" in schema:
             return _BY_PATTERN[schema["pattern"]]
-        # What hosts have been seen to break on: a line separator, an astral character, a quote.
+        # What hosts are known to break on: a line separator, an astral character, a quote.
         return 'a "text" \u2028 \U0001f999'
 
     def _pick(self, alternatives: list[Any]) -> Any:

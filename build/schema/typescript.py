@@ -1,6 +1,6 @@
 """The TypeScript package's `types.ts` and `contract.ts`.
 
-Owns how the contract looks in TypeScript. The runtime that uses them is in `ipc_schema/typescript`.
+Owns the form of the contract in TypeScript. The runtime that uses them is in `ipc_schema/typescript`.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_each_stale_missing_and_extra_file_is_named_with_the_repair_command(gene
         "stale: ipc_schema/typescript/src/types.ts",
         "missing: sidecar/client/methods.py",
         "extra: ipc_schema/rust/src/more.rs",
-        "Run python build/schema/generate.py and look at what changes.",
+        "Run python build/schema/generate.py and review what changes.",
     ]
 
 

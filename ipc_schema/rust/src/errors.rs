@@ -74,7 +74,7 @@ pub enum ErrorName {
     EngineInUse,
     /// The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept.
     ArchiveInvalid,
-    /// A name that is newer than this crate; it can not be sent.
+    /// A name that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }

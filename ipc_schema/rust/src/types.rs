@@ -56,7 +56,7 @@ pub enum AudioDataFormat {
     Mp3,
     #[serde(rename = "wav")]
     Wav,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -97,7 +97,7 @@ pub enum CacheType {
     Q5_0,
     #[serde(rename = "q5_1")]
     Q5_1,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -176,7 +176,7 @@ pub enum Capability {
     Embeddings,
     #[serde(rename = "reranking")]
     Reranking,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -206,7 +206,7 @@ pub enum Cause {
     GpuNotUsed,
     #[serde(rename = "UNKNOWN")]
     Unknown,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -358,7 +358,7 @@ pub enum ContextPolicy {
     DropOldest,
     #[serde(rename = "keep_ends")]
     KeepEnds,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -586,7 +586,7 @@ pub struct DownloadChecking {
     pub download_id: String,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+/// What a channel of this kind carries, distinguished by `status`: 8 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum DownloadEvent {
@@ -606,7 +606,7 @@ pub enum DownloadEvent {
     Error(ErrorEvent),
     /// Cancelled by the host; what was kept of an answer is in `partial`.
     Cancelled(CancelledEvent),
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -696,7 +696,7 @@ pub enum DownloadState {
     Failed,
     #[serde(rename = "cancelled")]
     Cancelled,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -902,7 +902,7 @@ pub enum EngineName {
     Embedded,
     #[serde(rename = "llama-cpp-python")]
     LlamaCppPython,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -917,7 +917,7 @@ pub enum EngineOrigin {
     Path,
     #[serde(rename = "package")]
     Package,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1110,7 +1110,7 @@ pub enum ExportSessionParamsFormat {
     Json,
     #[serde(rename = "markdown")]
     Markdown,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1129,7 +1129,7 @@ pub enum ExportSessionResultFormat {
     Json,
     #[serde(rename = "markdown")]
     Markdown,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1171,7 +1171,7 @@ pub enum ExportedMessageRole {
     Tool,
     #[serde(rename = "user")]
     User,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1186,7 +1186,7 @@ pub enum ExportedMessageState {
     Error,
     #[serde(rename = "interrupted")]
     Interrupted,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1199,7 +1199,7 @@ pub enum Fit {
     Memory,
     #[serde(rename = "no")]
     No,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1217,7 +1217,7 @@ pub enum ForeignOrigin {
     Jan,
     #[serde(rename = "llama_cpp")]
     LlamaCpp,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1367,7 +1367,7 @@ pub enum GpuCause {
     NotWanted,
     #[serde(rename = "UNKNOWN")]
     Unknown,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1390,7 +1390,7 @@ pub enum GpuStatusState {
     Hanging,
     #[serde(rename = "ok")]
     Ok,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1494,7 +1494,7 @@ pub enum ImageUrlDetail {
     High,
     #[serde(rename = "low")]
     Low,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1505,7 +1505,7 @@ pub struct ImportDone {
     pub model: String,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 4 kinds of event.
+/// What a channel of this kind carries, distinguished by `status`: 4 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum ImportEvent {
@@ -1517,7 +1517,7 @@ pub enum ImportEvent {
     Error(ErrorEvent),
     /// Cancelled by the host; what was kept of an answer is in `partial`.
     Cancelled(CancelledEvent),
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1560,7 +1560,7 @@ pub enum ImportModelParamsMode {
     Link,
     #[serde(rename = "move")]
     Move,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1707,7 +1707,7 @@ pub struct InstallEngineParams {
     pub channel: Option<String>,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+/// What a channel of this kind carries, distinguished by `status`: 8 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum InstallEvent {
@@ -1727,7 +1727,7 @@ pub enum InstallEvent {
     Error(ErrorEvent),
     /// Cancelled by the host; what was kept of an answer is in `partial`.
     Cancelled(CancelledEvent),
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -1773,7 +1773,7 @@ pub enum Level {
     Warning,
     #[serde(rename = "error")]
     Error,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -2022,7 +2022,7 @@ pub enum MemoryEstimateMethod {
     Allocator,
     #[serde(rename = "formula")]
     Formula,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -2104,7 +2104,7 @@ pub enum MessageRole {
     Tool,
     #[serde(rename = "user")]
     User,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -2121,7 +2121,7 @@ pub enum MessageState {
     Interrupted,
     #[serde(rename = "running")]
     Running,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -2244,7 +2244,7 @@ pub enum ModelOrigin {
     Jan,
     #[serde(rename = "llama_cpp")]
     LlamaCpp,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -2323,7 +2323,7 @@ pub struct PingParams {}
 pub enum PingResult {
     #[serde(rename = "pong")]
     Pong,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -2826,7 +2826,7 @@ pub struct ScanDone {
     pub models: i64,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 4 kinds of event.
+/// What a channel of this kind carries, distinguished by `status`: 4 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum ScanEvent {
@@ -2838,7 +2838,7 @@ pub enum ScanEvent {
     Error(ErrorEvent),
     /// Cancelled by the host; what was kept of an answer is in `partial`.
     Cancelled(CancelledEvent),
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3250,7 +3250,7 @@ pub enum ServerSettingsFlashAttnName {
     Off,
     #[serde(rename = "on")]
     On,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3280,7 +3280,7 @@ pub enum ServerState {
     Stopped,
     #[serde(rename = "failed")]
     Failed,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3383,7 +3383,7 @@ pub struct SessionExport {
 pub enum SessionExportFormat {
     #[serde(rename = "llama-sidecar/session")]
     LlamaSidecarSession,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3439,7 +3439,7 @@ pub struct StartActual {
     pub memory: Vec<MemoryTaken>,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 8 kinds of event.
+/// What a channel of this kind carries, distinguished by `status`: 8 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum StartEvent {
@@ -3459,7 +3459,7 @@ pub enum StartEvent {
     Error(ErrorEvent),
     /// Cancelled by the host; what was kept of an answer is in `partial`.
     Cancelled(CancelledEvent),
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3612,7 +3612,7 @@ pub enum StartWarningCode {
     GpuNotUsed,
     #[serde(rename = "GPU_PARTLY_USED")]
     GpuPartlyUsed,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3629,7 +3629,7 @@ pub struct StopLlamaServerParams {
 pub enum StopLlamaServerResult {
     #[serde(rename = "llama-server stopped")]
     LlamaServerStopped,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3754,7 +3754,7 @@ pub struct ToolCall {
 pub enum ToolCallType {
     #[serde(rename = "function")]
     Function,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3801,12 +3801,12 @@ pub enum Topic {
     Downloads,
     #[serde(rename = "engines")]
     Engines,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 11 kinds of event.
+/// What a channel of this kind carries, distinguished by `status`: 11 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TopicEvent {
@@ -3832,7 +3832,7 @@ pub enum TopicEvent {
     Engines(EnginesEvent),
     /// The subscription ended.
     Done,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3851,7 +3851,7 @@ pub struct TrashedModel {
     pub purged_at: f64,
 }
 
-/// What a channel of this kind carries, told apart by `status`: 9 kinds of event.
+/// What a channel of this kind carries, distinguished by `status`: 9 kinds of event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TurnEvent {
@@ -3873,7 +3873,7 @@ pub enum TurnEvent {
     Error(ErrorEvent),
     /// Cancelled by the host; what was kept of an answer is in `partial`.
     Cancelled(CancelledEvent),
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
@@ -3902,7 +3902,7 @@ pub enum TurnParamsToolChoiceName {
     None,
     #[serde(rename = "required")]
     Required,
-    /// A value that is newer than this crate; it can not be sent.
+    /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }

@@ -8,7 +8,7 @@
 //!     app/                 the program
 //! ```
 //!
-//! A kill at any moment leaves at most this folder, and the next start fills it anew. There are no temporary names.
+//! A kill at any moment leaves at most this folder, and the next start fills it again. There are no temporary names.
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -27,9 +27,9 @@ const APP: &str = "app";
 
 /// How long another start may take to fill the folder: a second or less, but for a network disk.
 const WAIT: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const RETRY_AFTER: Duration = Duration::from_millis(5);
 
-/// What nobody has started for so long is removed. Not at once: two apps may bring two versions, and what ends the
+/// A version that was not started for so long is removed. Not immediately: two apps may bring two versions, and what ends the
 /// processes of a sidecar that was killed runs from its folder without a lock.
 const UNUSED: Duration = Duration::from_secs(24 * 3600);
 
@@ -46,7 +46,7 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::Damaged(what) => f.write_str(what),
             Refusal::Busy => {
-                write!(f, "it is not whole, and for {} s another llama-sidecar has not let go of it", WAIT.as_secs())
+                write!(f, "it is not whole, and for {} s another llama-sidecar has kept it locked", WAIT.as_secs())
             }
             Refusal::System(error) => write!(f, "{error}"),
         }
@@ -62,7 +62,7 @@ impl From<io::Error> for Refusal {
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Damaged => Refusal::Damaged("what is packed in it can not be unpacked".into()),
+            Failure::Damaged => Refusal::Damaged("what is packed in it cannot be unpacked".into()),
             Failure::System(error) => Refusal::System(error),
         }
     }
@@ -85,11 +85,11 @@ pub fn ready(base: &Path, payload: &Payload) -> Result<Ready, Refusal> {
         system::make_private(&folder)?;
         let Some(lock) = open_lock(&folder)? else { continue };
         if !is_locked(lock.try_lock_shared())? {
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(RETRY_AFTER);
             continue;
         }
         if is_still_there(&lock, &folder) && is_complete() {
-            // Where that can not be written down, it is removed a little early, once nobody uses it.
+            // Where that cannot be written down, it is removed a little early, once no program uses it.
             let _ = lock.set_modified(SystemTime::now());
             remove_unused(base, payload.folder);
             return Ok(Ready { program: app.join(payload.program), lock });
@@ -97,7 +97,7 @@ pub fn ready(base: &Path, payload: &Payload) -> Result<Ready, Refusal> {
         lock.unlock()?;
         // Not waited for: whoever has it may be done by now, and run from there for days.
         if !is_locked(lock.try_lock())? {
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(RETRY_AFTER);
             continue;
         }
         if is_still_there(&lock, &folder)
@@ -120,7 +120,7 @@ fn fill(folder: &Path, payload: &Payload) -> Result<(), Refusal> {
     Ok(system::sync_folder(folder)?)
 }
 
-/// Removes the folders of other versions that nobody has used for a while. What can not be removed stays.
+/// Removes the folders of other versions that were not used for a while. What cannot be removed stays.
 fn remove_unused(base: &Path, ours: &str) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let folder = entry.path();
@@ -136,7 +136,7 @@ fn remove_unused(base: &Path, ours: &str) {
     }
 }
 
-/// Removes a folder, with its lock held. The lock goes last, so that what is cut short is gone on with.
+/// Removes a folder, with its lock held. The lock goes last, so that an interrupted removal continues.
 fn remove(folder: &Path) -> io::Result<()> {
     empty(folder)?;
     fs::remove_file(folder.join(LOCK))?;
@@ -152,7 +152,7 @@ fn empty(folder: &Path) -> io::Result<()> {
     gone(fs::remove_dir_all(folder.join(APP)))
 }
 
-/// The lock of a folder; `None` where somebody has just removed the folder.
+/// The lock of a folder; `None` where another process has just removed the folder.
 fn open_lock(folder: &Path) -> io::Result<Option<File>> {
     match system::file(false).read(true).write(true).create(true).truncate(false).open(folder.join(LOCK)) {
         Ok(lock) => Ok(Some(lock)),

@@ -66,7 +66,7 @@ pub fn launch(payload: &[u8]) -> Result<ExitCode, Problem> {
         let reason = match folder::ready(&base, &payload) {
             Ok(ready) => match system::become_program(&ready.program, ready.lock) {
                 Ok(code) => return Ok(code),
-                Err(error) => format!("it can not be run from there ({error})"),
+                Err(error) => format!("it cannot be run from there ({error})"),
             },
             Err(folder::Refusal::Damaged(what)) => return Err(Problem::Damaged(what)),
             Err(refusal) => refusal.to_string(),

@@ -9,7 +9,7 @@
 //! chunk 1203374 4194304       bytes in the frame, bytes in the files
 //! ```
 //!
-//! The files stand one after the other and are cut into chunks of one size, so that many can be unpacked at once.
+//! The files stand one after the other and are cut into chunks of one size, so that many can be unpacked in parallel.
 //! `pack.py` writes it.
 
 use std::collections::HashSet;

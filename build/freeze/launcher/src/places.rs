@@ -1,4 +1,4 @@
-//! Where the program may be unpacked: in the user's cache, or where that can not be, in a private folder elsewhere.
+//! Where the program may be unpacked: in the user's cache, or where that is not possible, in a private folder elsewhere.
 
 use std::env;
 use std::ffi::OsString;
@@ -59,7 +59,7 @@ fn places(
         _ => None,
     };
     let private = [cache, of_the_session].into_iter().flatten().map(|place| place.join(NAME).join(BELOW));
-    // Everybody can make folders there, so it carries the user's name, and is looked at closely.
+    // Every user can make folders there, so it carries the user's name, and is checked closely.
     private.chain([temporary.join(format!("{NAME}-{BELOW}-{user}"))]).collect()
 }
 

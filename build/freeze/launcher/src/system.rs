@@ -22,13 +22,13 @@ mod unix {
     const PRIVATE: u32 = 0o700;
     const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-    /// Tells users apart in the names of folders.
+    /// Distinguishes users in the names of folders.
     pub fn user() -> String {
         uid().to_string()
     }
 
     fn uid() -> u32 {
-        // SAFETY: it takes nothing and can not fail.
+        // SAFETY: it takes nothing and cannot fail.
         unsafe { libc::geteuid() }
     }
 
@@ -46,15 +46,13 @@ mod unix {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => match folder.symlink_metadata()? {
                 found if !found.is_dir() => Err(Error::other("there is something else of that name")),
-                found if !is_ours(&found) => {
-                    Err(Error::other("it belongs to somebody else, or others may write to it"))
-                }
+                found if !is_ours(&found) => Err(Error::other("it belongs to another user, or others may write to it")),
                 _ => Ok(()),
             },
         }
     }
 
-    /// Whether nobody else can have written to it.
+    /// Whether no other user can have written to it.
     pub fn is_ours(found: &Metadata) -> bool {
         found.uid() == uid() && found.mode() & WRITABLE_BY_OTHERS == 0
     }
@@ -96,7 +94,7 @@ mod unix {
             }
             found.assume_init().f_flag
         };
-        // macOS does not say it there; the start tells.
+        // macOS does not say it there; the start shows it.
         #[cfg(target_os = "linux")]
         if flags & libc::ST_NOEXEC != 0 {
             return Err(Error::other("programs may not be run from there (it is mounted noexec)"));
@@ -172,7 +170,7 @@ mod windows {
         Ok(())
     }
 
-    /// A file that is open can not be replaced by another here.
+    /// A file that is open cannot be replaced by another here.
     pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
         one.creation_time() == other.creation_time()
     }
@@ -209,7 +207,7 @@ mod windows {
         if done { Ok(()) } else { Err(Error::last_os_error()) }
     }
 
-    /// Ctrl-C reaches the program as well, and how it ends is its own business.
+    /// Ctrl-C reaches the program as well, and it decides how it ends.
     unsafe extern "system" fn leave_it_to_the_program(_: u32) -> BOOL {
         1
     }

@@ -66,7 +66,7 @@ fn write(payload: &Payload, chunk: &Chunk, target: &Path) -> Result<(), Failure>
         let part = &bytes[(from - chunk.begin) as usize..(to - chunk.begin) as usize];
         let opened = system::file(file.executable).write(true).open(target.join(file.path))?;
         system::write_at(&opened, part, from - file.begin)?;
-        // At once, so that the disk works while others unpack.
+        // Immediately, so that the disk works while others unpack.
         opened.sync_all()?;
     }
     Ok(())
