@@ -44,7 +44,7 @@ def serve(options: argparse.Namespace) -> NoReturn:
     import gc
     import os
 
-    from sidecar.host.standard_streams import take_wire
+    from sidecar.host.descriptors import take_wire
 
     read_fd, write_fd = take_wire()
 

@@ -87,7 +87,7 @@ class Parts:
         requests: RequestTasks,
         on_config: Callable[[Config], None],
     ) -> None:
-        owner.keep_ledger(data_dir.processes_file)
+        owner.register_in(data_dir.processes_file)
         self._requests = requests
         self._database = Database(data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
         self._history = History(self._database, retention_days=lambda: config.config.storage.deleted_retention_days)

@@ -18,6 +18,10 @@ LAUNCHER = Path("build", "freeze", "launcher", "Cargo.toml")
 BUILT = ("--locked", "--target-dir", str(places.cache() / "freeze" / "launcher"))
 
 
+OTHER_SYSTEMS = ("win32", "darwin")
+"""No machine of theirs runs the tests; their types are checked all the same."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One command, and what to do when it fails."""
@@ -34,6 +38,10 @@ def checks(environment: Environment) -> list[Check]:
         Check("format", (python, "-m", "ruff", "format", "--check", "."), "make format"),
         Check("lint", (python, "-m", "ruff", "check", "."), "make format mends some of it; the rest by hand"),
         Check("types", (python, "-m", "mypy"), "change the lines named above"),
+        *(
+            Check(f"types for {system}", (python, *_types_for(system)), "give sidecar/host what differs there")
+            for system in OTHER_SYSTEMS
+        ),
         Check("import layers", (environment.script("lint-imports"),), "move the import named above to a higher layer"),
         Check("generated files", (python, GENERATOR, "--check"), f"{typed} {GENERATOR}"),
         Check(
@@ -55,6 +63,11 @@ def checks(environment: Environment) -> list[Check]:
             "change the lines named above",
         ),
     ]
+
+
+def _types_for(system: str) -> tuple[str, ...]:
+    """The types of what is shipped, as another system sees them; a cache of its own keeps the other checks' whole."""
+    return ("-m", "mypy", "--platform", system, "--cache-dir", f".mypy_cache/{system}", "sidecar")
 
 
 def _of_crate(name: str, manifest: Path, built: tuple[str, ...], *linted: str) -> list[Check]:

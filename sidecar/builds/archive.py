@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -22,7 +23,7 @@ from typing import IO, Any, BinaryIO, Literal
 from sidecar.builds.entries import MAX_UNPACKED_BYTES, Contents, Entry, path_of, shown
 from sidecar.builds.inflate import Inflated
 from sidecar.contract.errors import ArchiveInvalid
-from sidecar.host import disk_space
+from sidecar.host import disk_space, file_io
 from sidecar.library.file_copy import Work
 
 PIECE_BYTES = 256 * 1024
@@ -34,7 +35,7 @@ TAR_OVERHEAD_BYTES = 64 * 1024 * 1024
 MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
 """Of a zip file's list of what is in it, which is read as a whole: 400 bytes for each of the most files."""
 
-IS_WINDOWS = os.name == "nt"
+IS_WINDOWS = sys.platform == "win32"
 
 Kind = Literal["zip", "gz", "xz"]
 
@@ -44,7 +45,7 @@ _ZIP_END = struct.Struct("<4s4H2LH")
 _ZIP_END_MARK, _ZIP64_MARK = b"PK\x05\x06", b"PK\x06\x07"
 _LONGEST_ZIP_COMMENT = 65_535
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
 
 
 def must_be_archive(name: str, head: bytes) -> None:
@@ -224,11 +225,5 @@ def _link(place: Path, target: Path) -> None:
 
 
 def _sync_folders(folder: Path) -> None:
-    if IS_WINDOWS:
-        return
     for root, _, _ in os.walk(folder):
-        fd = os.open(root, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        file_io.sync_folder(Path(root))

@@ -47,7 +47,7 @@ class Journal:
         self._cipher_now = cipher
         self._fd: int | None = None
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
             self._fd = os.open(path, flags, 0o600)
         except OSError as error:
             self._give_up(error)

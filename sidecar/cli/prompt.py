@@ -16,14 +16,15 @@ class Prompt:
 
     def __init__(self, commands: Sequence[str]) -> None:
         self._commands = [f"/{name}" for name in commands]
-        try:
-            import readline
-        except ImportError:  # Windows' console edits lines itself
-            return
-        readline.set_completer_delims(" \t\n")
-        readline.set_completer(self._complete)
-        libedit = "libedit" in (readline.__doc__ or "")
-        readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
+        if sys.platform != "win32":  # its console edits lines itself
+            try:
+                import readline
+            except ImportError:
+                return
+            readline.set_completer_delims(" \t\n")
+            readline.set_completer(self._complete)
+            libedit = "libedit" in (readline.__doc__ or "")
+            readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
 
     def ask(self) -> str:
         """The next line.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -20,6 +19,7 @@ import orjson
 
 from sidecar.client.methods import ContractMethods
 from sidecar.contract.errors import SidecarError, from_wire
+from sidecar.host import process_tree
 from sidecar.host.paths import self_command
 from sidecar.transport.framing import LineFramer, Oversize
 
@@ -35,10 +35,6 @@ CLOSE_SECONDS = 6.0
 
 ENDS = frozenset({"done", "error", "cancelled"})
 """The `status` of a channel's last event."""
-
-NEW_PROCESS_GROUP = 0x200 if os.name == "nt" else 0
-"""CREATE_NEW_PROCESS_GROUP, which `subprocess` has on Windows only; untested."""
-
 
 OnEvent = Callable[[Any], None]
 
@@ -244,9 +240,7 @@ async def connect(
         stdout=asyncio.subprocess.PIPE,
         stderr=stderr,
         env=env,
-        # A Ctrl-C in our terminal is ours to deal with.
-        start_new_session=os.name != "nt",
-        creationflags=NEW_PROCESS_GROUP,
+        **process_tree.own_group(),  # a Ctrl-C in our terminal is ours to deal with
     )
     client = SidecarClient(process)
     try:

@@ -27,7 +27,7 @@ class DataDirLock:
             PermissionDenied: the lock file can not be made, or not be locked on this file system.
         """
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._refused(error) from error
         try:

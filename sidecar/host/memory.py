@@ -68,15 +68,16 @@ def _upwards(base: Path, path: str) -> Iterator[Path]:
         yield base / part
 
 
-def _left_in_own_limits() -> Iterator[int]:
-    if sys.platform == "win32":
-        return
-    import resource
+def _left_in_own_limits() -> list[int]:
+    left: list[int] = []
+    if sys.platform != "win32":
+        import resource
 
-    for kind, lost in ((resource.RLIMIT_AS, ADDRESSES_BYTES), (resource.RLIMIT_DATA, STACKS_BYTES)):
-        most = resource.getrlimit(kind)[0]
-        if most != resource.RLIM_INFINITY:
-            yield max(0, most - lost)
+        for kind, lost in ((resource.RLIMIT_AS, ADDRESSES_BYTES), (resource.RLIMIT_DATA, STACKS_BYTES)):
+            most = resource.getrlimit(kind)[0]
+            if most != resource.RLIM_INFINITY:
+                left.append(max(0, most - lost))
+    return left
 
 
 def _text(path: Path) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from pathlib import Path, PureWindowsPath
 
 from sidecar.contract.errors import EngineNotFound, ModelNotFound, PathNotAllowed, PermissionDenied
@@ -24,7 +25,8 @@ MAX_PLAIN_LETTERS = 100
 LONGEST_SHOWN = 300
 """Letters of a path in an error: what is taken for one may be a whole image."""
 
-IS_WINDOWS = os.name == "nt"
+PROGRAM_SUFFIX = ".exe" if sys.platform == "win32" else ""
+"""Of a program's file."""
 
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*(?:[.:].*)?", re.I | re.S)
 """Windows takes these for devices in every folder, with any ending."""
@@ -58,7 +60,7 @@ def absolute(path: str) -> Path:
         raise PathNotAllowed(f"{_shown(path)} is not an absolute path.")
     if "\0" in path or any("\ud800" <= letter <= "\udfff" for letter in path):
         raise PathNotAllowed(f"{_shown(path)} is not a path that the system takes.")
-    if IS_WINDOWS and is_windows_device(str(place)):
+    if sys.platform == "win32" and is_windows_device(str(place)):
         raise PathNotAllowed(f"{_shown(path)} is a device, not a file.")
     return place
 
@@ -117,11 +119,11 @@ def on_path(name: str) -> Path | None:
     """A program on PATH. Never one in the folder that the host is in, which may be anybody's."""
     import shutil
 
-    names = (name, f"{name}.exe") if IS_WINDOWS else (name,)
+    names = dict.fromkeys((name, f"{name}{PROGRAM_SUFFIX}"))
     for folder in map(Path, os.get_exec_path()):
         for candidate in names if folder.is_absolute() else ():
             try:
-                if found := shutil.which(folder / candidate):
+                if found := shutil.which(str(folder / candidate)):
                     return Path(found)
             except (ValueError, OSError):  # a NUL or half a character in it, too long
                 continue

@@ -13,7 +13,6 @@ of Python's own lock, which Python makes anew in the child.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
@@ -27,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 
+OUTLIVES_US = sys.platform != "win32"
+"""Whether something of what we start may live on when we die: all but what a job object holds."""
+
 
 def bind_to_us() -> None:
     """See to it that the kernel ends what we start, where that is not done for each child. Safe to call twice."""
@@ -34,6 +36,15 @@ def bind_to_us() -> None:
         from sidecar.host import job_object
 
         job_object.join()
+
+
+def own_group() -> dict[str, Any]:
+    """Keyword arguments for starting a program with a process group of its own: no Ctrl-C of a terminal reaches it."""
+    if sys.platform == "win32":
+        # No console window flashes up either.
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    else:
+        return {"start_new_session": True}
 
 
 def spawn_options() -> dict[str, Any]:
@@ -45,21 +56,16 @@ def spawn_options() -> dict[str, Any]:
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("processes are started on the main thread only")
-    if os.name == "nt":
-        # Its own group, so that a Ctrl-C meant for somebody else does not end it; no console window flashes up.
-        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        return {"creationflags": flags}
-    options: dict[str, Any] = {"start_new_session": True}
-    if sys.platform.startswith("linux"):
-        options["preexec_fn"] = _die_with_parent()
-    return options
+    if sys.platform == "linux":
+        return own_group() | {"preexec_fn": _die_with_parent()}
+    else:
+        return own_group()
 
 
 def terminate(pid: int) -> None:
-    """Ask a child's group to end."""
-    if os.name == "nt":
-        return  # there is no such request for a process without a console; closing its stdin was one
-    _signal_group(pid, signal.SIGTERM)
+    """Ask a child's group to end; on Windows the closed stdin of a process is all there is to ask it with."""
+    if sys.platform != "win32":
+        _signal_group(pid, signal.SIGTERM)
 
 
 def kill_group(pid: int) -> None:
@@ -68,7 +74,7 @@ def kill_group(pid: int) -> None:
     To be called right after the child's end and never later: once the group is empty its number can become another
     one's.
     """
-    if os.name != "nt":
+    if sys.platform != "win32":
         _signal_group(pid, signal.SIGKILL)
 
 
@@ -100,7 +106,7 @@ def kill_tree(pid: int) -> None:
     import psutil
 
     below = descendants(pid)
-    if os.name == "nt":
+    if sys.platform == "win32":
         try:
             below.append(psutil.Process(pid))
         except psutil.NoSuchProcess:
@@ -125,30 +131,36 @@ def listening_ports(pid: int) -> set[int] | None:
     return ports
 
 
-def _signal_group(pid: int, number: int) -> None:
-    if pid <= 1:
-        raise ValueError(f"refusing to signal process group {pid}")
-    try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        return
-    except PermissionError:  # only others' processes are left in it; on macOS also a dead child not reaped yet
-        logger.debug("the process group %d may not be signalled", pid)
+if sys.platform != "win32":
+
+    def _signal_group(pid: int, number: int) -> None:
+        if pid <= 1:
+            raise ValueError(f"refusing to signal process group {pid}")
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        except PermissionError:  # only others' processes are left in it; on macOS also a dead child not reaped yet
+            logger.debug("the process group %d may not be signalled", pid)
 
 
-def _die_with_parent() -> Callable[[], None]:
-    """What a child does before it becomes the program: bind its life to ours.
+if sys.platform == "linux":
 
-    The parent's pid is taken before the fork and compared afterwards, since it may have died in between; comparing
-    with 1 instead would kill every child in a container, where the parent may well be process 1.
-    """
-    prctl = ctypes.PyDLL(None).prctl
-    prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
-    parent = os.getpid()
+    def _die_with_parent() -> Callable[[], None]:
+        """What a child does before it becomes the program: bind its life to ours.
 
-    def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
+        The parent's pid is taken before the fork and compared afterwards, since it may have died in between; comparing
+        with 1 instead would kill every child in a container, where the parent may well be process 1.
+        """
+        import ctypes
 
-    return bind
+        prctl = ctypes.PyDLL(None).prctl
+        prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+        parent = os.getpid()
+
+        def bind() -> None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+
+        return bind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,16 +15,16 @@ def calling(call: Callable[[], None]) -> Iterator[None]:
     that is to be ignored (nohup)."""
     loop = asyncio.get_running_loop()
     numbers = [signal.SIGTERM, signal.SIGINT]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    if os.name == "nt":  # asyncio has no signal handlers there; untested
+    if sys.platform == "win32":  # asyncio has no signal handlers there; untested
         old = {number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(call)) for number in numbers}
         yield
         for number, handler in old.items():
             signal.signal(number, handler)
-        return
-    for number in numbers:
-        loop.add_signal_handler(number, call)
-    yield
-    for number in numbers:
-        loop.remove_signal_handler(number)
+    else:
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
+            loop.add_signal_handler(number, call)
+        yield
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
@@ -19,6 +19,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from sidecar.contract.errors import Cancelled
+from sidecar.host import file_io
 
 T = TypeVar("T")
 
@@ -101,9 +102,9 @@ def content_hash(path: Path, work: Work) -> str:
 
 def copy(source: Path, target: Path, work: Work) -> None:
     """Copy a file's content to a new file, until it is on the disk. Raises OSError, Stopped."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
     with source.open("rb", buffering=0) as read, os.fdopen(os.open(target, flags, 0o644), "wb", buffering=0) as write:
-        for count in _pieces(read.fileno(), write.fileno()):
+        while count := file_io.copy_piece(read.fileno(), write.fileno(), PIECE_BYTES):
             work.done(count)
         os.fsync(write.fileno())
 
@@ -125,23 +126,3 @@ def move(source: Path, target: Path) -> None:
         source.rename(target)
     else:
         source.unlink()
-
-
-def _pieces(read: int, write: int) -> Iterable[int]:
-    """Copy by the kernel where it can, which shares the blocks on file systems that share; else through us."""
-    kernel = hasattr(os, "copy_file_range")
-    while True:
-        if kernel:
-            try:
-                count = os.copy_file_range(read, write, PIECE_BYTES)
-            except OSError:  # not between these two file systems; a full disk says so again below
-                kernel = False
-                continue
-        else:
-            piece = os.read(read, PIECE_BYTES)
-            count = len(piece)
-            while piece:
-                piece = piece[os.write(write, piece) :]
-        if not count:
-            return
-        yield count

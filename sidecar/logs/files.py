@@ -12,10 +12,12 @@ import os
 import stat
 from pathlib import Path
 
+from sidecar.host import file_io
+
 logger = logging.getLogger(__name__)
 
-_WHERE_THERE_ARE = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")  # the last: a pipe in its place would wait for a reader
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | sum(getattr(os, name, 0) for name in _WHERE_THERE_ARE)
+# NONBLOCK: a pipe in its place would wait for a reader.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | file_io.BINARY | file_io.NOFOLLOW | file_io.NONBLOCK
 
 
 class RotatingFile:

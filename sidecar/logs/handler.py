@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import select
 import threading
 import traceback
 from collections.abc import Iterator
 
 from sidecar.contract.logs import Level
+from sidecar.host import descriptors
 from sidecar.logs.lines import printable
 from sidecar.logs.store import Source
 
@@ -84,12 +84,9 @@ def _lines(record: logging.LogRecord) -> Iterator[str]:
 
 
 def _takes_a_piece(fd: int) -> bool:
-    """Whether PIECE_BYTES can be written without waiting; taken for granted where it can not be asked."""
-    if not hasattr(select, "poll"):  # Windows
-        return True
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return any(events & select.POLLOUT for _, events in poll.poll(0))
+    """Whether PIECE_BYTES can be written without waiting; taken for granted where the system does not say."""
+    poll = descriptors.writable_poll(fd)
+    return poll is None or bool(poll(0))
 
 
 def set_up(level: Level, source: Source | None, loop: asyncio.AbstractEventLoop | None = None) -> None:

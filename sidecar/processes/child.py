@@ -52,7 +52,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._on_output = on_output
         self._on_end = on_end
         self._exited = asyncio.Event()
-        self._mark: str
+        self._tag: str
         self._clean: asyncio.Task[None]
         self._transport: asyncio.SubprocessTransport
 
@@ -80,7 +80,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         return child
 
     async def _start(self, command: Command) -> None:
-        self._mark = await anyio.to_thread.run_sync(owner.prepare)
+        self._tag = await anyio.to_thread.run_sync(owner.prepare)
         self.started_at, self.started_clock = time.time(), time.monotonic()
         try:
             await asyncio.get_running_loop().subprocess_exec(
@@ -89,14 +89,14 @@ class ChildProcess(asyncio.SubprocessProtocol):
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                env=child_environment({**command.env, tags.VARIABLE: self._mark}),
+                env=child_environment({**command.env, tags.VARIABLE: self._tag}),
                 cwd=command.cwd,
                 **process_tree.spawn_options(),
             )
         except BaseException:
-            await anyio.to_thread.run_sync(owner.has_ended, self._mark)
+            await anyio.to_thread.run_sync(owner.ended, self._tag)
             raise
-        await anyio.to_thread.run_sync(owner.has_started, self.pid, self._mark)
+        await anyio.to_thread.run_sync(owner.started, self.pid, self._tag)
         self._clean = asyncio.create_task(self._clean_up())
 
     @property
@@ -138,7 +138,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
     async def _clean_up(self) -> None:
         """Once it has ended, by itself or not, end what it has left behind."""
         await self._exited.wait()
-        await anyio.to_thread.run_sync(owner.has_ended, self._mark)
+        await anyio.to_thread.run_sync(owner.ended, self._tag)
 
     # --- asyncio.SubprocessProtocol ------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """This run of the program as the owner of processes.
 
-Owns what is done for every process that we start, whoever starts it: a mark, an entry in the ledger, a watchdog that
+Owns what is done for every process that we start, whatever starts it: a tag, an entry in the registry, a watchdog that
 outlives us, a folder for sockets, and the end of what it leaves behind. There is one owner a process, since what the
 kernel binds to us it binds to the process. Does not know what the processes are for.
 """
@@ -9,19 +9,34 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import subprocess
 import threading
 from pathlib import Path
 
 from sidecar.contract.errors import SidecarError
 from sidecar.host import process_tree
-from sidecar.processes import socket_dir, tags
+from sidecar.host.environment import child_environment
+from sidecar.host.paths import self_command
+from sidecar.processes import tags
 from sidecar.processes.registry import ProcessRegistry
-from sidecar.processes.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
 LEFT_BEHIND_SECONDS = 2.0
 """How long to try to end what a process has left behind; a killed process is gone within milliseconds."""
+
+SUB_MODE = "end-processes-of"
+
+DISMISSED_SECONDS = 1.0
+"""How long a dismissed watchdog may take to end: it takes less than a millisecond."""
+
+_SHELL = "/bin/sh"
+
+_WAIT = "trap '' HUP INT QUIT TERM; read -r _ || exec \"$@\""
+"""A line says that there is nothing left to do; the end of the pipe without one, that we are gone."""
+
+_TITLE = "llama-sidecar-watchdog"
 
 
 class ProcessOwner:
@@ -32,89 +47,154 @@ class ProcessOwner:
         self._numbers = itertools.count(1)
         self._living: set[str] = set()
         self._lock = threading.Lock()
-        self._ledger: ProcessRegistry | None = None
+        self._registry: ProcessRegistry | None = None
         self._watchdog: Watchdog | None = None
 
-    def keep_ledger(self, path: Path) -> None:
-        """From now on write down what is started, and have it ended by the watchdog should we be killed.
+    def register_in(self, path: Path) -> None:
+        """From now on write down what is started, and have the watchdog end it should we be killed.
 
-        Without this, in programs that are no sidecar, there are only the marks and what the kernel does.
+        Without this, in programs that are no sidecar, there are only the tags and what the kernel does.
         """
-        self._ledger = ProcessRegistry(path, self._token)
+        self._registry = ProcessRegistry(path, self._token)
         self._watchdog = Watchdog(self._token)
 
     @property
     def sockets(self) -> Path:
         """The folder for sockets. It is there as long as there are processes."""
-        return socket_dir.folder_of(self._token)
+        return tags.sockets_folder(self._token)
 
     def sweep(self) -> None:
         """End what earlier sidecars have left behind."""
-        if self._ledger is not None:
-            self._ledger.sweep()
+        if self._registry is not None:
+            self._registry.sweep()
 
     def prepare(self) -> str:
-        """A mark for a process that is about to be started. From now on somebody knows, should we be killed.
+        """A tag for a process that is about to be started. From now on it is ended, should we be killed.
 
-        Whoever calls has to call `has_ended`, too, also where nothing came of the start.
+        Callers have to call `ended`, too, also where nothing came of the start.
 
         Raises:
-            PermissionDenied: the folder for sockets can not be made.
+            PermissionDenied: the folder for sockets cannot be made.
         """
         with self._lock:
-            mark = f"{self._token}/{next(self._numbers)}"
+            tag = f"{self._token}/{next(self._numbers)}"
             process_tree.bind_to_us()
             if self._watchdog is not None:
                 self._watchdog.ensure()
-            if self._ledger is not None:
-                self._ledger.open()
+            if self._registry is not None:
+                self._registry.open()
                 # After the watchdog, which removes it should we be killed.
-                self._make_folder()
-            self._living.add(mark)
-        return mark
+                self._make_sockets_folder()
+            self._living.add(tag)
+        return tag
 
-    def has_started(self, pid: int, mark: str) -> None:
+    def started(self, pid: int, tag: str) -> None:
         """Write down a process."""
-        if self._ledger is not None:
-            self._ledger.add(pid, mark)
+        if self._registry is not None:
+            self._registry.add(pid, tag)
 
-    def has_ended(self, mark: str) -> None:
-        """End what a process has left behind, and strike it out. With the last one the watchdog goes, too."""
-        left = tags.end_carriers(tags.is_one(mark), seconds=LEFT_BEHIND_SECONDS)
+    def ended(self, tag: str) -> None:
+        """End what a process has left behind, and strike it out. With the last one the watchdog ends, too."""
+        left = tags.end_tagged(tag, seconds=LEFT_BEHIND_SECONDS)
         if left:
             logger.warning("ended what a process had left behind: %s", ", ".join(map(str, sorted(left))))
         with self._lock:
-            self._living.discard(mark)
-            if self._ledger is not None:
-                self._ledger.remove(mark)
+            self._living.discard(tag)
+            if self._registry is not None:
+                self._registry.remove(tag)
             if not self._living:
-                self._rest()
+                self._release()
 
     def close(self) -> None:
         """The orderly end. What still lives is left to the watchdog, which acts as soon as we are gone."""
         with self._lock:
             if self._living:
                 logger.error("%d processes are left to the watchdog", len(self._living))
-            elif self._ledger is not None and next(self._numbers) > 1:
-                tags.end_carriers(tags.is_of(self._token), seconds=LEFT_BEHIND_SECONDS)
+            elif self._registry is not None and next(self._numbers) > 1:
+                tags.end_tagged(tags.run_of(self._token), seconds=LEFT_BEHIND_SECONDS)
 
-    def _make_folder(self) -> None:
+    def _make_sockets_folder(self) -> None:
         if self._living:
             return
         try:
-            socket_dir.make(self.sockets)
+            tags.make_sockets_folder(self.sockets)
         except SidecarError:
-            self._rest()
+            self._release()
             raise
 
-    def _rest(self) -> None:
-        """Nothing is left to be ended."""
-        if self._ledger is not None:
-            socket_dir.remove(self.sockets)
+    def _release(self) -> None:
+        """Give up folder, watchdog and registry: no process is left that needs them."""
+        if self._registry is not None:
+            tags.remove_sockets_folder(self.sockets)
         if self._watchdog is not None:
             self._watchdog.dismiss()
-        if self._ledger is not None:
-            self._ledger.close()
+        if self._registry is not None:
+            self._registry.close()
+
+
+class Watchdog:
+    """What ends our processes when we could not: after a SIGKILL of ours, a crash, or being out of memory.
+
+    The kernel ends our children then (`process_tree`), but on Linux not those below them, and on macOS none at all. So
+    a shell waits for the end of a pipe whose other end only we have, and then becomes this program once more, to end
+    whatever carries our tag. Waiting as a shell takes 0.3 MB and half a millisecond to start; waiting as Python would
+    take ten times as much of both. Windows has job objects instead. At most one shell waits at a time.
+
+    Args:
+        token: names this run of the program in the tags.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._shell: subprocess.Popen[bytes] | None = None
+        self._write_fd = -1
+
+    def ensure(self) -> None:
+        """Start the shell where none waits, also where another program has ended it. A failure is logged."""
+        if process_tree.OUTLIVES_US and (self._shell is None or self._shell.poll() is not None):
+            self._start()
+
+    def _start(self) -> None:
+        self._close()
+        # Neither end is inherited by any other process (PEP 446): if one had it, the pipe would not end with us.
+        read_fd, self._write_fd = os.pipe()
+        try:
+            self._shell = subprocess.Popen(
+                [_SHELL, "-c", _WAIT, _TITLE, *self_command(), SUB_MODE, self._token],
+                stdin=read_fd,
+                # The host may be waiting for the ends of ours.
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=child_environment(),
+                start_new_session=True,
+            )
+        except OSError as error:
+            logger.warning("there is no watchdog for the time after a crash of ours: %s", error)
+            self._close()
+        finally:
+            os.close(read_fd)
+
+    def dismiss(self) -> None:
+        """Let it end without doing anything: nothing is left to end. Safe to call twice."""
+        if self._shell is None:
+            return
+        shell, self._shell = self._shell, None
+        try:
+            os.write(self._write_fd, b"\n")
+        except OSError as error:  # another program has ended it
+            logger.debug("the watchdog is gone already: %s", error)
+        self._close()
+        try:
+            shell.wait(timeout=DISMISSED_SECONDS)
+        except subprocess.TimeoutExpired:  # another program has stopped it; there is nothing left for it to do
+            logger.warning("the watchdog (process %d) did not end, and was killed", shell.pid)
+            shell.kill()
+            shell.wait()
+
+    def _close(self) -> None:
+        if self._write_fd >= 0:
+            os.close(self._write_fd)
+            self._write_fd = -1
 
 
 owner = ProcessOwner()

@@ -1,7 +1,8 @@
 """The processes that we own, on disk, for the next start: it ends what could not be ended otherwise.
 
-Owns the file and the decision what in it is a leftover. The file is there as long as there are processes. It is not
-synced: a power cut that it does not survive ends the processes, too. Whoever uses it holds the data folder's lock.
+Owns the file and the decision which living processes are orphans of its writer. The file is there as long as there are
+processes. It is not synced: a power cut that it does not survive ends the processes, too. Its users hold the data
+folder's lock.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from sidecar.host import process_facts
-from sidecar.processes import socket_dir, tags
+from sidecar.host import file_io, process_facts
+from sidecar.processes import tags
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ MAX_BYTES = 1024 * 1024
 """Of a file that is believed; thousands of processes fit."""
 
 SWEEP_SECONDS = 5.0
-"""How long to try to end leftovers; one that hangs in the kernel stays for as long as that hangs."""
+"""How long to try to end orphans; one that hangs in the kernel stays for as long as that hangs."""
 
 Pid = Annotated[int, Meta(gt=1, lt=2**31)]
 
@@ -36,19 +37,19 @@ class Entry(msgspec.Struct, frozen=True):
     """A process that was started.
 
     Attributes:
-        birth: when, as `process_facts.birth` tells it.
-        program: the file that it ran then; `None` where that was not told. A script may have become another program
+        birth: when, as `process_facts.birth` reports it.
+        program: the file that it ran then; `None` where that was not reported. A script may have become another program
             since, and is not ended by this alone.
-        mark: what it and all below it carry.
+        tag: what it and all below it carry.
     """
 
     pid: Pid
     birth: str
     program: str | None
-    mark: str
+    tag: str = msgspec.field(name="mark")  # as version 1 of the file has it
 
 
-class Book(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True):
     """The file.
 
     Attributes:
@@ -65,42 +66,43 @@ class Book(msgspec.Struct, frozen=True):
     processes: list[Entry]
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Living(msgspec.Struct, frozen=True):
     """A living process.
 
     Attributes:
-        mark: its mark; empty if it has none, `None` where its environment is not told.
+        program: the file that it runs; `None` where that is not reported.
+        tag: empty if it has none, `None` where its environment is not reported.
     """
 
     birth: str
     program: str | None
-    mark: str | None
+    tag: str | None
 
 
-def is_of_the_dead(book: Book, seen: Mapping[int, Seen], system: str) -> bool:
-    """Whether the owner lives no more. Of another boot or PID namespace nobody knows."""
-    owner = seen.get(book.pid)
-    return book.system == system and (owner is None or owner.birth != book.birth)
+def owner_has_ended(record: Record, living: Mapping[int, Living], system: str) -> bool:
+    """Whether a record's owner lives no more; False for one of another boot or PID namespace, where it is unknown."""
+    owner = living.get(record.pid)
+    return record.system == system and (owner is None or owner.birth != record.birth)
 
 
-def leftovers(book: Book, seen: Mapping[int, Seen], system: str) -> list[int]:
-    """Which of these living processes a dead owner has left behind.
+def orphans(record: Record, living: Mapping[int, Living], system: str) -> list[int]:
+    """Which of these living processes an owner that has ended has left behind.
 
-    None at all while the owner lives, and none where the book tells of another boot or PID namespace. Where a process
-    tells its environment the mark decides: no other process has it, whatever its pid. Else it must be the process
+    None at all while the owner lives, and none where the record is of another boot or PID namespace. Where a process
+    reports its environment the tag decides: no other process has it, whatever its pid. Else it must be the process
     that was written down: the same pid, birth and program.
     """
-    if not is_of_the_dead(book, seen, system):
+    if not owner_has_ended(record, living, system):
         return []
-    known = {(entry.pid, entry.birth, entry.program) for entry in book.processes if entry.program is not None}
-    belongs = tags.is_of(book.token)
+    known = {(entry.pid, entry.birth, entry.program) for entry in record.processes if entry.program is not None}
+    run = tags.run_of(record.token)
 
-    def is_left(pid: int, process: Seen) -> bool:
-        if process.mark is not None:
-            return belongs(process.mark)
+    def is_orphan(pid: int, process: Living) -> bool:
+        if process.tag is not None:
+            return process.tag.startswith(run)
         return (pid, process.birth, process.program) in known
 
-    return [pid for pid, process in seen.items() if pid > 1 and is_left(pid, process)]
+    return [pid for pid, process in living.items() if pid > 1 and is_orphan(pid, process)]
 
 
 class ProcessRegistry:
@@ -108,13 +110,15 @@ class ProcessRegistry:
 
     def __init__(self, path: Path, token: str) -> None:
         self._path = path
-        self._fresh = path.with_name(f".{path.name}.new")
+        self._new = path.with_name(f".{path.name}.new")
         self._token = token
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._is_swept = False
         self._is_open = False
-        self._complained = False
+        self._has_warned = False
+        self._system = ""
+        self._birth = ""
 
     def sweep(self) -> None:
         """End what an earlier run has left behind, once; the file is ours only afterwards."""
@@ -126,26 +130,27 @@ class ProcessRegistry:
         with self._lock:
             if not self._is_open:
                 self._sweep()
+                self._system, self._birth = process_facts.system(), process_facts.birth(os.getpid()) or ""
                 self._is_open = True
                 self._write()
 
-    def add(self, pid: int, mark: str) -> None:
+    def add(self, pid: int, tag: str) -> None:
         """Write down a process that was started."""
         birth = process_facts.birth(pid)
         if birth is None:
             return  # it has ended already
         with self._lock:
-            self._entries[mark] = Entry(pid, birth, process_facts.program(pid), mark)
+            self._entries[tag] = Entry(pid, birth, process_facts.program(pid), tag)
             self._write()
 
-    def remove(self, mark: str) -> None:
+    def remove(self, tag: str) -> None:
         """Strike out a process that has ended, and everything below it."""
         with self._lock:
-            if self._entries.pop(mark, None) is not None:
+            if self._entries.pop(tag, None) is not None:
                 self._write()
 
     def close(self) -> None:
-        """Remove the file: all have ended. One that is not ours is kept: what it tells of may be there still."""
+        """Remove the file: all have ended. One that is not ours is kept: its processes may be there still."""
         with self._lock:
             if self._is_open:
                 self._is_open = False
@@ -156,73 +161,63 @@ class ProcessRegistry:
             return
         self._is_swept = True
         try:
-            book = _read(self._path)
+            record = _read(self._path)
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
             logger.warning("%s is not believed, and removed: %s", self._path.name, error)
             self._remove()
             return
-        deadline = time.monotonic() + SWEEP_SECONDS
-        ended: set[int] = set()
-        system = process_facts.system()
-        while time.monotonic() < deadline:
-            seen = _look(book)
-            found = {pid for pid in leftovers(book, seen, system) if _end(pid, seen[pid])}
-            if not found:
-                if is_of_the_dead(book, seen, system):
-                    socket_dir.remove(socket_dir.folder_of(book.token))
-                break
-            ended |= found
-            time.sleep(tags.LOOK_AGAIN_SECONDS)
-        if ended:
+        if ended := _end_orphans(record):
             words = ", ".join(map(str, sorted(ended)))
-            logger.warning("ended what an earlier sidecar (process %d) had left behind: %s", book.pid, words)
+            logger.warning("ended what an earlier sidecar (process %d) had left behind: %s", record.pid, words)
 
     def _remove(self) -> None:
         try:
-            self._fresh.unlink(missing_ok=True)
+            self._new.unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
         except OSError as error:  # a folder
-            logger.warning("%s can not be removed: %s", self._path.name, error)
+            logger.warning("%s cannot be removed: %s", self._path.name, error)
 
     def _write(self) -> None:
-        me = os.getpid()
-        birth = process_facts.birth(me) or ""
-        book = Book(1, process_facts.system(), me, birth, self._token, list(self._entries.values()))
+        record = Record(1, self._system, os.getpid(), self._birth, self._token, list(self._entries.values()))
         try:
-            self._fresh.unlink(missing_ok=True)
-            with os.fdopen(os.open(self._fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(book))
-            self._fresh.replace(self._path)
+            self._new.unlink(missing_ok=True)
+            with os.fdopen(os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(record))
+            self._new.replace(self._path)
         except OSError as error:
-            # Whatever is there now is true of fewer processes than there are: the marks make up for that.
-            if not self._complained:
-                logger.warning("it can not be written down which processes are ours: %s", error)
-                self._complained = True
+            # Whatever is there now is true of fewer processes than there are: the tags make up for that.
+            if not self._has_warned:
+                logger.warning("the registry of our processes cannot be written: %s", error)
+                self._has_warned = True
 
 
-def _end(pid: int, seen: Seen) -> bool:
-    return process_facts.end(pid, lambda: process_facts.birth(pid) == seen.birth)
+def _end_orphans(record: Record) -> set[int]:
+    """End what a run has left behind, and its folder for sockets; returns the pids of what was ended."""
+    deadline = time.monotonic() + SWEEP_SECONDS
+    ended: set[int] = set()
+    system = process_facts.system()
+    while time.monotonic() < deadline:
+        pids = {record.pid, *(entry.pid for entry in record.processes)}
+        facts = process_facts.facts_of(pids, tags.VARIABLE, also=tags.run_of(record.token))
+        living = {pid: Living(*found) for pid, found in facts.items()}
+        killed = {pid for pid in orphans(record, living, system) if process_facts.kill(pid, born=living[pid].birth)}
+        if not killed:
+            if owner_has_ended(record, living, system):
+                tags.remove_sockets_folder(tags.sockets_folder(record.token))
+            break
+        ended |= killed
+        time.sleep(tags.KILLED_INTERVAL_SECONDS)
+    return ended
 
 
-def _look(book: Book) -> dict[int, Seen]:
-    """What there is of the processes that a book is about."""
-    found: dict[int, Seen] = {}
-    for pid in {book.pid, *(entry.pid for entry in book.processes), *tags.carriers(tags.is_of(book.token))}:
-        birth = process_facts.birth(pid)
-        if birth is not None:
-            mark = process_facts.variable(pid, tags.VARIABLE)
-            found[pid] = Seen(birth, process_facts.program(pid), mark)
-    return found
-
-
-def _read(path: Path) -> Book:
-    # What stands in its place may be a link, or a pipe that nobody writes to.
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+def _read(path: Path) -> Record:
+    # What stands in its place may be a link, or a pipe without a writer.
+    fd = os.open(path, os.O_RDONLY | file_io.BINARY | file_io.NOFOLLOW | file_io.NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise ValueError("it is no file")
-        return msgspec.json.decode(os.read(fd, MAX_BYTES), type=Book)
+        return msgspec.json.decode(os.read(fd, MAX_BYTES), type=Record)
     finally:
         os.close(fd)

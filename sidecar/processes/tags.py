@@ -1,9 +1,10 @@
-"""The mark that every process of ours carries, and all processes below it.
+"""What a run of the program marks as its own: the tag of its processes, and the folder of their sockets.
 
-A mark is a variable of the environment, `<token>/<number>`: the token names one run of the sidecar, the number one
-process that it has started. Children inherit it, also those that leave their group and session and are nobody's
-children any more. Owns the variable, what belongs to whom, and the end of all that carry a mark. What changes its
-environment before it starts a process can not be followed this way.
+A tag is a variable of the environment, `<token>/<number>`: the token names one run of the sidecar, the number one
+process that it has started. Children inherit it, also those that leave their group and session and have no parent any
+more. A process that changes its environment before it starts another one cannot be followed this way. The folder is
+named by the same token, so that not only the run can remove it but also, should that be killed, its watchdog or the
+next start. It is not inside the data folder because a socket's path is limited to about 100 bytes (sun_path).
 
 Also the program that the watchdog becomes (`main`), so it imports next to nothing.
 """
@@ -12,25 +13,31 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 
 from sidecar.host import process_facts
+
+TYPE_CHECKING = False  # without importing typing
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VARIABLE = "LLAMA_SIDECAR_PROCESS"
 
 TOKEN_PATTERN = r"^[0-9]+-[0-9A-Za-z.]+-[0-9a-f]{16}$"  # noqa: S105 - it is no secret
 
-LOOK_AGAIN_SECONDS = 0.01
-"""A process that is told to end is gone by then, most of the time."""
+KILLED_INTERVAL_SECONDS = 0.01
+"""Between two scans: a killed process is gone by then, most of the time."""
 
 ORPHANED_SECONDS = 10.0
-"""How long the watchdog tries to end them, as long as an engine may take to be gone (engines.child)."""
+"""How long the watchdog tries to end them, as long as a killed child may take to be gone (`child.KILLED_SECONDS`)."""
 
-ORPHANED_CALM = 5
-"""Nobody looks after it. Programs that were about to start others have done so by then."""
+ORPHANED_QUIET_SCANS = 5
+"""No other program comes after it. Programs that were about to start others have done so by then."""
 
-Belongs = Callable[[str], bool]
-"""Whether a mark is one of those that are meant."""
+PRIVATE = 0o700
+"""Only the owner may talk to engines."""
+
+MAX_FOLDER_BYTES = 85
+"""Leaves room for a socket's name within the 104 bytes that sun_path has on macOS (108 on Linux)."""
 
 
 def new_token() -> str:
@@ -39,52 +46,87 @@ def new_token() -> str:
     return f"{os.getpid()}-{birth}-{os.urandom(8).hex()}"
 
 
-def is_one(mark: str) -> Belongs:
-    """Of one process and those below it."""
-    return lambda found: found == mark
+def run_of(token: str) -> str:
+    """What the tags of all processes of a run begin with."""
+    return f"{token}/"
 
 
-def is_of(token: str) -> Belongs:
-    """Of all processes of a run."""
-    return lambda found: found.startswith(f"{token}/")
-
-
-def carriers(belongs: Belongs) -> list[int]:
-    """The processes with a mark that belongs; zombies have none any more. Blocks: 14 ms for 340 processes."""
-    return [pid for pid in process_facts.pids() if _carries(pid, belongs)]
-
-
-def end_carriers(belongs: Belongs, *, seconds: float, calm: int = 1) -> set[int]:
-    """End all processes with a mark that belongs, and those that they start meanwhile; returns their pids. Blocks.
+def end_tagged(tag: str, *, seconds: float, quiet_scans: int = 1) -> set[int]:
+    """End all processes with a tag, and those that they start meanwhile; returns their pids. Blocks.
 
     Args:
+        tag: of one process and those below it, or `run_of` a token.
         seconds: how long to try; what hangs in the kernel stays for as long as that hangs.
-        calm: how often in a row none must be found. Once misses a process whose parent ended while it was looked for.
+        quiet_scans: how many scans in a row must find none. One misses a process whose parent ended during it.
     """
     deadline = time.monotonic() + seconds
     ended: set[int] = set()
     quiet = 0
     while True:
-        found = {pid for pid in carriers(belongs) if _end(pid, belongs)}
-        ended |= found
-        quiet = 0 if found else quiet + 1
-        if quiet >= calm or time.monotonic() > deadline:
+        killed = process_facts.kill_with(VARIABLE, tag)
+        ended |= killed
+        quiet = 0 if killed else quiet + 1
+        if quiet >= quiet_scans or time.monotonic() > deadline:
             return ended
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(KILLED_INTERVAL_SECONDS)
 
 
 def main(token: str) -> int:
-    """End everything that a run of the program has left behind, and its folder: what the watchdog does at its end."""
-    end_carriers(is_of(token), seconds=ORPHANED_SECONDS, calm=ORPHANED_CALM)
-    from sidecar.processes import socket_dir  # what has to be ended does not wait for it
-
-    socket_dir.remove(socket_dir.folder_of(token))
+    """End everything that a run of the program has left behind, and its folder: the watchdog's work after a crash."""
+    end_tagged(run_of(token), seconds=ORPHANED_SECONDS, quiet_scans=ORPHANED_QUIET_SCANS)
+    remove_sockets_folder(sockets_folder(token))
     return 0
 
 
-def _end(pid: int, belongs: Belongs) -> bool:
-    return process_facts.end(pid, lambda: _carries(pid, belongs))
+# --- the folder for sockets; what it needs is imported here, since what has to be ended does not wait for it --------
 
 
-def _carries(pid: int, belongs: Belongs) -> bool:
-    return pid > 1 and pid != os.getpid() and belongs(process_facts.variable(pid, VARIABLE) or "")
+def sockets_folder(token: str) -> Path:
+    """Where the sockets of a run are, the same place each time. Touches nothing.
+
+    Raises:
+        ValueError: that is no token.
+    """
+    secret = token.rpartition("-")[2]
+    if not secret.isalnum():
+        raise ValueError(f"{token!r} is no token")
+    name = f"llama-sidecar-{process_facts.user_id()}-{secret}"
+    return _parent_of(name) / name
+
+
+def make_sockets_folder(folder: Path) -> None:
+    """Make it, empty and ours alone.
+
+    Raises:
+        PermissionDenied: it cannot be made, or there is something of its name already.
+    """
+    from sidecar.contract.errors import PermissionDenied
+
+    try:
+        folder.mkdir(mode=PRIVATE)
+    except OSError as error:
+        raise PermissionDenied(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            hint="Free some space there, or set TMPDIR to a folder of your own.",
+        ) from error
+
+
+def remove_sockets_folder(folder: Path) -> None:
+    """Remove it, as far as possible. Safe to call twice, and where there is none."""
+    try:
+        for socket in folder.iterdir():
+            socket.unlink(missing_ok=True)  # an engine that ends removes its own
+        folder.rmdir()
+    except OSError:
+        return  # there is none, or the disk is gone; the next run has one of its own
+
+
+def _parent_of(name: str) -> Path:
+    """The first usable folder that is short enough; XDG_RUNTIME_DIR may name one that this session does not have."""
+    import tempfile
+    from pathlib import Path
+
+    candidates = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108 - a private folder in it
+    usable = [Path(place) for place in candidates if place and os.access(place, os.W_OK | os.X_OK)]
+    short = (place for place in usable if len(os.fsencode(place / name)) <= MAX_FOLDER_BYTES)
+    return next(short, usable[0] if usable else Path(tempfile.gettempdir()))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import os
 import socket
 
 from sidecar.contract.errors import InvalidParams, PermissionDenied, PortInUse
+from sidecar.host import sockets
 
 
 def check_port(host: str, port: int) -> bool:
@@ -24,8 +24,7 @@ def check_port(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
-            if os.name != "nt":  # there it would let two programs share a port
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sockets.reuse_address(probe)
             probe.bind((host, port))
             return ipaddress.ip_address(probe.getsockname()[0]).is_loopback
     except PermissionError as error:

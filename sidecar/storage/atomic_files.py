@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from pathlib import Path
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, SidecarError, StorageError
-
-WINDOWS_RETRY_SECONDS = 2.5
-"""How long to retry a replace that Windows refuses because a scanner or editor has the file open."""
-
-
-IS_WINDOWS = os.name == "nt"
+from sidecar.host import file_io
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -46,8 +40,8 @@ def put_in_place(temporary: Path, path: Path) -> None:
     """
     with temporary.open("rb+") as file:  # Windows syncs only what can be written
         os.fsync(file.fileno())
-    _replace(temporary, path)
-    _sync_folder(path.parent)
+    file_io.replace(temporary, path)
+    file_io.sync_folder(path.parent)
 
 
 def put_where_nothing_is(temporary: Path, path: Path) -> None:
@@ -69,13 +63,13 @@ def put_where_nothing_is(temporary: Path, path: Path) -> None:
         temporary.rename(path)
     else:
         temporary.unlink()
-    _sync_folder(path.parent)
+    file_io.sync_folder(path.parent)
 
 
 def rename_synced(source: Path, target: Path) -> None:
     """Give a folder another name, where nothing may stand, for good. Raises OSError; then it has its old name."""
-    _replace(source, target)
-    _sync_folder(target.parent)
+    file_io.replace(source, target)
+    file_io.sync_folder(target.parent)
 
 
 def refusal(error: OSError, what: str) -> SidecarError:
@@ -86,26 +80,3 @@ def refusal(error: OSError, what: str) -> SidecarError:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return PermissionDenied(f"The system refuses access to the file: {reason}. {what}.")
     return StorageError(f"The file can not be used: {reason}. {what}.")
-
-
-def _replace(source: Path, target: Path) -> None:
-    deadline = time.monotonic() + WINDOWS_RETRY_SECONDS
-    while True:
-        try:
-            source.replace(target)
-        except PermissionError:
-            if not IS_WINDOWS or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable; Windows has no such call and needs none."""
-    if not IS_WINDOWS:
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

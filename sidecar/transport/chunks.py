@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import select
-import stat
 import threading
 from collections.abc import Callable
 from typing import Protocol
+
+from sidecar.host import descriptors
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,7 @@ class Chunks(Protocol):
 
 def chunks_of(fd: int, take: TakeChunk) -> Chunks:
     """What suits a descriptor; the first `more` begins to read."""
-    return LoopChunks(fd, take) if _loop_waits_for(fd) else ThreadChunks(fd, take)
-
-
-def _loop_waits_for(fd: int) -> bool:
-    """Whether the event loop can: for no pipe at all on Windows, for no file anywhere."""
-    mode = os.fstat(fd).st_mode
-    return os.name != "nt" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd))
+    return LoopChunks(fd, take) if descriptors.is_watchable(fd) else ThreadChunks(fd, take)
 
 
 class LoopChunks:
@@ -82,7 +76,7 @@ class LoopChunks:
             self._hang_up_timer = self._loop.call_later(HANG_UP_INTERVAL_SECONDS, self._look_for_hang_up)
 
     def _look_for_hang_up(self) -> None:
-        self._hung_up = _has_hung_up(self._fd)
+        self._hung_up = descriptors.has_hung_up(self._fd)
         if self._hung_up:
             self._watch()
         else:
@@ -131,7 +125,7 @@ class ThreadChunks:
         hung_up = False
         while not self._stopped:
             while not hung_up and not self._wanted.wait(timeout=HANG_UP_INTERVAL_SECONDS):
-                hung_up = _has_hung_up(self._fd)
+                hung_up = descriptors.has_hung_up(self._fd)
             self._wanted.clear()
             chunk = _read(self._fd)
             try:
@@ -152,12 +146,3 @@ def _read(fd: int) -> bytes:
     except OSError as error:
         logger.warning("reading from the host failed: %s", error)
         return b""
-
-
-def _has_hung_up(fd: int) -> bool:
-    """Whether nobody can write to the other end any more; False where that can not be asked."""
-    if not hasattr(select, "poll"):  # Windows
-        return False
-    poll = select.poll()
-    poll.register(fd, getattr(select, "POLLRDHUP", 0))
-    return any(events & ~select.POLLIN for _, events in poll.poll(0))

@@ -7,11 +7,11 @@ lines go in and out.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.outbox import Outbox
+from sidecar.host import descriptors
 from sidecar.transport.framing import MAX_LINE_BYTES, LineFramer
 from sidecar.transport.reading import LineReader
 from sidecar.transport.writing import LineWriter
@@ -27,8 +27,7 @@ class StdioTransport:
 
     def __init__(self, read_fd: int, write_fd: int, *, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         for fd in (read_fd, write_fd):
-            if os.name != "nt":  # some hosts hand over pipes that do not block; threads wait here
-                os.set_blocking(fd, True)
+            descriptors.make_blocking(fd)  # some hosts hand over pipes that do not block; threads wait here
         self.outbox = Outbox()
         self._read_fd = read_fd
         self._framer = LineFramer(max_line_bytes)

@@ -10,13 +10,13 @@ import errno
 import logging
 import os
 import queue
-import select
 import stat
 import threading
 from collections.abc import Callable
 from time import monotonic
 
 from sidecar.dispatch.outbox import Outbox
+from sidecar.host import descriptors
 
 logger = logging.getLogger(__name__)
 
@@ -138,11 +138,6 @@ class LineWriter:
 
 def _writability_poll(fd: int) -> Callable[[int], object]:
     """A question "would a small write go through within so many ms?"; never, where it can not be asked reliably."""
-    if not hasattr(select, "poll"):  # Windows
-        return lambda _: False
     mode = os.fstat(fd).st_mode
-    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        return lambda _: False
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return poll.poll  # a pipe whose reader is gone counts, too: the write then says so
+    poll = descriptors.writable_poll(fd) if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
+    return poll or (lambda _: False)

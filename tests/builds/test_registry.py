@@ -16,7 +16,7 @@ from sidecar.builds.registry import CHOICE, PARTIAL, RECORD, WORK, Build, Regist
 from sidecar.contract.engines import EngineProof
 from sidecar.contract.errors import EngineNotFound, PathNotAllowed
 from sidecar.engines.kinds.llama_server import PROGRAM
-from sidecar.storage import atomic_files
+from sidecar.host import file_io
 
 
 def proof(at: float = 0.0) -> EngineProof:
@@ -178,8 +178,8 @@ def test_a_change_that_is_broken_off_anywhere_leaves_the_old_default_or_the_new(
         return call
 
     monkeypatch.setattr(os, "fsync", counted(os.fsync))
-    monkeypatch.setattr(atomic_files, "_replace", counted(atomic_files._replace))
-    monkeypatch.setattr(atomic_files, "_sync_folder", counted(atomic_files._sync_folder))
+    monkeypatch.setattr(file_io, "replace", counted(file_io.replace))
+    monkeypatch.setattr(file_io, "sync_folder", counted(file_io.sync_folder))
     try:
         registry.make_default("second")
     except Killed:

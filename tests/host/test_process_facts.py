@@ -20,7 +20,7 @@ NOBODY = 2**22 + 1
 
 @pytest.fixture(params=["as on Linux", "as elsewhere"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_facts, "IS_LINUX", request.param == "as on Linux")
+    monkeypatch.setattr("sys.platform", "linux" if request.param == "as on Linux" else "darwin")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_variable_is_the_one_of_exactly_that_name(child: subprocess.Popen[byte
     assert process_facts.variable(child.pid, name) == value
 
 
-def test_a_process_whose_environment_is_not_told_has_no_known_variable(
+def test_a_process_whose_environment_is_not_reported_has_no_known_variable(
     child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(*_: object, **__: object) -> None:
@@ -89,25 +89,74 @@ def test_a_process_whose_environment_is_not_told_has_no_known_variable(
     assert process_facts.variable(child.pid, "MARK") is None
 
 
-def test_a_process_is_ended_while_it_is_the_one_that_is_meant(child: subprocess.Popen[bytes]) -> None:
-    assert not process_facts.end(child.pid, lambda: False)
+def born(child: subprocess.Popen[bytes]) -> str:
+    birth = process_facts.birth(child.pid)
+    assert birth is not None
+    return birth
+
+
+def test_a_process_is_killed_while_it_is_the_one_that_is_meant(child: subprocess.Popen[bytes]) -> None:
+    assert not process_facts.kill(child.pid, born="earlier")
     assert child.poll() is None
-    assert process_facts.end(child.pid, lambda: True)
+    assert process_facts.kill(child.pid, born=born(child))
     assert child.wait() == -signal.SIGKILL
 
 
-def test_a_process_that_changes_while_one_asks_is_not_ended(child: subprocess.Popen[bytes]) -> None:
-    def ended_meanwhile() -> bool:
+def test_a_process_that_ends_meanwhile_is_not_killed(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meant = born(child)
+
+    def ended_meanwhile(pid: int) -> str:
         child.kill()
         child.wait()
-        return True
+        return meant
 
-    assert not process_facts.end(child.pid, ended_meanwhile)
+    monkeypatch.setattr(process_facts, "birth", ended_meanwhile)
+    assert not process_facts.kill(child.pid, born=meant)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_found"),
+    [("größe=1", True), ("größe", False), ("größe=11", False), ("größe=1/", False), ("", False), ("other", False)],
+)
+def test_processes_are_found_by_the_value_of_a_variable(
+    child: subprocess.Popen[bytes], value: str, is_found: bool
+) -> None:
+    assert (child.pid in process_facts.pids_with("MARK", value)) is is_found
+
+
+@pytest.mark.parametrize(
+    ("value", "is_found"),
+    [("t/11", True), ("t/", True), ("t/1", False), ("t", False), ("tt/", False), ("/t/", False), ("/", False)],
+)
+def test_a_value_with_a_slash_at_its_end_stands_for_all_that_begin_so(value: str, is_found: bool) -> None:
+    program = "print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"MARK": "t/11"}
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert process_facts.pids_with("MARK", value) == ([process.pid] if is_found else [])
+        process.kill()
+
+
+def test_processes_with_a_value_are_killed_and_no_others(child: subprocess.Popen[bytes]) -> None:
+    assert process_facts.kill_with("MARK", "größe=2") == set()
+    assert process_facts.kill_with("MARK", "größe=1") == {child.pid}
+    assert child.wait() == -signal.SIGKILL
+
+
+def test_the_facts_of_several_processes_are_those_of_each(child: subprocess.Popen[bytes]) -> None:
+    gone = one_that_is_gone()
+    facts = process_facts.facts_of([os.getpid(), gone], "MARK", also="größe=1")
+    assert facts.keys() == {os.getpid(), child.pid}
+    assert facts[child.pid] == (born(child), str(Path(sys.executable).resolve()), "größe=1")
 
 
 @pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid(), NOBODY], ids=["no pid", "zero", "one", "ours", "nobody's"])
-def test_nobody_and_everybody_and_we_are_not_ended(pid: int) -> None:
-    assert not process_facts.end(pid, lambda: True)
+def test_no_process_and_all_processes_and_ours_are_not_killed(pid: int) -> None:
+    assert not process_facts.kill(pid, born=(process_facts.birth(pid) or "") if pid >= 0 else "")
 
 
 def test_a_kernel_without_process_descriptors_will_do(
@@ -117,8 +166,8 @@ def test_a_kernel_without_process_descriptors_will_do(
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(os, "pidfd_open", missing)
-    assert not process_facts.end(child.pid, lambda: False)
-    assert process_facts.end(child.pid, lambda: True)
+    assert not process_facts.kill(child.pid, born="earlier")
+    assert process_facts.kill(child.pid, born=born(child))
     assert child.wait() == -signal.SIGKILL
 
 
@@ -131,7 +180,7 @@ def test_what_belongs_to_another_user_is_left_running(
     with monkeypatch.context() as patch:
         patch.setattr(signal, "pidfd_send_signal", denied)
         patch.setattr(os, "kill", denied)
-        assert not process_facts.end(child.pid, lambda: True)
+        assert not process_facts.kill(child.pid, born=born(child))
     assert child.poll() is None
     assert f"process {child.pid} is left running" in caplog.text
 

@@ -82,7 +82,7 @@ async def ended(child: ChildProcess) -> None:
 # --- the start ---
 
 
-async def test_all_output_is_there_when_it_has_ended(heard: Heard) -> None:
+async def test_all_output_is_there_when_it_ended(heard: Heard) -> None:
     child = await start(python("os.write(1, b'a' * 500_000); os.write(2, b'end'); os._exit(7)"), heard)
     await ended(child)
     assert (child.exit_code, heard.data) == (7, b"a" * 500_000 + b"end")
@@ -223,7 +223,7 @@ async def test_a_process_that_stands_still_is_killed(heard: Heard) -> None:
 
 
 @pytest.mark.parametrize("own_session", [False, True])
-async def test_what_it_has_started_is_gone_with_it(own_session: bool, heard: Heard) -> None:
+async def test_what_it_started_is_gone_with_it(own_session: bool, heard: Heard) -> None:
     child = await start(python(GRANDCHILD % own_session + STUBBORN), heard)
     grandchild = int(await heard.line())
     await child.stop(grace_seconds=0.05)
@@ -258,11 +258,11 @@ async def test_nothing_of_it_is_left_once_it_is_stopped(heard: Heard) -> None:
     assert not is_alive(child.pid)
 
 
-async def test_what_another_process_of_ours_has_started_lives_on(heard: Heard) -> None:
+async def test_what_another_process_of_ours_started_lives_on(heard: Heard) -> None:
     others = Heard()
     other = await start(python(ORPHAN % "" + FOR_EVER), others)
     orphan = int(await others.line())
-    for _ in range(11):  # the other's mark ends with a 1 as well
+    for _ in range(11):  # the other's tag ends with a 1 as well
         child = await start(python("os._exit(5)"), heard)
         await child.stop(grace_seconds=0)
     assert (is_alive(other.pid), is_alive(orphan)) == (True, True)

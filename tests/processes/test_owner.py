@@ -1,4 +1,4 @@
-"""What is done for every process that we start: marks, the watchdog, and the end of what is left behind."""
+"""What is done for every process that we start: tags, the watchdog, and the end of what is left behind."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from sidecar.host import process_facts, process_tree
-from sidecar.processes import tags, watchdog
-from sidecar.processes.owner import ProcessOwner
-from sidecar.processes.watchdog import Watchdog
+from sidecar.processes import owner as owner_module
+from sidecar.processes import tags
+from sidecar.processes.owner import ProcessOwner, Watchdog
 
 WAIT_SECONDS = 30.0
 ROOT = Path(__file__).parents[2]
@@ -28,13 +28,13 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts sleeping processes with a mark."""
+    """Starts sleeping processes with a tag."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(mark: str, program: str = "print(flush=True)") -> subprocess.Popen[bytes]:
+    def begin(tag: str, program: str = "print(flush=True)") -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-S", "-c", f"{program}\nimport time; time.sleep(600)"],
-            env={tags.VARIABLE: mark},
+            env={tags.VARIABLE: tag},
             stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
@@ -62,62 +62,46 @@ def ignores(pid: int, number: signal.Signals) -> bool:
     return bool(int(mask, 16) >> (number - 1) & 1)
 
 
-# --- marks ---
+# --- tags ---
 
 
-def test_a_token_is_one_that_ledgers_believe_and_never_the_same() -> None:
+def test_a_token_is_one_that_registries_believe_and_never_the_same() -> None:
     import re
 
     assert re.fullmatch(tags.TOKEN_PATTERN, tags.new_token())
     assert tags.new_token() != tags.new_token()
 
 
-@pytest.mark.parametrize(
-    ("found", "one", "of_run"),
-    [
-        ("t/1", True, True),
-        ("t/11", False, True),
-        ("t/2", False, True),
-        ("t", False, False),
-        ("tt/1", False, False),
-        ("/t/1", False, False),
-        ("", False, False),
-    ],
-)
-def test_a_mark_belongs_exactly(found: str, one: bool, of_run: bool) -> None:
-    assert (tags.is_one("t/1")(found), tags.is_of("t")(found)) == (one, of_run)
-
-
-def test_carriers_are_found_and_ended_and_nobody_else(start: Start) -> None:
+def test_tagged_processes_are_ended_and_no_others(start: Start) -> None:
     token = tags.new_token()
     mine, sibling, other = start(f"{token}/1"), start(f"{token}/2"), start(f"{token}0/1")
-    assert tags.carriers(tags.is_of(token)) == sorted([mine.pid, sibling.pid])
-    assert tags.end_carriers(tags.is_one(f"{token}/1"), seconds=WAIT_SECONDS) == {mine.pid}
+    assert tags.end_tagged(f"{token}/1", seconds=WAIT_SECONDS) == {mine.pid}
     assert mine.wait(timeout=WAIT_SECONDS) == -9
     assert (sibling.poll(), other.poll()) == (None, None)
-    assert tags.end_carriers(tags.is_one(f"{token}/1"), seconds=WAIT_SECONDS) == set()
+    assert tags.end_tagged(f"{token}/1", seconds=WAIT_SECONDS) == set()
 
 
 def test_those_that_they_start_meanwhile_are_ended_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     token = tags.new_token()
     first = start(f"{token}/1")
     later: list[subprocess.Popen[bytes]] = []
-    end = process_facts.end
+    kill_with = process_facts.kill_with
 
-    def end_and_be_succeeded(pid: int, is_still: Callable[[], bool]) -> bool:
+    def kill_and_be_succeeded(name: str, value: str) -> set[int]:
+        killed = kill_with(name, value)
         if not later:
             later.append(start(f"{token}/1"))
-        return end(pid, is_still)
+        return killed
 
-    monkeypatch.setattr(process_facts, "end", end_and_be_succeeded)
-    assert tags.end_carriers(tags.is_of(token), seconds=WAIT_SECONDS) == {first.pid, later[0].pid}
+    monkeypatch.setattr(process_facts, "kill_with", kill_and_be_succeeded)
+    assert tags.end_tagged(tags.run_of(token), seconds=WAIT_SECONDS) == {first.pid, later[0].pid}
 
 
-def test_what_can_not_be_ended_is_not_tried_for_ever(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_ended_is_given_up_after_a_time(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     token = tags.new_token()
     process = start(f"{token}/1")
-    monkeypatch.setattr(process_facts, "end", lambda pid, is_still: True)
-    assert tags.end_carriers(tags.is_of(token), seconds=0.05) == {process.pid}
+    monkeypatch.setattr(process_facts, "kill_with", lambda name, value: {process.pid})
+    assert tags.end_tagged(tags.run_of(token), seconds=0.05) == {process.pid}
 
 
 # --- the watchdog ---
@@ -126,9 +110,9 @@ def test_what_can_not_be_ended_is_not_tried_for_ever(start: Start, monkeypatch: 
 def test_the_watchdog_ends_what_a_killed_program_has_left_and_then_itself(tmp_path: Path) -> None:
     program = (
         "import os, subprocess, sys, time\n"
-        "from sidecar.processes import tags, watchdog\n"
+        "from sidecar.processes import owner, tags\n"
         "token = tags.new_token()\n"
-        "dog = watchdog.Watchdog(token); dog.ensure()\n"
+        "dog = owner.Watchdog(token); dog.ensure()\n"
         "env = {tags.VARIABLE: token + '/1'}\n"
         "sleep = [sys.executable, '-S', '-c', 'import time; time.sleep(600)']\n"
         "pids = [subprocess.Popen(sleep, env=env, start_new_session=True).pid for _ in range(3)]\n"
@@ -156,7 +140,7 @@ def watchdogs() -> list[psutil.Process]:
     return waiting
 
 
-def test_a_dismissed_watchdog_is_gone_at_once_and_does_nothing(start: Start) -> None:
+def test_a_dismissed_watchdog_ends_immediately_and_does_nothing(start: Start) -> None:
     token = tags.new_token()
     process = start(f"{token}/1")
     dog = Watchdog(token)
@@ -202,8 +186,10 @@ def test_a_watchdog_that_was_killed_is_replaced() -> None:
     dog.dismiss()
 
 
-def test_a_system_without_a_shell_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(watchdog, "_SHELL", "/no/such/shell")
+def test_a_system_without_a_shell_is_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(owner_module, "_SHELL", "/no/such/shell")
     dog = Watchdog(tags.new_token())
     fds = psutil.Process().num_fds()
     dog.ensure()
@@ -218,7 +204,7 @@ def test_a_system_without_a_shell_is_told(monkeypatch: pytest.MonkeyPatch, caplo
 @pytest.fixture
 def guarded(tmp_path: Path) -> ProcessOwner:
     owner = ProcessOwner()
-    owner.keep_ledger(tmp_path / "processes.json")
+    owner.register_in(tmp_path / "processes.json")
     return owner
 
 
@@ -227,25 +213,25 @@ def test_what_a_process_leaves_behind_is_ended_and_struck_out(
 ) -> None:
     one, two = guarded.prepare(), guarded.prepare()
     left, other = start(one), start(two)
-    guarded.has_started(left.pid, one)
-    guarded.has_started(other.pid, two)
-    guarded.has_ended(one)
+    guarded.started(left.pid, one)
+    guarded.started(other.pid, two)
+    guarded.ended(one)
     assert left.wait(timeout=WAIT_SECONDS) == -9
     assert other.poll() is None
     assert [e["pid"] for e in json.loads((tmp_path / "processes.json").read_bytes())["processes"]] == [other.pid]
     assert f"left behind: {left.pid}" in caplog.text
-    guarded.has_ended(two)
+    guarded.ended(two)
     assert other.wait(timeout=WAIT_SECONDS) == -9
 
 
-def test_ledger_and_watchdog_are_there_as_long_as_there_are_processes(guarded: ProcessOwner, tmp_path: Path) -> None:
+def test_registry_and_watchdog_are_there_as_long_as_there_are_processes(guarded: ProcessOwner, tmp_path: Path) -> None:
     guarded.sweep()
     for _ in range(2):
         assert (watchdogs(), list(tmp_path.iterdir())) == ([], [])
         one, two = guarded.prepare(), guarded.prepare()
-        guarded.has_ended(one)
+        guarded.ended(one)
         assert (len(watchdogs()), len(list(tmp_path.iterdir()))) == (1, 1)
-        guarded.has_ended(two)
+        guarded.ended(two)
     guarded.close()
     assert (watchdogs(), list(tmp_path.iterdir())) == ([], [])
 
@@ -253,9 +239,9 @@ def test_ledger_and_watchdog_are_there_as_long_as_there_are_processes(guarded: P
 def test_what_still_lives_at_the_end_is_left_to_the_watchdog(
     guarded: ProcessOwner, start: Start, tmp_path: Path
 ) -> None:
-    mark = guarded.prepare()
-    process = start(mark)
-    guarded.has_started(process.pid, mark)
+    tag = guarded.prepare()
+    process = start(tag)
+    guarded.started(process.pid, tag)
     guarded.close()
     assert (process.poll(), (tmp_path / "processes.json").exists()) == (None, True)
     assert guarded._watchdog is not None
@@ -263,25 +249,25 @@ def test_what_still_lives_at_the_end_is_left_to_the_watchdog(
     guarded._watchdog._close()  # as our end does
     assert process.wait(timeout=WAIT_SECONDS) == -9
     guarded._watchdog._shell.wait(timeout=WAIT_SECONDS)
-    guarded.has_ended(mark)
+    guarded.ended(tag)
 
 
 def test_what_was_overlooked_is_ended_at_the_orderly_end(guarded: ProcessOwner, start: Start) -> None:
-    mark = guarded.prepare()
-    guarded.has_ended(mark)
-    process = start(mark)
+    tag = guarded.prepare()
+    guarded.ended(tag)
+    process = start(tag)
     guarded.close()
     assert process.wait(timeout=WAIT_SECONDS) == -9
 
 
-def test_a_program_that_is_no_sidecar_has_marks_and_no_more(start: Start) -> None:
+def test_a_program_that_is_no_sidecar_has_tags_and_no_more(start: Start) -> None:
     owner = ProcessOwner()
     owner.sweep()
-    mark = owner.prepare()
-    process = start(mark)
-    owner.has_started(process.pid, mark)
+    tag = owner.prepare()
+    process = start(tag)
+    owner.started(process.pid, tag)
     assert watchdogs() == []
-    owner.has_ended(mark)
+    owner.ended(tag)
     owner.close()
     assert process.wait(timeout=WAIT_SECONDS) == -9
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.storage import atomic_files
+from sidecar.host import file_io
 from sidecar.storage.atomic_files import refusal, write_atomically
 
 
@@ -124,6 +124,6 @@ def test_windows_retries_a_replace_that_is_refused_for_a_moment(
 
     (tmp_path / "new").write_bytes(b"new")
     monkeypatch.setattr(Path, "replace", refused_twice)
-    monkeypatch.setattr(atomic_files, "IS_WINDOWS", True)
-    atomic_files._replace(tmp_path / "new", tmp_path / "config.json")
+    monkeypatch.setattr("sys.platform", "win32")
+    file_io.replace(tmp_path / "new", tmp_path / "config.json")
     assert ((tmp_path / "config.json").read_bytes(), len(attempts)) == (b"new", 3)

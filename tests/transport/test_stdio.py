@@ -29,7 +29,7 @@ BOUND_SECONDS = 30
 def waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """How stdin is waited for. Here only files need a thread; on Windows everything does."""
     if request.param == "thread":
-        monkeypatch.setattr(chunks, "_loop_waits_for", lambda fd: False)
+        monkeypatch.setattr("sidecar.host.descriptors.is_watchable", lambda fd: False)
 
 
 class Host:

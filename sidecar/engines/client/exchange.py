@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import anyio
 
 from sidecar.engines.client.http1 import HttpAnswer, NotHttp
+from sidecar.host import sockets
 
 CONNECT_SECONDS = 5.0
 """An engine on this machine accepts at once or not at all."""
@@ -93,7 +94,7 @@ class Address(NamedTuple):
                 await loop.create_connection(lambda: exchange, self.host, self.port, ssl=self.secure or None)
             return
         # An engine on a socket has the request before the loop gets its next turn.
-        connected = socket.socket(socket.AF_UNIX)
+        connected = sockets.unix_socket()
         try:
             connected.setblocking(False)
             await _reach(connected, self.socket_path)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ from sidecar.contract.errors import EngineNotFound
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.host.extras import how_to_get
 from sidecar.host.paths import self_command
+from sidecar.host.sockets import HAS_UNIX_SOCKETS
 
 MODULE = "xllamacpp"
 
@@ -49,7 +49,7 @@ class Embedded(msgspec.Struct, frozen=True):
     version: str | None
     name: EngineName = "embedded"
     path: str = MODULE
-    unix_socket: bool = os.name != "nt"
+    unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = True
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:

@@ -20,6 +20,7 @@ from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.engines.lifecycle.process_errors import ask
 from sidecar.host import path_policy
+from sidecar.host.sockets import HAS_UNIX_SOCKETS
 
 MODULE, PACKAGE = "llama_cpp", "llama-cpp-python"
 VERSION_QUESTION = "--version"
@@ -52,7 +53,7 @@ class LlamaCppPython(msgspec.Struct, frozen=True):
     python: str
     version: str | None
     name: EngineName = "llama-cpp-python"
-    unix_socket: bool = os.name != "nt"
+    unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = False
 
     @property

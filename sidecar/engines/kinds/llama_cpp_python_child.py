@@ -257,13 +257,13 @@ def _count(llama: Any, body: dict[str, Any]) -> int:
 
 
 def _listen(job: dict[str, Any]) -> socket.socket:
-    if job["socket_path"]:
+    if sys.platform != "win32" and job["socket_path"]:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(job["socket_path"])
     else:
         family = socket.AF_INET6 if ":" in job["host"] else socket.AF_INET
         listener = socket.socket(family)
-        if os.name != "nt":  # there it would let two programs share a port
+        if sys.platform != "win32":  # there it would let two programs share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((job["host"], job["port"]))
     listener.listen(BACKLOG)

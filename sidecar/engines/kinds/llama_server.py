@@ -5,7 +5,6 @@ Owns where the program is looked for, what a build is asked, and its command lin
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,10 @@ from sidecar.engines.kinds.llama_server_arguments import llama_server_arguments
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.engines.lifecycle.process_errors import ask
 from sidecar.host import path_policy
+from sidecar.host.path_policy import PROGRAM_SUFFIX
+from sidecar.host.sockets import HAS_UNIX_SOCKETS
 
-PROGRAM = "llama-server.exe" if os.name == "nt" else "llama-server"
+PROGRAM = f"llama-server{PROGRAM_SUFFIX}"
 
 _SUPERVISED = {"LLAMA_SERVER_ROUTER_PORT": "0"}
 """Makes llama-server behave as the child of its own router: it tells the progress of loading on stdout and exits when
@@ -55,7 +56,7 @@ class LlamaServer(msgspec.Struct, frozen=True):
     @property
     def unix_socket(self) -> bool:
         found = self.flags.get("--host")
-        return os.name != "nt" and found is not None and ".sock" in found[1].text
+        return HAS_UNIX_SOCKETS and found is not None and ".sock" in found[1].text
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         arguments, ignored = llama_server_arguments(launch, endpoint, self.flags)

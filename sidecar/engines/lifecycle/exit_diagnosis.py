@@ -154,7 +154,8 @@ _LOADER_FAILED = {127, -1073741515, 3221225781}
 _NOT_EXECUTABLE = 126
 """The shell's, where the engine is started by a script."""
 
-_KILLED = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9), 128 + 15, 128 + 9}
+_SIGTERM, _SIGKILL = 15, 9  # Windows has no name for the second
+_KILLED = {-_SIGTERM, -_SIGKILL, 128 + _SIGTERM, 128 + _SIGKILL}
 """Ended by a signal, or by way of a shell."""
 
 

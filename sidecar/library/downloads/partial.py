@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from pathlib import Path
 
 from sidecar.contract.errors import PathNotAllowed
-from sidecar.host import disk_space
+from sidecar.host import disk_space, file_io
 from sidecar.library.downloads.blocks import BLOCK_BYTES, HEADER_BYTES, Blocks
 
-IS_WINDOWS = os.name == "nt"
-
-_FLAGS = (
-    os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-)
+_FLAGS = os.O_RDWR | os.O_CREAT | file_io.NOFOLLOW | file_io.BINARY
 
 
 class PartialFile:
@@ -41,7 +36,6 @@ class PartialFile:
         self.blocks = Blocks(None)  # what a server says of a size costs nothing before there is room for it
         self._data_fd = -1
         self._notes_fd = -1
-        self._lock = threading.Lock()
 
     def open(self) -> None:
         """Go on with what is there, else begin; the place on the disk is taken.
@@ -82,7 +76,7 @@ class PartialFile:
 
     def read_block(self, index: int) -> bytes:
         """A whole block, as the disk has it. Raises OSError."""
-        return _read_at(self._data_fd, index * BLOCK_BYTES, self.blocks.length(index), self._lock)
+        return _read_at(self._data_fd, index * BLOCK_BYTES, self.blocks.length(index))
 
     def drop(self, index: int) -> None:
         """Forget a block. Raises OSError."""
@@ -129,12 +123,7 @@ class PartialFile:
         with memoryview(data) as left:
             done = 0
             while done < len(left):
-                if IS_WINDOWS:  # which has no pwrite
-                    with self._lock:
-                        os.lseek(fd, offset + done, os.SEEK_SET)
-                        done += os.write(fd, left[done:])
-                else:
-                    done += os.pwrite(fd, left[done:], offset + done)
+                done += file_io.write_at(fd, left[done:], offset + done)
 
 
 def _opened(path: Path) -> int:
@@ -150,15 +139,10 @@ def _opened(path: Path) -> int:
     return fd
 
 
-def _read_at(fd: int, offset: int, length: int, lock: threading.Lock | None = None) -> bytes:
+def _read_at(fd: int, offset: int, length: int) -> bytes:
     pieces = []
     while length > 0:
-        if IS_WINDOWS:
-            with lock or threading.Lock():
-                os.lseek(fd, offset, os.SEEK_SET)
-                piece = os.read(fd, length)
-        else:
-            piece = os.pread(fd, length, offset)
+        piece = file_io.read_at(fd, length, offset)
         if not piece:
             break
         pieces.append(piece)

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
+from sidecar.host import file_io
 from sidecar.library.gguf.metadata import MAX_KEYS, Metadata, alignment_of
 from sidecar.library.gguf.types import TENSOR_TYPES
 from sidecar.library.gguf.window import Damaged, Window, shown
@@ -145,7 +146,7 @@ def read_header(path: Path, *, full: bool = True) -> GgufHeader:
 
 def _open_without_waiting(path: str, flags: int) -> int:
     # A pipe under a model's name would else hold the open until somebody writes to it.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | file_io.NONBLOCK)
 
 
 def _read(window: Window, *, full: bool) -> GgufHeader:

@@ -16,6 +16,8 @@ from typing import TypeVar
 
 import msgspec
 
+from sidecar.host import file_io
+
 logger = logging.getLogger(__name__)
 
 MAX_ENTRIES = 100_000
@@ -84,7 +86,7 @@ class DiskScan:
             self.problem(f"{path} is not an ordinary file.")
             return None
         try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+            descriptor = os.open(path, os.O_RDONLY | file_io.NONBLOCK | file_io.BINARY)
             with os.fdopen(descriptor, "rb") as file:
                 data = file.read(MAX_TEXT_BYTES + 1)
         except OSError as error:

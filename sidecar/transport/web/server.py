@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from sidecar.contract.errors import PermissionDenied, PortInUse
 from sidecar.dispatch.hosts import Hosts
-from sidecar.host.peers import is_stranger
+from sidecar.host.sockets import is_stranger
 from sidecar.transport.web import responses
 from sidecar.transport.web.admission import Admission
 from sidecar.transport.web.connection import SUBPROTOCOL, Connection

@@ -15,7 +15,6 @@ manifest/paths.go, types/model/name.go).
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -144,7 +143,7 @@ def _blob(root: Path, digest: str, look: DiskScan) -> str | None:
         return None
     path = root / "blobs" / f"sha256-{found[1].lower()}"
     older = path.with_name(f"sha256:{found[1].lower()}")
-    return str(older if os.name != "nt" and not path.exists() and older.exists() else path)
+    return str(older if sys.platform != "win32" and not path.exists() and older.exists() else path)
 
 
 def _label(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -39,25 +39,28 @@ def caches() -> list[Path]:
     """Where programs of this system keep what can be fetched again."""
     if sys.platform == "win32":
         return _all(named("LOCALAPPDATA"))
-    if sys.platform == "darwin":
+    elif sys.platform == "darwin":
         return below_home("Library", "Caches")
-    return _all(named("XDG_CACHE_HOME")) or below_home(".cache")
+    else:
+        return _all(named("XDG_CACHE_HOME")) or below_home(".cache")
 
 
 def app_data() -> list[Path]:
     """Where programs of this system keep their data."""
     if sys.platform == "win32":
         return _all(named("APPDATA"))
-    if sys.platform == "darwin":
+    elif sys.platform == "darwin":
         return below_home("Library", "Application Support")
-    return _all(named("XDG_DATA_HOME")) or below_home(".local", "share")
+    else:
+        return _all(named("XDG_DATA_HOME")) or below_home(".local", "share")
 
 
 def settings() -> list[Path]:
     """Where programs of this system keep their settings."""
     if sys.platform in ("win32", "darwin"):
         return app_data()
-    return _all(named("XDG_CONFIG_HOME")) or below_home(".config")
+    else:
+        return _all(named("XDG_CONFIG_HOME")) or below_home(".config")
 
 
 def given(text: str, *, base: Path | None = None) -> Path | None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-TAKE = "import os, sys; from sidecar.host.standard_streams import take_wire; r, w = take_wire()\n"
+TAKE = "import os, sys; from sidecar.host.descriptors import take_wire; r, w = take_wire()\n"
 
 
 def run(code: str, *, close: str = "", stdin: bytes = b"from the host") -> subprocess.CompletedProcess[bytes]:

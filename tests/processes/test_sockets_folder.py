@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.errors import PermissionDenied
-from sidecar.processes import socket_dir, tags
+from sidecar.processes import tags
 from sidecar.processes.owner import ProcessOwner
 
 TOKEN = "17-123.5-0123456789abcdef"
@@ -28,61 +28,61 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_run_finds_its_folder_again_and_no_other_run_has_it(place: Path) -> None:
-    assert socket_dir.folder_of(TOKEN) == place / f"llama-sidecar-{os.getuid()}-0123456789abcdef"
-    assert socket_dir.folder_of(tags.new_token()) != socket_dir.folder_of(tags.new_token())
+    assert tags.sockets_folder(TOKEN) == place / f"llama-sidecar-{os.getuid()}-0123456789abcdef"
+    assert tags.sockets_folder(tags.new_token()) != tags.sockets_folder(tags.new_token())
 
 
 @pytest.mark.parametrize("token", ["", "1-2-", "1-2-../../x", "1-2-a/b"])
 def test_what_is_no_token_names_no_folder(token: str) -> None:
     with pytest.raises(ValueError):
-        socket_dir.folder_of(token)
+        tags.sockets_folder(token)
 
 
 def test_the_folder_is_private_and_goes_with_what_is_in_it(place: Path) -> None:
-    folder = socket_dir.folder_of(TOKEN)
-    socket_dir.make(folder)
+    folder = tags.sockets_folder(TOKEN)
+    tags.make_sockets_folder(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     (folder / "left behind.sock").write_text("")
-    socket_dir.remove(folder)
-    socket_dir.remove(folder)
+    tags.remove_sockets_folder(folder)
+    tags.remove_sockets_folder(folder)
     assert not folder.exists()
 
 
 @pytest.mark.parametrize("value", ["", "/nowhere/at/all"])
 def test_a_runtime_folder_that_there_is_not_is_not_used(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", value)
-    assert socket_dir.folder_of(TOKEN).parent == Path(tempfile.gettempdir())
+    assert tags.sockets_folder(TOKEN).parent == Path(tempfile.gettempdir())
 
 
 def test_a_socket_that_its_engine_removes_meanwhile_keeps_no_folder_there(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = socket_dir.folder_of(TOKEN)
-    socket_dir.make(folder)
+    folder = tags.sockets_folder(TOKEN)
+    tags.make_sockets_folder(folder)
     (folder / "one.sock").touch()
     seen = [folder / "gone.sock", folder / "one.sock"]
     monkeypatch.setattr(Path, "iterdir", lambda _: iter(seen))
-    socket_dir.remove(folder)
+    tags.remove_sockets_folder(folder)
     assert not folder.exists()
 
 
 def test_a_folder_whose_name_is_too_long_for_sockets_is_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    long = tmp_path / ("x" * socket_dir.MAX_FOLDER_BYTES)
+    long = tmp_path / ("x" * tags.MAX_FOLDER_BYTES)
     long.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    assert len(os.fsencode(socket_dir.folder_of(TOKEN))) <= socket_dir.MAX_FOLDER_BYTES
+    assert len(os.fsencode(tags.sockets_folder(TOKEN))) <= tags.MAX_FOLDER_BYTES
 
 
 def test_what_somebody_else_has_put_there_is_not_used(place: Path, tmp_path: Path) -> None:
-    folder = socket_dir.folder_of(TOKEN)
+    folder = tags.sockets_folder(TOKEN)
     victim = tmp_path / "victim"
     victim.mkdir()
     for put in (folder.mkdir, lambda: folder.symlink_to(victim), lambda: folder.write_text("a file")):
         put()
         with pytest.raises(PermissionDenied):
-            socket_dir.make(folder)
+            tags.make_sockets_folder(folder)
         folder.unlink() if folder.is_symlink() or folder.is_file() else folder.rmdir()
 
 
@@ -92,7 +92,7 @@ def test_what_somebody_else_has_put_there_is_not_used(place: Path, tmp_path: Pat
 @pytest.fixture
 def owner(place: Path, tmp_path: Path) -> ProcessOwner:
     one = ProcessOwner()
-    one.keep_ledger(tmp_path / "processes.json")
+    one.register_in(tmp_path / "processes.json")
     return one
 
 
@@ -100,10 +100,10 @@ def test_the_folder_is_there_from_the_first_process_to_the_last(owner: ProcessOw
     assert not owner.sockets.exists()
     first, second = owner.prepare(), owner.prepare()
     assert owner.sockets.is_dir()
-    owner.has_ended(first)
+    owner.ended(first)
     assert owner.sockets.is_dir()
     (owner.sockets / "one.sock").write_text("")
-    owner.has_ended(second)
+    owner.ended(second)
     assert not owner.sockets.exists()
 
 
@@ -115,13 +115,13 @@ def test_where_it_can_not_be_made_no_process_is_started(owner: ProcessOwner, mon
         patch.setattr(Path, "mkdir", refuse)
         with pytest.raises(PermissionDenied):
             owner.prepare()
-    owner.has_ended(owner.prepare())
+    owner.ended(owner.prepare())
     assert not owner.sockets.exists()
 
 
 def test_the_watchdog_removes_what_a_killed_run_has_left(place: Path) -> None:
-    folder = socket_dir.folder_of(TOKEN)
-    socket_dir.make(folder)
+    folder = tags.sockets_folder(TOKEN)
+    tags.make_sockets_folder(folder)
     (folder / "one.sock").write_text("")
     assert tags.main(TOKEN) == 0
     assert not folder.exists()

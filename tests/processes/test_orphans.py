@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from sidecar.host import process_facts
-from sidecar.processes import socket_dir, tags
+from sidecar.processes import tags
 from tests import fake_engine
 from tests.app.talking import prepare
 from tests.busy import BUSY_SECONDS
@@ -63,7 +63,7 @@ def still_there(pids: list[int], *, after: float) -> list[int]:
     return left
 
 
-def ledger(folder: Path) -> Any:
+def registry(folder: Path) -> Any:
     return json.loads((folder / "processes.json").read_text())
 
 
@@ -91,10 +91,10 @@ def killed_with_watchdog(folder: Path) -> Iterator[list[int]]:
     left = still_there(family[1:], after=0)
     assert left == family[1:]
     assert still_there([family[0], watchdog.pid], after=GONE_SECONDS + BUSY_SECONDS) == []
-    folder_for_sockets = socket_dir.folder_of(ledger(folder)["token"])
+    folder_for_sockets = tags.sockets_folder(registry(folder)["token"])
     assert folder_for_sockets.is_dir()
     yield left
-    socket_dir.remove(folder_for_sockets)
+    tags.remove_sockets_folder(folder_for_sockets)
     for pid in still_there(left, after=0):
         kill(pid)
 
@@ -116,21 +116,21 @@ def test_a_watchdog_that_somebody_killed_is_replaced_with_the_next_process(folde
 def test_what_even_the_watchdog_could_not_end_the_next_start_ends(
     folder: Path, killed_with_watchdog: list[int]
 ) -> None:
-    folder_for_sockets = socket_dir.folder_of(ledger(folder)["token"])
+    folder_for_sockets = tags.sockets_folder(registry(folder)["token"])
     with RawHost(folder) as host:
         assert host.call("ping") == "pong"
         assert still_there(killed_with_watchdog, after=GONE_SECONDS + BUSY_SECONDS) == []
         family = start_engine(host, folder)
         assert not folder_for_sockets.exists()
-        assert [entry["pid"] for entry in ledger(folder)["processes"]] == [family[0]]
+        assert [entry["pid"] for entry in registry(folder)["processes"]] == [family[0]]
     assert still_there(family, after=GONE_SECONDS + BUSY_SECONDS) == []
 
 
 def test_a_start_ends_nothing_of_an_owner_that_lives(folder: Path, killed_with_watchdog: list[int]) -> None:
-    told, me = ledger(folder), os.getpid()
-    folder_for_sockets = socket_dir.folder_of(told["token"])
-    told |= {"pid": me, "birth": process_facts.birth(me)}
-    (folder / "processes.json").write_text(json.dumps(told))
+    record, me = registry(folder), os.getpid()
+    folder_for_sockets = tags.sockets_folder(record["token"])
+    record |= {"pid": me, "birth": process_facts.birth(me)}
+    (folder / "processes.json").write_text(json.dumps(record))
     with RawHost(folder) as host:
         host.call("ping")
         host.call("list_engines")  # needs a process, so the sweep is over
@@ -138,12 +138,12 @@ def test_a_start_ends_nothing_of_an_owner_that_lives(folder: Path, killed_with_w
     assert folder_for_sockets.is_dir()
 
 
-def test_the_ledger_tells_of_what_runs_and_then_it_is_gone(folder: Path) -> None:
+def test_the_registry_lists_what_runs_and_is_gone_afterwards(folder: Path) -> None:
     with RawHost(folder) as host:
         family = start_engine(host, folder)
-        told = ledger(folder)
-        assert (told["pid"], told["birth"]) == (host.process.pid, process_facts.birth(host.process.pid))
-        (entry,) = told["processes"]
+        record = registry(folder)
+        assert (record["pid"], record["birth"]) == (host.process.pid, process_facts.birth(host.process.pid))
+        (entry,) = record["processes"]
         assert entry.pop("program") is not None  # the shell's that the fake engine begins as, or its own
         assert entry == {
             "pid": family[0],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.host import peers
+from sidecar.host import sockets
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -24,8 +24,8 @@ def test_the_kernel_tells_whose_connection_it_is() -> None:
         accepted, peer = server.accept()
         with accepted:
             assert client.getsockname() == peer
-            assert peers.user_of(peer, accepted.getsockname()) == os.geteuid()
-            assert not peers.is_stranger(peer, accepted.getsockname())
+            assert sockets.user_of(peer, accepted.getsockname()) == os.geteuid()
+            assert not sockets.is_stranger(peer, accepted.getsockname())
 
 
 @pytest.mark.parametrize(("uid", "stranger"), [(1000, False), (0, False), (1001, True), (65534, True)])
@@ -33,13 +33,13 @@ def test_only_the_same_user_and_root_are_no_strangers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, stranger: bool
 ) -> None:
     (tmp_path / "tcp").write_text(TABLE.format(uid=uid))
-    monkeypatch.setattr(peers, "TABLE", tmp_path / "tcp")
+    monkeypatch.setattr(sockets, "TABLE", tmp_path / "tcp")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert peers.user_of(PEER, OURS) == uid
-    assert peers.is_stranger(PEER, OURS) is stranger
+    assert sockets.user_of(PEER, OURS) == uid
+    assert sockets.is_stranger(PEER, OURS) is stranger
 
 
 def test_nobody_is_a_stranger_where_the_system_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not peers.is_stranger(("127.0.0.1", 1), ("127.0.0.1", 2))
-    monkeypatch.setattr(peers, "TABLE", tmp_path / "none")
-    assert not peers.is_stranger(PEER, OURS)
+    assert not sockets.is_stranger(("127.0.0.1", 1), ("127.0.0.1", 2))
+    monkeypatch.setattr(sockets, "TABLE", tmp_path / "none")
+    assert not sockets.is_stranger(PEER, OURS)

@@ -1,0 +1,83 @@
+"""Descriptors of pipes and terminals: the wire's, and what systems can say of one without waiting.
+
+Owns that no stray byte reaches the host: after `take_wire`, whatever prints goes to stderr, natively or from Python,
+and whatever reads stdin finds it empty. Owns the differences between systems, too: Windows has no poll for pipes, so
+there a thread has to wait for them. Untested on Windows and macOS. Imports next to nothing, since it is needed before
+everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from collections.abc import Callable
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+if sys.platform == "linux":
+    _HANG_UP = select.POLLRDHUP
+else:  # macOS has no event of its own for it: a closed other end is reported as POLLHUP anyway
+    _HANG_UP = 0
+
+
+def take_wire() -> tuple[int, int]:
+    """Private descriptors of what were stdin and stdout; children do not inherit them."""
+    for fd in (STDIN, STDOUT, STDERR):
+        if not _is_open(fd):
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    read_fd, write_fd = os.dup(STDIN), os.dup(STDOUT)
+    if sys.platform == "win32":  # else every \n would become \r\n
+        import msvcrt
+
+        msvcrt.setmode(read_fd, os.O_BINARY)
+        msvcrt.setmode(write_fd, os.O_BINARY)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, STDIN)
+    os.dup2(STDERR, STDOUT)
+    os.close(null)
+    return read_fd, write_fd
+
+
+def make_blocking(fd: int) -> None:
+    """Let reads and writes wait, whatever another program has set; on Windows they always do."""
+    if sys.platform != "win32":
+        os.set_blocking(fd, True)
+
+
+def is_watchable(fd: int) -> bool:
+    """Whether the event loop can say when there is something to read: of no file anywhere, of no pipe on Windows."""
+    mode = os.fstat(fd).st_mode
+    return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd))
+
+
+def has_hung_up(fd: int) -> bool:
+    """Whether the other end of a pipe is closed; False where the system does not say."""
+    if sys.platform == "win32":
+        return False
+    else:
+        poll = select.poll()
+        poll.register(fd, _HANG_UP)
+        return any(events & ~select.POLLIN for _, events in poll.poll(0))
+
+
+def writable_poll(fd: int) -> Callable[[int], object] | None:
+    """A question "would a write of PIPE_BUF bytes go through within so many ms?"; `None` where there is none.
+
+    A pipe whose reader is gone counts as one that takes it: the write then fails.
+    """
+    if sys.platform == "win32":
+        return None
+    else:
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        return poll.poll
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True

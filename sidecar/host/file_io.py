@@ -1,0 +1,95 @@
+"""Files, where systems differ: flags to open them with, reading and writing at an offset, replacing, and being durable.
+
+Owns the differences; what is in a file is its callers' affair. Everything here blocks on the disk. No flag keeps a
+descriptor from children: Python does that for each (PEP 446). Untested on Windows and macOS.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+WINDOWS_RETRY_SECONDS = 2.5
+"""How long to retry a replace that Windows refuses because a scanner or editor has the file open."""
+
+WINDOWS_RETRY_INTERVAL_SECONDS = 0.05
+
+# NOFOLLOW: the open fails where the name is a link. NONBLOCK: that of a pipe does not wait for its other end.
+# BINARY: bytes stay as they are, line ends too.
+if sys.platform == "win32":
+    NOFOLLOW, NONBLOCK, BINARY = 0, 0, os.O_BINARY
+else:
+    NOFOLLOW, NONBLOCK, BINARY = os.O_NOFOLLOW, os.O_NONBLOCK, 0
+
+_seeking = threading.Lock()
+"""Windows has no pread and pwrite: a position is set and used there without another thread in between."""
+
+
+def read_at(fd: int, length: int, offset: int) -> bytes:
+    """At most `length` bytes from an offset; empty at the end of the file. Raises OSError."""
+    if sys.platform == "win32":
+        with _seeking:
+            os.lseek(fd, offset, os.SEEK_SET)
+            return os.read(fd, length)
+    else:
+        return os.pread(fd, length, offset)
+
+
+def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
+    """Write at an offset; returns how many bytes were taken. Raises OSError."""
+    if sys.platform == "win32":
+        with _seeking:
+            os.lseek(fd, offset, os.SEEK_SET)
+            return os.write(fd, data)
+    else:
+        return os.pwrite(fd, data, offset)
+
+
+def copy_piece(source: int, target: int, length: int) -> int:
+    """Copy at most `length` bytes between two descriptors, from their positions; returns how many, 0 at the end.
+
+    Linux' kernel does it where it can, which shares the blocks on file systems that share.
+
+    Raises:
+        OSError: reading or writing failed.
+    """
+    if sys.platform == "linux":
+        try:
+            return os.copy_file_range(source, target, length)
+        except OSError:  # not between these two file systems; a full disk is reported again below
+            pass
+    piece = os.read(source, length)
+    left = piece
+    while left:
+        left = left[os.write(target, left) :]
+    return len(piece)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename, also where something stands. Raises OSError; then both are as they were."""
+    if sys.platform != "win32":
+        source.replace(target)
+    else:
+        deadline = time.monotonic() + WINDOWS_RETRY_SECONDS
+        while True:
+            try:
+                source.replace(target)
+            except PermissionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(WINDOWS_RETRY_INTERVAL_SECONDS)
+            else:
+                return
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; Windows has no such call and needs none. Raises OSError."""
+    if sys.platform != "win32":
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
