@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sidecar.contract.errors import SidecarError
+from sidecar.contract.method import Merge
 
 ScalarName = Literal["string", "integer", "number", "boolean", "null", "any"]
 
@@ -78,7 +79,7 @@ class Member:
 
 @dataclass(frozen=True)
 class StructModel:
-    """An object type. `tag` is the member that distinguishes it from others; `same_as` has the same members without it."""
+    """An object type. `tag` is the member that distinguishes it; `same_as` has the same members without it."""
 
     name: str
     module: str
@@ -129,4 +130,6 @@ class Contract:
     aliases: dict[str, AliasModel] = field(default_factory=dict)
     unions: dict[str, EventUnion] = field(default_factory=dict)
     methods: list[MethodModel] = field(default_factory=list)
+    merges: dict[str, Merge] = field(default_factory=dict)
+    """How events merge, by `status`: hosts that merge know no more of an event."""
     errors: list[type[SidecarError]] = field(default_factory=list)

@@ -72,6 +72,10 @@ class _Reader:
         events = unions[method.events] if method.events else None
         if events is not None:
             self.contract.unions[events] = EventUnion(events, tuple(self._struct(e).name for e in method.events))
+            for event in method.events:
+                status = str(event.__struct_config__.tag)
+                if self.contract.merges.setdefault(status, event.merge) != event.merge:
+                    raise TypeError(f"{event.__name__} merges otherwise than another event of its status")
         self.contract.methods.append(
             MethodModel(
                 name=method.name,

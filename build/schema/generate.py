@@ -19,6 +19,7 @@ from contract_reader import read_contract
 from json_schema import openrpc_json, schema_json
 from markdown import config_md, with_generated_parts, with_version
 from python_client import generated_py, methods_py
+from rust_events import events_rs
 from rust_methods import errors_rs, methods_rs, roundtrip_rs, samples_json
 from rust_types import RustTypes
 from typescript import contract_ts, types_ts
@@ -55,6 +56,7 @@ def generate() -> dict[Path, str]:
         "ipc_schema/rust/src/types.rs": rust_types.types_rs(),
         "ipc_schema/rust/src/methods.rs": methods_rs(contract, rust_types, contract_hash),
         "ipc_schema/rust/src/errors.rs": errors_rs(contract),
+        "ipc_schema/rust/src/events.rs": events_rs(contract),
         "ipc_schema/rust/tests/roundtrip.rs": roundtrip_rs(contract),
         "ipc_schema/rust/tests/samples.json": samples_json(contract),
         "README.md": with_generated_parts(_text("README.md")),

@@ -25,6 +25,8 @@ from contract_model import (
 )
 
 from sidecar.contract.life import CONTRACT_VERSION
+from sidecar.contract.method import TERMINAL
+from sidecar.contract.topics import TOPICS, TopicRow
 
 _SCALARS = {
     "string": "string",
@@ -52,7 +54,7 @@ def contract_ts(contract: Contract, contract_hash: str) -> str:
     """`contract.ts`: what the runtime must know of each method, the errors, version and hash."""
     lines = [
         _HEADER,
-        'import type { MethodName } from "./types.js";',
+        'import type { MethodName, Topic } from "./types.js";',
         "",
         "/** The contract that this client was generated from: major and minor. */",
         f"export const CONTRACT_VERSION = {json.dumps(CONTRACT_VERSION)};",
@@ -71,6 +73,22 @@ def contract_ts(contract: Contract, contract_hash: str) -> str:
         *(f"  {_key(method.name)}: {json.dumps(_streaming(method))}," for method in contract.methods),
         "} as const satisfies Record<MethodName, Streaming>;",
         "",
+        "/** The `status` of a channel's last event. */",
+        f"export const TERMINAL: ReadonlySet<unknown> = new Set({json.dumps(TERMINAL)});",
+        "",
+        "/** A topic: the method to catch up with, and the default time between two readings (0: there are none). */",
+        "export interface TopicRow {",
+        "  catchUp: MethodName;",
+        "  intervalMs: number;",
+        "  /** What its events show; `key` is the path of the thing's id, `removes` says that it is gone. */",
+        "  events: Readonly<Record<string, { subject: string; key: readonly string[]; removes: boolean }>>;",
+        "}",
+        "",
+        "/** Every topic. Its events are by their `status`. */",
+        "export const TOPICS = {",
+        *(line for name, row in TOPICS.items() for line in _topic(name, row)),
+        "} as const satisfies Record<Topic, TopicRow>;",
+        "",
         "/** Every error a host can see, by the name to switch on. */",
         "export const ERROR_CODES = {",
     ]
@@ -86,6 +104,20 @@ def contract_ts(contract: Contract, contract_hash: str) -> str:
         "export type ErrorName = keyof typeof ERROR_CODES;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _topic(name: str, row: TopicRow) -> Iterator[str]:
+    yield f"  {name}: {{"
+    yield f"    catchUp: {json.dumps(row.catch_up)},"
+    yield f"    intervalMs: {row.interval_ms},"
+    yield "    events: {"
+    for event in row.events:
+        merge = event.merge
+        key = json.dumps(merge.key.split("/")[1:])
+        shown = f"{{ subject: {json.dumps(merge.subject)}, key: {key}, removes: {json.dumps(merge.removes)} }}"
+        yield f"      {event.__struct_config__.tag}: {shown},"
+    yield "    },"
+    yield "  },"
 
 
 def _streaming(method: MethodModel) -> str:

@@ -106,7 +106,7 @@ class Answer:
     def _say_progress(self, progress: PromptProgress) -> None:
         if self.begun_at is None:
             event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
-            self._events.append(event, replaces=True)
+            self._events.append(event)
 
     def _add_call(self, delta: ToolCallDelta) -> None:
         self.begun_at = self.begun_at or time.perf_counter()

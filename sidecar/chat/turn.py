@@ -241,12 +241,12 @@ class Turn:
         )
 
     def _tell_load(self, load: StartLoading) -> None:
-        self.events.append(TurnLoading(stage=load.stage, progress=load.progress), replaces=True)
+        self.events.append(TurnLoading(stage=load.stage, progress=load.progress))
 
     def _tell_position(self, position: int) -> None:
         if position != self._position:
             self._position = position
-            self.events.append(TurnQueued(position=position), replaces=True)
+            self.events.append(TurnQueued(position=position))
 
 
 def result_or_raise(outcome: TurnResult | SidecarError | None) -> TurnResult:

@@ -19,6 +19,7 @@ import orjson
 
 from sidecar.client.methods import ContractMethods
 from sidecar.contract.errors import SidecarError, from_wire
+from sidecar.contract.method import TERMINAL
 from sidecar.host import process_tree
 from sidecar.host.paths import self_command
 from sidecar.transport.framing import LineFramer, Oversize
@@ -32,9 +33,6 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 
 CLOSE_SECONDS = 6.0
 """How long a sidecar may take to end: it promises 5."""
-
-ENDS = frozenset({"done", "error", "cancelled"})
-"""The `status` of a channel's last event."""
 
 OnEvent = Callable[[Any], None]
 
@@ -195,7 +193,7 @@ class SidecarClient(ContractMethods):
         listener = self._listeners.get(channel)
         if listener is None:
             return
-        if event["status"] in ENDS:
+        if event["status"] in TERMINAL:
             del self._listeners[channel]
         try:
             listener.on_event(msgspec.convert(event, listener.events))

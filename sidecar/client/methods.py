@@ -48,20 +48,6 @@ from sidecar.contract.engines import (
     EngineName,
     ProbeEngineResult,
 )
-from sidecar.contract.events import (
-    DownloadStateEvent,
-    EnginesEvent,
-    LogsEvent,
-    ModelEvent,
-    ModelRemovedEvent,
-    ResourcesEvent,
-    ServerEvent,
-    ServerRemovedEvent,
-    SessionDeletedEvent,
-    SessionEvent,
-    SubscriptionDone,
-    Topic,
-)
 from sidecar.contract.hub import (
     HubModel,
     ListHubFilesResult,
@@ -125,6 +111,20 @@ from sidecar.contract.sessions import (
     Session,
     SessionConfig,
 )
+from sidecar.contract.topics import (
+    DownloadStateEvent,
+    EnginesEvent,
+    LogsEvent,
+    ModelEvent,
+    ModelRemovedEvent,
+    ResourcesEvent,
+    ServerEvent,
+    ServerRemovedEvent,
+    SessionDeletedEvent,
+    SessionEvent,
+    SubscriptionDone,
+    Topic,
+)
 
 TopicEvent = (
     ServerEvent
@@ -133,9 +133,9 @@ TopicEvent = (
     | LogsEvent
     | SessionEvent
     | SessionDeletedEvent
-    | DownloadStateEvent
     | ModelEvent
     | ModelRemovedEvent
+    | DownloadStateEvent
     | EnginesEvent
     | SubscriptionDone
 )
@@ -221,7 +221,7 @@ class ContractMethods(ABC):
         return answer
 
     async def ping(self) -> Literal["pong"]:
-        """Answer at once: the connection lives."""
+        """Answer immediately: the connection lives."""
         answer: Literal["pong"] = await self._request("ping", {}, Literal["pong"])
         return answer
 

@@ -21,7 +21,7 @@ from sidecar.contract.errors import (
     PermissionDenied,
     StorageError,
 )
-from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result
+from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Method, Params, Result
 from sidecar.contract.servers import CHANNEL, Channel
 
 _NAME = Meta(description="As in list_engines.")
@@ -58,9 +58,13 @@ class InstallEngineParams(Params, kw_only=True):
 class InstallQueued(Event, tag="queued"):
     """It waits for another installation to end."""
 
+    merge = PROGRESS
+
 
 class InstallDownloading(Event, tag="downloading", kw_only=True):
     """How far the archive is."""
+
+    merge = PROGRESS
 
     received_bytes: int
     total_bytes: int | None
@@ -72,6 +76,8 @@ class InstallDownloading(Event, tag="downloading", kw_only=True):
 class InstallVerifying(Event, tag="verifying", kw_only=True):
     """All of the archive is here, and is read for its hash."""
 
+    merge = PROGRESS
+
     done_bytes: int
     total_bytes: int
 
@@ -79,11 +85,15 @@ class InstallVerifying(Event, tag="verifying", kw_only=True):
 class InstallUnpacking(Event, tag="unpacking", kw_only=True):
     """The archive is being unpacked."""
 
+    merge = PROGRESS
+
     progress: Annotated[float, Meta(description="0 to 1.")]
 
 
 class InstallProving(Event, tag="proving"):
     """The build is to generate a token."""
+
+    merge = PROGRESS
 
 
 class InstallDone(EngineInfo, Event, tag="done"):

@@ -16,7 +16,7 @@ from sidecar.contract.errors import (
     SessionNotFound,
     StorageError,
 )
-from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result
+from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Merge, Method, Params, Result
 from sidecar.contract.servers import CHANNEL, Channel, ServerId
 from sidecar.contract.sessions import ContentPart, ContextPolicy, SamplingParams, Text, Timings, ToolCall, Usage, Uuid
 
@@ -124,11 +124,15 @@ class TurnResult(Result, kw_only=True):
 class TurnQueued(Event, tag="queued", kw_only=True):
     """Accepted; so many messages are before it."""
 
+    merge = PROGRESS
+
     position: int
 
 
 class TurnLoading(Event, tag="loading", kw_only=True):
     """The server has slept, or its engine has crashed: an engine is being started for the message."""
+
+    merge = PROGRESS
 
     stage: Annotated[str, Meta(description="What is being loaded, such as text_model or mmproj_model.")]
     progress: Annotated[float | None, Meta(description="0 to 1 over all stages; null where the engine does not tell.")]
@@ -136,6 +140,8 @@ class TurnLoading(Event, tag="loading", kw_only=True):
 
 class TurnPrefill(Event, tag="prefill", kw_only=True):
     """The prompt is being computed."""
+
+    merge = PROGRESS
 
     processed: int
     total: int
@@ -145,11 +151,15 @@ class TurnPrefill(Event, tag="prefill", kw_only=True):
 class TurnReasoning(Event, tag="reasoning", kw_only=True):
     """The model thinks."""
 
+    merge = Merge(policy="text", member="reasoning")
+
     reasoning: str
 
 
 class TurnToken(Event, tag="token", kw_only=True):
     """The answer goes on."""
+
+    merge = Merge(policy="text", member="chunk")
 
     chunk: str
 

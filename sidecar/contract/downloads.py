@@ -18,7 +18,7 @@ from sidecar.contract.errors import (
     StorageError,
 )
 from sidecar.contract.hub import HUB_ERRORS, HubReferenceText
-from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
+from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
 
 DownloadState = Literal["queued", "checking", "downloading", "verifying", "paused", "done", "failed", "cancelled"]
 
@@ -105,17 +105,23 @@ class Download(Result, kw_only=True):
 class DownloadQueued(Event, tag="queued", kw_only=True):
     """It waits for others to end."""
 
+    merge = PROGRESS
+
     download_id: str
 
 
 class DownloadChecking(Event, tag="checking", kw_only=True):
     """The hub is asked what there is, and the disk whether there is room for it."""
 
+    merge = PROGRESS
+
     download_id: str
 
 
 class DownloadProgress(Event, tag="downloading", kw_only=True):
     """How far it is."""
+
+    merge = PROGRESS
 
     download_id: str
     received_bytes: int
@@ -128,6 +134,8 @@ class DownloadProgress(Event, tag="downloading", kw_only=True):
 class DownloadVerifying(Event, tag="verifying", kw_only=True):
     """All is here, and is read again for its hash as far as that has not been done on the way."""
 
+    merge = PROGRESS
+
     download_id: str
     verified_bytes: int
     total_bytes: int | None
@@ -135,6 +143,8 @@ class DownloadVerifying(Event, tag="verifying", kw_only=True):
 
 class DownloadPaused(Event, tag="paused", kw_only=True):
     """It rests until resume_download, and the channel stays open."""
+
+    merge = PROGRESS
 
     download_id: str
     received_bytes: int

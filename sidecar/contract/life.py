@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from sidecar.contract.errors import NotSupported
-from sidecar.contract.events import TOPIC_EVENTS, Topic
 from sidecar.contract.method import Method, Params, Result
+from sidecar.contract.topics import TOPIC_EVENTS, TOPICS, Topic
 
 CONTRACT_VERSION = "1.0"
 """Major and minor. A host that asks for another major is refused."""
@@ -75,7 +75,7 @@ class InitializeResult(Result, kw_only=True):
 
 
 class PingParams(Params):
-    """Answer at once: the connection lives."""
+    """Answer immediately: the connection lives."""
 
 
 class ShutdownParams(Params):
@@ -86,14 +86,15 @@ class DiscoverParams(Params):
     """The contract as an OpenRPC document."""
 
 
+_INTERVALS = ", ".join(f"{row.interval_ms} for {name}" for name, row in TOPICS.items() if row.interval_ms)
+
+
 class SubscribeOptions(Params, kw_only=True):
     """How much of a topic to send."""
 
     interval_ms: Annotated[
         Annotated[int, Meta(ge=100, le=60_000)] | None,
-        Meta(
-            description="resources: time between two readings, default 1000. models: between two looks, default 2000."
-        ),
+        Meta(description=f"Time between two readings of a topic that is read periodically; by default {_INTERVALS}."),
     ] = None
     source: Annotated[str | None, Meta(description="logs: one source, as in list_log_sources. Default: all.")] = None
     min_level: Annotated[

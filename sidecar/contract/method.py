@@ -6,7 +6,7 @@ convert parameters, `openrpc` reads them to describe the wire, and the clients a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -22,8 +22,47 @@ class Result(msgspec.Struct, kw_only=True):
     """A result, or a part of one. Members marked optional in the schema may be missing."""
 
 
+class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How events of one status merge while nobody reads them. The sidecar's channels and its clients go by it.
+
+    Attributes:
+        policy: what becomes of an unread event. `keep`: it stays as it is. `progress`: a newer one of its status right
+            behind it replaces it. `newest`: a newer one of its subject and key replaces it and counts it in `dropped`.
+            `text`: the text of the next one of its status is appended to its own. `lines`: beyond `limit` lines the
+            oldest are dropped, and counted in `dropped`.
+        member: of `text` and `lines`, the member that grows.
+        subject: of `newest`, what kind of thing the event shows; the events of one subject share their keys.
+        key: of `newest`, the JSON pointer of the thing's id in the event; empty where there is one thing only.
+        removes: of `newest`, whether the event says that the thing is gone.
+        limit: of `lines`, how many are kept.
+    """
+
+    policy: Literal["keep", "progress", "newest", "text", "lines"]
+    member: str = ""
+    subject: str = ""
+    key: str = ""
+    removes: bool = False
+    limit: int = 0
+
+    def key_of(self, event: Event) -> tuple[str, object]:
+        """What the event shows: of unread events with the same key only the newest is of use."""
+        found: Any = event
+        for name in self.key.split("/")[1:]:
+            found = getattr(found, name)
+        return self.subject, None if found is event else found
+
+
+KEEP = Merge(policy="keep")
+PROGRESS = Merge(policy="progress")
+
+TERMINAL = ("done", "error", "cancelled")
+"""The `status` of a channel's last event. It is never dropped and never merged."""
+
+
 class Event(msgspec.Struct, kw_only=True, tag_field="status"):
     """Something that happens on a channel; `status` says what."""
+
+    merge: ClassVar[Merge] = KEEP
 
 
 class WireError(Result, kw_only=True):

@@ -16,7 +16,7 @@ from sidecar.contract.errors import (
     PermissionDenied,
     StorageError,
 )
-from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result
+from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Method, Params, Result
 from sidecar.contract.servers import CHANNEL, Channel
 
 ForeignOrigin = Literal["huggingface", "lm_studio", "ollama", "jan", "llama_cpp"]
@@ -149,6 +149,8 @@ class ScanModelsResult(Result, kw_only=True):
 
 class ModelWork(Event, tag="working", kw_only=True):
     """Bytes are read or copied."""
+
+    merge = PROGRESS
 
     done_bytes: int
     total_bytes: int

@@ -17,8 +17,9 @@ import orjson
 from sidecar.contract import FAMILIES, METHODS
 from sidecar.contract.errors import SidecarError, all_errors
 from sidecar.contract.life import CONTRACT_VERSION
-from sidecar.contract.method import COMMON_ERRORS, Method
+from sidecar.contract.method import COMMON_ERRORS, KEEP, Event, Method
 from sidecar.contract.sessions import ExportedMessage, SessionExport
+from sidecar.contract.topics import TOPICS, TopicRow
 
 REF_TEMPLATE = "#/components/schemas/{name}"
 
@@ -37,6 +38,7 @@ def document() -> dict[str, Any]:
         },
         "methods": [_method(method, families[method.name]) for method in METHODS.values()],
         "components": {"schemas": schemas(), "errors": {e.name: _error(e) for e in all_errors()}},
+        "x-topics": {name: _topic(row) for name, row in TOPICS.items()},
     }
 
 
@@ -55,7 +57,10 @@ def schemas() -> dict[str, Any]:
     structs = {s.__name__: s for s in _subclasses(msgspec.Struct) if s.__module__.startswith(ours)}
     for name in components.keys() - sent_by_hosts.keys() - {SessionExport.__name__, ExportedMessage.__name__}:
         _require_what_is_always_sent(structs[name], components[name])
-    for schema in components.values():
+    for name, schema in components.items():
+        event = structs.get(name)
+        if event is not None and issubclass(event, Event) and event.merge is not KEEP:
+            schema["x-merge"] = msgspec.to_builtins(event.merge)
         if "description" in schema:  # a docstring, which Python before 3.13 leaves indented
             schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
@@ -97,6 +102,11 @@ def _params(method: Method) -> Iterator[dict[str, Any]]:
             "schema": {"$ref": f"{REF_TEMPLATE.format(name=method.params.__name__)}/properties/{name}"},
             **({"description": member["description"]} if "description" in member else {}),
         }
+
+
+def _topic(row: TopicRow) -> dict[str, Any]:
+    out: dict[str, Any] = {"events": [schema_of(event) for event in row.events], "catch_up": row.catch_up}
+    return out | {"interval_ms": row.interval_ms} if row.interval_ms else out
 
 
 def _error(error: type[SidecarError]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from sidecar.contract.errors import (
     ServerAlreadyRunning,
     ServerNotRunning,
 )
-from sidecar.contract.method import CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
+from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
 
 DEFAULT_SERVER_ID = "default"
 
@@ -262,19 +262,27 @@ class ServerDetails(ServerInfo, kw_only=True):
 class StartQueued(Event, tag="queued"):
     """Accepted."""
 
+    merge = PROGRESS
+
 
 class StartPlanning(Event, tag="planning"):
     """Engine and model are being chosen and checked."""
 
+    merge = PROGRESS
+
 
 class StartStarting(Event, tag="starting", kw_only=True):
     """The process is being started."""
+
+    merge = PROGRESS
 
     pid: int | UnsetType = UNSET
 
 
 class StartLoading(Event, tag="loading", kw_only=True):
     """The model is being read."""
+
+    merge = PROGRESS
 
     stage: Annotated[str, Meta(description="What is being loaded, such as text_model or mmproj_model.")]
     progress: Annotated[float | None, Meta(description="0 to 1 over all stages; null where the engine does not tell.")]
@@ -283,6 +291,8 @@ class StartLoading(Event, tag="loading", kw_only=True):
 
 class StartWarming(Event, tag="warming"):
     """Loaded; the first empty run is under way."""
+
+    merge = PROGRESS
 
 
 class StartDone(ServerInfo, Event, tag="done"):

@@ -14,16 +14,18 @@ from collections.abc import Callable
 import msgspec
 import orjson
 
-from sidecar.contract import Event
-from sidecar.events.event_log import TERMINAL, Entry, EventSource, Text, status_of
+from sidecar.contract.chat import TurnReasoning, TurnToken
+from sidecar.contract.method import TERMINAL, Event
+from sidecar.events.event_log import Entry, EventSource, Text, status_of
 
 LINE_OVERHEAD_BYTES = 64
 """What a line that waits costs beside its own bytes: Python's object around it, and its place in the queue. A host
 that floods us with pings has lines of 38 bytes waiting."""
 
 _TEXT_MEMBERS = {
-    "token": b',"event":{"status":"token","chunk":',
-    "reasoning": b',"event":{"status":"reasoning","reasoning":',
+    str(tag): f',"event":{{"status":"{tag}","{event.merge.member}":'.encode()
+    for event in (TurnToken, TurnReasoning)
+    for tag in [event.__struct_config__.tag]
 }
 """What stands between a notification's number and its text."""
 

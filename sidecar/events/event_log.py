@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
-from sidecar.contract import Event
-
-TERMINAL = frozenset({"done", "error", "cancelled"})
-"""The `status` of a channel's last event."""
+from sidecar.contract.method import PROGRESS, TERMINAL, Event
 
 TextStatus = Literal["token", "reasoning"]
 
@@ -119,12 +116,12 @@ class EventLog:
         """Events that can still be read again."""
         return len(self._entries)
 
-    def append(self, event: Event, *, replaces: bool = False) -> None:
-        """Add an event. With `replaces` it takes the place of an unread one of the same status (progress)."""
+    def append(self, event: Event) -> None:
+        """Add an event. Progress takes the place of unread progress of the same status."""
         if self.closed:
             raise ValueError("the event log is closed")
         status = status_of(event)
-        if replaces and self.last_seq > self.read_seq and status_of(self._entries[-1]) == status:
+        if event.merge is PROGRESS and self.last_seq > self.read_seq and status_of(self._entries[-1]) == status:
             self._entries[-1] = event
         else:
             self._entries.append(event)

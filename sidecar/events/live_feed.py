@@ -5,39 +5,18 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from sidecar.contract import Event
-from sidecar.contract.events import (
-    DownloadStateEvent,
-    EnginesEvent,
-    LogsEvent,
-    ModelEvent,
-    ModelRemovedEvent,
-    ResourcesEvent,
-    ServerEvent,
-    ServerRemovedEvent,
-    SessionDeletedEvent,
-    SessionEvent,
-)
 from sidecar.contract.logs import LogEntry
+from sidecar.contract.topics import (
+    LogsEvent,
+    StateEvent,
+)
 from sidecar.events.event_log import Entry, Wake
 
-LIVE_LOG_LINES = 2_000
+LIVE_LOG_LINES = LogsEvent.merge.limit
 """Log lines kept for a subscriber that does not read: about 400 KB, some seconds of a chatty engine."""
 
 LOG_LINES_AN_EVENT = 250
-"""Lines told at once: some 50 KB, 2 MB at worst, so that no host meets a line that is longer than it reads."""
-
-StateEvent = (
-    ServerEvent
-    | ServerRemovedEvent
-    | SessionEvent
-    | SessionDeletedEvent
-    | ModelEvent
-    | ModelRemovedEvent
-    | DownloadStateEvent
-    | EnginesEvent
-    | ResourcesEvent
-)
-"""What shows how something is now, so that a newer one makes it worthless."""
+"""Lines in one event: some 50 KB, 2 MB at worst, so that no host meets a line that is longer than it reads."""
 
 
 class LiveFeed:
@@ -54,8 +33,9 @@ class LiveFeed:
         self._next_seq = 1
         self._wake: Wake | None = None
 
-    def put(self, key: Hashable, event: StateEvent) -> None:
+    def put(self, event: StateEvent) -> None:
         """Show an event in the place of an unread one of its key, which is counted in the new one's `dropped`."""
+        key = event.merge.key_of(event)
         if (replaced := self._unread.pop(key, None)) is not None:
             event.dropped = replaced.dropped + 1
         self._unread[key] = event

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import msgspec
 
 from sidecar.builds.service import Builds
@@ -48,7 +46,7 @@ class EngineHandlers:
     async def install(self, params: InstallEngineParams, call: Call) -> EngineInfo:
         events = EventLog()
         call.follow(events)
-        info = await self._builds.install(params, partial(events.append, replaces=True))
+        info = await self._builds.install(params, events.append)
         events.append(InstallDone(**msgspec.structs.asdict(info)))
         return info
 

@@ -39,7 +39,7 @@ async def carried_out(call: Call, run: Callable[[Work], _T], done: Callable[[_T]
         if done_bytes == total_bytes or time.monotonic() >= told_at + TELL_SECONDS:
             told_at = time.monotonic()
             event = ModelWork(done_bytes=done_bytes, total_bytes=total_bytes)
-            loop.call_soon_threadsafe(partial(events.append, event, replaces=True))
+            loop.call_soon_threadsafe(partial(events.append, event))
 
     result = await carried_through(Work(tell=tell), run)
     events.append(done(result))

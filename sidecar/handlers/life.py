@@ -10,7 +10,6 @@ from typing import Any
 import sidecar
 from sidecar.contract import METHODS
 from sidecar.contract.errors import NotSupported
-from sidecar.contract.events import TOPICS
 from sidecar.contract.generated import CONTRACT_HASH
 from sidecar.contract.life import (
     CONTRACT_VERSION,
@@ -23,6 +22,7 @@ from sidecar.contract.life import (
     ServerIdentity,
     ShutdownParams,
 )
+from sidecar.contract.topics import TOPICS
 from sidecar.handlers.call import Call, Handler
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sidecar.contract.events import SubscriptionDone
 from sidecar.contract.life import SubscribeParams, SubscribeResult, UnsubscribeParams, UnsubscribeResult
+from sidecar.contract.topics import SubscriptionDone
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.topics import Stop, Topics

@@ -17,7 +17,14 @@ from sidecar.builds.service import Builds
 from sidecar.chat.history import History
 from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.downloads import Download
-from sidecar.contract.events import (
+from sidecar.contract.life import SubscribeOptions
+from sidecar.contract.logs import Level
+from sidecar.contract.models import ModelInfo
+from sidecar.contract.resources import Resources
+from sidecar.contract.servers import ServerInfo
+from sidecar.contract.sessions import Session
+from sidecar.contract.topics import (
+    TOPICS,
     DownloadStateEvent,
     EnginesEvent,
     ModelEvent,
@@ -29,23 +36,12 @@ from sidecar.contract.events import (
     SessionEvent,
     Topic,
 )
-from sidecar.contract.life import SubscribeOptions
-from sidecar.contract.logs import Level
-from sidecar.contract.models import ModelInfo
-from sidecar.contract.resources import Resources
-from sidecar.contract.servers import ServerInfo
-from sidecar.contract.sessions import Session
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers import live_logs
 from sidecar.library.downloads.service import Downloads
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 from sidecar.servers.server_manager import ServerManager
-
-DEFAULT_INTERVAL_MS = 1000
-MODELS_INTERVAL_MS = 2000
-"""A person who has put a file into a folder does not wait longer. A look at 1,000 files where nothing has changed takes
-some milliseconds."""
 
 DEFAULT_MIN_LEVEL: Level = "info"
 
@@ -91,15 +87,15 @@ class Topics:
             "logs": partial(live_logs.show, self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
             "downloads": partial(self._show_downloads, feed),
             "engines": partial(self._engines, feed),
-            "resources": partial(self._resources, feed, options.interval_ms or DEFAULT_INTERVAL_MS),
-            "models": partial(self._models, feed, options.interval_ms or MODELS_INTERVAL_MS),
+            "resources": partial(self._resources, feed, options.interval_ms),
+            "models": partial(self._models, feed, options.interval_ms),
         }
         return [starts[topic]() for topic in dict.fromkeys(topics)]
 
     def _servers(self, feed: LiveFeed) -> Stop:
         def show(server_id: str, info: ServerInfo | None) -> None:
             event = ServerRemovedEvent(server_id=server_id) if info is None else ServerEvent(server=info)
-            feed.put(("server", server_id), event)
+            feed.put(event)
 
         for info in self._fleet.infos():
             show(info.server_id, info)
@@ -108,13 +104,13 @@ class Topics:
     def _sessions(self, feed: LiveFeed) -> Stop:
         def show(session_id: str, session: Session | None) -> None:
             event = SessionDeletedEvent(session_id=session_id) if session is None else SessionEvent(session=session)
-            feed.put(("session", session_id), event)
+            feed.put(event)
 
         return self._history.listen(show)
 
     def _show_downloads(self, feed: LiveFeed) -> Stop:
         def show(info: Download) -> None:
-            feed.put(("download", info.download_id), DownloadStateEvent(download=info))
+            feed.put(DownloadStateEvent(download=info))
 
         stop = self._downloads.listen(show)
         for info in self._downloads.infos():
@@ -124,7 +120,7 @@ class Topics:
 
     def _engines(self, feed: LiveFeed) -> Stop:
         def show(managed: ManagedEngines) -> None:
-            feed.put("engines", EnginesEvent(managed=managed))
+            feed.put(EnginesEvent(managed=managed))
 
         async def begin() -> None:
             try:
@@ -135,13 +131,13 @@ class Topics:
         self._tasks.start_soon(begin)
         return self._builds.listen(show)
 
-    def _resources(self, feed: LiveFeed, interval_ms: int) -> Stop:
+    def _resources(self, feed: LiveFeed, interval_ms: int | None) -> Stop:
         async def read() -> None:
-            feed.put("resources", ResourcesEvent(resources=await self._read_resources()))
+            feed.put(ResourcesEvent(resources=await self._read_resources()))
 
-        return self._again_and_again(read, interval_ms)
+        return self._again_and_again(read, interval_ms or TOPICS["resources"].interval_ms)
 
-    def _models(self, feed: LiveFeed, interval_ms: int) -> Stop:
+    def _models(self, feed: LiveFeed, interval_ms: int | None) -> Stop:
         known: dict[str, ModelInfo] = {}
 
         async def look() -> None:
@@ -149,12 +145,12 @@ class Topics:
             now = {model.name: model for model in await anyio.to_thread.run_sync(self._list_models)}
             before, known = known, now
             for name in before.keys() - now.keys():
-                feed.put(("model", name), ModelRemovedEvent(name=name))
+                feed.put(ModelRemovedEvent(name=name))
             for name, model in now.items():
                 if before.get(name) != model:
-                    feed.put(("model", name), ModelEvent(model=model))
+                    feed.put(ModelEvent(model=model))
 
-        return self._again_and_again(look, interval_ms)
+        return self._again_and_again(look, interval_ms or TOPICS["models"].interval_ms)
 
     def _again_and_again(self, read: Callable[[], Awaitable[None]], interval_ms: int) -> Stop:
         scope = anyio.CancelScope()

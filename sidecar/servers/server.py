@@ -360,7 +360,7 @@ class Server:
             self._loading = step if isinstance(step, StartLoading) else None
             self._tell_change()
         if not self.events.closed:  # that is the story of the first start
-            self.events.append(step, replaces=True)
+            self.events.append(step)
 
     def _tell_change(self) -> None:
         self._changed.set()

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sidecar.chat.journal import Journal
 from sidecar.chat.journals import KEPT_JOURNALS, Journals, Kept
 from sidecar.contract import CancelledEvent, Event
-from sidecar.contract.chat import TurnPrefill, TurnQueued
+from sidecar.contract.chat import TurnPrefill, TurnToolCall
+from sidecar.contract.sessions import ToolCall, ToolFunction
 from sidecar.events.event_log import EventLog, Text, TextStatus
 from sidecar.storage.cipher import KEY_BYTES, Cipher
 from tests.chat.rows import new_id
@@ -25,6 +26,13 @@ MESSAGE = "0f0e0d0c-0b0a-4900-8807-060504030201"
 OTHER_MESSAGE = "1f0e0d0c-0b0a-4900-8807-060504030201"
 
 Shown = list[tuple[int, tuple[str, str] | Event]]
+
+
+def tool_call(number: int) -> TurnToolCall:
+    """An event that is kept as it is, whatever follows."""
+    return TurnToolCall(
+        tool_call=ToolCall(id=str(number), type="function", function=ToolFunction(name="f", arguments="{}"))
+    )
 
 
 def shown(events: EventLog, after: int = 0) -> Shown:
@@ -65,9 +73,9 @@ def test_whatever_was_read_is_in_the_file_under_its_number(
         if what in KINDS:
             log.append_text(KINDS[what], text)
         elif what == "event":
-            log.append(TurnQueued(position=number))
+            log.append(tool_call(number))
         elif what == "progress":
-            log.append(TurnPrefill(processed=number, total=100, cached=0), replaces=True)
+            log.append(TurnPrefill(processed=number, total=100, cached=0))
         elif what == "flush":
             journal.flush()
         else:
@@ -142,9 +150,9 @@ def test_a_record_in_anothers_place_is_not_believed(tmp_path: Path) -> None:
 def test_an_event_that_took_anothers_place_before_it_was_read_is_the_one_that_is_kept(journals: Journals) -> None:
     log, session = EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
-    log.append(TurnPrefill(processed=1, total=9, cached=0), replaces=True)
+    log.append(TurnPrefill(processed=1, total=9, cached=0))
     journal.flush()
-    log.append(TurnPrefill(processed=2, total=9, cached=0), replaces=True)
+    log.append(TurnPrefill(processed=2, total=9, cached=0))
     log.append_text("token", "a")
     journal.flush()
     log.append_text("token", "b")

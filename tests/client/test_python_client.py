@@ -14,10 +14,10 @@ import pytest
 
 from sidecar.client import ConnectionClosed, SidecarClient, connect
 from sidecar.contract.chat import TurnDone, TurnPrefill, TurnQueued, TurnResult, TurnToken
-from sidecar.contract.events import SessionEvent, SubscriptionDone
 from sidecar.contract.life import ClientInfo, InitializeResult
 from sidecar.contract.servers import ServerInfo, StartDone, StartLoading, StartPlanning
 from sidecar.contract.sessions import Session, SessionConfig
+from sidecar.contract.topics import SessionEvent, SubscriptionDone
 from tests.app.talking import new_session, prepare, words
 
 pytestmark = pytest.mark.anyio

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sidecar.contract import METHODS, CancelledEvent
 from sidecar.contract.chat import TurnQueued
 from sidecar.contract.errors import Cancelled, ContextTooLong, SessionNotFound
-from sidecar.contract.events import ServerRemovedEvent, SubscriptionDone
 from sidecar.contract.servers import StartQueued, StartWarming
+from sidecar.contract.topics import ServerRemovedEvent, SubscriptionDone
 from sidecar.dispatch import dispatcher as dispatcher_module
 from sidecar.dispatch.call import MAX_SUBSCRIPTIONS
 from sidecar.dispatch.dispatcher import Dispatcher
@@ -648,7 +648,7 @@ async def subscribing() -> AsyncIterator[tuple[Wire, Subscribing]]:
 async def test_a_subscription_outlives_its_request_and_ends_before_the_response_to_unsubscribe() -> None:
     async with subscribing() as (host, source):
         await host.call("subscribe", topics=["servers"], channel="s")
-        source.feeds["s"].put("a", ServerRemovedEvent(server_id="a"))
+        source.feeds["s"].put(ServerRemovedEvent(server_id="a"))
         await host.call("unsubscribe", channel="s")
         await host.call("unsubscribe", channel="s")
         assert [brief(m) for m in host.written] == [
@@ -674,7 +674,7 @@ async def test_a_subscription_and_a_request_can_not_share_a_channel() -> None:
             assert (await host.call(method, **params))["error"]["data"]["path"] == "$.channel"
         assert (list(source.feeds), source.stopped) == (["s"], [])
         assert brief(await host.call("unsubscribe", channel="r")).endswith("False")
-        source.feeds["s"].put("a", ServerRemovedEvent(server_id="a"))
+        source.feeds["s"].put(ServerRemovedEvent(server_id="a"))
         assert brief((await host.settled())[-1]) == "s/1 server_removed"
 
 

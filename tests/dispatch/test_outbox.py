@@ -12,14 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
-from sidecar.contract.chat import TurnQueued
+from sidecar.contract.chat import TurnQueued, TurnToolCall
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.events import ServerRemovedEvent, SubscriptionDone
+from sidecar.contract.sessions import ToolCall, ToolFunction
+from sidecar.contract.topics import ServerRemovedEvent, SubscriptionDone
 from sidecar.dispatch.outbox import LINE_OVERHEAD_BYTES, Outbox, encode
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
 
 ALL = 10**9
+
+
+def tool_call(number: int) -> TurnToolCall:
+    """An event that is kept as it is, whatever follows."""
+    return TurnToolCall(
+        tool_call=ToolCall(id=str(number), type="function", function=ToolFunction(name="f", arguments="{}"))
+    )
 
 
 def sent(outbox: Outbox, max_bytes: int = ALL) -> list[Any]:
@@ -119,7 +127,7 @@ class TestChannels:
     def test_what_was_there_before_the_channel_is_sent(self) -> None:
         outbox, log = Outbox(), EventLog()
         for position in range(3):
-            log.append(TurnQueued(position=position))
+            log.append(tool_call(position))
         outbox.open_channel("c", log, after_seq=1)
         assert [m["params"]["seq"] for m in sent(outbox)] == [2, 3]
 
@@ -134,11 +142,11 @@ class TestChannels:
         outbox, feed = Outbox(), LiveFeed()
         outbox.open_channel("s", feed)
         for number in range(100):
-            feed.put(number, ServerRemovedEvent(server_id=f"{number}"))
+            feed.put(ServerRemovedEvent(server_id=f"{number}"))
         outbox.send_line(b'"in between"')
         told = sent(outbox, 1000)
         assert 1 < len(told) < 20
-        feed.put("late", ServerRemovedEvent(server_id="late"))
+        feed.put(ServerRemovedEvent(server_id="late"))
         while pieces := sent(outbox, 1000):
             assert len(pieces) < 20
             told += pieces
@@ -150,7 +158,7 @@ class TestChannels:
         outbox, log = Outbox(), EventLog()
         channel = outbox.open_channel("c", log)
         for position in range(10):
-            log.append(TurnQueued(position=position))
+            log.append(tool_call(position))
         told = sent(outbox, 1)
         outbox.end_channel(channel, CancelledEvent())
         told += sent(outbox)
@@ -187,16 +195,16 @@ class TestChannels:
         outbox, feed = Outbox(), LiveFeed()
         outbox.open_channel("s", feed)
         for name in ("a", "b", "a"):
-            feed.put(name, ServerRemovedEvent(server_id=name))
+            feed.put(ServerRemovedEvent(server_id=name))
         feed.close(SubscriptionDone())
-        feed.put("c", ServerRemovedEvent(server_id="too late, but not too late to be read"))
+        feed.put(ServerRemovedEvent(server_id="too late, but not too late to be read"))
         assert [(m["params"]["seq"], m["params"]["event"]["status"]) for m in sent(outbox)] == [
             (1, "server_removed"),
             (2, "server_removed"),
             (3, "server_removed"),
             (4, "done"),
         ]
-        feed.put("d", ServerRemovedEvent(server_id="nobody reads this"))
+        feed.put(ServerRemovedEvent(server_id="nobody reads this"))
         assert sent(outbox) == []
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.contract import CancelledEvent, Event
-from sidecar.contract.chat import TurnPrefill, TurnQueued
-from sidecar.contract.events import LogsEvent, ServerRemovedEvent, SessionDeletedEvent, SubscriptionDone
+from sidecar.contract.chat import TurnPrefill, TurnQueued, TurnToolCall
 from sidecar.contract.logs import LogEntry
+from sidecar.contract.servers import ServerInfo
+from sidecar.contract.sessions import ToolCall, ToolFunction
+from sidecar.contract.topics import LogsEvent, ServerEvent, ServerRemovedEvent, SessionDeletedEvent, SubscriptionDone
 from sidecar.events.event_log import Entry, EventLog, Text, TextStatus, status_of
 from sidecar.events.live_feed import LIVE_LOG_LINES, LOG_LINES_AN_EVENT, LiveFeed
 
@@ -37,6 +40,13 @@ class Reader:
     @property
     def text(self) -> str:
         return "".join(e[1] for _, e in self.got if isinstance(e, tuple))
+
+
+def tool_call(number: int) -> TurnToolCall:
+    """An event that is kept as it is, whatever follows."""
+    return TurnToolCall(
+        tool_call=ToolCall(id=str(number), type="function", function=ToolFunction(name="f", arguments="{}"))
+    )
 
 
 def prefill(processed: int) -> TurnPrefill:
@@ -67,9 +77,9 @@ def test_no_text_is_lost_and_numbers_have_no_gaps_whoever_reads_when(steps: list
             log.append_text(kind, f"{kind}{number} ")
             said.append((kind, f"{kind}{number} "))
         elif what == "event":
-            log.append(TurnQueued(position=number))
+            log.append(tool_call(number))
         elif what == "progress":
-            log.append(prefill(number), replaces=True)
+            log.append(prefill(number))
         elif what == "ack":  # of what all have got, as an honest host does
             log.forget(min(reader.seq for reader in readers))
         else:
@@ -95,7 +105,7 @@ def test_a_reader_that_comes_later_gets_what_the_first_one_got(steps: list[Step]
         if kind := KINDS.get(what):
             log.append_text(kind, str(number))
         elif what == "progress":
-            log.append(prefill(number), replaces=True)
+            log.append(prefill(number))
         else:
             first.read()
     log.append(CancelledEvent())
@@ -155,24 +165,24 @@ def test_after_its_last_event_a_log_takes_nothing() -> None:
 
 def test_progress_replaces_only_unread_progress() -> None:
     log = EventLog()
-    log.append(prefill(1), replaces=True)
-    log.append(prefill(2), replaces=True)
+    log.append(prefill(1))
+    log.append(prefill(2))
     assert log.read(0) == [(1, prefill(2))]
-    log.append(prefill(3), replaces=True)
+    log.append(prefill(3))
     log.append(TurnQueued(position=0))
-    log.append(prefill(4), replaces=True)
+    log.append(prefill(4))
     assert log.read(1) == [(2, prefill(3)), (3, TurnQueued(position=0)), (4, prefill(4))]
 
 
 def test_what_was_acknowledged_is_let_go_but_never_the_last_event() -> None:
     log = EventLog()
     for position in range(3):
-        log.append(TurnQueued(position=position))
+        log.append(tool_call(position))
     log.forget()
     assert log.kept == 3  # nothing has been read
     log.read(0)
     log.forget(2)
-    assert (log.kept, log.read(0)) == (1, [(3, TurnQueued(position=2))])
+    assert (log.kept, log.read(0)) == (1, [(3, tool_call(2))])
     log.append(CancelledEvent())
     log.forget(99)
     assert [seq for seq, _ in log.read(0)] == [4]
@@ -201,7 +211,7 @@ def test_at_most_one_state_a_key_waits_and_what_was_left_out_is_counted(puts: li
     logged = 0
     for put in puts:
         if isinstance(put, int):
-            feed.put(put, ServerRemovedEvent(server_id=str(put)))
+            feed.put(ServerRemovedEvent(server_id=str(put)))
             put_of[str(put)] = put_of.get(str(put), 0) + 1
         elif put == "logs":
             feed.add_log_entries([entry(logged), entry(logged + 1)])
@@ -225,12 +235,15 @@ def test_at_most_one_state_a_key_waits_and_what_was_left_out_is_counted(puts: li
 
 def test_the_newest_state_is_shown_whatever_its_kind() -> None:
     feed = LiveFeed()
-    feed.put("s1", SessionDeletedEvent(session_id="s1"))
-    feed.put("s2", SessionDeletedEvent(session_id="s2"))
-    feed.put("s1", ServerRemovedEvent(server_id="s1"))
+    unknown: dict[str, Any] = dict.fromkeys(ServerInfo.__struct_fields__)
+    feed.put(ServerEvent(server=ServerInfo(**unknown | {"server_id": "a"})))
+    feed.put(ServerRemovedEvent(server_id="b"))
+    feed.put(SessionDeletedEvent(session_id="a"))
+    feed.put(ServerRemovedEvent(server_id="a"))
     assert feed.read(0) == [
-        (1, SessionDeletedEvent(session_id="s2")),
-        (2, ServerRemovedEvent(server_id="s1", dropped=1)),
+        (1, ServerRemovedEvent(server_id="b")),
+        (2, SessionDeletedEvent(session_id="a")),
+        (3, ServerRemovedEvent(server_id="a", dropped=1)),
     ]
 
 
@@ -252,7 +265,7 @@ def test_of_too_many_log_lines_the_oldest_are_dropped_and_counted(at_once: int) 
 def test_a_subscriber_is_told_once_it_follows() -> None:
     woken: list[int] = []
     ways: list[Callable[[LiveFeed], None]] = [
-        lambda feed: feed.put("k", ServerRemovedEvent(server_id="a")),
+        lambda feed: feed.put(ServerRemovedEvent(server_id="a")),
         lambda feed: feed.add_log_entries([entry(1)]),
         lambda feed: feed.close(SubscriptionDone()),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sidecar.contract.events import LogsEvent
+from sidecar.contract.topics import LogsEvent
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers import live_logs
 from sidecar.handlers.live_logs import LINES_AT_A_TIME

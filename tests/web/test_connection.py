@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from sidecar.contract.events import SubscriptionDone
+from sidecar.contract.topics import SubscriptionDone
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.events.live_feed import LiveFeed

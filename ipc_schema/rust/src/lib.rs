@@ -4,11 +4,13 @@
 #![allow(clippy::large_enum_variant)]
 
 pub mod errors;
+pub mod events;
 pub mod methods;
 pub mod types;
 pub mod wire;
 
 pub use errors::ErrorName;
+pub use events::{is_terminal, merge_of, Merge};
 pub use methods::{Method, CONTRACT_HASH, CONTRACT_VERSION};
 pub use wire::{
     Cancel, ChannelEvent, ChannelNotification, ErrorData, ErrorObject, ErrorResponse, NoEvent,

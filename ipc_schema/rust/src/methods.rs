@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "aa503d01b087bf6ed4190edc1e3f45cedd8adba174276d06f4c3d5a21b90bfb4";
+pub const CONTRACT_HASH: &str = "672979603283268c82189fe7f1b014ee5d65897df5fb63659d893c66e780f6c0";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -104,7 +104,7 @@ impl Method for Initialize {
     type Event = NoEvent;
 }
 
-/// Answer at once: the connection lives.
+/// Answer immediately: the connection lives.
 #[derive(Debug, Clone, Copy)]
 pub struct Ping;
 

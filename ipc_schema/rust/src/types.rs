@@ -704,9 +704,9 @@ pub enum DownloadState {
 /// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadStateEvent {
-    pub download: Download,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub download: Download,
 }
 
 /// All is here, and is read again for its hash as far as that has not been done on the way.
@@ -979,9 +979,9 @@ pub struct EnginesConfig {
 /// Topic engines: there are other managed builds, or another one is the default. Begins with those there are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnginesEvent {
-    pub managed: ManagedEngines,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub managed: ManagedEngines,
 }
 
 /// It failed; `error` is the response's.
@@ -2182,9 +2182,9 @@ pub struct ModelDetails {
 /// Topic models: a model has come, or is another one than before. Begins with every model there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelEvent {
-    pub model: ModelInfo,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub model: ModelInfo,
 }
 
 /// A model in the library.
@@ -2259,9 +2259,9 @@ pub struct ModelPart {
 /// Topic models: there is no model of this name any more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRemovedEvent {
-    pub name: String,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub name: String,
 }
 
 /// Bytes are read or copied.
@@ -2315,7 +2315,7 @@ impl PauseDownloadParams {
     }
 }
 
-/// Answer at once: the connection lives.
+/// Answer immediately: the connection lives.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PingParams {}
 
@@ -2710,9 +2710,9 @@ pub struct Resources {
 /// Topic resources: a reading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResourcesEvent {
-    pub resources: Resources,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub resources: Resources,
 }
 
 /// Stop a server and start it with the same settings.
@@ -3097,9 +3097,9 @@ pub struct ServerDetails {
 /// Topic servers: a server is in a new state. Begins with every server there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerEvent {
-    pub server: ServerInfo,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub server: ServerInfo,
 }
 
 /// Name and version of this sidecar.
@@ -3144,9 +3144,9 @@ pub struct ServerInfo {
 /// Topic servers: a server was stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerRemovedEvent {
-    pub server_id: String,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub server_id: String,
 }
 
 /// How to run a model. Everything is optional.
@@ -3351,17 +3351,17 @@ pub struct SessionConfig {
 /// Topic sessions: a session was deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionDeletedEvent {
-    pub session_id: String,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub session_id: String,
 }
 
 /// Topic sessions: a session was made, changed, restored or used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionEvent {
-    pub session: Session,
     /// How many events of this topic were left out before this one because the host read slowly.
     pub dropped: i64,
+    pub session: Session,
 }
 
 /// The JSON that export_session writes and import_session reads.
@@ -3648,7 +3648,7 @@ pub struct StorageConfig {
 /// How much of a topic to send.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubscribeOptions {
-    /// resources: time between two readings, default 1000. models: between two looks, default 2000.
+    /// Time between two readings of a topic that is read periodically; by default 1000 for resources, 2000 for models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_ms: Option<i64>,
     /// logs: one source, as in list_log_sources. Default: all.
@@ -3822,12 +3822,12 @@ pub enum TopicEvent {
     Session(SessionEvent),
     /// Topic sessions: a session was deleted.
     SessionDeleted(SessionDeletedEvent),
-    /// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
-    Download(DownloadStateEvent),
     /// Topic models: a model has come, or is another one than before. Begins with every model there is.
     Model(ModelEvent),
     /// Topic models: there is no model of this name any more.
     ModelRemoved(ModelRemovedEvent),
+    /// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
+    Download(DownloadStateEvent),
     /// Topic engines: there are other managed builds, or another one is the default. Begins with those there are.
     Engines(EnginesEvent),
     /// The subscription ended.

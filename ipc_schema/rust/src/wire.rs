@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::errors::ErrorName;
+use crate::events::is_terminal;
 use crate::methods::Method;
 
 /// `"jsonrpc": "2.0"`.
@@ -228,10 +229,8 @@ impl ChannelEvent {
 
     /// Whether it is the last one of its channel.
     pub fn is_last(&self) -> bool {
-        matches!(
-            self.event.get("status").and_then(Value::as_str),
-            Some("done" | "error" | "cancelled")
-        )
+        let status = self.event.get("status").and_then(Value::as_str);
+        status.is_some_and(is_terminal)
     }
 }
 

@@ -5,7 +5,7 @@
  * by its answer or with the connection. Knows nothing of the contract's types, nor of what carries the lines.
  */
 
-import { METHODS, type Streaming } from "./contract.js";
+import { METHODS, type Streaming, TERMINAL } from "./contract.js";
 import { ConnectionClosedError, isObject, SidecarError } from "./errors.js";
 import type { Transport } from "./transports/transport.js";
 import type { MethodName } from "./types.js";
@@ -34,9 +34,6 @@ interface Call {
   readonly reject: (error: unknown) => void;
   readonly onEnd: (error?: Error) => void;
 }
-
-/** The `status` of a channel's last event. */
-const TERMINAL: ReadonlySet<unknown> = new Set(["done", "error", "cancelled"]);
 
 /** How much of a line that can not be read is shown. */
 const EXCERPT = 200;

@@ -1,12 +1,12 @@
 // Generated from sidecar/contract by build/schema/generate.py. Do not edit.
 
-import type { MethodName } from "./types.js";
+import type { MethodName, Topic } from "./types.js";
 
 /** The contract that this client was generated from: major and minor. */
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "aa503d01b087bf6ed4190edc1e3f45cedd8adba174276d06f4c3d5a21b90bfb4";
+export const CONTRACT_HASH = "672979603283268c82189fe7f1b014ee5d65897df5fb63659d893c66e780f6c0";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -82,6 +82,73 @@ export const METHODS = {
   recommend_settings: "none",
   get_resources: "none",
 } as const satisfies Record<MethodName, Streaming>;
+
+/** The `status` of a channel's last event. */
+export const TERMINAL: ReadonlySet<unknown> = new Set(["done", "error", "cancelled"]);
+
+/** A topic: the method to catch up with, and the default time between two readings (0: there are none). */
+export interface TopicRow {
+  catchUp: MethodName;
+  intervalMs: number;
+  /** What its events show; `key` is the path of the thing's id, `removes` says that it is gone. */
+  events: Readonly<Record<string, { subject: string; key: readonly string[]; removes: boolean }>>;
+}
+
+/** Every topic. Its events are by their `status`. */
+export const TOPICS = {
+  servers: {
+    catchUp: "list_servers",
+    intervalMs: 0,
+    events: {
+      server: { subject: "server", key: ["server", "server_id"], removes: false },
+      server_removed: { subject: "server", key: ["server_id"], removes: true },
+    },
+  },
+  resources: {
+    catchUp: "get_resources",
+    intervalMs: 1000,
+    events: {
+      resources: { subject: "resources", key: [], removes: false },
+    },
+  },
+  logs: {
+    catchUp: "get_logs",
+    intervalMs: 0,
+    events: {
+      logs: { subject: "", key: [], removes: false },
+    },
+  },
+  sessions: {
+    catchUp: "list_sessions",
+    intervalMs: 0,
+    events: {
+      session: { subject: "session", key: ["session", "session_id"], removes: false },
+      session_deleted: { subject: "session", key: ["session_id"], removes: true },
+    },
+  },
+  models: {
+    catchUp: "list_models",
+    intervalMs: 2000,
+    events: {
+      model: { subject: "model", key: ["model", "name"], removes: false },
+      model_removed: { subject: "model", key: ["name"], removes: true },
+    },
+  },
+  downloads: {
+    catchUp: "list_downloads",
+    intervalMs: 0,
+    events: {
+      download: { subject: "download", key: ["download", "download_id"], removes: false },
+    },
+  },
+  engines: {
+    catchUp: "list_engines",
+    intervalMs: 0,
+    events: {
+      engines: { subject: "engines", key: [], removes: false },
+    },
+  },
+} as const satisfies Record<Topic, TopicRow>;
 
 /** Every error a host can see, by the name to switch on. */
 export const ERROR_CODES = {

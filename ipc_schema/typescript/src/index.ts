@@ -11,8 +11,8 @@ export type {
   ResultOf,
   StreamingMethodName,
 } from "./client.js";
-export { CONTRACT_HASH, CONTRACT_VERSION, ERROR_CODES, METHODS } from "./contract.js";
-export type { ErrorName, Streaming } from "./contract.js";
+export { CONTRACT_HASH, CONTRACT_VERSION, ERROR_CODES, METHODS, TERMINAL, TOPICS } from "./contract.js";
+export type { ErrorName, Streaming, TopicRow } from "./contract.js";
 export { ConnectionClosedError, NotAdmittedError, SidecarError } from "./errors.js";
 export type { EventStream } from "./event_stream.js";
 export { keepConnected } from "./link.js";

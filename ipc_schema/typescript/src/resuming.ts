@@ -6,6 +6,7 @@
  */
 
 import type { Caller, RequestOptions } from "./connection.js";
+import { TERMINAL } from "./contract.js";
 import { ConnectionClosedError, SidecarError } from "./errors.js";
 import type { MethodName } from "./types.js";
 
@@ -16,9 +17,6 @@ export const RESUMABLE: ReadonlySet<MethodName> = new Set<MethodName>([
   "edit_message",
   "resume_session",
 ]);
-
-/** The `status` of an answer's last event. */
-const TERMINAL: ReadonlySet<unknown> = new Set(["done", "error", "cancelled"]);
 
 /** One answer, over as many connections as it takes. */
 export class Resumable {

@@ -855,91 +855,6 @@ export interface ProbeEngineResult {
   proof: EngineProof | null;
 }
 
-/** Topic servers: a server is in a new state. Begins with every server there is. */
-export interface ServerEvent {
-  status: "server";
-  server: ServerInfo;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic servers: a server was stopped. */
-export interface ServerRemovedEvent {
-  status: "server_removed";
-  server_id: string;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic resources: a reading. */
-export interface ResourcesEvent {
-  status: "resources";
-  resources: Resources;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic logs: new lines. */
-export interface LogsEvent {
-  status: "logs";
-  entries: LogEntry[];
-  /** Lines left out before these: they came faster than they are read. */
-  dropped: number;
-}
-
-/** Topic sessions: a session was made, changed, restored or used. */
-export interface SessionEvent {
-  status: "session";
-  session: Session;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic sessions: a session was deleted. */
-export interface SessionDeletedEvent {
-  status: "session_deleted";
-  session_id: string;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads. */
-export interface DownloadStateEvent {
-  status: "download";
-  download: Download;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic models: a model has come, or is another one than before. Begins with every model there is. */
-export interface ModelEvent {
-  status: "model";
-  model: ModelInfo;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic models: there is no model of this name any more. */
-export interface ModelRemovedEvent {
-  status: "model_removed";
-  name: string;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** Topic engines: there are other managed builds, or another one is the default. Begins with those there are. */
-export interface EnginesEvent {
-  status: "engines";
-  managed: ManagedEngines;
-  /** How many events of this topic were left out before this one because the host read slowly. */
-  dropped: number;
-}
-
-/** The subscription ended. */
-export interface SubscriptionDone {
-  status: "done";
-}
-
 /**
  * Models on the hub that have GGUF files, the most downloaded first.
  *
@@ -1069,7 +984,7 @@ export interface InitializeResult {
   notices: Notice[];
 }
 
-/** Answer at once: the connection lives. */
+/** Answer immediately: the connection lives. */
 export type PingParams = Record<string, never>;
 
 /** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
@@ -1080,7 +995,7 @@ export type DiscoverParams = Record<string, never>;
 
 /** How much of a topic to send. */
 export interface SubscribeOptions {
-  /** resources: time between two readings, default 1000. models: between two looks, default 2000. */
+  /** Time between two readings of a topic that is read periodically; by default 1000 for resources, 2000 for models. */
   interval_ms?: number | null | undefined;
   /** logs: one source, as in list_log_sources. Default: all. */
   source?: string | null | undefined;
@@ -2470,6 +2385,91 @@ export interface SessionExport {
   messages: ExportedMessage[];
 }
 
+/** Topic servers: a server is in a new state. Begins with every server there is. */
+export interface ServerEvent {
+  status: "server";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  server: ServerInfo;
+}
+
+/** Topic servers: a server was stopped. */
+export interface ServerRemovedEvent {
+  status: "server_removed";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  server_id: string;
+}
+
+/** Topic resources: a reading. */
+export interface ResourcesEvent {
+  status: "resources";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  resources: Resources;
+}
+
+/** Topic logs: new lines. */
+export interface LogsEvent {
+  status: "logs";
+  entries: LogEntry[];
+  /** Lines left out before these: they came faster than they are read. */
+  dropped: number;
+}
+
+/** Topic sessions: a session was made, changed, restored or used. */
+export interface SessionEvent {
+  status: "session";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  session: Session;
+}
+
+/** Topic sessions: a session was deleted. */
+export interface SessionDeletedEvent {
+  status: "session_deleted";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  session_id: string;
+}
+
+/** Topic models: a model has come, or is another one than before. Begins with every model there is. */
+export interface ModelEvent {
+  status: "model";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  model: ModelInfo;
+}
+
+/** Topic models: there is no model of this name any more. */
+export interface ModelRemovedEvent {
+  status: "model_removed";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  name: string;
+}
+
+/** Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads. */
+export interface DownloadStateEvent {
+  status: "download";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  download: Download;
+}
+
+/** Topic engines: there are other managed builds, or another one is the default. Begins with those there are. */
+export interface EnginesEvent {
+  status: "engines";
+  /** How many events of this topic were left out before this one because the host read slowly. */
+  dropped: number;
+  managed: ManagedEngines;
+}
+
+/** The subscription ended. */
+export interface SubscriptionDone {
+  status: "done";
+}
+
 export type TopicEvent =
   | ServerEvent
   | ServerRemovedEvent
@@ -2477,9 +2477,9 @@ export type TopicEvent =
   | LogsEvent
   | SessionEvent
   | SessionDeletedEvent
-  | DownloadStateEvent
   | ModelEvent
   | ModelRemovedEvent
+  | DownloadStateEvent
   | EnginesEvent
   | SubscriptionDone;
 
@@ -2540,7 +2540,7 @@ export type DownloadEvent =
 export interface Methods {
   /** Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work. */
   initialize: { params: InitializeParams; result: InitializeResult; events: never };
-  /** Answer at once: the connection lives. */
+  /** Answer immediately: the connection lives. */
   ping: { params: PingParams; result: "pong"; events: never };
   /** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
   shutdown: { params: ShutdownParams; result: null; events: never };

@@ -3,7 +3,16 @@
 import type { Client, TopicEvent } from "@llama-sidecar/client";
 import { create } from "zustand";
 import { reportUnlessGone } from "../parts/problems";
-import { applyTopic, EMPTY_WORLD, forgetLive, type World, withModels, withoutDeleted, withSessions } from "./world";
+import {
+  applyTopic,
+  EMPTY_WORLD,
+  forgetLive,
+  KEPT,
+  type World,
+  withModels,
+  withoutDeleted,
+  withSessions,
+} from "./world";
 
 export const useWorld = create<World>(() => EMPTY_WORLD);
 
@@ -18,8 +27,7 @@ export function feedFrom(client: Client): void {
   leave.abort();
   leave = new AbortController();
   useWorld.setState(forgetLive);
-  const topics = ["servers", "downloads", "sessions", "models"] as const;
-  client.subscribe({ topics: [...topics] }, { onEvent: take, signal: leave.signal }).catch(reportUnlessGone);
+  client.subscribe({ topics: [...KEPT] }, { onEvent: take, signal: leave.signal }).catch(reportUnlessGone);
   client.list_models().then(
     // Not only that they are known: the events that tell of them may still wait for their frame.
     (models) => useWorld.setState((world) => withModels(world, models)),

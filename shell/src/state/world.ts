@@ -1,13 +1,21 @@
-/** What the sidecar has: servers, models, downloads and sessions, as its events tell. Pure; who listens is in feed.ts. */
+/** What the sidecar has: servers, models, downloads and sessions, as its events say. Pure; who listens is in feed.ts. */
 
-import type { Download, ModelInfo, ServerInfo, Session, TopicEvent } from "@llama-sidecar/client";
+import {
+  type Download,
+  type ModelInfo,
+  type ServerInfo,
+  type Session,
+  TOPICS,
+  type TopicEvent,
+  type TopicRow,
+} from "@llama-sidecar/client";
 
 export interface World {
   servers: Readonly<Record<string, ServerInfo>>;
   models: Readonly<Record<string, ModelInfo>>;
   downloads: Readonly<Record<string, Download>>;
   sessions: Readonly<Record<string, Session>>;
-  /** Whether sessions, and whether models have been heard of at all: before that, nothing is not "none". */
+  /** Whether sessions, and whether models were listed at all: before that, nothing is not "none". */
   sessionsKnown: boolean;
   modelsKnown: boolean;
 }
@@ -21,28 +29,30 @@ export const EMPTY_WORLD: World = {
   modelsKnown: false,
 };
 
+/** The topics that are kept here, each under its name. What their events show is the contract's table. */
+export const KEPT = ["servers", "downloads", "sessions", "models"] as const;
+
+type Shown = TopicRow["events"][string] & { topic: (typeof KEPT)[number] };
+
+const shownBy = (topic: Shown["topic"]): [string, Shown][] => {
+  const { events }: TopicRow = TOPICS[topic];
+  return Object.entries(events).map(([status, row]) => [status, { ...row, topic }]);
+};
+
+const SHOWN = new Map(KEPT.flatMap(shownBy));
+
 export function applyTopic(world: World, event: TopicEvent): World {
-  switch (event.status) {
-    case "server":
-      return { ...world, servers: { ...world.servers, [event.server.server_id]: event.server } };
-    case "server_removed":
-      return { ...world, servers: without(world.servers, event.server_id) };
-    case "model":
-      return { ...world, models: { ...world.models, [event.model.name]: event.model }, modelsKnown: true };
-    case "model_removed":
-      return { ...world, models: without(world.models, event.name) };
-    case "download":
-      return { ...world, downloads: { ...world.downloads, [event.download.download_id]: event.download } };
-    case "session":
-      return { ...world, sessions: { ...world.sessions, [event.session.session_id]: event.session } };
-    case "session_deleted":
-      return { ...world, sessions: without(world.sessions, event.session_id) };
-    default:
-      return world;
-  }
+  const shown = SHOWN.get(event.status);
+  if (shown === undefined) return world;
+  const { topic, subject, key, removes } = shown;
+  const members = event as unknown as Readonly<Record<string, unknown>>;
+  const id = String(key.reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], members));
+  const known: Readonly<Record<string, unknown>> = world[topic];
+  const changed = removes ? without(known, id) : { ...known, [id]: members[subject] };
+  return { ...world, [topic]: changed, ...(topic === "models" && { modelsKnown: true }) };
 }
 
-/** After a new connection the sidecar tells what there is; what it does not name any more is gone. */
+/** After a new connection the sidecar lists what there is; what it does not name any more is gone. */
 export function forgetLive(world: World): World {
   return { ...world, servers: {}, downloads: {}, models: {}, modelsKnown: false };
 }

@@ -36,7 +36,7 @@ class Following:
         """Show it as it is now."""
         event = _event(info)
         if event is not None and not self.events.closed:
-            self.events.append(event, replaces=True)
+            self.events.append(event)
             self.events.forget()
 
 

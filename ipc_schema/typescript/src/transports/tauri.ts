@@ -10,6 +10,7 @@
  * its errors, also on the channels of subscriptions.
  */
 
+import { TERMINAL } from "../contract.js";
 import { isObject, SidecarError } from "../errors.js";
 import type { Transport } from "./transport.js";
 
@@ -50,9 +51,6 @@ interface Message {
 
 /** JSON-RPC's code for a defect: the app refused a command, or failed itself. */
 const INTERNAL_ERROR = -32603;
-
-/** The `status` of a channel's last event. */
-const TERMINAL: ReadonlySet<unknown> = new Set(["done", "error", "cancelled"]);
 
 /** The app's errors for a sidecar that has ended, and for one that is not on its way either. */
 const NO_SIDECAR: ReadonlySet<unknown> = new Set(["SIDECAR_ENDED", "SIDECAR_NOT_RUNNING"]);

@@ -1,11 +1,11 @@
-//! The events of one channel that nobody has read yet, merged as they wait.
+//! The events of one channel that are not read yet, merged as they wait.
 //!
-//! The same rules as the sidecar's own for a slow host: text grows and is never lost, progress and states make way for
-//! newer ones, log lines drop the oldest and say how many. So memory is bounded by what the events say, not by how often
-//! they come. Knows nothing of threads, clocks or who reads.
+//! How an event merges is the contract's table (`merge_of`), as in the sidecar for a slow host, so memory is bounded by
+//! what the events say, not by how often they come. Knows nothing of threads, clocks or who reads.
 
 use std::collections::VecDeque;
 
+use llama_sidecar_contract::{Merge, is_terminal, merge_of};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 /// the rest is for the message around it.
 pub(crate) const PIECE_BYTES: usize = 7 * 1024;
 
-/// Log lines kept for a reader that does not read, as in the sidecar.
-const LOG_LINES: usize = 2_000;
-
-/// Events of a kind that is newer than this crate. They are not merged, since nobody knows how.
+/// Events of a kind that is newer than this crate. They are not merged, since the table has no row for them.
 const UNKNOWN_EVENTS: usize = 4_096;
 
 /// One or more events of a channel in one, with their places.
@@ -41,53 +38,45 @@ impl Merged {
         is_last(&self.event)
     }
 
-    /// The `seq` of one of its pieces: it is only told when its end is.
-    fn told_with(&self, last_piece: bool) -> u64 {
+    /// The `seq` of one of its pieces: only the last piece counts it.
+    fn seq_of_piece(&self, last_piece: bool) -> u64 {
         if last_piece { self.seq } else { self.first_seq - 1 }
     }
 }
 
 pub(crate) fn is_last(event: &Value) -> bool {
-    matches!(status(event), "done" | "error" | "cancelled")
+    is_terminal(status(event))
 }
 
 pub(crate) fn status(event: &Value) -> &str {
     event["status"].as_str().unwrap_or_default()
 }
 
-/// What becomes of an event that waits when the next one comes.
+/// How a waiting event merges, with the key of what it shows.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
-    /// The next text goes on where it ends; the text is in this member.
+    /// In this member.
     Text(&'static str),
-    /// Lines of log in `entries`.
-    Log,
-    /// Worthless behind a newer one of its status.
+    /// In this member, at most so many lines.
+    Lines(&'static str, usize),
     Progress,
-    /// Worthless once there is a newer one with the same key, counted in its `dropped`.
-    State(String),
-    /// Kept as it is.
+    /// Subject and key.
+    Newest(&'static str, String),
     Kept,
     Unknown,
 }
 
 fn kind(event: &Value) -> Kind {
-    let state = |what: &str, id: &Value| Kind::State(format!("{what} {}", id.as_str().unwrap_or_default()));
-    match status(event) {
-        "token" => Kind::Text("chunk"),
-        "reasoning" => Kind::Text("reasoning"),
-        "logs" => Kind::Log,
-        "queued" | "prefill" | "loading" | "checking" | "downloading" | "verifying" | "working" => Kind::Progress,
-        "resources" => Kind::State(String::new()),
-        "server" => state("server", &event["server"]["server_id"]),
-        "server_removed" => state("server", &event["server_id"]),
-        "session" => state("session", &event["session"]["session_id"]),
-        "session_deleted" => state("session", &event["session_id"]),
-        "download" => state("download", &event["download"]["download_id"]),
-        "model" => state("model", &event["model"]["name"]),
-        "model_removed" => state("model", &event["name"]),
-        "planning" | "starting" | "warming" | "paused" | "tool_call" | "done" | "error" | "cancelled" => Kind::Kept,
-        _ => Kind::Unknown,
+    match merge_of(status(event)) {
+        Some(Merge::Text(member)) => Kind::Text(member),
+        Some(Merge::Lines(member, limit)) => Kind::Lines(member, limit),
+        Some(Merge::Progress) => Kind::Progress,
+        Some(Merge::Newest(subject, "")) => Kind::Newest(subject, String::new()),
+        Some(Merge::Newest(subject, key)) => {
+            Kind::Newest(subject, event.pointer(key).and_then(Value::as_str).unwrap_or_default().to_owned())
+        }
+        Some(Merge::Keep) => Kind::Kept,
+        None => Kind::Unknown,
     }
 }
 
@@ -102,7 +91,7 @@ struct Entry {
 #[derive(Default)]
 pub(crate) struct Unread {
     entries: VecDeque<Entry>,
-    log_lines: usize,
+    lines: usize,
     unknown: usize,
 }
 
@@ -112,7 +101,7 @@ impl Unread {
         let kind = kind(&next.event);
         match &kind {
             Kind::Text(member) => return self.push_text(next, member),
-            Kind::Log => return self.push_log(next),
+            &Kind::Lines(member, limit) => return self.push_lines(next, member, limit),
             Kind::Progress => {
                 if let Some(last) = self.entries.back_mut()
                     && status(&last.merged.event) == status(&next.event)
@@ -122,7 +111,7 @@ impl Unread {
                     return;
                 }
             }
-            Kind::State(_) => return self.push_state(next, kind),
+            Kind::Newest(..) => return self.push_newest(next, kind),
             Kind::Unknown => {
                 self.unknown += 1;
                 if self.unknown > UNKNOWN_EVENTS
@@ -161,7 +150,7 @@ impl Unread {
         let pieces = pieces(&text);
         let last = pieces.len() - 1;
         for (number, piece) in pieces.into_iter().enumerate() {
-            let seq = next.told_with(number == last);
+            let seq = next.seq_of_piece(number == last);
             let bytes = text_bytes(piece);
             if let Some(entry) = self.entries.back_mut()
                 && entry.kind == Kind::Text(member)
@@ -178,30 +167,32 @@ impl Unread {
         }
     }
 
-    fn push_log(&mut self, mut next: Merged) {
-        let Value::Array(lines) = next.event["entries"].take() else { return };
-        let pieces = log_pieces(lines);
+    fn push_lines(&mut self, mut next: Merged, member: &'static str, limit: usize) {
+        let Value::Array(lines) = next.event[member].take() else { return };
+        let pieces = line_pieces(lines);
         let last = pieces.len() - 1;
         for (number, piece) in pieces.into_iter().enumerate() {
-            self.log_lines += piece.len();
-            next.event["entries"] = Value::Array(piece);
-            let seq = next.told_with(number == last);
-            self.add(Kind::Log, Merged { first_seq: next.first_seq, seq, event: next.event.clone() });
+            self.lines += piece.len();
+            next.event[member] = Value::Array(piece);
+            let seq = next.seq_of_piece(number == last);
+            let merged = Merged { first_seq: next.first_seq, seq, event: next.event.clone() };
+            self.add(Kind::Lines(member, limit), merged);
             next.event["dropped"] = json!(0);
         }
-        while self.log_lines > LOG_LINES
-            && let Some(oldest) = self.entries.iter().position(|entry| entry.kind == Kind::Log)
+        let has_lines = |entry: &Entry| matches!(entry.kind, Kind::Lines(..));
+        while self.lines > limit
+            && let Some(oldest) = self.entries.iter().position(has_lines)
         {
-            let lost = lines_in(&self.entries[oldest].merged.event) as u64;
-            let lost = lost + self.entries[oldest].merged.event["dropped"].as_u64().unwrap_or_default();
+            let event = &self.entries[oldest].merged.event;
+            let lost = count(event, member) as u64 + event["dropped"].as_u64().unwrap_or_default();
             self.remove(oldest);
-            if let Some(next) = self.entries.iter_mut().find(|entry| entry.kind == Kind::Log) {
+            if let Some(next) = self.entries.iter_mut().find(|entry| has_lines(entry)) {
                 count_dropped(&mut next.merged.event, lost);
             }
         }
     }
 
-    fn push_state(&mut self, mut next: Merged, kind: Kind) {
+    fn push_newest(&mut self, mut next: Merged, kind: Kind) {
         if let Some(older) = self.entries.iter().position(|entry| entry.kind == kind) {
             let lost = 1 + self.entries[older].merged.event["dropped"].as_u64().unwrap_or_default();
             count_dropped(&mut next.event, lost);
@@ -225,15 +216,15 @@ impl Unread {
 
     fn forget(&mut self, entry: &Entry) {
         match entry.kind {
-            Kind::Log => self.log_lines -= lines_in(&entry.merged.event),
+            Kind::Lines(member, _) => self.lines -= count(&entry.merged.event, member),
             Kind::Unknown => self.unknown -= 1,
             _ => {}
         }
     }
 }
 
-fn lines_in(event: &Value) -> usize {
-    event["entries"].as_array().map_or(0, Vec::len)
+fn count(event: &Value, member: &str) -> usize {
+    event[member].as_array().map_or(0, Vec::len)
 }
 
 fn count_dropped(event: &mut Value, more: u64) {
@@ -257,7 +248,7 @@ fn pieces(text: &str) -> Vec<&str> {
     pieces
 }
 
-fn log_pieces(lines: Vec<Value>) -> Vec<Vec<Value>> {
+fn line_pieces(lines: Vec<Value>) -> Vec<Vec<Value>> {
     let mut pieces = vec![Vec::new()];
     let mut bytes = 0;
     for line in lines {
@@ -297,7 +288,7 @@ fn json_bytes(value: &Value) -> usize {
         }
     }
     let mut counter = Counter(0);
-    // Counting can not fail, and what came as JSON can be written as JSON.
+    // Counting cannot fail, and what came as JSON can be written as JSON.
     let _ = serde_json::to_writer(&mut counter, value);
     counter.0
 }
@@ -384,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_makes_way_for_newer_progress_of_its_kind() {
+    fn progress_is_replaced_by_newer_progress_of_its_kind() {
         let loading = |progress: f64| json!({"status": "loading", "stage": "x", "progress": progress});
         let starting = json!({"status": "starting"});
         let mut unread = filled(&[loading(0.1), loading(0.2), starting.clone(), loading(0.3)]);
@@ -412,13 +403,14 @@ mod tests {
         }
         let events = all(&mut unread);
         assert_gapless(&events);
-        let lines: usize = events.iter().map(|(_, _, event)| lines_in(event)).sum();
+        let lines: usize = events.iter().map(|(_, _, event)| count(event, "entries")).sum();
         let dropped: u64 = events.iter().map(|(_, _, event)| event["dropped"].as_u64().unwrap()).sum();
-        assert!(lines <= LOG_LINES && lines > LOG_LINES - 250, "{lines}");
+        let Some(Merge::Lines(_, limit)) = merge_of("logs") else { panic!("logs are lines") };
+        assert!(lines <= limit && lines > limit - 250, "{lines}");
         assert_eq!(lines as u64 + dropped, 251_000);
         assert_eq!(events.last().unwrap().2["entries"].as_array().unwrap().last().unwrap()["message"], "1000 249");
         assert!(events.iter().all(|(_, _, event)| event.to_string().len() < 8192));
-        assert_eq!(unread.log_lines, 0);
+        assert_eq!(unread.lines, 0);
     }
 
     #[test]

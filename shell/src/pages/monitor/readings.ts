@@ -10,8 +10,6 @@ import { isOver } from "../../state/turn";
 
 export const useReadings = create<{ points: Point[]; now: Resources | null }>(() => ({ points: [], now: null }));
 
-const EVERY_MS = 1000;
-
 let started = false;
 
 export function startReading(): void {
@@ -23,7 +21,7 @@ export function startReading(): void {
     followed = client;
     client
       .subscribe(
-        { topics: ["resources"], options: { interval_ms: EVERY_MS } },
+        { topics: ["resources"] },
         { onEvent: (event) => event.status === "resources" && take(event.resources) },
       )
       .catch(reportUnlessGone);
