@@ -1,46 +1,51 @@
 """One sidecar's life: the data folder is taken, its hosts are served, and everything is taken down in order.
 
-Owns the order of start and stop, and what the first reply needs; what it does not need is brought in later
-(`late_parts`). So this imports little.
+Owns the order of start and stop. What the first reply does not need is imported after it: the features, all of them in
+`composition`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 import msgspec
 
 from sidecar.contract import METHODS
-from sidecar.contract.config import Config
-from sidecar.contract.errors import NotSupported, SidecarError
-from sidecar.contract.life import Notice
+from sidecar.contract.errors import SidecarError
 from sidecar.contract.logs import Level
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.handlers import life
 from sidecar.handlers.call import Call, Handler
-from sidecar.handlers.life import LifeHandlers
 from sidecar.host.lock import DataDirLock
 from sidecar.host.paths import DataDir
 from sidecar.host.signals import calling
-from sidecar.host.watch import until_gone
-from sidecar.late_parts import LateParts
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.store import LogStore
+from sidecar.services import Lifetime, Services
 from sidecar.storage.config import ConfigFile
-from sidecar.storage.integrity import is_suspect
 from sidecar.transport.framing import MAX_LINE_BYTES
 from sidecar.transport.stdio import StdioTransport
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 logger = logging.getLogger(__name__)
+
+HEAD_START_SECONDS = 0.02
+"""For a host's first request, which is on its way when we start: what is imported beside it would hold it up. It takes
+a few milliseconds; one that comes later finds most of the imports done."""
 
 STOP_SECONDS = 4.8
 """From the wish to stop to the end, whatever hangs (contract, Transport: 5 s)."""
@@ -71,14 +76,14 @@ class Transport(Protocol):
     """Where hosts come in.
 
     Attributes:
-        leads_to_owner: whether there is one host, and the sidecar is its own: it ends with it, is told by it what to
-            watch, and what is wrong at the start is told to it. Else that is the business of whoever started us.
+        leads_to_owner: whether there is one host, and the sidecar is its own: it ends with it, watches the process it
+            names, and answers it with what is wrong at the start. Otherwise whoever started us learns that.
     """
 
     leads_to_owner: bool
 
     async def serve(self, hosts: Hosts) -> None:
-        """Let hosts talk. Returns when nobody can any more."""
+        """Let hosts talk. Returns when none can any more."""
         ...
 
     def stop_reading(self) -> None:
@@ -86,62 +91,63 @@ class Transport(Protocol):
         ...
 
     async def drain(self) -> None:
-        """Wait until everybody has been told what waits for them, and let them go."""
+        """Write what waits for every host, and close the connections."""
         ...
 
 
 class App:
-    """One sidecar."""
+    """One sidecar.
 
-    def __init__(self, options: Options, door: Transport) -> None:
+    Args:
+        options: how it was started.
+        transport: made in the event loop that runs it.
+    """
+
+    def __init__(self, options: Options, transport: Transport) -> None:
         self._options = options
-        self._door = door
-        self._data_dir = DataDir(options.data_dir)
-        self._lock = DataDirLock(self._data_dir.lock_file)
-        self._config = ConfigFile(options.config_file or self._data_dir.config_file)
-        self._stop = anyio.Event()
-        self._watched_hosts: set[int] = set()
-        self._tasks: anyio.abc.TaskGroup
+        self._transport = transport
+        self._lock = DataDirLock(DataDir(options.data_dir).lock_file)
+        self._lifetime = Lifetime(owned=transport.leads_to_owner)
+        self._services = services_of(options, self._lifetime)
         self._requests = RequestTasks()
         self._hosts: Hosts | None = None
 
     async def run(self) -> None:
-        """Serve until the owner is gone or somebody wants the end; returns when everything is stopped.
+        """Serve until the owner is gone or the end is asked for; returns when everything is stopped.
 
         Raises:
-            SidecarError: there is nothing to work on, and no owner to tell.
+            SidecarError: there is nothing to work on, and no owner to answer.
         """
         logging_handler.set_up(self._options.log_level or "info", None)
-        with calling(self._stop.set):
+        with calling(self._lifetime.stop):
             try:
                 problem = self._take_data_dir()
-                if problem is not None and not self._door.leads_to_owner:
+                if problem is not None and not self._transport.leads_to_owner:
                     raise problem
-                async with anyio.create_task_group() as self._tasks:
+                async with self._lifetime.run():
                     await self._serve_what_can_be(problem)
-                    self._tasks.cancel_scope.cancel()
             finally:
                 if self._hosts is not None:
                     self._hosts.finish()
                 with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
-                    await self._door.drain()
+                    await self._transport.drain()
                 self._lock.release()
 
     async def _serve_what_can_be(self, problem: SidecarError | None) -> None:
         if problem is None:
-            async with self._working() as handlers:
+            async with working(self._services, self._requests) as handlers:
                 await self._serve(handlers)
         else:
             logger.error("%s %s", problem.message, problem.hint)
             async with self._requests.run():
-                await self._serve(self._refusing(problem))
+                await self._serve(_refusing(problem, self._services))
 
     def _take_data_dir(self) -> SidecarError | None:
-        """Make the data folder ours; the problem where it is another sidecar's, or can not be used."""
+        """Make the data folder ours; the problem where it is another sidecar's, or cannot be used."""
         try:
-            self._data_dir.create()
+            self._services.data_dir.create()
             self._lock.acquire()
-            self._config.load()
+            self._services.config.load()
         except SidecarError as problem:
             self._lock.release()
             return problem.with_traceback(None)
@@ -149,105 +155,101 @@ class App:
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Carry out requests until it is time to stop."""
-        self._hosts = Hosts(handlers=handlers, tasks=self._requests)
+        self._hosts = Hosts(handlers=handlers, tasks=self._requests, lifetime=self._lifetime)
         if self._options.host_pid is not None:
-            self._watch_host(self._options.host_pid)
+            self._lifetime.watch(self._options.host_pid)
         try:
             async with anyio.create_task_group() as serving:
                 serving.start_soon(self._let_in, self._hosts)
-                await self._stop.wait()
-                self._door.stop_reading()
+                await self._lifetime.stopping.wait()
+                self._transport.stop_reading()
         finally:
-            # From here on nothing may take long. What hangs then was asked for by nobody: the end was.
-            deadline = threading.Timer(STOP_SECONDS, os._exit, (0 if self._stop.is_set() else 1,))
+            # From here on nothing may take long. What hangs then is waited for no longer: the end was asked for.
+            code = 0 if self._lifetime.stopping.is_set() else 1
+            deadline = threading.Timer(STOP_SECONDS, os._exit, (code,))
             deadline.daemon = True
             deadline.start()
 
     async def _let_in(self, hosts: Hosts) -> None:
-        await self._door.serve(hosts)
-        if not self._stop.is_set():
+        await self._transport.serve(hosts)
+        if not self._lifetime.stopping.is_set():
             logger.info("the host is gone; stopping")
-            self._stop.set()
-
-    @asynccontextmanager
-    async def _working(self) -> AsyncIterator[dict[str, Handler]]:
-        """Handlers for everything, most of which wait for what works on the data folder."""
-        logs = LogStore(
-            self._data_dir.logs,
-            max_file_bytes=self._config.config.logs.max_file_bytes,
-            kept_files=self._config.config.logs.kept_files,
-        )
-
-        def set_up_logging(config: Config) -> None:
-            level = self._options.log_level or config.logs.level
-            logging_handler.set_up(level, logs.source("sidecar"), asyncio.get_running_loop())
-
-        set_up_logging(self._config.config)
-        late = LateParts(
-            lambda parts: parts(
-                data_dir=self._data_dir,
-                config=self._config,
-                logs=logs,
-                requests=self._requests,
-                on_config=set_up_logging,
-            )
-        )
-        try:
-            async with self._requests.run(), late.run():
-                yield {name: late.handler(name) for name in METHODS} | self._life(late)
-        finally:
-            logging_handler.set_up(self._options.log_level or self._config.config.logs.level, None)
-            logs.close()
-
-    def _life(self, late: LateParts | None) -> dict[str, Handler]:
-        async def notices() -> list[Notice]:
-            notices = list(self._config.notices)
-            if late is not None and (late.are_here or is_suspect(self._data_dir.history_file)):
-                notices += await (await late.get()).notices()
-            return notices
-
-        return LifeHandlers(
-            data_dir=self._data_dir.root,
-            max_line_bytes=self._options.max_line_bytes,
-            notices=notices,
-            watch_host=self._watch_host if self._door.leads_to_owner else _watch_nobody,
-            shut_down=self._shut_down,
-            host_is_there=lambda: None if late is None else late.when_here(lambda parts: parts.host_is_there()),
-        ).methods()
-
-    def _refusing(self, problem: SidecarError) -> dict[str, Handler]:
-        """Handlers of a sidecar that has no data folder to work on: it lives, and says why it does nothing."""
-
-        async def refuse(_params: Any, _call: Call) -> Any:
-            raise problem.with_traceback(None)  # else it would grow with each request
-
-        life = self._life(None)
-        allowed = {name: life[name] for name in ("ping", "shutdown", "rpc.discover")}
-        return dict.fromkeys(METHODS, refuse) | allowed
-
-    def _shut_down(self) -> None:
-        if self._hosts is not None and len(self._hosts) > 1:
-            raise NotSupported(
-                f"{len(self._hosts)} pages are open, and the sidecar would end for all of them.",
-                hint="Close the others first, or end llama-sidecar where it was started.",
-            )
-        self._stop.set()
-
-    def _watch_host(self, pid: int) -> None:
-        async def watch() -> None:
-            await until_gone(pid)
-            logger.info("the host (process %d) has ended; stopping", pid)
-            self._stop.set()
-
-        if pid not in self._watched_hosts:
-            self._watched_hosts.add(pid)
-            self._tasks.start_soon(watch)
+            self._lifetime.stop()
 
 
-def _watch_nobody(_pid: int) -> None:
-    raise NotSupported(
-        "This sidecar does not end with one of its hosts.", hint="Leave host_pid out, or start it with --host-pid."
+def services_of(options: Options, lifetime: Lifetime) -> Services:
+    """What features share, as far as it is there from the start."""
+    data_dir = DataDir(options.data_dir)
+    return Services(
+        data_dir=data_dir,
+        config=ConfigFile(options.config_file or data_dir.config_file),
+        lifetime=lifetime,
+        max_line_bytes=options.max_line_bytes,
+        log_level=options.log_level,
     )
+
+
+@asynccontextmanager
+async def working(services: Services, requests: RequestTasks) -> AsyncIterator[dict[str, Handler]]:
+    """A table of handlers, with those of the first reply; the others are put into it as soon as they are imported.
+
+    On leaving, all is stopped. A request that waits for its handler then is still begun, as it would be if that had
+    been there.
+    """
+    config = services.config.config.logs
+    services.logs = logs = LogStore(
+        services.data_dir.logs, max_file_bytes=config.max_file_bytes, kept_files=config.kept_files
+    )
+    level = services.log_level or config.level
+    logging_handler.set_up(level, logs.source("sidecar"), asyncio.get_running_loop())
+    handlers = life.register(services)
+    leaving = anyio.Event()
+    try:
+        async with requests.run(), anyio.create_task_group() as tasks:
+            tasks.start_soon(_add_features, handlers, services, requests, leaving)
+            try:
+                yield handlers
+            finally:
+                leaving.set()
+                if not (services.lifetime.needed.is_set() or services.lifetime.ready.is_set()):
+                    tasks.cancel_scope.cancel()
+    finally:
+        logging_handler.set_up(services.log_level or services.config.config.logs.level, None)
+        logs.close()
+
+
+async def _add_features(
+    handlers: dict[str, Handler], services: Services, requests: RequestTasks, leaving: anyio.Event
+) -> None:
+    lifetime = services.lifetime
+    with anyio.move_on_after(HEAD_START_SECONDS):
+        await lifetime.needed.wait()
+    # On a thread, since hosts are to be heard meanwhile.
+    composition = await anyio.to_thread.run_sync(_import_composition)
+    async with composition.features(services, requests) as found:
+        handlers |= found
+        lifetime.ready.set()
+        await leaving.wait()
+
+
+def _import_composition() -> ModuleType:
+    gc.disable()  # as in `__main__`
+    try:
+        from sidecar import composition
+    finally:
+        gc.freeze()
+        gc.enable()
+    return composition
+
+
+def _refusing(problem: SidecarError, services: Services) -> dict[str, Handler]:
+    """Handlers of a sidecar that has no data folder to work on: it lives, and says why it does nothing."""
+
+    async def refuse(_params: Any, _call: Call) -> Any:
+        raise problem.with_traceback(None)  # else it would grow with each request
+
+    always = life.register(services)
+    return dict.fromkeys(METHODS, refuse) | {name: always[name] for name in ("ping", "shutdown", "rpc.discover")}
 
 
 def serve(options: Options, read_fd: int, write_fd: int) -> None:
@@ -255,14 +257,14 @@ def serve(options: Options, read_fd: int, write_fd: int) -> None:
     serve_behind(options, lambda: StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes))
 
 
-def serve_behind(options: Options, make_door: Callable[[], Transport]) -> None:
-    """Run a sidecar to its end. The door is made in the event loop.
+def serve_behind(options: Options, make_transport: Callable[[], Transport]) -> None:
+    """Run a sidecar to its end. The transport is made in the event loop.
 
     Raises:
         SidecarError: as `App.run`.
     """
 
     async def run() -> None:
-        await App(options, make_door()).run()
+        await App(options, make_transport()).run()
 
     anyio.run(run)

@@ -6,6 +6,7 @@ Owns the turns under way and the lines they wait in. What a turn is to do is dec
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -36,8 +37,11 @@ from sidecar.contract.chat import (
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SessionNotFound, SidecarError
 from sidecar.engines.client.engine_client import EngineGone
+from sidecar.logs.defects import internal_error
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
+
+logger = logging.getLogger(__name__)
 
 IDLE_POLL_SECONDS = 0.02
 IDLE_SECONDS = 5.0
@@ -69,6 +73,17 @@ class Chat:
                 yield
             finally:
                 self._tasks.cancel_scope.cancel()
+
+    async def tidy(self) -> None:
+        """Keep what earlier answers have left behind, and forget sessions that were deleted long enough ago. Hosts get
+        the error of a history that cannot be used as soon as they ask for something in it."""
+        try:
+            await self._history.tidy(self._journals.said)
+            self._journals.follow_history()
+        except SidecarError as problem:
+            logger.error("the history cannot be used: %s %s", problem.message, problem.hint)
+        except Exception as problem:  # noqa: BLE001 - as above
+            internal_error(problem)
 
     # --- turns ---------------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ from sidecar.dispatch.rpc import Result as RpcResult
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error
+from sidecar.services import Lifetime
 
 MAX_IN_FLIGHT = 1024
 """Requests of one host under way at once; beyond, OVERLOADED. Sixteen times the 64 streams we plan for. A batch of
@@ -63,7 +64,17 @@ class Respond(Protocol):
 class Dispatcher:
     """One host's requests."""
 
-    def __init__(self, *, handlers: Mapping[str, Handler], outbox: Outbox, tasks: RequestTasks, lanes: Lanes) -> None:
+    def __init__(
+        self,
+        *,
+        handlers: Mapping[str, Handler],
+        outbox: Outbox,
+        tasks: RequestTasks,
+        lanes: Lanes,
+        lifetime: Lifetime,
+    ) -> None:
+        self._handlers = handlers
+        self._lifetime = lifetime
         self._outbox = outbox
         self._tasks = tasks
         self._lanes = lanes
@@ -71,8 +82,7 @@ class Dispatcher:
         self._in_flight: dict[RequestId, anyio.CancelScope] = {}
         self._running = 0
         self._methods: dict[str, Callable[..., Any]] = {
-            name: _taking_any_params(functools.partial(self._carry_out, METHODS[name], handler))
-            for name, handler in handlers.items()
+            name: _taking_any_params(functools.partial(self._carry_out, method)) for name, method in METHODS.items()
         }
 
     def handle(self, line: bytes) -> None:
@@ -170,19 +180,31 @@ class Dispatcher:
                 line, succeeded = _response(request.id, request.method, outcome)
                 respond(line, last=succeeded and request.method in _ANSWERED_LAST)
 
-    async def _carry_out(self, method: Method, handler: Handler, /, **params: Any) -> RpcResult:
+    async def _carry_out(self, method: Method, /, **params: Any) -> RpcResult:
         """What jsonrpcserver calls. It would tell the host `str(exc)`, so it never sees an exception of ours."""
         try:
             channel = _channel_of(method, params)
             with self._channels.reserved(channel):
                 converted = msgspec.convert(params, method.params)
                 async with self._lanes.enter(method.lane, converted):
+                    handler = self._handlers.get(method.name) or await self._late_handler(method.name)
                     return Success(await handler(converted, RequestCall(self._channels, channel)))
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as exc:  # noqa: BLE001 - this is the place where every exception is mapped
             error = as_sidecar_error(exc).to_wire()
             raise JsonRpcError(error["code"], error["message"], error["data"]) from None
+
+    async def _late_handler(self, name: str) -> Handler:
+        """The handler of a method that is not there yet.
+
+        Raises:
+            MethodNotFound: nor when every one is.
+        """
+        await self._lifetime.until_ready()
+        if name not in self._handlers:
+            raise MethodNotFound(f'There is no method "{name}".')
+        return self._handlers[name]
 
     def _respond(self, line: bytes, *, last: bool = False) -> None:
         if last:

@@ -13,30 +13,33 @@ from sidecar.dispatch.lanes import Lanes
 from sidecar.dispatch.outbox import Outbox
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.handlers.call import Handler
+from sidecar.services import Lifetime
 
 
 class Hosts:
     """Everybody who is served."""
 
-    def __init__(self, *, handlers: Mapping[str, Handler], tasks: RequestTasks) -> None:
+    def __init__(self, *, handlers: Mapping[str, Handler], tasks: RequestTasks, lifetime: Lifetime) -> None:
         self._handlers = handlers
         self._tasks = tasks
+        self._lifetime = lifetime
         self._lanes = Lanes()
         self._here: list[Dispatcher] = []
 
-    def __len__(self) -> int:
-        return len(self._here)
-
     def join(self, outbox: Outbox) -> Dispatcher:
         """A host has come that is written to from this outbox."""
-        dispatcher = Dispatcher(handlers=self._handlers, outbox=outbox, tasks=self._tasks, lanes=self._lanes)
+        dispatcher = Dispatcher(
+            handlers=self._handlers, outbox=outbox, tasks=self._tasks, lanes=self._lanes, lifetime=self._lifetime
+        )
         self._here.append(dispatcher)
+        self._lifetime.host_count = len(self._here)
         return dispatcher
 
     def leave(self, dispatcher: Dispatcher) -> None:
         """A host is gone for good, and the sidecar goes on without it. Safe to call twice."""
         if dispatcher in self._here:
             self._here.remove(dispatcher)
+            self._lifetime.host_count = len(self._here)
             dispatcher.leave()
 
     def finish(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import anyio
 
+from sidecar.chat.history import History
+from sidecar.chat.journals import Journals
 from sidecar.chat.service import Chat
 from sidecar.chat.turn import Turn, result_or_raise
 from sidecar.contract.chat import (
@@ -22,6 +24,7 @@ from sidecar.contract.chat import (
     TurnResult,
 )
 from sidecar.handlers.call import Call, Handler
+from sidecar.services import Services
 
 
 class ChatHandlers:
@@ -70,6 +73,18 @@ class ChatHandlers:
 
     async def ack(self, params: AckParams, call: Call) -> AckResult:
         return await self._chat.ack(params.session_id, params.seq)
+
+
+def register(services: Services) -> dict[str, Handler]:
+    config, database = services.config, services.database
+    services.history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
+    services.journals = Journals(services.data_dir.turns, lambda: database.cipher)
+    services.chat = chat = Chat(
+        history=services.history, journals=services.journals, fleet=services.servers, config=lambda: config.config
+    )
+    services.run_until_stop.append(chat.run)
+    services.background.append(chat.tidy)
+    return ChatHandlers(chat).methods()
 
 
 async def _follow(turn: Turn, call: Call) -> TurnResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,11 +26,13 @@ from sidecar.contract.hub import (
     ListHubFilesResult,
     SearchHubParams,
 )
-from sidecar.contract.resources import Resources
 from sidecar.handlers.call import Call, Handler
+from sidecar.host.gpus import GpuReader
 from sidecar.host.memory import free_bytes
 from sidecar.library.downloads.service import Downloads
-from sidecar.library.hub.api import Hub
+from sidecar.library.hub.api import Hub, address_of
+from sidecar.library.hub.token import TokenSource
+from sidecar.services import Services
 
 if TYPE_CHECKING:
     from sidecar.library.hub.variants import RepositoryFile, Variant
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
 class DownloadHandlers:
     """The hub's and the downloads' part of the Models family."""
 
-    def __init__(self, downloads: Downloads, hub: Hub, read_resources: Callable[[], Awaitable[Resources]]) -> None:
+    def __init__(self, downloads: Downloads, hub: Hub, gpus: GpuReader) -> None:
         self._downloads = downloads
         self._hub = hub
-        self._read_resources = read_resources
+        self._gpus = gpus
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -67,7 +68,7 @@ class DownloadHandlers:
         if isinstance(reference, FileUrl):
             raise InvalidParams("This is not the address of a repository on the hub.", path="$.repo", hint=HOW_TO_NAME)
         repository = await self._hub.repository(reference.repo, params.revision or reference.revision)
-        gpus = (await self._read_resources()).gpus
+        gpus = (await self._gpus.read()).gpus
         fits = partial(
             variants.fit,
             free_memory=await anyio.to_thread.run_sync(free_bytes),
@@ -120,3 +121,25 @@ def _variant(one: Variant, fits: Fit | None, default: bool) -> HubVariant:
 
 def _file(file: RepositoryFile) -> HubFile:
     return HubFile(path=file.path, size_bytes=file.size, sha256=file.sha256)
+
+
+def register(services: Services) -> dict[str, Handler]:
+    config, tokens = services.config, TokenSource()
+    services.hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)
+    services.downloads = Downloads(
+        models=services.data_dir.models,
+        records=services.data_dir.downloads,
+        config=lambda: config.config.downloads,
+        hub=services.hub,
+        tokens=tokens,
+    )
+    services.run_until_stop.append(services.downloads.run)
+    services.background.append(partial(_resume, services))
+    return DownloadHandlers(services.downloads, services.hub, services.gpus).methods()
+
+
+async def _resume(services: Services) -> None:
+    """Continue what a restart has interrupted, as soon as there is a host that could know of it."""
+    while True:
+        await services.lifetime.next_introduction()
+        services.downloads.begin()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import anyio.to_thread
 import msgspec
 
+from sidecar.builds.proof import Prover
+from sidecar.builds.registry import WORK
 from sidecar.builds.service import Builds
 from sidecar.contract.builds import (
     InstallDone,
@@ -16,6 +21,8 @@ from sidecar.contract.engines import EngineInfo, ListEnginesParams, ProbeEngineP
 from sidecar.engines.kinds.discovery import Engines
 from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
+from sidecar.processes.owner import owner
+from sidecar.services import Services
 
 
 class EngineHandlers:
@@ -55,3 +62,19 @@ class EngineHandlers:
 
     async def remove(self, params: RemoveEngineParams, call: Call) -> ManagedEngines:
         return await self._builds.remove(params.name)
+
+
+def register(services: Services) -> dict[str, Handler]:
+    folder, config = services.data_dir.engines, services.config
+    services.builds = builds = Builds(
+        folder,
+        downloads=services.downloads,
+        prover=Prover(logs=services.logs, runtime_dir=lambda: owner.sockets, work=folder / WORK),
+        config=lambda: config.config.engines,
+        in_use=lambda folder: services.servers.running_from(folder),
+    )
+    services.engines = Engines(lambda: config.config.engines, builds)
+    services.run_until_stop.append(builds.run)
+    services.background.append(partial(anyio.to_thread.run_sync, builds.tidy))
+    services.notice_sources.append(builds)
+    return EngineHandlers(engines=services.engines, builds=builds).methods()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import sidecar
@@ -17,34 +15,21 @@ from sidecar.contract.life import (
     DiscoverParams,
     InitializeParams,
     InitializeResult,
-    Notice,
     PingParams,
     ServerIdentity,
     ShutdownParams,
 )
 from sidecar.contract.topics import TOPICS
 from sidecar.handlers.call import Call, Handler
+from sidecar.services import Services
+from sidecar.storage.integrity import is_suspect
 
 
 class LifeHandlers:
     """initialize, ping, shutdown, rpc.discover."""
 
-    def __init__(
-        self,
-        *,
-        data_dir: Path,
-        max_line_bytes: int,
-        notices: Callable[[], Awaitable[list[Notice]]],
-        watch_host: Callable[[int], None],
-        shut_down: Callable[[], None],
-        host_is_there: Callable[[], None],
-    ) -> None:
-        self._data_dir = data_dir
-        self._max_line_bytes = max_line_bytes
-        self._notices = notices
-        self._watch_host = watch_host
-        self._shut_down = shut_down
-        self._host_is_there = host_is_there
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -61,26 +46,44 @@ class LifeHandlers:
                 f"The host speaks contract {asked}, this sidecar {CONTRACT_VERSION}.",
                 hint="Use a llama-sidecar of the host's major version, or update the host.",
             )
+        services = self._services
         if params.host_pid is not None:
-            self._watch_host(params.host_pid)
-        self._host_is_there()
+            services.lifetime.watch_host(params.host_pid)
+        services.lifetime.introduce()
+        notices = list(services.config.notices)
+        # Only a history that could be broken is worth a wait for the features.
+        if services.lifetime.ready.is_set() or is_suspect(services.data_dir.history_file):
+            await services.lifetime.until_ready()
+            for source in services.notice_sources:
+                notices += await source.notices()
         return InitializeResult(
             server=ServerIdentity(name="llama-sidecar", version=sidecar.__version__),
             contract_version=CONTRACT_VERSION,
             contract_hash=CONTRACT_HASH,
             pid=os.getpid(),
-            data_dir=str(self._data_dir),
-            capabilities=Capabilities(methods=list(METHODS), topics=list(TOPICS), max_line_bytes=self._max_line_bytes),
-            notices=await self._notices(),
+            data_dir=str(services.data_dir.root),
+            capabilities=Capabilities(
+                methods=list(METHODS), topics=list(TOPICS), max_line_bytes=services.max_line_bytes
+            ),
+            notices=notices,
         )
 
     async def ping(self, params: PingParams, call: Call) -> str:
         return "pong"
 
     async def shutdown(self, params: ShutdownParams, call: Call) -> None:
-        self._shut_down()
+        if (count := self._services.lifetime.host_count) > 1:
+            raise NotSupported(
+                f"{count} pages are open, and the sidecar would end for all of them.",
+                hint="Close the others first, or end llama-sidecar where it was started.",
+            )
+        self._services.lifetime.stop()
 
     async def discover(self, params: DiscoverParams, call: Call) -> dict[str, Any]:
         from sidecar.contract import openrpc  # builds every schema: only for who asks
 
         return openrpc.document()
+
+
+def register(services: Services) -> dict[str, Handler]:
+    return LifeHandlers(services).methods()

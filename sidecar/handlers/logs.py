@@ -5,6 +5,7 @@ from __future__ import annotations
 from sidecar.contract.logs import ClearLogsParams, GetLogsParams, GetLogsResult, ListLogSourcesParams, LogSource
 from sidecar.handlers.call import Call, Handler
 from sidecar.logs.store import LogStore
+from sidecar.services import Services
 
 DEFAULT_LOG_LINES = 500
 
@@ -31,3 +32,7 @@ class LogHandlers:
 
     async def clear(self, params: ClearLogsParams, call: Call) -> None:
         self._logs.clear(params.source)
+
+
+def register(services: Services) -> dict[str, Handler]:
+    return LogHandlers(services.logs).methods()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import anyio.to_thread
 
 from sidecar.contract.models import (
+    FOREIGN,
     DeletedModel,
     DeleteModelParams,
     EmptyTrashParams,
@@ -29,23 +31,26 @@ from sidecar.contract.models import (
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.file_work import carried_out
 from sidecar.host import path_policy
+from sidecar.library.background_indexer import BackgroundIndexer
 from sidecar.library.file_copy import Work
+from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.importing import Importer
 from sidecar.library.inspection import details, inspect
 from sidecar.library.library import Library
 from sidecar.library.scan.model_files import ModelFile
+from sidecar.library.scan.sources import Sources
 from sidecar.library.trash.trash import Trash
-from sidecar.servers.server_manager import ServerManager
+from sidecar.services import Services
 
 
 class ModelHandlers:
     """The Models family."""
 
-    def __init__(self, *, library: Library, importer: Importer, trash: Trash, fleet: ServerManager) -> None:
+    def __init__(self, *, library: Library, importer: Importer, trash: Trash, services: Services) -> None:
         self._library = library
         self._importer = importer
         self._trash = trash
-        self._fleet = fleet
+        self._services = services
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -107,7 +112,7 @@ class ModelHandlers:
     def _loaded(self) -> list[tuple[str, str]]:
         """The files that servers work with, each with its server's id."""
         loaded = []
-        for server in self._fleet.all():
+        for server in self._services.servers.all():
             if server.launch is not None and server.state not in ("failed", "stopped"):
                 settings = server.launch.settings
                 paths = [str(server.launch.model_path), settings.mmproj_path, *(settings.lora or ())]
@@ -120,3 +125,20 @@ def _is_same(path: str, file: ModelFile) -> bool:
         return file.path.samefile(path)
     except OSError:
         return path == str(file.path)
+
+
+def register(services: Services) -> dict[str, Handler]:
+    models, config = services.data_dir.models, services.config
+    services.library = library = Library(
+        Sources(
+            models,
+            folders=lambda: config.config.models.folders,
+            stores=lambda: FOREIGN if config.config.models.sources is None else config.config.models.sources,
+        ),
+        HeaderCache(services.data_dir.headers_file),
+    )
+    services.at_end.callback(BackgroundIndexer(library).close)
+    importer = Importer(library, models)
+    trash = Trash(library, models, retention_days=lambda: config.config.models.deleted_retention_days)
+    services.background += [partial(anyio.to_thread.run_sync, work) for work in (importer.tidy, trash.tidy)]
+    return ModelHandlers(library=library, importer=importer, trash=trash, services=services).methods()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
+import anyio.to_thread
 
 from sidecar.contract.errors import Cancelled
 from sidecar.contract.servers import (
@@ -28,9 +32,13 @@ from sidecar.contract.servers import (
 )
 from sidecar.engines.client.engine_client import EngineClient
 from sidecar.handlers.call import Call, Handler
+from sidecar.processes.owner import owner
+from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.servers.memory_budget import MemoryBudget
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 from sidecar.servers.start_planner import StartPlanner, again, with_model
+from sidecar.services import Services
 
 
 class ServerHandlers:
@@ -131,3 +139,40 @@ async def _ping(link: EngineClient) -> PingServerResult:
         return PingServerResult(ok=False, latency_ms=None, status=None, error=f"No answer within {waited:.1f} s.")
     error = None if status == 200 else f"It answered with HTTP status {status}."
     return PingServerResult(ok=status == 200, latency_ms=round(latency, 2), status=status, error=error)
+
+
+def register(services: Services) -> dict[str, Handler]:
+    config = services.config
+    owner.register_in(services.data_dir.processes_file)
+    services.servers = servers = ServerManager(
+        logs=services.logs,
+        runtime_dir=owner.sockets,
+        config=lambda: config.config.engines,
+        read_gpus=services.gpus.read,
+    )
+    services.planner = planner = StartPlanner(
+        config=lambda: config.config, engines=services.engines, library=services.library, facts=services.facts
+    )
+    services.memory = memory = MemoryEstimates(services.facts, services.gpus)
+    budget = MemoryBudget(servers, config=lambda: config.config.engines, estimate=partial(memory.estimate, quick=True))
+    servers.ask(make_room=budget.make, replaced=services.builds.replaced)
+    services.run_to_the_end.append(servers.run)
+    services.run_until_stop.append(partial(_observing, servers, memory))
+    services.background.append(partial(anyio.to_thread.run_sync, owner.sweep))
+    services.at_end.push_async_callback(anyio.to_thread.run_sync, owner.close)
+    return ServerHandlers(fleet=servers, planner=planner).methods()
+
+
+@asynccontextmanager
+async def _observing(servers: ServerManager, memory: MemoryEstimates) -> AsyncIterator[None]:
+    """What a start has taken of memory is observed once it is ready, and nothing waits for that."""
+    async with anyio.create_task_group() as tasks:
+
+        def observe(server_id: str, info: ServerInfo | None) -> None:
+            if info is not None and info.state == "ready":
+                tasks.start_soon(memory.observe, servers.get(server_id))
+
+        stop = servers.listen(observe)
+        yield
+        stop()
+        tasks.cancel_scope.cancel()

@@ -26,6 +26,7 @@ from sidecar.contract.sessions import (
     UpdateSessionParams,
 )
 from sidecar.handlers.call import Call, Handler
+from sidecar.services import Services
 
 
 class SessionHandlers:
@@ -82,3 +83,8 @@ class SessionHandlers:
 
     async def bring_in(self, params: ImportSessionParams, call: Call) -> Session:
         return await self._history.bring_in(params)
+
+
+def register(services: Services) -> dict[str, Handler]:
+    config = services.config
+    return SessionHandlers(history=services.history, chat=services.chat, config=lambda: config.config).methods()

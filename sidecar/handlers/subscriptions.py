@@ -6,7 +6,8 @@ from sidecar.contract.life import SubscribeParams, SubscribeResult, UnsubscribeP
 from sidecar.contract.topics import SubscriptionDone
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call, Handler
-from sidecar.handlers.topics import Stop, Topics
+from sidecar.services import Services
+from sidecar.subscriptions.topics import Stop, Topics
 
 
 class SubscriptionHandlers:
@@ -33,3 +34,17 @@ class SubscriptionHandlers:
 
     async def unsubscribe(self, params: UnsubscribeParams, call: Call) -> UnsubscribeResult:
         return UnsubscribeResult(channel=params.channel, found=call.unsubscribe(params.channel))
+
+
+def register(services: Services) -> dict[str, Handler]:
+    topics = Topics(
+        servers=services.servers,
+        history=services.history,
+        logs=services.logs,
+        downloads=services.downloads,
+        builds=services.builds,
+        monitor=services.monitor,
+        library=services.library,
+    )
+    services.run_until_stop.append(topics.run)
+    return SubscriptionHandlers(topics).methods()

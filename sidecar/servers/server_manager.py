@@ -18,6 +18,7 @@ from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import Cancelled, ServerAlreadyRunning, ServerNotRunning
 from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo, ServerSettings
 from sidecar.engines.lifecycle.engine_run import Plan, ReadGpus
+from sidecar.host.hardware import EngineProcess
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import MakeRoom, Replaced, Server
 
@@ -183,6 +184,14 @@ class ServerManager:
     def all(self) -> list[Server]:
         """Every server."""
         return list(self._servers.values())
+
+    def processes(self) -> list[EngineProcess]:
+        """The engines that have a process."""
+        return [
+            EngineProcess(server_id, server.pid)
+            for server_id, server in self._servers.items()
+            if server.pid is not None
+        ]
 
     def running_from(self, folder: Path) -> list[str]:
         """The ids of the servers whose engine's program is in a folder."""

@@ -37,7 +37,7 @@ NOT_BEFORE_THE_FIRST_REPLY = {
     "sidecar.chat",
     "sidecar.engines",
     "sidecar.library",
-    "sidecar.parts",
+    "sidecar.composition",
     "sidecar.processes",
     "sidecar.servers",
     "sqlite3",
@@ -56,8 +56,8 @@ def tell():
 
 SERVE = f"""{TELL}
 import os
-from sidecar import late_parts
-late_parts.HEAD_START_SECONDS = 3600.0
+from sidecar import app
+app.HEAD_START_SECONDS = 3600.0
 end = os._exit
 def tell_and_end(code):
     tell()

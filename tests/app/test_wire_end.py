@@ -281,7 +281,11 @@ def test_what_hangs_at_the_end_is_left_to_itself(data_dir: Path, tmp_path: Path)
 
 
 def test_a_defect_that_ends_everything_still_answers_what_is_under_way(data_dir: Path, tmp_path: Path) -> None:
-    fault = "import sidecar.app\nasync def fail(pid): raise RuntimeError('a defect')\nsidecar.app.until_gone = fail\n"
+    fault = (
+        "import sidecar.services\n"
+        "async def fail(pid): raise RuntimeError('a defect')\n"
+        "sidecar.services.until_gone = fail\n"
+    )
     with RawHost(data_dir, env=with_fault(tmp_path, fault)) as host:
         host.call("subscribe", topics=["servers"], channel="sub")
         host.begin("initialize", host_pid=os.getpid())

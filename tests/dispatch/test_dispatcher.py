@@ -28,6 +28,7 @@ from sidecar.dispatch.tasks import RequestTasks
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call, Handler
+from sidecar.services import Lifetime
 from tests.raw_host import validate
 
 pytestmark = pytest.mark.anyio
@@ -40,13 +41,20 @@ async def pong(params: Any, call: Call) -> Any:
     return "pong"
 
 
+def ready() -> Lifetime:
+    """Of a sidecar whose handlers are all there."""
+    lifetime = Lifetime()
+    lifetime.ready.set()
+    return lifetime
+
+
 class Wire:
     """A dispatcher, and what it has written so far."""
 
     def __init__(self, tasks: RequestTasks, handlers: dict[str, Handler]) -> None:
         self.outbox = Outbox()
         self.dispatcher = Dispatcher(
-            handlers={"ping": pong, **handlers}, outbox=self.outbox, tasks=tasks, lanes=Lanes()
+            handlers={"ping": pong, **handlers}, outbox=self.outbox, tasks=tasks, lanes=Lanes(), lifetime=ready()
         )
         self.written: list[Any] = []
         self._last_id = 0
@@ -745,8 +753,9 @@ async def test_hosts_share_lanes_and_have_channels_of_their_own() -> None:
         return "done"
 
     tasks = RequestTasks()
-    subscribers = Subscribing()
-    hosts = Hosts(handlers={"update_session": update, "subscribe": subscribers.subscribe}, tasks=tasks)
+    subscribers, lifetime = Subscribing(), ready()
+    handlers: dict[str, Handler] = {"update_session": update, "subscribe": subscribers.subscribe}
+    hosts = Hosts(handlers=handlers, tasks=tasks, lifetime=lifetime)
     async with tasks.run():
         both = [hosts.join(Outbox()) for _ in range(2)]
         for number, host in enumerate(both):
@@ -756,11 +765,11 @@ async def test_hosts_share_lanes_and_have_channels_of_their_own() -> None:
             host.handle(json.dumps({**ping(2), "method": "subscribe", "params": wanted}).encode())
         await anyio.wait_all_tasks_blocked()
         assert order == ["0 begins", "0 ends", "1 begins", "1 ends"]
-        assert len(hosts) == 2
+        assert lifetime.host_count == 2
         hosts.leave(both[0])
         hosts.leave(both[0])
         assert subscribers.stopped == ["same"]
-        assert len(hosts) == 1
+        assert lifetime.host_count == 1
 
 
 # --- lanes and the end -------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call
+from sidecar.services import Lifetime
 from sidecar.transport.stdio import MAX_WAITING_BYTES
 from sidecar.transport.web.connection import SUBPROTOCOL, Connection
 
@@ -37,11 +38,12 @@ class Side:
         self.bounds = bounds
         self.answers = 0
         self.tasks = RequestTasks()
+        self.lifetime = Lifetime(owned=False)
         self.feeds: list[LiveFeed] = []
         self.may_answer = anyio.Event()
         self.answered = anyio.Event()
         handlers = {"ping": self._large, "list_servers": self._later, "subscribe": self._subscribe}
-        self.hosts = Hosts(handlers=handlers, tasks=self.tasks)
+        self.hosts = Hosts(handlers=handlers, tasks=self.tasks, lifetime=self.lifetime)
         self.left = anyio.Event()
 
     async def _large(self, params: Any, call: Call) -> str:
@@ -95,7 +97,7 @@ async def test_a_page_that_does_not_answer_pings_is_let_go() -> None:
                 tasks.start_soon(socket.receive)  # sees the ping, and is silent
                 await side.left.wait()
                 reading.cancel()
-    assert len(side.hosts) == 0
+    assert side.lifetime.host_count == 0
 
 
 async def test_a_page_that_answers_pings_stays() -> None:
@@ -105,7 +107,7 @@ async def test_a_page_that_answers_pings_stays() -> None:
             ping = await socket.receive()
             assert ping.type is aiohttp.WSMsgType.PING
             await socket.pong(ping.data)
-        assert len(side.hosts) == 1
+        assert side.lifetime.host_count == 1
 
 
 async def test_a_page_that_reads_nothing_is_not_listened_to_and_after_a_while_let_go() -> None:
@@ -115,7 +117,7 @@ async def test_a_page_that_reads_nothing_is_not_listened_to_and_after_a_while_le
             await socket.send_json({**request("ping"), "id": None})
         await side.left.wait()
     assert side.answers * len(LARGE) < MAX_WAITING_BYTES + BUFFERED_BYTES < ASKED * len(LARGE)
-    assert len(side.hosts) == 0
+    assert side.lifetime.host_count == 0
 
 
 async def test_the_subscriptions_of_a_page_end_with_it_and_its_requests_do_not() -> None:

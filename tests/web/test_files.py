@@ -15,6 +15,7 @@ from anyio import to_thread
 import sidecar
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.services import Lifetime
 from sidecar.transport.web.files import PageFiles, page_folder
 from sidecar.transport.web.server import WebTransport, listen
 
@@ -88,7 +89,7 @@ async def site(dist: Path) -> AsyncIterator[Site]:
     tasks = RequestTasks()
     door = WebTransport(listen(None), PageFiles(dist), max_message_bytes=1000, tell_address=told.append)
     async with anyio.create_task_group() as serving:
-        serving.start_soon(door.serve, Hosts(handlers={}, tasks=tasks))
+        serving.start_soon(door.serve, Hosts(handlers={}, tasks=tasks, lifetime=Lifetime(owned=False)))
         await anyio.wait_all_tasks_blocked()
         yield Site(told[0])
         door.stop_reading()

@@ -20,7 +20,6 @@ from sidecar.contract.downloads import Download
 from sidecar.contract.life import SubscribeOptions
 from sidecar.contract.logs import Level
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.resources import Resources
 from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 from sidecar.contract.topics import (
@@ -37,11 +36,13 @@ from sidecar.contract.topics import (
     Topic,
 )
 from sidecar.events.live_feed import LiveFeed
-from sidecar.handlers import live_logs
+from sidecar.host.hardware import ResourceMonitor
 from sidecar.library.downloads.service import Downloads
+from sidecar.library.library import Library
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 from sidecar.servers.server_manager import ServerManager
+from sidecar.subscriptions import live_logs
 
 DEFAULT_MIN_LEVEL: Level = "info"
 
@@ -54,21 +55,21 @@ class Topics:
     def __init__(
         self,
         *,
-        fleet: ServerManager,
+        servers: ServerManager,
         history: History,
         logs: LogStore,
         downloads: Downloads,
         builds: Builds,
-        read_resources: Callable[[], Awaitable[Resources]],
-        list_models: Callable[[], list[ModelInfo]],
+        monitor: ResourceMonitor,
+        library: Library,
     ) -> None:
-        self._fleet = fleet
+        self._servers = servers
         self._history = history
         self._logs = logs
         self._downloads = downloads
         self._builds = builds
-        self._read_resources = read_resources
-        self._list_models = list_models
+        self._monitor = monitor
+        self._library = library
         self._tasks: anyio.abc.TaskGroup
 
     @asynccontextmanager
@@ -82,7 +83,7 @@ class Topics:
         """Fill a feed from these topics, beginning with the present state; returns what ends each."""
         options = options or SubscribeOptions()
         starts: dict[Topic, Callable[[], Stop]] = {
-            "servers": partial(self._servers, feed),
+            "servers": partial(self._show_servers, feed),
             "sessions": partial(self._sessions, feed),
             "logs": partial(live_logs.show, self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
             "downloads": partial(self._show_downloads, feed),
@@ -92,14 +93,14 @@ class Topics:
         }
         return [starts[topic]() for topic in dict.fromkeys(topics)]
 
-    def _servers(self, feed: LiveFeed) -> Stop:
+    def _show_servers(self, feed: LiveFeed) -> Stop:
         def show(server_id: str, info: ServerInfo | None) -> None:
             event = ServerRemovedEvent(server_id=server_id) if info is None else ServerEvent(server=info)
             feed.put(event)
 
-        for info in self._fleet.infos():
+        for info in self._servers.infos():
             show(info.server_id, info)
-        return self._fleet.listen(show)
+        return self._servers.listen(show)
 
     def _sessions(self, feed: LiveFeed) -> Stop:
         def show(session_id: str, session: Session | None) -> None:
@@ -133,7 +134,8 @@ class Topics:
 
     def _resources(self, feed: LiveFeed, interval_ms: int | None) -> Stop:
         async def read() -> None:
-            feed.put(ResourcesEvent(resources=await self._read_resources()))
+            resources = await self._monitor.read(self._servers.processes())
+            feed.put(ResourcesEvent(resources=resources))
 
         return self._again_and_again(read, interval_ms or TOPICS["resources"].interval_ms)
 
@@ -142,7 +144,7 @@ class Topics:
 
         async def look() -> None:
             nonlocal known
-            now = {model.name: model for model in await anyio.to_thread.run_sync(self._list_models)}
+            now = {model.name: model for model in await anyio.to_thread.run_sync(self._library.list)}
             before, known = known, now
             for name in before.keys() - now.keys():
                 feed.put(ModelRemovedEvent(name=name))

@@ -11,9 +11,9 @@ import pytest
 
 from sidecar.contract.topics import LogsEvent
 from sidecar.events.live_feed import LiveFeed
-from sidecar.handlers import live_logs
-from sidecar.handlers.live_logs import LINES_AT_A_TIME
 from sidecar.logs.store import LINES_IN_MEMORY, LogStore
+from sidecar.subscriptions import live_logs
+from sidecar.subscriptions.live_logs import LINES_AT_A_TIME
 from tests.chat.scripted import BOUND_SECONDS
 
 pytestmark = pytest.mark.anyio

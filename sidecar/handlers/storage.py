@@ -1,0 +1,17 @@
+"""The database, which has no methods of its own: what families keep in it is theirs."""
+
+from __future__ import annotations
+
+from sidecar.handlers.call import Handler
+from sidecar.services import Services
+from sidecar.storage.database import Database
+from sidecar.storage.facts import Facts
+
+
+def register(services: Services) -> dict[str, Handler]:
+    config = services.config
+    services.database = Database(services.data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
+    services.facts = Facts(services.database)
+    services.at_end.push_async_callback(services.database.close)
+    services.notice_sources.append(services.database)
+    return {}

@@ -1,0 +1,1 @@
+"""Changes of the config, with what has to be done for them."""
