@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     from sidecar.host.gpus import GpuReader
     from sidecar.host.hardware import ResourceMonitor
     from sidecar.library.downloads.service import Downloads
+    from sidecar.library.gguf.header_cache import HeaderCache
     from sidecar.library.hub.api import Hub
     from sidecar.library.library import Library
     from sidecar.servers.memory.estimates import MemoryEstimates
     from sidecar.servers.server_manager import ServerManager
     from sidecar.servers.start_planner import StartPlanner
     from sidecar.storage.database import Database
-    from sidecar.storage.facts import Facts
+    from sidecar.storage.key_value_store import KeyValueStore
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,8 @@ class Services:
     gpus: GpuReader
     monitor: ResourceMonitor
     database: Database
-    facts: Facts
+    key_values: KeyValueStore
+    headers: HeaderCache
     library: Library
     hub: Hub
     downloads: Downloads

@@ -30,7 +30,7 @@ from sidecar.handlers.call import Call, Handler
 from sidecar.host.gpus import GpuReader
 from sidecar.host.memory import free_bytes
 from sidecar.library.downloads.service import Downloads
-from sidecar.library.hub.api import Hub, address_of
+from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
 from sidecar.services import Services
 
@@ -125,7 +125,7 @@ def _file(file: RepositoryFile) -> HubFile:
 
 def register(services: Services) -> dict[str, Handler]:
     config, tokens = services.config, TokenSource()
-    services.hub = Hub(lambda: address_of(config.config.downloads.hub_endpoint), tokens)
+    services.hub = Hub(config, tokens)
     services.downloads = Downloads(
         models=services.data_dir.models,
         records=services.data_dir.downloads,

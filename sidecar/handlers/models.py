@@ -8,7 +8,6 @@ from functools import partial
 import anyio.to_thread
 
 from sidecar.contract.models import (
-    FOREIGN,
     DeletedModel,
     DeleteModelParams,
     EmptyTrashParams,
@@ -31,7 +30,6 @@ from sidecar.contract.models import (
 from sidecar.handlers.call import Call, Handler
 from sidecar.handlers.file_work import carried_out
 from sidecar.host import path_policy
-from sidecar.library.background_indexer import BackgroundIndexer
 from sidecar.library.file_copy import Work
 from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.importing import Importer
@@ -128,17 +126,11 @@ def _is_same(path: str, file: ModelFile) -> bool:
 
 
 def register(services: Services) -> dict[str, Handler]:
-    models, config = services.data_dir.models, services.config
-    services.library = library = Library(
-        Sources(
-            models,
-            folders=lambda: config.config.models.folders,
-            stores=lambda: FOREIGN if config.config.models.sources is None else config.config.models.sources,
-        ),
-        HeaderCache(services.data_dir.headers_file),
-    )
-    services.at_end.callback(BackgroundIndexer(library).close)
+    models = services.data_dir.models
+    services.headers = HeaderCache(services.data_dir.headers_file)
+    services.library = library = Library(Sources(models, services.config), services.headers)
+    services.at_end.push_async_callback(anyio.to_thread.run_sync, services.headers.close)
     importer = Importer(library, models)
-    trash = Trash(library, models, retention_days=lambda: config.config.models.deleted_retention_days)
+    trash = Trash(library, models, services.config)
     services.background += [partial(anyio.to_thread.run_sync, work) for work in (importer.tidy, trash.tidy)]
     return ModelHandlers(library=library, importer=importer, trash=trash, services=services).methods()

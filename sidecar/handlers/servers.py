@@ -151,9 +151,9 @@ def register(services: Services) -> dict[str, Handler]:
         read_gpus=services.gpus.read,
     )
     services.planner = planner = StartPlanner(
-        config=lambda: config.config, engines=services.engines, library=services.library, facts=services.facts
+        config=lambda: config.config, engines=services.engines, library=services.library, store=services.key_values
     )
-    services.memory = memory = MemoryEstimates(services.facts, services.gpus)
+    services.memory = memory = MemoryEstimates(services.key_values, services.headers, services.gpus)
     budget = MemoryBudget(servers, config=lambda: config.config.engines, estimate=partial(memory.estimate, quick=True))
     servers.ask(make_room=budget.make, replaced=services.builds.replaced)
     services.run_to_the_end.append(servers.run)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from sidecar.handlers.call import Handler
 from sidecar.services import Services
 from sidecar.storage.database import Database
-from sidecar.storage.facts import Facts
+from sidecar.storage.key_value_store import KeyValueStore
 
 
 def register(services: Services) -> dict[str, Handler]:
-    config = services.config
-    services.database = Database(services.data_dir.history_file, encrypt=lambda: config.config.storage.encrypt)
-    services.facts = Facts(services.database)
+    services.database = Database(services.data_dir.history_file, services.config)
+    services.key_values = KeyValueStore(services.database)
     services.at_end.push_async_callback(services.database.close)
     services.notice_sources.append(services.database)
     return {}

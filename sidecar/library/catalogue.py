@@ -1,37 +1,32 @@
 """From files to models.
 
 Owns what counts as a model (the parts of a split one are one, copies of it are one, projectors and adapters are none),
-and which projectors and adapters go with it. Opens nothing itself: it asks for the facts of headers.
+and which projectors and adapters go with it. Opens nothing itself: it gets the facts of headers from the cache.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import field
 
 from sidecar.contract.models import ModelInfo
-from sidecar.library.capabilities import together
-from sidecar.library.gguf.header_cache import MAX_NAME_LETTERS, PROJECTOR, Facts, HeaderCache
-from sidecar.library.naming import assign_names
-from sidecar.library.quantization import without_quantization
-from sidecar.library.scan.model_files import SUFFIX, ModelFile
+from sidecar.library.gguf.file_names import base_of, is_projector, part_name, projector_fits, projector_rank
+from sidecar.library.gguf.header import MAX_NAME_LETTERS, HeaderFacts, together
+from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.model_names import assign_names
+from sidecar.library.scan.model_files import ModelFile
 
-MAX_MISSING_TOLD = 3
-"""Names of missing parts in a message: enough to know what to look for."""
-
-MIN_COMMON_NAME = 4
-"""Letters that a model's and its projector's names must share at least; fewer fit by chance."""
+MAX_MISSING_SHOWN = 3
+"""Names of missing parts in a message: enough to know which files to get."""
 
 MAX_PLACES = 50
-"""Further paths and names told of one model; a file with more of them is somebody's test."""
-
-More = Callable[[], bool]
-"""Whether there is time to read headers to their end."""
+"""Further paths and names reported of one model; a file with more of them is somebody's test."""
 
 _Key = tuple[tuple[str, ...], int]
 
@@ -51,7 +46,7 @@ class Model(msgspec.Struct):
     projectors: list[ModelFile] = field(default_factory=list)
     adapters: list[ModelFile] = field(default_factory=list)
     listed: bool = True
-    info: ModelInfo = None  # type: ignore[assignment] # set before anybody sees it
+    info: ModelInfo = None  # type: ignore[assignment] # set before it is used
 
     def has(self, file: ModelFile) -> bool:
         """Whether a file is a part of it, whatever the path to it."""
@@ -63,13 +58,17 @@ class Model(msgspec.Struct):
         return [self.parts, *self.copies]
 
 
-def assemble(files: Iterable[ModelFile], headers: HeaderCache, more: More) -> list[Model]:
-    """The models among files, by name. Of copies the one that comes first among the files is the model."""
+def assemble(files: Iterable[ModelFile], headers: HeaderCache, *, until: float | None = None) -> list[Model]:
+    """The models among files, by name. Of copies the one that comes first among the files is the model.
+
+    Args:
+        until: when no further header is read to its end any more, by time.monotonic(); `None` is never.
+    """
     groups: dict[_Key, list[ModelFile]] = {}
     projectors: defaultdict[Hashable, list[ModelFile]] = defaultdict(list)
     adapters: list[ModelFile] = []
     for file in files:
-        role = _role(file, headers, more)
+        role = _role(file, headers, until)
         if role == "projector":
             projectors[file.group].append(file)
         elif role == "adapter":
@@ -93,11 +92,11 @@ def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:
     first = facts[0]
     problem = _missing_parts(parts) or next((f.problem for f in facts if f.problem), None)
     weights = [f.parameters for f in facts if f.parameters is not None]
-    told = [part.told for places in model.places for part in places if part.told]
+    stores = [part.store for places in model.places for part in places if part.store]
     other_paths = {str(place[0].path): None for place in model.copies if place[0].path != parts[0].path}
-    called = [*(place[0].part.stem for place in model.copies), *(name for one in told for name in one.aliases)]
-    names = [one.display_name for one in told if one.display_name and len(one.display_name) <= MAX_NAME_LETTERS]
-    added = [can for file in model.projectors for can in headers.facts(file, full=False).can or ()]
+    called = [*(place[0].part.stem for place in model.copies), *(name for one in stores for name in one.aliases)]
+    names = [one.display_name for one in stores if one.display_name and len(one.display_name) <= MAX_NAME_LETTERS]
+    added = [one for file in model.projectors for one in headers.facts(file, full=False).capabilities or ()]
     model.info = ModelInfo(
         name=model.name,
         path=str(parts[0].path),
@@ -113,8 +112,8 @@ def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:
         parameters=(sum(weights) or None) if problem is None and len(weights) == len(facts) else None,
         context_length=first.context_length,
         display_name=next(iter(names), first.display_name),
-        repo=next((one.repo for one in told if one.repo), None),
-        capabilities=None if first.can is None else together(first.can, added),
+        repo=next((one.repo for one in stores if one.repo), None),
+        capabilities=None if first.capabilities is None else together(first.capabilities, added),
         adapters=[str(file.path) for file in model.adapters],
         other_paths=list(other_paths)[:MAX_PLACES],
         aliases=[name for name in dict.fromkeys(called) if name != model.name][:MAX_PLACES],
@@ -122,12 +121,12 @@ def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:
     return model.info
 
 
-def _role(file: ModelFile, headers: HeaderCache, more: More) -> str:
-    if file.told and file.told.role:
-        return file.told.role
-    if PROJECTOR in file.path.name.lower():
+def _role(file: ModelFile, headers: HeaderCache, until: float | None) -> str:
+    if file.store and file.store.role:
+        return file.store.role
+    if is_projector(file.path.name):
         return "projector"
-    return headers.facts(file, full=more()).kind
+    return headers.facts(file, full=until is None or time.monotonic() < until).kind
 
 
 def _in_order(parts: Iterable[ModelFile]) -> list[ModelFile]:
@@ -143,14 +142,14 @@ def _missing_parts(parts: Sequence[ModelFile]) -> str | None:
     missing = sorted(set(range(1, first.count + 1)) - {file.part.number for file in parts})
     if not missing:
         return None
-    told = [f"{first.stem}-{n:05d}-of-{first.count:05d}{SUFFIX}" for n in missing[:MAX_MISSING_TOLD]]
-    more = f" and {len(missing) - len(told)} more" if len(missing) > len(told) else ""
-    return f"{len(missing)} of its {first.count} files are missing: {', '.join(told)}{more}."
+    names = [part_name(first.stem, number, first.count) for number in missing[:MAX_MISSING_SHOWN]]
+    more = f" and {len(missing) - len(names)} more" if len(missing) > len(names) else ""
+    return f"{len(missing)} of its {first.count} files are missing: {', '.join(names)}{more}."
 
 
 def _naming(model: Model) -> tuple[tuple[str, ...], int, bool]:
     part = model.parts[0].part
-    return part.label, part.count, model.parts[0].told is not None
+    return part.label, part.count, model.parts[0].store is not None
 
 
 # --- copies ----------------------------------------------------------------------------------------------------------
@@ -184,27 +183,16 @@ def _tie_projectors(models: Iterable[Model], projectors: dict[Hashable, list[Mod
     for model in models:
         by_group[model.parts[0].group].append(model)
     for group, candidates in projectors.items():
-        bases = {_base(model.parts[0].part.stem) for model in by_group[group]}
+        bases = {base_of(model.parts[0].part.stem) for model in by_group[group]}
         for model in by_group[group]:
-            base = _base(model.parts[0].part.stem)
-            fitting = [file for file in candidates if _fits(base, len(bases) == 1, file)]
-            model.projectors = sorted(fitting, key=lambda file: ("-f16" not in file.path.name.lower(), file.path.name))
-
-
-def _base(stem: str) -> str:
-    """What the quantizations of one model, and its projector, have in common."""
-    return re.sub(r"[\W_]+", "", without_quantization(stem).lower().replace(PROJECTOR, ""))
-
-
-def _fits(base: str, alone: bool, projector: ModelFile) -> bool:
-    """Whether a projector goes with a model. A wrong one would keep the model from starting."""
-    if projector.told and projector.told.role:
-        return True  # its program says so
-    other = _base(projector.part.stem)
-    if min(len(base), len(other)) >= MIN_COMMON_NAME and (other in base or base in other):
-        return True
-    # "mmproj-F16" and "mmproj-model-f16" are said of the only model in the folder.
-    return alone and other in ("", "model")
+            stem = model.parts[0].part.stem
+            fitting = [
+                file
+                for file in candidates
+                if (file.store and file.store.role)  # its program says so
+                or projector_fits(file.part.stem, base_of(stem), only_model=len(bases) == 1)
+            ]
+            model.projectors = sorted(fitting, key=lambda file: projector_rank(file.path.name, stem))
 
 
 def _tie_adapters(models: Sequence[Model], adapters: Iterable[ModelFile], headers: HeaderCache) -> None:
@@ -214,9 +202,9 @@ def _tie_adapters(models: Sequence[Model], adapters: Iterable[ModelFile], header
         return
     by_group: defaultdict[Hashable, list[ModelFile]] = defaultdict(list)
     for file in adapters:
-        if file.told and file.told.role:
+        if file.store and file.store.role:
             by_group[file.group].append(file)
-    wanted = {file.identity: _made_for(headers.facts(file, full=False)) for file in found.values()}
+    made_for = {file.identity: _made_for(headers.facts(file, full=False)) for file in found.values()}
     for model in models:
         facts = headers.facts(model.parts[0], full=False)
         own = _called(facts, model)
@@ -224,17 +212,17 @@ def _tie_adapters(models: Sequence[Model], adapters: Iterable[ModelFile], header
         model.adapters = [
             file
             for identity, file in sorted(found.items(), key=lambda item: item[1].path)
-            if identity in sure or (wanted[identity][0] == facts.architecture and own & wanted[identity][1])
+            if identity in sure or (made_for[identity][0] == facts.architecture and own & made_for[identity][1])
         ]
 
 
-def _made_for(adapter: Facts) -> tuple[str | None, set[str]]:
+def _made_for(adapter: HeaderFacts) -> tuple[str | None, set[str]]:
     return adapter.architecture, {_plain(name) for name in adapter.bases}
 
 
-def _called(facts: Facts, model: Model) -> set[str]:
+def _called(facts: HeaderFacts, model: Model) -> set[str]:
     """All that a model is called by itself and by where it is from."""
-    repos = {part.told.repo for place in model.places for part in place if part.told and part.told.repo}
+    repos = {part.store.repo for place in model.places for part in place if part.store and part.store.repo}
     return {_plain(name) for name in (*facts.names, *repos)} - {""}
 
 

@@ -23,10 +23,9 @@ from sidecar.host import path_policy
 from sidecar.library import file_copy
 from sidecar.library.catalogue import Model
 from sidecar.library.file_copy import Work
-from sidecar.library.gguf.header_cache import PROJECTOR
+from sidecar.library.gguf.file_names import PROJECTOR, SUFFIX, is_gguf, is_projector, part_name, quantization_in
 from sidecar.library.library import Library
-from sidecar.library.quantization import quantization
-from sidecar.library.scan.model_files import SUFFIX, ModelFile
+from sidecar.library.scan.model_files import ModelFile
 from sidecar.storage.atomic_files import refusal
 
 logger = logging.getLogger(__name__)
@@ -150,13 +149,12 @@ class Importer:
 
 
 def _name_of(part: ModelFile, stem: str) -> str:
-    numbers = f"-{part.part.number:05d}-of-{part.part.count:05d}" if part.part.count else ""
-    return f"{stem}{numbers}{SUFFIX}"
+    return part_name(stem, part.part.number, part.part.count)
 
 
 def _projector_name(file: ModelFile) -> str:
     """A name that goes with the only model in a folder."""
-    kind = quantization(None, {}, file.path.name)
+    kind = quantization_in(file.path.name)
     return f"{PROJECTOR}-{kind}{SUFFIX}" if kind else f"{PROJECTOR}{SUFFIX}"
 
 
@@ -180,10 +178,8 @@ def _remove(files: Sequence[ModelFile]) -> None:
     """Complete a move. A projector stays for as long as there are other models beside it."""
     for file in files:
         try:
-            beside = (other.name.lower() for other in file.path.parent.iterdir() if other != file.path)
-            if PROJECTOR in file.path.name.lower() and any(
-                name.endswith(SUFFIX) and PROJECTOR not in name for name in beside
-            ):
+            beside = (other.name for other in file.path.parent.iterdir() if other != file.path)
+            if is_projector(file.path.name) and any(is_gguf(name) and not is_projector(name) for name in beside):
                 continue
             file.path.unlink()
         except OSError as error:  # it is in the library; that it also stays where it was is no failure of that

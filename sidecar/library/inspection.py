@@ -1,4 +1,4 @@
-"""What a GGUF file says of itself, for people: the facts out of its header."""
+"""What a GGUF file says about its model, for people: the facts out of its header."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import msgspec
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.models import InspectModelResult, ModelDetails, ModelPart
 from sidecar.library.catalogue import Model
-from sidecar.library.gguf.header import read_header
+from sidecar.library.gguf.header import TEMPLATE
+from sidecar.library.gguf.reader import read_header
 
 _FROM_HEADER = ["layers", "embedding_length", "heads", "kv_heads", "experts", "vocabulary", "chat_template", "licence"]
 
 
 def inspect(path: Path) -> InspectModelResult:
-    """What a GGUF file says of itself.
+    """What the header of a GGUF file says, for people.
 
     Raises:
         ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
@@ -43,7 +44,7 @@ def inspect(path: Path) -> InspectModelResult:
         kv_heads=heads if kv_heads is None else kv_heads,  # the format's default: no grouped-query attention
         experts=header.count(f"{architecture}.expert_count"),
         vocabulary=_length(tokens) or header.count(f"{architecture}.vocab_size"),
-        chat_template=header.text("tokenizer.chat_template"),
+        chat_template=header.text(TEMPLATE),
         licence=header.text("general.license"),
         metadata=header.metadata,
     )
@@ -52,14 +53,14 @@ def inspect(path: Path) -> InspectModelResult:
 def details(model: Model) -> ModelDetails:
     """A model in the library, in detail."""
     try:
-        said = inspect(model.parts[0].path)
+        header = inspect(model.parts[0].path)
     except SidecarError:  # its `problem` says why
-        said = None
-    told: dict[str, Any] = {name: getattr(said, name, None) for name in _FROM_HEADER}
-    told |= msgspec.structs.asdict(model.info)
-    told["parts"] = [ModelPart(path=str(part.path), size_bytes=part.size_bytes) for part in model.parts]
-    told["projectors"] = [str(file.path) for file in model.projectors]
-    return ModelDetails(**told)
+        header = None
+    values: dict[str, Any] = {name: getattr(header, name, None) for name in _FROM_HEADER}
+    values |= msgspec.structs.asdict(model.info)
+    values["parts"] = [ModelPart(path=str(part.path), size_bytes=part.size_bytes) for part in model.parts]
+    values["projectors"] = [str(file.path) for file in model.projectors]
+    return ModelDetails(**values)
 
 
 def _length(value: object) -> int | None:

@@ -1,7 +1,8 @@
 """The library: one list over the models of all sources.
 
-Owns when the sources are looked at again, and how a model is found by what somebody calls it. Only ever reads. Knows
-nothing of engines, downloads or the config. Everything here blocks on the disk: callers use a worker thread.
+Owns when the sources are scanned again, how a model is found by a name or path, and which files may be copies of each
+other. Only ever reads. Knows nothing of engines or downloads. Everything here blocks on the disk: callers use a worker
+thread.
 """
 
 from __future__ import annotations
@@ -10,27 +11,28 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import LibrarySource, ModelInfo, ScanModelsResult
 from sidecar.host import path_policy
 from sidecar.library.catalogue import Model, assemble, describe
 from sidecar.library.file_copy import Work, content_hash
-from sidecar.library.gguf.header_cache import PROJECTOR, HeaderCache, read_facts
+from sidecar.library.gguf.file_names import is_projector
+from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.model_names import match_model
 from sidecar.library.scan.disk_scan import DiskScan, Mark, settled, unchanged
 from sidecar.library.scan.model_files import ModelFile, file_at, scan
-from sidecar.library.scan.sources import Seen, Sources
-from sidecar.library.selection import match_model
+from sidecar.library.scan.sources import ScannedSource, Sources
 
 logger = logging.getLogger(__name__)
 
 FULL_READ_SECONDS = 0.15
 """How long one listing reads headers to their end, which takes 10 to 60 ms where the vocabulary is large. Of the other
-files only the start is read, and the rest afterwards (`reading_on`): 1,000 models are there at once, their details
-follow."""
+files only the start is read, and the rest afterwards in the background: 1,000 models are listed immediately, their
+details follow."""
 
-MAX_COPIES_TOLD = 100
+MAX_COPIES_SHOWN = 100
 """Groups of models in a scan's `possible_copies`."""
 
 _Models = list[ModelInfo]  # inside Library, `list` is its method
@@ -40,24 +42,19 @@ class Library:
     """The models on this machine. Safe to use from several threads.
 
     Args:
-        sources: where to look.
-        headers: what is known of headers.
-        clock: seconds, for FULL_READ_SECONDS.
+        sources: what is scanned.
+        headers: the cache of headers; without one, nothing is kept for the next start.
     """
 
-    def __init__(
-        self, sources: Sources, headers: HeaderCache | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, sources: Sources, headers: HeaderCache | None = None) -> None:
         self._sources = sources
         self._headers = headers or HeaderCache()
-        self._clock = clock
         self._lock = threading.Lock()
         self._models: Sequence[Model] = ()
-        self._seen: Sequence[Seen] = ()
+        self._scanned: Sequence[ScannedSource] = ()
         self._settings: tuple[object, ...] | None = None
         self._marks: dict[str, Mark] | None = None
-        """By which it is known that nothing has changed; `None` where that can not be known."""
-        self._when_unread: Callable[[], None] = lambda: None
+        """By which it is known that nothing has changed; `None` where that cannot be known."""
 
     def list(self) -> _Models:
         """All models, by name, damaged ones included.
@@ -75,7 +72,7 @@ class Library:
 
         Raises:
             ModelNotFound: there is none, or the name can mean several.
-            PathNotAllowed, PermissionDenied: it is a path that can not be used.
+            PathNotAllowed, PermissionDenied: it is a path that cannot be used.
         """
         return self.get(name).info
 
@@ -105,7 +102,7 @@ class Library:
             ]
 
     def scan(self) -> ScanModelsResult:
-        """Look at all sources, and say what is in each."""
+        """Scan all sources, and report what is in each."""
         started = time.perf_counter()
         with self._lock:
             models = self._listing()
@@ -114,31 +111,15 @@ class Library:
                 models=len(models),
                 damaged=sum(not model.info.valid for model in models),
                 unread=sum(model.info.capabilities is None and model.info.valid for model in models),
-                sources=[_told(seen, models) for seen in self._seen],
-                possible_copies=copies[:MAX_COPIES_TOLD],
+                sources=[_report(source, models) for source in self._scanned],
+                possible_copies=copies[:MAX_COPIES_SHOWN],
                 took_ms=round((time.perf_counter() - started) * 1e3, 3),
             )
 
-    def when_unread(self, begin: Callable[[], None]) -> None:
-        """Have this called whenever a listing has left headers that were not read to their ends."""
-        self._when_unread = begin
-
     def unread(self) -> Sequence[ModelFile]:
-        """The files of such headers."""
+        """The files whose headers the last listing did not read to their ends."""
         with self._lock:
-            parts = [part for model in self._models if model.info.valid for part in model.parts]
-            return [part for part in parts if not self._headers.knows_all(part)]
-
-    def read_on(self, file: ModelFile) -> None:
-        """Read a header to its end; the others are answered meanwhile."""
-        facts = read_facts(file.path, full=True)
-        with self._lock:
-            self._headers.learn(file, facts)
-
-    def keep(self) -> None:
-        """Keep what was learnt, for the next start."""
-        with self._lock:
-            self._headers.save()
+            return self._unread()
 
     def verify(self, work: Work) -> None:
         """Read every header to its end, and as a whole what may be copies: such as are copies are one from then on.
@@ -160,14 +141,13 @@ class Library:
             for file in files:
                 self._learn_content(file, work)
         finally:
-            with self._lock:
-                self._headers.save()
+            self._headers.save()
 
     def _learn_content(self, file: ModelFile, work: Work) -> None:
         try:
             digest = content_hash(file.path, work)
         except OSError as error:
-            logger.warning("%s can not be compared: %s", file.path, error.strerror)
+            logger.warning("%s cannot be compared: %s", file.path, error.strerror)
             return
         with self._lock:
             self._headers.learn_content(file, digest)
@@ -178,34 +158,35 @@ class Library:
         if self._marks is not None and settings == self._settings and unchanged(self._marks):
             return self._models
         started_ns = time.time_ns()
-        self._seen = self._sources.look()
-        files = [file for seen in self._seen for file in seen.files]
-        deadline = self._clock() + FULL_READ_SECONDS
-        self._models = assemble(files, self._headers, lambda: self._clock() < deadline)
+        self._scanned = self._sources.scan()
+        files = [file for source in self._scanned for file in source.files]
+        self._models = assemble(files, self._headers, until=time.monotonic() + FULL_READ_SECONDS)
         self._headers.keep_only(files)
-        self._headers.save()
         self._settings = settings
-        marks = {path: mark for seen in self._seen for path, mark in seen.marks.items()}
+        marks = {path: mark for source in self._scanned for path, mark in source.marks.items()}
         # Not before everything is read to its end, and old enough.
         is_final = all(model.info.capabilities is not None or not model.info.valid for model in self._models)
         self._marks = marks if is_final and settled(marks.values(), started_ns) else None
-        if not is_final:
-            self._when_unread()
+        self._headers.index(() if is_final else self._unread())
         return self._models
+
+    def _unread(self) -> Sequence[ModelFile]:
+        parts = [part for model in self._models if model.info.valid for part in model.parts]
+        return [part for part in parts if not self._headers.is_complete(part)]
 
     def _outside(self, file: ModelFile) -> Model:
         # Its neighbours count as well: the other parts of a split model, a projector.
         files = [file]
         for neighbour in scan(file.path.parent, "folder", DiskScan(), depth=0):
             belongs = file.part.count and neighbour.part.key == file.part.key
-            if neighbour.identity != file.identity and (belongs or PROJECTOR in neighbour.path.name.lower()):
+            if neighbour.identity != file.identity and (belongs or is_projector(neighbour.path.name)):
                 files.append(neighbour)
-        for model in assemble(files, self._headers, lambda: True):
+        for model in assemble(files, self._headers):
             if model.has(file):
                 model.listed = False
                 return model
         raise ModelNotFound(
-            f"{file.path} can not run alone: it goes with a model, as a projector or an adapter does.",
+            f"{file.path} cannot run alone: it goes with a model, as a projector or an adapter does.",
             hint="Give the path of the model itself.",
         )
 
@@ -231,13 +212,13 @@ class Library:
 _Groups = list[list[Model]]
 
 
-def _told(seen: Seen, models: Sequence[Model]) -> LibrarySource:
-    files = {file.identity for file in seen.files}
+def _report(source: ScannedSource, models: Sequence[Model]) -> LibrarySource:
+    files = {file.identity for file in source.files}
     return LibrarySource(
-        origin=seen.origin,
-        path=str(seen.root),
-        found=seen.found,
+        origin=source.origin,
+        path=str(source.root),
+        found=source.found,
         files=len(files),
         models=sum(any(part.identity in files for part in model.parts) for model in models),
-        problems=seen.problems,
+        problems=source.problems,
     )

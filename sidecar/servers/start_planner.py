@@ -28,25 +28,27 @@ from sidecar.engines.kinds.reserved_options import reserved_flag, reserved_varia
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
 from sidecar.host import path_policy
 from sidecar.library.library import Library
-from sidecar.library.selection import choose_model
+from sidecar.library.model_names import choose_model
 from sidecar.servers.ports import check_port
 from sidecar.servers.server import Server
-from sidecar.storage.facts import Facts
+from sidecar.storage.key_value_store import KeyValueStore
 
 logger = logging.getLogger(__name__)
 
 LAST_MODEL = "last_model"
-"""The fact that remembers the model used last."""
+"""The name under which the model used last is kept."""
 
 
 class StartPlanner:
     """Makes plans from parameters, the config and what is on this machine."""
 
-    def __init__(self, *, config: Callable[[], Config], engines: Engines, library: Library, facts: Facts) -> None:
+    def __init__(
+        self, *, config: Callable[[], Config], engines: Engines, library: Library, store: KeyValueStore
+    ) -> None:
         self._config = config
         self._engines = engines
         self._library = library
-        self._facts = facts
+        self._store = store
 
     def settings(self, params: StartLlamaServerParams | PreviewCommandParams | EstimateMemoryParams) -> ServerSettings:
         """The parameters over their preset, as plain settings.
@@ -112,7 +114,7 @@ class StartPlanner:
         if server.launch is None:
             return
         try:
-            await self._facts.set(LAST_MODEL, str(server.launch.model_path))
+            await self._store.set(LAST_MODEL, str(server.launch.model_path))
         except SidecarError as problem:  # the server runs; that its model is not remembered is no failure of the start
             logger.warning("the model used last can not be remembered: %s", problem.message)
 
@@ -157,7 +159,7 @@ class StartPlanner:
 
     async def _last_used(self) -> str | None:
         try:
-            last_used = await self._facts.get(LAST_MODEL)
+            last_used = await self._store.get(LAST_MODEL)
         except SidecarError as problem:
             logger.warning("the model used last is not known: %s", problem.message)
             return None

@@ -79,4 +79,4 @@ def refusal(error: OSError, what: str) -> SidecarError:
     reason = error.strerror or str(error)
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return PermissionDenied(f"The system refuses access to the file: {reason}. {what}.")
-    return StorageError(f"The file can not be used: {reason}. {what}.")
+    return StorageError(f"The file cannot be used: {reason}. {what}.")

@@ -61,7 +61,7 @@ class ConfigFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._give_up_on_file(f"can not be read: {error.strerror}")
+            self._give_up_on_file(f"cannot be read: {error.strerror}")
         except (orjson.JSONDecodeError, msgspec.ValidationError) as error:
             self._give_up_on_file(f"is broken: {error}")
         else:
@@ -101,7 +101,7 @@ class ConfigFile:
         """Write the file and let these settings count.
 
         Raises:
-            DiskFull, PermissionDenied, StorageError: the file can not be written; nothing is changed.
+            DiskFull, PermissionDenied, StorageError: the file cannot be written; nothing is changed.
         """
         try:
             write_atomically(self._path, orjson.dumps(settings.changes, option=orjson.OPT_INDENT_2) + b"\n")

@@ -25,6 +25,7 @@ from sidecar.contract.life import Notice
 from sidecar.storage import integrity, migrations, wal
 from sidecar.storage.atomic_files import refusal
 from sidecar.storage.cipher import Cipher
+from sidecar.storage.config import ConfigFile
 from sidecar.storage.encryption import Encryption, HistoryConnection
 from sidecar.storage.interruptible_query import InterruptibleQuery, QueryYielded
 from sidecar.storage.salvage import recovery
@@ -49,14 +50,14 @@ class Database:
 
     Args:
         path: the file.
-        encrypt: whether what is said shall be encrypted in it; `None`: as it is. Asked when it is opened.
+        config: says whether text is to be encrypted; read when the file is opened. Without one the file stays as it is.
     """
 
-    def __init__(self, path: Path, *, encrypt: Callable[[], bool | None] = lambda: None) -> None:
+    def __init__(self, path: Path, config: ConfigFile | None = None) -> None:
         self._path = path
         self._is_doubtful = integrity.is_suspect(path)
         self._notices: list[Notice] = []
-        self._sealing = Encryption(path, encrypt)
+        self._sealing = Encryption(path, config)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: HistoryConnection | None = None
@@ -75,7 +76,7 @@ class Database:
         must not be lost half-way.
 
         Raises:
-            StorageError: the file can not be opened, read or written.
+            StorageError: the file cannot be opened, read or written.
             DiskFull: there is no room.
         """
         return await _done(self.submit(work))
@@ -115,7 +116,7 @@ class Database:
 
         Raises:
             NotSupported: there is no keyring that could keep the key.
-            StorageError: the key can not be had, or the file can not be read or written.
+            StorageError: the key cannot be had, or the file cannot be read or written.
             DiskFull: there is no room.
         """
         await _done(self._hand_in(lambda: self._sealing.switch(self._connection or self._open(), sealed)))
@@ -125,7 +126,7 @@ class Database:
         """What is said is sealed with this; `None`: it is kept in plain text. From any thread, and it may change.
 
         Raises:
-            SidecarError: the history is not open yet, or its key can not be had.
+            SidecarError: the history is not open yet, or its key cannot be had.
         """
         if self._connection is None:
             raise StorageError("The history is not open yet.")
@@ -290,7 +291,7 @@ def _as_sidecar_error(error: BaseException) -> BaseException:
     if name == "SQLITE_FULL":
         return DiskFull("The disk is full; the history was not changed.")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return PermissionDenied(f"The history file can not be written: {error}.")
+        return PermissionDenied(f"The history file cannot be written: {error}.")
     if name.startswith("SQLITE_BUSY"):
         return StorageError("Another program has the history open.", hint="Close it and try again.")
     logger.error("history: %s (%s)", error, name or type(error).__name__)

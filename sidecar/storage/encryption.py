@@ -1,6 +1,6 @@
 """Whether the history is encrypted: what is wanted, what the file is, and what to do where they differ.
 
-Owns when the key is asked for, and that words are refused where it can not be had: nothing is read then, and nothing
+Owns when the key is asked for, and that words are refused where it cannot be had: nothing is read then, and nothing
 is written in plain text instead. How a file is rewritten is `words`' business, asking for the key that of `keys`.
 
 A history that is sealed stays so until somebody says otherwise, also when the config is lost.
@@ -12,13 +12,13 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from sidecar.contract.errors import SidecarError, StorageError
 from sidecar.contract.life import Notice
 from sidecar.storage import reencrypt
 from sidecar.storage.cipher import Cipher
+from sidecar.storage.config import ConfigFile
 from sidecar.storage.keys import SystemKeyring
 
 logger = logging.getLogger(__name__)
@@ -65,26 +65,26 @@ def cipher_of(db: sqlite3.Connection) -> Cipher | None:
 class Encryption:
     """Sees to it that a history file is as it is wanted. For the history's thread, but for `give_up`."""
 
-    def __init__(self, path: Path, wanted: Callable[[], bool | None]) -> None:
+    def __init__(self, path: Path, config: ConfigFile | None) -> None:
         self._path = path
-        self._wanted = wanted
+        self._config = config
         self._keyring = SystemKeyring()
         self.notices: list[Notice] = []
 
     def settle(self, db: HistoryConnection) -> None:
-        """Make a file that was just opened as it is wanted. Where the key can not be had, its words are refused.
+        """Make a file that was just opened as it is wanted. Where the key cannot be had, its words are refused.
 
         Called before each piece of work: what was missing may be there meanwhile.
 
         Raises:
-            sqlite3.Error: the file can not be read or written.
+            sqlite3.Error: the file cannot be read or written.
         """
         if db.refusal is None or time.monotonic() - db.tried_at < RETRY_SECONDS:
             return
         try:
-            cipher = self._make(db, self._wanted(), or_keep=True)
+            cipher = self._make(db, self._configured(), or_keep=True)
         except SidecarError as problem:
-            logger.error("the history can not be used: %s %s", problem.message, problem.hint)
+            logger.error("the history cannot be used: %s %s", problem.message, problem.hint)
             db.refuse(problem)
         except BaseException as problem:
             db.refuse(StorageError(f"The history could not be read or rewritten: {problem}."))
@@ -97,14 +97,17 @@ class Encryption:
 
         Raises:
             NotSupported: there is nothing that could keep the key.
-            StorageError: the key can not be had, or a record can not be opened.
-            sqlite3.Error: the file can not be written.
+            StorageError: the key cannot be had, or a record cannot be opened.
+            sqlite3.Error: the file cannot be written.
         """
         db.settle(self._make(db, sealed, or_keep=False))
 
     def give_up(self) -> None:
         """Wait for no key any more. From any thread."""
         self._keyring.give_up()
+
+    def _configured(self) -> bool | None:
+        return None if self._config is None else self._config.config.storage.encrypt
 
     def _make(self, db: sqlite3.Connection, sealed: bool | None, *, or_keep: bool) -> Cipher | None:
         self.notices = []
@@ -150,7 +153,7 @@ class Encryption:
         if copies := reencrypt.plain_copies(self._path):
             self._tell(
                 "HISTORY_COPIES_NOT_ENCRYPTED",
-                f"The history is encrypted. Older copies of it are not, or can not be read: {', '.join(copies)}.",
+                f"The history is encrypted. Older copies of it are not, or cannot be read: {', '.join(copies)}.",
                 "Remove them from the data folder if you do not need them any more.",
             )
 

@@ -106,7 +106,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         StorageError: a newer llama-sidecar has written the file; it is left as it is.
-        OSError: the copy can not be made.
+        OSError: the copy cannot be made.
     """
     version = check_version(connection)
     if version == len(STEPS):

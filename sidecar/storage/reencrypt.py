@@ -32,7 +32,7 @@ _GUARDS = {f"{table}_sealed_{event.lower()}": (table, event) for table in WORDS 
 
 
 def about(table: str, column: str, *ids: str) -> str:
-    """What a sealed value is, so that it can not stand anywhere else."""
+    """What a sealed value is, so that it cannot stand anywhere else."""
     return "/".join((f"{table}.{column}", *ids))
 
 
@@ -137,7 +137,7 @@ def unseal(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
     """Write all words in plain text again, in one transaction.
 
     Raises:
-        StorageError: one can not be opened; nothing is changed.
+        StorageError: one cannot be opened; nothing is changed.
         sqlite3.Error: the file could not be rewritten; nothing is changed.
     """
     began = time.monotonic()

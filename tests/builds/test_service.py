@@ -41,6 +41,7 @@ from sidecar.library.hub.token import TokenSource
 from tests import fake_engine
 from tests.builds.archives import Item, digest, make, pack
 from tests.builds.test_registry import add, proof
+from tests.config_files import config_file
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +71,7 @@ class Stage(Prover):
                 models=folder / "models",
                 records=folder / "downloads",
                 config=DownloadsConfig,
-                hub=Hub(lambda: "https://localhost", tokens),
+                hub=Hub(config_file(downloads=DownloadsConfig(hub_endpoint="https://localhost")), tokens),
                 tokens=tokens,
             ),
             prover=self,

@@ -21,6 +21,7 @@ from sidecar.chat import messages, search, sessions
 from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage
 from sidecar.contract.chat import SendMessageParams
+from sidecar.contract.config import StorageConfig
 from sidecar.contract.errors import DiskFull, NotSupported, StorageError
 from sidecar.contract.sessions import ListSessionsParams, Session, SessionConfig, ToolCall, ToolFunction
 from sidecar.storage import encryption, migrations, reencrypt
@@ -28,6 +29,7 @@ from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 from tests.chat.rows import a_session, say
 from tests.chat.scripted import BOUND_SECONDS, Held, Stage, shown
+from tests.config_files import config_file
 from tests.storage import keyrings
 from tests.storage.histories import opened
 from tests.storage.secret_words import CANARY, SECRETS, TITLE, files_with
@@ -272,7 +274,7 @@ async def test_the_end_does_not_wait_for_a_keyring_that_hangs(
 ) -> None:
     monkeypatch.setattr("sidecar.storage.database.KEYRING_AT_THE_END_SECONDS", 0.05)
     (keyring / "hanging").touch()
-    database = Database(path, encrypt=lambda: True)
+    database = Database(path, config_file(storage=StorageConfig(encrypt=True)))
     work = database.submit(a_session)
     with anyio.fail_after(BOUND_SECONDS):
         with anyio.fail_after(encryption.RETRY_SECONDS):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sidecar.contract.models import Capability
-from sidecar.library.capabilities import asks_for_tools, has_thoughts, of_model, of_projector, together
-from sidecar.library.gguf.header import read_header
+from sidecar.library.gguf.header import has_reasoning, together, uses_tools
+from sidecar.library.gguf.reader import read_header
 
 from .gguf_files import gguf_bytes, llama_metadata
 
@@ -70,7 +70,7 @@ TEMPLATES: dict[str, tuple[str, bool, bool]] = {
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_says_whether_its_model_uses_tools_and_thinks(name: str) -> None:
     template, tools, thinks = TEMPLATES[name]
-    assert (asks_for_tools(template), has_thoughts(template)) == (tools, thinks)
+    assert (uses_tools(template), has_reasoning(template)) == (tools, thinks)
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_a_template_says_whether_its_model_uses_tools_and_thinks(name: str) -> N
 )
 def test_a_hostile_template_is_looked_at_quickly(template: str) -> None:
     started = time.process_time()
-    asks_for_tools(template)
+    uses_tools(template)
     assert time.process_time() - started < 1  # one that went back and forth in it would take minutes
 
 
 def can(path: Path, **changes: Any) -> list[Capability]:
     path.write_bytes(gguf_bytes(llama_metadata(**changes)))
     header = read_header(path)
-    return list(of_projector(header) if header.architecture == "clip" else of_model(header))
+    return list(header.projector_capabilities() if header.architecture == "clip" else header.model_capabilities())
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import pytest
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.contract.models import InspectModelResult
-from sidecar.library.gguf import header, window
-from sidecar.library.gguf import metadata as gguf_metadata
-from sidecar.library.gguf.header import TensorInfo, read_header
+from sidecar.library.gguf import reader, values
+from sidecar.library.gguf.file_names import without_quantization
+from sidecar.library.gguf.header import TensorInfo
+from sidecar.library.gguf.reader import read_header
 from sidecar.library.inspection import inspect
-from sidecar.library.quantization import without_quantization
 
 from .gguf_files import (
     ARRAY,
@@ -64,12 +64,12 @@ def put(tmp_path: Path) -> Put:
 
 
 def problem_of(path: Path, *, full: bool = True) -> str:
-    """What is said of a file that can not be used."""
+    """What is said of a file that cannot be used."""
     with pytest.raises(ModelInvalid) as raised:
         read_header(path, full=full)
     assert raised.value.hint
     message = raised.value.message
-    start = f"{path.name} can not be used: "
+    start = f"{path.name} cannot be used: "
     assert message.startswith(start)
     return message.removeprefix(start)
 
@@ -156,8 +156,8 @@ def test_long_arrays_are_told_by_type_and_length_only(put: Put) -> None:
 
 
 def test_texts_longer_than_the_window_are_stepped_over_in_arrays(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "FIRST_READ_BYTES", 16)
-    monkeypatch.setattr(window, "NEXT_READ_BYTES", 16)
+    monkeypatch.setattr(values, "FIRST_READ_BYTES", 16)
+    monkeypatch.setattr(values, "NEXT_READ_BYTES", 16)
     texts = ["x" * (n % 50) for n in range(300)]
     metadata = {"t.tokens": texts, "general.name": "after them"}
     assert read_header(put(gguf_bytes(metadata, LLAMA_TENSORS))).metadata == {
@@ -167,7 +167,7 @@ def test_texts_longer_than_the_window_are_stepped_over_in_arrays(put: Put, monke
 
 
 def test_texts_past_what_is_kept_are_told_by_their_length(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gguf_metadata, "MAX_KEPT_TEXT_BYTES", 10)
+    monkeypatch.setattr(values, "MAX_KEPT_TEXT_BYTES", 10)
     metadata = {"a.first": "1234567", "a.second": "1234", "a.third": "123", "a.list": ["", "1"]}
     assert read_header(put(gguf_bytes(metadata))).metadata == {
         "a.first": "1234567",
@@ -411,7 +411,7 @@ def test_a_damaged_file_is_refused_with_what_is_wrong_with_it(put: Put, data: by
 
 
 def test_a_header_longer_than_any_known_one_is_refused(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "MAX_HEADER_BYTES", 600)
+    monkeypatch.setattr(values, "MAX_HEADER_BYTES", 600)
     expected = "its header is longer than 600 bytes, which no known model's is."
     for value in (["t"] * 70, [1] * 200, "text" * 200):
         assert problem_of(put(gguf_bytes({"a": value}))) == expected
@@ -426,14 +426,14 @@ def test_names_from_the_file_do_not_flood_the_message(put: Put) -> None:
 def test_a_file_that_shrinks_while_it_is_read_is_cut_short(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(model_bytes())
     size = path.stat().st_size
-    monkeypatch.setattr(window, "FIRST_READ_BYTES", 24)
-    check = header._check_version
+    monkeypatch.setattr(values, "FIRST_READ_BYTES", 24)
+    check = reader._check_version
 
     def check_and_shrink(version: int) -> None:
         check(version)
         os.truncate(path, 100)
 
-    monkeypatch.setattr(header, "_check_version", check_and_shrink)
+    monkeypatch.setattr(reader, "_check_version", check_and_shrink)
     assert problem_of(path) == f"the file is cut short: the header does not end within its {size:,} bytes."
 
 
@@ -476,6 +476,6 @@ def test_failures_of_the_system_are_told_as_what_they_are(
     def fail(path: str, flags: int) -> int:
         raise failure
 
-    monkeypatch.setattr(header, "_open_without_waiting", fail)
+    monkeypatch.setattr(reader, "_open_without_waiting", fail)
     with pytest.raises(error):
         read_header(path)

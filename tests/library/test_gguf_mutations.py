@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import ModelInvalid
-from sidecar.library.gguf import window as gguf_window
-from sidecar.library.gguf.header import GgufHeader, read_header
+from sidecar.library.gguf import values as gguf_window
+from sidecar.library.gguf.header import GgufHeader
+from sidecar.library.gguf.reader import read_header
 from sidecar.library.inspection import inspect
 
 from .gguf_files import (

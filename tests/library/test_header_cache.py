@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,12 @@ import pytest
 
 from sidecar.library.file_copy import Work
 from sidecar.library.gguf import header_cache
-from sidecar.library.gguf.header import GgufHeader, read_header
+from sidecar.library.gguf.header import GgufHeader
 from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.gguf.reader import read_header
 from sidecar.library.library import Library
-from sidecar.library.scan.sources import Seen, Sources
+from sidecar.library.scan.sources import ScannedSource, Sources
+from tests.config_files import models_config
 
 from .gguf_files import model_bytes, write_model
 from .stores import VISION, write
@@ -27,9 +30,16 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.models, self.cache = folder / "models", folder / "headers.json"
         self.models.mkdir()
+        self.headers = HeaderCache()
 
     def library(self) -> Library:
-        return Library(Sources(self.models, list), HeaderCache(self.cache))
+        self.end()
+        self.headers = HeaderCache(self.cache)
+        return Library(Sources(self.models, models_config()), self.headers)
+
+    def end(self) -> None:
+        """The sidecar that ran last ends."""
+        self.headers.close()
 
     def age(self) -> None:
         """Let everything have been there for long."""
@@ -39,8 +49,10 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    yield machine
+    machine.end()
 
 
 @pytest.fixture
@@ -58,15 +70,15 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def listings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Grows with each look at the folders."""
+    """Grows with each scan of the folders."""
     looks: list[object] = []
-    real = Sources.look
+    real = Sources.scan
 
-    def counted(sources: Sources) -> list[Seen]:
+    def counted(sources: Sources) -> list[ScannedSource]:
         looks.append(sources)
         return real(sources)
 
-    monkeypatch.setattr(Sources, "look", counted)
+    monkeypatch.setattr(Sources, "scan", counted)
     return looks
 
 
@@ -104,12 +116,12 @@ def test_a_file_of_another_time_size_or_number_is_read_again(machine: Machine, r
         b"{",
         b"\0" * 100,
         b'{"format": 0, "files": {}}',
-        b'{"format": 1, "files": {"a": [1]}}',
-        b'{"format": 1, "files": {"\xff": [1, 2, 3]}}',
+        b'{"format": 2, "files": {"a": [1]}}',
+        b'{"format": 2, "files": {"\xff": [1, 2, 3]}}',
         b"[" * 100_000,
     ],
 )
-def test_a_cache_that_can_not_be_read_is_made_anew(machine: Machine, reads: list[str], data: bytes) -> None:
+def test_a_cache_that_cannot_be_read_is_made_again(machine: Machine, reads: list[str], data: bytes) -> None:
     write_model(machine.models / "a.gguf")
     machine.cache.write_bytes(data)
     assert [model.valid for model in machine.library().list()] == [True]
@@ -122,6 +134,7 @@ def test_a_cache_is_bounded(machine: Machine, reads: list[str], monkeypatch: pyt
     for number in range(5):
         write_model(machine.models / f"{number}.gguf")
     machine.library().list()
+    machine.end()
     assert len(msgspec.json.decode(machine.cache.read_bytes())["files"]) == 3
     with machine.cache.open("r+b") as file:
         file.truncate(header_cache.MAX_CACHE_BYTES + 1)
@@ -130,11 +143,12 @@ def test_a_cache_is_bounded(machine: Machine, reads: list[str], monkeypatch: pyt
     assert len(reads) == 5
 
 
-def test_a_cache_that_can_not_be_written_is_done_without(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cache_that_cannot_be_written_is_done_without(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
     write_model(machine.models / "a.gguf")
     machine.cache.mkdir()
     assert [model.name for model in machine.library().list()] == ["a"]
-    assert "can not be kept" in caplog.text
+    machine.end()
+    assert "cannot be kept" in caplog.text
 
 
 def test_what_is_gone_is_forgotten(machine: Machine) -> None:
@@ -142,12 +156,14 @@ def test_what_is_gone_is_forgotten(machine: Machine) -> None:
     machine.library().list()
     path.unlink()
     machine.library().list()
+    machine.end()
     assert msgspec.json.decode(machine.cache.read_bytes())["files"] == {}
 
 
 def test_a_name_that_is_longer_than_names_are_is_not_kept(machine: Machine) -> None:
     write_model(machine.models / "a.gguf", general__name="x" * 100_000)
     assert machine.library().list()[0].display_name is None
+    machine.end()
     assert machine.cache.stat().st_size < 2_000
 
 
@@ -170,7 +186,7 @@ def test_where_nothing_has_changed_no_folder_is_gone_through(machine: Machine, l
     assert len(listings) == 1
 
 
-def test_what_has_just_changed_is_looked_at_again(machine: Machine, listings: list[object]) -> None:
+def test_what_has_just_changed_is_scanned_again(machine: Machine, listings: list[object]) -> None:
     write_model(machine.models / "a.gguf")
     library = machine.library()
     library.list()
@@ -178,7 +194,7 @@ def test_what_has_just_changed_is_looked_at_again(machine: Machine, listings: li
     assert len(listings) == 2
 
 
-def test_every_kind_of_change_is_seen_at_once(machine: Machine, tmp_path: Path) -> None:
+def test_every_kind_of_change_is_noticed_by_the_next_listing(machine: Machine, tmp_path: Path) -> None:
     library = machine.library()
 
     def names() -> list[str]:
@@ -202,3 +218,26 @@ def test_every_kind_of_change_is_seen_at_once(machine: Machine, tmp_path: Path) 
     assert [model.valid for model in library.list()] == [True, True, False]
     (machine.models / "org" / "deep" / "b.gguf").unlink()
     assert names() == ["c", "link"]
+
+
+# --- shapes ---
+
+
+def test_the_shape_of_a_model_is_read_once_until_one_of_its_files_changes(
+    machine: Machine, reads: list[str], tmp_path: Path
+) -> None:
+    parts = [write_model(tmp_path / f"a-{number:05d}-of-00002.gguf") for number in (1, 2)]
+    shape = machine.headers.shape(parts[0])
+    assert machine.headers.shape(parts[0]) is shape
+    assert reads == [part.name for part in parts]
+    os.utime(parts[1], (LONG_AGO, LONG_AGO))
+    assert machine.headers.shape(parts[0]) == shape
+    assert len(reads) == 4
+
+
+def test_shapes_are_bounded(machine: Machine, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(header_cache, "MAX_SHAPES", 1)
+    paths = [write_model(machine.models / f"{name}.gguf") for name in "ab"]
+    for path in (*paths, *paths):
+        machine.headers.shape(path)
+    assert reads == ["a.gguf", "b.gguf"] * 2

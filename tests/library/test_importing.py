@@ -25,6 +25,7 @@ from sidecar.library.file_copy import Stopped, Work
 from sidecar.library.importing import Importer, Mode
 from sidecar.library.library import Library
 from sidecar.library.scan.sources import Sources
+from tests.config_files import models_config
 from tests.trust.hostile_names import NAMES
 
 from .gguf_files import model_bytes, write_model
@@ -40,7 +41,7 @@ class Desk:
         self.own, self.listed, self.away = folder / "own", folder / "listed", folder / "away"
         for one in (self.own, self.listed, self.away):
             one.mkdir()
-        self.library = Library(Sources(self.own, lambda: [str(self.listed)]))
+        self.library = Library(Sources(self.own, models_config(self.listed)))
         self.importer = Importer(self.library, self.own)
 
     def bring_in(
@@ -178,7 +179,7 @@ def test_a_copy_tells_its_progress(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     assert told == [(min(done + 512, size), size) for done in range(0, size, 512)]
 
 
-def test_a_kernel_that_can_not_copy_is_helped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_cannot_copy_is_helped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*args: object, **kwargs: object) -> int:
         raise OSError("between these two file systems")
 
@@ -231,7 +232,7 @@ def test_what_is_no_file_is_refused(desk: Desk, path: str, error: type[SidecarEr
 def test_what_is_no_model_or_there_already_is_refused(desk: Desk) -> None:
     with pytest.raises(ModelInvalid):
         desk.bring_in(write(desk.away / "bad.gguf", b"GGUF"))
-    with pytest.raises(ModelNotFound, match="can not run alone"):
+    with pytest.raises(ModelNotFound, match="cannot run alone"):
         desk.bring_in(write(desk.away / "mmproj.gguf", model_bytes(**VISION)))
     with pytest.raises(ModelInvalid, match="missing"):
         desk.bring_in(write(desk.away / "part-00001-of-00002.gguf", model_bytes()))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import ModelInfo
-from sidecar.library.background_indexer import BackgroundIndexer
+from sidecar.library import catalogue
 from sidecar.library.gguf import header_cache
-from sidecar.library.gguf.header import GgufHeader, read_header
+from sidecar.library.gguf.header import GgufHeader
 from sidecar.library.gguf.header_cache import HeaderCache
-from sidecar.library.library import FULL_READ_SECONDS, Library
+from sidecar.library.gguf.reader import read_header
+from sidecar.library.library import Library
 from sidecar.library.scan import disk_scan
 from sidecar.library.scan.model_files import MAX_DEPTH
 from sidecar.library.scan.sources import Sources
+from tests.config_files import models_config
 from tests.processes.programs import WAIT_SECONDS
 
 from .gguf_files import LLAMA_PARAMETERS, LLAMA_TENSORS, gguf_bytes, llama_metadata, write_model
@@ -41,7 +45,7 @@ def other(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def library(own: Path, other: Path) -> Library:
-    return Library(Sources(own, lambda: [str(other)]))
+    return Library(Sources(own, models_config(other)))
 
 
 def names(library: Library) -> list[str]:
@@ -82,8 +86,8 @@ def test_a_damaged_file_is_listed_with_its_problem(library: Library, own: Path) 
     (own / "half.gguf").write_bytes(write_model(own / "whole.gguf").read_bytes()[:700])
     (own / "empty.gguf").touch()
     assert {model.name: (model.valid, model.problem) for model in library.list()} == {
-        "empty": (False, "empty.gguf can not be used: the file is empty."),
-        "half": (False, "half.gguf can not be used: the file is cut short: 700 of 1,504 bytes."),
+        "empty": (False, "empty.gguf cannot be used: the file is empty."),
+        "half": (False, "half.gguf cannot be used: the file is cut short: 700 of 1,504 bytes."),
         "whole": (True, None),
     }
 
@@ -100,18 +104,18 @@ def test_models_of_all_folders_are_listed_by_name(library: Library, own: Path, o
 
 
 def test_the_folders_of_the_config_are_asked_for_each_time(own: Path, other: Path) -> None:
-    folders: list[str] = []
-    library = Library(Sources(own, lambda: folders))
+    config = models_config()
+    library = Library(Sources(own, config))
     write_model(other / "a.gguf")
     assert names(library) == []
-    folders.append(str(other))
+    config.config.models.folders.append(str(other))
     assert names(library) == ["a"]
 
 
 def test_a_folder_in_the_home_folder_may_be_named(own: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(other.parent))
     write_model(other / "a.gguf")
-    assert names(Library(Sources(own, lambda: ["~nobody-of-this-name", f"~/{other.name}"]))) == ["a"]
+    assert names(Library(Sources(own, models_config("~nobody-of-this-name", f"~/{other.name}")))) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -139,15 +143,12 @@ def test_names_that_are_not_text_are_not_listed(library: Library, own: Path) -> 
 @pytest.mark.parametrize("folder", ["relative", "/a\0b", "/" + "x" * 300, "/dev/null"])
 def test_what_can_be_no_folder_holds_no_models_and_hides_no_others(own: Path, folder: str) -> None:
     write_model(own / "a.gguf")
-    assert names(Library(Sources(own, lambda: [folder]))) == ["a"]
+    assert names(Library(Sources(own, models_config(folder)))) == ["a"]
 
 
 def test_missing_folders_hold_no_models(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert (
-        names(Library(Sources(tmp_path / "gone", lambda: [str(tmp_path / "file"), str(tmp_path / "gone" / "too")])))
-        == []
-    )
+    assert names(Library(Sources(tmp_path / "gone", models_config(tmp_path / "file", tmp_path / "gone" / "too")))) == []
 
 
 def test_adapters_are_not_models(library: Library, own: Path) -> None:
@@ -176,7 +177,7 @@ def test_paths_are_absolute_even_where_the_own_folder_is_not(
 ) -> None:
     path = write_model(own / "a.gguf")
     monkeypatch.chdir(tmp_path)
-    assert [model.path for model in Library(Sources(Path("own"), list)).list()] == [str(path)]
+    assert [model.path for model in Library(Sources(Path("own"), models_config())).list()] == [str(path)]
 
 
 # --- links ---
@@ -249,7 +250,7 @@ def test_a_split_model_with_a_damaged_part_is_damaged(library: Library, own: Pat
     write_split(own, "big", [1, 2], 2)
     (own / "big-00002-of-00002.gguf").write_bytes(b"GGUF")
     (model,) = library.list()
-    assert model.problem == "big-00002-of-00002.gguf can not be used: the file is cut short: 4 of at least 24 bytes."
+    assert model.problem == "big-00002-of-00002.gguf cannot be used: the file is cut short: 4 of at least 24 bytes."
 
 
 def test_of_thousands_of_missing_parts_three_are_named(library: Library, own: Path) -> None:
@@ -378,7 +379,7 @@ def test_a_path_needs_no_suffix(library: Library, tmp_path: Path) -> None:
 
 
 def test_a_path_to_a_projector_is_not_a_model(library: Library, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match="can not run alone"):
+    with pytest.raises(ModelNotFound, match="cannot run alone"):
         library.find(str(write_model(tmp_path / "away" / "mmproj-f16.gguf")))
 
 
@@ -428,18 +429,6 @@ def test_a_header_is_read_again_only_where_its_file_has_changed(
     assert reads[2:] == [("a.gguf", True), ("b.gguf", True)]
 
 
-class Clock:
-    """Stands still, until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.step = 0.0
-
-    def __call__(self) -> float:
-        self.now += self.step
-        return self.now
-
-
 @pytest.fixture
 def large_vocabularies(own: Path) -> Callable[[int], None]:
     def write(count: int) -> None:
@@ -449,68 +438,98 @@ def large_vocabularies(own: Path) -> Callable[[int], None]:
     return write
 
 
-def test_a_listing_in_a_hurry_tells_the_rest_the_next_time(
-    own: Path, large_vocabularies: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets a listing have time to read only so many headers to their ends."""
+
+    def let(count: int) -> None:
+        times = iter([0.0] * count)
+        monkeypatch.setattr(catalogue, "time", SimpleNamespace(monotonic=lambda: next(times, math.inf)))
+
+    return let
+
+
+@pytest.fixture
+def headers(tmp_path: Path) -> Iterator[HeaderCache]:
+    headers = HeaderCache(tmp_path / "headers.json")
+    yield headers
+    headers.close()
+
+
+def test_a_listing_in_a_hurry_reports_the_rest_the_next_time(
+    own: Path,
+    headers: HeaderCache,
+    large_vocabularies: Callable[[int], None],
+    hurry: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(header_cache, "INDEX_DELAY_SECONDS", WAIT_SECONDS)
     large_vocabularies(3)
-    clock = Clock()
-    library = Library(Sources(own, list), clock=clock)
-    clock.step = FULL_READ_SECONDS * 0.6
+    library = Library(Sources(own, models_config()), headers)
     reads = count_reads(monkeypatch)
+    hurry(1)
     assert [model.parameters for model in library.list()] == [LLAMA_PARAMETERS, None, None]
     assert all(model.valid and model.architecture == "llama" for model in library.list())
-    clock.step = 0
+    hurry(3)
     assert [model.parameters for model in library.list()] == [LLAMA_PARAMETERS] * 3
     library.list()
     assert len(reads) == 5
 
 
-def test_a_model_that_is_found_has_been_read_to_the_end(own: Path, large_vocabularies: Callable[[int], None]) -> None:
+def test_a_model_that_is_found_has_been_read_to_the_end(
+    own: Path, headers: HeaderCache, large_vocabularies: Callable[[int], None], hurry: Callable[[int], None]
+) -> None:
     large_vocabularies(2)
-    clock = Clock()
-    library = Library(Sources(own, list), clock=clock)
-    clock.step = FULL_READ_SECONDS * 2
+    library = Library(Sources(own, models_config()), headers)
+    hurry(0)
     assert [model.parameters for model in library.list()] == [None, None]
     assert library.find("1-Q8_0").parameters == LLAMA_PARAMETERS
 
 
-def test_what_a_listing_in_a_hurry_leaves_is_read_on_by_itself_and_kept(
-    own: Path, tmp_path: Path, large_vocabularies: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+def test_what_a_listing_in_a_hurry_leaves_is_read_in_the_background_and_kept(
+    own: Path,
+    headers: HeaderCache,
+    tmp_path: Path,
+    large_vocabularies: Callable[[int], None],
+    hurry: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(header_cache, "INDEX_DELAY_SECONDS", 0)
     large_vocabularies(3)
-    clock = Clock()
-    library = Library(Sources(own, list), HeaderCache(tmp_path / "headers.json"), clock=clock)
-    reading = BackgroundIndexer(library)
-    clock.step = FULL_READ_SECONDS * 2
+    library = Library(Sources(own, models_config()), headers)
+    hurry(0)
     assert [model.parameters for model in library.list()] == [None] * 3
-    assert reading.wait(WAIT_SECONDS)
+    assert headers.wait_until_indexed(WAIT_SECONDS)
     reads = count_reads(monkeypatch)
     assert [model.parameters for model in library.list()] == [LLAMA_PARAMETERS] * 3
-    again = Library(Sources(own, list), HeaderCache(tmp_path / "headers.json"), clock=clock)
+    again = Library(Sources(own, models_config()), HeaderCache(tmp_path / "headers.json"))
     assert [model.parameters for model in again.list()] == [LLAMA_PARAMETERS] * 3
     assert reads == []
 
 
-def test_files_that_change_all_the_time_are_not_read_on_for_ever(
-    own: Path, large_vocabularies: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_changes_all_the_time_is_read_once_for_each_listing(
+    own: Path,
+    headers: HeaderCache,
+    large_vocabularies: Callable[[int], None],
+    hurry: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(header_cache, "INDEX_DELAY_SECONDS", 0)
+    monkeypatch.setattr(HeaderCache, "is_complete", lambda *_: False)  # as of files that have changed by then
+    large_vocabularies(2)
+    library = Library(Sources(own, models_config()), headers)
+    hurry(0)
+    library.list()
+    assert headers.wait_until_indexed(WAIT_SECONDS)
+
+
+def test_nothing_is_read_in_the_background_after_the_end(
+    own: Path, headers: HeaderCache, large_vocabularies: Callable[[int], None], hurry: Callable[[int], None]
 ) -> None:
     large_vocabularies(2)
-    clock = Clock()
-    library = Library(Sources(own, list), clock=clock)
-    clock.step = FULL_READ_SECONDS * 2
-    monkeypatch.setattr(HeaderCache, "learn", lambda *_: None)  # as of files that are others by then
-    reading = BackgroundIndexer(library)
+    library = Library(Sources(own, models_config()), headers)
+    headers.close()
+    hurry(0)
     library.list()
-    assert reading.wait(WAIT_SECONDS)
-
-
-def test_nothing_is_read_on_after_the_end(own: Path, large_vocabularies: Callable[[int], None]) -> None:
-    large_vocabularies(2)
-    clock = Clock()
-    library = Library(Sources(own, list), clock=clock)
-    reading = BackgroundIndexer(library)
-    reading.close()
-    clock.step = FULL_READ_SECONDS * 2
-    library.list()
-    assert reading.wait(0)
+    assert headers.wait_until_indexed(0)
     assert len(library.unread()) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound
 from sidecar.contract.models import ModelInfo
-from sidecar.library.selection import STARTER_MODEL, choose_model, match_model
+from sidecar.library.model_names import STARTER_MODEL, choose_model, match_model
 
 
 def model(name: str, *, valid: bool = True) -> ModelInfo:
@@ -19,7 +19,7 @@ def model(name: str, *, valid: bool = True) -> ModelInfo:
         origin="own",
         mmproj_path=None,
         valid=valid,
-        problem=None if valid else f"{name}.gguf can not be used: the file is empty.",
+        problem=None if valid else f"{name}.gguf cannot be used: the file is empty.",
         architecture=None,
         quantization=None,
         parameters=None,

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.errors import DeleteNotAllowed, PathNotAllowed
-from sidecar.contract.models import FOREIGN, ForeignOrigin, LibrarySource, ModelInfo
+from sidecar.contract.models import ForeignOrigin, LibrarySource, ModelInfo
 from sidecar.library.file_copy import Work
 from sidecar.library.importing import Importer
 from sidecar.library.library import Library
 from sidecar.library.scan.disk_scan import MAX_TEXT_BYTES
 from sidecar.library.scan.sources import Sources
 from sidecar.library.trash.trash import Trash
+from tests.config_files import models_config
 
 from .gguf_files import gguf_bytes, llama_metadata, model_bytes, write_model
 from .stores import AUDIO, COMMIT, OLDER, VISION, HuggingFace, Ollama, furnish, sha256, state, write
@@ -49,7 +50,7 @@ def ollama(home: Path) -> Ollama:
 
 
 def library_of(own: Path, *stores: ForeignOrigin) -> Library:
-    return Library(Sources(own, list, lambda: stores or FOREIGN))
+    return Library(Sources(own, models_config(sources=list(stores) or None)))
 
 
 def listed(own: Path, *stores: ForeignOrigin) -> dict[str, ModelInfo]:
@@ -85,7 +86,7 @@ def test_nothing_of_theirs_is_changed_by_anything_that_is_done(home: Path, own: 
     before = state(home)
     library = library_of(own)
     importer = Importer(library, own)
-    trash = Trash(library, own, retention_days=lambda: 7)
+    trash = Trash(library, own, models_config())
     models = library.list()
     library.verify(Work())
     library.scan()
@@ -108,7 +109,7 @@ def test_nothing_of_theirs_is_changed_by_anything_that_is_done(home: Path, own: 
 def test_programs_are_left_out_as_the_config_says(home: Path, own: Path) -> None:
     furnish(home)
     assert {model.origin for model in listed(own, "jan", "ollama").values()} == {"jan", "ollama"}
-    assert Library(Sources(own, list)).list() == []
+    assert Library(Sources(own, models_config())).list() == []
 
 
 def test_a_scan_says_what_is_in_each_place(home: Path, own: Path) -> None:
@@ -162,7 +163,7 @@ def test_copies_that_nobody_knows_of_are_one_after_they_were_read(own: Path, tmp
     for name in ("a", "b"):
         write(own / f"{name}.gguf", data)
     write(own / "c.gguf", other)  # of one size, and begins in another way
-    library = Library(Sources(own, list))
+    library = Library(Sources(own, models_config()))
     assert [model.name for model in library.list()] == ["a", "b", "c"]
     assert library.scan().possible_copies == [["a", "b"]]
     progress: list[tuple[int, int]] = []
@@ -176,7 +177,7 @@ def test_files_that_only_begin_alike_stay_two(own: Path) -> None:
     padded = {"general__license": "x" * 70_000}
     write(own / "a.gguf", model_bytes(**padded, z="1"))
     write(own / "b.gguf", model_bytes(**padded, z="2"))
-    library = Library(Sources(own, list))
+    library = Library(Sources(own, models_config()))
     assert library.scan().possible_copies == [["a", "b"]]
     library.verify(Work())
     assert [model.name for model in library.list()] == ["a", "b"]
@@ -434,14 +435,14 @@ def test_an_adapter_goes_with_the_models_that_it_says_it_was_made_for(own: Path)
     lora(own / "lora" / "other.gguf", base="Qwen 3")
     lora(own / "lora" / "odd.gguf", base="Llama-3.2-3B-Instruct", architecture="qwen3")
     lora(own / "lora" / "unsaid.gguf", base="")
-    library = Library(Sources(own, list))
+    library = Library(Sources(own, models_config()))
     assert {m.name: m.adapters for m in library.list()} == {"a": [str(fits)], "b": []}
 
 
 def test_the_own_folder_and_those_of_the_config_tell_their_problems(own: Path, tmp_path: Path) -> None:
     write(tmp_path / "file", b"")
     folders = ["relative", str(tmp_path / "gone"), str(tmp_path / "file")]
-    sources = Library(Sources(own, lambda: folders)).scan().sources
+    sources = Library(Sources(own, models_config(*folders))).scan().sources
     assert [(source.found, bool(source.problems)) for source in sources] == [
         *((True, False), (False, True), (False, True), (True, False)),
     ]
@@ -451,13 +452,13 @@ def test_the_own_folder_and_those_of_the_config_tell_their_problems(own: Path, t
 def test_a_projector_that_hears_and_sees_lets_its_model_do_both(own: Path) -> None:
     write_model(own / "omni-Q4_0.gguf")
     write(own / "mmproj-omni.gguf", model_bytes(**{**VISION, **AUDIO}))
-    [model] = Library(Sources(own, list)).list()
+    [model] = Library(Sources(own, models_config())).list()
     assert model.capabilities == ["chat", "vision", "audio"]
 
 
 def test_a_damaged_projector_adds_nothing(own: Path) -> None:
     write_model(own / "omni-Q4_0.gguf")
     write(own / "mmproj-omni.gguf", b"GGUF")
-    [model] = Library(Sources(own, list)).list()
+    [model] = Library(Sources(own, models_config())).list()
     assert (model.valid, model.capabilities) == (True, ["chat"])
     assert llama_metadata()["general.type"] == "model"

@@ -19,6 +19,7 @@ from sidecar.library.trash import folder
 from sidecar.library.trash.folder import Entry
 from sidecar.library.trash.trash import Trash
 from sidecar.storage.atomic_files import write_atomically
+from tests.config_files import models_config
 
 from .gguf_files import model_bytes, write_model
 from .stores import VISION, sha256, write
@@ -33,13 +34,13 @@ class Desk:
         self.own, self.other = folder / "own", folder / "other"
         self.own.mkdir()
         self.other.mkdir()
-        self.now, self.days = 1_000_000.0, 7.0
-        self.library = Library(Sources(self.own, lambda: [str(self.other)]))
+        self.now, self.config = 1_000_000.0, models_config(self.other)
+        self.library = Library(Sources(self.own, self.config))
         self.trash = self.opened()
 
     def opened(self) -> Trash:
         """The trash, as a new sidecar finds it."""
-        return Trash(self.library, self.own, retention_days=lambda: self.days, clock=lambda: self.now)
+        return Trash(self.library, self.own, self.config, clock=lambda: self.now)
 
     def delete(self, name: str, *, permanently: bool = False, dry_run: bool = False) -> DeletedModel:
         return self.trash.delete(name, permanently=permanently, dry_run=dry_run, in_use=lambda files: [])
@@ -109,7 +110,7 @@ def test_what_is_deleted_for_ever_is_gone(desk: Desk) -> None:
 
 def test_with_no_retention_nothing_is_kept(desk: Desk) -> None:
     write_model(desk.own / "a.gguf")
-    desk.days = 0
+    desk.config.config.models.deleted_retention_days = 0
     assert desk.delete("a").trash_id is None
     assert list((desk.own / ".trash").iterdir()) == []
 

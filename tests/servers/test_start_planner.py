@@ -22,7 +22,8 @@ from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
 from sidecar.servers.start_planner import LAST_MODEL, StartPlanner, again, with_model
 from sidecar.storage.database import Database
-from sidecar.storage.facts import Facts
+from sidecar.storage.key_value_store import KeyValueStore
+from tests.config_files import models_config
 from tests.library.gguf_files import write_model
 
 pytestmark = pytest.mark.anyio
@@ -37,12 +38,12 @@ class Desk:
         self.models.mkdir()
         self.config = Config(engines=EnginesConfig(llama_cpp_path=str(llama_cpp)))
         self.database = Database(folder / "history.db")
-        self.facts = Facts(self.database)
+        self.store = KeyValueStore(self.database)
         self.planner = StartPlanner(
             config=lambda: self.config,
             engines=Engines(lambda: self.config.engines),
-            library=Library(Sources(self.models, list)),
-            facts=self.facts,
+            library=Library(Sources(self.models, models_config())),
+            store=self.store,
         )
 
     def model(self, name: str, **changes: Any) -> Path:
@@ -323,8 +324,8 @@ async def test_a_broken_history_keeps_nothing_from_starting(
     async def broken(*_: object) -> None:
         raise StorageError("The history is broken.")
 
-    monkeypatch.setattr(Facts, "get", broken)
-    monkeypatch.setattr(Facts, "set", broken)
+    monkeypatch.setattr(KeyValueStore, "get", broken)
+    monkeypatch.setattr(KeyValueStore, "set", broken)
     desk.model("only")
     server.life.launch = await desk.plan()
     await desk.planner.remember(server)
@@ -332,7 +333,7 @@ async def test_a_broken_history_keeps_nothing_from_starting(
 
 
 async def test_a_remembered_model_that_makes_no_sense_is_forgotten(desk: Desk) -> None:
-    await desk.facts.set(LAST_MODEL, {"not": "a name"})
+    await desk.store.set(LAST_MODEL, {"not": "a name"})
     desk.model("a")
     desk.model("b")
     assert (await desk.refusal()).name == "MODEL_NOT_FOUND"

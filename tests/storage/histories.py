@@ -13,11 +13,13 @@ import anyio
 
 from sidecar.chat import messages, search, sessions
 from sidecar.chat.messages import StoredMessage
+from sidecar.contract.config import StorageConfig
 from sidecar.contract.life import Notice
 from sidecar.contract.sessions import SessionConfig, Timings, Usage
 from sidecar.storage import migrations
 from sidecar.storage.database import Database
 from tests.chat.scripted import BOUND_SECONDS
+from tests.config_files import config_file
 
 PAGE = 4096
 
@@ -136,7 +138,7 @@ def _new_message(session: str) -> StoredMessage:
 @asynccontextmanager
 async def opened(path: Path, encrypt: bool | None = None) -> AsyncIterator[Database]:
     """The history as a sidecar opens it whose config says this."""
-    database = Database(path, encrypt=lambda: encrypt)
+    database = Database(path, config_file(storage=StorageConfig(encrypt=encrypt)))
     with anyio.fail_after(BOUND_SECONDS):
         try:
             yield database

@@ -98,7 +98,7 @@ def test_files_that_break_within_the_same_second_are_all_kept(path: Path, monkey
     assert sorted(p.read_text() for p in path.parent.iterdir()) == ["broken 0", "broken 1", "broken 2"]
 
 
-def test_what_can_not_be_read_is_put_aside_too(path: Path) -> None:
+def test_what_cannot_be_read_is_put_aside_too(path: Path) -> None:
     (path / "what is in it").mkdir(parents=True)
     file = loaded(path)
     [aside] = path.parent.iterdir()
@@ -186,7 +186,7 @@ def test_keys_go_back_to_their_defaults(path: Path, keys: list[str] | None, left
 @pytest.mark.parametrize(
     "key", ["", "nope", "chat.nope", "chat.temperature.deeper", ".chat", "chat.", "chat_presets.b"]
 )
-def test_a_key_that_there_is_not_can_not_be_reset(path: Path, key: str) -> None:
+def test_a_key_that_there_is_not_cannot_be_reset(path: Path, key: str) -> None:
     file = loaded(path)
     change(file, {"chat": {"temperature": 0.5}, "chat_presets": {"a": {}}})
     with pytest.raises(InvalidParams) as refused:
@@ -199,7 +199,7 @@ def test_a_key_that_there_is_not_can_not_be_reset(path: Path, key: str) -> None:
 @pytest.mark.parametrize(
     ("code", "error"), [(errno.ENOSPC, DiskFull), (errno.EROFS, PermissionDenied), (errno.EIO, StorageError)]
 )
-def test_a_change_that_can_not_be_written_is_no_change(
+def test_a_change_that_cannot_be_written_is_no_change(
     path: Path, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
 ) -> None:
     file = loaded(path)
@@ -219,7 +219,7 @@ def test_a_change_that_can_not_be_written_is_no_change(
     assert loaded(path).config.chat.temperature == 1
 
 
-def test_a_config_file_in_a_folder_that_is_not_there_can_not_be_written(tmp_path: Path) -> None:
+def test_a_config_file_in_a_folder_that_is_not_there_cannot_be_written(tmp_path: Path) -> None:
     file = loaded(tmp_path / "missing" / "config.json")
     with pytest.raises(StorageError):
         change(file, {"chat": {"temperature": 1}})

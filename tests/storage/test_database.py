@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, SidecarError, StorageError
 from sidecar.storage import wal
 from sidecar.storage.database import Database
-from sidecar.storage.facts import Facts
+from sidecar.storage.key_value_store import KeyValueStore
 from tests.chat.scripted import BOUND_SECONDS
 from tests.storage.histories import opened
 
@@ -203,9 +203,7 @@ async def test_closing_what_was_never_opened_returns(path: Path) -> None:
     assert not path.exists()
 
 
-async def test_closing_returns_although_the_file_can_not_be_closed(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_closing_returns_although_the_file_cannot_be_closed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Stuck:
         def __init__(self, connection: sqlite3.Connection) -> None:
             self._connection = connection
@@ -221,7 +219,7 @@ async def test_closing_returns_although_the_file_can_not_be_closed(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-async def test_a_file_that_can_not_be_opened_is_told_each_time_until_it_can(path: Path) -> None:
+async def test_a_file_that_cannot_be_opened_is_told_each_time_until_it_can(path: Path) -> None:
     path.mkdir()
     async with opened(path) as database:
         for _ in range(2):
@@ -232,7 +230,7 @@ async def test_a_file_that_can_not_be_opened_is_told_each_time_until_it_can(path
 
 
 @pytest.mark.case(31)
-async def test_a_second_program_can_not_write_meanwhile(path: Path) -> None:
+async def test_a_second_program_cannot_write_meanwhile(path: Path) -> None:
     async with opened(path) as database:
         await database.run(put("a"))
         other = sqlite3.connect(path, timeout=0)
@@ -262,14 +260,14 @@ async def test_a_history_that_another_program_has_open_is_refused_and_used_once_
 
 async def test_facts_are_remembered(path: Path) -> None:
     async with opened(path) as database:
-        facts = Facts(database)
+        facts = KeyValueStore(database)
         assert await facts.get("a") is None
         for value in ({"x": [1, "ä\u2028\0"]}, None, 5):
             await facts.set("a", value)
             await facts.set("b", "other")
             assert await facts.get("a") == value
     async with opened(path) as database:
-        assert (await Facts(database).get("a"), await Facts(database).get("b")) == (5, "other")
+        assert (await KeyValueStore(database).get("a"), await KeyValueStore(database).get("b")) == (5, "other")
 
 
 @settings(max_examples=25)

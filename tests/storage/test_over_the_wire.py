@@ -24,7 +24,7 @@ import ctypes, os, sys
 if os.geteuid() == 0:  # whom permissions do not bind; without these two capabilities they do
     for capability in (1, 2):
         if ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "CAP_DAC_OVERRIDE can not be given up")
+            raise OSError(ctypes.get_errno(), "CAP_DAC_OVERRIDE cannot be given up")
 os.execv(sys.argv[1], sys.argv[1:])
 """
 COMMAND_AS_ANYBODY = [sys.executable, "-c", AS_ANYBODY, sys.executable, "-m", "sidecar"]

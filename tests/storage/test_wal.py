@@ -1,4 +1,4 @@
-"""How a commit is kept, and that an older SQLite can not lose one."""
+"""How a commit is kept, and that an older SQLite cannot lose one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_lock_is_one_before_anything_is_read_or_written(tmp_path: Path, before
             other.execute("SELECT * FROM t")
 
 
-def test_a_connection_that_can_not_be_alone_is_known_as_such(tmp_path: Path) -> None:
+def test_a_connection_that_cannot_be_alone_is_known_as_such(tmp_path: Path) -> None:
     class Shared(sqlite3.Connection):
         """A file system whose locks SQLite does not use."""
 

@@ -13,9 +13,9 @@ from sidecar.library.downloads.answers import Remote, Source
 from sidecar.library.downloads.record import DownloadRecord, FileRecord
 from sidecar.library.downloads.retry_budget import RetryBudget, TryAgain
 from sidecar.library.downloads.web import Web
+from sidecar.library.gguf.file_names import is_gguf
 from sidecar.library.hub.api import Hub, Repository
 from sidecar.library.hub.variants import (
-    SUFFIX,
     RepositoryFile,
     choose,
     local_names,
@@ -39,7 +39,7 @@ async def look_up(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
     if record.repo is None:
         remote = await look_for(web, Source(record.url or ""))
         name = remote.name or ""
-        if not name.lower().endswith(SUFFIX):
+        if not is_gguf(name):
             raise NotSupported(
                 f"The server calls the file {name[:200]!r}, and models are GGUF files.",
                 hint="Give the address of a .gguf file.",
@@ -81,7 +81,7 @@ async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoi
 async def _look_at_one_file(record: DownloadRecord, path: str, web: Web, endpoint: str) -> None:
     """A file whose path is known needs no list: what the hub says of it as it hands it out is enough."""
     repo = record.repo or ""
-    if not path.lower().endswith(SUFFIX):
+    if not is_gguf(path):
         raise ModelNotFound(f"{path[:200]!r} is no GGUF file.", hint="Give the address of a .gguf file.")
     remote = await look_for(web, Source(_address(endpoint, repo, record.revision or MAIN, path), repo))
     record.commit = remote.commit

@@ -1,56 +1,65 @@
-"""GGUF headers, read in pure Python from files that nobody vouches for.
+"""A GGUF header, and what it says about its model: size, quantization, capabilities.
 
-Owns the format: its layout, its bounds, what its keys and numbers mean. Reads the header through a small window, never
-the weights, and answers any file whatsoever with a header or with ModelInvalid. Knows nothing of libraries or engines.
-
-A file is: magic, version, counts; then the metadata (key, type, value); then the tensor infos (name, dims, type,
-offset); then, aligned, the tensors' data. See https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+Pure. Owns what keys and numbers of a header mean. A model can use tools where its chat template uses them, reasons
+where its template has markers for reasoning, sees and hears through a projector's encoders, and gives embeddings where
+it pools. Templates are searched as text and never run. Knows neither the file format (`reader`) nor the library.
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Sequence
-from io import FileIO
+import re
+from collections.abc import Iterable, Iterator
 from math import prod
-from pathlib import Path
-from struct import Struct
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
-from sidecar.host import file_io
-from sidecar.library.gguf.metadata import MAX_KEYS, Metadata, alignment_of
-from sidecar.library.gguf.types import TENSOR_TYPES
-from sidecar.library.gguf.window import Damaged, Window, shown
-from sidecar.library.quantization import quantization
+from sidecar.contract.models import Capability
+from sidecar.library.gguf.file_names import PROJECTOR, quantization_in
 
-MAX_TENSORS = 65_536
-"""Models with hundreds of experts have some thousands."""
-MAX_TENSOR_NAME_BYTES = 1024
-"""llama.cpp takes 63; builds of it exist that take more."""
-MAX_DIMS = 4
-"""GGML_MAX_DIMS."""
-MAX_TENSOR_TYPE = 1023
-"""Types past the known ones are taken, since new ones come every year; numbers past this are damage."""
 MAX_COUNT = 2**63 - 1
 """ggml counts in int64, and JSON writers stop there, too."""
 
-# What people put in a model's place, by its first bytes
-_FOREIGN = (
-    (b"version https://git-lfs", "it is a Git LFS pointer, not the model itself"),
-    (b"<", "it looks like a web page, not a model"),
-    (b"PK\x03\x04", "it is a ZIP archive or a PyTorch model, not a GGUF file"),
-    (b"lmgg", "it is in llama.cpp's format of before GGUF (2023)"),
-    (b"fmgg", "it is in llama.cpp's format of before GGUF (2023)"),
-    (b"tjgg", "it is in llama.cpp's format of before GGUF (2023)"),
-)
+TEMPLATE = "tokenizer.chat_template"
+"""The key of the template; with `.NAME` behind it, of further ones, such as tool_use."""
 
-_U32 = Struct("<I")
-_FILE_HEAD = Struct("<4sIQQ")
-_TENSOR_TAILS = [Struct("<" + "Q" * dims + "IQ") for dims in range(MAX_DIMS + 1)]
+# llama.h's llama_ftype, under the names that files are published with
+_FILE_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
+    13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
+    21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
+    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4",
+    40: "Q1_0", 41: "Q2_0",
+}  # fmt: skip
+_GUESSED_FILE_TYPE = 1024  # a flag in the number: the type was not in the file that this one was made from
+
+_OPENING = re.compile(r"\{[{%#]")
+_CLOSINGS = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_TOKEN = re.compile(r"""\\.|["']|\btools\b""", re.DOTALL)
+
+_REASONING_MARKS = (
+    "<think>",
+    "</think>",
+    "reasoning_content",
+    "enable_thinking",
+    "<|channel|>",  # gpt-oss
+    "<|START_THINKING|>",  # Command A
+    "[THINK]",  # Magistral
+    "<seed:think>",
+    "<|channel>thought",  # Gemma 4
+)
+"""What encloses reasoning, and the switches for it, in the templates of models that reason."""
+
+MAX_NAME_LETTERS = 300
+"""Of a model's name in a header; longer ones are no names."""
+
+MAX_BASES = 8
+"""Models that an adapter was made for; it is one, hardly ever two."""
+
+_NOT_MODELS = frozenset({"imatrix"})  # values of general.type that no engine can run
+
+_POOLING_RANK = 4
+"""llama.h's LLAMA_POOLING_TYPE_RANK; 1 to 3 are kinds of one vector a text, 0 and -1 none."""
 
 
 class TensorInfo(msgspec.Struct, frozen=True, gc=False):
@@ -86,7 +95,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def parameters(self) -> int | None:
-        """Number of weights in this file; null where neither its tensors nor its metadata tell."""
+        """Number of weights in this file; null where neither its tensors nor its metadata say it."""
         return sum(tensor.elements for tensor in self.tensors) or self.count("general.parameter_count") or None
 
     def text(self, key: str) -> str | None:
@@ -107,134 +116,151 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return self.text("general.architecture")
 
     def quantization(self, file_name: str) -> str | None:
-        """Such as Q4_K_M: as the file says, else by its tensors, else by its name."""
+        """Such as Q4_K_M: as the file says, else the type most of its weights have, else by its name."""
+        file_type = self.count("general.file_type")
+        if file_type is not None and (name := _FILE_TYPES.get(file_type & ~_GUESSED_FILE_TYPE)):
+            return name
         weights: dict[str, int] = {}
         for tensor in self.tensors:
             weights[tensor.type] = weights.get(tensor.type, 0) + tensor.elements
-        return quantization(self.count("general.file_type"), weights, file_name)
+        return max(weights, key=weights.__getitem__) if weights else quantization_in(file_name)
+
+    def model_capabilities(self) -> tuple[Capability, ...]:
+        """What a model can do by itself. Nothing is known of a header that was not read to its end."""
+        templates = [
+            value
+            for key, value in self.metadata.items()
+            if isinstance(value, str) and (key == TEMPLATE or key.startswith(f"{TEMPLATE}."))
+        ]
+        pooling = self.count(f"{self.architecture}.pooling_type") or 0
+        found: list[Capability] = []
+        if templates and pooling == 0:
+            found.append("chat")
+            if f"{TEMPLATE}.tool_use" in self.metadata or any(map(uses_tools, templates)):
+                found.append("tools")
+            if any(map(has_reasoning, templates)):
+                found.append("reasoning")
+        if pooling == _POOLING_RANK:
+            found.append("reranking")
+        elif pooling > 0:
+            found.append("embeddings")
+        return tuple(found)
+
+    def projector_capabilities(self) -> tuple[Capability, ...]:
+        """What a projector adds to its model."""
+        sees, hears = (self.metadata.get(f"clip.has_{sense}_encoder") for sense in ("vision", "audio"))
+        found: list[Capability] = []
+        if sees is True or (sees is None and hears is not True):  # of before there were others than those that see
+            found.append("vision")
+        if hears is True:
+            found.append("audio")
+        return tuple(found)
 
 
-def read_header(path: Path, *, full: bool = True) -> GgufHeader:
-    """The header of a GGUF file, little-endian, of version 2 or 3.
+class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the library keeps of one header.
 
-    With `full=False` the reading ends at the vocabulary where the main facts come before it, as they do in all files
-    that llama.cpp's tools write: 0.1 ms in place of 10 to 60.
-
-    Raises:
-        ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
-        ModelInvalid: it is damaged or no GGUF file; the message says what is wrong with it.
+    Attributes:
+        problem: why it cannot be read; nothing else is known then.
+        names: the model's name, and the place it was published at.
+        bases: the same of the models that it was made from; an adapter's are those that it is for.
+        capabilities: what it adds to a model; `None` where the header was not read so far.
+        complete: whether the header was read to its end.
     """
-    try:
-        with FileIO(path, opener=_open_without_waiting) as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise PathNotAllowed(f"{path} is not an ordinary file.")
-            return _read(Window(file, info.st_size), full=full)
-    except Damaged as damage:
-        raise ModelInvalid(f"{path.name} can not be used: {damage}.", hint=damage.hint) from None
-    except FileNotFoundError:
-        raise ModelNotFound(f"There is no file {path}.") from None
-    except IsADirectoryError:
-        raise PathNotAllowed(f"{path} is a folder.") from None
-    except PermissionError:
-        raise PermissionDenied(f"{path} may not be read.") from None
-    except OSError as error:
-        raise ModelInvalid(
-            f"{path.name} can not be read: {error.strerror}.", hint="Check the disk that the file is on."
-        ) from error
+
+    problem: str | None = None
+    kind: Literal["model", "projector", "adapter", "other"] = "model"
+    architecture: str | None = None
+    quantization: str | None = None
+    parameters: int | None = None
+    context_length: int | None = None
+    display_name: str | None = None
+    names: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+    capabilities: tuple[Capability, ...] | None = None
+    complete: bool = True
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    # A pipe under a model's name would else hold the open until somebody writes to it.
-    return os.open(path, flags | file_io.NONBLOCK)
-
-
-def _read(window: Window, *, full: bool) -> GgufHeader:
-    if window.file_bytes < _FILE_HEAD.size:
-        _check_magic(window.take(min(window.file_bytes, 4)))
-        raise Damaged(f"the file is cut short: {window.file_bytes} of at least {_FILE_HEAD.size} bytes")
-    head = window.take(_FILE_HEAD.size)
-    magic, version, tensor_count, key_count = _FILE_HEAD.unpack(head)
-    _check_magic(magic if magic == b"GGUF" else head)
-    _check_version(version)
-    if key_count > MAX_KEYS:
-        raise Damaged(f"it claims {key_count:,} metadata keys; at most {MAX_KEYS:,} are read")
-    if tensor_count > MAX_TENSORS:
-        raise Damaged(f"it claims {tensor_count:,} tensors; at most {MAX_TENSORS:,} are read")
-    metadata, complete = Metadata(window).read(key_count, full=full)
-    tensors = _read_tensors(window, tensor_count, alignment_of(metadata)) if complete else ()
-    header = GgufHeader(
-        version=version,
-        tensor_count=tensor_count,
-        metadata=metadata,
-        tensors=tensors,
-        file_bytes=window.file_bytes,
-        complete=complete,
+def facts_of(header: GgufHeader, file_name: str) -> HeaderFacts:
+    """The facts out of a header."""
+    architecture, kind, parameters = header.architecture, _kind(header), header.parameters
+    if parameters is None and header.complete and not header.tensors:
+        parameters = 0  # the first part of a split model may hold the metadata only
+    names = _texts(header, ("general.name", "general.repo_url", "general.source.repo_url"))
+    capabilities = header.projector_capabilities() if kind == "projector" else header.model_capabilities()
+    return HeaderFacts(
+        kind=kind,
+        architecture=architecture,
+        quantization=header.quantization(file_name),
+        parameters=parameters,
+        context_length=header.count(f"{architecture}.context_length"),
+        display_name=next(iter(_texts(header, ("general.name",))), None),
+        names=names,
+        bases=_bases(header),
+        capabilities=capabilities if header.complete or kind == "projector" else None,
+        complete=header.complete,
     )
-    if (header.parameters or 0) > MAX_COUNT:
-        raise Damaged("its tensors together are impossibly large")
-    return header
 
 
-def _check_magic(start: bytes) -> None:
-    if b"GGUF".startswith(start[:4]) and start:
-        return
-    if not start:
-        raise Damaged("the file is empty")
-    for sign, meaning in _FOREIGN:
-        if start.startswith(sign[: len(start)]):
-            raise Damaged(meaning)
-    raise Damaged(f"it is not a GGUF file: it starts with {start[:4]!r}")
+def _kind(header: GgufHeader) -> Literal["model", "projector", "adapter", "other"]:
+    general_type = header.text("general.type")
+    if general_type == PROJECTOR or header.architecture == "clip":
+        return "projector"
+    if general_type == "adapter":
+        return "adapter"
+    return "other" if general_type in _NOT_MODELS else "model"
 
 
-def _check_version(version: int) -> None:
-    another = "Get another conversion of the model."
-    if version and version & 0xFFFF == 0:
-        raise Damaged("it was written for big-endian machines, which are not supported", another)
-    if version == 1:
-        raise Damaged("it is of GGUF version 1 (2023), which llama.cpp reads no longer", another)
-    if version not in (2, 3):
-        raise Damaged(f"it is of GGUF version {version:,}; versions 2 and 3 are supported", another)
+def _bases(header: GgufHeader) -> tuple[str, ...]:
+    count = min(header.count("general.base_model.count") or 0, MAX_BASES)
+    keys = [f"general.base_model.{n}.{what}" for n in range(count) for what in ("name", "repo_url")]
+    return _texts(header, keys)
 
 
-def _read_tensors(window: Window, count: int, alignment: int) -> tuple[TensorInfo, ...]:
-    tensors: list[TensorInfo] = []
-    names: set[str] = set()
-    end = 0
-    for _ in range(count):
-        name = window.name(MAX_TENSOR_NAME_BYTES, "tensor name")
-        if name in names:
-            raise Damaged(f"the tensor {shown(name)} occurs twice")
-        names.add(name)
-        dim_count = window.number(_U32)
-        if dim_count > MAX_DIMS:
-            raise Damaged(f"the tensor {shown(name)} claims {dim_count:,} dimensions; at most {MAX_DIMS} are possible")
-        form = _TENSOR_TAILS[dim_count]
-        *dims, kind, offset = form.unpack(window.take(form.size))
-        tensor = _tensor(name, dims, kind, offset)
-        # llama.cpp wants the tensors in the order of their data and without gaps.
-        if offset % alignment:
-            raise Damaged(f"the data of tensor {shown(name)} is not aligned to {alignment} bytes")
-        if offset < end:
-            raise Damaged(f"the data of tensor {shown(name)} overlaps the tensor before it")
-        end = offset + (tensor.size_bytes or 0)
-        tensors.append(tensor)
-    if count:
-        needed = -(-window.tell() // alignment) * alignment + end
-        if needed > window.file_bytes:
-            raise Damaged(f"the file is cut short: {window.file_bytes:,} of {needed:,} bytes")
-    return tuple(tensors)
+def _texts(header: GgufHeader, keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text for key in keys if (text := header.text(key)) and len(text) <= MAX_NAME_LETTERS)
 
 
-def _tensor(name: str, dims: Sequence[int], kind: int, offset: int) -> TensorInfo:
-    elements = prod(dims)
-    if elements > MAX_COUNT or max(dims, default=0) > MAX_COUNT:
-        raise Damaged(f"the tensor {shown(name)} is impossibly large")
-    if kind not in TENSOR_TYPES:
-        if kind > MAX_TENSOR_TYPE:
-            raise Damaged(f"the tensor {shown(name)} is of unknown type {kind}")
-        return TensorInfo(name, tuple(dims), f"type {kind}", offset, None)
-    type_name, block, block_bytes = TENSOR_TYPES[kind]
-    if block > 1 and (not dims or dims[0] % block):
-        raise Damaged(f"a row of tensor {shown(name)} is not made of whole blocks of {type_name}")
-    return TensorInfo(name, tuple(dims), type_name, offset, elements // block * block_bytes)
+def together(model: Iterable[Capability], projectors: Iterable[Capability]) -> list[Capability]:
+    """What a model can do with its projectors, in a steady order."""
+    has = {*model, *projectors}
+    order: tuple[Capability, ...] = ("chat", "tools", "reasoning", "vision", "audio", "embeddings", "reranking")
+    return [one for one in order if one in has]
+
+
+def uses_tools(template: str) -> bool:
+    """Whether a chat template does something with the tools that a request, or a message of it, brings."""
+    return any(map(_names_tools, _blocks(template)))
+
+
+def _blocks(template: str) -> Iterator[str]:
+    """The statements of a template. Each letter is read once: templates come from anybody."""
+    position = 0
+    while opening := _OPENING.search(template, position):
+        end = template.find(_CLOSINGS[opening[0]], opening.end())
+        if end < 0:
+            return
+        if opening[0] != "{#":
+            yield template[opening.end() : end]
+        position = end + 2
+
+
+def _names_tools(block: str) -> bool:
+    """Whether `tools` stands in a block, as a name or as the key of one; not in the middle of a text."""
+    quote, start = "", 0
+    for token in _TOKEN.finditer(block):
+        if quote:
+            if token[0] == quote:
+                if block[start : token.start()] == "tools":
+                    return True
+                quote = ""
+        elif token[0] == "tools":
+            return True
+        elif token[0] in "\"'":
+            quote, start = token[0], token.end()
+    return False
+
+
+def has_reasoning(template: str) -> bool:
+    """Whether a chat template treats a model's reasoning."""
+    return any(mark in template for mark in _REASONING_MARKS)

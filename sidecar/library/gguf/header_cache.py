@@ -1,32 +1,36 @@
-"""What the library wants of headers, remembered, also across starts.
+"""What is known from headers, in memory and across starts: the one cache of them.
 
-Owns when a header is read again (its file has changed, or more of it is wanted than was read) and the file in which the
-facts are kept: bounded, replaced as a whole, and thrown away where it can not be read.
+Owns when a header is read again (its file has changed, or more of it is needed than was read), the background indexer
+that completes the facts of headers which a listing read only in part, and the file in which the facts are kept:
+bounded, replaced as a whole, and dropped where it cannot be read. It is written by the indexer, after the listing that
+learned something. Knows nothing of folders or of what is listed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sidecar.contract.errors import SidecarError
-from sidecar.contract.models import Capability
-from sidecar.library import capabilities
-from sidecar.library.gguf.header import GgufHeader, read_header
+from sidecar.library.gguf.file_names import all_parts
+from sidecar.library.gguf.header import HeaderFacts, facts_of
+from sidecar.library.gguf.reader import read_header
 from sidecar.library.scan.model_files import ModelFile
-from sidecar.storage.atomic_files import write_atomically
+
+if TYPE_CHECKING:
+    from sidecar.library.gguf.model_shape import ModelShape
 
 logger = logging.getLogger(__name__)
 
-PROJECTOR = "mmproj"
-"""How projectors are named, in their file's name and in general.type."""
-
-FORMAT = 1
+FORMAT = 2
 """Of the cache file, and of the rules that its facts come from; another number makes all headers be read again."""
 
 MAX_KEPT = 10_000
@@ -35,49 +39,34 @@ MAX_KEPT = 10_000
 MAX_CACHE_BYTES = 16 * 1024 * 1024
 """Of the cache file: 10,000 files have about 4 MB. A larger one is not ours."""
 
+MAX_SHAPES = 64
+"""Shapes kept in memory. One of a model with many experts takes 1 MB; a list of what fits asks for each in turn."""
+
 HEAD_BYTES = 64 * 1024
 """The beginning by which files of one size are compared: the names and the first of the vocabulary are in it."""
 
-_NOT_MODELS = frozenset({"imatrix"})  # values of general.type that no engine can run
+INDEX_DELAY_SECONDS = 0.5
+"""From a listing to the indexer's work, so that the listing is answered first."""
 
-MAX_NAME_LETTERS = 300
-"""Of what a header calls itself; longer ones are no names."""
+INDEX_SHARE = 0.25
+"""Of one processor: a thousand large vocabularies take minutes then, and no engine notices."""
 
-MAX_BASES = 8
-"""Models that an adapter was made for; it is one, hardly ever two."""
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the library wants of one header.
-
-    Attributes:
-        names: what it calls itself, and the place it was published at.
-        bases: the same of the models that it was made from; an adapter's are those that it is for.
-        can: what it adds to a model's capabilities; `None` where the header was not read so far.
-    """
-
-    problem: str | None = None
-    kind: Literal["model", "projector", "adapter", "other"] = "model"
-    architecture: str | None = None
-    quantization: str | None = None
-    parameters: int | None = None
-    context_length: int | None = None
-    display_name: str | None = None
-    names: tuple[str, ...] = ()
-    bases: tuple[str, ...] = ()
-    can: tuple[Capability, ...] | None = None
-    complete: bool = True
+_Stamp = tuple[int, int, int]
+"""Size, time of change and number of a file: the same path with another stamp is another file."""
 
 
 class _Kept(msgspec.Struct, array_like=True):
-    """The facts of a file, and by what it is known to be the same; `sha256` only where somebody has asked for it."""
+    """The facts of a file, and its stamp; `sha256` only where somebody has asked for it."""
 
     size_bytes: int
     mtime_ns: int
     number: int
-    facts: Facts | None = None
+    facts: HeaderFacts | None = None
     head: str | None = None
     sha256: str | None = None
+
+    def is_of(self, stamp: _Stamp) -> bool:
+        return (self.size_bytes, self.mtime_ns, self.number) == stamp
 
 
 class _CacheFile(msgspec.Struct):
@@ -86,7 +75,7 @@ class _CacheFile(msgspec.Struct):
 
 
 class HeaderCache:
-    """Facts by file, read again only where the file has changed.
+    """Headers by file, read again only where the file has changed. Safe to use from several threads.
 
     Args:
         path: where the facts are kept between starts; without it they are not.
@@ -94,86 +83,165 @@ class HeaderCache:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._known: dict[str, _Kept] = _load(path) if path else {}
+        self._shapes: OrderedDict[Path, tuple[list[_Stamp], ModelShape]] = OrderedDict()
         self._changed = False
+        self._pending: Sequence[ModelFile] = ()
+        self._indexer: threading.Thread | None = None
+        self._closed = threading.Event()
 
-    def keep_only(self, files: Iterable[ModelFile]) -> None:
-        """Drop what is known of files that are gone."""
-        here = {str(file.path) for file in files}
-        if any(path not in here for path in self._known):
-            self._known = {path: kept for path, kept in self._known.items() if path in here}
-            self._changed = True
+    def facts(self, file: ModelFile, *, full: bool) -> HeaderFacts:
+        """The facts; with `full`, such as are known only at the header's end as well. Reads the file where needed."""
+        with self._lock:
+            facts = self._kept(file).facts
+        if facts is None or (full and not facts.complete):
+            facts = _read_facts(file.path, full=full)
+            with self._lock:
+                self._kept(file).facts = facts
+                self._changed = True
+        return facts
 
-    def facts(self, file: ModelFile, *, full: bool) -> Facts:
-        """The facts; with `full`, such as are known only at the header's end as well."""
-        kept = self._kept(file)
-        if kept.facts is None or (full and not kept.facts.complete):
-            kept.facts = read_facts(file.path, full=full)
-            self._changed = True
-        return kept.facts
-
-    def knows_all(self, file: ModelFile) -> bool:
+    def is_complete(self, file: ModelFile) -> bool:
         """Whether the header was read to its end."""
         kept = self._known.get(str(file.path))
         return kept is not None and kept.facts is not None and kept.facts.complete
 
-    def learn(self, file: ModelFile, facts: Facts) -> None:
-        """Remember the facts of a file that was looked at so long ago that it may have changed."""
-        kept = self._known.get(str(file.path))
-        if kept is not None and _is_of(kept, file):
-            kept.facts = facts
-            self._changed = True
+    def shape(self, path: Path) -> ModelShape:
+        """The shape of the model that a file is, or is the first part of; kept in memory only.
+
+        Raises:
+            ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
+            ModelInvalid: one of its files is damaged.
+        """
+        from sidecar.library.gguf.model_shape import shape_of  # only memory plans need it
+
+        parts = all_parts(path)
+        stamps = [_stamp_at(part) for part in parts]
+        with self._lock:
+            known = self._shapes.get(path)
+        if known is not None and known[0] == stamps:
+            return known[1]
+        shape = shape_of([read_header(part) for part in parts])
+        with self._lock:
+            self._shapes[path] = stamps, shape
+            self._shapes.move_to_end(path)
+            while len(self._shapes) > MAX_SHAPES:
+                self._shapes.popitem(last=False)
+        return shape
 
     def head(self, file: ModelFile) -> str | None:
-        """A hash of the beginning, the same for all copies of a file; `None` where it can not be read."""
-        kept = self._kept(file)
-        if kept.head is None:
-            try:
-                with file.path.open("rb") as opened:
-                    kept.head = sha256(opened.read(HEAD_BYTES)).hexdigest()
-            except OSError:
-                return None
-            self._changed = True
-        return kept.head
+        """A hash of the beginning, the same for all copies of a file; `None` where it cannot be read."""
+        with self._lock:
+            kept = self._kept(file)
+            if kept.head is None:
+                try:
+                    with file.path.open("rb") as opened:
+                        kept.head = sha256(opened.read(HEAD_BYTES)).hexdigest()
+                except OSError:
+                    return None
+                self._changed = True
+            return kept.head
 
     def content(self, file: ModelFile) -> str | None:
         """The hash of the whole content, where it is known."""
         kept = self._known.get(str(file.path))
-        if kept and kept.sha256 and _is_of(kept, file):
+        if kept and kept.sha256 and kept.is_of(_stamp(file)):
             return kept.sha256
-        return file.told.sha256 if file.told else None
+        return file.store.sha256 if file.store else None
 
     def learn_content(self, file: ModelFile, digest: str) -> None:
         """Remember the hash of the whole content."""
-        self._kept(file).sha256 = digest
-        self._changed = True
+        with self._lock:
+            self._kept(file).sha256 = digest
+            self._changed = True
+
+    def keep_only(self, files: Iterable[ModelFile]) -> None:
+        """Drop what is known of files that are gone."""
+        here = {str(file.path) for file in files}
+        with self._lock:
+            if any(path not in here for path in self._known):
+                self._known = {path: kept for path, kept in self._known.items() if path in here}
+                self._changed = True
 
     def save(self) -> None:
-        """Keep what is new for the next start. Where that fails, headers are read once more then, and that is all."""
-        if self._path is None or not self._changed:
-            return
-        self._changed = False
-        files = dict(list(self._known.items())[-MAX_KEPT:])
+        """Write what is new for the next start. Where that fails, headers are read once more then, and that is all."""
+        with self._lock:
+            changed, self._changed = self._changed, False
+            if self._path is None or not changed:
+                return
+            files = dict(list(self._known.items())[-MAX_KEPT:])
+            try:
+                data = msgspec.json.encode(_CacheFile(FORMAT, files))
+            except UnicodeEncodeError as error:
+                logger.warning("the facts of model files cannot be kept for the next start: %s", error)
+                return
+        from sidecar.storage.atomic_files import write_atomically  # nothing in a start needs it
+
         try:
-            write_atomically(self._path, msgspec.json.encode(_CacheFile(FORMAT, files)))
-        except (OSError, UnicodeEncodeError) as error:
-            logger.warning("what model files say of themselves can not be kept for the next start: %s", error)
+            write_atomically(self._path, data)
+        except OSError as error:
+            logger.warning("the facts of model files cannot be kept for the next start: %s", error)
+
+    # --- the background indexer ---
+
+    def index(self, files: Sequence[ModelFile]) -> None:
+        """Read the headers of these files to their ends in the background, then save. Returns immediately."""
+        with self._lock:
+            self._pending = files
+            if (files or self._changed) and self._indexer is None and not self._closed.is_set():
+                self._indexer = threading.Thread(target=self._index, name="library", daemon=True)
+                self._indexer.start()
+
+    def wait_until_indexed(self, seconds: float) -> bool:
+        """Wait until nothing is read in the background any more; whether that came about in time."""
+        thread = self._indexer
+        if thread is not None:
+            thread.join(seconds)
+        return thread is None or not thread.is_alive()
+
+    def close(self) -> None:
+        """Save, and end the indexer after the header that it reads, without waiting for that. Safe to call twice."""
+        self._closed.set()
+        self.save()
+
+    def _index(self) -> None:
+        self._closed.wait(INDEX_DELAY_SECONDS)
+        while not self._closed.is_set():
+            with self._lock:
+                files, self._pending = self._pending, ()
+                if not files and not self._changed:
+                    self._indexer = None
+                    return
+            for file in files:
+                if self._closed.is_set():
+                    return
+                if not self.is_complete(file):
+                    began = time.thread_time()
+                    self.facts(file, full=True)
+                    self._closed.wait((time.thread_time() - began) * (1 / INDEX_SHARE - 1))
+            self.save()
 
     def _kept(self, file: ModelFile) -> _Kept:
-        path = str(file.path)
+        """The entry of a file, a new one where it has changed. The caller has the lock."""
+        path, stamp = str(file.path), _stamp(file)
         kept = self._known.get(path)
-        if kept is None or not _is_of(kept, file):
-            kept = self._known[path] = _Kept(file.size_bytes, file.mtime_ns, _number(file))
+        if kept is None or not kept.is_of(stamp):
+            kept = self._known[path] = _Kept(*stamp)
         return kept
 
 
-def _is_of(kept: _Kept, file: ModelFile) -> bool:
-    return (kept.size_bytes, kept.mtime_ns, kept.number) == (file.size_bytes, file.mtime_ns, _number(file))
-
-
-def _number(file: ModelFile) -> int:
+def _stamp(file: ModelFile) -> _Stamp:
     number = file.identity[-1]
-    return number if isinstance(number, int) else 0
+    return file.size_bytes, file.mtime_ns, number if isinstance(number, int) else 0
+
+
+def _stamp_at(path: Path) -> _Stamp:
+    try:
+        info = path.stat()
+    except OSError:  # reading it says why, in our words
+        return 0, 0, 0
+    return info.st_size, info.st_mtime_ns, info.st_ino
 
 
 def _load(path: Path) -> dict[str, _Kept]:
@@ -186,46 +254,8 @@ def _load(path: Path) -> dict[str, _Kept]:
     return cache.files if cache.format == FORMAT else {}
 
 
-def read_facts(path: Path, *, full: bool) -> Facts:
-    """What a header says; with `full`, read to its end. One that can not be read has a `problem`."""
+def _read_facts(path: Path, *, full: bool) -> HeaderFacts:
     try:
-        header = read_header(path, full=full)
+        return facts_of(read_header(path, full=full), path.name)
     except SidecarError as error:
-        return Facts(problem=error.message)
-    architecture = header.architecture
-    kind = _kind(header)
-    parameters = header.parameters
-    if parameters is None and header.complete and not header.tensors:
-        parameters = 0  # the first part of a split model may hold the metadata only
-    can = capabilities.of_projector(header) if kind == "projector" else capabilities.of_model(header)
-    return Facts(
-        kind=kind,
-        architecture=architecture,
-        quantization=header.quantization(path.name),
-        parameters=parameters,
-        context_length=header.count(f"{architecture}.context_length"),
-        display_name=next(iter(_texts(header, ("general.name",))), None),
-        names=_texts(header, ("general.name", "general.repo_url", "general.source.repo_url")),
-        bases=_bases(header),
-        can=can if header.complete or kind == "projector" else None,
-        complete=header.complete,
-    )
-
-
-def _kind(header: GgufHeader) -> Literal["model", "projector", "adapter", "other"]:
-    general_type = header.text("general.type")
-    if general_type == PROJECTOR or header.architecture == "clip":
-        return "projector"
-    if general_type == "adapter":
-        return "adapter"
-    return "other" if general_type in _NOT_MODELS else "model"
-
-
-def _bases(header: GgufHeader) -> tuple[str, ...]:
-    count = min(header.count("general.base_model.count") or 0, MAX_BASES)
-    keys = [f"general.base_model.{n}.{what}" for n in range(count) for what in ("name", "repo_url")]
-    return _texts(header, keys)
-
-
-def _texts(header: GgufHeader, keys: Iterable[str]) -> tuple[str, ...]:
-    return tuple(text for key in keys if (text := header.text(key)) and len(text) <= MAX_NAME_LETTERS)
+        return HeaderFacts(problem=error.message)

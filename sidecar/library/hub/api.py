@@ -25,6 +25,7 @@ from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFou
 from sidecar.contract.hub import HubModel
 from sidecar.host.extras import how_to_get
 from sidecar.library.hub.token import TokenSource
+from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
     from sidecar.library.hub.variants import RepositoryFile
@@ -66,21 +67,16 @@ class Repository(msgspec.Struct, frozen=True):
     files: tuple[RepositoryFile, ...]
 
 
-def address_of(configured: str | None) -> str:
-    """The hub that is asked, without a slash at its end."""
-    return (configured or os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_HUB).rstrip("/")
-
-
 class Hub:
     """The hub.
 
     Args:
-        endpoint: its address; asked each time.
+        config: has its address, read at each question.
         tokens: where the user's token is.
     """
 
-    def __init__(self, endpoint: Callable[[], str], tokens: TokenSource) -> None:
-        self._asked_endpoint = endpoint
+    def __init__(self, config: ConfigFile, tokens: TokenSource) -> None:
+        self._config = config
         self._tokens = tokens
         self._limiter = anyio.CapacityLimiter(4)
         self._prepared_for: str | None = None
@@ -88,7 +84,8 @@ class Hub:
     @property
     def endpoint(self) -> str:
         """Its address, without a slash at its end."""
-        return self._asked_endpoint()
+        configured = self._config.config.downloads.hub_endpoint
+        return (configured or os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_HUB).rstrip("/")
 
     async def search(self, query: str, limit: int | None = None) -> list[HubModel]:
         """Repositories with GGUF files, the most downloaded first.
@@ -185,7 +182,7 @@ def _keep_to(address: str) -> None:
 
         _tries.made[str(request.url)] += 1
         if _tries.made[str(request.url)] > MAX_TRIES:
-            raise DownloadFailed(f"{address} can not be reached, or does not answer.")
+            raise DownloadFailed(f"{address} cannot be reached, or does not answer.")
 
     def bounded(response: Any) -> None:
         response.stream = _bounded(response.stream)
@@ -305,10 +302,10 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
     if status is not None:
         return DownloadFailed(f"The hub does not answer for {what}: HTTP status {status}.", http_status=int(status))
     if isinstance(error, errors.HfHubHTTPError.__bases__[0]):  # the HTTP library's own, whichever it is
-        return DownloadFailed(f"{address} can not be reached: {type(error).__name__}.")
+        return DownloadFailed(f"{address} cannot be reached: {type(error).__name__}.")
     if type(error) is RuntimeError:
-        # All questions share a client, which the library closes for all of them when one can not connect.
-        return DownloadFailed(f"{address} can not be reached: another question has just lost its connection.")
+        # All questions share a client, which the library closes for all of them when one cannot connect.
+        return DownloadFailed(f"{address} cannot be reached: another question has just lost its connection.")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError):
         return DownloadFailed(f"What {address} answers for {what} is not what a hub answers ({type(error).__name__}).")
     return None

@@ -59,11 +59,11 @@ def parse(text: str, *, endpoint: str = PUBLIC_HUB) -> HubReference | FileUrl:
         endpoint: the hub that is asked; its addresses are understood beside the public ones.
 
     Raises:
-        InvalidParams: it can not be read as any of these.
+        InvalidParams: it cannot be read as any of these.
     """
     text = text.strip()
     if any(not letter.isprintable() for letter in text):
-        raise InvalidParams("There are characters in the model's address that can not be seen.", hint=HOW_TO_NAME)
+        raise InvalidParams("There are characters in the model's address that cannot be seen.", hint=HOW_TO_NAME)
     if text.lower().startswith("hf://"):
         return _from_path(text[5:].removeprefix("models/").split("/"))
     if not _SCHEME.match(text) and text.split("/")[0].lower() in _PUBLIC_HOSTS:

@@ -15,12 +15,8 @@ import msgspec
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.hub import Fit
-from sidecar.library.quantization import quantization
+from sidecar.library.gguf.file_names import is_gguf, is_projector, projector_rank, quantization_in, split_of, stem_of
 
-SUFFIX = ".gguf"
-PROJECTOR = "mmproj"
-
-_SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
 _NO_MODEL = re.compile(r"imatrix", re.IGNORECASE)
 """Files with the ending of models that are none: what a quantisation was computed with."""
 
@@ -30,15 +26,13 @@ PREFERRED = (
 )
 """What is taken where nothing is named: 4 bits cost little quality for half the size of 8; below they cost much."""
 
-PROJECTOR_PREFERRED = ("F16", "BF16", "F32", "Q8_0")
-
 NEEDED_BESIDE = 1.1
 """Memory of a loaded model by the size of its files: caches and buffers of a short context."""
 
 NEEDED_AT_LEAST = 300_000_000
 """What the engine itself takes."""
 
-MAX_TOLD = 12
+MAX_SHOWN = 12
 """Choices in an error's message."""
 
 
@@ -63,12 +57,13 @@ class Variant(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The first file's, without its ending."""
-        return self.files[0].name[: -len(SUFFIX)]
+        return stem_of(self.files[0].name)
 
     @property
     def quantization(self) -> str | None:
-        return quantization(None, {}, f"{_stem(self.files[0].name)}{SUFFIX}") or quantization(
-            None, {}, self.files[0].path.replace("/", " ")
+        split = split_of(self.name)
+        return quantization_in(split.stem if split else self.name) or quantization_in(
+            self.files[0].path.replace("/", " ")
         )
 
     @property
@@ -81,11 +76,10 @@ def variants(files: Iterable[RepositoryFile]) -> list[Variant]:
     """The models that are there as a whole, the smallest first."""
     groups: defaultdict[tuple[str, int], dict[int, RepositoryFile]] = defaultdict(dict)
     for file in files:
-        if _is_gguf(file) and PROJECTOR not in file.name.lower() and not _NO_MODEL.search(file.name):
-            stem = file.path[: -len(SUFFIX)]
-            found = _SPLIT.fullmatch(stem)
-            if found:
-                groups[found["stem"], int(found["count"])][int(found["number"])] = file
+        if is_gguf(file.name) and not is_projector(file.name) and not _NO_MODEL.search(file.name):
+            stem = stem_of(file.path)
+            if split := split_of(stem):
+                groups[split.stem, split.count][split.number] = file
             else:
                 groups[stem, 0][0] = file
     whole = [
@@ -98,7 +92,7 @@ def variants(files: Iterable[RepositoryFile]) -> list[Variant]:
 
 def projectors(files: Iterable[RepositoryFile]) -> list[RepositoryFile]:
     """The projectors, by name."""
-    return sorted((f for f in files if _is_gguf(f) and PROJECTOR in f.name.lower()), key=lambda file: file.path)
+    return sorted((f for f in files if is_gguf(f.name) and is_projector(f.name)), key=lambda file: file.path)
 
 
 def choose(found: Sequence[Variant], *, file: str | None = None, tag: str | None = None) -> Variant:
@@ -119,11 +113,11 @@ def choose(found: Sequence[Variant], *, file: str | None = None, tag: str | None
     else:
         return _default(found)
     if not fitting:
-        told = sorted({one.quantization or one.name for one in found})
-        more = f" and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
+        names = sorted({one.quantization or one.name for one in found})
+        more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
         raise ModelNotFound(
-            f"There is no {file or tag} in this repository, but {', '.join(told[:MAX_TOLD])}{more}.",
-            hint="Name one of these, or look at list_hub_files.",
+            f"There is no {file or tag} in this repository, but {', '.join(names[:MAX_SHOWN])}{more}.",
+            hint="Name one of these, or call list_hub_files.",
         )
     return min(fitting, key=lambda one: (len(one.files[0].path), one.files[0].path))
 
@@ -135,19 +129,13 @@ def default_of(found: Sequence[Variant]) -> Variant | None:
 
 def projector_for(variant: Variant, found: Sequence[RepositoryFile]) -> RepositoryFile | None:
     """The projector that belongs to a model: the most exact of those whose names are most like the model's."""
-
-    def rank(file: RepositoryFile) -> tuple[int, int, str]:
-        kind = quantization(None, {}, file.name)
-        known = PROJECTOR_PREFERRED.index(kind) if kind in PROJECTOR_PREFERRED else len(PROJECTOR_PREFERRED)
-        return -_common(file.name, variant.name), known, file.path
-
-    return min(found, key=rank, default=None)
+    return min(found, key=lambda file: (projector_rank(file.name, variant.name), file.path), default=None)
 
 
 def local_names(chosen: Sequence[RepositoryFile], all_files: Iterable[RepositoryFile]) -> list[str]:
     """What files are called here: without the repository's folders, so that a model and its projector lie side by
     side; with them only where two files have one name."""
-    same = Counter(file.name for file in all_files if _is_gguf(file))
+    same = Counter(file.name for file in all_files if is_gguf(file.name))
     return [file.path if same[file.name] > 1 else file.name for file in chosen]
 
 
@@ -161,18 +149,8 @@ def fit(size: int | None, *, free_memory: int, free_gpu_memory: Collection[int])
     return "memory" if needed <= free_memory else "no"
 
 
-def _is_gguf(file: RepositoryFile) -> bool:
-    return file.name.lower().endswith(SUFFIX) and len(file.name) > len(SUFFIX)
-
-
-def _stem(name: str) -> str:
-    stem = name[: -len(SUFFIX)]
-    found = _SPLIT.fullmatch(stem)
-    return found["stem"] if found else stem
-
-
 def _has_tag(one: Variant, tag: str) -> bool:
-    path = one.files[0].path[: -len(SUFFIX)]
+    path = stem_of(one.files[0].path)
     return bool(re.search(rf"(?:^|[-_. /]){re.escape(tag)}(?![A-Za-z0-9_])", path, re.IGNORECASE))
 
 
@@ -186,9 +164,3 @@ def _default(found: Sequence[Variant]) -> Variant:
         )
 
     return min(found, key=rank)
-
-
-def _common(one: str, other: str) -> int:
-    """Words that two names share."""
-    first, second = (set(re.split(r"[-_. ]+", name.lower())) - {""} for name in (one, other))
-    return len(first & second)

@@ -1,7 +1,7 @@
-"""One look at a part of the disk that others write to: bounded, and it remembers what it has seen.
+"""One scan of a part of the disk that others write to: bounded, with a record of what was read.
 
-Owns the bounds (entries, bytes of a file, problems told) and the marks by which the next listing knows that nothing
-has changed. Never writes. Knows nothing of layouts or models.
+Owns the bounds (entries, bytes of a file, problems reported) and the marks by which the next listing knows that
+nothing has changed. Never writes. Knows nothing of layouts or models.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from sidecar.host import file_io
 logger = logging.getLogger(__name__)
 
 MAX_ENTRIES = 100_000
-"""Directory entries looked at in one source: a folder such as / given by mistake then costs a second, not minutes."""
+"""Directory entries read in one source: a folder such as / given by mistake then costs a second, not minutes."""
 
 MAX_TEXT_BYTES = 1024 * 1024
 """Of a manifest or settings file of another program; Ollama's have some KB."""
 
 MAX_PROBLEMS = 20
-"""Told of one source: enough to see what is wrong there."""
+"""Reported of one source: enough to see what is wrong there."""
 
 MAX_SHOWN = 200
 """Letters of another program's words in a problem."""
 
 SETTLED_NS = 2_000_000_000
-"""Something that changed less than this before it was looked at may change once more without its time changing, where
-a file system keeps coarse times (FAT: 2 s). Until then it is looked at again."""
+"""Something that changed less than this before it was read may change once more without its time changing, where a
+file system keeps coarse times (FAT: 2 s). Until then it is read again."""
 
 Mark = tuple[int, int, int] | None
 """Time of change, size and number of a file or folder; `None` where there is none."""
@@ -43,7 +43,7 @@ _T = TypeVar("_T")
 
 
 class DiskScan:
-    """A look at one source. What can not be read is told in `problems`, and never raised."""
+    """A scan of one source. What cannot be read is reported in `problems`, and never raised."""
 
     def __init__(self) -> None:
         self.marks: dict[str, Mark] = {}
@@ -51,9 +51,9 @@ class DiskScan:
         self._left = MAX_ENTRIES
 
     def stat(self, path: str) -> os.stat_result | None:
-        """What is at a path, links followed; `None` where nothing is, or nothing that may be looked at."""
+        """What is at a path, links followed; `None` where nothing is, or nothing that may be read."""
         try:
-            info = os.stat(path)  # noqa: PTH116 - a Path for each of thousands costs more than the look
+            info = os.stat(path)  # noqa: PTH116 - a Path for each of thousands costs more than the call
         except (OSError, ValueError):  # missing, closed to us, too long, links in a circle, a NUL in it
             self.marks[path] = None
             return None
@@ -70,7 +70,7 @@ class DiskScan:
         except NotADirectoryError:
             return []
         except OSError as error:
-            self.problem(f"{folder} can not be read: {error.strerror}.")
+            self.problem(f"{folder} cannot be read: {error.strerror}.")
             return []
         self._left -= len(entries)
         if self._left <= 0:
@@ -90,7 +90,7 @@ class DiskScan:
             with os.fdopen(descriptor, "rb") as file:
                 data = file.read(MAX_TEXT_BYTES + 1)
         except OSError as error:
-            self.problem(f"{path} can not be read: {error.strerror}.")
+            self.problem(f"{path} cannot be read: {error.strerror}.")
             return None
         if len(data) > MAX_TEXT_BYTES:
             self.problem(f"{path} is larger than {MAX_TEXT_BYTES:,} bytes, which no such file is.")
@@ -118,7 +118,7 @@ class DiskScan:
             return None
 
     def problem(self, text: str) -> None:
-        """Tell of something that was left out."""
+        """Report something that was left out."""
         logger.debug("library: %s", text)
         if len(self.problems) < MAX_PROBLEMS and text not in self.problems:
             self.problems.append(text)
@@ -130,7 +130,7 @@ def mark_of(info: os.stat_result) -> Mark:
 
 
 def unchanged(marks: Mapping[str, Mark]) -> bool:
-    """Whether everything is as it was looked at."""
+    """Whether everything is as it was read."""
     for path, mark in marks.items():
         try:
             info = os.stat(path)  # noqa: PTH116 - as in `DiskScan.stat`
@@ -143,9 +143,9 @@ def unchanged(marks: Mapping[str, Mark]) -> bool:
     return True
 
 
-def settled(marks: Iterable[Mark], looked_at_ns: int) -> bool:
-    """Whether all of it had changed so long before it was looked at that a further change would be seen."""
-    return all(mark is None or mark[0] <= looked_at_ns - SETTLED_NS for mark in marks)
+def settled(marks: Iterable[Mark], scanned_at_ns: int) -> bool:
+    """Whether all of it had changed so long before it was read that a further change would be noticed."""
+    return all(mark is None or mark[0] <= scanned_at_ns - SETTLED_NS for mark in marks)
 
 
 def shown(text: str) -> str:
@@ -153,13 +153,23 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
 
 
-def exists(path: Path, look: DiskScan) -> bool:
-    """Whether something is there; if it comes or goes, that is a change."""
-    return look.stat(str(path)) is not None
+def path_in(text: str, *, base: Path | None = None) -> Path | None:
+    """A place that another program's file names; relative ones are below `base`.
+
+    `None` for one that leads out of `base`, to another machine, or nowhere.
+    """
+    if not text or "\0" in text or text.startswith(("\\\\", "//")):
+        return None
+    path = Path(text)
+    if path.is_absolute():
+        return path
+    if base is None or path.drive or path.root or ".." in text.replace("\\", "/").split("/"):
+        return None
+    return base / path
 
 
 def _is_listed(name: str) -> bool:
-    """Whether a name is meant to be seen, and can be told to a host."""
+    """Whether a name is meant to be listed, and can be sent to a host."""
     if name.startswith("."):
         return False
     try:

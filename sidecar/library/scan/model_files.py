@@ -1,13 +1,12 @@
 """The GGUF files in folders, and what is known of a file without opening it.
 
-Owns how folders are gone through (links, circles, depth) and what a file's name says about the parts of a split model.
-Never opens a file.
+Owns how folders are walked (links, circles, depth), and by what a file is known to be the same. Never opens a file;
+what a name says is `file_names`' subject.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import Literal
 import msgspec
 
 from sidecar.contract.models import ModelOrigin
+from sidecar.library.gguf.file_names import is_gguf, split_of, stem_of
 from sidecar.library.scan.disk_scan import DiskScan
 
 MAX_DEPTH = 8
 """Folders below a library folder. A Hugging Face cache needs 5."""
-
-SUFFIX = ".gguf"
-_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
 
 Identity = tuple[object, ...]
 """Device and number of a file: the same for all paths to it."""
@@ -72,7 +69,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class ModelFile(msgspec.Struct, frozen=True):
-    """A file, which one it is whatever the path to it, and what is said of it."""
+    """A file, which one it is whatever the path to it, and what the program that keeps it says of it."""
 
     path: Path
     origin: ModelOrigin
@@ -80,83 +77,74 @@ class ModelFile(msgspec.Struct, frozen=True):
     mtime_ns: int
     identity: Identity
     part: Part
-    told: StoreMetadata | None = None
+    store: StoreMetadata | None = None
 
     @property
     def group(self) -> Hashable:
-        """What projectors and adapters are looked for in."""
-        return self.told.group if self.told else self.part.label[:-1]
+        """Among which files its projectors and adapters are."""
+        return self.store.group if self.store else self.part.label[:-1]
 
 
-Tell = Callable[[tuple[str, ...], str], StoreMetadata]
-"""Given the folders from the root down with the file's name without suffix, and its path: what is said of the file."""
+Describe = Callable[[tuple[str, ...], str], StoreMetadata]
+"""Given the folders from the root down with the file's name without suffix, and its path: what its store says of it."""
 
 
 def scan(
-    root: Path, origin: ModelOrigin, look: DiskScan, *, depth: int = MAX_DEPTH, tell: Tell | None = None
+    root: Path, origin: ModelOrigin, disk: DiskScan, *, depth: int = MAX_DEPTH, describe: Describe | None = None
 ) -> Iterator[ModelFile]:
     """The GGUF files in a folder, also those that other paths lead to."""
-    seen: set[Identity] = set()
+    visited: set[Identity] = set()
     pending: list[tuple[str, ModelOrigin, tuple[str, ...]]] = [(str(root), origin, ())]
     while pending:
         folder, of, names = pending.pop()
-        info = look.stat(folder)
+        info = disk.stat(folder)
         if info is None:
             continue
         identity = _identity(folder, info)
-        if identity in seen:
+        if identity in visited:
             continue  # links in a circle
-        seen.add(identity)
+        visited.add(identity)
         label = Path(folder).parts
-        for entry in look.entries(folder):
+        for entry in disk.entries(folder):
             try:
                 if entry.is_dir():
                     if len(names) < depth:
                         # What a link leads to is not ours, even if the link lies in our folder.
                         inner: ModelOrigin = "folder" if of == "own" and entry.is_symlink() else of
                         pending.append((entry.path, inner, (*names, entry.name)))
-                elif entry.name.lower().endswith(SUFFIX):
+                elif is_gguf(entry.name):
                     stem = stem_of(entry.name)
-                    told = tell((*names, stem), entry.path) if tell else None
-                    if (file := file_at(entry.path, of, look, told, label=(*label, stem))) is not None:
+                    store = describe((*names, stem), entry.path) if describe else None
+                    if (file := file_at(entry.path, of, disk, store, label=(*label, stem))) is not None:
                         yield file
             except OSError as error:
-                look.problem(f"{entry.path} is not listed: {error.strerror}.")
+                disk.problem(f"{entry.path} is not listed: {error.strerror}.")
 
 
 def file_at(
     path: str,
     origin: ModelOrigin,
-    look: DiskScan,
-    told: StoreMetadata | None = None,
+    disk: DiskScan,
+    store: StoreMetadata | None = None,
     *,
     label: tuple[str, ...] | None = None,
 ) -> ModelFile | None:
-    """The file at a path; `None` where no ordinary file is. It is labelled by its folders, or as told."""
-    info = look.stat(path)
+    """The file at a path; `None` where no ordinary file is. It is labelled by its folders, or by its store."""
+    info = disk.stat(path)
     if info is None or not stat.S_ISREG(info.st_mode):
         return None
     place = Path(path)
-    if told is not None:
-        label = told.label
+    if store is not None:
+        label = store.label
     elif label is None:
         label = (*place.parent.parts, stem_of(place.name))
-    return ModelFile(place, origin, info.st_size, info.st_mtime_ns, _identity(path, info), part_of(label), told)
+    return ModelFile(place, origin, info.st_size, info.st_mtime_ns, _identity(path, info), part_of(label), store)
 
 
 def part_of(label: tuple[str, ...]) -> Part:
     """What the last word of a label says."""
-    stem = label[-1]
-    if stem[-9:-5] == "-of-" and (found := _PART.fullmatch(stem)):
-        number, count = int(found["number"]), int(found["count"])
-        if 1 <= number <= count:
-            return Part((*label[:-1], found["stem"]), number, count)
-    return Part(label, 0, 0)
-
-
-def stem_of(name: str) -> str:
-    """A file's name without `.gguf`."""
-    return name.removesuffix(SUFFIX)
+    split = split_of(label[-1])
+    return Part(label, 0, 0) if split is None else Part((*label[:-1], split.stem), split.number, split.count)
 
 
 def _identity(path: str, info: os.stat_result) -> Identity:

@@ -1,13 +1,22 @@
-"""Where the library looks: the sidecar's own folder, those of the config, and what other programs keep.
+"""Where the library scans: the sidecar's own folder, those of the config, and the folders of other programs.
 
-Owns which sources there are and what is told of each. A source that is broken never takes the others along.
+Owns which sources there are, in which folders other programs keep models (one table; the layout inside is the module of
+that program in `stores`, imported only where its folder exists), and what is reported of each source. A source that is
+broken never takes the others along. Other systems than Linux are written with care and untested.
+
+    Hugging Face  HF_HUB_CACHE (before: HUGGINGFACE_HUB_CACHE) names the hub folder, HF_HOME the one around it
+    LM Studio     ~/.lmstudio-home-pointer names its home, and HOME/settings.json the models folder (`downloadsFolder`)
+    Ollama        OLLAMA_MODELS; else ~/.ollama/models, and a folder of the system's where it runs as a service
+    Jan           Jan/data among the system's application data, or what `data_folder` in Jan's settings.json names
+    llama.cpp     LLAMA_CACHE; else llama.cpp among the system's caches
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,18 +25,28 @@ import msgspec
 from sidecar.contract.errors import PathNotAllowed
 from sidecar.contract.models import ForeignOrigin, ModelOrigin
 from sidecar.host import path_policy
-from sidecar.library.scan.disk_scan import DiskScan, Mark
+from sidecar.library.scan.disk_scan import DiskScan, Mark, path_in, shown
 from sidecar.library.scan.model_files import ModelFile, scan
-from sidecar.library.scan.stores import STORES, Store
 from sidecar.logs.defects import internal_error
+from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
+
+OLLAMA_SERVICE = Path("/usr/share/ollama/.ollama/models")
+"""The home of the user that Ollama's installer makes on Linux."""
 
 _T = TypeVar("_T")
 
 
-class Seen(msgspec.Struct):
-    """A source, as it was looked at."""
+class _Settings(msgspec.Struct):
+    """What LM Studio and Jan say in their settings.json of where their models are."""
+
+    downloads_folder: str | None = msgspec.field(name="downloadsFolder", default=None)
+    data_folder: str | None = None
+
+
+class ScannedSource(msgspec.Struct):
+    """A source after its scan."""
 
     origin: ModelOrigin
     root: Path
@@ -42,71 +61,194 @@ class Sources:
 
     Args:
         own_folder: where the sidecar keeps its own models.
-        folders: gives the config's further folders; asked each time, since they change.
-        stores: gives the other programs whose models are listed; asked each time.
+        config: names further folders, and the other programs whose models are listed; read at each scan.
     """
 
-    def __init__(
-        self,
-        own_folder: Path,
-        folders: Callable[[], Sequence[str]],
-        stores: Callable[[], Collection[ForeignOrigin]] = tuple,
-    ) -> None:
+    def __init__(self, own_folder: Path, config: ConfigFile) -> None:
         self.own_folder = own_folder.absolute()
-        self._folders = folders
-        self._stores = stores
+        self._config = config
 
     def settings(self) -> tuple[object, ...]:
-        """What the sources are chosen by: where it changes, they are looked at anew."""
-        return tuple(self._folders()), frozenset(self._stores())
+        """What the sources are chosen by: where it changes, they are scanned again."""
+        models = self._config.config.models
+        return tuple(models.folders), None if models.sources is None else frozenset(models.sources)
 
-    def look(self) -> list[Seen]:
-        """Look at all of them, in the order in which a file that several have counts."""
-        seen = [_look(self.own_folder, "own", partial(scan, self.own_folder, "own"))]
-        seen += map(_look_at_folder, self._folders())
-        wanted = self._stores()
-        for store in STORES:
-            if store.origin in wanted:
-                seen += _look_at_store(store)
-        return seen
+    def scan(self) -> list[ScannedSource]:
+        """Scan all of them, in the order in which a file that several have counts."""
+        models = self._config.config.models
+        scanned = [_scan(self.own_folder, "own")]
+        scanned += map(_scan_folder, models.folders)
+        for origin in _ROOTS:
+            if models.sources is None or origin in models.sources:
+                scanned += _scan_store(origin)
+        return scanned
 
 
-def _look_at_folder(text: str) -> Seen:
+def _scan_folder(text: str) -> ScannedSource:
     try:
         folder = path_policy.absolute(text)
     except PathNotAllowed as refusal:
-        return Seen("folder", Path(text), False, [], [refusal.message], {})
-    seen = _look(folder, "folder", lambda look: scan(folder, "folder", look))
-    if not seen.found:
-        seen.problems.append(f"There is no folder {folder}.")
+        return ScannedSource("folder", Path(text), False, [], [refusal.message], {})
+    scanned = _scan(folder, "folder")
+    if not scanned.found:
+        scanned.problems.append(f"There is no folder {folder}.")
         logger.debug("library: there is no folder %s", folder)
-    return seen
+    return scanned
 
 
-def _look_at_store(store: Store) -> Iterator[Seen]:
-    look = DiskScan()
-    for root in _carefully(lambda: store.roots(look), look):
-        one = _look(root, store.origin, partial(store.find, root))
-        # What stands in the way of finding the others is told once, with the first.
-        one.problems[:0], look.problems = look.problems, []
-        one.marks |= look.marks
+def _scan_store(origin: ForeignOrigin) -> Iterator[ScannedSource]:
+    disk = DiskScan()
+    for root in _carefully(lambda: _ROOTS[origin](disk), disk):
+        one = _scan(root, origin)
+        # What stands in the way of finding the others is reported once, with the first.
+        one.problems[:0], disk.problems = disk.problems, []
+        one.marks |= disk.marks
         yield one
 
 
-def _look(root: Path, origin: ModelOrigin, find: Callable[[DiskScan], Iterable[ModelFile]]) -> Seen:
-    look = DiskScan()
-    found = look.stat(str(root)) is not None
-    files = _carefully(lambda: find(look), look)
-    return Seen(origin, root, found, files, look.problems, look.marks)
+def _scan(root: Path, origin: ModelOrigin) -> ScannedSource:
+    disk = DiskScan()
+    found = disk.stat(str(root)) is not None
+    files = _carefully(lambda: _files(root, origin, disk), disk) if found else []
+    return ScannedSource(origin, root, found, files, disk.problems, disk.marks)
 
 
-def _carefully(find: Callable[[], Iterable[_T]], look: DiskScan) -> list[_T]:
+def _files(root: Path, origin: ModelOrigin, disk: DiskScan) -> Iterator[ModelFile]:
+    """The files in a folder; the module of a program is imported only where there is one."""
+    match origin:
+        case "own" | "folder":
+            return scan(root, origin, disk)
+        case "huggingface":
+            from sidecar.library.scan.stores import huggingface
+
+            return huggingface.find(root, disk)
+        case "lm_studio":
+            from sidecar.library.scan.stores import lm_studio
+
+            return lm_studio.find(root, disk)
+        case "ollama":
+            from sidecar.library.scan.stores import ollama
+
+            return ollama.find(root, disk)
+        case "jan":
+            from sidecar.library.scan.stores import jan
+
+            return jan.find(root, disk)
+        case "llama_cpp":
+            from sidecar.library.scan.stores import llama_cpp
+
+            return llama_cpp.find(root, disk)
+
+
+def _carefully(find: Callable[[], Iterable[_T]], disk: DiskScan) -> list[_T]:
     """All that is found; where a layout is odder than we thought, what was found before."""
     found: list[_T] = []
     try:
         for one in find():
             found.append(one)
     except Exception as error:  # noqa: BLE001 - a defect of ours, or an odd file, must not hide the other sources
-        told = internal_error(error)
-        look.problem(f"Not all of it can be listed. {told.message}")
+        defect = internal_error(error)
+        disk.problem(f"Not all of it can be listed. {defect.message}")
     return found
+
+
+# --- the folders of other programs, whether or not they are there --------------------------------------------------
+
+
+def _huggingface(_: DiskScan) -> list[Path]:
+    for variable, below in (("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", ""), ("HF_HOME", "hub")):
+        if (named := _named_by(variable)) is not None:
+            return [named / below]
+    base = _named_by("XDG_CACHE_HOME")
+    return [base / "huggingface" / "hub"] if base else _below_home(".cache", "huggingface", "hub")
+
+
+def _lm_studio(disk: DiskScan) -> list[Path]:
+    """The models folder in use, and the ones that are used where nothing else is said."""
+    homes: list[Path] = []
+    for pointer in _below_home(".lmstudio-home-pointer"):
+        text = (disk.text(str(pointer)) or "").strip() if disk.stat(str(pointer)) else ""
+        homes += _said_in(pointer, text, disk, base=pointer.parent)
+    found: list[Path] = []
+    for base in [*homes, *_below_home(".lmstudio"), *_below_home(".cache", "lm-studio")]:
+        found += _said_in(base / "settings.json", _settings(base, disk).downloads_folder, disk)
+        found.append(base / "models")
+    return list(dict.fromkeys(found))
+
+
+def _ollama(_: DiskScan) -> list[Path]:
+    if (named := _named_by("OLLAMA_MODELS")) is not None:
+        return [named]
+    return [*_below_home(".ollama", "models"), *([OLLAMA_SERVICE] if sys.platform == "linux" else [])]
+
+
+def _jan(disk: DiskScan) -> list[Path]:
+    """The data folder in use, and the usual ones; before 2025 it was ~/jan."""
+    if sys.platform == "win32":
+        bases = _all(_named_by("APPDATA"))
+    elif sys.platform == "darwin":
+        bases = _below_home("Library", "Application Support")
+    else:
+        data = _all(_named_by("XDG_DATA_HOME")) or _below_home(".local", "share")
+        bases = [*data, *(_all(_named_by("XDG_CONFIG_HOME")) or _below_home(".config"))]
+    found: list[Path] = []
+    for base in (base / "Jan" for base in dict.fromkeys(bases)):
+        found += _said_in(base / "settings.json", _settings(base, disk).data_folder, disk, base=base)
+        found.append(base / "data")
+    return list(dict.fromkeys([*found, *_below_home("jan")]))
+
+
+def _llama_cpp(_: DiskScan) -> list[Path]:
+    if (named := _named_by("LLAMA_CACHE")) is not None:
+        return [named]
+    if sys.platform == "win32":
+        caches = _all(_named_by("LOCALAPPDATA"))
+    elif sys.platform == "darwin":
+        caches = _below_home("Library", "Caches")
+    else:
+        caches = _all(_named_by("XDG_CACHE_HOME")) or _below_home(".cache")
+    return [base / "llama.cpp" for base in caches]
+
+
+_ROOTS: dict[ForeignOrigin, Callable[[DiskScan], list[Path]]] = {
+    "huggingface": _huggingface,
+    "lm_studio": _lm_studio,
+    "ollama": _ollama,
+    "jan": _jan,
+    "llama_cpp": _llama_cpp,
+}
+"""In the order in which a file that several have is shown."""
+
+
+def _settings(base: Path, disk: DiskScan) -> _Settings:
+    path = str(base / "settings.json")
+    return (disk.json(path, _Settings) if disk.stat(path) else None) or _Settings()
+
+
+def _said_in(file: Path, text: str | None, disk: DiskScan, *, base: Path | None = None) -> list[Path]:
+    """The folder that a file of another program names, where it names one."""
+    if not text:
+        return []
+    if (folder := path_in(text, base=base)) is None:
+        disk.problem(f"{file} names {shown(text)}, which is no folder of this machine.")
+        return []
+    return [folder]
+
+
+def _named_by(variable: str) -> Path | None:
+    """The folder that a variable names; a relative one would depend on the folder that a host is in."""
+    try:
+        return path_policy.absolute(os.environ.get(variable, ""))
+    except PathNotAllowed:
+        return None
+
+
+def _below_home(*parts: str) -> list[Path]:
+    try:
+        return [Path.home().joinpath(*parts)]
+    except RuntimeError:  # there is no home folder
+        return []
+
+
+def _all(path: Path | None) -> list[Path]:
+    return [] if path is None else [path]

@@ -104,7 +104,7 @@ class TrashFolder:
             try:
                 self._go_on(entry)
             except OSError as error:
-                logger.warning("%s: %s it can not go on: %s", entry.model, entry.state, error)
+                logger.warning("%s: %s it cannot go on: %s", entry.model, entry.state, error)
 
     def _go_on(self, entry: Entry) -> None:
         """Bring an entry to its end, wherever it was. Raises OSError."""
@@ -147,7 +147,7 @@ class TrashFolder:
             try:
                 entry = msgspec.json.decode(path.read_bytes(), type=Entry)
             except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-                logger.warning("%s can not be read, and is left alone: %s", path, error)
+                logger.warning("%s cannot be read, and is left alone: %s", path, error)
                 continue
             if entry.trash_id == path.parent.name and all(map(_is_sound, entry.files)):
                 found.append(entry)

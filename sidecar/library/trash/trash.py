@@ -29,6 +29,7 @@ from sidecar.library.library import Library
 from sidecar.library.scan.model_files import ModelFile
 from sidecar.library.trash.folder import Entry, TrashFolder
 from sidecar.storage.atomic_files import refusal
+from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Trash:
 
     Args:
         own_folder: the only folder in which anything is ever deleted.
-        retention_days: how long deleted models can be brought back; 0 for not at all.
+        config: says how many days deleted models can be restored; 0 for not at all.
         clock: the time, in Unix seconds.
     """
 
@@ -60,14 +61,14 @@ class Trash:
         self,
         library: Library,
         own_folder: Path,
+        config: ConfigFile,
         *,
-        retention_days: Callable[[], float],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._library = library
         self._own = own_folder.absolute()
         self._folder = TrashFolder(self._own)
-        self._retention_days = retention_days
+        self._config = config
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -173,13 +174,13 @@ class Trash:
                         logger.info("%s was deleted long ago and is purged", entry.model)
                         self._folder.purge(entry)
         except OSError as error:
-            logger.warning("deleted models can not be tidied up: %s", error)
+            logger.warning("deleted models cannot be tidied up: %s", error)
 
     def _can_be_kept(self, permanently: bool) -> bool:
-        return not permanently and self._retention_days() > 0
+        return not permanently and self._config.config.models.deleted_retention_days > 0
 
     def _purged_at(self, entry: Entry) -> float:
-        return entry.deleted_at + self._retention_days() * DAY_SECONDS
+        return entry.deleted_at + self._config.config.models.deleted_retention_days * DAY_SECONDS
 
     def _named(self, name: str) -> Entry:
         entries = self._folder.entries()

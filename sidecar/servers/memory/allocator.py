@@ -58,7 +58,7 @@ class Allocators:
         self._one = anyio.Lock()
 
     async def plan(self, launch: Launch) -> MemoryLines | None:
-        """The plan of an engine; `None` where it makes none, or can not be asked."""
+        """The plan of an engine; `None` where it makes none, or cannot be asked."""
         if launch.engine.name not in _ASKABLE:
             return None
         async with self._one:  # several at once would only hold each other up

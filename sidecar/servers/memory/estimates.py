@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from sidecar.contract.memory import MemoryEstimate, RecommendSettingsResult
 from sidecar.engines.launch import Launch
 from sidecar.host.gpus import GpuReader
+from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.servers.server import Server
-from sidecar.storage.facts import Facts
+from sidecar.storage.key_value_store import KeyValueStore
 
 if TYPE_CHECKING:
     from sidecar.servers.memory.observer import Experience
@@ -24,12 +25,14 @@ class MemoryEstimates:
     """What launches take of memory.
 
     Args:
-        facts: remember what starts have taken.
+        store: keeps what starts have taken.
+        headers: of models, read or cached.
         gpus: read at each estimate.
     """
 
-    def __init__(self, facts: Facts, gpus: GpuReader) -> None:
-        self._facts = facts
+    def __init__(self, store: KeyValueStore, headers: HeaderCache, gpus: GpuReader) -> None:
+        self._store = store
+        self._headers = headers
         self._gpus = gpus
 
     async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
@@ -58,10 +61,10 @@ class MemoryEstimates:
     def _experience(self) -> Experience:
         from sidecar.servers.memory.observer import Experience
 
-        return Experience(self._facts)
+        return Experience(self._store, self._headers)
 
     @cached_property
     def _planner(self) -> MemoryPlanner:
         from sidecar.servers.memory.service import MemoryPlanner
 
-        return MemoryPlanner(self._experience, read_gpus=self._gpus.read)
+        return MemoryPlanner(self._experience, self._headers, read_gpus=self._gpus.read)

@@ -47,7 +47,7 @@ REQUESTS_BYTES = 4 * 1024 * 1024
 MOST_PROGRAM_BYTES = 4 * 1024 * 1024 * 1024
 
 
-class Seen(msgspec.Struct, kw_only=True):
+class ObservedStart(msgspec.Struct, kw_only=True):
     """One start. All in bytes.
 
     Attributes:
@@ -91,10 +91,10 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
 
 
-def correction(seen: Sequence[Seen], build: str, family: str) -> Correction:
+def correction(starts: Sequence[ObservedStart], build: str, family: str) -> Correction:
     """What earlier starts say about one of this build and family."""
-    of_build = [one for one in seen if one.build == build][-COUNTED:]
-    own = [one for one in seen if one.build == build and one.family == family][-COUNTED:]
+    of_build = [one for one in starts if one.build == build][-COUNTED:]
+    own = [one for one in starts if one.build == build and one.family == family][-COUNTED:]
     weights = _factor((one.taken_weights, one.planned_weights) for one in own)
     kv_cache = _factor((one.taken_kv_cache, one.planned_kv_cache) for one in own)
     compute = _factor((one.taken_compute, one.planned_compute) for one in own)
@@ -123,9 +123,9 @@ def correction(seen: Sequence[Seen], build: str, family: str) -> Correction:
     )
 
 
-def remembered(seen: Sequence[Seen], one: Seen) -> list[Seen]:
+def remembered(starts: Sequence[ObservedStart], one: ObservedStart) -> list[ObservedStart]:
     """With one more start."""
-    return [*seen, one][-MOST_KEPT:]
+    return [*starts, one][-MOST_KEPT:]
 
 
 def usual_program_bytes(engine: str, vocabulary: int) -> int:
@@ -145,7 +145,7 @@ def _error(planned: float, taken: int) -> float:
 
 
 def _margin(errors: Sequence[float], default: float) -> float:
-    """The worst that was seen, and never less than a few starts can show."""
+    """The worst that was observed, and never less than a few starts can show."""
     if not errors:
         return default
     worst = max(errors)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from sidecar.library.gguf.model_shape import ModelShape
 from sidecar.servers.memory.formula import CELL_STEP, Need, Parts, Wanted
-from sidecar.servers.memory.shape import ModelShape
 
 HOST_RESERVE = 256 * 1024 * 1024
 """What the machine keeps: for the page cache, for programs that grow, for the engine's own requests."""

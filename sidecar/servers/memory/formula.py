@@ -14,8 +14,8 @@ from itertools import accumulate
 
 import msgspec
 
-from sidecar.library.gguf.types import TENSOR_TYPES
-from sidecar.servers.memory.shape import Layer, ModelShape, Weight
+from sidecar.library.gguf.model_shape import Layer, ModelShape, Weight
+from sidecar.library.gguf.reader import TENSOR_TYPES
 
 HOST = "Host"
 

@@ -1,6 +1,6 @@
 """Remembers of every start what was planned and what it took.
 
-Owns the record: which starts are in it, and where it is kept. What is made of it is `experience`'s business.
+Owns the record: which starts are in it, and where it is kept. `experience` makes corrections of it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from sidecar.contract.errors import SidecarError
 from sidecar.engines.launch import Engine
 from sidecar.engines.output.memory_lines import HOST, Taken
 from sidecar.host.memory import process_bytes
-from sidecar.servers.memory.experience import Correction, Seen, correction, remembered
+from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.servers.memory.experience import Correction, ObservedStart, correction, remembered
 from sidecar.servers.memory.formula import need
-from sidecar.servers.memory.headers import Headers
 from sidecar.servers.memory.settings import wanted_of
 from sidecar.servers.server import Server
-from sidecar.storage.facts import Facts
+from sidecar.storage.key_value_store import KeyValueStore
 
 logger = logging.getLogger(__name__)
 
 STARTS = "memory_of_starts"
-"""The fact that remembers them."""
+"""The name of the remembered value."""
 
 
 def build_of(engine: Engine) -> str:
@@ -37,10 +37,10 @@ def build_of(engine: Engine) -> str:
 class Experience:
     """What starts have taken on this machine."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._seen: list[Seen] | None = None
-        self._headers = Headers()
+    def __init__(self, store: KeyValueStore, headers: HeaderCache) -> None:
+        self._store = store
+        self._starts: list[ObservedStart] | None = None
+        self._headers = headers
         self._one = anyio.Lock()
 
     async def correction(self, build: str, family: str) -> Correction:
@@ -51,25 +51,25 @@ class Experience:
     async def observe(self, server: Server) -> None:
         """Remember a server that has just become ready. What goes wrong here is no failure of its start."""
         try:
-            seen = await self._look(server)
-            if seen is None:
+            start = await self._measure(server)
+            if start is None:
                 return
             async with self._one:
-                self._seen = remembered(await self._load(), seen)
-                await self._facts.set(STARTS, msgspec.to_builtins(self._seen))
+                self._starts = remembered(await self._load(), start)
+                await self._store.set(STARTS, msgspec.to_builtins(self._starts))
         except SidecarError as problem:
             logger.warning("what the start took of memory is not remembered: %s", problem.message)
 
-    async def _load(self) -> list[Seen]:
-        if self._seen is None:
+    async def _load(self) -> list[ObservedStart]:
+        if self._starts is None:
             try:
-                self._seen = _read(await self._facts.get(STARTS))
+                self._starts = _read(await self._store.get(STARTS))
             except SidecarError as problem:
                 logger.warning("what earlier starts took of memory is not known: %s", problem.message)
                 return []
-        return self._seen
+        return self._starts
 
-    async def _look(self, server: Server) -> Seen | None:
+    async def _measure(self, server: Server) -> ObservedStart | None:
         launch, process = server.launch, server.life.process
         if launch is None or process is None:
             return None
@@ -77,23 +77,23 @@ class Experience:
         if not lines.taken or launch.settings.extra_args or launch.settings.lora or launch.settings.embeddings:
             return None  # it does not say, or what it took depends on what the formula does not know
         resident = await anyio.to_thread.run_sync(process_bytes, process.pid) or 0
-        model = await anyio.to_thread.run_sync(self._headers.model, launch.model_path)
+        shape = await anyio.to_thread.run_sync(self._headers.shape, launch.model_path)
         gpus = [room.free for room in lines.rooms.values()]
         wanted = wanted_of(launch, gpus)
-        planned, taken = need(model.shape, wanted), _sum(lines.taken)
+        planned, taken = need(shape, wanted), _sum(lines.taken)
         everywhere = [planned.host, *planned.gpus]
         host = lines.taken.get(HOST, Taken())
-        told = _sum(lines.planned).total + (planned.gap if lines.planned else 0)
-        return Seen(
+        said = _sum(lines.planned).total + (planned.gap if lines.planned else 0)
+        return ObservedStart(
             build=build_of(launch.engine),
-            family=model.shape.architecture,
+            family=shape.architecture,
             planned_weights=sum(parts.weights for parts in everywhere),
             planned_kv_cache=sum(parts.kv_cache for parts in everywhere),
             planned_compute=sum(parts.compute for parts in everywhere),
             taken_weights=taken.weights,
             taken_kv_cache=taken.kv_cache,
             taken_compute=taken.compute,
-            allocator_total=told - _sum(lines.planned).projector,
+            allocator_total=said - _sum(lines.planned).projector,
             process_bytes=resident,
             host_buffers=host.weights + host.kv_cache + host.projector,
         )
@@ -109,9 +109,9 @@ def _sum(table: dict[str, Taken]) -> Taken:
     return found
 
 
-def _read(value: Any) -> list[Seen]:
+def _read(value: Any) -> list[ObservedStart]:
     """The record as it was kept; none where another version kept it otherwise."""
     try:
-        return msgspec.convert(value or [], list[Seen])
+        return msgspec.convert(value or [], list[ObservedStart])
     except msgspec.ValidationError:
         return []

@@ -1,12 +1,13 @@
-"""The memory plan of a start: brings the model's shape, the engine's word, what is free and what was seen together.
+"""The memory plan of a start: brings the model's shape, the engine's word, what is free and what was observed together.
 
-Owns the order in which they are asked, and the answer for hosts. What is counted is `formula`'s, `fitting`'s and
-`experience`'s business. Starts no engine for good.
+Owns the order in which they are asked, and the answer for hosts. `formula`, `fitting` and `experience` do the counting.
+Starts no engine that stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import anyio.to_thread
 import msgspec
@@ -17,14 +18,14 @@ from sidecar.engines.launch import Launch
 from sidecar.engines.output.memory_lines import HOST, MemoryLines
 from sidecar.host import memory as host_memory
 from sidecar.host.gpus import GpuReading
+from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.gguf.model_shape import ModelShape
 from sidecar.servers.memory.allocator import Allocators
 from sidecar.servers.memory.experience import Correction, usual_program_bytes
 from sidecar.servers.memory.fitting import Fitting, Free
 from sidecar.servers.memory.formula import Need, Parts, Wanted, need
-from sidecar.servers.memory.headers import Headers
 from sidecar.servers.memory.observer import Experience, build_of
 from sidecar.servers.memory.settings import wanted_of
-from sidecar.servers.memory.shape import ModelShape
 
 GPU_PROGRAM_BYTES = 400 * 1024 * 1024
 """What CUDA keeps of each GPU for itself, by its users' reports (300 to 500 MiB); not measured here."""
@@ -55,13 +56,14 @@ class MemoryPlanner:
     def __init__(
         self,
         experience: Experience,
+        headers: HeaderCache,
         *,
         read_gpus: Callable[[], Awaitable[GpuReading]],
         free_bytes: Callable[[], int] = host_memory.free_bytes,
     ) -> None:
         self._experience = experience
         self._allocators = Allocators()
-        self._headers = Headers()
+        self._headers = headers
         self._read_gpus = read_gpus
         self._free_bytes = free_bytes
 
@@ -69,17 +71,17 @@ class MemoryPlanner:
         """What a launch would take, and whether it fits.
 
         Raises:
-            ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied: the model's header can not be read.
+            ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied: the model's header cannot be read.
         """
-        model = await anyio.to_thread.run_sync(self._headers.model, launch.model_path)
+        shape = await anyio.to_thread.run_sync(self._headers.shape, launch.model_path)
         projector = await self._projector_bytes(launch)
         said = None if quick else await self._allocators.plan(launch)
         gpus = await self._gpus(launch, said, quick=quick)
         free = Free(await anyio.to_thread.run_sync(self._free_bytes), tuple(gpu.free for gpu in gpus))
-        correction = await self._experience.correction(build_of(launch.engine), model.shape.architecture)
+        correction = await self._experience.correction(build_of(launch.engine), shape.architecture)
         wanted = wanted_of(launch, [gpu.free or 0 for gpu in gpus])
-        wanted = msgspec.structs.replace(wanted, gpu_layers=min(wanted.gpu_layers, len(model.shape.layers) + 1))
-        plan = _Plan(launch, model.shape, correction, gpus, free, said, projector)
+        wanted = msgspec.structs.replace(wanted, gpu_layers=min(wanted.gpu_layers, len(shape.layers) + 1))
+        plan = _Plan(launch, shape, correction, gpus, free, said, projector)
         return plan.answer(plan.resolved(wanted))
 
     async def _projector_bytes(self, launch: Launch) -> int:
@@ -87,7 +89,7 @@ class MemoryPlanner:
         path = launch.settings.mmproj_path
         if path is None:
             return 0
-        return await anyio.to_thread.run_sync(self._headers.file_bytes, path)
+        return await anyio.to_thread.run_sync(_file_bytes, path)
 
     async def _gpus(self, launch: Launch, said: MemoryLines | None, *, quick: bool) -> list[Gpu]:
         if said is not None:
@@ -224,6 +226,14 @@ class _Plan(msgspec.Struct, frozen=True):
         if self.said is None and self.launch.settings.lora:
             notes.append("The formula leaves LoRA adapters out.")
         return notes
+
+
+def _file_bytes(path: str) -> int:
+    """How long a file is; 0 where that cannot be read."""
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
 
 
 def _scaled(other: int, before: int, word: int) -> int:

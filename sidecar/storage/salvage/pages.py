@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple, Self
 from sidecar.storage.integrity import MAGIC
 
 DEFAULT_PAGE_BYTES = 4096
-"""SQLite's own since 2016, for a file whose header can not be read."""
+"""SQLite's own since 2016, for a file whose header cannot be read."""
 
 _PAGE_SIZES = tuple(2**n for n in range(9, 17))
 _TABLE_LEAF = 0x0D
@@ -70,7 +70,7 @@ class DamagedFile:
 
     @property
     def user_version(self) -> int:
-        """The version of the schema; 0 where the header can not be read."""
+        """The version of the schema; 0 where the header cannot be read."""
         header = self.page(1)
         return int.from_bytes(header[60:64], "big", signed=True) if header.startswith(MAGIC) else 0
 

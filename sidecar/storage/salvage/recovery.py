@@ -38,7 +38,7 @@ _WITH_IT = ("-wal", "-journal", "-shm")
 
 
 class Damaged(Exception):
-    """The file can not be used as it is; the words say what was found."""
+    """The file cannot be used as it is; the words say what was found."""
 
 
 class _Note(msgspec.Struct):
@@ -59,7 +59,7 @@ def examine(path: Path) -> None:
     Raises:
         Damaged: it is.
         StorageError: a newer llama-sidecar has written it.
-        OSError, sqlite3.Error: it can not be opened.
+        OSError, sqlite3.Error: it cannot be opened.
     """
     if note_of(path).exists():
         raise Damaged(_read_note(path).found)
@@ -104,7 +104,7 @@ def require_schema(db: sqlite3.Connection) -> None:
     """See that the names of the tables can be read.
 
     Raises:
-        Damaged: they can not.
+        Damaged: they cannot.
     """
     try:
         tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -140,7 +140,7 @@ def mark(path: Path, found: str) -> None:
         try:
             _write_note(path, _Note(found))
         except OSError as error:
-            logger.error("history: the damage can not be noted: %s", error)
+            logger.error("history: the damage cannot be noted: %s", error)
 
 
 # --- doing something about it ------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ _KINDS: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL"
 """What stands in a column of a strict table; a whole number may stand in one of floats."""
 
 _PUT_TOGETHER = (
-    # Messages whose session is lost get one. In an encrypted history its words are left out: they can not be sealed
+    # Messages whose session is lost get one. In an encrypted history its words are left out: they cannot be sealed
     # without the key, and plain text is refused there.
     f"""
     INSERT INTO sessions (id, title, title_is_own, config, created_at, updated_at)
@@ -70,7 +70,7 @@ _PUT_TOGETHER = (
 
 
 def version_of(old: Path, log: Path) -> int:
-    """The version of a damaged file's schema; 0 where it can not be read."""
+    """The version of a damaged file's schema; 0 where it cannot be read."""
     with DamagedFile(old, log) as damaged:
         return damaged.user_version
 

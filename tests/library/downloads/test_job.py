@@ -14,6 +14,7 @@ import anyio.to_thread
 import pytest
 from yarl import URL
 
+from sidecar.contract.config import DownloadsConfig
 from sidecar.library.downloads import paths
 from sidecar.library.downloads.addresses import Origin, Rules
 from sidecar.library.downloads.job import DownloadContext, Job, Wish
@@ -23,6 +24,7 @@ from sidecar.library.downloads.transfer import TransferOptions
 from sidecar.library.downloads.web import Web
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
+from tests.config_files import config_file
 from tests.processes.programs import WAIT_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +70,11 @@ def job(tmp_path: Path) -> Job:
         max_bytes_per_second=lambda: None,
         retry_seconds=lambda: 0.0,
     )
-    shop = DownloadContext(hub=Hub(lambda: NOWHERE, TokenSource(lambda: None)), terms=terms, records=Records(tmp_path))
+    shop = DownloadContext(
+        hub=Hub(config_file(downloads=DownloadsConfig(hub_endpoint=NOWHERE)), TokenSource(lambda: None)),
+        terms=terms,
+        records=Records(tmp_path),
+    )
     shop.records.keep(record)
     return Job(record, shop, lambda _: None)
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from yarl import URL
 
+from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.errors import DownloadFailed, NotSupported
 from sidecar.library.downloads.addresses import Origin, Rules
 from sidecar.library.downloads.answers import Source
@@ -20,6 +21,7 @@ from sidecar.library.downloads.web import Web
 from sidecar.library.hub import api
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
+from tests.config_files import config_file
 from tests.hub_server import COMMIT, HubServer, large_model
 
 pytestmark = [pytest.mark.anyio]
@@ -37,7 +39,7 @@ def server() -> Iterator[HubServer]:
 
 @pytest.fixture
 def hub(server: HubServer) -> Hub:
-    return Hub(lambda: server.url, TokenSource(lambda: None))
+    return Hub(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), TokenSource(lambda: None))
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end(hub: Hub, monkeypatc
 
 
 async def test_a_hub_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
-    nobody = Hub(lambda: "http://127.0.0.1:9", TokenSource(lambda: None))
+    nobody = Hub(config_file(downloads=DownloadsConfig(hub_endpoint="http://127.0.0.1:9")), TokenSource(lambda: None))
     with pytest.raises(DownloadFailed, match=r"127\.0\.0\.1:9"):
         await nobody.repository(REPO)
     began = anyio.current_time()
@@ -123,5 +125,5 @@ async def test_a_question_whose_client_another_one_closes_is_told_that_the_hub_i
         return client
 
     monkeypatch.setattr(_http, "get_session", closed)
-    with pytest.raises(DownloadFailed, match="can not be reached"):
+    with pytest.raises(DownloadFailed, match="cannot be reached"):
         await hub.search("anything")

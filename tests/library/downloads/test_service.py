@@ -15,6 +15,7 @@ from sidecar.library.downloads.job import Job
 from sidecar.library.downloads.service import Downloads
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
+from tests.config_files import config_file
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +30,7 @@ async def downloads(tmp_path: Path) -> AsyncIterator[Downloads]:
         models=tmp_path / "models",
         records=tmp_path / "downloads",
         config=lambda: DownloadsConfig(at_once=0),
-        hub=Hub(lambda: "http://127.0.0.1:9", tokens),
+        hub=Hub(config_file(downloads=DownloadsConfig(hub_endpoint="http://127.0.0.1:9")), tokens),
         tokens=tokens,
     )
     async with downloads.run():

@@ -1,4 +1,4 @@
-"""What earlier starts teach, and what they can not."""
+"""What earlier starts teach, and what they cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sidecar.servers.memory.experience import (
     MOST_MARGIN,
     REQUESTS_BYTES,
     Correction,
-    Seen,
+    ObservedStart,
     correction,
     remembered,
     usual_program_bytes,
@@ -19,9 +19,11 @@ from sidecar.servers.memory.experience import (
 MIB = 2**20
 
 
-def seen(*, build: str = "b1", family: str = "llama", planned: int = 100, taken: int = 100, rest: int = 30) -> Seen:
+def seen(
+    *, build: str = "b1", family: str = "llama", planned: int = 100, taken: int = 100, rest: int = 30
+) -> ObservedStart:
     """A start whose compute was off, and nothing else."""
-    return Seen(
+    return ObservedStart(
         build=build,
         family=family,
         planned_weights=1000 * MIB,
@@ -75,7 +77,7 @@ def test_few_starts_do_not_narrow_the_margin() -> None:
 
 
 def test_the_last_starts_count_and_the_record_is_bounded() -> None:
-    record: list[Seen] = []
+    record: list[ObservedStart] = []
     for _ in range(MOST_KEPT + 10):
         record = remembered(record, seen(taken=200))
     for _ in range(COUNTED):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from sidecar.library.gguf.model_shape import Layer, ModelShape
 from sidecar.servers.memory.fitting import GPU_RESERVE, HOST_RESERVE, Fitting, Free
 from sidecar.servers.memory.formula import Need, Parts, Wanted
-from sidecar.servers.memory.shape import Layer, ModelShape
 
 GIB = 2**30
 MIB = 2**20

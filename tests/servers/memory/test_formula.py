@@ -12,9 +12,9 @@ import pytest
 from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
-from sidecar.library.gguf.header import read_header
+from sidecar.library.gguf.model_shape import ModelShape, shape_of
+from sidecar.library.gguf.reader import read_header
 from sidecar.servers.memory.formula import REPACKED_ON_ARM, Need, Wanted, need, row_bytes
-from sidecar.servers.memory.shape import ModelShape, shape_of
 from tests.library.gguf_files import ARRAY, BOOL, F16, Q4_K, Q8_0, Value, write_model
 from tests.servers.memory import shapes
 from tests.servers.memory.shapes import Shape

@@ -17,12 +17,14 @@ import msgspec
 import pytest
 
 from sidecar.chat import messages, sessions
+from sidecar.contract.config import StorageConfig
 from sidecar.contract.errors import DiskFull, StorageError
 from sidecar.contract.life import Notice
 from sidecar.storage import atomic_files, database, integrity, migrations
 from sidecar.storage.database import Database
 from sidecar.storage.salvage import recovery, rescue
 from sidecar.storage.salvage.pages import DamagedFile
+from tests.config_files import config_file
 from tests.storage import keyrings
 from tests.storage.histories import (
     PAGE,
@@ -179,7 +181,7 @@ async def test_an_encrypted_history_is_saved_encrypted_and_sessions_that_are_mad
 ) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "tests.storage.keyrings.GoodKeyring")
     monkeypatch.setenv(keyrings.FOLDER_VARIABLE, str(tmp_path))
-    sealed = Database(path, encrypt=lambda: True)
+    sealed = Database(path, config_file(storage=StorageConfig(encrypt=True)))
     before = await sealed.run(lambda db: messages.all_of(db, session_id(3)))
     await sealed.close()
     harm(path, zero(page_kinds(path)["sessions leaf"][0]))
@@ -524,7 +526,7 @@ async def test_a_host_of_a_history_that_was_closed_does_not_wait(path: Path) -> 
 
 
 @pytest.mark.anyio
-async def test_a_history_that_can_not_be_opened_at_all_is_no_reason_not_to_answer(
+async def test_a_history_that_cannot_be_opened_at_all_is_no_reason_not_to_answer(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Path) -> None:

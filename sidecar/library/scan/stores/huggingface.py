@@ -4,8 +4,7 @@
     hub/models--ORG--NAME/snapshots/COMMIT/FILE.gguf    a link to ../../blobs/HASH (the file itself where links fail)
     hub/models--ORG--NAME/blobs/HASH                    the content; HASH is its SHA-256 where it has 64 digits
 
-HF_HUB_CACHE (before: HUGGINGFACE_HUB_CACHE) names the hub folder, HF_HOME the one around it. Known from
-huggingface_hub's guide "Understand caching", its constants.py, and llama.cpp's common/hf-cache.cpp.
+Known from huggingface_hub's guide "Understand caching", its constants.py, and llama.cpp's common/hf-cache.cpp.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from pathlib import Path
 from sidecar.contract.models import ForeignOrigin
 from sidecar.library.scan.disk_scan import DiskScan, shown
 from sidecar.library.scan.model_files import ModelFile, StoreMetadata, scan
-from sidecar.library.scan.stores import places
 
 MAX_DEPTH = 4
 """Folders inside a repository: its quantizations are one down, hardly ever two."""
@@ -30,47 +28,37 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def roots(look: DiskScan) -> list[Path]:
-    """Where the cache is."""
-    del look
-    for variable, below in (("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", ""), ("HF_HOME", "hub")):
-        if (named := places.named(variable)) is not None:
-            return [named / below]
-    base = places.named("XDG_CACHE_HOME")
-    return [base / "huggingface" / "hub"] if base else places.below_home(".cache", "huggingface", "hub")
-
-
-def find(root: Path, look: DiskScan, *, origin: ForeignOrigin = "huggingface") -> Iterator[ModelFile]:
+def find(root: Path, disk: DiskScan, *, origin: ForeignOrigin = "huggingface") -> Iterator[ModelFile]:
     """The GGUF files of all repositories, those of the revision that `main` is at first."""
-    for entry in look.entries(str(root)):
+    for entry in disk.entries(str(root)):
         if found := _REPO.fullmatch(entry.name):
-            yield from _of_repo(Path(entry.path), (found["org"], found["name"]), look, origin)
+            yield from _of_repo(Path(entry.path), (found["org"], found["name"]), disk, origin)
 
 
-def _of_repo(folder: Path, repo: tuple[str, str], look: DiskScan, origin: ForeignOrigin) -> Iterator[ModelFile]:
-    revisions = [entry.name for entry in look.entries(str(folder / "snapshots"))]
-    main = _main(folder, look) if len(revisions) > 1 else None
+def _of_repo(folder: Path, repo: tuple[str, str], disk: DiskScan, origin: ForeignOrigin) -> Iterator[ModelFile]:
+    revisions = [entry.name for entry in disk.entries(str(folder / "snapshots"))]
+    main = _main(folder, disk) if len(revisions) > 1 else None
     revisions.sort(key=lambda name: name != main)
     for number, revision in enumerate(revisions):
         snapshot = folder / "snapshots" / revision
         # Older revisions are told apart by their commit; what has not changed since is the same content anyway.
         names = repo if number == 0 else (*repo, revision[:SHOWN_REVISION])
 
-        def tell(
+        def describe(
             inside: tuple[str, ...], path: str, group: Path = snapshot, names: tuple[str, ...] = names
         ) -> StoreMetadata:
             return StoreMetadata(
                 label=(origin, *names, inside[-1]), group=group, repo="/".join(repo), sha256=_sha256(path)
             )
 
-        yield from scan(snapshot, origin, look, depth=MAX_DEPTH, tell=tell)
+        yield from scan(snapshot, origin, disk, depth=MAX_DEPTH, describe=describe)
 
 
-def _main(folder: Path, look: DiskScan) -> str:
+def _main(folder: Path, disk: DiskScan) -> str:
     """The commit that `main` is at."""
-    text = (look.text(str(folder / "refs" / "main")) or "").strip()
+    text = (disk.text(str(folder / "refs" / "main")) or "").strip()
     if text and not _COMMIT.fullmatch(text):
-        look.problem(f"{folder}: refs/main is {shown(text)}, not a commit.")
+        disk.problem(f"{folder}: refs/main is {shown(text)}, not a commit.")
     return text
 
 

@@ -4,8 +4,8 @@
     manifest=ORG=NAME=TAG.json       what the hub said of the tag: `ggufFile` and `mmprojFile`, each with `rfilename`
     models--ORG--NAME/…              newer builds: as in the Hugging Face cache, which is their default
 
-LLAMA_CACHE names the folder; else it is llama.cpp among the system's caches. Known from llama.cpp's source
-(common/common.cpp, fs_get_cache_directory; common/download.cpp of 2025, get_manifest_path; common/hf-cache.cpp).
+Known from llama.cpp's source (common/common.cpp, fs_get_cache_directory; common/download.cpp of 2025,
+get_manifest_path; common/hf-cache.cpp).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pathlib import Path
 
 import msgspec
 
+from sidecar.library.gguf.file_names import is_gguf, stem_of
 from sidecar.library.scan.disk_scan import DiskScan
-from sidecar.library.scan.model_files import SUFFIX, ModelFile, Role, StoreMetadata, file_at, part_of, stem_of
-from sidecar.library.scan.stores import huggingface, places
+from sidecar.library.scan.model_files import ModelFile, Role, StoreMetadata, file_at, part_of
+from sidecar.library.scan.stores import huggingface
 
 _MANIFEST = re.compile(r"manifest=(?P<org>[\w.-]+)=(?P<name>[\w.-]+)=(?P<tag>[\w.-]+)\.json", re.ASCII)
 
@@ -33,42 +34,35 @@ class _Manifest(msgspec.Struct):
     projector: _File | None = msgspec.field(name="mmprojFile", default=None)
 
 
-def roots(look: DiskScan) -> list[Path]:
-    """Where the cache is."""
-    del look
-    named = places.named("LLAMA_CACHE")
-    return [named] if named else [base / "llama.cpp" for base in places.caches()]
-
-
-def find(root: Path, look: DiskScan) -> Iterator[ModelFile]:
-    """The GGUF files, as the manifests tell of them, and those that none tells of."""
-    entries = {entry.name: entry.path for entry in look.entries(str(root))}
+def find(root: Path, disk: DiskScan) -> Iterator[ModelFile]:
+    """The GGUF files, as the manifests mention them, and those that none mentions."""
+    entries = {entry.name: entry.path for entry in disk.entries(str(root))}
     sets: defaultdict[object, list[str]] = defaultdict(list)
     for name in entries:
-        if name.lower().endswith(SUFFIX):
+        if is_gguf(name):
             sets[part_of((stem_of(name),)).key].append(name)
-    told_of: set[str] = set()
-    for manifest, repo, rfilename, role in _mentions(entries, look):
+    mentioned: set[str] = set()
+    for manifest, repo, rfilename, role in _mentions(entries, disk):
         cached = f"{repo}/{rfilename}".replace("/", "_")
         if cached not in entries:  # a name in this folder, whatever the manifest says
             continue
         for name in sets.get(part_of((stem_of(cached),)).key, ()):
-            told_of.add(name)
+            mentioned.add(name)
             group = ("llama_cpp", str(root), manifest)
             yield from _at(
-                entries[name], look, StoreMetadata(label=_label(name, repo), group=group, role=role, repo=repo)
+                entries[name], disk, StoreMetadata(label=_label(name, repo), group=group, role=role, repo=repo)
             )
-    for name in (name for names in sets.values() for name in names if name not in told_of):
+    for name in (name for names in sets.values() for name in names if name not in mentioned):
         yield from _at(
-            entries[name], look, StoreMetadata(label=("llama_cpp", stem_of(name)), group=("llama_cpp", str(root)))
+            entries[name], disk, StoreMetadata(label=("llama_cpp", stem_of(name)), group=("llama_cpp", str(root)))
         )
-    yield from huggingface.find(root, look, origin="llama_cpp")
+    yield from huggingface.find(root, disk, origin="llama_cpp")
 
 
-def _mentions(entries: Mapping[str, str], look: DiskScan) -> Iterator[tuple[str, str, str, Role]]:
-    """The files that manifests tell of: the manifest, the repository, the file's name there, what it is."""
+def _mentions(entries: Mapping[str, str], disk: DiskScan) -> Iterator[tuple[str, str, str, Role]]:
+    """The files that manifests mention: the manifest, the repository, the file's name there, what it is."""
     for name, path in entries.items():
-        if (found := _MANIFEST.fullmatch(name)) and (manifest := look.json(path, _Manifest)):
+        if (found := _MANIFEST.fullmatch(name)) and (manifest := disk.json(path, _Manifest)):
             repo = f"{found['org']}/{found['name']}"
             if manifest.gguf:
                 yield name, repo, manifest.gguf.rfilename, "model"
@@ -76,8 +70,8 @@ def _mentions(entries: Mapping[str, str], look: DiskScan) -> Iterator[tuple[str,
                 yield name, repo, manifest.projector.rfilename, "projector"
 
 
-def _at(path: str, look: DiskScan, told: StoreMetadata) -> Iterator[ModelFile]:
-    if (file := file_at(path, "llama_cpp", look, told)) is not None:
+def _at(path: str, disk: DiskScan, store: StoreMetadata) -> Iterator[ModelFile]:
+    if (file := file_at(path, "llama_cpp", disk, store)) is not None:
         yield file
 
 

@@ -6,11 +6,10 @@
 
 A manifest has `layers`, each with a media type and a digest: application/vnd.ollama.image.model is the GGUF file,
 ….projector and ….adapter are what goes with it; ….template (Go's, not Jinja), ….params, ….system and ….license are
-Ollama's own business. One of type application/vnd.ollama.manifest.list.v2+json holds several for several runners.
+Ollama's own. One of type application/vnd.ollama.manifest.list.v2+json holds several for several runners.
 
-OLLAMA_MODELS names the folder; else it is ~/.ollama/models, and /usr/share/ollama/.ollama/models where Ollama runs as a
-service of the system. Known from Ollama's docs (FAQ, "Where are models stored") and source (manifest/manifest.go,
-manifest/paths.go, types/model/name.go).
+Known from Ollama's docs (FAQ, "Where are models stored") and source (manifest/manifest.go, manifest/paths.go,
+types/model/name.go).
 """
 
 from __future__ import annotations
@@ -25,10 +24,6 @@ import msgspec
 
 from sidecar.library.scan.disk_scan import DiskScan, shown
 from sidecar.library.scan.model_files import ModelFile, Role, StoreMetadata, file_at
-from sidecar.library.scan.stores import places
-
-SERVICE_FOLDER = Path("/usr/share/ollama/.ollama/models")
-"""The home of the user that Ollama's installer makes on Linux."""
 
 DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
 """What Ollama leaves out of a name."""
@@ -61,65 +56,57 @@ class _Manifest(msgspec.Struct):
     digest: str = ""
 
 
-def roots(look: DiskScan) -> list[Path]:
-    """The folder that the variable names, else the usual ones."""
-    del look
-    if (named := places.named("OLLAMA_MODELS")) is not None:
-        return [named]
-    return [*places.below_home(".ollama", "models"), *([SERVICE_FOLDER] if sys.platform == "linux" else [])]
-
-
-def find(root: Path, look: DiskScan) -> Iterator[ModelFile]:
+def find(root: Path, disk: DiskScan) -> Iterator[ModelFile]:
     """The models and what goes with them, as the manifests say."""
-    seen: set[tuple[str, ...]] = set()
+    read: set[tuple[str, ...]] = set()
     # Both kinds are there for a while after an update; the newer one counts.
-    for path, names in chain(_manifests(root / "manifests-v2", look), _manifests(root / "manifests", look)):
-        if names in seen:
+    for path, names in chain(_manifests(root / "manifests-v2", disk), _manifests(root / "manifests", disk)):
+        if names in read:
             continue
-        seen.add(names)
-        if manifest := _read(root, path, look):
-            yield from _files(root, names, manifest, look)
+        read.add(names)
+        if manifest := _read(root, path, disk):
+            yield from _files(root, names, manifest, disk)
 
 
-def _manifests(folder: Path, look: DiskScan) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _manifests(folder: Path, disk: DiskScan) -> Iterator[tuple[str, tuple[str, ...]]]:
     pending: list[tuple[str, tuple[str, ...]]] = [(str(folder), ())]
     while pending:
         path, names = pending.pop()
         if len(names) == 4:
             yield path, names
             continue
-        pending += [(e.path, (*names, e.name)) for e in reversed(look.entries(path)) if _NAME.fullmatch(e.name)]
+        pending += [(e.path, (*names, e.name)) for e in reversed(disk.entries(path)) if _NAME.fullmatch(e.name)]
 
 
-def _read(root: Path, path: str, look: DiskScan) -> _Manifest | None:
+def _read(root: Path, path: str, disk: DiskScan) -> _Manifest | None:
     """A manifest that lies in the store; of a list, the one for llama.cpp."""
     if Path(path).is_symlink() and not _is_inside(root, path):
-        look.problem(f"{path} leads out of Ollama's folder.")
+        disk.problem(f"{path} leads out of Ollama's folder.")
         return None
-    manifest = look.json(path, _Manifest)
+    manifest = disk.json(path, _Manifest)
     if manifest is None or manifest.media_type != _MANIFEST_LIST:
         return manifest
     for child in manifest.manifests or ():
         if child.media_type == _MANIFEST_LIST or child.runner.lower() == _OTHER_RUNNER:
             continue
         if child.layers is None and child.digest:
-            blob = _blob(root, child.digest, look)
-            return look.json(blob, _Manifest) if blob else None
+            blob = _blob(root, child.digest, disk)
+            return disk.json(blob, _Manifest) if blob else None
         return child
     return None
 
 
-def _files(root: Path, names: tuple[str, ...], manifest: _Manifest, look: DiskScan) -> Iterator[ModelFile]:
+def _files(root: Path, names: tuple[str, ...], manifest: _Manifest, disk: DiskScan) -> Iterator[ModelFile]:
     label = _label(names)
     layers = [(_ROLES[layer.media_type], layer.digest) for layer in manifest.layers or () if layer.media_type in _ROLES]
     models = [digest for role, digest in layers if role == "model"]
     if len(models) > 1:
-        look.problem(f"{label[-1]} has {len(models)} model files; the first is listed.")
+        disk.problem(f"{label[-1]} has {len(models)} model files; the first is listed.")
     for role, digest in layers:
         if role == "model" and digest is not models[0]:
             continue
-        blob = _blob(root, digest, look)
-        told = StoreMetadata(
+        blob = _blob(root, digest, disk)
+        store = StoreMetadata(
             label=label if role == "model" else (*label, f"{role} {digest}"),
             group=("ollama", str(root), names),
             role=role,
@@ -128,18 +115,18 @@ def _files(root: Path, names: tuple[str, ...], manifest: _Manifest, look: DiskSc
             aliases=(f"{label[-1]}:{DEFAULT_TAG}",) if names[3] == DEFAULT_TAG else (),
             sha256=digest[-64:].lower(),
         )
-        file = file_at(blob, "ollama", look, told) if blob else None
+        file = file_at(blob, "ollama", disk, store) if blob else None
         if file is not None:
             yield file
         elif blob:
-            look.problem(f"{label[-1]}: its {role} file {Path(blob).name} is missing or may not be read.")
+            disk.problem(f"{label[-1]}: its {role} file {Path(blob).name} is missing or may not be read.")
 
 
-def _blob(root: Path, digest: str, look: DiskScan) -> str | None:
+def _blob(root: Path, digest: str, disk: DiskScan) -> str | None:
     """The file of a digest."""
     found = _DIGEST.fullmatch(digest)
     if found is None:
-        look.problem(f"{shown(digest)} in a manifest is not the digest of a file.")
+        disk.problem(f"{shown(digest)} in a manifest is not the digest of a file.")
         return None
     path = root / "blobs" / f"sha256-{found[1].lower()}"
     older = path.with_name(f"sha256:{found[1].lower()}")

@@ -1,7 +1,7 @@
 """What a model's memory depends on, out of its GGUF header.
 
 Pure. Owns how llama.cpp (0.5, src/llama-hparams.cpp, src/models/) reads layers out of a header: which of them attend,
-which look back over a window only, which keep a state in place of a cache. What that takes is `formula`'s business.
+which look back over a window only, which keep a state in place of a cache. Knows nothing of bytes in memory.
 Headers come from anywhere: whatever they say, counts stay within bounds.
 """
 
@@ -19,7 +19,7 @@ from sidecar.library.gguf.header import GgufHeader, TensorInfo
 MAX_LAYERS = 1024
 """LLAMA_MAX_LAYERS is 512."""
 MOST = 1 << 40
-"""Of any number in a header that is multiplied here; sums stay far from what Python or a host can not tell."""
+"""Of any number in a header that is multiplied here; sums stay far from what Python or a host cannot tell."""
 
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.(.+)")
 _EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch|)exps")

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.storage import migrations
 from sidecar.storage.database import Database
-from sidecar.storage.facts import Facts
+from sidecar.storage.key_value_store import KeyValueStore
 from sidecar.storage.reencrypt import State, read_state
 
 pytestmark = pytest.mark.anyio
@@ -23,32 +23,32 @@ NOT_UTF8 = "/models/d\udcc3t"
 @pytest.mark.parametrize("value", ["a name", NOT_UTF8, {"nested": [1, 2.5, None, True]}, ""])
 async def test_a_fact_is_there_in_the_next_run(tmp_path: Path, value: Any) -> None:
     database = Database(tmp_path / "history.db")
-    await Facts(database).set("last", "something older")
-    await Facts(database).set("last", value)
+    await KeyValueStore(database).set("last", "something older")
+    await KeyValueStore(database).set("last", value)
     await database.close()
     again = Database(tmp_path / "history.db")
-    assert await Facts(again).get("last") == value
+    assert await KeyValueStore(again).get("last") == value
     await again.close()
 
 
 async def test_what_was_never_set_is_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "history.db")
-    assert await Facts(database).get("last") is None
+    assert await KeyValueStore(database).get("last") is None
     await database.close()
 
 
 async def test_what_is_no_json_is_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "history.db")
-    await Facts(database).set("last", "a name")
+    await KeyValueStore(database).set("last", "a name")
     await database.run(lambda db: db.execute("UPDATE facts SET value = '{'"))
-    assert await Facts(database).get("last") is None
-    await Facts(database).set("last", "another")
-    assert await Facts(database).get("last") == "another"
+    assert await KeyValueStore(database).get("last") is None
+    await KeyValueStore(database).set("last", "another")
+    assert await KeyValueStore(database).get("last") == "another"
     await database.close()
 
 
 @pytest.mark.parametrize("value", ["'{'", "x'7b226b6579223a22ff227d'"])
-def test_where_it_can_not_be_read_whether_the_history_is_encrypted_its_records_say_it(value: str) -> None:
+def test_where_it_cannot_be_read_whether_the_history_is_encrypted_its_records_say_it(value: str) -> None:
     with closing(sqlite3.connect(":memory:")) as db:
         migrations.take_steps(db, to=0)
         db.executescript(f"""

@@ -1,4 +1,7 @@
-"""Small things to remember between runs, by name."""
+"""Small values kept between runs, by name.
+
+Owns the table `facts` of the history file, but for the name `encryption`, which is `reencrypt`'s.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,29 @@ from sidecar.storage.database import Database
 logger = logging.getLogger(__name__)
 
 
-class Facts:
+class KeyValueStore:
     """Names and JSON values in the history file."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, name: str) -> Any:
-        """The value of a name; `None` where there is none, or none that can be read."""
+        """The value of a name; `None` where there is none, or none that can be read.
+
+        Raises:
+            StorageError: as `Database.run`.
+        """
         row = await self._database.run(
             lambda db: db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         )
         try:
             return json.loads(row[0]) if row else None
         except (ValueError, RecursionError):
-            logger.warning("what is remembered as %s can not be read, and counts as nothing", name)
+            logger.warning("the value kept as %s cannot be read and is ignored", name)
             return None
 
     async def set(self, name: str, value: Any) -> None:
-        """Remember a value."""
+        """Keep a value that json takes. Raises as `get`."""
         text = json.dumps(value)  # not orjson, which refuses a path that is not UTF-8
         await self._database.run(
             lambda db: db.execute(

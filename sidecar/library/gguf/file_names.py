@@ -1,0 +1,120 @@
+"""What the name of a GGUF file says, before the file is opened.
+
+Pure. Owns each of these rules once: the suffix, the names of a split model's parts, how projectors are named and which
+models they go with, and how a quantization stands in a name. Knows no folders and no headers.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+SUFFIX = ".gguf"
+
+PROJECTOR = "mmproj"
+"""How projectors are named, in their file's name and in the header's general.type."""
+
+PROJECTOR_PREFERRED = ("F16", "BF16", "F32", "Q8_0")
+"""The precisions of projectors, best choice first: F16 loses nothing that can be measured and takes half of F32."""
+
+MAX_PARTS = 999
+"""Files of one split model that are read. The largest on the hub have some 150."""
+
+MIN_COMMON_NAME = 4
+"""Letters that a model's and its projector's names must share at least; fewer fit by chance."""
+
+_SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
+
+_QUANTIZATION = re.compile(
+    r"(?:^|[-_. ])(?:UD-)?(I?Q\d_(?:K(?:_(?:XS|S|M|L|XL))?|XXS|XS|S|M|NL|0|1)|TQ[12]_0|BF16|F16|F32|NVFP4|"
+    r"MXFP4(?:_MOE)?)(?=$|[-_. ])",
+    re.IGNORECASE,
+)
+
+
+class Split(msgspec.Struct, frozen=True):
+    """One file of a split model: the model's name, which part it is (from 1), and of how many."""
+
+    stem: str
+    number: int
+    count: int
+
+
+def is_gguf(name: str) -> bool:
+    """Whether a file of this name is meant as a GGUF file."""
+    return name.lower().endswith(SUFFIX) and len(name) > len(SUFFIX)
+
+
+def stem_of(name: str) -> str:
+    """A file's name without `.gguf`; in capitals the suffix stays, since llama.cpp takes no split file with it."""
+    return name.removesuffix(SUFFIX)
+
+
+def split_of(stem: str) -> Split | None:
+    """What a name without suffix says of a part; `None` where it names a whole model."""
+    if stem[-9:-5] == "-of-" and (found := _SPLIT.fullmatch(stem)):
+        number, count = int(found["number"]), int(found["count"])
+        if 1 <= number <= count:
+            return Split(found["stem"], number, count)
+    return None
+
+
+def part_name(stem: str, number: int, count: int) -> str:
+    """The file name of a part; with a count of 0, of the whole model."""
+    return f"{stem}-{number:05d}-of-{count:05d}{SUFFIX}" if count else f"{stem}{SUFFIX}"
+
+
+def all_parts(path: Path) -> list[Path]:
+    """The files of the model that a file is of, in order, at most MAX_PARTS; whether they are there is not checked."""
+    split = split_of(stem_of(path.name))
+    if split is None:
+        return [path]
+    return [path.with_name(part_name(split.stem, n, split.count)) for n in range(1, min(split.count, MAX_PARTS) + 1)]
+
+
+def quantization_in(name: str) -> str | None:
+    """The quantization that a file's name ends with or mentions last, such as Q4_K_M."""
+    names = _QUANTIZATION.findall(stem_of(name))
+    return names[-1].upper() if names else None
+
+
+def without_quantization(name: str) -> str:
+    """A model's name without the part that says how it is quantized, which its other quantizations share."""
+    return _QUANTIZATION.sub("", name)
+
+
+def is_projector(name: str) -> bool:
+    """Whether a file of this name is meant as a projector."""
+    return PROJECTOR in name.lower()
+
+
+def base_of(stem: str) -> str:
+    """What the quantizations of one model, and its projector, have in common."""
+    return re.sub(r"[\W_]+", "", without_quantization(stem).lower().replace(PROJECTOR, ""))
+
+
+def projector_fits(projector_stem: str, base: str, *, only_model: bool) -> bool:
+    """Whether a projector goes with a model. A wrong one would keep the model from starting.
+
+    Args:
+        projector_stem: the projector's name without suffix.
+        base: `base_of` the model's name.
+        only_model: there is no other model beside it.
+    """
+    other = base_of(projector_stem)
+    if min(len(base), len(other)) >= MIN_COMMON_NAME and (other in base or base in other):
+        return True
+    # "mmproj-F16" and "mmproj-model-f16" are said of the only model in the folder.
+    return only_model and other in ("", "model")
+
+
+def projector_rank(projector_name: str, model_stem: str) -> tuple[int, int, str]:
+    """Sorts the projectors of a model: most like it in name first, then by PROJECTOR_PREFERRED, then by name."""
+    words, others = (
+        set(re.split(r"[-_. ]+", without_quantization(name).lower())) - {""} for name in (projector_name, model_stem)
+    )
+    kind = quantization_in(projector_name)
+    precision = PROJECTOR_PREFERRED.index(kind) if kind in PROJECTOR_PREFERRED else len(PROJECTOR_PREFERRED)
+    return -len(words & others), precision, projector_name

@@ -1,0 +1,184 @@
+"""Reads GGUF headers in pure Python, from files of unknown origin.
+
+Owns the format: its layout and its bounds. Reads the header through a small window, never the weights, and answers any
+file whatsoever with a header or with ModelInvalid. What the header means is `header`'s subject.
+
+A file is: magic, version, counts; then the metadata (key, type, value); then the tensor infos (name, dims, type,
+offset); then, aligned, the tensors' data. See https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from io import FileIO
+from math import prod
+from pathlib import Path
+from struct import Struct
+
+from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
+from sidecar.host import file_io
+from sidecar.library.gguf.header import MAX_COUNT, GgufHeader, TensorInfo
+from sidecar.library.gguf.values import MAX_KEYS, Damaged, Metadata, Window, alignment_of, shown
+
+MAX_TENSORS = 65_536
+"""Models with hundreds of experts have some thousands."""
+MAX_TENSOR_NAME_BYTES = 1024
+"""llama.cpp takes 63; builds of it exist that take more."""
+MAX_DIMS = 4
+"""GGML_MAX_DIMS."""
+MAX_TENSOR_TYPE = 1023
+"""Types past the known ones are taken, since new ones come every year; numbers past this are damage."""
+
+# What people put in a model's place, by its first bytes
+_FOREIGN = (
+    (b"version https://git-lfs", "it is a Git LFS pointer, not the model itself"),
+    (b"<", "it looks like a web page, not a model"),
+    (b"PK\x03\x04", "it is a ZIP archive or a PyTorch model, not a GGUF file"),
+    (b"lmgg", "it is in llama.cpp's format of before GGUF (2023)"),
+    (b"fmgg", "it is in llama.cpp's format of before GGUF (2023)"),
+    (b"tjgg", "it is in llama.cpp's format of before GGUF (2023)"),
+)
+
+_U32 = Struct("<I")
+_FILE_HEAD = Struct("<4sIQQ")
+_TENSOR_TAILS = [Struct("<" + "Q" * dims + "IQ") for dims in range(MAX_DIMS + 1)]
+
+# name, elements of a block, bytes of a block (gguf-py's GGML_QUANT_SIZES; the numbers left out were removed)
+TENSOR_TYPES = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 36), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
+    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
+    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
+    29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66),
+    39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18), 42: ("Q2_0", 64, 18),
+}  # fmt: skip
+
+
+def read_header(path: Path, *, full: bool = True) -> GgufHeader:
+    """The header of a GGUF file, little-endian, of version 2 or 3.
+
+    With `full=False` the reading ends at the vocabulary where the main facts come before it, as they do in all files
+    that llama.cpp's tools write: 0.1 ms in place of 10 to 60.
+
+    Raises:
+        ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
+        ModelInvalid: it is damaged or no GGUF file; the message says what is wrong with it.
+    """
+    try:
+        with FileIO(path, opener=_open_without_waiting) as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise PathNotAllowed(f"{path} is not an ordinary file.")
+            return _read(Window(file, info.st_size), full=full)
+    except Damaged as damage:
+        raise ModelInvalid(f"{path.name} cannot be used: {damage}.", hint=damage.hint) from None
+    except FileNotFoundError:
+        raise ModelNotFound(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise PathNotAllowed(f"{path} is a folder.") from None
+    except PermissionError:
+        raise PermissionDenied(f"{path} may not be read.") from None
+    except OSError as error:
+        raise ModelInvalid(
+            f"{path.name} cannot be read: {error.strerror}.", hint="Check the disk that the file is on."
+        ) from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # A pipe under a model's name would else hold the open until somebody writes to it.
+    return os.open(path, flags | file_io.NONBLOCK)
+
+
+def _read(window: Window, *, full: bool) -> GgufHeader:
+    if window.file_bytes < _FILE_HEAD.size:
+        _check_magic(window.take(min(window.file_bytes, 4)))
+        raise Damaged(f"the file is cut short: {window.file_bytes} of at least {_FILE_HEAD.size} bytes")
+    head = window.take(_FILE_HEAD.size)
+    magic, version, tensor_count, key_count = _FILE_HEAD.unpack(head)
+    _check_magic(magic if magic == b"GGUF" else head)
+    _check_version(version)
+    if key_count > MAX_KEYS:
+        raise Damaged(f"it claims {key_count:,} metadata keys; at most {MAX_KEYS:,} are read")
+    if tensor_count > MAX_TENSORS:
+        raise Damaged(f"it claims {tensor_count:,} tensors; at most {MAX_TENSORS:,} are read")
+    metadata, complete = Metadata(window).read(key_count, full=full)
+    tensors = _read_tensors(window, tensor_count, alignment_of(metadata)) if complete else ()
+    header = GgufHeader(
+        version=version,
+        tensor_count=tensor_count,
+        metadata=metadata,
+        tensors=tensors,
+        file_bytes=window.file_bytes,
+        complete=complete,
+    )
+    if (header.parameters or 0) > MAX_COUNT:
+        raise Damaged("its tensors together are impossibly large")
+    return header
+
+
+def _check_magic(start: bytes) -> None:
+    if b"GGUF".startswith(start[:4]) and start:
+        return
+    if not start:
+        raise Damaged("the file is empty")
+    for sign, meaning in _FOREIGN:
+        if start.startswith(sign[: len(start)]):
+            raise Damaged(meaning)
+    raise Damaged(f"it is not a GGUF file: it starts with {start[:4]!r}")
+
+
+def _check_version(version: int) -> None:
+    another = "Get another conversion of the model."
+    if version and version & 0xFFFF == 0:
+        raise Damaged("it was written for big-endian machines, which are not supported", another)
+    if version == 1:
+        raise Damaged("it is of GGUF version 1 (2023), which llama.cpp reads no longer", another)
+    if version not in (2, 3):
+        raise Damaged(f"it is of GGUF version {version:,}; versions 2 and 3 are supported", another)
+
+
+def _read_tensors(window: Window, count: int, alignment: int) -> tuple[TensorInfo, ...]:
+    tensors: list[TensorInfo] = []
+    names: set[str] = set()
+    end = 0
+    for _ in range(count):
+        name = window.name(MAX_TENSOR_NAME_BYTES, "tensor name")
+        if name in names:
+            raise Damaged(f"the tensor {shown(name)} occurs twice")
+        names.add(name)
+        dim_count = window.number(_U32)
+        if dim_count > MAX_DIMS:
+            raise Damaged(f"the tensor {shown(name)} claims {dim_count:,} dimensions; at most {MAX_DIMS} are possible")
+        form = _TENSOR_TAILS[dim_count]
+        *dims, kind, offset = form.unpack(window.take(form.size))
+        tensor = _tensor(name, dims, kind, offset)
+        # llama.cpp wants the tensors in the order of their data and without gaps.
+        if offset % alignment:
+            raise Damaged(f"the data of tensor {shown(name)} is not aligned to {alignment} bytes")
+        if offset < end:
+            raise Damaged(f"the data of tensor {shown(name)} overlaps the tensor before it")
+        end = offset + (tensor.size_bytes or 0)
+        tensors.append(tensor)
+    if count:
+        needed = -(-window.tell() // alignment) * alignment + end
+        if needed > window.file_bytes:
+            raise Damaged(f"the file is cut short: {window.file_bytes:,} of {needed:,} bytes")
+    return tuple(tensors)
+
+
+def _tensor(name: str, dims: Sequence[int], kind: int, offset: int) -> TensorInfo:
+    elements = prod(dims)
+    if elements > MAX_COUNT or max(dims, default=0) > MAX_COUNT:
+        raise Damaged(f"the tensor {shown(name)} is impossibly large")
+    if kind not in TENSOR_TYPES:
+        if kind > MAX_TENSOR_TYPE:
+            raise Damaged(f"the tensor {shown(name)} is of unknown type {kind}")
+        return TensorInfo(name, tuple(dims), f"type {kind}", offset, None)
+    type_name, block, block_bytes = TENSOR_TYPES[kind]
+    if block > 1 and (not dims or dims[0] % block):
+        raise Damaged(f"a row of tensor {shown(name)} is not made of whole blocks of {type_name}")
+    return TensorInfo(name, tuple(dims), type_name, offset, elements // block * block_bytes)
