@@ -13,8 +13,8 @@ import anyio
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.errors import Cancelled, InvalidParams, Overloaded, SidecarError
 from sidecar.dispatch.errors import as_sidecar_error
-from sidecar.dispatch.outbox import Channel, Outbox
 from sidecar.events.event_log import EventLog, EventSource
+from sidecar.events.outbox import Channel, Outbox
 
 MAX_SUBSCRIPTIONS = 64
 """Of one host at once. Each costs memory and may take readings ten times a second; a window needs one or two."""

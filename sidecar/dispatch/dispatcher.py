@@ -32,12 +32,12 @@ from sidecar.dispatch.call import Channels, RequestCall
 from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, Request, RequestId
 from sidecar.dispatch.errors import as_sidecar_error
 from sidecar.dispatch.lanes import Lanes
-from sidecar.dispatch.outbox import Outbox, encode
 from sidecar.dispatch.parsing import RepeatedKey
 from sidecar.dispatch.rpc import NOCONTEXT, JsonRpcError, Success, dispatch_request
 from sidecar.dispatch.rpc import Request as RpcRequest
 from sidecar.dispatch.rpc import Result as RpcResult
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.events.outbox import Outbox, encode
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error
 from sidecar.services import Lifetime

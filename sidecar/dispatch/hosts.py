@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.lanes import Lanes
-from sidecar.dispatch.outbox import Outbox
 from sidecar.dispatch.tasks import RequestTasks
+from sidecar.events.outbox import Outbox
 from sidecar.handlers.call import Handler
 from sidecar.services import Lifetime
 

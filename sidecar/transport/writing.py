@@ -13,9 +13,8 @@ import queue
 import stat
 import threading
 from collections.abc import Callable
-from time import monotonic
 
-from sidecar.dispatch.outbox import Outbox
+from sidecar.events.outbox import Outbox
 from sidecar.host import descriptors
 
 logger = logging.getLogger(__name__)
@@ -26,15 +25,13 @@ WRITE_BYTES = 64 * 1024
 AT_ONCE_BYTES = 4096
 """PIPE_BUF: a write of at most this does not block on a pipe that `poll` calls writable (POSIX)."""
 
-QUIET_SECONDS = 0.001
-"""After so long without a write the next line is written the moment it is there: it is alone. Until then lines wait for
-the loop's next turn, and what comes meanwhile goes out in the same write."""
-
 _HOST_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCONN, errno.EINVAL})
 
 
 class LineWriter:
-    """Writes an outbox to a descriptor.
+    """Writes an outbox to a descriptor, in a task of its own.
+
+    Lines that come while others are on their way, or in one turn of the loop, go out in one write.
 
     Args:
         on_room: called when responses have left the outbox.
@@ -47,93 +44,78 @@ class LineWriter:
         self._on_room = on_room
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
-        self._to_write: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._to_write: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._writing = False
-        self._scheduled = False
         self._broken = False
-        self._flushed_at = 0.0
-        self._drained: asyncio.Event | None = None
+        self._idle = asyncio.Event()
         self._poll = _writability_poll(fd)
-
-    def schedule(self) -> None:
-        """There is something in the outbox, or may be."""
-        if self._scheduled or self._writing:
-            return
-        self._scheduled = True  # what comes meanwhile is taken after what is on its way
-        if monotonic() - self._flushed_at > QUIET_SECONDS:
-            self._flush()
-        else:
-            self._loop.call_soon(self._flush)
+        self._task = self._loop.create_task(self._write_all())
 
     async def drain(self) -> None:
         """Wait until everything in the outbox has been written, or the host is gone."""
-        drained = self._drained = self._drained or asyncio.Event()
-        self.schedule()
-        await drained.wait()
+        while (self._outbox.queue or not self._idle.is_set()) and not self._task.done():
+            await self._idle.wait()
+            await asyncio.sleep(0)  # the task has its turn first, where something has just come
 
-    def _flush(self) -> None:
+    async def _write_all(self) -> None:
         outbox = self._outbox
-        try:
-            while outbox.queue and not self._writing:
+        while True:
+            self._idle.set()
+            await outbox.news.wait()
+            self._idle.clear()
+            outbox.news.clear()
+            while outbox.queue:
                 waiting_bytes = outbox.waiting_bytes
                 lines = outbox.take(WRITE_BYTES)
                 if outbox.waiting_bytes < waiting_bytes:
                     self._on_room()
                 if lines and not self._broken:  # else the host is gone: nothing may pile up
                     lines.append(b"")
-                    self._write_or_hand_over(b"\n".join(lines))
-            if self._drained is not None and not self._writing:
-                self._drained.set()
-                self._drained = None
-        finally:
-            self._scheduled = False
-            self._flushed_at = monotonic()
+                    await self._write(b"\n".join(lines))
 
-    def _write_or_hand_over(self, data: bytes) -> None:
-        if len(data) <= AT_ONCE_BYTES and self._poll(0):
-            try:
+    async def _write(self, data: bytes) -> None:
+        try:
+            if len(data) <= AT_ONCE_BYTES and self._poll(0):
                 data = data[os.write(self._fd, data) :]
-            except OSError as error:
-                self._break(error)
-                return
-        if data:
-            self._hand_over(data)
+            if data:
+                await self._hand_over(data)
+        except OSError as error:
+            level = logging.INFO if error.errno in _HOST_GONE else logging.ERROR
+            logger.log(level, "writing to the host failed: %s; stopping", error)
+            self._broken = True
+            self._on_gone()
 
-    def _hand_over(self, data: bytes) -> None:
-        self._writing = True
-        self._to_write.put(data)
+    def _hand_over(self, data: bytes) -> asyncio.Future[None]:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write, name="wire-writer", daemon=True)
+            self._thread = threading.Thread(target=self._write_in_thread, name="wire-writer", daemon=True)
             self._thread.start()
+        written: asyncio.Future[None] = self._loop.create_future()
+        self._to_write.put((data, written))
+        return written
 
-    def _write(self) -> None:
-        """Thread: write what the loop hands over, one piece at a time."""
+    def _write_in_thread(self) -> None:
+        """Write what the loop hands over, one piece at a time. A write may take as long as the host likes."""
         while True:
-            data, failure = memoryview(self._to_write.get()), None
+            data, written = self._to_write.get()
+            rest, failure = memoryview(data), None
             try:
-                while data:
-                    data = data[os.write(self._fd, data) :]
+                while rest:
+                    rest = rest[os.write(self._fd, rest) :]
             except OSError as error:
                 failure = error
             try:
-                self._loop.call_soon_threadsafe(self._written, failure)
+                self._loop.call_soon_threadsafe(_end, written, failure)
             except RuntimeError:  # the loop has ended
                 return
 
-    def _written(self, failure: OSError | None) -> None:
-        if failure is not None:
-            self._break(failure)
-        self._writing = False
-        self._scheduled = True
-        self._flush()
 
-    def _break(self, error: OSError) -> None:
-        if not self._broken:
-            level = logging.INFO if error.errno in _HOST_GONE else logging.ERROR
-            logger.log(level, "writing to the host failed: %s; stopping", error)
-        self._broken = True
-        self._on_gone()
+def _end(written: asyncio.Future[None], failure: OSError | None) -> None:
+    if written.cancelled():
+        return
+    if failure is None:
+        written.set_result(None)
+    else:
+        written.set_exception(failure)
 
 
 def _writability_poll(fd: int) -> Callable[[int], object]:

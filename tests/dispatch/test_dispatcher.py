@@ -23,10 +23,10 @@ from sidecar.dispatch.call import MAX_SUBSCRIPTIONS
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.lanes import Lanes
-from sidecar.dispatch.outbox import Outbox
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
+from sidecar.events.outbox import Outbox
 from sidecar.handlers.call import Call, Handler
 from sidecar.services import Lifetime
 from tests.raw_host import validate

@@ -17,8 +17,7 @@ import pytest
 from anyio import to_thread
 
 from sidecar.transport import chunks, stdio
-from sidecar.transport.reading import LINES_AT_ONCE
-from sidecar.transport.stdio import StdioTransport
+from sidecar.transport.stdio import LINES_AT_ONCE, StdioTransport
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,8 @@ import anyio
 from aiohttp import WSMsgType, web
 
 from sidecar.dispatch.hosts import Hosts
-from sidecar.dispatch.outbox import Outbox
-from sidecar.transport.reading import LINES_AT_ONCE
-from sidecar.transport.stdio import MAX_WAITING_BYTES
+from sidecar.events.outbox import Outbox
+from sidecar.transport.stdio import LINES_AT_ONCE, MAX_WAITING_BYTES
 from sidecar.transport.writing import WRITE_BYTES
 
 logger = logging.getLogger(__name__)
@@ -65,8 +64,6 @@ class Connection:
         self._max_message_bytes = max_message_bytes
         self._stall_seconds = stall_seconds
         self._outbox = Outbox()
-        self._news = asyncio.Event()
-        self._outbox.wake = self._news.set
         self._room = asyncio.Event()
         self._reading = anyio.CancelScope()
         self._ending = self._finishing = False
@@ -102,7 +99,7 @@ class Connection:
         if not self._socket.prepared:
             return
         self._finishing = True
-        self._news.set()
+        self._outbox.news.set()
         await self._drained.wait()
         await self._socket.close(code=GOING_AWAY, message=b"llama-sidecar has ended.")
         self._closed.set()
@@ -139,14 +136,14 @@ class Connection:
     async def _write(self) -> None:
         try:
             while True:
-                self._news.clear()
+                self._outbox.news.clear()
                 while self._outbox.queue:
                     for line in self._outbox.take(WRITE_BYTES):
                         await self._socket.send_frame(line, WSMsgType.TEXT)
                     self._room.set()
                 if self._finishing:
                     self._drained.set()
-                await self._news.wait()
+                await self._outbox.news.wait()
         except ConnectionError:  # the page is gone
             self._drained.set()
             self._reading.cancel()

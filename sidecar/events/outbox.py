@@ -7,6 +7,7 @@ their source (see `channels`) instead of here.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
@@ -123,18 +124,17 @@ class Channel:
 
 
 class Outbox:
-    """What waits to be written to one host, first come first out.
-
-    `wake` is called when there is something to take.
+    """What waits to be written to one host, first come first out. A transport waits for `news`, and takes it.
 
     Attributes:
+        news: set when there is something to take; whoever takes clears it first.
         queue: what waits; for others to see whether there is anything.
         waiting_bytes: memory that waiting responses take; the events of channels are not counted, they wait in their
             sources.
     """
 
-    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
-        self.wake = wake
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
         self.waiting_bytes = 0
         self.queue: deque[bytes | Channel] = deque()
         self._last_words: list[bytes] = []
@@ -146,7 +146,7 @@ class Outbox:
             return
         self.queue.append(line)
         self.waiting_bytes += len(line) + LINE_OVERHEAD_BYTES
-        self.wake()
+        self.news.set()
 
     def send_last(self, line: bytes) -> None:
         """Keep a response until `say_last_words`."""
@@ -197,4 +197,4 @@ class Outbox:
     def _schedule(self, channel: Channel) -> None:
         if not self._closed:
             self.queue.append(channel)
-            self.wake()
+            self.news.set()

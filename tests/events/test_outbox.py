@@ -16,9 +16,9 @@ from sidecar.contract.chat import TurnQueued, TurnToolCall
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import ToolCall, ToolFunction
 from sidecar.contract.topics import ServerRemovedEvent, SubscriptionDone
-from sidecar.dispatch.outbox import LINE_OVERHEAD_BYTES, Outbox, encode
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
+from sidecar.events.outbox import LINE_OVERHEAD_BYTES, Outbox, encode
 
 ALL = 10**9
 
@@ -70,11 +70,11 @@ class TestEncoding:
 
 class TestQueue:
     def test_lines_come_out_as_they_went_in_and_are_counted(self) -> None:
-        woken: list[int] = []
-        outbox = Outbox(lambda: woken.append(1))
+        outbox = Outbox()
         for number in range(5):
             outbox.send_line(b"%d" % number)
-        assert (outbox.waiting_bytes, len(woken)) == (5 * (1 + LINE_OVERHEAD_BYTES), 5)
+            assert outbox.news.is_set()
+        assert outbox.waiting_bytes == 5 * (1 + LINE_OVERHEAD_BYTES)
         assert outbox.take(2) == [b"0", b"1"]
         assert outbox.take(1) == [b"2"]
         assert outbox.waiting_bytes == 2 * (1 + LINE_OVERHEAD_BYTES)
