@@ -14,10 +14,8 @@ import pytest
 
 from sidecar.contract.errors import SidecarError
 from sidecar.engines.client import engine_client as link_module
-from sidecar.engines.client import idle_timeout
-from sidecar.engines.client.api import Props
 from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta
-from sidecar.engines.client.engine_client import EngineClient, EngineGone
+from sidecar.engines.client.engine_client import EngineClient, EngineGone, Props
 from tests.engines.http_peer import STREAM, Script, always, answer, serving
 from tests.engines.listening import Listening, listening
 from tests.processes.programs import WAIT_SECONDS
@@ -76,7 +74,9 @@ async def read(link: EngineClient) -> tuple[list[ChatChunk], str | None]:
     """The chunks of an answer, and the name of the error that ended it."""
     chunks: list[ChatChunk] = []
     try:
-        await link.chat(BODY, chunks.extend)
+        async with link.stream_chat(BODY) as stream:
+            async for some in stream:
+                chunks += some
     except SidecarError as error:
         return chunks, error.name
     except EngineGone:
@@ -167,7 +167,7 @@ async def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(link_module, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(link_module, "LOCAL_SECONDS", 0.05)
     async with linked(always(hang=True)) as link:
         with pytest.raises(SidecarError) as caught:
             await link.props()
@@ -293,10 +293,10 @@ async def test_a_refused_answer_has_a_name(script: Script, name: str) -> None:
 
 
 async def test_silence_within_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idle_timeout, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(link_module, "IDLE_SECONDS", 1.0)
     async with linked(always(STREAM, token("a"), hang=True)) as link:
         assert await read(link) == ([chunk("a")], "ENGINE_UNRESPONSIVE")
-    monkeypatch.setattr(idle_timeout, "SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(link_module, "IDLE_SECONDS", 0.1)
     async with linked(always(hang=True)) as link:
         assert await read(link) == ([], "ENGINE_UNRESPONSIVE")
 
@@ -371,12 +371,72 @@ async def test_a_link_without_answers_has_nothing_to_be_read() -> None:
         await link.read_out()
 
 
-async def test_what_the_listener_raises_is_not_taken_for_the_engines_failure() -> None:
-    for failure in (TimeoutError("mine"), ConnectionError("mine"), ValueError("mine")):
-
-        def fail(_: list[ChatChunk], failure: Exception = failure) -> None:
+@pytest.mark.parametrize("failure", [TimeoutError("mine"), ConnectionError("mine"), ValueError("mine")])
+async def test_what_the_reader_raises_is_not_taken_for_the_engines_failure(failure: Exception) -> None:
+    async def fail(link: EngineClient) -> None:
+        async with link.stream_chat(BODY) as stream:
+            await anext(stream)
             raise failure
 
-        async with linked(always(STREAM, token("a"), hang=True)) as link:
-            with pytest.raises(type(failure), match="mine"):
-                await link.chat(BODY, fail)
+    async with linked(always(STREAM, token("a"), hang=True)) as link:
+        with pytest.raises(type(failure), match="mine"):
+            await fail(link)
+
+
+async def test_a_stream_is_entered_when_the_request_is_sent_and_before_anything_is_answered() -> None:
+    asked, answered = anyio.Event(), anyio.Event()
+
+    async def script(_head: str, _reader: Any, writer: Any) -> None:
+        asked.set()
+        await answered.wait()
+        writer.write(STREAM + token("a") + b"data: [DONE]\n\n")
+        await writer.drain()
+
+    async with linked(script) as link, link.stream_chat(BODY) as stream:
+        await asked.wait()
+        answered.set()
+        assert [chunks async for chunks in stream] == [[chunk("a")]]
+
+
+async def test_where_no_engine_is_a_stream_is_entered_and_its_first_chunk_says_so() -> None:
+    entered: list[EngineClient] = []
+
+    async def first_chunk(link: EngineClient) -> None:
+        async with link.stream_chat(BODY) as stream:
+            entered.append(link)
+            await anext(stream)
+
+    absent, closed = EngineClient(NOBODY, None), EngineClient(NOBODY, None)
+    closed.close()
+    for link in (absent, closed):
+        with pytest.raises(EngineGone) as gone:
+            await first_chunk(link)
+        assert gone.value.link is link
+    assert entered == [absent, closed]
+
+
+async def test_chunks_that_come_while_nobody_reads_are_read_together() -> None:
+    sent = anyio.Event()
+
+    async def script(_head: str, _reader: Any, writer: Any) -> None:
+        writer.write(STREAM)
+        for number in range(100):
+            writer.write(token(str(number)))
+        writer.write(b"data: [DONE]\n\n")
+        await writer.drain()
+        sent.set()
+
+    async with linked(script) as link, link.stream_chat(BODY) as stream:
+        await sent.wait()
+        await link.read_out()
+        assert [chunks async for chunks in stream] == [[chunk(str(number)) for number in range(100)]]
+
+
+async def test_whatever_the_engine_sends_is_heard() -> None:
+    async with linked(always(STREAM, token("a"), b"data: [DONE]\n\n")) as link:
+        assert link.heard == 0
+        async with link.stream_chat(BODY) as stream:
+            await anext(stream)
+            heard = link.heard
+            assert heard > 0
+        assert link.heard >= heard

@@ -265,7 +265,7 @@ async def test_a_program_that_is_gone_is_not_found(stage: Stage, fake_llama_cpp:
 async def test_a_start_without_a_sign_of_life_is_given_up(
     flags: list[str], stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_module, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(link_module, "LOCAL_SECONDS", 0.1)
     server = stage.server(*flags, timeout=0.4)
     async with running(server):
         error = await error_of(server.started())
@@ -480,12 +480,12 @@ async def test_what_an_engine_said_before_it_ended_is_heard_even_if_its_end_is_n
     server = stage.server()
     async with running(server):
         await server.started()
-        link, answer, sent, pid = server.ready_link(), Listening(), anyio.Event(), server.pid or 0
+        link, answer, pid = server.ready_link(), Listening(), server.pid or 0
         halt(pid)
         body: dict[str, Any] = {"messages": [{"role": "user", "content": "tokens=3 die-after=3"}]}
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(answer.listen, link, body, sent.set)
-            await sent.wait()
+            tasks.start_soon(answer.listen, link, body)
+            await answer.sent.wait()
             with seen_to_its_end(pid):  # standing still ourselves: its words and its end lie ready for the next turn
                 os.kill(pid, signal.SIGCONT)
         assert [chunk.choices[0].delta.content for chunk in answer.chunks if chunk.choices] == ["w1 ", "w2 ", "w3 "]

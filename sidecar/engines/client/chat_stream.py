@@ -1,19 +1,28 @@
 """An engine's streamed answer, from bytes to chunks.
 
-Pure. Reads OpenAI's server-sent events with llama.cpp's additions (`timings`, `prompt_progress`,
-`reasoning_content`); members that are not named here are skipped unread.
+Owns the form: OpenAI's server-sent events with llama.cpp's additions (`timings`, `prompt_progress`,
+`reasoning_content`); members that are not named here are skipped unread. Knows nothing of what an answer is for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
+import orjson
 
-from sidecar.engines.output.start_output import NOT_JSON
+from sidecar.contract.errors import EngineUnresponsive
+from sidecar.engines.client.exchange import EngineGone, Exchange
+from sidecar.engines.client.http_errors import refusal
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """A longer event is no token: the engine has lost its mind, or is none."""
+
+MAX_REFUSAL_BYTES = 1024 * 1024
+"""That are read of an error response."""
+
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a JSON value of somebody else's can raise."""
 
 
 class FunctionDelta(msgspec.Struct):
@@ -146,6 +155,48 @@ class ChunkReader:
         elif line.startswith(b"error:"):  # llama-server of before 2025
             return ChatChunk(error=_error(line[6:].strip()))
         return None
+
+
+class ChatStream:
+    """A streamed answer: `async for chunks in stream` gives all chunks that have come since the last time.
+
+    An answer that is read slowly waits here, and beyond a bound in the engine.
+
+    Raises:
+        ContextTooLong, InvalidParams, NotSupported, EngineUnresponsive: the engine refuses, or its answer makes no
+            sense; what came before is given first, here and below.
+        EngineGone: the engine hung up, or there is none.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._reader = ChunkReader()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[ChatChunk]:
+        reader = self._reader
+        while not reader.over:
+            data = await self._exchange.read()
+            if self._exchange.response.status != 200:
+                await self._raise_refusal(data)
+            if not data:
+                raise EngineGone("the answer broke off")
+            if chunks := reader.feed(data):
+                return chunks
+        if reader.error is not None:
+            raise refusal(500, orjson.dumps({"error": reader.error}))
+        if reader.problem is not None:
+            raise EngineUnresponsive(f"The engine's answer cannot be understood: {reader.problem}.")
+        raise StopAsyncIteration
+
+    async def _raise_refusal(self, data: bytes) -> None:
+        body = bytearray(data)
+        while data and len(body) <= MAX_REFUSAL_BYTES:
+            data = await self._exchange.read()
+            body += data
+        raise refusal(self._exchange.response.status or 0, bytes(body))
 
 
 def _error(payload: bytes) -> dict[str, Any] | str:

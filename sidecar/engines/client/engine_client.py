@@ -1,13 +1,14 @@
-"""Talking to one engine over its HTTP API.
+"""A client of one engine's HTTP API, which is llama-server's: health, properties, token counts, answers.
 
-Owns the questions, the key and what an engine's answers mean. Knows nothing of processes: when the engine is gone it
-says so, and `server` finds out why.
+Owns the requests, the key and what responses mean. Knows nothing of processes: where the engine is gone it says so,
+and whoever asked finds out why. What is asked is read by whoever asks: nothing is called back.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -15,16 +16,19 @@ import msgspec
 import orjson
 
 from sidecar.contract.errors import EngineUnresponsive, NotSupported, SidecarError
-from sidecar.engines.client import http1
-from sidecar.engines.client.api import Prompt, Props, Slot, TokenCount, Tokens
-from sidecar.engines.client.chat_stream import ChatChunk, ChunkReader
-from sidecar.engines.client.exchange import CONNECT_SECONDS, Address, Broken, Exchange
+from sidecar.engines.client.chat_stream import NOT_JSON, ChatChunk, ChatStream
+from sidecar.engines.client.connection import LOCAL_SECONDS, Address
+from sidecar.engines.client.exchange import EngineGone, Exchange, request
 from sidecar.engines.client.http_errors import refusal
-from sidecar.engines.client.idle_timeout import IdleTimeout
-from sidecar.engines.output.start_output import NOT_JSON
+
+__all__ = ["EngineClient", "EngineGone", "Hear", "Props"]
 
 ANSWER_SECONDS = 30.0
 """For small questions: health, properties, token counts of long texts."""
+
+IDLE_SECONDS = 180.0
+"""Longest silence before and within a streamed answer, at least; at most twice that. llama-server sends something every
+30 s even while it waits."""
 
 LAST_BYTES_SECONDS = 0.5
 """How long the answers of an engine that has ended may take to be read to their end. Its sockets are closed by then,
@@ -36,19 +40,46 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 T = TypeVar("T")
 
 Hear = Callable[[list[ChatChunk]], None]
-"""Takes chunks of a streamed answer, in the turn of the loop in which they come. It must not block."""
+"""Goes with `EngineClient.chat`."""
 
 
-class EngineGone(Exception):
-    """The connection broke: the engine ended or hung up.
+class Props(msgspec.Struct):
+    """What an engine says of itself. A member that an older build leaves out has a default."""
 
-    Attributes:
-        link: the link that it was, which may have been followed by another one.
-    """
+    class Generation(msgspec.Struct):
+        n_ctx: int = 0
 
-    def __init__(self, message: str, link: EngineClient | None = None) -> None:
-        super().__init__(message)
-        self.link = link
+    class Modalities(msgspec.Struct):
+        vision: bool = False
+
+    default_generation_settings: Generation = msgspec.field(default_factory=Generation)
+    modalities: Modalities = msgspec.field(default_factory=Modalities)
+    total_slots: int = 1
+    build_info: str | None = None
+
+
+class Slot(msgspec.Struct):
+    """One of an engine's places for requests."""
+
+    is_processing: bool = False
+
+
+class Tokens(msgspec.Struct):
+    """A text in tokens, of which only the number is used."""
+
+    tokens: list[msgspec.Raw]
+
+
+class TokenCount(msgspec.Struct):
+    """Tokens of a conversation."""
+
+    input_tokens: int
+
+
+class Prompt(msgspec.Struct):
+    """A conversation with the model's template around it."""
+
+    prompt: str
 
 
 class EngineClient:
@@ -59,9 +90,8 @@ class EngineClient:
         api_key: sent with every request, where there is one.
 
     Attributes:
-        heard: grows with whatever the engine streams.
-        asked_at: when it was last asked something, or has last answered, on the monotonic clock. Whether it is well
-            is no question.
+        asked_at: when it was last asked something, or has last answered, on the monotonic clock. Health checks do not
+            count.
         closed: nothing can be asked any more.
 
     Raises:
@@ -69,60 +99,63 @@ class EngineClient:
     """
 
     def __init__(self, address: str, api_key: str | None) -> None:
-        self.heard = 0
         self.asked_at = time.monotonic()
-        self._address = Address.parse(address)
-        self._host = self._address.host_field
-        self._api_key = api_key
         self.closed = False
-        self._under_way: set[Exchange] = set()
+        self._address = Address.parse(address)
+        self._address.host_field  # noqa: B018 - raises where the host cannot be named
+        self._api_key = api_key
+        self._received = 0
+        self._open: set[Exchange] = set()
         self._questions = 0
-        self._read_out = anyio.Event()
+
+    @property
+    def heard(self) -> int:
+        """Grows with whatever the engine sends."""
+        return self._received + sum(exchange.received for exchange in self._open)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._questions > 0
 
     async def read_out(self) -> None:
-        """Wait until the answers of an engine that has ended are read: its last words are under way to us still.
+        """Wait until all is here that an engine which has ended has sent: its last words are still under way.
 
         Its sockets end by themselves; at most LAST_BYTES_SECONDS for those that do not.
         """
-        if self._under_way:
-            if self._read_out.is_set():
-                self._read_out = anyio.Event()
-            with anyio.move_on_after(LAST_BYTES_SECONDS):
-                await self._read_out.wait()
+        with anyio.move_on_after(LAST_BYTES_SECONDS):
+            for exchange in list(self._open):
+                await exchange.ended.wait()
 
     def close(self) -> None:
         """Hang up: whatever is under way ends with EngineGone. Safe to call twice."""
         self.closed = True
-        for exchange in self._under_way:
-            exchange.break_off(Broken("the link is closed"))
+        for exchange in self._open:
+            exchange.close(EngineGone("the link is closed"))
 
     async def health(self, timeout_seconds: float | None = None) -> tuple[int | None, float]:
-        """HTTP status of `/health` and the milliseconds it took; no status where nobody answers in time.
+        """HTTP status of `/health` and the milliseconds it took; no status where there is no answer in time.
 
         Args:
-            timeout_seconds: CONNECT_SECONDS where it is left out.
+            timeout_seconds: LOCAL_SECONDS where it is left out.
         """
         started = time.perf_counter()
-        exchange = Exchange(self._request("GET", "/health"), lambda _: True)
+        status = None
         try:
-            with anyio.fail_after(timeout_seconds or CONNECT_SECONDS):
-                await self._exchanged(exchange)
-            status = exchange.answer.status
+            with anyio.fail_after(timeout_seconds or LOCAL_SECONDS):
+                async with self._exchange("GET", "/health", is_question=False) as exchange:
+                    await exchange.read()
+                    status = exchange.response.status
         except (EngineGone, TimeoutError):
-            status = None
+            pass
         return status, (time.perf_counter() - started) * 1e3
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether somebody is waiting for an answer."""
-        return self._questions > 0
 
     async def props(self) -> Props:
         """What the engine says of itself."""
         return await self._ask("GET", "/props", answer=Props)
 
     async def busy_slots(self) -> int | None:
-        """How many messages it works on; `None` where it does not tell."""
+        """How many requests it works on; `None` where it does not say."""
         try:
             slots = await self._ask("GET", "/slots", answer=list[Slot])
         except SidecarError:
@@ -134,50 +167,40 @@ class EngineClient:
         return len((await self._ask("POST", "/tokenize", {"content": text}, answer=Tokens)).tokens)
 
     async def count_chat(self, body: dict[str, Any]) -> int:
-        """Tokens of a conversation with the model's template around it: what `chat` with this body would cost."""
+        """Tokens of a conversation with the model's template around it: what an answer to this body would cost."""
         try:
             count = await self._ask("POST", "/v1/chat/completions/input_tokens", body, answer=TokenCount)
         except NotSupported:  # builds from before that endpoint
             prompt = (await self._ask("POST", "/apply-template", body, answer=Prompt)).prompt
-            request = {"content": prompt, "add_special": True, "parse_special": True}
-            return len((await self._ask("POST", "/tokenize", request, answer=Tokens)).tokens)
+            text = {"content": prompt, "add_special": True, "parse_special": True}
+            return len((await self._ask("POST", "/tokenize", text, answer=Tokens)).tokens)
         return count.input_tokens
 
-    async def chat(self, body: dict[str, Any], hear: Hear, sent: Callable[[], None] = lambda: None) -> None:
-        """A streamed chat completion: `hear` gets its chunks as they come, several at a time when they come fast.
+    @asynccontextmanager
+    async def stream_chat(self, body: dict[str, Any]) -> AsyncIterator[ChatStream]:
+        """A streamed chat completion.
 
-        Being cancelled hangs up, which makes the engine stop. What `hear` raises is left alone.
+            async with client.stream_chat(body) as answer:
+                ...  # the engine is at work, or has turned out not to be there, which `answer` raises
+                async for chunks in answer:
+                    ...
 
-        Args:
-            body: the request.
-            sent: called once, when the engine has work to do, or turns out not to be there.
+        Leaving the block hangs up, which makes the engine stop.
 
         Raises:
-            ContextTooLong, InvalidParams, NotSupported, EngineUnresponsive: the engine refuses.
-            EngineGone: the engine hung up.
+            Whatever ChatStream raises.
         """
-        reader, refused = ChunkReader(), bytearray()
+        async with self._exchange("POST", "/v1/chat/completions", body, idle_seconds=IDLE_SECONDS) as exchange:
+            yield ChatStream(exchange)
 
-        def take(data: bytes) -> bool:
-            self.heard += 1
-            if exchange.answer.status != 200:
-                refused.extend(data)
-                return len(refused) > MAX_ANSWER_BYTES
-            if chunks := reader.feed(data):
+    async def chat(
+        self, body: dict[str, Any], hear: Callable[[list[ChatChunk]], None], sent: Callable[[], None] = lambda: None
+    ) -> None:
+        """`stream_chat` with calls back, until all callers read."""
+        async with self.stream_chat(body) as stream:
+            sent()
+            async for chunks in stream:
                 hear(chunks)
-            return reader.over
-
-        exchange = Exchange(self._request("POST", "/v1/chat/completions", body), take, sent)
-        with IdleTimeout(exchange):
-            await self._see_through(exchange)
-        if exchange.answer.status != 200:
-            raise refusal(exchange.answer.status or 0, bytes(refused))
-        if reader.error is not None:
-            raise refusal(500, orjson.dumps({"error": reader.error}))
-        if reader.problem is not None:
-            raise EngineUnresponsive(f"The engine's answer can not be understood: {reader.problem}.")
-        if not reader.done:
-            raise EngineGone("the answer broke off", self)
 
     async def _ask(self, verb: str, path: str, body: object = None, *, answer: type[T]) -> T:
         """Ask a small question.
@@ -187,57 +210,45 @@ class EngineClient:
             EngineGone: the engine hung up.
         """
         data = bytearray()
-
-        def take(part: bytes) -> bool:
-            data.extend(part)
-            return len(data) > MAX_ANSWER_BYTES
-
-        exchange = Exchange(self._request(verb, path, body), take)
         try:
             with anyio.fail_after(ANSWER_SECONDS):
-                await self._see_through(exchange)
+                async with self._exchange(verb, path, body) as exchange:
+                    while part := await exchange.read():
+                        data += part
+                        if len(data) > MAX_ANSWER_BYTES:
+                            raise EngineUnresponsive(f"The engine's answer is longer than {MAX_ANSWER_BYTES} bytes.")
         except TimeoutError:
             raise EngineUnresponsive(f"The engine did not answer {path} in {ANSWER_SECONDS:.0f} s.") from None
-        if len(data) > MAX_ANSWER_BYTES:
-            raise EngineUnresponsive(f"The engine's answer is longer than {MAX_ANSWER_BYTES} bytes.")
-        if exchange.answer.status != 200:
-            raise refusal(exchange.answer.status or 0, bytes(data))
+        if exchange.response.status != 200:
+            raise refusal(exchange.response.status or 0, bytes(data))
         try:
             return msgspec.json.decode(data, type=answer, strict=False)
         except NOT_JSON as error:
-            raise EngineUnresponsive(f"The engine's answer to {path} can not be understood: {error}.") from None
+            raise EngineUnresponsive(f"The engine's answer to {path} cannot be understood: {error}.") from None
 
-    def _request(self, verb: str, path: str, body: object = None) -> bytes:
+    @asynccontextmanager
+    async def _exchange(
+        self, verb: str, path: str, body: object = None, *, idle_seconds: float | None = None, is_question: bool = True
+    ) -> AsyncIterator[Exchange]:
+        """A request that is sent, or has failed to be, and its response; closed at the end of the block."""
         data = orjson.dumps(body) if body is not None else None
-        return http1.request(verb, self._address.path + path, host=self._host, key=self._api_key, body=data)
-
-    async def _see_through(self, exchange: Exchange) -> None:
-        """Let a question be answered.
-
-        Raises:
-            EngineGone: the connection failed or broke, or the link is closed.
-        """
-        self._questions += 1
+        head = request(verb, path, address=self._address, key=self._api_key, body=data)
+        exchange = Exchange(head, idle_seconds=idle_seconds)
+        self._open.add(exchange)
+        self._questions += is_question
         try:
-            await self._exchanged(exchange)
+            if self.closed:
+                exchange.close(EngineGone("the link is closed"))
+            else:
+                await exchange.open(self._address)
+            yield exchange
+        except EngineGone as error:
+            error.link = self
+            raise
         finally:
-            self._questions -= 1
-            self.asked_at = time.monotonic()
-
-    async def _exchanged(self, exchange: Exchange) -> None:
-        """Let an exchange run to its end.
-
-        Raises:
-            EngineGone: the connection failed or broke, or the link is closed.
-        """
-        if self.closed:
-            raise EngineGone("the link is closed", self)
-        self._under_way.add(exchange)
-        try:
-            await exchange.run(self._address)
-        except Broken as error:
-            raise EngineGone(str(error), self) from error
-        finally:
-            self._under_way.discard(exchange)
-            if not self._under_way:
-                self._read_out.set()
+            exchange.close()
+            self._open.discard(exchange)
+            self._received += exchange.received
+            if is_question:
+                self._questions -= 1
+                self.asked_at = time.monotonic()

@@ -1,219 +1,285 @@
-"""One request and its answer, on a connection of its own.
+"""One HTTP/1.1 request and its response, on a connection of its own.
 
-Owns the connection: an engine closes idle ones after some seconds, and a message that is sent at that very moment
-would be lost; to connect takes a tenth of a millisecond. What comes is handed on in the turn of the loop in which it
-comes, without a task in between. What an answer means is `link`'s business.
+Owns what a request looks like, how bytes become a status and a body, and the connection: an engine closes idle ones
+after some seconds, and a request that is sent at that very moment would be lost; connecting takes a tenth of a
+millisecond. The parser is httptools (README.md has the figures and the reason). Strict about what says where a body
+ends: a response that is cut wrongly is another response. Knows nothing of JSON or events.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
-from typing import NamedTuple
-from urllib.parse import quote, urlsplit
 
 import anyio
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from sidecar.engines.client.http1 import HttpAnswer, NotHttp
-from sidecar.host import sockets
+from sidecar.contract.errors import EngineUnresponsive
+from sidecar.engines.client.connection import Address, tls_context
 
-CONNECT_SECONDS = 5.0
-"""An engine on this machine accepts at once or not at all."""
-
-BACKLOG_PAUSES = (0.01, 0.05, 0.2, 1.0)
-"""Seconds before the next tries where more wait to be accepted at a UNIX socket than it has room for: the engine is
-there, and takes them as soon as it gets round to it."""
+MAX_HEAD_BYTES = 16 * 1024
+"""Of a response, and of all else between two parts of its body: ten times what engines send."""
 
 READ_BYTES = 16 * 1024
 """Read at a time of one connection, fifty tokens of a flood: the others, and a ping, have their turn in between."""
 
-UNIX_SCHEME = "unix://"
-
-Take = Callable[[bytes], bool]
-"""Takes a part of a body; whether that is enough of it."""
+MAX_UNREAD_BYTES = 256 * 1024
+"""That wait for whoever reads the body; more are left to the kernel, and so to the engine, until these are taken."""
 
 
-class Broken(Exception):
-    """The connection failed, or what came over it is no answer."""
+class NotHttp(Exception):
+    """What came is no response, or none whose end can be found."""
 
 
-class Address(NamedTuple):
-    """Where an engine is.
+class EngineGone(Exception):
+    """The connection failed or broke: the engine ended or hung up, or there is none.
 
     Attributes:
-        socket_path: of a UNIX socket; then `port` does not count.
-        host: a name or a number, and what is said of it in requests.
-        secure: whether to talk TLS.
-        path: what stands before the paths of the API.
+        link: the client that it was, which may have been followed by another one.
     """
 
-    socket_path: str | None = None
-    host: str = "engine"
-    port: int = 0
-    secure: bool = False
-    path: str = ""
+    def __init__(self, message: str, link: object = None) -> None:
+        super().__init__(message)
+        self.link = link
 
-    @classmethod
-    def parse(cls, address: str) -> Address:
-        """An address given as `unix://…`, `http://…` or `https://…`.
 
-        Raises:
-            ValueError: it is none.
-        """
-        if address.startswith(UNIX_SCHEME):
-            return cls(address.removeprefix(UNIX_SCHEME))
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("this is no address of an engine")
-        secure = parts.scheme == "https"
-        path = quote(parts.path, safe="/%:@!$&'()*+,;=~")
-        return cls(None, parts.hostname, parts.port or (443 if secure else 80), secure, path)
+def request(verb: str, path: str, *, address: Address, key: str | None, body: bytes | None) -> bytes:
+    """A request on a connection of its own.
+
+    Args:
+        path: of the API, quoted as it has to be.
+        key: for the Authorization field, where there is one.
+        body: JSON, where there is one.
+
+    Raises:
+        ValueError: the address cannot be named.
+    """
+    lines = [
+        f"{verb} {address.target_prefix}{address.path}{path} HTTP/1.1",
+        f"Host: {address.host_field}",
+        *("Accept: */*", "Connection: close"),
+    ]
+    if key is not None:
+        lines.append(f"Authorization: Bearer {key}")
+    if address.proxy_authorization is not None:
+        lines.append(f"Proxy-Authorization: {address.proxy_authorization}")
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
+
+class Response:
+    """Reads one response, however its bytes are cut.
+
+    Attributes:
+        status: HTTP's; `None` until the head is complete.
+        done: the body is complete.
+        has_news: there is a part of the body to be taken.
+    """
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.done = False
+        self._parts: list[bytes] = []
+        self._lengths = 0
+        self._codings: list[bytes] = []
+        self._bytes_between = 0
+        self.on_body = self._parts.append  # httptools calls it for each chunk: no function of Python's in between
+        self._parser = HttpResponseParser(self)
 
     @property
-    def host_field(self) -> str:
-        """The host as requests name it.
+    def has_news(self) -> bool:
+        return bool(self._parts)
+
+    def take(self) -> bytes:
+        """The part of the body that has come since the last time."""
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Read more bytes.
 
         Raises:
-            ValueError: it can not be a host's name.
+            NotHttp: this is no response. Nothing more may be fed.
         """
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        if not name.isascii():
-            name = name.encode("idna").decode("ascii")
-        return f"{name}:{self.port}" if self.port else name
-
-    async def connect(self, exchange: Exchange) -> None:
-        """Begin an exchange.
-
-        Raises:
-            OSError, ValueError: there is no connection to be had.
-        """
-        loop = asyncio.get_running_loop()
-        if self.socket_path is None:
-            with anyio.fail_after(CONNECT_SECONDS):
-                await loop.create_connection(lambda: exchange, self.host, self.port, ssl=self.secure or None)
-            return
-        # An engine on a socket has the request before the loop gets its next turn.
-        connected = sockets.unix_socket()
+        parts = len(self._parts)
         try:
-            connected.setblocking(False)
-            await _reach(connected, self.socket_path)
-            exchange.send_at_once(connected)
-            await loop.create_unix_connection(lambda: exchange, sock=connected)
-        except BaseException:
-            connected.close()
-            raise
-
-
-async def _reach(connected: socket.socket, path: str) -> None:
-    """Connect to a UNIX socket. Raises OSError."""
-    for pause in BACKLOG_PAUSES:
-        try:
-            connected.connect(path)
-        except BlockingIOError:
-            await anyio.sleep(pause)
-        else:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            if not self.done:  # what follows a response says nothing of it
+                raise NotHttp(str(error.__context__ or error)) from None
+        if len(self._parts) > parts:
+            self._bytes_between = 0
             return
-    connected.connect(path)
+        self._bytes_between += len(data)
+        if self._bytes_between > MAX_HEAD_BYTES and not self.done:
+            raise NotHttp(f"there are more than {MAX_HEAD_BYTES} bytes of head in it")
+
+    def end(self) -> bool:
+        """Take the connection's end; whether the response is complete with it."""
+        self.done = self.done or (self.status is not None and not self._lengths and not self._codings)
+        return self.done
+
+    # --- what httptools calls ---------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self.done:
+            raise NotHttp("a second response")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.status is not None:  # one behind the last chunk
+            return
+        if name.lower() == b"content-length":
+            self._lengths += 1
+        elif name.lower() == b"transfer-encoding":
+            self._codings.append(value.strip().lower())
+
+    def on_headers_complete(self) -> None:
+        if self._codings not in ([], [b"chunked"]) or (self._codings and self._lengths):
+            raise NotHttp("it is encoded in an unknown way")
+        status = self._parser.get_status_code()
+        if not 100 <= status < 600:
+            raise NotHttp("it has no status")
+        if status >= 200:  # the others announce the response
+            self.status = status
+
+    def on_message_complete(self) -> None:
+        self.done = self.status is not None
 
 
 class Exchange(asyncio.BufferedProtocol):
-    """One request and its answer.
+    """One request and its response.
 
     Args:
         request: what is sent.
-        take: called with each part of the answer's body; what it raises is raised by `run`.
-        sent: called once, when the request is on its way or turns out not to get there.
+        idle_seconds: the longest time without a byte, at least; at most twice that. No limit where it is left out.
 
     Attributes:
-        answer: as far as it has come.
+        response: as far as it has come.
         received: grows with whatever comes.
+        ended: the connection is over; what came of the body can still be read.
     """
 
-    def __init__(self, request: bytes, take: Take, sent: Callable[[], None] = lambda: None) -> None:
-        self.answer = HttpAnswer()
+    def __init__(self, request: bytes, *, idle_seconds: float | None = None) -> None:
+        self.response = Response()
         self.received = 0
+        self.ended = asyncio.Event()
+        self._outcome: Exception | None = None
         self._unsent = request
-        self._take = take
-        self._sent: Callable[[], None] | None = sent
+        self._idle_seconds = idle_seconds
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._buffer = bytearray(READ_BYTES)
-        self._received = memoryview(self._buffer)
-        self._transport: asyncio.WriteTransport | None = None
-        self._over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._view = memoryview(self._buffer)
+        self._unread = 0
+        self._news: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
 
-    async def run(self, address: Address) -> None:
-        """Connect, send, and see the answer through to its end, or until enough of it was taken.
+    async def open(self, address: Address) -> None:
+        """Connect, and send the request. Returns when it is on its way; what fails before is raised by `read`."""
+        seconds = address.connect_seconds
+        self._check_idle(-1)
+        try:
+            with anyio.fail_after(seconds):
+                await self._begin(await address.connect(), address)
+        except (OSError, ValueError) as error:  # TimeoutError is an OSError
+            self.close(EngineGone(str(error) or f"there was no connection within {seconds:.0f} s"))
+
+    async def read(self) -> bytes:
+        """What has come of the body since the last time: at least a byte, or nothing at its end.
 
         Raises:
-            Broken: the connection failed, or what came is no answer.
-            Exception: what `break_off` was given, or `take` has raised.
+            EngineGone: the connection failed or broke, or what came over it is no response.
+            EngineUnresponsive: nothing came for too long.
+            Exception: what `close` was given.
         """
-        try:
-            try:
-                await address.connect(self)
-            except (OSError, ValueError) as error:  # TimeoutError is an OSError
-                self._tell_sent()
-                raise Broken(str(error) or f"nobody has accepted within {CONNECT_SECONDS:.0f} s") from error
-            outcome = await self._over
-            if outcome is not None:
-                raise outcome
-        finally:
-            self._finish(None)
+        while not self.response.has_news:
+            if self.ended.is_set():
+                if self._outcome is not None:
+                    raise self._outcome
+                return b""
+            self._news = asyncio.get_running_loop().create_future()
+            await self._news
+        if self._unread > MAX_UNREAD_BYTES and self._transport is not None and not self.ended.is_set():
+            self._transport.resume_reading()
+        self._unread = 0
+        return self.response.take()
 
-    def send_at_once(self, connected: socket.socket) -> None:
-        """Send what a socket takes now; the rest follows once the loop has it."""
-        if self._over.done():  # broken off while the socket had no room
-            return
-        self._unsent = self._unsent[connected.send(self._unsent) :]
-        self._tell_sent()
-
-    def break_off(self, reason: Exception) -> None:
-        """Hang up; `run` ends with this, if it has not ended yet."""
-        self._finish(reason)
-
-    def _tell_sent(self) -> None:
-        sent, self._sent = self._sent, None
-        if sent is not None:
-            sent()
-
-    def _finish(self, outcome: Exception | None) -> None:
-        if not self._over.done():
-            self._over.set_result(outcome)
+    def close(self, reason: Exception | None = None) -> None:
+        """Hang up; `read` ends with the reason, if the connection has not ended yet. Safe to call twice."""
+        if not self.ended.is_set():
+            self.ended.set()
+            self._outcome = reason
+            self._wake()
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
         if self._transport is not None:
             self._transport.abort()  # an engine stops when its client is gone
 
-    # --- asyncio.BufferedProtocol --------------------------------------------------------------------------
+    async def _begin(self, connected: socket.socket, address: Address) -> None:
+        """Give the loop a connected socket. Raises OSError, ValueError."""
+        if self.ended.is_set():  # closed while the socket had no room
+            connected.close()
+            return
+        if not address.secure:  # an engine has the request before the loop gets its next turn
+            try:
+                self._unsent = self._unsent[connected.send(self._unsent) :]
+            except OSError:
+                connected.close()
+                raise
+        await asyncio.get_running_loop().create_connection(
+            lambda: self,
+            sock=connected,
+            ssl=tls_context() if address.secure else None,
+            server_hostname=address.host if address.secure else None,
+        )
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _check_idle(self, received: int) -> None:
+        """End the exchange where nothing has come since the last check. Reading that is paused waits for us."""
+        if self._idle_seconds is None or self.ended.is_set():
+            return
+        if self.received == received and self._unread <= MAX_UNREAD_BYTES:
+            self.close(EngineUnresponsive(f"The engine has been silent for {self._idle_seconds:.0f} s."))
+            return
+        loop = asyncio.get_running_loop()
+        self._idle_timer = loop.call_later(self._idle_seconds, self._check_idle, self.received)
+
+    # --- asyncio.BufferedProtocol ------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - asyncio's promise
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's promise
         self._transport = transport
-        if self._over.done():
+        if self.ended.is_set():
             transport.abort()
         else:
             transport.write(self._unsent)
-            try:
-                self._tell_sent()
-            except Exception as error:  # noqa: BLE001 - carried over to `run`
-                self._finish(error)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._over.done():
+        if self.ended.is_set():
             return
         self.received += 1
         try:
-            body = self.answer.feed(bytes(self._received[:nbytes]))
-            if (body and self._take(body)) or self.answer.done:
-                self._finish(None)
+            self.response.feed(self._view[:nbytes])
         except NotHttp as error:
-            self._finish(Broken(f"this is no answer: {error}"))
-        except Exception as error:  # noqa: BLE001 - carried over to `run`
-            self._finish(error)
+            self.close(EngineGone(f"this is no response: {error}"))
+            return
+        if self.response.done:
+            self.close()
+            return
+        self._wake()
+        self._unread += nbytes
+        if self._unread > MAX_UNREAD_BYTES and self._transport is not None:
+            self._transport.pause_reading()
 
     def eof_received(self) -> None:
-        self._finish(None if self.answer.end() else Broken("the answer broke off"))
+        self.close(None if self.response.end() else EngineGone("the answer broke off"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._finish(Broken(str(error) if error else "the connection was closed"))
+        self.close(EngineGone(str(error) if error else "the connection was closed"))

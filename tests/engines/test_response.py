@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.engines.client import http1
-from sidecar.engines.client.http1 import HttpAnswer, NotHttp
+from sidecar.engines.client.connection import Address
+from sidecar.engines.client.exchange import MAX_HEAD_BYTES, NotHttp, Response, request
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
@@ -28,10 +28,13 @@ def chunk(data: bytes, extension: bytes = b"") -> bytes:
 
 def read(data: bytes, cuts: list[int] | None = None) -> tuple[int | None, bytes, bool]:
     """Status, body, and whether the answer was complete with the end of these bytes."""
-    answer = HttpAnswer()
-    places = [0, *sorted(cuts or []), len(data)]
-    body = b"".join(answer.feed(data[start:end]) for start, end in pairwise(places))
-    return answer.status, body, answer.end()
+    response = Response()
+    body = b""
+    for start, end in pairwise([0, *sorted(cuts or []), len(data)]):
+        if not response.done:
+            response.feed(data[start:end])
+            body += response.take()
+    return response.status, body, response.end()
 
 
 def read_by_python(data: bytes) -> tuple[int, bytes]:
@@ -55,7 +58,7 @@ def answers(draw: Any) -> tuple[bytes, bool]:
     pieces = draw(st.lists(st.binary(min_size=1, max_size=40), max_size=5))
     kind = draw(st.sampled_from(["chunked", "counted", "closed"]))
     if kind == "chunked":
-        extension = draw(st.sampled_from([b"", b";x=1", b" ; y"]))
+        extension = draw(st.sampled_from([b"", b";x=1", b";y"]))
         end = draw(st.sampled_from([b"0\r\n\r\n", b"0\r\nTrailer: x\r\n\r\n", b"00;z\r\n\r\n"]))
         body = b"".join(chunk(piece, extension) for piece in pieces) + end
         return before + head(fields + draw(st.sampled_from([CHUNKED, CHUNKED.upper()])), status) + body, True
@@ -92,13 +95,14 @@ def test_an_answer_that_breaks_off_is_not_complete_where_it_says_where_it_ends(
 @given(st.lists(st.binary()), st.sampled_from([b"", head(), head(CHUNKED), head(b"Content-Length: 9\r\n")]))
 @settings(deadline=None, max_examples=40)
 def test_any_bytes_are_an_answer_or_none(pieces: list[bytes], before: bytes) -> None:
-    answer = HttpAnswer()
+    response = Response()
     try:
         for piece in [before, *pieces]:
-            answer.feed(piece)
+            if not response.done:
+                response.feed(piece)
     except NotHttp:
         return
-    answer.end()
+    response.end()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_any_bytes_are_an_answer_or_none(pieces: list[bytes], before: bytes) -> 
         head(b"Content-Length: 3\r\nContent-Length: 4\r\n"),
         head(b"Content-Length: +3\r\n"),
         head(b"Content-Length: 3, 3\r\n"),
-        *(head(CHUNKED) + size + b"\r\nabc\r\n" for size in (b"+3", b"0x3", b"3_", b" 3", b"", b"-1", b"fffffffff")),
+        *(head(CHUNKED) + size + b"\r\nabc\r\n" for size in (b"+3", b"0x3", b"3_", b" 3", b"", b"-1", b"f" * 17)),
         head(CHUNKED) + b"3\r\nabcd\r\n",
         head(CHUNKED) + b"3\r\nabc\nx",
         head(CHUNKED) + b"3\r\nabc\rx",
@@ -130,17 +134,25 @@ def test_what_does_not_say_clearly_where_it_ends_is_no_answer(data: bytes) -> No
 
 @pytest.mark.parametrize(
     "endless",
-    [b"HTTP/1.1 200 X\r\n" + b"a" * http1.MAX_HEAD_BYTES, head(CHUNKED) + b"0" * (http1.MAX_SIZE_LINE_BYTES + 1)],
+    [
+        b"HTTP/1.1 200 X\r\n" + b"a" * MAX_HEAD_BYTES,
+        b"HTTP/1.1 200 X\r\n" + b"a: b\r\n" * MAX_HEAD_BYTES,
+        b"HTTP/1.1 100 X\r\n\r\n" * MAX_HEAD_BYTES,
+        head(CHUNKED) + b"0" * MAX_HEAD_BYTES,
+        head(CHUNKED) + b"1;" + b"x" * MAX_HEAD_BYTES,
+        head(CHUNKED) + b"0\r\na: " + b"x" * MAX_HEAD_BYTES,
+    ],
 )
 def test_a_head_or_a_size_that_never_ends_is_given_up(endless: bytes) -> None:
     with pytest.raises(NotHttp):
-        read(endless)
+        read(endless, list(range(0, len(endless), 1000)))
 
 
 def test_an_answer_without_a_body_is_complete_with_its_head() -> None:
     for data in (head(status=204), head(b"Content-Length: 0\r\n")):
-        answer = HttpAnswer()
-        assert (answer.feed(data), answer.done) == (b"", True)
+        response = Response()
+        response.feed(data)
+        assert (response.take(), response.done) == (b"", True)
 
 
 def test_a_large_chunk_in_small_pieces_is_put_together_once() -> None:
@@ -148,11 +160,17 @@ def test_a_large_chunk_in_small_pieces_is_put_together_once() -> None:
     assert read(data, list(range(0, len(data), 100))) == (200, bytes(1_000_000) + b"x", False)
 
 
+def test_what_follows_a_response_is_no_part_of_it() -> None:
+    for whole in (head(b"Content-Length: 1\r\n") + b"x", head(CHUNKED) + chunk(b"x") + b"0\r\n\r\n"):
+        for after in (whole, b"nonsense", head(status=500)):
+            assert read(whole + after) == (200, b"x", True)
+
+
 def test_a_request_says_what_it_is() -> None:
-    assert http1.request("GET", "/health", host="engine", key=None, body=None) == (
+    assert request("GET", "/health", address=Address("/x.sock"), key=None, body=None) == (
         b"GET /health HTTP/1.1\r\nHost: engine\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     )
-    assert http1.request("POST", "/x", host="[::1]:8", key="k", body=b"{}") == (
-        b"POST /x HTTP/1.1\r\nHost: [::1]:8\r\nAccept: */*\r\nConnection: close\r\nAuthorization: Bearer k\r\n"
+    assert request("POST", "/x", address=Address(None, "::1", 8, path="/a"), key="k", body=b"{}") == (
+        b"POST /a/x HTTP/1.1\r\nHost: [::1]:8\r\nAccept: */*\r\nConnection: close\r\nAuthorization: Bearer k\r\n"
         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )
