@@ -24,6 +24,7 @@ from tests.bench import (
     answers,
     flood,
     history_costs,
+    http_clients,
     log_lines,
     machine,
     model_lists,
@@ -49,6 +50,9 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
     "models": model_lists.run,
 }
 
+ON_DEMAND: dict[str, Callable[[Plan], list[Figure]]] = {"http": http_clients.run}
+"""Are run only where they are named."""
+
 VARIABLES = {
     "references": "LLAMA_SIDECAR_BENCH_PYTHON",
     "llama_cpp": "LLAMA_SIDECAR_TEST_LLAMA_CPP",
@@ -64,13 +68,14 @@ LONGEST_SECONDS = 3600.0
 def main(argv: Sequence[str]) -> int:
     """Run the benchmarks; 0 if they work, whatever the figures say."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)}; default all")
+    known = f"which: {', '.join(BENCHMARKS)}; default all of these; on demand: {', '.join(ON_DEMAND)}"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=known)
     parser.add_argument("--short", action="store_true", help="a few measurements of each, for every day")
     parser.add_argument("--pairs", type=int, metavar="N", help="measurements of each figure, whatever the form")
     parser.add_argument("--results", type=Path, default=results.RESULTS, metavar="DIR", help="where results are kept")
     parser.add_argument("--dist", type=Path, default=ROOT / "dist", metavar="DIR", help="where frozen products are")
     options = parser.parse_args(argv)
-    if unknown := set(options.names) - BENCHMARKS.keys():
+    if unknown := set(options.names) - BENCHMARKS.keys() - ON_DEMAND.keys():
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     if missing := [variable for variable in VARIABLES.values() if not os.environ.get(variable)]:
         parser.error(f"run it with make bench: {', '.join(missing)} is not set")
@@ -100,7 +105,7 @@ def measure(plan: Plan, names: Sequence[str]) -> tuple[list[Figure], dict[str, o
         print(f"{name} ...", flush=True)
         faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True, file=2)
         try:
-            figures += BENCHMARKS[name](plan)
+            figures += (BENCHMARKS | ON_DEMAND)[name](plan)
         finally:
             faulthandler.cancel_dump_traceback_later()
         print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
