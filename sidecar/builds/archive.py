@@ -24,7 +24,8 @@ from sidecar.builds.entries import MAX_UNPACKED_BYTES, Contents, Entry, path_of,
 from sidecar.builds.inflate import Inflated
 from sidecar.contract.errors import ArchiveInvalid
 from sidecar.host import disk_space, file_io
-from sidecar.library.file_copy import Work
+from sidecar.jobs.work import Work
+from sidecar.library.downloads.partial import ExpectedHead
 
 PIECE_BYTES = 256 * 1024
 """Written at once: a cancel does not wait longer."""
@@ -48,13 +49,12 @@ _LONGEST_ZIP_COMMENT = 65_535
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
 
 
-def must_be_archive(name: str, head: bytes) -> None:
-    """See that a file begins as an archive does.
-
-    Raises:
-        ArchiveInvalid: it does not.
-    """
-    kind_of(name, head)
+ARCHIVE_HEAD = ExpectedHead(
+    marks=tuple(_HEADS),
+    error=ArchiveInvalid,
+    message="{name} is no archive: neither zip nor gzip nor xz.",
+    hint="Give a .zip, .tar.gz or .tar.xz of llama.cpp's releases; a web page is none.",
+)
 
 
 def kind_of(name: str, head: bytes) -> Kind:
@@ -63,13 +63,8 @@ def kind_of(name: str, head: bytes) -> Kind:
     Raises:
         ArchiveInvalid: none.
     """
-    for mark, kind in _HEADS.items():
-        if head.startswith(mark):
-            return kind
-    raise ArchiveInvalid(
-        f"{name[:200]} is no archive: neither zip nor gzip nor xz.",
-        hint="Give a .zip, .tar.gz or .tar.xz of llama.cpp's releases; a web page is none.",
-    )
+    ARCHIVE_HEAD.check(name, head)
+    return next(kind for mark, kind in _HEADS.items() if head.startswith(mark))
 
 
 def unpack(archive: BinaryIO, name: str, folder: Path, work: Work) -> None:

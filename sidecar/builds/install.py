@@ -1,22 +1,21 @@
-"""One installation: from an archive somewhere to a build that is there.
+"""One installation: from an archive to a build in a folder of its own, proved.
 
-Owns the order of the steps, and that nothing is left of one that does not come to its end but what has come of a
-download. Knows nothing of other installations.
+Owns the order of the steps, and that nothing is left of one that fails but what was fetched. Knows nothing of other
+installations.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import anyio
@@ -24,24 +23,21 @@ import anyio.to_thread
 import msgspec
 
 from sidecar.builds.archive import unpack
-from sidecar.builds.fetching import TELL_SECONDS, fetch
+from sidecar.builds.fetching import fetch
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import FILES, PARTIAL, Build, Registry, name_of_archive, program_folder
 from sidecar.contract.builds import InstallEngineParams, InstallProving, InstallUnpacking, InstallVerifying
 from sidecar.contract.errors import ArchiveInvalid, ChecksumMismatch, InvalidParams, PathNotAllowed, PermissionDenied
-from sidecar.contract.method import Event
 from sidecar.engines.kinds.llama_server import PROGRAM
+from sidecar.events.event_log import EventLog
 from sidecar.host import path_policy
+from sidecar.jobs.work import Work, run_in_thread
 from sidecar.library.downloads.service import Downloads
-from sidecar.library.file_copy import PIECE_BYTES, Work, carried_through
+from sidecar.library.file_copy import PIECE_BYTES
 
 WHERE_THE_HASH_IS = (
     "Take it from the release's page on GitHub, where each file under Assets shows its sha256 with a button to copy it."
 )
-
-T = TypeVar("T")
-
-Tell = Callable[[Event], None]
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -75,7 +71,7 @@ class Order(msgspec.Struct, frozen=True):
                 hint=WHERE_THE_HASH_IS,
             )
         if params.name is not None and (problem := path_policy.problem_of(params.name)):
-            raise InvalidParams(f"{params.name!r} can not be a build's name: {problem}.", path="$.name")
+            raise InvalidParams(f"{params.name!r} cannot be a build's name: {problem}.", path="$.name")
         return cls(
             url=params.url,
             path=None if params.path is None else path_policy.absolute(params.path),
@@ -96,18 +92,20 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Installation:
-    """Brings a build here.
+    """Makes a build of an archive.
 
     Args:
-        tell: told of each step.
+        events: of each step.
     """
 
-    def __init__(self, order: Order, registry: Registry, downloads: Downloads, prover: Prover, tell: Tell) -> None:
+    def __init__(
+        self, order: Order, registry: Registry, downloads: Downloads, prover: Prover, events: EventLog
+    ) -> None:
         self._order = order
         self._registry = registry
         self._downloads = downloads
         self._prover = prover
-        self._tell = tell
+        self._events = events
 
     @asynccontextmanager
     async def proved(self) -> AsyncIterator[tuple[Path, Build]]:
@@ -118,7 +116,7 @@ class Installation:
             ChecksumMismatch: the archive is another file.
             ArchiveInvalid: it is damaged, or none of llama.cpp for this machine.
             EngineStartFailed: the build generates no token.
-            SidecarError: it can not be had.
+            SidecarError: it cannot be had.
             OSError: the disk refuses.
         """
         folder = None
@@ -126,7 +124,7 @@ class Installation:
             async with self._archive() as (archive, digest):
                 folder = await anyio.to_thread.run_sync(self._registry.new_folder)
                 await self._unpack(archive, folder / FILES)
-            self._tell(InstallProving())
+            self._events.append(InstallProving())
             program = await anyio.to_thread.run_sync(program_folder, folder / FILES)
             if program is None:
                 raise ArchiveInvalid(
@@ -154,7 +152,8 @@ class Installation:
             return
         assert order.url is not None  # noqa: S101 - one of the two is there
         assert order.sha256 is not None  # noqa: S101
-        fetched = await fetch(order.url, order.sha256, self._registry.root / PARTIAL, self._downloads.terms, self._tell)
+        folder, options = self._registry.root / PARTIAL, self._downloads.options
+        fetched = await fetch(order.url, order.sha256, folder, options, self._events)
         with await anyio.to_thread.run_sync(_opened, fetched.data) as file:
             try:
                 yield file, order.sha256
@@ -164,10 +163,13 @@ class Installation:
         await anyio.to_thread.run_sync(fetched.remove)
 
     async def _checked(self, file: BinaryIO, order: Order) -> str:
-        """The hash of a file, which is what was wanted."""
+        """The hash of a file, which is the one of the order."""
         size = os.fstat(file.fileno()).st_size
-        found = await self._counted(
-            size, lambda done: InstallVerifying(done_bytes=done, total_bytes=size), partial(_digest, file)
+        found = await run_in_thread(
+            partial(_digest, file),
+            events=self._events,
+            event=lambda done, total: InstallVerifying(done_bytes=done, total_bytes=total),
+            total_bytes=size,
         )
         if order.sha256 not in (None, found):
             raise ChecksumMismatch(
@@ -176,26 +178,12 @@ class Installation:
         return found
 
     async def _unpack(self, archive: BinaryIO, files: Path) -> None:
-        size = os.fstat(archive.fileno()).st_size
-        await self._counted(
-            size,
-            lambda done: InstallUnpacking(progress=round(min(done / max(size, 1), 1.0), 3)),
+        await run_in_thread(
             lambda work: unpack(archive, self._order.file_name, files, work),
+            events=self._events,
+            event=lambda done, total: InstallUnpacking(progress=round(min(done / total, 1.0), 3)),
+            total_bytes=os.fstat(archive.fileno()).st_size,
         )
-
-    async def _counted(self, size: int, event: Callable[[int], Event], run: Callable[[Work], T]) -> T:
-        """Do work on a whole file in a thread, and tell how far it is."""
-        loop = asyncio.get_running_loop()
-        told_at = 0.0
-
-        def tell(done: int, _: int) -> None:
-            nonlocal told_at
-            if time.monotonic() >= told_at + TELL_SECONDS:
-                told_at = time.monotonic()
-                loop.call_soon_threadsafe(self._tell, event(done))
-
-        self._tell(event(0))
-        return await carried_through(Work(size, tell), run)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -206,7 +194,7 @@ def _opened(path: Path) -> BinaryIO:
         PermissionDenied: it may not be read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # looked at first: to open a pipe would wait for ever
+        if not stat.S_ISREG(path.stat().st_mode):  # checked first: opening a pipe would block
             raise PathNotAllowed(f"{path} is not an ordinary file.")
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -19,15 +19,21 @@ import msgspec
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import Build, Registry
 from sidecar.builds.rollback import given_up, may_be_its_own
-from sidecar.contract.builds import InstallEngineParams, InstallQueued, ManagedEngines
+from sidecar.contract.builds import InstallDone, InstallEngineParams, InstallQueued, ManagedEngines
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineProof
 from sidecar.contract.errors import Cancelled, EngineInUse, InvalidParams, SidecarError
 from sidecar.contract.life import Notice
-from sidecar.contract.method import Event
 from sidecar.engines.launch import Launch
+from sidecar.events.event_log import EventLog
+from sidecar.jobs.job import Job
+from sidecar.jobs.lane import Lane
+from sidecar.jobs.store import JobRecord
 from sidecar.library.downloads.service import Downloads
 from sidecar.storage.atomic_files import refusal
+
+if TYPE_CHECKING:
+    from sidecar.builds.install import Order
 
 logger = logging.getLogger(__name__)
 
@@ -63,24 +69,21 @@ class Builds:
         self._config = config
         self._in_use = in_use
         self._listeners: list[Listener] = []
-        self._installing = anyio.Lock()
+        self._installing = Lane(1)
         self._changing = anyio.Lock()
-        self._scopes: set[anyio.CancelScope] = set()
-        self._scope_left = anyio.Event()
+        self._jobs: list[Job[JobRecord]] = []
         self._stopping = False
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let installations go; on leaving they are ended."""
+        """Let installations run; on leaving they are stopped."""
         try:
             yield
         finally:
             self._stopping = True
             with anyio.CancelScope(shield=True):
-                while self._scopes:
-                    for scope in self._scopes:
-                        scope.cancel()
-                    await self._scope_left.wait()
+                for job in list(self._jobs):
+                    await job.interrupt("stop")
 
     def tidy(self) -> None:
         """Remove what an earlier sidecar that was killed has left behind. Blocks on the disk."""
@@ -91,37 +94,35 @@ class Builds:
 
     # --- what hosts ask for ------------------------------------------------------------------------------------
 
-    async def install(self, params: InstallEngineParams, tell: Callable[[Event], None]) -> EngineInfo:
-        """Install a build; `tell` is called with what hosts are told of it.
+    async def install(self, params: InstallEngineParams, events: EventLog) -> EngineInfo:
+        """Install a build; returns when it is there. Its events go to `events`.
 
         Raises:
             InvalidParams: it is not said what, or the name is taken.
             Cancelled: the sidecar stops.
             SidecarError: see the method's errors; nothing of it is left.
         """
-        from sidecar.builds.install import Installation, Order  # what start-up does without
+        from sidecar.builds.install import Order  # what start-up does without
 
         order = Order.of(params)
-        tell(InstallQueued())
-        with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
-            try:
-                if self._stopping:
-                    scope.cancel()
-                async with self._installing:
-                    if (there := await self._there_already(order.name, order.sha256)) is not None:
-                        return await self._proved_again(there, make_default=order.make_default)
-                    installation = Installation(order, self._registry, self._downloads, self._prover, tell)
-                    async with installation.proved() as (folder, build), self._changing:
-                        with anyio.CancelScope(shield=True):  # what is there is told, also where it is cancelled by now
-                            return await self._add(folder, build, make_default=order.make_default)
-            except OSError as error:
-                raise refusal(error, "The build was not installed") from error
-            finally:
-                self._scopes.discard(scope)
-                self._scope_left.set()
-                self._scope_left = anyio.Event()
-        raise Cancelled("The sidecar is stopping.", hint="The same request goes on where the download was.")
+        events.append(InstallQueued())
+        job = Job(JobRecord(), kind="installation")
+        self._jobs.append(job)
+        info = None
+        try:
+            if not self._stopping:
+                with job.turn():
+                    async with self._installing.turn(job):
+                        info = await self._installed(order, events)
+                        job.finish()
+        except OSError as error:
+            raise refusal(error, "The build was not installed") from error
+        finally:
+            self._jobs.remove(job)
+        if info is None:
+            raise Cancelled("The sidecar is stopping.", hint="The same request resumes the download where it was.")
+        events.append(InstallDone(**msgspec.structs.asdict(info)))
+        return info
 
     async def set_default(self, name: str | None) -> ManagedEngines:
         """Let starts take a build that generates a token, or none.
@@ -231,6 +232,17 @@ class Builds:
         return gone
 
     # --- pieces of it ------------------------------------------------------------------------------------------
+
+    async def _installed(self, order: Order, events: EventLog) -> EngineInfo | None:
+        from sidecar.builds.install import Installation
+
+        if (there := await self._there_already(order.name, order.sha256)) is not None:
+            return await self._proved_again(there, make_default=order.make_default)
+        installation = Installation(order, self._registry, self._downloads, self._prover, events)
+        async with installation.proved() as (folder, build), self._changing:
+            with anyio.CancelScope(shield=True):  # what is there is reported, also where it is cancelled by now
+                return await self._add(folder, build, make_default=order.make_default)
+        return None
 
     async def _there_already(self, name: str | None, sha256: str | None) -> Build | None:
         """The build that is asked for again.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
 import anyio.to_thread
 
 from sidecar.contract.downloads import (
@@ -16,7 +15,7 @@ from sidecar.contract.downloads import (
     PauseDownloadParams,
     ResumeDownloadParams,
 )
-from sidecar.contract.errors import Cancelled, InvalidParams
+from sidecar.contract.errors import InvalidParams
 from sidecar.contract.hub import (
     Fit,
     HubFile,
@@ -26,6 +25,7 @@ from sidecar.contract.hub import (
     ListHubFilesResult,
     SearchHubParams,
 )
+from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.gpus import GpuReader
 from sidecar.host.memory import free_bytes
@@ -85,15 +85,9 @@ class DownloadHandlers:
         )
 
     async def download(self, params: DownloadModelParams, call: Call) -> Download:
-        job = await self._downloads.ask_for(params)
-        try:
-            with self._downloads.following(job) as following:
-                call.follow(following.events)
-                return await job.outcome()
-        except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await self._downloads.leave(job)
-            raise Cancelled("The request was cancelled.", hint="resume_download lets the download go on.") from None
+        events = EventLog()
+        call.follow(events)
+        return await self._downloads.fetch(params, events)
 
     async def list_downloads(self, params: ListDownloadsParams, call: Call) -> list[Download]:
         return await self._downloads.listed()
@@ -129,7 +123,7 @@ def register(services: Services) -> dict[str, Handler]:
     services.downloads = Downloads(
         models=services.data_dir.models,
         records=services.data_dir.downloads,
-        config=lambda: config.config.downloads,
+        config=config,
         hub=services.hub,
         tokens=tokens,
     )
@@ -142,4 +136,4 @@ async def _resume(services: Services) -> None:
     """Continue what a restart has interrupted, as soon as there is a host that could know of it."""
     while True:
         await services.lifetime.next_introduction()
-        services.downloads.begin()
+        await services.downloads.resume_interrupted()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import anyio.to_thread
-import msgspec
 
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import WORK
 from sidecar.builds.service import Builds
 from sidecar.contract.builds import (
-    InstallDone,
     InstallEngineParams,
     ManagedEngines,
     RemoveEngineParams,
@@ -53,9 +51,7 @@ class EngineHandlers:
     async def install(self, params: InstallEngineParams, call: Call) -> EngineInfo:
         events = EventLog()
         call.follow(events)
-        info = await self._builds.install(params, events.append)
-        events.append(InstallDone(**msgspec.structs.asdict(info)))
-        return info
+        return await self._builds.install(params, events)
 
     async def set_default(self, params: SetDefaultEngineParams, call: Call) -> ManagedEngines:
         return await self._builds.set_default(params.name)

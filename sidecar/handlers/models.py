@@ -13,7 +13,6 @@ from sidecar.contract.models import (
     EmptyTrashParams,
     EmptyTrashResult,
     GetModelParams,
-    ImportDone,
     ImportModelParams,
     InspectModelParams,
     InspectModelResult,
@@ -22,15 +21,13 @@ from sidecar.contract.models import (
     ModelDetails,
     ModelInfo,
     RestoreModelParams,
-    ScanDone,
     ScanModelsParams,
     ScanModelsResult,
     TrashedModel,
 )
+from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
-from sidecar.handlers.file_work import carried_out
 from sidecar.host import path_policy
-from sidecar.library.file_copy import Work
 from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.importing import Importer
 from sidecar.library.inspection import details, inspect
@@ -56,7 +53,7 @@ class ModelHandlers:
             "get_model": self.get,
             "scan_models": self.scan,
             "inspect_model": self.inspect,
-            "import_model": self.bring_in,
+            "import_model": self.import_model,
             "delete_model": self.delete,
             "list_deleted_models": self.list_deleted,
             "restore_model": self.restore,
@@ -70,21 +67,17 @@ class ModelHandlers:
         return await anyio.to_thread.run_sync(lambda: details(self._library.get(params.model)))
 
     async def scan(self, params: ScanModelsParams, call: Call) -> ScanModelsResult:
-        def run(work: Work) -> ScanModelsResult:
-            if params.verify:
-                self._library.verify(work)
-            return self._library.scan()
-
-        return await carried_out(call, run, lambda scan: ScanDone(models=scan.models))
+        events = EventLog()
+        call.follow(events)
+        return await self._library.scan_models(verify=bool(params.verify), events=events)
 
     async def inspect(self, params: InspectModelParams, call: Call) -> InspectModelResult:
         return await anyio.to_thread.run_sync(lambda: inspect(path_policy.file(params.path)))
 
-    async def bring_in(self, params: ImportModelParams, call: Call) -> ModelInfo:
-        def run(work: Work) -> ModelInfo:
-            return self._importer.bring_in(params.path, params.mode or "link", params.name, work)
-
-        return await carried_out(call, run, lambda model: ImportDone(model=model.name))
+    async def import_model(self, params: ImportModelParams, call: Call) -> ModelInfo:
+        events = EventLog()
+        call.follow(events)
+        return await self._importer.import_model(params, events)
 
     async def delete(self, params: DeleteModelParams, call: Call) -> DeletedModel:
         loaded = self._loaded()

@@ -18,11 +18,12 @@ from typing import Literal
 import msgspec
 
 from sidecar.contract.errors import DiskFull, ModelInvalid, PathNotAllowed, PermissionDenied, StorageError
-from sidecar.contract.models import ModelInfo
+from sidecar.contract.models import ImportDone, ImportModelParams, ModelInfo, ModelWork
+from sidecar.events.event_log import EventLog
 from sidecar.host import path_policy
+from sidecar.jobs.work import Work, run_in_thread
 from sidecar.library import file_copy
 from sidecar.library.catalogue import Model
-from sidecar.library.file_copy import Work
 from sidecar.library.gguf.file_names import PROJECTOR, SUFFIX, is_gguf, is_projector, part_name, quantization_in
 from sidecar.library.library import Library
 from sidecar.library.scan.model_files import ModelFile
@@ -97,6 +98,21 @@ class Importer:
         if mode == "move":
             _remove([item.file for item in items])
         return self._library.find(str(target / items[0].name if len(items) > 1 else target))
+
+    async def import_model(self, params: ImportModelParams, events: EventLog) -> ModelInfo:
+        """Import a model; returns when it is in the library. Its events go to `events`.
+
+        Raises:
+            Cancelled: the request was cancelled; nothing of it is left.
+            SidecarError: as `bring_in`.
+        """
+        model = await run_in_thread(
+            lambda work: self.bring_in(params.path, params.mode or "link", params.name, work),
+            events=events,
+            event=lambda done, total: ModelWork(done_bytes=done, total_bytes=total),
+        )
+        events.append(ImportDone(model=model.name))
+        return model
 
     def tidy(self) -> None:
         """Remove what an earlier sidecar has left of imports."""

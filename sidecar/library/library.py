@@ -14,10 +14,12 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 from sidecar.contract.errors import ModelNotFound
-from sidecar.contract.models import LibrarySource, ModelInfo, ScanModelsResult
+from sidecar.contract.models import LibrarySource, ModelInfo, ModelWork, ScanDone, ScanModelsResult
+from sidecar.events.event_log import EventLog
 from sidecar.host import path_policy
+from sidecar.jobs.work import Work, run_in_thread
 from sidecar.library.catalogue import Model, assemble, describe
-from sidecar.library.file_copy import Work, content_hash
+from sidecar.library.file_copy import content_hash
 from sidecar.library.gguf.file_names import is_projector
 from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.model_names import match_model
@@ -115,6 +117,24 @@ class Library:
                 possible_copies=copies[:MAX_COPIES_SHOWN],
                 took_ms=round((time.perf_counter() - started) * 1e3, 3),
             )
+
+    async def scan_models(self, *, verify: bool, events: EventLog) -> ScanModelsResult:
+        """Scan all sources, after `verify` where that is asked for. The events go to `events`.
+
+        Raises:
+            Cancelled: the request was cancelled; what was found out by then is kept.
+        """
+
+        def run(work: Work) -> ScanModelsResult:
+            if verify:
+                self.verify(work)
+            return self.scan()
+
+        scan = await run_in_thread(
+            run, events=events, event=lambda done, total: ModelWork(done_bytes=done, total_bytes=total)
+        )
+        events.append(ScanDone(models=scan.models))
+        return scan
 
     def unread(self) -> Sequence[ModelFile]:
         """The files whose headers the last listing did not read to their ends."""

@@ -16,7 +16,6 @@ import anyio.to_thread
 from sidecar.builds.service import Builds
 from sidecar.chat.history import History
 from sidecar.contract.builds import ManagedEngines
-from sidecar.contract.downloads import Download
 from sidecar.contract.life import SubscribeOptions
 from sidecar.contract.logs import Level
 from sidecar.contract.models import ModelInfo
@@ -24,7 +23,6 @@ from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 from sidecar.contract.topics import (
     TOPICS,
-    DownloadStateEvent,
     EnginesEvent,
     ModelEvent,
     ModelRemovedEvent,
@@ -110,14 +108,7 @@ class Topics:
         return self._history.listen(show)
 
     def _show_downloads(self, feed: LiveFeed) -> Stop:
-        def show(info: Download) -> None:
-            feed.put(DownloadStateEvent(download=info))
-
-        stop = self._downloads.listen(show)
-        for info in self._downloads.infos():
-            show(info)
-        self._downloads.load()
-        return stop
+        return self._downloads.show_in(feed)
 
     def _engines(self, feed: LiveFeed) -> Stop:
         def show(managed: ManagedEngines) -> None:

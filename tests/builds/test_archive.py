@@ -17,8 +17,9 @@ from sidecar.builds import entries
 from sidecar.builds.archive import unpack
 from sidecar.contract.errors import ArchiveInvalid, DiskFull
 from sidecar.host import disk_space
-from sidecar.library.file_copy import Stopped, Work
+from sidecar.jobs.work import Stopped, Work
 from tests.builds.archives import KINDS, Item, make, pack
+from tests.jobs.watched import WatchedWork
 
 LINK, FOLDER, HARD = tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE
 
@@ -54,7 +55,7 @@ def test_progress_counts_up_to_the_whole_archive(tmp_path: Path) -> None:
     for kind in KINDS:
         archive = make(tmp_path / kind / f"b.{kind}", [Item(f"f{i}", os.urandom(100_000)) for i in range(4)])
         told: list[int] = []
-        unpacked(archive, Work(tell=lambda done, _, told=told: told.append(done)))  # type: ignore[misc]
+        unpacked(archive, WatchedWork(lambda done, _, told=told: told.append(done)))  # type: ignore[misc]
         assert told == sorted(told)
         assert 0.9 < told[-1] / archive.stat().st_size <= 1
 
@@ -204,7 +205,7 @@ def test_a_zip_made_on_windows_does_not_say_what_may_be_run_so_all_may(tmp_path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_unpacking_stops_when_that_is_wanted(tmp_path: Path, kind: str) -> None:
-    work = Work(tell=lambda done, _: work.stop.set() if done else None)
+    work = WatchedWork(lambda done, _: work.stop.set() if done else None)
     with pytest.raises(Stopped):
         unpacked(make(tmp_path / f"b.{kind}", [Item(f"f{i}", os.urandom(300_000)) for i in range(3)]), work)
     assert len(list((tmp_path / "out").iterdir())) < 3

@@ -29,12 +29,12 @@ from sidecar.contract.errors import (
     ModelNotFound,
     SidecarError,
 )
-from sidecar.contract.method import Event
 from sidecar.contract.servers import ServerSettings
 from sidecar.engines.kinds.discovery import Engines
 from sidecar.engines.kinds.help_flags import FlagSet
 from sidecar.engines.kinds.llama_server import PROGRAM, LlamaServer
 from sidecar.engines.launch import Launch
+from sidecar.events.event_log import EventLog
 from sidecar.library.downloads.service import Downloads
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
@@ -65,13 +65,14 @@ class Stage(Prover):
         self.config = EnginesConfig()
         self.told: list[ManagedEngines] = []
         tokens = TokenSource()
+        config = config_file(downloads=DownloadsConfig(hub_endpoint="https://localhost"))
         self.builds = Builds(
             folder / "engines",
             downloads=Downloads(
                 models=folder / "models",
                 records=folder / "downloads",
-                config=DownloadsConfig,
-                hub=Hub(config_file(downloads=DownloadsConfig(hub_endpoint="https://localhost")), tokens),
+                config=config,
+                hub=Hub(config, tokens),
                 tokens=tokens,
             ),
             prover=self,
@@ -95,7 +96,7 @@ class Stage(Prover):
         archive = make(
             self.folder / f"{name}.zip", [Item(f"top/{PROGRAM}", b"#!", mode=0o755), Item("top/name", name.encode())]
         )
-        await self.builds.install(InstallEngineParams(path=str(archive), name=name), _no_one)
+        await self.builds.install(InstallEngineParams(path=str(archive), name=name), EventLog())
         return archive
 
     def launch(self, name: str, **settings: str) -> Launch:
@@ -113,10 +114,6 @@ class Stage(Prover):
 
     async def default(self) -> str | None:
         return (await self.builds.managed()).default
-
-
-def _no_one(_: Event) -> None:
-    return
 
 
 def failure(cause: Cause) -> EngineStartFailed:
@@ -273,7 +270,7 @@ async def test_the_same_archive_again_is_only_proved_again(stage: Stage) -> None
     archive = await stage.install("b")
     stage.proved.clear()
     params = InstallEngineParams(path=str(archive), sha256=f"sha256:{digest(archive).upper()}")
-    info = await stage.builds.install(params, _no_one)
+    info = await stage.builds.install(params, EventLog())
     assert (info.name, info.default, stage.proved) == ("b", True, ["b"])
 
 
@@ -289,7 +286,7 @@ async def test_what_can_not_be_installed_is_refused(stage: Stage) -> None:
         InstallEngineParams(path="/dev"),
     ):
         with pytest.raises(SidecarError) as refused:
-            await stage.builds.install(params, _no_one)
+            await stage.builds.install(params, EventLog())
         assert refused.value.name in ("INVALID_PARAMS", "PATH_NOT_ALLOWED")
         assert refused.value.hint
 
@@ -308,7 +305,7 @@ async def test_an_installation_ends_with_the_sidecar(tmp_path: Path, fake_llama_
 
     async def install() -> None:
         try:
-            await stage.builds.install(InstallEngineParams(path=str(archive)), _no_one)
+            await stage.builds.install(InstallEngineParams(path=str(archive)), EventLog())
         except SidecarError as problem:
             errors.append(problem.name)
 

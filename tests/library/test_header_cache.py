@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sidecar.library.file_copy import Work
+from sidecar.jobs.work import Work
 from sidecar.library.gguf import header_cache
 from sidecar.library.gguf.header import GgufHeader
 from sidecar.library.gguf.header_cache import HeaderCache

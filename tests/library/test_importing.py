@@ -20,12 +20,13 @@ from sidecar.contract.errors import (
     StorageError,
 )
 from sidecar.contract.models import ModelInfo
+from sidecar.jobs.work import Stopped, Work
 from sidecar.library import file_copy, importing
-from sidecar.library.file_copy import Stopped, Work
 from sidecar.library.importing import Importer, Mode
 from sidecar.library.library import Library
 from sidecar.library.scan.sources import Sources
 from tests.config_files import models_config
+from tests.jobs.watched import WatchedWork
 from tests.trust.hostile_names import NAMES
 
 from .gguf_files import model_bytes, write_model
@@ -108,7 +109,7 @@ def test_two_imports_under_one_name_are_one_and_a_refusal(desk: Desk) -> None:
             desk.bring_in(other, "copy", "one")
 
     with pytest.raises(PathNotAllowed, match="already"):
-        desk.bring_in(path, "copy", "one", Work(tell=tell))
+        desk.bring_in(path, "copy", "one", WatchedWork(tell))
     assert desk.inside() == ["one.gguf"]
     assert (desk.own / "one.gguf").read_bytes() == other.read_bytes()
 
@@ -164,7 +165,7 @@ def test_where_there_are_no_hard_links_a_link_is_a_link(desk: Desk, monkeypatch:
 def test_a_copy_that_is_stopped_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_copy, "PIECE_BYTES", 100)
     path = write_model(desk.away / "a.gguf", a="x" * 1000)
-    work = Work(tell=lambda done, total: work.stop.set() if done > 200 else None)
+    work = WatchedWork(lambda done, total: work.stop.set() if done > 200 else None)
     with pytest.raises(Stopped):
         desk.bring_in(path, "copy", work=work)
     assert (list(desk.own.iterdir()), path.exists()) == ([], True)
@@ -174,7 +175,7 @@ def test_a_copy_tells_its_progress(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(file_copy, "PIECE_BYTES", 512)
     path = write_model(desk.away / "a.gguf")
     told: list[tuple[int, int]] = []
-    desk.bring_in(path, "copy", work=Work(tell=lambda done, total: told.append((done, total))))
+    desk.bring_in(path, "copy", work=WatchedWork(lambda done, total: told.append((done, total))))
     size = path.stat().st_size
     assert told == [(min(done + 512, size), size) for done in range(0, size, 512)]
 
@@ -253,5 +254,5 @@ def test_what_a_crash_has_left_is_removed_and_nothing_else(desk: Desk) -> None:
     write(desk.own / f"{importing.STAGE}1234-5678" / "half.gguf", b"GGUF")
     write_model(desk.own / "a.gguf")
     path = write_model(desk.away / "b.gguf")
-    desk.bring_in(path, "copy", work=Work(tell=lambda done, total: desk.importer.tidy()))  # at the same time
+    desk.bring_in(path, "copy", work=WatchedWork(lambda done, total: desk.importer.tidy()))  # at the same time
     assert desk.inside() == ["a.gguf", "b.gguf"]

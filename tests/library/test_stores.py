@@ -10,13 +10,14 @@ import pytest
 
 from sidecar.contract.errors import DeleteNotAllowed, PathNotAllowed
 from sidecar.contract.models import ForeignOrigin, LibrarySource, ModelInfo
-from sidecar.library.file_copy import Work
+from sidecar.jobs.work import Work
 from sidecar.library.importing import Importer
 from sidecar.library.library import Library
 from sidecar.library.scan.disk_scan import MAX_TEXT_BYTES
 from sidecar.library.scan.sources import Sources
 from sidecar.library.trash.trash import Trash
 from tests.config_files import models_config
+from tests.jobs.watched import WatchedWork
 
 from .gguf_files import gguf_bytes, llama_metadata, model_bytes, write_model
 from .stores import AUDIO, COMMIT, OLDER, VISION, HuggingFace, Ollama, furnish, sha256, state, write
@@ -167,7 +168,7 @@ def test_copies_that_nobody_knows_of_are_one_after_they_were_read(own: Path, tmp
     assert [model.name for model in library.list()] == ["a", "b", "c"]
     assert library.scan().possible_copies == [["a", "b"]]
     progress: list[tuple[int, int]] = []
-    library.verify(Work(tell=lambda done, total: progress.append((done, total))))
+    library.verify(WatchedWork(lambda done, total: progress.append((done, total))))
     assert progress[-1] == (2 * len(data), 2 * len(data))
     assert [(m.name, m.other_paths) for m in library.list()] == [("a", [str(own / "b.gguf")]), ("c", [])]
     assert library.scan().possible_copies == []

@@ -1,8 +1,8 @@
 """Which addresses are connected to.
 
-Owns the rules: https for everybody but the hub's own origin, and no way into this machine or its network, neither by
-an address nor by a name that leads to one, nor by a redirect. What a name leads to is looked at where the connection
-is made, so that nobody can change it in between. Knows nothing of HTTP.
+Owns the rules: https for every origin but the hub's own, and no way into this machine or its network, neither by an
+address nor by a name that leads to one, nor by a redirect. What a name leads to is checked where the connection is
+made, so that it cannot change in between. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sidecar.contract.errors import AddressNotAllowed
 if TYPE_CHECKING:
     from yarl import URL
 
-LOOK_UP_SECONDS = 15.0
+RESOLVE_SECONDS = 15.0
 """For a name's addresses: systems try several servers, five seconds each."""
 
 _IPV4_INSIDE = (
@@ -32,7 +32,7 @@ _IPV4_INSIDE = (
     (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),
     (ipaddress.IPv6Network("2002::/16"), 80),
 )
-"""IPv6 networks whose addresses are IPv4 addresses for somebody on the way, and how far right the address ends."""
+"""IPv6 networks whose addresses a router on the way translates to IPv4, and how far right that address ends."""
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
@@ -64,7 +64,7 @@ class Rules(msgspec.Struct, frozen=True):
     private: bool = False
 
     def check(self, url: URL) -> None:
-        """Refuse an address that may not be asked, as far as can be seen before its host is looked up.
+        """Refuse an address that may not be asked, as far as that is known before its host is resolved.
 
         Raises:
             AddressNotAllowed: it is refused.
@@ -119,10 +119,10 @@ def shown(url: URL) -> str:
 
 
 class CheckedResolver:
-    """Looks hosts up for aiohttp, which connects to just what is returned here.
+    """Resolves hosts for aiohttp, which connects to just what is returned here.
 
     Args:
-        rules: asked each time.
+        rules: read at each connection.
         trusted: hosts and ports of proxies that this machine is set up with.
     """
 
@@ -139,8 +139,8 @@ class CheckedResolver:
             AddressNotAllowed: one of them may not be connected to.
             OSError: there are none.
         """
-        with anyio.fail_after(LOOK_UP_SECONDS):
-            found = await anyio.to_thread.run_sync(_look_up, host, port, family, abandon_on_cancel=True)
+        with anyio.fail_after(RESOLVE_SECONDS):
+            found = await anyio.to_thread.run_sync(_resolve, host, port, family, abandon_on_cancel=True)
         rules = self._rules()
         for one in found:
             if (host, port) not in self._trusted:
@@ -151,7 +151,7 @@ class CheckedResolver:
         """Nothing is kept."""
 
 
-def _look_up(host: str, port: int, family: int) -> list[dict[str, Any]]:
+def _resolve(host: str, port: int, family: int) -> list[dict[str, Any]]:
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG)
     return [
         {
@@ -170,7 +170,7 @@ def _literal(host: str) -> Address | None:
     """The address that a host is; `None` for a name.
 
     Raises:
-        ValueError: it is neither. Systems take 127.1 for an address, and some aiohttp do not look such hosts up.
+        ValueError: it is neither. Systems take 127.1 for an address, and some aiohttp do not resolve such hosts.
     """
     if ":" not in host and not host.replace(".", "").isdigit():
         return None

@@ -1,7 +1,7 @@
 """What servers say of a file, and what their refusals mean.
 
-Pure: from statuses and headers to facts and errors. Owns what of it is believed; file names in it are not, they are
-for `given_paths` to judge.
+Pure: from statuses and headers to facts and errors. Owns what of it is believed; file names are not, `path_policy`
+checks them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from urllib.parse import unquote
 import msgspec
 
 from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, ModelNotFound
+from sidecar.jobs.retry_budget import TryAgain
 from sidecar.library.downloads.addresses import shown
-from sidecar.library.downloads.retry_budget import TryAgain
 from sidecar.library.hub.api import access_denied
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Changed(Exception):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where a file is, for good.
+    """Where a file is, permanently.
 
     Attributes:
         url: on the hub, or as it was given.
@@ -57,7 +57,7 @@ class Remote(msgspec.Struct, frozen=True):
 
     Attributes:
         url: where redirects have led to; may stop working, and may hold a signature: never shown or kept.
-        size: `None` where the server does not tell.
+        size: `None` where the server does not say.
         ranges: whether a part of it can be asked for.
         validator: what the server knows this very content by.
         sha256: as the hub says.
@@ -86,7 +86,7 @@ def address(text: str, *, absolute: bool = True) -> URL:
         if not text or not text.isascii() or not text.isprintable() or set(' "<>\\^`{|}') & set(text):
             raise ValueError(text)
         url = URL(text, encoded=True)
-        bool(url.port)  # which is looked at only now
+        bool(url.port)  # which is parsed only now
     except ValueError:
         raise AddressNotAllowed("What was given, or what a server leads to, is no address.") from None
     if absolute and not url.absolute:
@@ -125,12 +125,12 @@ def described(found: Remote, status: int, headers: Mapping[str, str]) -> Remote:
         size=found.size if size is None else size,
         ranges=status == 206 and size is not None,
         validator=etag if etag.startswith('"') else headers.get("Last-Modified"),
-        name=_told_name(headers.get("Content-Disposition", "")) or unquote(found.url.raw_path).split("/")[-1],
+        name=_header_name(headers.get("Content-Disposition", "")) or unquote(found.url.raw_path).split("/")[-1],
     )
 
 
 def check_range(remote: Remote, headers: Mapping[str, str], start: int, end: int) -> None:
-    """Look whether an answer is the part that was asked for.
+    """Check that an answer is the part that was asked for.
 
     Raises:
         TryAgain: it is another part.
@@ -161,12 +161,12 @@ def refusal(url: URL, status: int, headers: Mapping[str, str], *, repo: str | No
             return access_denied(repo, gated=code == "GatedRepo")
         if status in (401, 404):
             return ModelNotFound(
-                f"{repo} has no such file, or is not there for everybody.",
-                hint="Look at list_hub_files; for a private model the hub's token is needed.",
+                f"{repo} has no such file, or it is private.",
+                hint="Call list_hub_files for what there is; a private model needs the hub's token.",
             )
     return DownloadFailed(
         f"{shown(url)} does not give the file: HTTP status {status}.",
-        hint="Look whether the address is right, in a browser, and whether one has to log in for it.",
+        hint="Open the address in a browser: it may be wrong, or need a login.",
         http_status=status,
     )
 
@@ -178,11 +178,11 @@ def _total(headers: Mapping[str, str]) -> int | None:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
-    told = headers.get("Content-Length", "")
-    return int(told) if _LENGTH.fullmatch(told) else None
+    length = headers.get("Content-Length", "")
+    return int(length) if _LENGTH.fullmatch(length) else None
 
 
-def _told_name(header: str) -> str | None:
+def _header_name(header: str) -> str | None:
     """A file's name in Content-Disposition."""
     if not header or len(header) > MAX_NAME_CHARACTERS:
         return None
@@ -192,7 +192,7 @@ def _told_name(header: str) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds until the server wants to be asked again."""
+    """Seconds until the server is ready to be asked again."""
     value = headers.get("Retry-After", "")
     if _LENGTH.fullmatch(value):
         return float(value)

@@ -41,7 +41,7 @@ class Part(msgspec.Struct):
 class Blocks:
     """The blocks of one file.
 
-    Writers note what they have written; nobody else writes into the same block meanwhile.
+    Writers note what they have written; one thread writes into a block at a time.
 
     Args:
         size: of the file; `None` where it is not known yet.
@@ -155,8 +155,8 @@ class Blocks:
         """What is missing, cut for so many connections, in order."""
         if self.size is None:
             return []
-        wished = self.size // (connections * PARTS_A_CONNECTION)
-        length = min(max(wished, MIN_PART_BYTES), MAX_PART_BYTES) // BLOCK_BYTES * BLOCK_BYTES
+        even = self.size // (connections * PARTS_A_CONNECTION)
+        length = min(max(even, MIN_PART_BYTES), MAX_PART_BYTES) // BLOCK_BYTES * BLOCK_BYTES
         cut: list[Part] = []
         for stretch in self.missing():
             while stretch.start < stretch.end:

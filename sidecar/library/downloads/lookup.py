@@ -1,7 +1,7 @@
 """What a download consists of: which files, where they are, what they must be.
 
-Owns the way from what was asked for to files, once for each download: what was found is pinned (the commit, the sizes,
-the hashes), so that a download that goes on days later is of the same files.
+Owns the way from what was requested to files, once for each download: what was found is pinned (the commit, the sizes,
+the hashes), so that a download that is resumed days later is of the same files.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from sidecar.contract.errors import ModelNotFound, NotSupported
+from sidecar.jobs.retry_budget import RetryBudget, TryAgain
 from sidecar.library.downloads.answers import Remote, Source
-from sidecar.library.downloads.record import DownloadRecord, FileRecord
-from sidecar.library.downloads.retry_budget import RetryBudget, TryAgain
+from sidecar.library.downloads.files import DownloadRecord, FileRecord
 from sidecar.library.downloads.web import Web
 from sidecar.library.gguf.file_names import is_gguf
 from sidecar.library.hub.api import Hub, Repository
@@ -25,7 +25,7 @@ from sidecar.library.hub.variants import (
 )
 
 TRY_SECONDS = 15.0
-"""For the first look. Nothing has come yet that would be worth more patience, and somebody waits for an answer."""
+"""For the first request. Nothing was fetched yet that would be worth a larger budget, and a person waits."""
 
 MAIN = "main"
 
@@ -34,10 +34,10 @@ async def look_up(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
     """Fill in the files of a download.
 
     Raises:
-        SidecarError: it can not be had, or not now.
+        SidecarError: it cannot be had, or not now.
     """
     if record.repo is None:
-        remote = await look_for(web, Source(record.url or ""))
+        remote = await find(web, Source(record.url or ""))
         name = remote.name or ""
         if not is_gguf(name):
             raise NotSupported(
@@ -51,13 +51,13 @@ async def look_up(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
     except NotSupported:
         if record.file is None:
             raise
-        await _look_at_one_file(record, record.file, web, hub.endpoint)
+        await _take_one_file(record, record.file, web, hub.endpoint)
     else:
         await _take(record, repository, web, hub.endpoint)
 
 
 async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoint: str) -> None:
-    """What of a repository was asked for."""
+    """Choose what of a repository was requested."""
     found = projectors(repository.files)
     alone = [file for file in found if record.file in (file.path, file.name)]
     if alone:
@@ -71,37 +71,37 @@ async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoi
     for file, name in zip(chosen, names, strict=True):
         url = _address(endpoint, repository.repo, repository.commit, file.path)
         validator = None
-        if file.sha256 is None:  # small enough to lie in the repository itself, which hashes in another way
-            remote = await look_for(web, Source(url, repository.repo))
+        if file.sha256 is None:  # small enough to be in the repository itself, which hashes in another way
+            remote = await find(web, Source(url, repository.repo))
             file, validator = RepositoryFile(file.path, remote.size, remote.sha256), remote.validator
         files.append(FileRecord(url=url, name=name, size=file.size, sha256=file.sha256, validator=validator))
     record.repo, record.commit, record.files = repository.repo, repository.commit, files
 
 
-async def _look_at_one_file(record: DownloadRecord, path: str, web: Web, endpoint: str) -> None:
+async def _take_one_file(record: DownloadRecord, path: str, web: Web, endpoint: str) -> None:
     """A file whose path is known needs no list: what the hub says of it as it hands it out is enough."""
     repo = record.repo or ""
     if not is_gguf(path):
         raise ModelNotFound(f"{path[:200]!r} is no GGUF file.", hint="Give the address of a .gguf file.")
-    remote = await look_for(web, Source(_address(endpoint, repo, record.revision or MAIN, path), repo))
+    remote = await find(web, Source(_address(endpoint, repo, record.revision or MAIN, path), repo))
     record.commit = remote.commit
     url = _address(endpoint, repo, remote.commit or record.revision or MAIN, path)
     name = path.rpartition("/")[2]
     record.files = [FileRecord(url=url, name=name, size=remote.size, sha256=remote.sha256, validator=remote.validator)]
 
 
-async def look_for(web: Web, source: Source) -> Remote:
+async def find(web: Web, source: Source) -> Remote:
     """Where a file is; a server that is busy is asked again for a while.
 
     Raises:
-        SidecarError: it can not be had, or not now.
+        SidecarError: it cannot be had, or not now.
     """
-    patience = RetryBudget(lambda: TRY_SECONDS, lambda _: None)
+    retries = RetryBudget()
     while True:
         try:
             return await web.find(source)
         except TryAgain as problem:
-            await patience.wait(problem)
+            await retries.wait(problem, within=TRY_SECONDS)
 
 
 def _address(endpoint: str, repo: str, revision: str, path: str) -> str:

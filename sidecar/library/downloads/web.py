@@ -1,7 +1,7 @@
 """Asking servers for files: redirects, ranges, and what their answers mean.
 
 Owns the connections and every rule about them: which addresses may be asked, who gets the token, how many redirects,
-what counts as silence. Knows nothing of files on this machine.
+when a connection has stalled. Knows nothing of files on this machine.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 
 from sidecar.contract.errors import DownloadFailed, NotSupported
 from sidecar.host.extras import how_to_get
+from sidecar.jobs.retry_budget import Expired, TryAgain
 from sidecar.library.downloads.addresses import CheckedResolver, Origin, Rules, shown
 from sidecar.library.downloads.answers import (
     GONE,
@@ -30,7 +31,9 @@ from sidecar.library.downloads.answers import (
     refusal,
     with_hub_facts,
 )
-from sidecar.library.downloads.retry_budget import Expired, TryAgain
+from sidecar.library.hub.api import Hub
+from sidecar.library.hub.token import TokenSource
+from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
     import aiohttp
@@ -57,23 +60,25 @@ class Web:
     """A client for files.
 
     Args:
-        rules: asked for each address.
-        token: the user's token for the hub; it goes nowhere else.
+        config: read at each connection.
+        hub: whose origin is trusted as it is configured.
+        tokens: the user's token goes to the hub, and nowhere else.
         stall_seconds: STALL_SECONDS.
     """
 
     def __init__(
-        self, rules: Callable[[], Rules], token: Callable[[], str | None], *, stall_seconds: float = STALL_SECONDS
+        self, config: ConfigFile, hub: Hub, tokens: TokenSource, *, stall_seconds: float = STALL_SECONDS
     ) -> None:
-        self._rules = rules
-        self._token = token
+        self._config = config
+        self._hub = hub
+        self._tokens = tokens
         self._stall_seconds = stall_seconds
         self._proxies: set[tuple[str, int]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._opening = anyio.Lock()
 
-    async def close(self) -> None:
-        """Hang up. Safe to call twice."""
+    async def aclose(self) -> None:
+        """Close the connections. Safe to call twice."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -87,7 +92,7 @@ class Web:
             ModelNotFound, HubAccessDenied, DownloadFailed: the server says no.
             NotSupported: a package is missing.
         """
-        await self._opened()  # which says so where it can not be
+        await self._opened()  # which raises NotSupported
         url = address(source.url)
         found = Remote(url)
         for _ in range(MAX_REDIRECTS + 1):
@@ -109,7 +114,7 @@ class Web:
         """The bytes of a file from `start` up to `end`; all of it where the server knows no ranges.
 
         Raises:
-            TryAgain: no answer, or one that says so; Expired where the file has to be found anew.
+            TryAgain: no answer, or one that says so; Expired where the file has to be found again.
             Changed: it is another file now.
             DownloadFailed: the server says no.
         """
@@ -159,10 +164,10 @@ class Web:
         rules.check(url)
         session = await self._opened()
         given = {"Accept-Encoding": "identity", **headers}
-        if Origin.of(url) == rules.hub and (token := self._token()) and _is_safe_for_tokens(url):
+        if Origin.of(url) == rules.hub and (token := self._tokens.last) and _is_safe_for_tokens(url):
             given["Authorization"] = f"Bearer {token}"
         proxy = self._proxy(url)
-        with _breaking(f"{url.host} can not be reached"):
+        with _breaking(f"{url.host} cannot be reached"):
             with anyio.fail_after(ANSWER_SECONDS):
                 response = await session.get(url, headers=given, allow_redirects=False, proxy=proxy)
         try:
@@ -179,10 +184,16 @@ class Web:
                 self._session = self._new_session()
             return self._session
 
+    def _rules(self) -> Rules:
+        from yarl import URL
+
+        private = self._config.config.downloads.allow_private_addresses
+        return Rules(hub=Origin.of(URL(self._hub.endpoint)), private=private)
+
     def _new_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        resolver: Any = CheckedResolver(self._rules, self._proxies)  # its words are aiohttp's, its class is not
+        resolver: Any = CheckedResolver(self._rules, self._proxies)  # it has aiohttp's methods, not its class
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, resolver=resolver, use_dns_cache=False, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -194,7 +205,7 @@ class Web:
         )
 
     def _proxy(self, url: URL) -> str | None:
-        """The proxy that this machine is set up with for an address; what a name leads to is then the proxy's word."""
+        """The proxy that this machine is set up with for an address; the proxy then resolves the name."""
         from yarl import URL
 
         if url.host is None or urllib.request.proxy_bypass(url.host):
@@ -207,7 +218,7 @@ class Web:
 
 
 def _import_aiohttp() -> None:
-    """A third of a second of imports that only a download needs; the loop goes on meanwhile.
+    """A third of a second of imports that only a download needs; the event loop runs meanwhile.
 
     Raises:
         NotSupported: it is not installed.
@@ -235,7 +246,7 @@ class _breaking:  # noqa: N801 - reads as a statement
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
             raise DownloadFailed(
                 f"{self._what}: its certificate is not valid.",
-                hint="Look at the clock of this machine, and whether something stands between it and the server.",
+                hint="Check the clock of this machine, and whether a proxy stands between it and the server.",
             ) from None
         if isinstance(error, aiohttp.ClientError | OSError):
             why = getattr(error, "strerror", None) or (

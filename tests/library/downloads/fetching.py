@@ -8,29 +8,45 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-from yarl import URL
 
-from sidecar.library.downloads.addresses import Origin, Rules
+from sidecar.contract.config import DownloadsConfig
+from sidecar.jobs.progress import Progress
 from sidecar.library.downloads.answers import Source
 from sidecar.library.downloads.partial import PartialFile
-from sidecar.library.downloads.progress import Throttle
-from sidecar.library.downloads.transfer import Listener, Transfer, TransferOptions
+from sidecar.library.downloads.transfer import BandwidthLimit, Transfer, TransferOptions
 from sidecar.library.downloads.web import STALL_SECONDS, Web
+from sidecar.library.hub.api import Hub
+from sidecar.library.hub.token import TokenSource
+from sidecar.storage.config import ConfigFile
+from tests.config_files import config_file
 from tests.hub_server import HubFile, HubServer
 
 REPO = "tests/one-GGUF"
 NAME = "one-Q4_K_M.gguf"
 
 
+class Waits(Progress):
+    """Progress of one file that keeps the reasons for waiting."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__([None])
+        self._reasons = reasons
+
+    def wait_for(self, reason: str | None) -> None:
+        super().wait_for(reason)
+        if reason:
+            self._reasons.append(reason)
+
+
 class Fetcher:
     """Fetches one file of a hub.
 
     Attributes:
-        waits: the reasons for waiting that were told.
+        waits: the reasons for waiting that were shown.
         rate: a bound on bytes a second.
     """
 
-    def __init__(self, hub: HubServer, folder: Path, data: bytes, web: Web) -> None:
+    def __init__(self, hub: HubServer, folder: Path, data: bytes, web: Web, config: ConfigFile) -> None:
         self.hub = hub
         self.data = data
         self.file = HubFile(data)
@@ -41,6 +57,7 @@ class Fetcher:
         self.rate: int | None = None
         self.retry_seconds = 20.0
         self.connections = 4
+        self.config = config
         self._web = web
 
     @property
@@ -74,23 +91,15 @@ class Fetcher:
         remote = await self._web.find(source)
         partial = self.partial(remote.size if known else None)
         partial.open()
-        listener = Listener(
-            came=lambda _: None,
-            waiting=lambda reason: self.waits.append(reason) if reason else None,
-            checked=lambda _: None,
-            all_here=lambda _: None,
-        )
-        terms = TransferOptions(
-            web=self._web,
-            throttle=Throttle(),
-            disk=anyio.CapacityLimiter(8),
-            connections=lambda: self.connections,
-            max_bytes_per_second=lambda: self.rate,
-            retry_seconds=lambda: self.retry_seconds,
+        limits = self.config.config.downloads
+        limits.connections, limits.max_bytes_per_second = self.connections, self.rate
+        limits.retry_seconds = self.retry_seconds
+        options = TransferOptions(
+            web=self._web, config=self.config, bandwidth=BandwidthLimit(), disk=anyio.CapacityLimiter(8)
         )
         try:
             return await Transfer(
-                terms, source, partial, listener, name=NAME, sha256=sha256, validator=remote.validator
+                options, source, partial, Waits(self.waits), name=NAME, sha256=sha256, validator=remote.validator
             ).run()
         finally:
             partial.close()
@@ -111,11 +120,14 @@ async def fetching(
     stall_seconds: float = STALL_SECONDS,
 ) -> AsyncIterator[Fetcher]:
     """A fetcher whose connections end with it."""
-    web = Web(lambda: Rules(Origin.of(URL(hub.url)), private), lambda: token, stall_seconds=stall_seconds)
+    config = config_file(downloads=DownloadsConfig(hub_endpoint=hub.url, allow_private_addresses=private))
+    tokens = TokenSource(lambda: token)
+    tokens.token()
+    web = Web(config, Hub(config, tokens), tokens, stall_seconds=stall_seconds)
     try:
-        yield Fetcher(hub, folder, data, web)
+        yield Fetcher(hub, folder, data, web, config)
     finally:
-        await web.close()
+        await web.aclose()
 
 
 async def until(condition: object, seconds: float = 20.0) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Mapping
 from typing import Any
 
-import anyio
 import pytest
 from multidict import CIMultiDict
 from yarl import URL
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound
+from sidecar.jobs.retry_budget import TryAgain
 from sidecar.library.downloads.answers import Changed, Remote, check_range, described, refusal, with_hub_facts
-from sidecar.library.downloads.retry_budget import MAX_ASKED_SECONDS, RetryBudget, TryAgain
 
 URL_ = URL("https://cdn.example/some/one%20file.gguf?Signature=secret")
 BARE = Remote(URL_)
@@ -133,60 +130,3 @@ def test_a_server_may_say_when_it_wants_to_be_asked_again(headers: Mapping[str, 
     found = refusal(URL_, 503, CIMultiDict(headers))
     assert isinstance(found, TryAgain)
     assert found.after_seconds == seconds
-
-
-# --- patience ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits, on a clock that goes on by them alone."""
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    monkeypatch.setattr(anyio, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: sum(waits))
-    monkeypatch.setattr(random, "uniform", lambda _a, _b: 1.0)
-    return waits
-
-
-@pytest.mark.anyio
-async def test_waits_grow_to_a_bound_and_end_when_the_time_is_over(slept: list[float]) -> None:
-    told: list[str | None] = []
-    patience = RetryBudget(lambda: 100.0, told.append)
-
-    async def fail_for_ever() -> None:
-        while True:
-            await patience.wait(TryAgain("no network", status=503))
-
-    with pytest.raises(DownloadFailed) as failed:
-        await fail_for_ever()
-    assert slept[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
-    assert max(slept) == 30.0
-    assert 70 < sum(slept) <= 100
-    assert failed.value.data == {"http_status": 503}
-    assert set(told) == {"no network"}
-
-
-@pytest.mark.anyio
-async def test_what_comes_makes_patient_again(slept: list[float]) -> None:
-    told: list[str | None] = []
-    patience = RetryBudget(lambda: 1.0, told.append)
-    for _ in range(20):
-        await patience.wait(TryAgain("x"))
-        await patience.wait(TryAgain("x"))
-        patience.renew()
-        patience.renew()
-    assert slept == [0.1, 0.2] * 20
-    assert told == ["x", "x", None] * 20
-
-
-@pytest.mark.anyio
-async def test_who_is_told_to_wait_waits_and_does_not_fail_by_it(slept: list[float]) -> None:
-    patience = RetryBudget(lambda: 5.0, lambda _: None)
-    await patience.wait(TryAgain("busy", after_seconds=300.0))
-    await patience.wait(TryAgain("busy", after_seconds=10**9))
-    await patience.wait(TryAgain("busy"))
-    assert slept == [300.0, MAX_ASKED_SECONDS, 0.4]

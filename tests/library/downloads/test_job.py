@@ -12,15 +12,15 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
-from yarl import URL
 
 from sidecar.contract.config import DownloadsConfig
-from sidecar.library.downloads import paths
-from sidecar.library.downloads.addresses import Origin, Rules
-from sidecar.library.downloads.job import DownloadContext, Job, Wish
-from sidecar.library.downloads.progress import Throttle
-from sidecar.library.downloads.record import DownloadRecord, FileRecord, Records
-from sidecar.library.downloads.transfer import TransferOptions
+from sidecar.jobs.job import Interruption
+from sidecar.jobs.lane import Lane
+from sidecar.jobs.store import JobStore
+from sidecar.library.downloads import files
+from sidecar.library.downloads.download import DownloadContext, DownloadJob
+from sidecar.library.downloads.files import DownloadRecord, FileRecord
+from sidecar.library.downloads.transfer import BandwidthLimit, TransferOptions
 from sidecar.library.downloads.web import Web
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
@@ -54,37 +54,33 @@ async def gate() -> Gate:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
+def download(tmp_path: Path) -> DownloadJob:
     """A download of one file, which is in its place."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "a.gguf").write_bytes(DATA)
     file = FileRecord(url=f"{NOWHERE}/a.gguf", name="a.gguf", size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
     record = DownloadRecord(
-        download_id="0" * 16, created_at=0.0, root=str(tmp_path / "models"), asked="a", url=file.url, files=[file]
+        job_id="0" * 16, created_at=0.0, root=str(tmp_path / "models"), request="a", url=file.url, files=[file]
     )
-    terms = TransferOptions(
-        web=Web(lambda: Rules(Origin.of(URL(NOWHERE)), True), lambda: None),
-        throttle=Throttle(),
-        disk=anyio.CapacityLimiter(2),
-        connections=lambda: 1,
-        max_bytes_per_second=lambda: None,
-        retry_seconds=lambda: 0.0,
+    tokens = TokenSource(lambda: None)
+    config = config_file(downloads=DownloadsConfig(hub_endpoint=NOWHERE, allow_private_addresses=True))
+    hub = Hub(config, tokens)
+    options = TransferOptions(
+        web=Web(config, hub, tokens), config=config, bandwidth=BandwidthLimit(), disk=anyio.CapacityLimiter(2)
     )
-    shop = DownloadContext(
-        hub=Hub(config_file(downloads=DownloadsConfig(hub_endpoint=NOWHERE)), TokenSource(lambda: None)),
-        terms=terms,
-        records=Records(tmp_path),
+    context = DownloadContext(
+        hub=hub, tokens=tokens, options=options, store=JobStore(tmp_path, DownloadRecord), feeds=[]
     )
-    shop.records.keep(record)
-    return Job(record, shop, lambda _: None)
+    context.store.save(record)
+    return DownloadJob(record, context)
 
 
-@pytest.mark.parametrize("wish", ["pause", "cancel", "stop"])
+@pytest.mark.parametrize("reason", ["pause", "cancel", "stop"])
 async def test_nobody_waits_for_a_large_file_to_be_read_for_nothing(
-    job: Job, gate: Gate, wish: Wish, monkeypatch: pytest.MonkeyPatch
+    download: DownloadJob, gate: Gate, reason: Interruption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[str] = []
-    missing = paths.DownloadPaths.missing
+    missing = files.DownloadPaths.missing
 
     class Slow:
         def update(self, data: bytes) -> None:
@@ -93,7 +89,7 @@ async def test_nobody_waits_for_a_large_file_to_be_read_for_nothing(
         def hexdigest(self) -> str:
             return hashlib.sha256(DATA).hexdigest()
 
-    def watched(place: paths.DownloadPaths) -> list[int]:
+    def watched(place: files.DownloadPaths) -> list[int]:
         try:
             return missing(place)
         except BaseException as error:
@@ -103,16 +99,16 @@ async def test_nobody_waits_for_a_large_file_to_be_read_for_nothing(
             over.set()
 
     over = threading.Event()
-    monkeypatch.setattr(paths, "READ_BYTES", 1)
-    monkeypatch.setattr(paths, "hashlib", SimpleNamespace(sha256=Slow))
-    monkeypatch.setattr(paths.DownloadPaths, "missing", watched)
+    monkeypatch.setattr(files, "READ_BYTES", 1)
+    monkeypatch.setattr(files, "hashlib", SimpleNamespace(sha256=Slow))
+    monkeypatch.setattr(files.DownloadPaths, "missing", watched)
     try:
         with anyio.fail_after(WAIT_SECONDS):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(job.run)
+                tasks.start_soon(download.run, Lane(1))
                 await gate.reached.wait()
-                await job.interrupt(wish)
-        assert job.state == ("cancelled" if wish == "cancel" else "paused")
+                await download.interrupt(reason)
+        assert download.job.state == ("cancelled" if reason == "cancel" else "paused")
     finally:
         gate.open()
     assert await anyio.to_thread.run_sync(over.wait, WAIT_SECONDS)
@@ -121,26 +117,26 @@ async def test_nobody_waits_for_a_large_file_to_be_read_for_nothing(
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_a_model_that_is_in_its_place_is_done_at_whatever_moment_somebody_wants_no_more_of_it(
-    job: Job, turns: int, monkeypatch: pytest.MonkeyPatch
+    download: DownloadJob, turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forget, loop, wanted_no_more = Records.forget, asyncio.get_running_loop(), anyio.Event()
+    remove, loop, interrupted = JobStore.remove, asyncio.get_running_loop(), anyio.Event()
 
-    def last_step(records: Records, record: DownloadRecord) -> None:
-        forget(records, record)
+    def last_step(store: JobStore[DownloadRecord], record: DownloadRecord) -> None:
+        remove(store, record)
         loop.call_soon_threadsafe(cancel_after, turns)
 
     def cancel_after(turns: int) -> None:
         if turns:
             loop.call_soon(cancel_after, turns - 1)
         else:
-            tasks.start_soon(job.interrupt, "cancel")
-            wanted_no_more.set()
+            tasks.start_soon(download.interrupt, "cancel")
+            interrupted.set()
 
-    monkeypatch.setattr(Records, "forget", last_step)
+    monkeypatch.setattr(JobStore, "remove", last_step)
     with anyio.fail_after(WAIT_SECONDS):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(job.run)
-            await wanted_no_more.wait()
-        info = await job.outcome()
-    assert (job.state, info.model_path) == ("done", str(Path(job.record.root) / "a.gguf"))
+            tasks.start_soon(download.run, Lane(1))
+            await interrupted.wait()
+        info = await download.outcome()
+    assert (info.state, info.model_path) == ("done", str(Path(download.record.root) / "a.gguf"))
     assert info.finished_at is not None

@@ -9,14 +9,12 @@ from typing import Any
 
 import anyio
 import pytest
-from yarl import URL
 
 from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.errors import DownloadFailed, NotSupported
-from sidecar.library.downloads.addresses import Origin, Rules
 from sidecar.library.downloads.answers import Source
+from sidecar.library.downloads.files import DownloadRecord
 from sidecar.library.downloads.lookup import look_up
-from sidecar.library.downloads.record import DownloadRecord
 from sidecar.library.downloads.web import Web
 from sidecar.library.hub import api
 from sidecar.library.hub.api import Hub
@@ -43,14 +41,14 @@ def hub(server: HubServer) -> Hub:
 
 
 @pytest.fixture
-async def web(server: HubServer) -> AsyncIterator[Web]:
-    web = Web(lambda: Rules(Origin.of(URL(server.url))), lambda: None)
+async def web(server: HubServer, hub: Hub) -> AsyncIterator[Web]:
+    web = Web(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), hub, TokenSource(lambda: None))
     yield web
-    await web.close()
+    await web.aclose()
 
 
 def wanted(**changes: Any) -> DownloadRecord:
-    return DownloadRecord(download_id="0" * 16, created_at=0.0, root="/models", asked="", **({"repo": REPO} | changes))
+    return DownloadRecord(job_id="0" * 16, created_at=0.0, root="/models", request="", **({"repo": REPO} | changes))
 
 
 async def test_every_file_is_pinned_to_a_commit_its_size_and_what_it_must_be(

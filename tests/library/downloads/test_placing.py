@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.errors import PathNotAllowed
-from sidecar.library.downloads.paths import HIDDEN, DownloadPaths
-from sidecar.library.downloads.record import DownloadRecord, FileRecord
+from sidecar.library.downloads.files import HIDDEN, DownloadPaths, DownloadRecord, FileRecord
 from sidecar.library.scan.disk_scan import DiskScan
 from sidecar.library.scan.model_files import scan
 from sidecar.storage.atomic_files import put_where_nothing_is
@@ -19,7 +18,7 @@ from tests.trust.hostile_names import NAMES, SAFE_NAMES
 
 def place_of(root: Path, name: str, **changes: object) -> tuple[DownloadPaths, FileRecord]:
     file = FileRecord(url="https://example.com/x", name=name, size=3, **changes)  # type: ignore[arg-type]
-    record = DownloadRecord(download_id="0" * 16, created_at=0.0, root=str(root), asked="", files=[file])
+    record = DownloadRecord(job_id="0" * 16, created_at=0.0, root=str(root), request="", files=[file])
     return DownloadPaths(record), file
 
 

@@ -13,10 +13,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.errors import DownloadFailed
-from sidecar.library.downloads.addresses import Rules
 from sidecar.library.downloads.answers import Source
 from sidecar.library.downloads.web import Web
+from sidecar.library.hub.api import Hub
+from sidecar.library.hub.token import TokenSource
+from tests.config_files import config_file
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
@@ -45,14 +48,16 @@ def certificate(folder: Path) -> ssl.SSLContext:
 
 
 @pytest.mark.anyio
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+async def test_a_certificate_that_no_authority_has_signed_is_refused(tmp_path: Path) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=certificate(tmp_path))
-    web = Web(lambda: Rules(private=True), lambda: None)
+    tokens = TokenSource(lambda: None)
+    config = config_file(downloads=DownloadsConfig(allow_private_addresses=True))
+    web = Web(config, Hub(config, tokens), tokens)
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(DownloadFailed, match="certificate"):
             await web.find(Source(f"https://127.0.0.1:{port}/a.gguf"))
-    await web.close()
+    await web.aclose()

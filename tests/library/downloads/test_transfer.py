@@ -21,6 +21,7 @@ from sidecar.contract.errors import (
 from sidecar.library.downloads.answers import Changed, Source
 from sidecar.library.downloads.blocks import BLOCK_BYTES
 from sidecar.library.downloads.partial import PartialFile
+from sidecar.library.downloads.transfer import BandwidthLimit
 from sidecar.library.downloads.web import BUFFER_BYTES
 from tests.hub_server import SEND_BUFFER_BYTES, HubFile, HubServer, large_model
 from tests.library.downloads.fetching import NAME, Fetcher, fetching
@@ -165,7 +166,7 @@ async def test_what_was_interrupted_goes_on_where_it_was(fetcher: Fetcher) -> No
             tasks.start_soon(fetcher.fetch)
             await anyio.to_thread.run_sync(fetcher.hub.wait_for_sent, SIZE // 2)
             scope.cancel()
-    came = fetcher.partial(SIZE).look()
+    came = fetcher.partial(SIZE).received()
     assert came > SIZE // 4
     fetcher.hub.rate = None
     assert await fetcher.fetch(sha256=SHA256) == SHA256
@@ -316,3 +317,22 @@ async def test_a_file_that_is_not_there_is_told(fetcher: Fetcher, path: str, err
     with pytest.raises(DownloadFailed) as failed:
         await fetcher.fetch(Source(f"{fetcher.hub.url}/files/{path}"))
     assert failed.value.data == {"http_status": 404}
+
+
+# --- the bound on the speed ---------------------------------------------------------------------------------------
+
+
+def test_a_bound_is_kept_by_all_that_share_it() -> None:
+    limit = BandwidthLimit()
+    assert limit.delay(500, 1000, now=10.0) == pytest.approx(0.5)
+    assert limit.delay(500, 1000, now=10.0) == pytest.approx(1.0)
+    assert limit.delay(500, 1000, now=11.0) == pytest.approx(0.5)
+    # What was not used is not saved up.
+    assert limit.delay(1000, 1000, now=100.0) == pytest.approx(1.0)
+
+
+def test_a_bound_that_is_taken_away_delays_nothing() -> None:
+    limit = BandwidthLimit()
+    limit.delay(1_000_000, 1000, now=0.0)
+    assert limit.delay(1_000_000, None, now=1.0) == 0.0
+    assert limit.delay(1000, 1000, now=1.0) == pytest.approx(1.0)

@@ -1,21 +1,21 @@
-"""How long to keep trying, and how long to wait in between.
+"""How long to keep trying over a network, and how long to wait in between.
 
-Owns the waits after failures of one file's transfer. Every byte that comes makes it patient again.
+Owns the waits after failures. Every byte that arrives renews the budget.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from typing import Any
 
 import anyio
 
 from sidecar.contract.errors import DownloadFailed
+from sidecar.jobs.progress import Progress
 
 FIRST_DELAY_SECONDS = 0.1
-"""A connection that broke is tried again at once: the network is there, as the bytes before it show."""
+"""A connection that broke is tried again soon: the network is there, as the bytes before it show."""
 
 MAX_DELAY_SECONDS = 30.0
 """A network that has come back is found within that."""
@@ -29,7 +29,7 @@ class TryAgain(Exception):
 
     Attributes:
         reason: for people.
-        after_seconds: when the server wants to be asked again.
+        after_seconds: when the server is ready to be asked again.
         status: the HTTP status, where there was an answer.
     """
 
@@ -48,27 +48,29 @@ class RetryBudget:
     """Counts failures without a byte in between.
 
     Args:
-        seconds: how long to keep trying; asked each time.
-        tell: told why it waits, and `None` when it goes on.
+        progress: where the reason for waiting is shown.
     """
 
-    def __init__(self, seconds: Callable[[], float], tell: Callable[[str | None], None]) -> None:
-        self._seconds = seconds
-        self._tell = tell
+    def __init__(self, progress: Progress | None = None) -> None:
+        self._progress = progress or Progress()
         self._failures = 0
         self._since: float | None = None
 
     def renew(self) -> None:
-        """Something came."""
+        """Something arrived."""
         if self._failures:
             self._failures, self._since = 0, None
-            self._tell(None)
+            self._progress.wait_for(None)
 
-    async def wait(self, problem: TryAgain) -> None:
+    async def wait(self, problem: TryAgain, *, within: float) -> None:
         """Wait as long as is right after a failure.
 
+        Args:
+            problem: the failure.
+            within: seconds from the first failure in a row until the budget is spent.
+
         Raises:
-            DownloadFailed: it has failed for too long.
+            DownloadFailed: the budget is spent.
         """
         now = time.monotonic()
         if self._since is None:
@@ -79,9 +81,9 @@ class RetryBudget:
         if problem.after_seconds is not None:
             asked = min(problem.after_seconds, MAX_ASKED_SECONDS)
             delay = max(delay, asked)
-            self._since += asked  # who is told to wait does not fail by waiting
-        if now + delay > self._since + self._seconds():
+            self._since += asked  # a wait that the server asks for does not use up the budget
+        if now + delay > self._since + within:
             data: dict[str, Any] = {} if problem.status is None else {"http_status": problem.status}
             raise DownloadFailed(problem.reason, **data) from None
-        self._tell(problem.reason)
+        self._progress.wait_for(problem.reason)
         await anyio.sleep(delay)

@@ -1,0 +1,1 @@
+"""Jobs: durable work with a state, progress and events. Downloads, installs and imports are built on it."""

@@ -1,0 +1,277 @@
+"""One download: from what was requested to files in their place.
+
+Owns the order of the steps, what is reported of them, and what is stored so that a restart resumes it. Its state, and
+being interrupted, are the job's. Knows nothing of other downloads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from sidecar.contract.downloads import Download
+from sidecar.contract.errors import Cancelled, ChecksumMismatch, ModelInvalid, SidecarError
+from sidecar.contract.topics import DownloadStateEvent
+from sidecar.events.event_log import EventLog
+from sidecar.events.live_feed import LiveFeed
+from sidecar.host import disk_space
+from sidecar.jobs.job import Interruption, Job, Phases
+from sidecar.jobs.lane import Lane
+from sidecar.jobs.progress import Progress
+from sidecar.jobs.store import JobStore, OnRestart
+from sidecar.library.downloads.answers import Changed, Source
+from sidecar.library.downloads.files import DownloadPaths, DownloadRecord
+from sidecar.library.downloads.lookup import look_up
+from sidecar.library.downloads.reports import described, error_of, event_of
+from sidecar.library.downloads.transfer import Transfer, TransferOptions
+from sidecar.library.hub.api import Hub
+from sidecar.library.hub.token import TokenSource
+from sidecar.storage.atomic_files import refusal
+
+logger = logging.getLogger(__name__)
+
+PHASES: Phases = {
+    None: ("checking",),
+    "checking": ("downloading",),
+    "downloading": ("verifying",),
+    # Back for the next file, or for blocks that the disk has not kept.
+    "verifying": ("downloading",),
+}
+"""The steps of a download that runs. They are its states on the wire."""
+
+T = TypeVar("T")
+
+
+class DownloadContext(msgspec.Struct, frozen=True):
+    """What all downloads share.
+
+    Attributes:
+        feeds: the subscriptions to all downloads.
+    """
+
+    hub: Hub
+    tokens: TokenSource
+    options: TransferOptions
+    store: JobStore[DownloadRecord]
+    feeds: list[LiveFeed]
+
+
+class DownloadJob:
+    """A download.
+
+    Args:
+        record: what is stored of it.
+        restored: whether it is one of an earlier sidecar, which is idle; then this blocks on the disk.
+    """
+
+    def __init__(self, record: DownloadRecord, context: DownloadContext, *, restored: bool = False) -> None:
+        self.record = record
+        self._context = context
+        self._paths = DownloadPaths(record)
+        self._missing: list[int] = []
+        self.job = (Job.restored if restored else Job)(record, kind="download", phases=PHASES)
+        if restored:
+            self._start_progress(self._paths.received(range(len(record.files))))
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.record.job_id
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it is stored any more."""
+        return self.job.ended or (self.job.state == "failed" and not self._received)
+
+    @property
+    def _received(self) -> bool:
+        return any(self.job.progress.done)
+
+    def info(self) -> Download:
+        """The download as it is on the wire."""
+        return described(self.job, self._paths.folder)
+
+    def publish(self) -> None:
+        """Append an event of how it is to the logs of its followers and to the feeds of all downloads."""
+        if (event := event_of(self.info())) is not None:
+            self.job.publish(event)
+        for feed in self._context.feeds:
+            self.publish_in(feed)
+
+    def publish_in(self, feed: LiveFeed) -> None:
+        """Show how it is in one feed."""
+        feed.put(DownloadStateEvent(download=self.info()))
+
+    @contextmanager
+    def followed_by(self, events: EventLog) -> Iterator[None]:
+        """Append its events to a log, beginning with how it is."""
+        with self.job.followed_by(events):
+            if (event := event_of(self.info())) is not None:
+                events.append(event)
+            yield
+
+    async def outcome(self) -> Download:
+        """Wait for its end.
+
+        Raises:
+            SidecarError: it has failed.
+            Cancelled: it was cancelled, or the sidecar stops.
+        """
+        await self.job.wait_until_ended()
+        if self.job.state == "done":
+            return self.info()
+        if self.job.error is not None:
+            raise self.job.error.with_traceback(None)
+        if self.job.state == "cancelled":
+            raise Cancelled("The download was cancelled.")
+        raise Cancelled("The sidecar is stopping.", hint="The download resumes where it was at the next start.")
+
+    async def interrupt(self, reason: Interruption) -> None:
+        """Pause, cancel or stop it; returns when nothing is done for it any more."""
+        idle, before = not self.job.active, self.job.state
+        await self.job.interrupt(reason)
+        if idle and self.job.state != before:  # else `run` publishes it
+            self.publish()
+
+    async def store(self, on_restart: OnRestart) -> None:
+        """Store what is to become of it at the next start, and what is known of it.
+
+        Raises:
+            SidecarError: the disk refuses.
+        """
+        self.record.on_restart, self.record.error = on_restart, None
+        try:
+            await self._in_thread(self._save)
+        except OSError as error:
+            raise refusal(error, "The download was not stored") from error
+
+    async def discard(self) -> None:
+        """Remove what has come of it; what cannot be removed stays."""
+        try:
+            await self._in_thread(self._remove)
+        except OSError as error:
+            logger.warning("a download was not removed: %s", error.strerror)
+
+    # --- the work ----------------------------------------------------------------------------------------------
+
+    async def run(self, lane: Lane) -> None:
+        """Wait for its turn and bring it to its end, or until it is interrupted. Raises nothing."""
+        with self.job.turn():
+            try:
+                async with lane.turn(self.job):
+                    await self._run()
+            except Exception as problem:  # noqa: BLE001 - what fails in one download must not take the others along
+                await self._fail(error_of(problem))
+        self.publish()
+
+    async def _run(self) -> None:
+        self._enter("checking")
+        # A keyring may take its time. The connections take the token as it was found last.
+        await anyio.to_thread.run_sync(self._context.tokens.token, abandon_on_cancel=True)
+        await self._check()
+        self._enter("downloading")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._report)
+            for index in self._missing:
+                await self._fetch(index)
+            tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._in_thread(self._put_all)
+            await self._in_thread(self._remove)
+        # No cancel gets in between: the model is in its place.
+        self.job.finish()
+
+    async def _check(self) -> None:
+        """Know the files, and have the room for them."""
+        record, context = self.record, self._context
+        if not record.files:
+            await look_up(record, hub=context.hub, web=context.options.web)
+            await self._in_thread(self._save)
+        # It only reads, and may take minutes.
+        self._missing = await anyio.to_thread.run_sync(
+            self._paths.missing, limiter=context.options.disk, abandon_on_cancel=True
+        )
+        self._start_progress(await self._in_thread(lambda: self._paths.received(self._missing)))
+        await self._in_thread(lambda: self._paths.reserve(self._missing))
+
+    async def _fetch(self, index: int) -> None:
+        file, progress = self.record.files[index], self.job.progress
+        partial = self._paths.partial(index)
+        await self._in_thread(partial.open)
+        progress.part = index
+        progress.correct(partial.blocks.received, complete=False)
+        source = Source(file.url, self.record.repo)
+        options = self._context.options
+        try:
+            file.sha256 = await Transfer(
+                options, source, partial, progress, name=file.name, sha256=file.sha256, validator=file.validator
+            ).run()
+            file.size = progress.sizes[index] = partial.blocks.size
+            await self._in_thread(self._save)
+        except (ChecksumMismatch, ModelInvalid, Changed):
+            # Of no use: the next try starts over.
+            with anyio.CancelScope(shield=True):
+                await self._in_thread(partial.remove)
+            progress.correct(0, complete=False)
+            progress.check(0)
+            if file.validator is not None:
+                self._forget_files()
+            raise
+        finally:
+            partial.close()
+
+    async def _report(self) -> None:
+        while True:
+            await self.job.progress.next_report()
+            if None in self.job.progress.sizes:
+                disk_space.check_room(self._paths.root, 0)
+            phase = "verifying" if self.job.progress.complete else "downloading"
+            if phase != self.job.phase:
+                self.job.enter(phase)
+            self.publish()
+
+    async def _fail(self, problem: SidecarError) -> None:
+        self.record.on_restart, self.record.error = OnRestart.FAIL, problem.to_wire()
+        if not self._received:
+            self._forget_files()  # what is wrong may be in what was found
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._in_thread(self._save if self._received else self._remove)
+            except OSError as error:  # of the same disk, likely; what was stored before makes the next start try again
+                logger.warning("that a download has failed was not stored: %s", error.strerror)
+        self.job.fail(problem)
+
+    # --- pieces of it ------------------------------------------------------------------------------------------
+
+    def _enter(self, phase: str) -> None:
+        self.job.enter(phase)
+        self.publish()
+
+    def _start_progress(self, received: list[int]) -> None:
+        self.job.progress = Progress([file.size for file in self.record.files], done=received)
+
+    def _forget_files(self) -> None:
+        """Let the next try ask again what there is."""
+        self.record.files = []
+        self._start_progress([])
+
+    def _put_all(self) -> None:
+        for index in reversed(self._missing):  # the model's first file last: nothing begins with the others
+            self._paths.put(index)
+
+    def _save(self) -> None:
+        self._context.store.save(self.record)
+
+    def _remove(self) -> None:
+        """Remove what is stored of it, but for what is in its place."""
+        self._paths.clear()
+        self._context.store.remove(self.record)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._context.options.disk)
