@@ -26,9 +26,9 @@ from sidecar.storage.config import ConfigFile
 if TYPE_CHECKING:
     from sidecar.builds.service import Builds
     from sidecar.chat.history import History
-    from sidecar.chat.journals import Journals
     from sidecar.chat.service import Chat
     from sidecar.engines.kinds.discovery import Engines
+    from sidecar.generation.generation import Generator
     from sidecar.host.gpus import GpuReader
     from sidecar.host.hardware import ResourceMonitor
     from sidecar.library.downloads.service import Downloads
@@ -165,7 +165,7 @@ class Services:
     planner: StartPlanner
     memory: MemoryEstimates
     history: History
-    journals: Journals
+    generator: Generator
     chat: Chat
 
     def __init__(

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sidecar.chat import export, messages, search, sessions
+from sidecar.chat.journal import Journals
 from sidecar.chat.messages import StoredMessage, new_id
+from sidecar.contract.errors import SidecarError
 from sidecar.contract.sessions import (
     CreateSessionParams,
     DeleteSessionResult,
@@ -28,8 +31,9 @@ from sidecar.contract.sessions import (
     SessionConfig,
     UpdateSessionParams,
 )
-from sidecar.storage.cipher import Cipher
+from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import Database, Work
+from sidecar.storage.encryption import cipher_of
 from sidecar.storage.interruptible_query import QueryTimeout
 
 DAY_SECONDS = 86_400.0
@@ -39,76 +43,95 @@ DEFAULT_HITS = 20
 SEARCH_SECONDS = 2.0
 """The longest search: a hundred times what one in a million messages takes that a person would type."""
 
-PartialAnswer = tuple[str, str | None]
-"""Content and reasoning of an answer that broke off."""
-
 Listener = Callable[[str, Session | None], None]
 """Called with a session's id and its new state; `None` when it was deleted."""
 
 
 class History:
-    """The sessions and their messages."""
+    """The sessions and their messages.
 
-    def __init__(self, database: Database, *, retention_days: Callable[[], float]) -> None:
+    Args:
+        database: where they are.
+        journals: know of answers that broke off. They are encrypted as the history is.
+        config: the system prompt of new sessions, and how long deleted ones are kept.
+    """
+
+    def __init__(self, database: Database, *, journals: Journals, config: ConfigFile) -> None:
         self._database = database
-        self._retention_days = retention_days
+        self._journals = journals
+        self._config = config
         self._listeners: list[Listener] = []
+        self._is_ready = False
         self._is_tidying = False
-        self._said: Callable[[str, str], PartialAnswer] | None = None
-
-    @property
-    def cipher(self) -> Cipher | None:
-        """What seals the words of the history; `None` where they are in plain text. It may change at any time.
-
-        Raises:
-            SidecarError: the history is not open yet, or its key can not be had.
-        """
-        return self._database.cipher
+        self._is_untidy = False
 
     async def ready(self) -> None:
-        """Wait until the history can be used, and has what earlier answers left behind.
+        """Wait until the history can be used and has what earlier answers left behind, and journals can be read.
 
         Raises:
-            SidecarError: why it can not.
+            SidecarError: why it cannot.
         """
-        if self._is_tidying or not self._database.is_open:
+        if self._is_tidying or not self._is_ready:
             await self._database.run(lambda _: None)
-        if self._said is not None:  # it could not be tidied up at the start: the key was not to be had, the disk full
-            await self.tidy(self._said)
+            self._journals.use_cipher(self._database.cipher)
+            self._is_ready = True
+        if self._is_untidy:  # it could not be tidied up at the start: there was no key, or the disk was full
+            await self.tidy()
 
-    async def tidy(self, said: Callable[[str, str], PartialAnswer]) -> None:
-        """What is done once at start: keep and mark answers that broke off, remove sessions deleted long ago.
+    async def encrypt(self, sealed: bool) -> None:
+        """Encrypt the history and its journals from now on, or write them in plain text again.
 
-        Args:
-            said: what is known of the answer of a session under a message id. Called where it may block.
+        It is done even if whoever asks is cancelled. Where it fails, all is as it was before.
+
+        Raises:
+            NotSupported: there is no keyring that could keep the key.
+            StorageError: the key cannot be had, or the file cannot be read or written.
+            DiskFull: there is no room.
         """
-        before = time.time() - self._retention_days() * DAY_SECONDS
+
+        async def switch() -> None:
+            await self._database.encrypt(sealed)
+            self._journals.use_cipher(self._database.cipher)
+
+        await asyncio.shield(asyncio.ensure_future(switch()))
+
+    async def tidy(self) -> None:
+        """What is done once at start: keep and mark answers that broke off, remove sessions deleted long ago."""
+        before = time.time() - self._retention_seconds
 
         def work(db: Any) -> None:
             for session_id, message_id in messages.running(db):
-                messages.interrupt(db, session_id, message_id, *said(session_id, message_id))
+                partial = self._journals.partial_answer(session_id, message_id, cipher_of(db))
+                messages.interrupt(db, session_id, message_id, *partial)
             sessions.condemn(db, deleted_before=before)
-            self._said = None  # here, so that no answer that begins now is taken for an earlier one's leftover
+            self._is_untidy = False  # here, so that no answer that begins now is taken for an earlier one's leftover
 
         self._is_tidying = True
         try:
             await self._database.run(work)
         except BaseException:
-            self._said = said
+            self._is_untidy = True
             raise
         finally:
             self._is_tidying = False
         while await self._database.run(sessions.purge):
             continue  # what was asked for meanwhile has had its turn
+        with suppress(SidecarError):  # without the key nothing can be read: whoever needs it gets the error
+            await self.ready()
 
-    async def create(self, params: CreateSessionParams, *, system: str | None) -> Session:
-        """Make an empty session; `system` is the prompt where none is given."""
+    @property
+    def _retention_seconds(self) -> float:
+        return self._config.config.storage.deleted_retention_days * DAY_SECONDS
+
+    async def create(self, params: CreateSessionParams) -> Session:
+        """Make an empty session. Where no system prompt is given, it has the config's."""
+        system = self._config.config.chat.system if params.system is None else params.system
         session = await self._database.run(
             lambda db: sessions.insert(
                 db,
                 session_id=params.session_id or new_id(),
                 title=params.title,
-                system=system if params.system is None else params.system,
+                system=system,
                 server_id=params.server_id,
                 config=params.config or SessionConfig(),
             )
@@ -202,7 +225,7 @@ class History:
         """Delete a session; it can be restored for a while."""
         deleted_at = await self._database.run(lambda db: sessions.delete(db, session_id))
         self._tell(session_id, None)
-        return DeleteSessionResult(session_id=session_id, purge_at=deleted_at + self._retention_days() * DAY_SECONDS)
+        return DeleteSessionResult(session_id=session_id, purge_at=deleted_at + self._retention_seconds)
 
     async def restore(self, session_id: str) -> Session:
         """Undo `delete`."""
@@ -240,7 +263,7 @@ class History:
 
         return await self._database.run(work)
 
-    async def bring_in(self, params: ImportSessionParams) -> Session:
+    async def import_session(self, params: ImportSessionParams) -> Session:
         """A session from its exported JSON."""
         exported = export.read_json(params.content)
         return self._told(await self._database.run(lambda db: export.insert(db, exported)))

@@ -1,131 +1,119 @@
-"""The events of one turn on disk, ahead of every host.
+"""The events of turns on disk, ahead of every host.
 
-Owns the format: JSON lines that are only added to. An event is in the file before anybody can have seen it, so a turn
-goes on under the same numbers after a kill of the sidecar. Nothing is synced here: what has to survive a power cut is
-the history's business. Knows nothing of engines or of what a turn does.
+Owns the files, one a session for its running or last turn, and that an event is in its file before it is published:
+so a turn is resumed under the same numbers after a kill of the sidecar. Nothing is synced here: what has to survive a
+power cut is in the history. Knows nothing of engines or of what a turn does; how a file is read is `replay`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import OrderedDict
 from pathlib import Path
+from weakref import WeakSet
 
+import anyio
+import anyio.to_thread
 import msgspec
 
+from sidecar.chat import replay
+from sidecar.chat.replay import JournaledTurn, about
 from sidecar.events.event_log import Entry, EventLog, Text
 from sidecar.storage.cipher import Cipher
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 0.5
-"""How much of an answer that nobody follows can be lost to a kill."""
+KEPT_JOURNALS = 64
+"""Sessions whose last turn can be resumed event by event, or more where more turns run at the same time: some 100 KB
+each for a long answer. The answers of older ones come from the history, whole."""
+
+SUFFIX = ".jsonl"
 
 _quoted = json.encoder.encode_basestring_ascii
 """A text as JSON that escapes everything: no character can break a line or be refused. One a token."""
 
 
 class Journal:
-    """The file of one turn, written as its events come.
+    """The file of one turn: JSON lines that are only added to, each of them encrypted where the history is.
+
+    What is published goes through it, since an event is first written and then added to the log. That is one write
+    for each event; tokens that come together are one event.
 
     Args:
         path: the file.
         message_id: the answer's.
-        events: what is written.
-        cipher: how records are sealed now; `None` where they are not.
+        events: the turn's log; what is in it already is written first.
+        cipher: what records are encrypted with; `None` where they are in plain text.
     """
 
-    def __init__(self, path: Path, message_id: str, events: EventLog, cipher: Callable[[], Cipher | None]) -> None:
+    def __init__(self, path: Path, message_id: str, events: EventLog, cipher: Cipher | None) -> None:
         self.path = path
         self._message_id = message_id
         self._events = events
-        self._cipher_now = cipher
+        self._cipher = cipher
+        self._records = 0
         self._fd: int | None = None
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
             self._fd = os.open(path, flags, 0o600)
         except OSError as error:
             self._give_up(error)
-        self._begin()
-        events.before_read = self.flush
+        self._write_all()
 
     @property
     def is_open(self) -> bool:
         """Whether it is being written: the turn is not over, and nothing was in the way."""
         return self._fd is not None
 
-    def flush(self) -> None:
-        """Write what is new; all of it, where the history has been encrypted since, or decrypted."""
-        if self._fd is None:
-            return
-        if (self._cipher is None) != (self._cipher_now() is None):
+    def publish(self, entry: Entry) -> None:
+        """Write an event, and then add it to the turn's log."""
+        events = self._events
+        self._write(_record(events.next_seq(entry), entry))
+        if isinstance(entry, Text):
+            events.append_text(entry.status, entry.text)
+        else:
+            events.append(entry)
+
+    def follow(self, source: EventLog) -> None:
+        """Publish what another log has and gets. Nobody else may read that log: its events are dropped there."""
+
+        def publish_news() -> None:
+            for _, entry in source.read(source.read_seq):
+                self.publish(entry)
+            source.forget()
+
+        source.follow(publish_news)
+
+    def use_cipher(self, cipher: Cipher | None) -> None:
+        """Write everything again, encrypted in this way; later records, too."""
+        self._cipher = cipher
+        if self._fd is not None:
             try:
                 os.ftruncate(self._fd, 0)
             except OSError as error:
                 self._give_up(error)
-            else:
-                self._begin()
-        if news := self._news():
-            self._write(news)
-
-    @contextmanager
-    def flushed_now_and_then(self) -> Iterator[None]:
-        """Meanwhile, write every FLUSH_SECONDS what is new. Hosts that follow have it written at once, by reading."""
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle
-
-        def flush_later() -> None:
-            nonlocal timer
-            timer = loop.call_later(FLUSH_SECONDS, flush)
-
-        def flush() -> None:
-            self.flush()
-            flush_later()
-
-        flush_later()
-        try:
-            yield
-        finally:
-            timer.cancel()
+            self._records = 0
+            self._write_all()
 
     def close(self) -> None:
-        """Write what is new and let the file be. Safe to call twice."""
-        self.flush()
-        self._events.before_read = None
+        """Close the file. Safe to call twice."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
-    def _begin(self) -> None:
-        """Write the first record of an empty file; the events are to follow."""
-        self._cipher = self._cipher_now()
-        self._records = self._seq = self._length = 0
-        self._entry: Entry | None = None
-        self._write([json.dumps({"message_id": self._message_id})])
+    def _write_all(self) -> None:
+        """Write the first record, and those of all events that there are."""
+        records = [json.dumps({"message_id": self._message_id}) + "\n"]
+        self._write(*records, *(_record(seq, entry) for seq, entry in self._events.peek(0)))
 
-    def _news(self) -> list[str]:
-        """What has changed since the last time; the last event then, too, unless somebody has read it."""
-        known, events, news = self._seq, self._events, []
-        for seq, entry in events.peek(known if known <= events.read_seq else known - 1):
-            if isinstance(entry, Text):
-                text, self._length = entry.behind(self._length if seq == known else 0)
-                if seq != known or text:
-                    news.append(f'{{"seq":{seq},"{entry.status}":{_quoted(text)}}}')
-            elif seq != known or entry is not self._entry:
-                news.append(json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)}))
-            self._seq, self._entry = seq, entry
-        return news
-
-    def _write(self, records: list[str]) -> None:
+    def _write(self, *records: str) -> None:
         if self._fd is None:
             return
         if self._cipher is None:
-            data = "\n".join([*records, ""]).encode()
+            data = "".join(records).encode()
         else:
             data = b"".join(self._sealed(self._cipher, record) for record in records)
         try:
@@ -140,13 +128,108 @@ class Journal:
 
     def _give_up(self, error: OSError) -> None:
         """Go on without: the answer itself matters more than its replay."""
-        logger.warning("a turn can not be resumed after a restart, its journal is not written: %s", error.strerror)
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        logger.warning("a turn cannot be resumed after a restart, its journal is not written: %s", error.strerror)
+        self.close()
         self.path.unlink(missing_ok=True)
 
 
-def about(path: Path, message_id: str, number: int) -> str:
-    """What a sealed record is, so that none can stand in another's place. The first one says which message it is."""
-    return f"turn {path.stem} {message_id if number else ''} {number}"
+class Journals:
+    """The journals of the sessions that were used last, so that a host that comes back misses nothing.
+
+    Records are in plain text until `use_cipher`.
+
+    Args:
+        folder: where the files are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._cipher: Cipher | None = None
+        self._used: OrderedDict[Path, str | None] | None = None
+        self._begun: WeakSet[Journal] = WeakSet()
+        self._acknowledging = anyio.Lock()  # so that none reads what another has written in part
+
+    def begin(self, session_id: str, message_id: str, events: EventLog) -> Journal:
+        """Begin to write a session's newest turn, in the place of its last one."""
+        path = self._path(session_id)
+        used = self._by_use()
+        used[path] = message_id
+        used.move_to_end(path)
+        journal = Journal(path, message_id, events, self._cipher)
+        self._begun.add(journal)
+        running = {journal.path for journal in self._begun if journal.is_open}  # the history has less of them
+        ended = [path for path in used if path not in running]
+        for path in ended[: max(len(used) - KEPT_JOURNALS, 0)]:
+            del used[path]
+            self._remove(path)
+        return journal
+
+    def read(self, session_id: str) -> JournaledTurn | None:
+        """What is kept of a session's last turn; `None` where nothing is, or nothing that can be used. Blocks."""
+        return replay.read(self._path(session_id), self._cipher)
+
+    def partial_answer(self, session_id: str, message_id: str, cipher: Cipher | None) -> tuple[str, str | None]:
+        """Content and reasoning of an answer that broke off, as far as they are known. Blocks; for any thread."""
+        kept = replay.read(self._path(session_id), cipher)
+        if kept is None or kept.message_id != message_id:
+            return "", None
+        return kept.text("token"), kept.text("reasoning") or None
+
+    async def acknowledge(self, session_id: str, seq: int | None) -> int:
+        """Drop the events of a turn that has ended, but for its last one; returns how many are kept: none where
+        meanwhile another turn has begun, or the session was deleted."""
+        path, used = self._path(session_id), self._by_use()
+        async with self._acknowledging:
+            answer = used.get(path)
+            kept = await anyio.to_thread.run_sync(self.read, session_id)
+            if kept is None or path not in used or used[path] != answer:  # what was read need not be there any more
+                return 0
+            kept.events.forget(seq)
+            Journal(path, kept.message_id, kept.events, self._cipher).close()
+        return kept.events.kept
+
+    def forget(self, session_id: str) -> None:
+        """Remove what is kept of a session's last turn."""
+        path = self._path(session_id)
+        self._by_use().pop(path, None)
+        self._remove(path)
+
+    def use_cipher(self, cipher: Cipher | None) -> None:
+        """Encrypt records in this way, or write them in plain text where it is `None`. Blocks.
+
+        Where they are encrypted, no journal in plain text stays: those of running turns are written again, and the
+        others are removed, since the history has their answers.
+        """
+        if cipher is None and self._cipher is None:
+            return
+        self._cipher = cipher
+        for journal in self._begun:
+            journal.use_cipher(cipher)
+        if cipher is not None:
+            for path in list(self._by_use()):
+                if replay.is_plain(path):
+                    self._by_use().pop(path)
+                    self._remove(path)
+
+    def _path(self, session_id: str) -> Path:
+        # Hosts may write an id either way, and some file systems do not tell them apart.
+        return self._folder / f"{session_id.lower()}{SUFFIX}"
+
+    def _by_use(self) -> OrderedDict[Path, str | None]:
+        """The files, and the answers that turns of this process write there."""
+        if self._used is None:
+            found = [(path.stat().st_mtime, path) for path in self._folder.glob(f"*{SUFFIX}")]
+            self._used = OrderedDict.fromkeys(path for _, path in sorted(found))
+        return self._used
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("%s cannot be removed: %s", path.name, error.strerror)
+
+
+def _record(seq: int, entry: Entry) -> str:
+    if isinstance(entry, Text):
+        return f'{{"seq":{seq},"{entry.status}":{_quoted(entry.text)}}}\n'
+    return json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)}) + "\n"

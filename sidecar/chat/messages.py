@@ -18,6 +18,7 @@ from sidecar.chat import sessions
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
+from sidecar.generation.request import ChatMessage
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.encryption import cipher_of
 from sidecar.storage.reencrypt import WORDS, about
@@ -71,6 +72,18 @@ def new_message(session_id: str, parent_id: str | None, *, role: Role, content: 
 def tool_calls_of(message: Message) -> list[ToolCall]:
     """The calls a message asks for."""
     return message.tool_calls if isinstance(message.tool_calls, list) else []
+
+
+def as_chat_message(message: Message) -> ChatMessage:
+    """A message as a model is sent it."""
+    out: ChatMessage = {"role": message.role, "content": message.content}
+    if isinstance(message.parts, list):
+        out["content"] = message.parts
+    if calls := tool_calls_of(message):
+        out["tool_calls"] = msgspec.to_builtins(calls)
+    if isinstance(message.tool_call_id, str):
+        out["tool_call_id"] = message.tool_call_id
+    return out
 
 
 def insert(db: sqlite3.Connection, *messages: StoredMessage) -> None:

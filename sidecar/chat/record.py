@@ -12,11 +12,11 @@ from typing import Any, Literal
 import msgspec
 
 from sidecar.chat import messages, sessions
-from sidecar.chat.answer import Answer
 from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, new_message
-from sidecar.contract.chat import ContextUse, TurnResult
-from sidecar.contract.sessions import Session, SessionConfig, Timings, Usage
+from sidecar.contract.sessions import Session, SessionConfig, Timings
+from sidecar.generation.answer import Answer
+from sidecar.generation.generation import GenerationResult
 from sidecar.storage.database import Work
 
 Ending = Literal["complete", "cancelled", "interrupted", "error"]
@@ -29,7 +29,7 @@ class Question(msgspec.Struct):
     Attributes:
         session_id: the session.
         history: the branch before the new messages, oldest first.
-        new_messages: messages to keep before the answer: what was said, or nothing where it is kept already.
+        new_messages: messages to keep before the answer: the user's, or nothing where it is kept already.
         old_head: the session's head before.
         new_session: columns of the session to make, where there is none yet.
         session_columns: what changes in a session that there is.
@@ -54,12 +54,21 @@ class Question(msgspec.Struct):
 
 
 class Record:
-    """The rows of one turn."""
+    """The rows of one turn.
 
-    def __init__(self, history: History, question: Question, message_id: str, model: str | None) -> None:
+    Args:
+        message_id: the answer's.
+        server_id: who answers.
+        model: the model's name.
+    """
+
+    def __init__(
+        self, history: History, question: Question, message_id: str, *, server_id: str | None, model: str | None
+    ) -> None:
         self._history = history
         self._question = question
         self._message_id = message_id
+        self._server_id = server_id
         self._model = model
         self._begun: asyncio.Future[Session | None] | None = None
 
@@ -71,33 +80,46 @@ class Record:
         def work(db: sqlite3.Connection) -> None:
             if question.new_session is not None:
                 sessions.insert(
-                    db, session_id=question.session_id, title=None, config=SessionConfig(), **question.new_session
+                    db,
+                    session_id=question.session_id,
+                    title=None,
+                    config=SessionConfig(),
+                    server_id=self._server_id,
+                    **question.new_session,
                 )
             messages.insert(db, *question.new_messages, place)
-            said = next((m.content for m in question.new_messages if m.role == "user"), "")
-            sessions.give_title(db, question.session_id, said)
-            messages.set_head(db, question.session_id, self._message_id, **question.session_columns)
+            text = next((m.content for m in question.new_messages if m.role == "user"), "")
+            sessions.give_title(db, question.session_id, text)
+            columns = {"server_id": self._server_id, **question.session_columns}
+            messages.set_head(db, question.session_id, self._message_id, **columns)
 
         self._begun = self._history.change(question.session_id, work)
         return self._begun
 
-    async def complete(self, answer: Answer, usage: Usage, timings: Timings, context: ContextUse) -> TurnResult:
-        """Keep the whole answer; the result is what the host is told."""
-        message = self._filled(answer, "complete")
-        message.usage, message.timings, message.context = usage, timings, context
+    async def was_begun(self) -> bool:
+        """Whether the question is kept; waits for a commit that is under way."""
+        if self._begun is None:
+            return False
+        await asyncio.wait([self._begun])
+        return not self._begun.cancelled() and self._begun.exception() is None
+
+    async def complete(self, result: GenerationResult) -> StoredMessage:
+        """Keep the whole answer."""
+        message = self._answer(result.content, "complete")
+        _fill(message, result.reasoning, result)
+        message.usage, message.timings, message.context = result.usage, result.timings, result.context
         await self._keep(lambda db: messages.finish(db, message))
-        return result_of(message)
+        return message
 
     async def give_up(self, answer: Answer, timings: Timings, *, state: Ending, refused: bool) -> None:
-        """Keep what there is of an answer that is not complete.
+        """Keep what there is of an answer that is not complete. The question is kept.
 
-        A question that the engine refused is taken out again: it was never said, and every later message of the
+        A question that the engine refused is taken out again: it was never asked, and every later message of the
         session would be refused with it.
         """
-        if not await self._was_begun():
-            return
         if not answer.is_empty:
-            message = self._filled(answer, state)
+            message = self._answer(answer.content, state)
+            _fill(message, answer.reasoning, answer)
             message.timings = timings
             await self._keep(lambda db: messages.finish(db, message))
             return
@@ -119,22 +141,6 @@ class Record:
     async def _keep(self, work: Work[None]) -> None:
         await asyncio.shield(self._history.change(self._question.session_id, work))
 
-    async def _was_begun(self) -> bool:
-        """Whether the question is kept; waits for a commit that is under way."""
-        if self._begun is None:
-            return False
-        await asyncio.wait([self._begun])
-        return not self._begun.cancelled() and self._begun.exception() is None
-
-    def _filled(self, answer: Answer, state: Ending) -> StoredMessage:
-        message = self._answer(answer.content, state)
-        if answer.reasoning:
-            message.reasoning = answer.reasoning
-        if answer.tool_calls:
-            message.tool_calls = answer.tool_calls
-        message.finish_reason = answer.finish_reason
-        return message
-
     def _answer(self, content: str, state: Ending | Literal["running"]) -> StoredMessage:
         question = self._question
         message = new_message(question.session_id, question.parent_id, role="assistant", content=content)
@@ -142,18 +148,9 @@ class Record:
         return message
 
 
-def result_of(message: StoredMessage) -> TurnResult:
-    """A kept answer as the response to the request that made it."""
-    return TurnResult(
-        session_id=message.session_id,
-        message_id=message.message_id,
-        user_message_id=message.parent_id,
-        content=message.content,
-        reasoning=message.reasoning,
-        tool_calls=message.tool_calls,
-        finish_reason=message.finish_reason or "stop",
-        usage=message.usage or Usage(prompt_tokens=0, completion_tokens=0, cached_tokens=0),
-        timings=message.timings or Timings(ttft_ms=None, prompt_per_second=None, predicted_per_second=None, total_ms=0),
-        context=message.context
-        or ContextUse(policy="error", max_context=0, used=0, dropped_messages=0, summarised=False),
-    )
+def _fill(message: StoredMessage, reasoning: str, answer: Answer | GenerationResult) -> None:
+    if reasoning:
+        message.reasoning = reasoning
+    if answer.tool_calls:
+        message.tool_calls = answer.tool_calls
+    message.finish_reason = answer.finish_reason

@@ -39,12 +39,6 @@ class Text:
             self._grown = bytearray(encoded(self._first))
         self._grown += encoded(text)
 
-    def behind(self, known: int) -> tuple[str, int]:
-        """What stands behind so many bytes that are known, and how many there are in all."""
-        if self._grown is None:
-            return ("", known) if known else (self._first, len(encoded(self._first)))
-        return decoded(self._grown[known:]), len(self._grown)
-
 
 def encoded(text: str) -> bytes:
     """A text as UTF-8; halves of characters, which an engine may send one after the other, are kept as they are."""
@@ -91,12 +85,10 @@ class EventLog:
     Attributes:
         last_seq: sequence number of the newest event; 0 before the first.
         read_seq: of the newest event that somebody has read; up to it nothing changes any more.
-        before_read: called before somebody gets events for the first time.
     """
 
     def __init__(self, *, after_seq: int = 0) -> None:
         self.last_seq = self.read_seq = after_seq
-        self.before_read: Callable[[], None] | None = None
         self.closed = False
         self._entries: list[Entry] = []
         self._forgotten = after_seq
@@ -116,17 +108,22 @@ class EventLog:
         """Events that can still be read again."""
         return len(self._entries)
 
+    def next_seq(self, entry: Entry) -> int:
+        """The number that an event gets if it is added now: that of an unread one where it joins or replaces it."""
+        if self.last_seq > self.read_seq and (isinstance(entry, Text) or entry.merge is PROGRESS):
+            return self.last_seq + (status_of(self._entries[-1]) != status_of(entry))
+        return self.last_seq + 1
+
     def append(self, event: Event) -> None:
         """Add an event. Progress takes the place of unread progress of the same status."""
         if self.closed:
             raise ValueError("the event log is closed")
-        status = status_of(event)
-        if event.merge is PROGRESS and self.last_seq > self.read_seq and status_of(self._entries[-1]) == status:
+        if self.next_seq(event) == self.last_seq:
             self._entries[-1] = event
         else:
             self._entries.append(event)
             self.last_seq += 1
-        self.closed = status in TERMINAL
+        self.closed = status_of(event) in TERMINAL
         self._wake()
 
     def append_text(self, status: TextStatus, text: str) -> None:
@@ -146,10 +143,7 @@ class EventLog:
     def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
         if after_seq >= self.last_seq:
             return ()
-        if self.last_seq > self.read_seq:
-            if self.before_read is not None:
-                self.before_read()
-            self.read_seq = self.last_seq
+        self.read_seq = self.last_seq
         return self.peek(after_seq)
 
     def peek(self, after_seq: int) -> Sequence[tuple[int, Entry]]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import anyio
-
 from sidecar.chat.history import History
-from sidecar.chat.journals import Journals
+from sidecar.chat.journal import Journals
 from sidecar.chat.service import Chat
-from sidecar.chat.turn import Turn, result_or_raise
 from sidecar.contract.chat import (
     AckParams,
     AckResult,
@@ -23,6 +20,7 @@ from sidecar.contract.chat import (
     SendMessageParams,
     TurnResult,
 )
+from sidecar.generation.generation import Generator
 from sidecar.handlers.call import Call, Handler
 from sidecar.services import Services
 
@@ -46,13 +44,19 @@ class ChatHandlers:
         }
 
     async def send(self, params: SendMessageParams, call: Call) -> TurnResult:
-        return await _follow(self._chat.send(params), call)
+        turn = self._chat.send(params)
+        call.follow(turn.events)
+        return await turn.result_or_cancel()
 
     async def regenerate(self, params: RegenerateMessageParams, call: Call) -> TurnResult:
-        return await _follow(self._chat.regenerate(params), call)
+        turn = self._chat.regenerate(params)
+        call.follow(turn.events)
+        return await turn.result_or_cancel()
 
     async def edit(self, params: EditMessageParams, call: Call) -> TurnResult:
-        return await _follow(self._chat.edit(params), call)
+        turn = self._chat.edit(params)
+        call.follow(turn.events)
+        return await turn.result_or_cancel()
 
     async def cancel(self, params: CancelMessageParams, call: Call) -> CancelMessageResult:
         return await self._chat.cancel(params.session_id)
@@ -64,11 +68,8 @@ class ChatHandlers:
         return await self._chat.preview_context(params)
 
     async def resume(self, params: ResumeSessionParams, call: Call) -> TurnResult:
-        after_seq = params.after_seq or 0
-        turn = await self._chat.resume(params.session_id, after_seq)
-        if after_seq > turn.events.last_seq:  # a seq of an earlier turn: the host has seen nothing of this one
-            after_seq = 0
-        call.follow(turn.events, after_seq=turn.events.resume_point(after_seq))
+        turn, after_seq = await self._chat.resume(params.session_id, params.after_seq or 0)
+        call.follow(turn.events, after_seq=after_seq)
         return await turn.result()
 
     async def ack(self, params: AckParams, call: Call) -> AckResult:
@@ -76,22 +77,10 @@ class ChatHandlers:
 
 
 def register(services: Services) -> dict[str, Handler]:
-    config, database = services.config, services.database
-    services.history = History(database, retention_days=lambda: config.config.storage.deleted_retention_days)
-    services.journals = Journals(services.data_dir.turns, lambda: database.cipher)
-    services.chat = chat = Chat(
-        history=services.history, journals=services.journals, fleet=services.servers, config=lambda: config.config
-    )
+    config, journals = services.config, Journals(services.data_dir.turns)
+    services.history = history = History(services.database, journals=journals, config=config)
+    services.generator = generator = Generator(services.servers, config)
+    services.chat = chat = Chat(history=history, journals=journals, generator=generator, config=config)
     services.run_until_stop.append(chat.run)
     services.background.append(chat.tidy)
     return ChatHandlers(chat).methods()
-
-
-async def _follow(turn: Turn, call: Call) -> TurnResult:
-    """Show a turn's events and wait for its end; a request that is cancelled stops its turn."""
-    call.follow(turn.events)
-    try:
-        return await turn.result()
-    except anyio.get_cancelled_exc_class():
-        await turn.cancel()
-        return result_or_raise(turn.outcome)

@@ -43,8 +43,7 @@ class ConfigHandlers:
 def register(services: Services) -> dict[str, Handler]:
     changes = ConfigChanges(
         services.config,
-        database=services.database,
-        journals=services.journals,
+        history=services.history,
         logs=services.logs,
         log_level=services.log_level,
     )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sidecar.chat.history import History
 from sidecar.chat.service import Chat
-from sidecar.contract.config import Config
 from sidecar.contract.sessions import (
     CreateSessionParams,
     DeleteSessionParams,
@@ -32,10 +29,9 @@ from sidecar.services import Services
 class SessionHandlers:
     """The Sessions family."""
 
-    def __init__(self, *, history: History, chat: Chat, config: Callable[[], Config]) -> None:
+    def __init__(self, *, history: History, chat: Chat) -> None:
         self._history = history
         self._chat = chat
-        self._config = config
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -48,11 +44,11 @@ class SessionHandlers:
             "restore_session": self.restore,
             "search_messages": self.search,
             "export_session": self.export,
-            "import_session": self.bring_in,
+            "import_session": self.import_session,
         }
 
     async def create(self, params: CreateSessionParams, call: Call) -> Session:
-        return await self._history.create(params, system=self._config().chat.system)
+        return await self._history.create(params)
 
     async def list_sessions(self, params: ListSessionsParams, call: Call) -> ListSessionsResult:
         return await self._history.page(params)
@@ -67,10 +63,7 @@ class SessionHandlers:
         return await self._history.update(params)
 
     async def delete(self, params: DeleteSessionParams, call: Call) -> DeleteSessionResult:
-        await self._chat.leave(params.session_id)
-        deleted = await self._history.delete(params.session_id)
-        self._chat.forget(params.session_id)
-        return deleted
+        return await self._chat.delete(params.session_id)
 
     async def restore(self, params: RestoreSessionParams, call: Call) -> Session:
         return await self._history.restore(params.session_id)
@@ -81,10 +74,9 @@ class SessionHandlers:
     async def export(self, params: ExportSessionParams, call: Call) -> ExportSessionResult:
         return await self._history.export(params)
 
-    async def bring_in(self, params: ImportSessionParams, call: Call) -> Session:
-        return await self._history.bring_in(params)
+    async def import_session(self, params: ImportSessionParams, call: Call) -> Session:
+        return await self._history.import_session(params)
 
 
 def register(services: Services) -> dict[str, Handler]:
-    config = services.config
-    return SessionHandlers(history=services.history, chat=services.chat, config=lambda: config.config).methods()
+    return SessionHandlers(history=services.history, chat=services.chat).methods()

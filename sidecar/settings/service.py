@@ -10,14 +10,13 @@ import asyncio
 
 import anyio.to_thread
 
-from sidecar.chat.journals import Journals
+from sidecar.chat.history import History
 from sidecar.contract.config import Config
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.logs import Level
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.store import LogStore
 from sidecar.storage.config import ConfigFile, Settings
-from sidecar.storage.database import Database
 
 
 class ConfigChanges:
@@ -27,12 +26,9 @@ class ConfigChanges:
         log_level: wins over the config's.
     """
 
-    def __init__(
-        self, file: ConfigFile, *, database: Database, journals: Journals, logs: LogStore, log_level: Level | None
-    ) -> None:
+    def __init__(self, file: ConfigFile, *, history: History, logs: LogStore, log_level: Level | None) -> None:
         self._file = file
-        self._database = database
-        self._journals = journals
+        self._history = history
         self._logs = logs
         self._log_level = log_level
 
@@ -48,18 +44,14 @@ class ConfigChanges:
         old, encrypt = self._file.settings, new.config.storage.encrypt
         switches = encrypt != old.config.storage.encrypt
         if switches and encrypt:
-            await self._encrypt(True)
+            await self._history.encrypt(True)
         config = await anyio.to_thread.run_sync(self._file.keep, new)
         if switches and encrypt is False:
             try:
-                await self._encrypt(False)
+                await self._history.encrypt(False)
             except SidecarError:
                 await anyio.to_thread.run_sync(self._file.keep, old)
                 raise
         level = self._log_level or config.logs.level
         logging_handler.set_up(level, self._logs.source("sidecar"), asyncio.get_running_loop())
         return config
-
-    async def _encrypt(self, encrypt: bool) -> None:
-        await self._database.encrypt(encrypt)
-        self._journals.follow_history()

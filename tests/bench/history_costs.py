@@ -27,6 +27,7 @@ from tests.bench import corpus
 from tests.bench.figures import Figure, Target, percentile
 from tests.bench.hosts import Broken
 from tests.bench.plan import Plan
+from tests.chat.rows import history_in
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 SHORT_SIZES = (1_000, 100_000)
@@ -62,7 +63,7 @@ def run(plan: Plan) -> list[Figure]:
 async def _measure(path: Path, size: int, language: corpus.Language, plan: Plan) -> list[Figure]:
     bare = _bare_database(path.with_name("bare.db"))
     database = Database(path)
-    history = History(database, retention_days=lambda: 30.0)
+    history = history_in(database, path.parent)
     try:
         appends = await _appends(history, bare, language, plan.rounds(full=11, short=5))
         searches = await _searches(history, database, language, plan.rounds(full=5, short=2))
@@ -99,7 +100,7 @@ async def _appends(
     history: History, bare: sqlite3.Connection, language: corpus.Language, rounds: int
 ) -> list[tuple[float, float]]:
     """Each round's median milliseconds, ours and the bare database's."""
-    session = await history.create(CreateSessionParams(title="bench"), system=None)
+    session = await history.create(CreateSessionParams(title="bench"))
     found = []
     at = 0
     for _ in range(rounds):
@@ -122,9 +123,9 @@ async def _appends(
 
 async def _append(history: History, message: StoredMessage) -> float:
     """Keep a question as a turn does; milliseconds."""
-    question = Question(message.session_id, [], [message], session_columns={"server_id": "default"})
+    question = Question(message.session_id, [], [message])
     began = time.perf_counter()
-    await Record(history, question, new_id(), "model").begin()
+    await Record(history, question, new_id(), server_id="default", model="model").begin()
     return (time.perf_counter() - began) * 1e3
 
 

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.chat import messages, sessions
+from sidecar.chat.history import History
+from sidecar.chat.journal import Journals
 from sidecar.chat.messages import Role, StoredMessage, new_message
 from sidecar.contract.sessions import Session, SessionConfig
 from sidecar.storage import migrations
+from sidecar.storage.config import ConfigFile
+from sidecar.storage.database import Database
 
 
 def open_history() -> sqlite3.Connection:
@@ -20,6 +24,11 @@ def open_history() -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     migrations.migrate(connection, Path("unused"))
     return connection
+
+
+def history_in(database: Database, folder: Path) -> History:
+    """A history with its journals in a folder, and the config as it is by default."""
+    return History(database, journals=Journals(folder), config=ConfigFile(folder / "config.json"))
 
 
 def new_id() -> str:

@@ -17,7 +17,7 @@ import anyio
 import anyio.lowlevel
 
 from sidecar.chat.history import History
-from sidecar.chat.journals import Journals
+from sidecar.chat.journal import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
@@ -25,7 +25,9 @@ from sidecar.contract.servers import StartActual
 from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, UsageCount
 from sidecar.engines.client.engine_client import EngineGone, Hear
 from sidecar.events.event_log import EventSource, Text, status_of
+from sidecar.generation.generation import Generator
 from sidecar.servers.server_manager import ServerManager
+from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import Database, Work
 
 T = TypeVar("T")
@@ -138,7 +140,7 @@ class ScriptedServer:
         return 0
 
 
-class ScriptedFleet:
+class ScriptedServers:
     """The servers, by id."""
 
     def __init__(self, *servers: ScriptedServer) -> None:
@@ -201,13 +203,25 @@ class Stage:
         self.folder = folder
         self.server = ScriptedServer()
         self.other = ScriptedServer("other")
-        self.config = Config()
+        self.config_file = ConfigFile(folder / "config.json")
         self.database = FaultyDatabase(folder / "history.db")
-        self.history = History(self.database, retention_days=lambda: 30)
-        fleet = cast(ServerManager, ScriptedFleet(self.server, self.other))
         (folder / "turns").mkdir()
-        self.journals = Journals(folder / "turns", lambda: self.database.cipher)
-        self.chat = Chat(history=self.history, journals=self.journals, fleet=fleet, config=lambda: self.config)
+        self.journals = Journals(folder / "turns")
+        self.history = History(self.database, journals=self.journals, config=self.config_file)
+        servers = cast(ServerManager, ScriptedServers(self.server, self.other))
+        self.generator = Generator(servers, self.config_file)
+        self.chat = Chat(
+            history=self.history, journals=self.journals, generator=self.generator, config=self.config_file
+        )
+
+    @property
+    def config(self) -> Config:
+        """What counts now."""
+        return self.config_file.config
+
+    @config.setter
+    def config(self, config: Config) -> None:
+        self.config_file.config = config
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

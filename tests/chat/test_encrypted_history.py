@@ -18,7 +18,6 @@ import anyio
 import pytest
 
 from sidecar.chat import messages, search, sessions
-from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage
 from sidecar.contract.chat import SendMessageParams
 from sidecar.contract.config import StorageConfig
@@ -27,7 +26,7 @@ from sidecar.contract.sessions import ListSessionsParams, Session, SessionConfig
 from sidecar.storage import encryption, migrations, reencrypt
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
-from tests.chat.rows import a_session, say
+from tests.chat.rows import a_session, history_in, say
 from tests.chat.scripted import BOUND_SECONDS, Held, Stage, shown
 from tests.config_files import config_file
 from tests.storage import keyrings
@@ -89,9 +88,9 @@ def found(db: sqlite3.Connection) -> int:
     return len(search.search(db, "vicuña", session_id=None, limit=100, cursor=None).hits)
 
 
-def use_words(database: Database) -> list[Callable[[], Awaitable[object]]]:
+def use_words(database: Database, folder: Path) -> list[Callable[[], Awaitable[object]]]:
     """Work of every kind that needs the words."""
-    history = History(database, retention_days=lambda: 30)
+    history = history_in(database, folder)
     return [
         lambda: history.page(ListSessionsParams()),
         lambda: history.open(messages.new_id()),
@@ -226,7 +225,7 @@ async def test_without_its_key_a_history_is_refused_and_left_as_it_is(
     for wrong in ("{}", other):
         passwords.write_text(wrong)
         async with opened(path, encrypt) as database:
-            for work in use_words(database):
+            for work in use_words(database, path.parent):
                 with pytest.raises(StorageError):
                     await work()
             with pytest.raises(StorageError):
@@ -246,11 +245,11 @@ async def test_without_a_keyring_nothing_is_written_in_plain_text_instead(
     with monkeypatch.context() as without:
         without.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
         async with opened(path, encrypt=True) as database:
-            for work in use_words(database):
+            for work in use_words(database, path.parent):
                 with pytest.raises(NotSupported):
                     await work()
             # What holds no words is not refused.
-            await History(database, retention_days=lambda: 30).tidy(lambda *_: ("", None))
+            await history_in(database, path.parent).tidy()
             without.setenv("PYTHON_KEYRING_BACKEND", "tests.storage.keyrings.GoodKeyring")
             await database.run(talk)
     assert files_with(path.parent, *SECRETS) == set()
@@ -263,7 +262,7 @@ async def test_a_person_is_not_asked_for_each_request(
     monkeypatch.setattr(encryption.HistoryConnection, "tried_at", -math.inf)  # the machine may have been up for less
     (keyring / "locked").touch()
     async with opened(path, encrypt=True) as database:
-        for work in use_words(database):
+        for work in use_words(database, path.parent):
             with pytest.raises(StorageError):
                 await work()
     assert len((keyring / "asked").read_text().splitlines()) == 1
@@ -521,11 +520,10 @@ async def test_an_answer_that_streams_while_the_history_is_encrypted_is_kept_enc
         with monkeypatch.context() as without:
             without.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
             with pytest.raises(NotSupported):  # which is no harm to the answer
-                await stage.database.encrypt(True)
+                await stage.history.encrypt(True)
         assert shown(turn.events)[-1] == ("token", CANARY)
         assert {Path(name).suffix for name in files_with(tmp_path, CANARY)} == {".jsonl"}
-        await stage.database.encrypt(True)
-        stage.journals.follow_history()
+        await stage.history.encrypt(True)
         assert files_with(tmp_path, *SECRETS) == set()
         answer.released.set()
         result = await turn.result()

@@ -16,7 +16,7 @@ from sidecar.chat.record import Question, Record
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams
 from sidecar.storage.database import Database
-from tests.chat.rows import a_session, say
+from tests.chat.rows import a_session, history_in, say
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +29,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def history(database: Database) -> History:
-    return History(database, retention_days=lambda: 30)
+def history(database: Database, tmp_path: Path) -> History:
+    return history_in(database, tmp_path)
 
 
 async def traced(database: Database) -> list[str]:
@@ -49,9 +49,9 @@ async def traced(database: Database) -> list[str]:
 async def test_each_end_of_a_turn_is_one_commit_and_a_handful_of_statements(
     history: History, database: Database
 ) -> None:
-    session = await history.create(CreateSessionParams(), system=None)
+    session = await history.create(CreateSessionParams())
     question = new_message(session.session_id, None, role="user", content="What is a llama?")
-    record = Record(history, Question(session.session_id, [], [question]), new_id(), "model")
+    record = Record(history, Question(session.session_id, [], [question]), new_id(), server_id=None, model="model")
     statements = await traced(database)
     begun = await record.begin()
     assert begun is not None
@@ -86,7 +86,7 @@ async def test_sessions_deleted_long_ago_go_one_at_a_time_so_that_nobody_waits_f
 
     await database.run(delete_four)
     statements = await traced(database)
-    await history.tidy(lambda *_: ("", None))
+    await history.tidy()
     deletes = [n for n, word in enumerate(statements) if word == "DELETE" and statements[n - 1] == "BEGIN"]
     assert len(deletes) == 5  # the last one finds nothing
     with pytest.raises(SessionNotFound):

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sidecar.chat import prompt
-from sidecar.chat.prompt import image_url, read_message
+from sidecar.chat import incoming
+from sidecar.chat.incoming import image_url, read_message
 from sidecar.contract.chat import MessageContent
 from sidecar.contract.errors import InvalidParams
 
@@ -44,7 +44,7 @@ def test_the_base64_of_a_jpeg_is_not_taken_for_a_path() -> None:
 
 
 def test_a_path_that_happens_to_be_base64_is_read_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt, "_read_image", lambda file, path: KINDS["image/gif"])
+    monkeypatch.setattr(incoming, "_read_image", lambda file, path: KINDS["image/gif"])
     assert image_url("/tmp/abc", path="$.images").startswith("data:image/gif;")
 
 
@@ -95,7 +95,7 @@ def test_an_image_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> No
     file = tmp_path / "large.png"
     with file.open("wb") as sparse:
         sparse.write(KINDS["image/png"])
-        sparse.truncate(prompt.MAX_IMAGE_BYTES + 1)
+        sparse.truncate(incoming.MAX_IMAGE_BYTES + 1)
     with pytest.raises(InvalidParams):
         image_url(str(file), path="$.images")
 

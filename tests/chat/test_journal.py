@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.chat.journal import Journal
-from sidecar.chat.journals import KEPT_JOURNALS, Journals, Kept
+from sidecar.chat.journal import KEPT_JOURNALS, Journal, Journals
+from sidecar.chat.replay import JournaledTurn
 from sidecar.contract import CancelledEvent, Event
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.sessions import ToolCall, ToolFunction
@@ -28,26 +28,25 @@ OTHER_MESSAGE = "1f0e0d0c-0b0a-4900-8807-060504030201"
 Shown = list[tuple[int, tuple[str, str] | Event]]
 
 
-def tool_call(number: int) -> TurnToolCall:
-    """An event that is kept as it is, whatever follows."""
-    return TurnToolCall(
-        tool_call=ToolCall(id=str(number), type="function", function=ToolFunction(name="f", arguments="{}"))
-    )
-
-
 def shown(events: EventLog, after: int = 0) -> Shown:
     return [(seq, (e.status, e.text) if isinstance(e, Text) else e) for seq, e in events.peek(after)]
 
 
 CIPHER = Cipher(bytes(KEY_BYTES), "test")
+CALL = ToolCall(id="1", type="function", function=ToolFunction(name="f", arguments="{}"))
 
 
 @pytest.fixture(params=[None, CIPHER], ids=["open", "sealed"])
 def journals(request: pytest.FixtureRequest, tmp_path: Path) -> Journals:
-    return Journals(tmp_path, lambda: request.param)
+    return encrypted(Journals(tmp_path), request.param)
 
 
-def kept(journals: Journals, session: str) -> Kept:
+def encrypted(journals: Journals, cipher: Cipher | None = CIPHER) -> Journals:
+    journals.use_cipher(cipher)
+    return journals
+
+
+def kept(journals: Journals, session: str) -> JournaledTurn:
     found = journals.read(session)
     assert found is not None
     return found
@@ -56,7 +55,7 @@ def kept(journals: Journals, session: str) -> Kept:
 KINDS: dict[str, TextStatus] = {"token": "token", "reasoning": "reasoning"}
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["token", "reasoning", "event", "progress", "read", "flush"]),
+        st.sampled_from(["token", "reasoning", "event", "progress", "read"]),
         st.text(alphabet='aé\u2028\n"\\\ud800😀', max_size=3),
     ),
     max_size=40,
@@ -64,25 +63,23 @@ steps = st.lists(
 
 
 @given(steps=steps, ends=st.booleans())
-def test_whatever_was_read_is_in_the_file_under_its_number(
+def test_whatever_is_published_is_in_the_file_under_its_number(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]], ends: bool
 ) -> None:
     journals, log, session = Journals(tmp_path_factory.mktemp("turns")), EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
     for number, (what, text) in enumerate(steps):
         if what in KINDS:
-            log.append_text(KINDS[what], text)
+            journal.publish(Text(KINDS[what], text))
         elif what == "event":
-            log.append(tool_call(number))
+            journal.publish(TurnToolCall(tool_call=CALL))
         elif what == "progress":
-            log.append(TurnPrefill(processed=number, total=100, cached=0))
-        elif what == "flush":
-            journal.flush()
+            journal.publish(TurnPrefill(processed=number, total=100, cached=0))
         else:
             log.read(0)
-            assert shown(kept(journals, session).events) == shown(log)
+        assert shown(kept(journals, session).events) == shown(log)
     if ends:
-        log.append(CancelledEvent())
+        journal.publish(CancelledEvent())
     journal.close()
     restored = kept(journals, session)
     assert shown(restored.events) == shown(log)
@@ -90,11 +87,24 @@ def test_whatever_was_read_is_in_the_file_under_its_number(
     assert restored.text("token") == "".join(text for what, text in steps if what == "token")
 
 
+def test_an_event_is_in_the_file_before_anybody_can_read_it(journals: Journals) -> None:
+    log, source, session = EventLog(), EventLog(), new_id()
+    journal = journals.begin(session, MESSAGE, log)
+    journal.follow(source)
+    found: list[Shown] = []
+    log.follow(lambda: found.append(shown(kept(journals, session).events)))
+    source.append_text("token", "one")
+    source.append(CancelledEvent())
+    assert found == [[(1, ("token", "one"))], [(1, ("token", "one")), (2, CancelledEvent())]]
+    assert source.kept == 1  # the one that closes it
+    journal.close()
+
+
 def test_a_record_that_was_cut_short_is_left_out(journals: Journals, tmp_path: Path) -> None:
     log, session = EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
     for word in ("one ", "two ", "three"):
-        log.append_text("token", word)
+        journal.publish(Text("token", word))
         log.read(0)
     journal.close()
     (file,) = tmp_path.iterdir()
@@ -121,7 +131,7 @@ def test_a_record_that_was_cut_short_is_left_out(journals: Journals, tmp_path: P
 def test_what_follows_a_damaged_record_is_not_believed(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
     journals, log, session = Journals(tmp_path), EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
-    log.append_text("token", "said")
+    journal.publish(Text("token", "said"))
     journal.close()
     (file,) = tmp_path.iterdir()
     file.write_bytes(spoil(file.read_bytes()) + b'{"seq": 2, "token": "not believed"}\n')
@@ -131,14 +141,14 @@ def test_what_follows_a_damaged_record_is_not_believed(tmp_path: Path, spoil: Ca
 
 
 def test_a_record_in_anothers_place_is_not_believed(tmp_path: Path) -> None:
-    journals = Journals(tmp_path, lambda: CIPHER)
+    journals = encrypted(Journals(tmp_path))
     files: list[bytes] = []
     session = new_id()
     file = tmp_path / f"{session}.jsonl"
     for message in (MESSAGE, new_id()):
         log = EventLog()
         journal = journals.begin(session, message, log)
-        log.append_text("token", message)
+        journal.publish(Text("token", message))
         journal.close()
         files.append(file.read_bytes())
     (_, foreign, _), (header, own, _) = (data.split(b"\n") for data in files)
@@ -150,13 +160,11 @@ def test_a_record_in_anothers_place_is_not_believed(tmp_path: Path) -> None:
 def test_an_event_that_took_anothers_place_before_it_was_read_is_the_one_that_is_kept(journals: Journals) -> None:
     log, session = EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
-    log.append(TurnPrefill(processed=1, total=9, cached=0))
-    journal.flush()
-    log.append(TurnPrefill(processed=2, total=9, cached=0))
-    log.append_text("token", "a")
-    journal.flush()
-    log.append_text("token", "b")
-    log.append_text("reasoning", "c")
+    journal.publish(TurnPrefill(processed=1, total=9, cached=0))
+    journal.publish(TurnPrefill(processed=2, total=9, cached=0))
+    journal.publish(Text("token", "a"))
+    journal.publish(Text("token", "b"))
+    journal.publish(Text("reasoning", "c"))
     journal.close()
     assert shown(kept(journals, session).events) == shown(log)
 
@@ -166,9 +174,9 @@ async def test_what_was_acknowledged_of_an_ended_turn_is_let_go_but_for_its_end(
     log, session = EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
     for word in ("one", "two"):
-        log.append_text("token", word)
+        journal.publish(Text("token", word))
         log.read(0)
-    log.append(CancelledEvent())
+    journal.publish(CancelledEvent())
     journal.close()
     assert await journals.acknowledge(session, 1) == 2
     assert shown(kept(journals, session).events) == shown(log, 1)
@@ -182,7 +190,7 @@ class Meanwhile(Journals):
 
     happens: Callable[[], object] | None = None
 
-    def read(self, session_id: str) -> Kept | None:
+    def read(self, session_id: str) -> JournaledTurn | None:
         found = super().read(session_id)
         if (happens := self.happens) is not None:
             self.happens = None
@@ -200,12 +208,12 @@ async def test_a_turn_that_begins_while_the_last_one_is_acknowledged_has_the_jou
 
     def begin() -> None:
         begun.append(journals.begin(session, OTHER_MESSAGE, log))
-        log.append_text("token", "said so far")
+        begun[0].publish(Text("token", "said so far"))
         log.read(0)
 
     journals.happens = begin
     assert await journals.acknowledge(session, None) == 0
-    log.append_text("token", " and now")
+    begun[0].publish(Text("token", " and now"))
     begun[0].close()
     found = kept(journals, session)
     assert (found.message_id, found.text("token")) == (OTHER_MESSAGE, "said so far and now")
@@ -266,35 +274,32 @@ def test_a_journal_that_can_not_be_written_is_given_up_and_the_turn_goes_on(
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "write", full)
-        log.append_text("token", "a")
+        journal.publish(Text("token", "a"))
         assert [seq for seq, _ in log.read(0)] == [1]
-        log.append_text("token", "b")
+        journal.publish(Text("token", "b"))
         log.read(1)
         journal.close()
     assert ["No such file" in m or "No space left" in m for m in caplog.messages] == [True, True]
     assert journals.read(session) is None
 
 
-def test_where_a_history_is_encrypted_running_turns_begin_anew_and_ended_ones_in_plain_text_are_removed(
+def test_where_a_history_is_encrypted_running_turns_are_written_again_and_ended_ones_in_plain_text_are_removed(
     tmp_path: Path,
 ) -> None:
-    cipher: list[Cipher | None] = [None]
-    journals, ended, running = Journals(tmp_path, lambda: cipher[0]), new_id(), new_id()
+    journals, ended, running = Journals(tmp_path), new_id(), new_id()
     log = EventLog()
     journals.begin(ended, MESSAGE, EventLog()).close()
     journal = journals.begin(running, MESSAGE, log)
-    log.append_text("token", "said before ")
-    journal.flush()
-    journals.follow_history()
+    journal.publish(Text("token", "said before "))
+    journals.use_cipher(None)
     assert len(list(tmp_path.iterdir())) == 2
-    cipher[0] = CIPHER
-    journals.follow_history()
+    journals.use_cipher(CIPHER)
     assert journals.read(ended) is None
-    log.append_text("token", "and after")
+    journal.publish(Text("token", "and after"))
     journal.close()
     assert shown(kept(journals, running).events) == shown(log)
     assert [file.name for file in tmp_path.iterdir()] == [f"{running}.jsonl"]
     assert b"said" not in (tmp_path / f"{running}.jsonl").read_bytes()
     sealed = (tmp_path / f"{running}.jsonl").read_bytes()
-    Journals(tmp_path, lambda: cipher[0]).follow_history()  # after a restart
+    Journals(tmp_path).use_cipher(CIPHER)  # after a restart
     assert (tmp_path / f"{running}.jsonl").read_bytes() == sealed

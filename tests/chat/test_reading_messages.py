@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.chat.prompt import ParsedMessage, read_message
+from sidecar.chat.incoming import ParsedMessage, read_message
 from sidecar.contract.chat import MessageContent
 from sidecar.contract.errors import InvalidParams
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.chat.journals import KEPT_JOURNALS
-from sidecar.chat.resuming import EndedTurn
+from sidecar.chat.journal import KEPT_JOURNALS
+from sidecar.chat.outcome import EndedTurn
 from sidecar.contract.chat import CountTokensParams, PreviewContextParams, SendMessageParams
 from sidecar.contract.errors import (
     Cancelled,
@@ -45,7 +45,7 @@ async def test_the_running_answer_is_resumed_itself(stage: Stage) -> None:
         turn = send(stage, session := new_id())
         waiting = send(stage, session)
         await held.reached.wait()
-        assert await stage.chat.resume(session, 0) is turn
+        assert (await stage.chat.resume(session, 0))[0] is turn
         held.released.set()
         await turn.result()
         await waiting.result()
@@ -55,7 +55,7 @@ async def test_the_last_answer_is_resumed_with_all_its_events(stage: Stage) -> N
     async with stage.run():
         turn = send(stage, session := new_id())
         result = await turn.result()
-        resumed = await stage.chat.resume(session, 0)
+        resumed, _ = await stage.chat.resume(session, 0)
         assert isinstance(resumed, EndedTurn)
         assert (shown(resumed.events), await resumed.result()) == (shown(turn.events), result)
 
@@ -65,7 +65,7 @@ async def test_an_answer_that_only_the_history_knows_is_resumed_as_a_whole(stage
         turn = send(stage, session := new_id())
         result = await turn.result()
         await forget_turns(stage, session)
-        resumed = await stage.chat.resume(session, 0)
+        resumed, _ = await stage.chat.resume(session, 0)
         assert shown(resumed.events) == [("token", "Hello"), "done"]
         assert await resumed.result() == result
 
@@ -74,7 +74,7 @@ async def test_a_host_that_has_seen_some_of_it_gets_the_end_under_the_next_numbe
     async with stage.run():
         await send(stage, session := new_id()).result()
         await forget_turns(stage, session)
-        resumed = await stage.chat.resume(session, 7)
+        resumed, _ = await stage.chat.resume(session, 7)
         assert [seq for seq, _ in resumed.events.read(7)] == [8]
         assert shown(resumed.events) == ["done"]
 
@@ -94,7 +94,7 @@ async def test_an_answer_that_was_not_finished_is_resumed_as_what_it_is(
         with pytest.raises(kind):
             await turn.result()
         for _ in ("from memory", "from the history"):
-            resumed = await stage.chat.resume(session, 0)
+            resumed, _ = await stage.chat.resume(session, 0)
             with pytest.raises(kind) as caught:
                 await resumed.result()
             assert caught.value.data["partial"] == "Hel"
@@ -146,7 +146,7 @@ async def test_without_a_number_nothing_of_a_running_answer_is_let_go(stage: Sta
         await held.reached.wait()
         told = shown(turn.events)
         assert (await stage.chat.ack(session, None)).kept_events == len(told) > 0
-        assert shown((await stage.chat.resume(session, 0)).events) == told
+        assert shown((await stage.chat.resume(session, 0))[0].events) == told
         held.released.set()
         await turn.result()
         assert (await stage.chat.ack(session, None)).kept_events == 1
@@ -157,7 +157,7 @@ async def test_only_the_newest_answers_are_held_and_the_others_come_from_the_his
         sessions = [new_id() for _ in range(KEPT_JOURNALS + 2)]
         for session in sessions:
             await send(stage, session).result()
-        first, last = await stage.chat.resume(sessions[0], 0), await stage.chat.resume(sessions[-1], 0)
+        (first, _), (last, _) = await stage.chat.resume(sessions[0], 0), await stage.chat.resume(sessions[-1], 0)
         assert shown(first.events) == [("token", "Hello"), "done"]
         assert shown(last.events) == ["queued", ("token", "Hello"), "done"]
 

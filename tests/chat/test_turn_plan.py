@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +25,26 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
 
 
-def jobs_of(stage: Stage) -> TurnPlanner:
-    return stage.chat._jobs
+def planner_of(stage: Stage) -> TurnPlanner:
+    return stage.chat._planner
 
 
-async def job_for(stage: Stage, session_id: str | None = None, **params: Any) -> TurnPlan:
+async def plan_for(stage: Stage, session_id: str | None = None, **params: Any) -> TurnPlan:
     session_id = session_id or new_id()
-    given = {"message": "Hi", **params}
-    return await jobs_of(stage).to_send(session_id, msgspec.convert(given, SendMessageParams))
+    given = {"message": "Hi", "session_id": session_id, **params}
+    return await planner_of(stage).plan(session_id, msgspec.convert(given, SendMessageParams))
 
 
 async def refusal(stage: Stage, session_id: str | None = None, **params: Any) -> Any:
     with pytest.raises(InvalidParams) as caught:
-        await job_for(stage, session_id, **params)
+        await plan_for(stage, session_id, **params)
     return caught.value.data["path"]
 
 
-def settings_of(job: TurnPlan) -> dict[str, Any]:
-    """The request without what every request has."""
-    always = ("stream", "stream_options", "return_progress")
-    return {name: value for name, value in job.body.items() if name not in always}
+def settings_of(plan: TurnPlan) -> dict[str, Any]:
+    """The engine's request without what every request has."""
+    always = ("stream", "stream_options", "return_progress", "messages")
+    return {name: value for name, value in plan.request.body([]).items() if name not in always}
 
 
 async def test_the_message_wins_over_the_preset_over_the_session_over_the_config(stage: Stage) -> None:
@@ -53,40 +54,41 @@ async def test_the_message_wins_over_the_preset_over_the_session_over_the_config
     )
     session_config = SessionConfig(temperature=0.2, top_p=0.2, top_k=2, context_policy="keep_ends")
     async with stage.run():
-        session = await stage.history.create(CreateSessionParams(config=session_config), system=None)
-        everything = await job_for(stage, session.session_id, temperature=0.4, preset="p", context_policy="keep_ends")
-        without_message = await job_for(stage, session.session_id, preset="p")
-        without_preset = await job_for(stage, session.session_id)
-        without_session = await job_for(stage)
+        session = await stage.history.create(CreateSessionParams(config=session_config))
+        everything = await plan_for(stage, session.session_id, temperature=0.4, preset="p", context_policy="keep_ends")
+        without_message = await plan_for(stage, session.session_id, preset="p")
+        without_preset = await plan_for(stage, session.session_id)
+        without_session = await plan_for(stage)
     assert settings_of(everything) == {"temperature": 0.4, "top_p": 0.3, "top_k": 2, "min_p": 0.1}
     assert settings_of(without_message) == {"temperature": 0.3, "top_p": 0.3, "top_k": 2, "min_p": 0.1}
     assert settings_of(without_preset) == {"temperature": 0.2, "top_p": 0.2, "top_k": 2, "min_p": 0.1}
     assert settings_of(without_session) == {"temperature": 0.1, "top_p": 0.1, "top_k": 1, "min_p": 0.1}
-    policies = [job.policy for job in (everything, without_message, without_preset, without_session)]
+    policies = [plan.request.policy for plan in (everything, without_message, without_preset, without_session)]
     assert policies == ["keep_ends", "error", "keep_ends", "drop_oldest"]
 
 
 async def test_what_nobody_has_set_is_left_to_the_engine(stage: Stage) -> None:
     async with stage.run():
-        job = await job_for(stage)
-    assert (settings_of(job), job.policy, job.max_tokens, job.system) == ({}, "error", None, None)
+        plan = await plan_for(stage)
+    request = plan.request
+    assert (settings_of(plan), request.policy, request.sampling.max_tokens, request.system) == ({}, "error", None, None)
 
 
 async def test_zero_is_a_setting(stage: Stage) -> None:
     stage.config = Config(chat=ChatConfig(temperature=1.0, top_k=40))
     async with stage.run():
-        job = await job_for(stage, temperature=0, top_k=0, seed=0, min_p=0)
-    assert settings_of(job) == {"temperature": 0, "top_k": 0, "seed": 0, "min_p": 0}
+        plan = await plan_for(stage, temperature=0, top_k=0, seed=0, min_p=0)
+    assert settings_of(plan) == {"temperature": 0, "top_k": 0, "seed": 0, "min_p": 0}
 
 
 async def test_what_only_the_engine_understands_is_passed_on(stage: Stage) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
     response_format = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
     async with stage.run():
-        job = await job_for(
+        plan = await plan_for(
             stage, tools=tools, tool_choice="required", response_format=response_format, reasoning=False, stop="END"
         )
-    assert settings_of(job) == {
+    assert settings_of(plan) == {
         "tools": tools,
         "tool_choice": "required",
         "response_format": response_format,
@@ -118,21 +120,21 @@ async def test_a_preset_that_there_is_not_is_refused(stage: Stage) -> None:
 async def test_the_system_prompt_of_a_new_session(stage: Stage, params: dict[str, Any], system: str, kept: str) -> None:
     stage.config = Config(chat=ChatConfig(system="config's"), chat_presets={"p": ChatPreset(system="preset's")})
     async with stage.run():
-        job = await job_for(stage, **params)
-    assert (job.system, job.question.new_session) == (system, {"system": kept, "server_id": "default"})
+        plan = await plan_for(stage, **params)
+    assert (plan.request.system, plan.question.new_session) == (system, {"system": kept})
 
 
 @pytest.mark.parametrize(
     ("params", "system", "columns"),
     [
-        ({}, "session's", {"server_id": "default"}),
-        ({"system": "message's"}, "message's", {"server_id": "default", "system": "message's"}),
-        ({"system": ""}, "", {"server_id": "default", "system": None}),
-        ({"preset": "p"}, "preset's", {"server_id": "default"}),
+        ({}, "session's", {}),
+        ({"system": "message's"}, "message's", {"system": "message's"}),
+        ({"system": ""}, "", {"system": None}),
+        ({"preset": "p"}, "preset's", {}),
         (
             {"message": "<|system|>string's<|end|><|user|>Hi<|end|>"},
             "string's",
-            {"server_id": "default", "system": "string's"},
+            {"system": "string's"},
         ),
     ],
 )
@@ -141,9 +143,9 @@ async def test_the_system_prompt_of_a_session_that_there_is(
 ) -> None:
     stage.config = Config(chat=ChatConfig(system="config's"), chat_presets={"p": ChatPreset(system="preset's")})
     async with stage.run():
-        session = await stage.history.create(CreateSessionParams(system="session's"), system=None)
-        job = await job_for(stage, session.session_id, **params)
-    assert (job.system, job.question.session_columns) == (system, columns)
+        session = await stage.history.create(CreateSessionParams(system="session's"))
+        plan = await plan_for(stage, session.session_id, **params)
+    assert (plan.request.system, plan.question.session_columns) == (system, columns)
 
 
 # --- the server --------------------------------------------------------------------------------------------
@@ -152,10 +154,14 @@ async def test_the_system_prompt_of_a_session_that_there_is(
 async def test_a_session_goes_on_with_its_server(stage: Stage) -> None:
     async with stage.run():
         session = (await stage.chat.send(SendMessageParams(message="Hi", server_id="other")).result()).session_id
-        assert (await job_for(stage, session)).server.server_id == "other"
-        assert (await job_for(stage, session, server_id="default")).server.server_id == "default"
-        await stage.history.update(UpdateSessionParams(session_id=session, server_id="default"))
-        assert (await job_for(stage, session)).server.server_id == "default"
+        for server_id, who in ((None, stage.other), ("default", stage.server)):
+            await stage.chat.send(SendMessageParams(message="Hi", session_id=session, server_id=server_id)).result()
+            assert [m["content"] for m in who.requests[-1]["messages"]][-1] == "Hi"
+        assert (len(stage.other.requests), len(stage.server.requests)) == (2, 1)
+        assert (await stage.history.get(session)).server_id == "default"
+        await stage.history.update(UpdateSessionParams(session_id=session, server_id="other"))
+        request = (await plan_for(stage, session)).request
+        assert (request.server_id, request.last_server_id) == (None, "other")
 
 
 # --- what is said ------------------------------------------------------------------------------------------
@@ -172,8 +178,8 @@ async def test_an_empty_message_is_refused(stage: Stage, params: dict[str, Any])
 
 async def test_an_image_alone_is_a_message(stage: Stage) -> None:
     async with stage.run():
-        job = await job_for(stage, message="", images=["data:image/png;base64,AA"])
-    assert [message.parts for message in job.question.new_messages] == [
+        plan = await plan_for(stage, message="", images=["data:image/png;base64,AA"])
+    assert [message.parts for message in plan.question.new_messages] == [
         [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
     ]
 
@@ -183,10 +189,10 @@ HISTORY = "<|user|>q1<|end|><|assistant|>a1<|end|><|user|>q2<|end|>"
 
 async def test_a_history_in_the_message_is_taken_over_by_a_new_session_only(stage: Stage) -> None:
     async with stage.run():
-        new = await job_for(stage, message=HISTORY)
+        new = await plan_for(stage, message=HISTORY)
         session = await stage.chat.send(SendMessageParams(message=HISTORY)).result()
         page = await stage.history.get(session.session_id)
-        old = await job_for(stage, session.session_id, message=HISTORY)
+        old = await plan_for(stage, session.session_id, message=HISTORY)
     said = [(message.role, message.content) for message in new.question.new_messages]
     assert said == [("user", "q1"), ("assistant", "a1"), ("user", "q2")]
     parents = [message.parent_id for message in new.question.new_messages]
@@ -213,15 +219,15 @@ async def test_results_of_tools_follow_on_the_answer_that_asked_for_them(stage: 
     results = [{"tool_call_id": "b", "content": "two"}, {"tool_call_id": "a", "content": "one"}]
     async with stage.run():
         session = await asked_for_tools(stage, "a", "b")
-        job = await job_for(stage, session, message="", tool_results=results)
+        plan = await plan_for(stage, session, message="", tool_results=results)
         await stage.chat.send(
             SendMessageParams(
                 session_id=session, message="", tool_results=[ToolResult(tool_call_id="a", content="one")]
             )
         ).result()
-    new = job.question.new_messages
+    new = plan.question.new_messages
     assert [(m.role, m.tool_call_id, m.content) for m in new] == [("tool", "b", "two"), ("tool", "a", "one")]
-    assert [m.parent_id for m in new] == [job.question.history[-1].message_id, new[0].message_id]
+    assert [m.parent_id for m in new] == [plan.question.history[-1].message_id, new[0].message_id]
     assert stage.server.requests[-1]["messages"][-1] == {"role": "tool", "content": "one", "tool_call_id": "a"}
 
 
@@ -257,22 +263,22 @@ async def test_an_answer_is_made_again_from_its_question(stage: Stage) -> None:
         first = await stage.chat.send(SendMessageParams(message="q1")).result()
         await stage.chat.send(SendMessageParams(message="q2", session_id=first.session_id)).result()
         session = first.session_id
-        last = await jobs_of(stage).to_regenerate(RegenerateMessageParams(session_id=session))
-        named = await jobs_of(stage).to_regenerate(
-            RegenerateMessageParams(session_id=session, message_id=first.message_id)
+        last = await planner_of(stage).plan(session, RegenerateMessageParams(session_id=session))
+        named = await planner_of(stage).plan(
+            session, RegenerateMessageParams(session_id=session, message_id=first.message_id)
         )
-        by_question = await jobs_of(stage).to_regenerate(
-            RegenerateMessageParams(session_id=session, message_id=first.user_message_id)
+        by_question = await planner_of(stage).plan(
+            session, RegenerateMessageParams(session_id=session, message_id=first.user_message_id)
         )
-    for job, said in ((last, ["q1", "Hello", "q2"]), (named, ["q1"]), (by_question, ["q1"])):
-        assert [message.content for message in job.question.conversation] == said
-        assert job.question.new_messages == []
+    for plan, said in ((last, ["q1", "Hello", "q2"]), (named, ["q1"]), (by_question, ["q1"])):
+        assert [message.content for message in plan.question.conversation] == said
+        assert plan.question.new_messages == []
 
 
 async def test_what_can_not_be_answered_again_is_refused(stage: Stage) -> None:
     async with stage.run():
-        empty = await stage.history.create(CreateSessionParams(), system=None)
-        regenerate = jobs_of(stage).to_regenerate
+        empty = await stage.history.create(CreateSessionParams())
+        regenerate = partial(planner_of(stage).plan, empty.session_id)
         with pytest.raises(InvalidParams):
             await regenerate(RegenerateMessageParams(session_id=empty.session_id))
         with pytest.raises(SessionNotFound):
@@ -284,20 +290,25 @@ async def test_what_can_not_be_answered_again_is_refused(stage: Stage) -> None:
 async def test_only_what_the_user_said_can_be_edited_and_not_into_nothing(stage: Stage) -> None:
     async with stage.run():
         answer = await stage.chat.send(SendMessageParams(message="q1")).result()
-        session, edit = answer.session_id, jobs_of(stage).to_edit
+        session = answer.session_id
+
+        async def edit(message_id: str, message: str) -> TurnPlan:
+            params = EditMessageParams(session_id=session, message_id=message_id, message=message)
+            return await planner_of(stage).plan(session, params)
+
         with pytest.raises(InvalidParams) as caught:
-            await edit(EditMessageParams(session_id=session, message_id=answer.message_id, message="x"))
+            await edit(answer.message_id, "x")
         assert caught.value.data == {"path": "$.message_id"}
         assert answer.user_message_id is not None
         with pytest.raises(InvalidParams) as caught:
-            await edit(EditMessageParams(session_id=session, message_id=answer.user_message_id, message=" "))
+            await edit(answer.user_message_id, " ")
         assert caught.value.data == {"path": "$.message"}
         with pytest.raises(SessionNotFound):
-            await edit(EditMessageParams(session_id=session, message_id=new_id(), message="x"))
+            await edit(new_id(), "x")
 
 
-async def test_imagining_a_message_keeps_nothing(stage: Stage) -> None:
+async def test_previewing_a_message_keeps_nothing(stage: Stage) -> None:
     async with stage.run():
-        job = await jobs_of(stage).to_imagine(None, HISTORY, TurnParams())
-        assert [message.content for message in job.question.conversation] == ["q1", "a1", "q2"]
+        plan = await planner_of(stage).preview(None, HISTORY, TurnParams())
+        assert [message.content for message in plan.question.conversation] == ["q1", "a1", "q2"]
         assert await stage.database.run(lambda db: db.execute("SELECT count(*) FROM sessions").fetchone()) == (0,)

@@ -14,8 +14,7 @@ import anyio
 import pytest
 
 from sidecar.chat import messages
-from sidecar.chat.history import PartialAnswer
-from sidecar.chat.journals import KEPT_JOURNALS
+from sidecar.chat.journal import KEPT_JOURNALS
 from sidecar.chat.messages import new_message
 from sidecar.chat.turn import Turn
 from sidecar.contract.chat import EditMessageParams, RegenerateMessageParams, SendMessageParams
@@ -39,6 +38,7 @@ from sidecar.engines.client.engine_client import EngineClient, EngineGone
 from sidecar.events.event_log import EventLog, Text
 from sidecar.handlers.call import Call
 from sidecar.handlers.sessions import SessionHandlers
+from sidecar.storage.cipher import Cipher
 from tests.chat.rows import a_session, new_id, rows_on_disk
 from tests.chat.scripted import END, Held, Stage, refusing, seen, shown, text
 from tests.engines.http_peer import serving
@@ -187,7 +187,7 @@ async def test_a_history_that_stays_broken_takes_only_the_turn_along(stage: Stag
         stage.database.failures = [None, None, RuntimeError("a defect"), RuntimeError("another")]
         assert isinstance(await error_of(send(stage, session)), InternalError)
         assert (await send(stage, session).result()).content == "Hello"
-        await stage.history.tidy(stage.journals.said)
+        await stage.history.tidy()
         states = [state for _, _, state in await stage.rows(session)]
         assert states == ["complete", "interrupted", "complete", "interrupted", "complete", "complete"]
 
@@ -198,7 +198,7 @@ async def test_what_could_not_be_tidied_up_at_the_start_is_tidied_up_before_the_
         await stage.database.run(lambda db: db.execute("UPDATE messages SET state = 'running' WHERE role != 'user'"))
         stage.database.failures = [StorageError("no key")]
         with pytest.raises(StorageError):
-            await stage.history.tidy(stage.journals.said)
+            await stage.history.tidy()
         await send(stage, session).result()
         assert await stage.rows(session) == [
             *(("user", "Hi", "complete"), ("assistant", "Hello", "interrupted")),
@@ -498,16 +498,15 @@ async def test_hundreds_of_sessions_leave_nothing_behind_but_the_last_answers(st
         await anyio.wait_all_tasks_blocked()
         gc.collect()
         assert len(stage.chat._turns) == 0
-        assert len(stage.chat._session_lines) == 0
+        assert len(stage.chat._session_queues) == 0
         assert len(list((stage.folder / "turns").iterdir())) == KEPT_JOURNALS
-        assert stage.chat._server_line(stage.server).inside == 0  # type: ignore[arg-type]
+        assert stage.generator._scheduler.admitted(stage.server) == 0  # type: ignore[arg-type]
 
 
 async def test_a_deleted_session_has_no_last_answer(stage: Stage) -> None:
     async with stage.run():
         await send(stage, session := new_id()).result()
-        await stage.chat.leave(session)
-        await stage.history.delete(session)
+        await stage.chat.delete(session)
         with pytest.raises(SessionNotFound):
             await stage.chat.resume(session, 0)
 
@@ -549,10 +548,10 @@ async def test_an_engine_is_asked_for_a_stream_with_its_progress_and_usage(stage
 @pytest.mark.case(27)
 @pytest.mark.parametrize("asked", ["a message", "a deletion"])
 async def test_what_a_host_asks_right_after_a_kill_takes_nothing_of_the_answer_that_broke_off(
-    stage: Stage, asked: str
+    stage: Stage, asked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session's journal is begun anew or removed with it: not before the history has read what it says."""
-    handlers = SessionHandlers(history=stage.history, chat=stage.chat, config=lambda: stage.config)
+    handlers = SessionHandlers(history=stage.history, chat=stage.chat)
     events = EventLog.restored([Text("token", "as far as it came")], after_seq=0)
     reading, go_on = threading.Event(), threading.Event()
 
@@ -563,15 +562,18 @@ async def test_what_a_host_asks_right_after_a_kill_takes_nothing_of_the_answer_t
         messages.insert(db, answer)
         return session.session_id, answer.message_id
 
-    def said_slowly(session_id: str, message_id: str) -> PartialAnswer:
+    def read_slowly(session_id: str, message_id: str, cipher: Cipher | None) -> tuple[str, str | None]:
         reading.set()
         go_on.wait(30)
-        return stage.journals.said(session_id, message_id)
+        return read_partial_answer(session_id, message_id, cipher)
+
+    read_partial_answer = stage.journals.partial_answer
+    monkeypatch.setattr(stage.journals, "partial_answer", read_slowly)
 
     async with stage.run(), anyio.create_task_group() as tasks:
         session, answer = await stage.database.run(broken_off)
         stage.journals.begin(session, answer, events).close()
-        tasks.start_soon(stage.history.tidy, said_slowly)
+        tasks.start_soon(stage.history.tidy)
         await anyio.to_thread.run_sync(reading.wait)
         if asked == "a message":
             tasks.start_soon(send(stage, session).result)

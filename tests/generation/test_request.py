@@ -1,4 +1,4 @@
-"""The branch of a session in the form that engines take."""
+"""Messages in the form that engines take."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.chat.messages import StoredMessage
-from sidecar.chat.prompt import conversation
-from sidecar.contract.sessions import ToolCall, ToolFunction
-from tests.chat.rows import a_message
+from sidecar.generation.request import ChatMessage, conversation
 
-CALL = ToolCall(id="call_1", type="function", function=ToolFunction(name="time", arguments="{}"))
-CALL_SENT = {"id": "call_1", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "time", "arguments": "{}"}}
 PARTS = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
 
 
+def message(role: str, content: Any, **members: Any) -> ChatMessage:
+    return {"role": role, "content": content, **members}
+
+
 @pytest.mark.parametrize(
-    ("system", "branch", "sent"),
+    ("system", "messages", "sent"),
     [
         (None, [], []),
         ("S", [], [{"role": "system", "content": "S"}]),
-        ("", [a_message("user", "q")], [{"role": "user", "content": "q"}]),
+        ("", [message("user", "q")], [{"role": "user", "content": "q"}]),
         (
             "S",
-            [a_message("user", "q"), a_message("assistant", "a"), a_message("user", "r")],
+            [message("user", "q"), message("assistant", "a"), message("user", "r")],
             [
                 {"role": "system", "content": "S"},
                 {"role": "user", "content": "q"},
@@ -38,31 +38,31 @@ PARTS = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"
         # An answer that was cancelled before its first word leaves two questions in a row.
         (
             None,
-            [a_message("user", "q"), a_message("assistant", "", state="cancelled"), a_message("user", "r")],
+            [message("user", "q"), message("assistant", ""), message("user", "r")],
             [{"role": "user", "content": "q\n\nr"}],
         ),
         (
             None,
-            [a_message("assistant", "a", state="error"), a_message("assistant", "b")],
+            [message("assistant", "a"), message("assistant", "b")],
             [{"role": "assistant", "content": "a\n\nb"}],
         ),
         (
             None,
-            [a_message("user", "Look", parts=PARTS), a_message("user", "again"), a_message("user", "!", parts=PARTS)],
+            [message("user", PARTS), message("user", "again"), message("user", PARTS)],
             [{"role": "user", "content": [*PARTS, {"type": "text", "text": "again"}, *PARTS]}],
         ),
         (
             None,
             [
-                a_message("user", "q"),
-                a_message("assistant", "", tool_calls=[CALL]),
-                a_message("tool", "noon", tool_call_id="call_1"),
-                a_message("tool", "noon", tool_call_id="call_2"),
-                a_message("assistant", "It is noon.", reasoning="Noon, then."),
+                message("user", "q"),
+                message("assistant", "", tool_calls=[CALL]),
+                message("tool", "noon", tool_call_id="call_1"),
+                message("tool", "noon", tool_call_id="call_2"),
+                message("assistant", "It is noon."),
             ],
             [
                 {"role": "user", "content": "q"},
-                {"role": "assistant", "content": "", "tool_calls": [CALL_SENT]},
+                {"role": "assistant", "content": "", "tool_calls": [CALL]},
                 {"role": "tool", "content": "noon", "tool_call_id": "call_1"},
                 {"role": "tool", "content": "noon", "tool_call_id": "call_2"},
                 {"role": "assistant", "content": "It is noon."},
@@ -70,19 +70,19 @@ PARTS = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"
         ),
     ],
 )
-def test_a_branch_is_sent_as(system: str | None, branch: list[StoredMessage], sent: list[dict[str, Any]]) -> None:
-    assert conversation(system, branch) == sent
+def test_messages_are_sent_as(system: str | None, messages: list[ChatMessage], sent: list[dict[str, Any]]) -> None:
+    assert conversation(system, messages) == sent
 
 
 WITHIN_A_LINE = st.characters(exclude_characters="\n")
 
 
 # Messages are joined by an empty line: no other line ends, so that it can be told what was said.
-@given(st.lists(st.builds(a_message, st.sampled_from(["user", "assistant"]), st.text(WITHIN_A_LINE, max_size=5))))
-def test_user_and_assistant_take_turns_and_nothing_is_lost(branch: list[StoredMessage]) -> None:
-    sent = conversation(None, branch)
+@given(st.lists(st.builds(message, st.sampled_from(["user", "assistant"]), st.text(WITHIN_A_LINE, max_size=5))))
+def test_user_and_assistant_take_turns_and_nothing_is_lost(messages: list[ChatMessage]) -> None:
+    sent = conversation(None, messages)
     roles = [message["role"] for message in sent]
     assert all(a != b for a, b in pairwise(roles))
     for role in ("user", "assistant"):
-        said = "".join(m.content for m in branch if m.role == role)
+        said = "".join(m["content"] for m in messages if m["role"] == role)
         assert "".join(m["content"].replace("\n\n", "") for m in sent if m["role"] == role) == said

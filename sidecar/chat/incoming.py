@@ -1,6 +1,6 @@
-"""What is sent to a model: a conversation in OpenAI's form.
+"""A message as a host sends it, taken apart.
 
-Pure, but for image files, which are read here.
+Owns the forms in which text, images and earlier messages may come. Pure, but for image files, which are read here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from sidecar.chat.messages import Role, StoredMessage, tool_calls_of
+from sidecar.chat.messages import Role
 from sidecar.contract.chat import MessageContent
 from sidecar.contract.errors import InvalidParams, ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.contract.sessions import ImagePart, TextPart
@@ -53,23 +53,23 @@ def read_message(content: MessageContent, images: Sequence[str] | None, template
     """Take a message apart.
 
     Raises:
-        InvalidParams: the template has no place for the message, or an image can not be used.
+        InvalidParams: the template has no place for the message, or an image cannot be used.
     """
     if isinstance(content, str):
-        said = _read_one_string(content)
-        parts: list[dict[str, Any]] = [_text_part(said.text)]
+        parsed = _read_one_string(content)
+        parts: list[dict[str, Any]] = [_text_part(parsed.text)]
     else:
-        said = ParsedMessage("\n".join(part.text for part in content if isinstance(part, TextPart)))
+        parsed = ParsedMessage("\n".join(part.text for part in content if isinstance(part, TextPart)))
         parts = [_plain_part(part) for part in content]
     if template is not None:
         if "{message}" not in template:
             raise InvalidParams("The template has no {message} in it.", path="$.template")
-        said.text = template.replace("{message}", said.text)
-        parts = [_text_part(said.text), *(part for part in parts if part["type"] != "text")]
+        parsed.text = template.replace("{message}", parsed.text)
+        parts = [_text_part(parsed.text), *(part for part in parts if part["type"] != "text")]
     parts += [_image_part(image_url(image, path="$.images")) for image in images or ()]
     if any(part["type"] != "text" for part in parts):
-        said.parts = [part for part in parts if part.get("text") != ""]
-    return said
+        parsed.parts = [part for part in parts if part.get("text") != ""]
+    return parsed
 
 
 def image_url(image: str, *, path: str) -> str:
@@ -103,46 +103,6 @@ def image_url(image: str, *, path: str) -> str:
     return f"data:{mime_type};base64,{base64.b64encode(data).decode()}"
 
 
-def conversation(system: str | None, messages: Sequence[StoredMessage]) -> list[dict[str, Any]]:
-    """Messages of a branch in OpenAI's form.
-
-    Answers without anything in them are left out, and messages of one role that then follow each other become one:
-    many models' templates refuse two user messages in a row.
-    """
-    out: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    for message in messages:
-        new = _openai_message(message)
-        if new == {"role": "assistant", "content": ""}:
-            continue
-        if out and _can_join(out[-1], new):
-            out[-1] = {"role": new["role"], "content": _joined(out[-1]["content"], new["content"])}
-        else:
-            out.append(new)
-    return out
-
-
-def _openai_message(message: StoredMessage) -> dict[str, Any]:
-    out: dict[str, Any] = {"role": message.role, "content": message.content}
-    if isinstance(message.parts, list):
-        out["content"] = message.parts
-    if calls := tool_calls_of(message):
-        out["tool_calls"] = msgspec.to_builtins(calls)
-    if isinstance(message.tool_call_id, str):
-        out["tool_call_id"] = message.tool_call_id
-    return out
-
-
-def _can_join(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    plain = all(set(message) == {"role", "content"} for message in (a, b))
-    return plain and a["role"] == b["role"] and a["role"] in ("user", "assistant")
-
-
-def _joined(a: str | list[Any], b: str | list[Any]) -> str | list[Any]:
-    if isinstance(a, str) and isinstance(b, str):
-        return f"{a}\n\n{b}"
-    return [part for content in (a, b) for part in ([_text_part(content)] if isinstance(content, str) else content)]
-
-
 def _read_one_string(text: str) -> ParsedMessage:
     """The older form `<|system|>…<|end|><|user|>…<|end|>`, the newest user message last; all else is plain text.
 
@@ -153,11 +113,11 @@ def _read_one_string(text: str) -> ParsedMessage:
     before, *pieces = _MARK.split(text)
     marked: list[tuple[Any, str]] = [(mark, body.strip()) for mark, body in zip(pieces[::2], pieces[1::2], strict=True)]
     outside = before.strip() or any(body for mark, body in marked if mark == "end")
-    said = [(mark, body) for mark, body in marked if mark != "end" and body]
-    turns = [(role, body) for role, body in said if role != "system"]
+    given = [(mark, body) for mark, body in marked if mark != "end" and body]
+    turns = [(role, body) for role, body in given if role != "system"]
     if outside or not turns or turns[-1][0] != "user":
         return ParsedMessage(text)
-    system = "\n\n".join(body for role, body in said if role == "system") or None
+    system = "\n\n".join(body for role, body in given if role == "system") or None
     *earlier, (_, newest) = turns
     return ParsedMessage(newest, system=system, earlier=earlier)
 
@@ -198,9 +158,9 @@ def _read_image(image: str, path: str) -> bytes:
             raise InvalidParams(f"The image {image} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path=path)
         return file.read_bytes()
     except (ModelNotFound, PathNotAllowed, PermissionDenied) as problem:
-        raise InvalidParams(f"An image can not be read. {problem.message}", path=path) from None
+        raise InvalidParams(f"An image cannot be read. {problem.message}", path=path) from None
     except OSError as error:
-        raise InvalidParams(f"The image {image} can not be read: {error.strerror}.", path=path) from None
+        raise InvalidParams(f"The image {image} cannot be read: {error.strerror}.", path=path) from None
 
 
 def _mime_type(data: bytes) -> str | None:

@@ -1,6 +1,6 @@
 """An answer as it grows.
 
-Owns what the chunks of a stream add up to, which events they become, and that nothing is told too early.
+Owns what the chunks of a stream add up to, and which events they become.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
-from sidecar.contract.sessions import ToolCall, ToolFunction
+from sidecar.contract.sessions import Timings, ToolCall, ToolFunction
 from sidecar.engines.client.chat_stream import ChatChunk, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
 from sidecar.events.event_log import EventLog, TextStatus, decoded, encoded
 
@@ -17,24 +17,20 @@ from sidecar.events.event_log import EventLog, TextStatus, decoded, encoded
 class Answer:
     """Text, reasoning and tool calls so far; the events of what was added go to the log.
 
-    Before `tell` all of it waits: an answer must not be seen whose question can still be lost. It is taken off the
-    connection meanwhile, since one that ends takes along what nobody has read.
-
     Attributes:
         tool_calls: the calls that are complete: none before `end`. What there is of a call before has no use.
-        begun_at: when something of the answer itself was told, on the performance counter.
+        begun_at: when something of the answer itself came, on the performance counter.
     """
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
-        self._waiting: list[ChatChunk] | None = []
         self._content = bytearray()
         self._reasoning = bytearray()
         self._calls: dict[int, ToolCall] = {}
         self.tool_calls: list[ToolCall] = []
         self.finish_reason: str | None = None
         self.usage: UsageCount | None = None
-        self.timings: EngineTimings | None = None
+        self.engine_timings: EngineTimings | None = None
         self.begun_at: float | None = None
 
     @property
@@ -50,17 +46,8 @@ class Answer:
         """Whether there is nothing worth keeping."""
         return not self._content and not self._reasoning and not self.tool_calls
 
-    def tell(self) -> None:
-        """Take in what has waited, and from now on everything at once."""
-        waiting, self._waiting = self._waiting, None
-        if waiting:
-            self.add(waiting)
-
     def add(self, chunks: Sequence[ChatChunk]) -> None:
         """Take in chunks that came together; their text of one kind is one event."""
-        if self._waiting is not None:
-            self._waiting.extend(chunks)
-            return
         kind: TextStatus = "token"
         texts: list[str] = []
         for chunk in chunks:
@@ -68,12 +55,12 @@ class Answer:
                 delta = choice.delta
                 if text := delta.reasoning_content:
                     if kind == "token":
-                        self._say(kind, texts)
+                        self._add_text(kind, texts)
                         kind = "reasoning"
                     texts.append(text)
                 if text := delta.content:
                     if kind == "reasoning":
-                        self._say(kind, texts)
+                        self._add_text(kind, texts)
                         kind = "token"
                     texts.append(text)
                 for call in delta.tool_calls or ():
@@ -81,20 +68,30 @@ class Answer:
                 if choice.finish_reason:
                     self.finish_reason = choice.finish_reason
             if chunk.prompt_progress is not None and not texts:
-                self._say_progress(chunk.prompt_progress)
+                self._publish_progress(chunk.prompt_progress)
             if chunk.usage is not None:
                 self.usage = chunk.usage
             if chunk.timings is not None:
-                self.timings = chunk.timings
-        self._say(kind, texts)
+                self.engine_timings = chunk.timings
+        self._add_text(kind, texts)
 
     def end(self) -> None:
-        """Take the stream's end: the calls are complete, and told. Pieces of them may have come mixed."""
+        """Take the stream's end: the calls are complete, and published. Pieces of them may have come mixed."""
         self.tool_calls = [self._calls[index] for index in sorted(self._calls)]
         for call in self.tool_calls:
             self._events.append(TurnToolCall(tool_call=call))
 
-    def _say(self, kind: TextStatus, texts: list[str]) -> None:
+    def timings(self, *, started: float) -> Timings:
+        """How long it took, in milliseconds since `started` on the performance counter, and the engine's own rates."""
+        engine, first = self.engine_timings, self.begun_at
+        return Timings(
+            ttft_ms=_ms(first - started) if first else None,
+            prompt_per_second=engine.prompt_per_second if engine else None,
+            predicted_per_second=engine.predicted_per_second if engine else None,
+            total_ms=_ms(time.perf_counter() - started),
+        )
+
+    def _add_text(self, kind: TextStatus, texts: list[str]) -> None:
         if texts:
             self.begun_at = self.begun_at or time.perf_counter()
             text = "".join(texts)
@@ -103,7 +100,7 @@ class Answer:
             whole += encoded(text)
             self._events.append_text(kind, text)
 
-    def _say_progress(self, progress: PromptProgress) -> None:
+    def _publish_progress(self, progress: PromptProgress) -> None:
         if self.begun_at is None:
             event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
             self._events.append(event)
@@ -118,3 +115,7 @@ class Answer:
         if delta.function is not None:
             call.function.name += delta.function.name or ""
             call.function.arguments += delta.function.arguments or ""
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 2)

@@ -1,19 +1,18 @@
-"""Turns that are over, for hosts that come back.
+"""How a turn ends, and turns that are over, for hosts that come back.
 
-Owns what is told of one: its events where the journal has them, else what the history knows.
+Owns what is published of one: its events where the journal has them, else what the history has.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from sidecar.chat.journals import Kept
 from sidecar.chat.messages import StoredMessage
-from sidecar.chat.record import result_of
-from sidecar.chat.turn import final_event, result_or_raise
-from sidecar.contract import CancelledEvent, ErrorEvent
-from sidecar.contract.chat import TurnDone, TurnResult
+from sidecar.chat.replay import JournaledTurn
+from sidecar.contract import CancelledEvent, ErrorEvent, WireError
+from sidecar.contract.chat import ContextUse, TurnDone, TurnResult
 from sidecar.contract.errors import Cancelled, EngineCrashed, SidecarError, from_wire
+from sidecar.contract.sessions import Timings, Usage
 from sidecar.events.event_log import EventLog
 
 
@@ -28,14 +27,51 @@ class EndedTurn(msgspec.Struct, frozen=True):
         return result_or_raise(self.outcome)
 
 
-def from_journal(kept: Kept, message: StoredMessage | None) -> EndedTurn | None:
+def result_or_raise(outcome: TurnResult | SidecarError | None) -> TurnResult:
+    """The answer.
+
+    Raises:
+        SidecarError: there is none.
+    """
+    if isinstance(outcome, TurnResult):
+        return outcome
+    raise outcome or Cancelled("The message was cancelled.")
+
+
+def final_event(outcome: TurnResult | SidecarError) -> TurnDone | ErrorEvent | CancelledEvent:
+    """The last event of a turn."""
+    if isinstance(outcome, TurnResult):
+        return TurnDone(**{name: getattr(outcome, name) for name in TurnResult.__struct_fields__})
+    if isinstance(outcome, Cancelled):
+        return CancelledEvent(partial=outcome.data.get("partial", ""))
+    return ErrorEvent(error=WireError.of(outcome))
+
+
+def result_of(message: StoredMessage) -> TurnResult:
+    """A kept answer as the response to the request that made it."""
+    return TurnResult(
+        session_id=message.session_id,
+        message_id=message.message_id,
+        user_message_id=message.parent_id,
+        content=message.content,
+        reasoning=message.reasoning,
+        tool_calls=message.tool_calls,
+        finish_reason=message.finish_reason or "stop",
+        usage=message.usage or Usage(prompt_tokens=0, completion_tokens=0, cached_tokens=0),
+        timings=message.timings or Timings(ttft_ms=None, prompt_per_second=None, predicted_per_second=None, total_ms=0),
+        context=message.context
+        or ContextUse(policy="error", max_context=0, used=0, dropped_messages=0, summarised=False),
+    )
+
+
+def from_journal(kept: JournaledTurn, message: StoredMessage | None) -> EndedTurn | None:
     """A turn with its events under their old numbers.
 
     `None` where it broke off and its message is not in the history: then nothing of it was ever acknowledged.
     """
     if kept.events.closed:
         ((_, final),) = kept.events.peek(kept.events.last_seq - 1)
-        return EndedTurn(kept.events, _outcome_told(final))
+        return EndedTurn(kept.events, _outcome_in(final))
     if message is None or message.message_id != kept.message_id:
         return None
     outcome = _outcome_of(message)
@@ -44,7 +80,7 @@ def from_journal(kept: Kept, message: StoredMessage | None) -> EndedTurn | None:
 
 
 def from_history(message: StoredMessage, after_seq: int) -> EndedTurn:
-    """A turn that only the history remembers. A host that has seen some of it gets its end, with the whole text."""
+    """A turn that only the history has. A host that has some of its events gets its end, with the whole text."""
     events = EventLog(after_seq=after_seq)
     if isinstance(message.reasoning, str) and not after_seq:
         events.append_text("reasoning", message.reasoning)
@@ -55,7 +91,7 @@ def from_history(message: StoredMessage, after_seq: int) -> EndedTurn:
     return EndedTurn(events, outcome)
 
 
-def _outcome_told(final: object) -> TurnResult | SidecarError:
+def _outcome_in(final: object) -> TurnResult | SidecarError:
     """What a turn's last event says of it."""
     if isinstance(final, TurnDone):
         return TurnResult(**{name: getattr(final, name) for name in TurnResult.__struct_fields__})

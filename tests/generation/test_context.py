@@ -10,14 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.chat.context import RESERVED_SHARE, Fit, fit, split_exchanges
-from sidecar.chat.messages import StoredMessage
 from sidecar.contract.sessions import ContextPolicy
-from tests.chat.rows import a_message
+from sidecar.generation.context import RESERVED_SHARE, Fit, exchange_starts, fit, without
+from sidecar.generation.request import ChatMessage
 
 pytestmark = pytest.mark.anyio
 
 SYSTEM_TOKENS = 10
+
+
+def message(role: str, content: str) -> ChatMessage:
+    return {"role": role, "content": content}
+
+
+def sent(messages: list[ChatMessage], found: Fit) -> list[ChatMessage]:
+    return without(messages, found.dropped)
+
+
+def dropped(messages: list[ChatMessage], found: Fit) -> list[ChatMessage]:
+    return [messages[i] for i in found.dropped]
+
+
+def split_exchanges(messages: list[ChatMessage]) -> list[list[ChatMessage]]:
+    starts = exchange_starts(messages)
+    return [messages[a:b] for a, b in zip(starts, [*starts[1:], len(messages)], strict=True)]
 
 
 class Counter:
@@ -26,26 +42,26 @@ class Counter:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def __call__(self, messages: Sequence[StoredMessage]) -> int:
+    async def __call__(self, messages: Sequence[ChatMessage]) -> int:
         self.asked += 1
         return tokens_of(messages)
 
 
-def tokens_of(messages: Sequence[StoredMessage]) -> int:
-    return SYSTEM_TOKENS + sum(len(message.content) for message in messages)
+def tokens_of(messages: Sequence[ChatMessage]) -> int:
+    return SYSTEM_TOKENS + sum(len(message["content"]) for message in messages)
 
 
-def talk(*sizes: int) -> list[StoredMessage]:
+def talk(*sizes: int) -> list[ChatMessage]:
     """Exchanges of such sizes, each half question and half answer, and a new question of the last size."""
-    said: list[StoredMessage] = []
+    said: list[ChatMessage] = []
     for number, size in enumerate(sizes[:-1]):
-        said.append(a_message("user", str(number % 10) * (size - size // 2)))
-        said.append(a_message("assistant", str(number % 10) * (size // 2)))
-    return [*said, a_message("user", "n" * sizes[-1])]
+        said.append(message("user", str(number % 10) * (size - size // 2)))
+        said.append(message("assistant", str(number % 10) * (size // 2)))
+    return [*said, message("user", "n" * sizes[-1])]
 
 
 async def fitted(
-    messages: list[StoredMessage], policy: ContextPolicy, max_context: int, max_tokens: int | None = None
+    messages: list[ChatMessage], policy: ContextPolicy, max_context: int, max_tokens: int | None = None
 ) -> tuple[Fit, int]:
     count = Counter()
     found = await fit(messages, policy=policy, max_context=max_context, max_tokens=max_tokens, count=count)
@@ -53,7 +69,7 @@ async def fitted(
 
 
 @pytest.mark.parametrize(
-    ("sizes", "policy", "max_context", "max_tokens", "dropped", "tokens", "fits"),
+    ("sizes", "policy", "max_context", "max_tokens", "left_out", "tokens", "fits"),
     [
         # error: one token of room for the answer is enough, and nothing is ever left out
         ((20, 20, 10), "error", 61, None, [], 60, True),
@@ -89,35 +105,35 @@ async def test_what_is_left_out(
     policy: ContextPolicy,
     max_context: int,
     max_tokens: int | None,
-    dropped: list[int],
+    left_out: list[int],
     tokens: int,
     fits: bool,
 ) -> None:
     messages = talk(*sizes)
     found, _ = await fitted(messages, policy, max_context, max_tokens)
     exchanges = split_exchanges(messages)
-    assert found.dropped == [message for i in dropped for message in exchanges[i]]
-    assert found.sent == [message for message in messages if message not in found.dropped]
+    assert dropped(messages, found) == [message for i in left_out for message in exchanges[i]]
+    assert sent(messages, found) == [message for i, one in enumerate(exchanges) if i not in left_out for message in one]
     assert (found.tokens, found.fits) == (tokens, fits)
 
 
 async def test_an_exchange_with_tool_calls_goes_as_a_whole() -> None:
     first = [
-        a_message("user", "q" * 9),
-        a_message("assistant", "c"),
-        a_message("tool", "t"),
-        a_message("assistant", "a"),
+        message("user", "q" * 9),
+        message("assistant", "c"),
+        message("tool", "t"),
+        message("assistant", "a"),
     ]
-    new = a_message("user", "n" * 9)
+    new = message("user", "n" * 9)
     found, _ = await fitted([*first, new], "drop_oldest", 30)
-    assert (found.sent, found.dropped) == ([new], first)
+    assert (sent([*first, new], found), found.dropped) == ([new], range(4))
 
 
 async def test_results_of_tools_belong_to_the_newest_exchange() -> None:
-    old = [a_message("user", "o" * 20), a_message("assistant", "a" * 20)]
-    newest = [a_message("user", "q" * 5), a_message("assistant", "c"), a_message("tool", "t")]
+    old = [message("user", "o" * 20), message("assistant", "a" * 20)]
+    newest = [message("user", "q" * 5), message("assistant", "c"), message("tool", "t")]
     found, _ = await fitted([*old, *newest], "drop_oldest", 25)
-    assert (found.sent, found.dropped) == (newest, old)
+    assert (sent([*old, *newest], found), found.dropped) == (newest, range(2))
 
 
 POLICIES: Any = st.sampled_from(["drop_oldest", "keep_ends"])
@@ -132,27 +148,27 @@ async def test_of_any_conversation_the_newest_exchange_stays_and_as_much_else_as
     exchanges = split_exchanges(messages)
     found, asked = await fitted(messages, policy, max_context, max_tokens)
 
-    assert messages[-1] in found.sent
-    assert sorted(map(id, [*found.sent, *found.dropped])) == sorted(map(id, messages))
-    assert found.sent == [message for message in messages if message in found.sent]
+    kept, gone = sent(messages, found), dropped(messages, found)
+    assert kept[-1] is messages[-1]
+    assert [id(one) for one in messages if any(one is other for other in kept)] == [id(one) for one in kept]
+    assert len(kept) + len(gone) == len(messages)
     if policy == "keep_ends" and len(exchanges) > 1:
-        assert found.sent[0] is messages[0]
+        assert kept[0] is messages[0]
     assert asked <= 2 + math.log2(len(exchanges))
 
-    assert found.tokens == tokens_of(found.sent)
+    assert found.tokens == tokens_of(kept)
     kept_first = 1 if policy == "keep_ends" else 0
     middle = exchanges[kept_first:-1]
     if not found.fits:
         least = tokens_of([*messages[: kept_first and len(exchanges[0])], *exchanges[-1]])
-        assert found.dropped == []
+        assert gone == []
         assert (least if len(exchanges) > 1 else tokens_of(messages)) + 1 > max_context
         return
     assert found.tokens < max_context
     # With one exchange less left out it would not fit with the room for the answer.
-    if found.dropped:
-        gone = len(split_exchanges(found.dropped))
-        back = middle[gone - 1]
-        assert found.tokens + len("".join(m.content for m in back)) + found.reserved > max_context
+    if gone:
+        back = middle[len(split_exchanges(gone)) - 1]
+        assert found.tokens + len("".join(m["content"] for m in back)) + found.reserved > max_context
     assert found.reserved <= max_context * RESERVED_SHARE
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.chat.answer import Answer
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.sessions import ToolCall, ToolFunction
 from sidecar.engines.client.chat_stream import (
@@ -20,6 +19,7 @@ from sidecar.engines.client.chat_stream import (
     UsageCount,
 )
 from sidecar.events.event_log import EventLog, Text, status_of
+from sidecar.generation.answer import Answer
 
 
 def chunk(*, finish: str | None = None, **delta: Any) -> ChatChunk:
@@ -30,17 +30,10 @@ def call(name: str, arguments: str, *, id_: str = "") -> ToolCall:
     return ToolCall(id=id_, type="function", function=ToolFunction(name=name, arguments=arguments))
 
 
-def telling(events: EventLog) -> Answer:
-    """An answer whose question is kept."""
-    answer = Answer(events)
-    answer.tell()
-    return answer
-
-
 def add_up(chunks: list[ChatChunk]) -> tuple[Answer, list[Any]]:
     """The answer, and its events as (status, text) or as they are."""
     events = EventLog()
-    answer = telling(events)
+    answer = Answer(events)
     for one in chunks:
         answer.add([one])
     answer.end()
@@ -89,7 +82,7 @@ def test_tool_calls_are_told_whole_and_once_however_their_pieces_are_mixed(
 
 
 def test_the_pieces_of_a_call_that_broke_off_are_no_call() -> None:
-    answer = telling(EventLog())
+    answer = Answer(EventLog())
     piece = ToolCallDelta(index=0, id="call_1", function=FunctionDelta(name="f", arguments="{"))
     answer.add([chunk(tool_calls=[piece])])
     assert answer.tool_calls == []
@@ -111,7 +104,7 @@ def test_progress_is_told_only_until_the_answer_begins() -> None:
 
 def test_unread_text_is_one_event_and_read_text_is_left_alone() -> None:
     events = EventLog()
-    answer = telling(events)
+    answer = Answer(events)
     for text in ("a", "b"):
         answer.add([chunk(content=text)])
     assert [(seq, status_of(entry)) for seq, entry in events.read(0)] == [(1, "token")]
@@ -133,33 +126,15 @@ PIECES = st.builds(
 )
 
 
-@given(
-    chunks=st.lists(PIECES, max_size=12), sizes=st.lists(st.integers(1, 4), max_size=8), told_after=st.integers(0, 12)
-)
-def test_chunks_that_come_together_or_before_the_question_is_kept_say_the_same(
-    chunks: list[ChatChunk], sizes: list[int], told_after: int
-) -> None:
+@given(chunks=st.lists(PIECES, max_size=12), sizes=st.lists(st.integers(1, 4), max_size=8))
+def test_chunks_that_come_together_say_the_same(chunks: list[ChatChunk], sizes: list[int]) -> None:
     one_by_one, expected = add_up(chunks)
     events = EventLog()
     answer = Answer(events)
     left = list(chunks)
     for size in [*sizes, len(chunks)]:
-        if len(chunks) - len(left) >= told_after:
-            answer.tell()
         answer.add(left[:size])
         del left[:size]
-    answer.tell()
-    answer.tell()
     assert (answer.content, answer.reasoning) == (one_by_one.content, one_by_one.reasoning)
     entries = [entry for _, entry in events.read(0)]
     assert [(entry.status, entry.text) if isinstance(entry, Text) else entry for entry in entries] == expected
-
-
-def test_nothing_is_told_or_kept_before_the_question_is() -> None:
-    events = EventLog()
-    answer = Answer(events)
-    answer.add([chunk(content="a")])
-    assert (events.last_seq, answer.is_empty, answer.begun_at) == (0, True, None)
-    answer.tell()
-    assert (events.last_seq, answer.content) == (1, "a")
-    assert answer.begun_at is not None

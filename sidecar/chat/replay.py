@@ -1,0 +1,120 @@
+"""Journals of turns, read again.
+
+Owns what is believed of a file: everything up to the first record that does not follow. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Union
+
+import msgspec
+
+from sidecar.contract.chat import TURN_EVENTS
+from sidecar.contract.errors import SidecarError
+from sidecar.events.event_log import Entry, EventLog, Text, TextStatus
+from sidecar.storage.cipher import Cipher
+
+logger = logging.getLogger(__name__)
+
+_TEXT: tuple[TextStatus, ...] = ("token", "reasoning")
+
+_AnyEvent: Any = Union[TURN_EVENTS]  # noqa: UP007 - made from a tuple
+
+
+class JournaledTurn(msgspec.Struct, frozen=True):
+    """What a journal has of a turn.
+
+    Attributes:
+        message_id: the answer's.
+        events: as they were published; without the last one where the sidecar was killed before.
+    """
+
+    message_id: str
+    events: EventLog
+
+    def text(self, status: str) -> str:
+        """All text of a kind."""
+        entries = [entry for _, entry in self.events.peek(0)]
+        return "".join(entry.text for entry in entries if isinstance(entry, Text) and entry.status == status)
+
+
+def read(path: Path, cipher: Cipher | None) -> JournaledTurn | None:
+    """What a file has of a turn; `None` where there is none, or nothing that can be used. Blocks."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]  # behind the last LF: half a record
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        logger.warning("%s cannot be read: %s", path.name, error.strerror)
+        return None
+    return _restored(_records(path, lines, cipher))
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a journal is not encrypted. Its first record is a JSON object then, and base64 has no brace."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return True
+
+
+def about(path: Path, message_id: str, number: int) -> str:
+    """The associated data of an encrypted record, so that none can stand in another's place. The first one says which
+    message it is."""
+    return f"turn {path.stem} {message_id if number else ''} {number}"
+
+
+def _records(path: Path, lines: list[bytes], cipher: Cipher | None) -> Iterator[dict[str, Any]]:
+    """The records up to the first that cannot be used."""
+    message_id = ""
+    for number, line in enumerate(lines):
+        try:
+            if cipher is not None:
+                line = cipher.open(base64.b64decode(line), about(path, message_id, number))
+            record = json.loads(line)
+        except (ValueError, RecursionError, SidecarError):
+            return
+        if not isinstance(record, dict):
+            return
+        message_id = message_id or str(record.get("message_id", ""))
+        yield record
+
+
+def _restored(records: Iterator[dict[str, Any]]) -> JournaledTurn | None:
+    """The turn of these records, up to the first that does not follow."""
+    message_id = next(records, {}).get("message_id")
+    if not isinstance(message_id, str):
+        return None
+    entries: dict[int, Entry] = {}
+    last: int | None = None
+    for record in records:
+        seq = record.get("seq")
+        if not isinstance(seq, int) or (last is not None and seq not in (last, last + 1)):
+            break
+        if not _take_in(entries, seq, record):
+            break
+        last = seq
+    first = next(iter(entries), 1)
+    return JournaledTurn(message_id, EventLog.restored(list(entries.values()), after_seq=first - 1))
+
+
+def _take_in(entries: dict[int, Entry], seq: int, record: dict[str, Any]) -> bool:
+    """Add a record to the events of a turn; False where it cannot be used."""
+    for status in _TEXT:
+        if isinstance(text := record.get(status), str):
+            if isinstance(known := entries.get(seq), Text) and known.status == status:
+                known.add(text)
+            else:
+                entries[seq] = Text(status, text)
+            return True
+    try:
+        entries[seq] = msgspec.convert(record.get("event"), _AnyEvent)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Generation: a request to a model and its answer, without a session."""
