@@ -1,12 +1,16 @@
-"""Release archives: what is in them, and unpacking that into a folder that nobody uses yet.
+"""Release archives: reading them, and unpacking them into a new folder.
 
-Owns the formats (zip, tar in gzip or xz) and the writing. What may stand in an archive is decided in `entries`. Only
-ordinary files, folders and links to files of the archive come out, readable by everybody and writable by their owner,
-and the room on the disk is looked at before anything is written. Everything here blocks on the disk.
+Owns the formats (zip, tar in gzip or xz, as Python's own modules read them), their bounds, and the writing. What may be
+in an archive is decided in `entries`. Only ordinary files, folders and links to files of the archive come out, writable
+by their owner only, and the space on the disk is checked before anything is written. Everything here blocks on the
+disk.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
+import lzma
 import os
 import shutil
 import stat
@@ -20,8 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal
 
-from sidecar.builds.entries import MAX_UNPACKED_BYTES, Contents, Entry, path_of, shown
-from sidecar.builds.inflate import Inflated
+from sidecar.builds.entries import MAX_UNPACKED_BYTES, Contents, Parts, shown
 from sidecar.contract.errors import ArchiveInvalid
 from sidecar.host import disk_space, file_io
 from sidecar.jobs.work import Work
@@ -33,18 +36,21 @@ PIECE_BYTES = 256 * 1024
 TAR_OVERHEAD_BYTES = 64 * 1024 * 1024
 """Headers and the filling between files, of as many as are taken."""
 
+MAX_READ_BYTES = 1024 * 1024
+"""That a reader of tar files may ask for. Files are read in smaller pieces; a header that has more is none."""
+
+XZ_MEMORY_BYTES = 256 * 1024 * 1024
+"""For unpacking xz: its highest level takes 65 MiB, and a header could ask for gigabytes."""
+
 MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
 """Of a zip file's list of what is in it, which is read as a whole: 400 bytes for each of the most files."""
-
-IS_WINDOWS = sys.platform == "win32"
 
 Kind = Literal["zip", "gz", "xz"]
 
 _HEADS: dict[bytes, Kind] = {b"PK\x03\x04": "zip", b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz"}
 
-_ZIP_END = struct.Struct("<4s4H2LH")
 _ZIP_END_MARK, _ZIP64_MARK = b"PK\x05\x06", b"PK\x06\x07"
-_LONGEST_ZIP_COMMENT = 65_535
+_LONGEST_ZIP_END = 22 + 65_535  # with its comment
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
 
@@ -72,113 +78,159 @@ def unpack(archive: BinaryIO, name: str, folder: Path, work: Work) -> None:
 
     Raises:
         ArchiveInvalid: it is damaged, or holds what no release holds.
-        DiskFull: there is no room for it.
+        DiskFull: there is no space for it.
         OSError: the disk refuses.
-        Stopped: somebody wants no more.
+        Stopped: it was stopped.
     """
     archive.seek(0)
     kind = kind_of(name, archive.read(16))
     archive.seek(0)
     folder.mkdir()
-    contents = Contents()
-    with _damage_told():
+    contents = Contents(folder)
+    with _damage_as_archive_invalid():
         if kind == "zip":
-            _unpack_zip(archive, contents, folder, work)
+            _unpack_zip(archive, contents, work)
         else:
-            _unpack_tar(archive, kind, contents, folder, work)
-    for link, target in contents.links().items():
+            _unpack_tar(archive, kind, contents, work)
+        links = contents.links()
+    for link, target in links.items():
         _link(folder.joinpath(*link), folder.joinpath(*target))
-    _sync_folders(folder)
+    for root, _, _ in os.walk(folder):
+        file_io.sync_folder(Path(root))
 
 
 # --- the formats -----------------------------------------------------------------------------------------------
 
 
-def _unpack_tar(archive: BinaryIO, kind: Kind, contents: Contents, folder: Path, work: Work) -> None:
-    stream: Any = Inflated(archive, kind, limit=MAX_UNPACKED_BYTES + TAR_OVERHEAD_BYTES)
+def _unpack_tar(archive: BinaryIO, kind: Kind, contents: Contents, work: Work) -> None:
+    unpacked: Any = gzip.GzipFile(fileobj=archive) if kind == "gz" else io.BufferedReader(_XzReader(archive))
+    stream: Any = _Bounded(unpacked, limit=MAX_UNPACKED_BYTES + TAR_OVERHEAD_BYTES)
     read = 0
     with tarfile.open(fileobj=stream, mode="r:", errorlevel=2) as tar:
         for member in tar:
-            entry = _tar_entry(member)
-            if not entry.path:
-                continue
-            contents.take(entry)
-            data = tar.extractfile(member) if entry.kind == "file" else None
-            _write(folder, entry, data, work)
+            if path := contents.take(member):
+                _write(contents.folder, path, member, tar.extractfile(member) if member.isreg() else None, work)
             position = archive.tell()
             work.done(position - read)
             read = position
 
 
-def _tar_entry(member: tarfile.TarInfo) -> Entry:
-    path = path_of(member.name)
-    if member.isdir():
-        return Entry(path, "folder")
-    if member.issym():
-        return Entry(path, "link", target=member.linkname)
-    if member.islnk():  # the same file once more: named from the archive's root, where a link is from its own folder
-        return Entry(path, "link", target="../" * (len(path) - 1) + "/".join(path_of(member.linkname)))
-    if not member.isreg() or member.issparse():
-        raise ArchiveInvalid(f"{shown(path)} is neither a file nor a folder nor a link to a file.")
-    return Entry(path, "file", member.size, bool(member.mode & stat.S_IXUSR))
-
-
-def _unpack_zip(archive: BinaryIO, contents: Contents, folder: Path, work: Work) -> None:
-    _look_at_zip_end(archive)
+def _unpack_zip(archive: BinaryIO, contents: Contents, work: Work) -> None:
+    _check_zip_directory(archive)
     with zipfile.ZipFile(archive) as file:
-        found = [(info, _zip_entry(file, info)) for info in file.infolist()]
-        found = [(info, entry) for info, entry in found if entry.path]
-        for _, entry in found:
-            contents.take(entry)
-        disk_space.check_room(folder, contents.total_bytes)
-        for info, entry in found:
-            if entry.kind == "file":
+        found = []
+        for info in file.infolist():
+            member = _as_tar_member(file, info)
+            if path := contents.take(member):
+                found.append((info, path, member))
+        disk_space.check_room(contents.folder, contents.total_bytes)
+        for info, path, member in found:
+            if member.isreg():
                 with file.open(info) as data:
-                    _write(folder, entry, data, work)
+                    _write(contents.folder, path, member, data, work)
             else:
-                _write(folder, entry, None, work)
+                _write(contents.folder, path, member, None, work)
             work.done(info.compress_size)
 
 
-def _zip_entry(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
-    path = path_of(info.filename)
+def _as_tar_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> tarfile.TarInfo:
+    """An entry of a zip file as one of a tar file, so that both are judged alike."""
     if info.flag_bits & 1:
-        raise ArchiveInvalid(f"{shown(path)} is locked with a password.")
+        raise ArchiveInvalid(f"{shown((info.filename,))} is locked with a password.")
+    member = tarfile.TarInfo(info.filename)
     mode = info.external_attr >> 16
+    member.mode = stat.S_IMODE(mode) or 0o755  # archives made on Windows do not say what may be run
     if info.is_dir() or stat.S_ISDIR(mode):
-        return Entry(path, "folder")
-    if stat.S_ISLNK(mode):
+        member.type = tarfile.DIRTYPE
+    elif stat.S_ISLNK(mode):
+        member.type = tarfile.SYMTYPE
         if info.file_size > tarfile.BLOCKSIZE:
-            raise ArchiveInvalid(f"{shown(path)} is a link longer than any real one.")
-        return Entry(path, "link", target=file.read(info).decode("utf-8"))
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise ArchiveInvalid(f"{shown(path)} is neither a file nor a folder nor a link to a file.")
-    # Archives made on Windows do not say what may be run.
-    return Entry(path, "file", info.file_size, not stat.S_IMODE(mode) or bool(mode & stat.S_IXUSR))
+            raise ArchiveInvalid(f"{shown((info.filename,))} is a link longer than any real one.")
+        member.linkname = file.read(info).decode("utf-8")
+    elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
+        member.size = info.file_size
+    else:
+        member.type = tarfile.CHRTYPE  # or another one that is refused
+    return member
 
 
-def _look_at_zip_end(archive: BinaryIO) -> None:
-    """See that the list of what is in a zip file can be read as a whole, before somebody does that."""
-    size = archive.seek(0, os.SEEK_END)
-    start = max(size - _ZIP_END.size - _LONGEST_ZIP_COMMENT, 0)
-    archive.seek(start)
-    tail = archive.read(size - start)
+def _check_zip_directory(archive: BinaryIO) -> None:
+    """See that the list of what is in a zip file is small enough, before it is read as a whole."""
+    archive.seek(max(archive.seek(0, os.SEEK_END) - _LONGEST_ZIP_END, 0))
+    tail = archive.read(_LONGEST_ZIP_END)
     at = tail.rfind(_ZIP_END_MARK)
-    if at < 0 or len(tail) - at < _ZIP_END.size:
+    if at < 0:
         raise ArchiveInvalid("The archive is damaged: it ends too early.")
-    directory_bytes = _ZIP_END.unpack_from(tail, at)[5]
+    directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
     if directory_bytes > MAX_DIRECTORY_BYTES or _ZIP64_MARK in tail[max(at - 20, 0) : at]:
         raise ArchiveInvalid("The archive's list of files is larger than that of any release.")
     archive.seek(0)
 
 
+class _Bounded:
+    """An unpacked stream for tarfile, which takes headers into memory whatever size they say, and has no limit."""
+
+    def __init__(self, stream: IO[bytes], *, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._position = 0
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> None:
+        """Read on up to there; tarfile goes forward only."""
+        while self._position < position and self.read(min(MAX_READ_BYTES, position - self._position)):
+            continue
+
+    def read(self, count: int) -> bytes:
+        """Exactly so many bytes, less at the end."""
+        if count > MAX_READ_BYTES:
+            raise ArchiveInvalid("A header in the archive is larger than any real one.")
+        data = self._stream.read(count)
+        self._position += len(data)
+        if self._position > self._limit:
+            raise ArchiveInvalid(f"There is more in the archive than {self._limit:,} bytes.")
+        return data
+
+
+class _XzReader(io.RawIOBase):
+    """As lzma.LZMAFile, which takes as much memory as an archive asks for."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._decoder = self._new_decoder()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = b""
+        while not data:
+            if self._decoder.eof:  # another stream may follow
+                packed = self._decoder.unused_data or self._packed.read(PIECE_BYTES)
+                if not packed.strip(b"\0"):
+                    return 0
+                self._decoder = self._new_decoder()
+            else:
+                packed = self._packed.read(PIECE_BYTES) if self._decoder.needs_input else b""
+                if self._decoder.needs_input and not packed:
+                    raise EOFError("it ends too early")
+            data = self._decoder.decompress(packed, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _new_decoder(self) -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
+
+
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_as_archive_invalid() -> Iterator[None]:
     """What the readers of archives raise, as ArchiveInvalid."""
     try:
         yield
     except (
-        *(tarfile.TarError, zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+        *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
         *(NotImplementedError, UnicodeError, ValueError, OverflowError, IndexError, KeyError, RuntimeError),
     ) as error:
         raise ArchiveInvalid(f"The archive is damaged, or of a kind that is not read: {error}.") from None
@@ -187,26 +239,20 @@ def _damage_told() -> Iterator[None]:
 # --- writing ---------------------------------------------------------------------------------------------------
 
 
-def _write(folder: Path, entry: Entry, data: IO[bytes] | None, work: Work) -> None:
-    """Write an entry's file or folder; links come last."""
-    place = folder.joinpath(*entry.path)
-    if entry.kind == "folder":
-        place.mkdir(parents=True, exist_ok=True)
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
+def _write(folder: Path, path: Parts, member: tarfile.TarInfo, data: IO[bytes] | None, work: Work) -> None:
+    """Write a member's file or folder; links come last."""
+    place = folder.joinpath(*path)
+    (place if member.isdir() else place.parent).mkdir(parents=True, exist_ok=True)
     if data is None:
         return
-    disk_space.check_room(folder, entry.size)
-    with os.fdopen(os.open(place, _NEW, 0o755 if entry.executable else 0o644), "wb", buffering=0) as file:
+    disk_space.check_room(folder, member.size)
+    with os.fdopen(os.open(place, _NEW, member.mode), "wb", buffering=0) as file:
         written = 0
         while piece := data.read(PIECE_BYTES):
-            written += len(piece)
-            if written > entry.size:
-                raise ArchiveInvalid(f"{shown(entry.path)} is larger than it is said to be.")
-            file.write(piece)
+            written += file.write(piece)
             work.done(0)
-        if written != entry.size:
-            raise ArchiveInvalid(f"{shown(entry.path)} ends too early.")
+        if written != member.size:  # the readers stop at the size that they were promised
+            raise ArchiveInvalid(f"{shown(path)} ends too early.")
         os.fsync(file.fileno())
 
 
@@ -214,11 +260,7 @@ def _link(place: Path, target: Path) -> None:
     try:
         place.symlink_to(os.path.relpath(target, place.parent))
     except OSError:
-        if not IS_WINDOWS:  # where only some may make links
+        if sys.platform == "win32":  # where only some may make links
+            shutil.copyfile(target, place)
+        else:
             raise
-        shutil.copyfile(target, place)
-
-
-def _sync_folders(folder: Path) -> None:
-    for root, _, _ in os.walk(folder):
-        file_io.sync_folder(Path(root))

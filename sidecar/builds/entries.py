@@ -1,14 +1,15 @@
-"""What stands in an archive, judged before any of it is written.
+"""What is in an archive, judged before any of it is written.
 
-Pure. Owns which names, kinds and links are taken. An archive is somebody else's: nothing in it may lead out of the
-folder that it is unpacked into, on whatever system, and no two of its names may be one for some system.
+Owns which names, kinds and links are taken. Archives come from others: nothing in one may lead out of the folder that
+it is unpacked into, on whatever system, and no two of its names may be one for some system. tarfile's `data` filter
+judges kinds, modes and where links lead; the bounds and the names, for all systems, are ours.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
+import posixpath
+import tarfile
+from pathlib import Path
 
 from sidecar.contract.errors import ArchiveInvalid
 from sidecar.host import path_policy
@@ -29,61 +30,56 @@ MAX_LINKS_ON = 16
 
 SHOWN_LETTERS = 100
 
-Path = tuple[str, ...]
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """Something in an archive.
-
-    Attributes:
-        path: its parts.
-        kind: what it is.
-        size: bytes, as is said.
-        executable: whether it may be run.
-        target: where a link leads to, as it stands there.
-    """
-
-    path: Path
-    kind: Literal["file", "folder", "link"]
-    size: int = 0
-    executable: bool = False
-    target: str = ""
+Parts = tuple[str, ...]
+"""The parts of a path in the archive."""
 
 
 class Contents:
-    """Takes the entries of an archive one after the other, as far as they may be taken.
+    """Takes the members of an archive one after the other, as far as they may be taken.
 
     Attributes:
+        folder: where they are unpacked.
         total_bytes: of the files so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.total_bytes = 0
         self._count = 0
-        self._known: dict[Path, tuple[Path, str]] = {}
-        self._links: dict[Path, str] = {}
+        self._known: dict[Parts, tuple[Parts, str]] = {}
+        self._links: dict[Parts, str] = {}
 
-    def take(self, entry: Entry) -> None:
-        """Take an entry.
+    def take(self, member: tarfile.TarInfo) -> Parts:
+        """Take a member, and give it a harmless mode; the parts of its path, none for the archive's own root.
 
         Raises:
             ArchiveInvalid: it is none that a release has, or is one too many.
+            tarfile.FilterError: it leads out of the folder, or is neither a file nor a folder nor a link.
         """
         self._count += 1
-        self.total_bytes += entry.size
+        self.total_bytes += member.size
         if self._count > MAX_ENTRIES:
             raise ArchiveInvalid(f"There are more than {MAX_ENTRIES:,} files in the archive.")
-        if entry.size < 0 or self.total_bytes > MAX_UNPACKED_BYTES:
+        if member.size < 0 or self.total_bytes > MAX_UNPACKED_BYTES:
             raise ArchiveInvalid(f"There is more in the archive than {MAX_UNPACKED_BYTES:,} bytes.")
-        for depth in range(1, len(entry.path)):
-            self._note(entry.path[:depth], "folder")
-        if entry.kind != "folder" and _folded(entry.path) in self._known:
-            raise ArchiveInvalid(f"{shown(entry.path)} is in the archive twice, for some systems at least.")
-        self._note(entry.path, entry.kind)
-        if entry.kind == "link":
-            self._links[entry.path] = entry.target
+        path = path_of(member.name)
+        if not path:
+            return path
+        member.mode = tarfile.data_filter(member, str(self.folder)).mode
+        kind = "folder" if member.isdir() else "link" if member.issym() or member.islnk() else "file"
+        if member.issparse():
+            raise ArchiveInvalid(f"{shown(path)} is a file with holes.")
+        for depth in range(1, len(path)):
+            self._note(path[:depth], "folder")
+        if kind != "folder" and _folded(path) in self._known:
+            raise ArchiveInvalid(f"{shown(path)} is in the archive twice, for some systems at least.")
+        self._note(path, kind)
+        if kind == "link":
+            # A hard link names the same file from the archive's root, a symbolic one from its own folder.
+            self._links[path] = member.linkname if member.issym() else _up(path) + "/".join(path_of(member.linkname))
+        return path
 
-    def links(self) -> dict[Path, Path]:
+    def links(self) -> dict[Parts, Parts]:
         """The links, each with the file that it leads to in the end; what leads nowhere is left out.
 
         Raises:
@@ -105,31 +101,27 @@ class Contents:
                 found[path] = end
         return found
 
-    def _note(self, path: Path, kind: str) -> None:
+    def _note(self, path: Parts, kind: str) -> None:
         spelled, known = self._known.setdefault(_folded(path), (path, kind))
         if known != kind:
             raise ArchiveInvalid(f"{shown(path)} is a {known} and a {kind}.")
         if spelled != path:
             raise ArchiveInvalid(f"{shown(path)} and {shown(spelled)} are the same for some systems.")
 
-    def _next(self, path: Path) -> Path:
-        """Where a link leads to: by way of folders only, so that `..` means what it says."""
-        parts, at = self._links[path].split("/"), list(path[:-1])
-        for number, part in enumerate(parts, 1):
-            if part == "..":
-                if not at:
-                    raise ArchiveInvalid(f"{shown(path)} is a link that leads out of the archive.")
-                at.pop()
-            elif part != ".":
-                if problem := path_policy.problem_of(part):
-                    raise ArchiveInvalid(f"{shown(path)} is a link to a place that is refused: {problem}.")
-                at.append(part)
-            if number < len(parts) and tuple(at) in self._links:
-                raise ArchiveInvalid(f"{shown(path)} is a link by way of another one.")
-        return tuple(at)
+    def _next(self, path: Parts) -> Parts:
+        """What a link leads to. No folder is a link, so that `..` means what it says."""
+        target = self._links[path]
+        for part in target.split("/"):
+            if part not in (".", "..") and (problem := path_policy.problem_of(part)):
+                raise ArchiveInvalid(f"{shown(path)} is a link to a place that is refused: {problem}.")
+        place = posixpath.normpath("/".join((*path[:-1], target)))
+        parts = () if place == "." else tuple(place.split("/"))
+        if ".." in parts:
+            raise ArchiveInvalid(f"{shown(path)} is a link that leads out of the archive.")
+        return parts
 
 
-def path_of(name: str) -> Path:
+def path_of(name: str) -> Parts:
     """The parts of a name in an archive; none for the archive's own root.
 
     Raises:
@@ -147,17 +139,21 @@ def path_of(name: str) -> Path:
     path = tuple(plain.split("/"))
     for part in path:
         if problem := path_policy.problem_of(part):
-            raise ArchiveInvalid(f"{shown(path)} can not be a file's name: {problem}.")
+            raise ArchiveInvalid(f"{shown(path)} cannot be a file's name: {problem}.")
     if len(path) > MAX_FOLDERS:
         raise ArchiveInvalid(f"{shown(path)} lies in more than {MAX_FOLDERS} folders.")
     return path
 
 
-def shown(path: Path) -> str:
+def shown(path: Parts) -> str:
     """A name for messages."""
     name = "/".join(path)
     return repr(name if len(name) <= SHOWN_LETTERS else f"{name[:SHOWN_LETTERS]}…")
 
 
-def _folded(path: Path) -> Path:
+def _up(path: Parts) -> str:
+    return "../" * (len(path) - 1)
+
+
+def _folded(path: Parts) -> Parts:
     return tuple(part.casefold() for part in path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
 import stat
 import struct
@@ -150,6 +151,15 @@ def test_a_tar_bomb_ends_at_its_limit_however_it_hides(tmp_path: Path, monkeypat
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 100_000)
     with pytest.raises(ArchiveInvalid, match="100,000 bytes"):
         unpacked(make(tmp_path / "2" / "b.tar.gz", [Item(f"f{i}", kind=FOLDER) for i in range(400)]))
+
+
+def test_an_xz_that_wants_more_memory_than_any_real_one_is_refused(tmp_path: Path) -> None:
+    packed = tmp_path / "b.tar.xz"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": archives.XZ_MEMORY_BYTES + 1}]
+    for before in (b"", lzma.compress(bytes(2048))):  # at the beginning, or further on
+        packed.write_bytes(before + lzma.compress(bytes(100_000), filters=filters))
+        with packed.open("rb") as file, pytest.raises(lzma.LZMAError, match="Memory"):
+            archives._XzReader(file).readall()
 
 
 def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path: Path) -> None:
