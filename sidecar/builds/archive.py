@@ -28,7 +28,7 @@ from sidecar.builds.entries import MAX_UNPACKED_BYTES, Contents, Parts, shown
 from sidecar.contract.errors import ArchiveInvalid
 from sidecar.host import disk_space, file_io
 from sidecar.jobs.work import Work
-from sidecar.library.downloads.partial import ExpectedHead
+from sidecar.library.downloads.answers import ExpectedHead
 
 PIECE_BYTES = 256 * 1024
 """Written at once: a cancel does not wait longer."""

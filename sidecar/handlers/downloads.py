@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
-
-import anyio.to_thread
 
 from sidecar.contract.downloads import (
     CancelDownloadParams,
@@ -15,12 +12,8 @@ from sidecar.contract.downloads import (
     PauseDownloadParams,
     ResumeDownloadParams,
 )
-from sidecar.contract.errors import InvalidParams
 from sidecar.contract.hub import (
-    Fit,
-    HubFile,
     HubModel,
-    HubVariant,
     ListHubFilesParams,
     ListHubFilesResult,
     SearchHubParams,
@@ -28,14 +21,10 @@ from sidecar.contract.hub import (
 from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.gpus import GpuReader
-from sidecar.host.memory import free_bytes
 from sidecar.library.downloads.service import Downloads
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
 from sidecar.services import Services
-
-if TYPE_CHECKING:
-    from sidecar.library.hub.variants import RepositoryFile, Variant
 
 
 class DownloadHandlers:
@@ -61,28 +50,9 @@ class DownloadHandlers:
         return await self._hub.search(params.query.strip(), params.limit)
 
     async def list_files(self, params: ListHubFilesParams, call: Call) -> ListHubFilesResult:
-        from sidecar.library.hub import variants  # what start-up does without
-        from sidecar.library.hub.reference import HOW_TO_NAME, FileUrl, parse
+        from sidecar.library.hub.listing import list_files  # what start-up does without
 
-        reference = parse(params.repo, endpoint=self._hub.endpoint)
-        if isinstance(reference, FileUrl):
-            raise InvalidParams("This is not the address of a repository on the hub.", path="$.repo", hint=HOW_TO_NAME)
-        repository = await self._hub.repository(reference.repo, params.revision or reference.revision)
-        gpus = (await self._gpus.read()).gpus
-        fits = partial(
-            variants.fit,
-            free_memory=await anyio.to_thread.run_sync(free_bytes),
-            free_gpu_memory=[gpu.free_bytes for gpu in gpus if gpu.free_bytes is not None],
-        )
-        found = variants.variants(repository.files)
-        return ListHubFilesResult(
-            repo=repository.repo,
-            revision=repository.commit,
-            gated=repository.gated,
-            licence=repository.licence,
-            variants=[_variant(one, fits(one.size), one == variants.default_of(found)) for one in found],
-            projectors=[_file(one) for one in variants.projectors(repository.files)],
-        )
+        return await list_files(params, hub=self._hub, gpus=self._gpus)
 
     async def download(self, params: DownloadModelParams, call: Call) -> Download:
         events = EventLog()
@@ -100,21 +70,6 @@ class DownloadHandlers:
 
     async def cancel(self, params: CancelDownloadParams, call: Call) -> Download:
         return await self._downloads.cancel(params.download_id)
-
-
-def _variant(one: Variant, fits: Fit | None, default: bool) -> HubVariant:
-    return HubVariant(
-        name=one.name,
-        quantization=one.quantization,
-        files=[_file(file) for file in one.files],
-        size_bytes=one.size,
-        fits=fits,
-        default=default,
-    )
-
-
-def _file(file: RepositoryFile) -> HubFile:
-    return HubFile(path=file.path, size_bytes=file.size, sha256=file.sha256)
 
 
 def register(services: Services) -> dict[str, Handler]:

@@ -29,7 +29,7 @@ class Stopped(Exception):
 
 
 class Work:
-    """The state of some work. The thread counts, and is told here to stop.
+    """The state of some work. The thread counts in it, and stops when `stop` is set.
 
     Args:
         total_bytes: what there is to do; 0 where that is not known yet.

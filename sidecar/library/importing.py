@@ -37,7 +37,7 @@ STAGE = ".importing-"
 """How the hidden folders begin in which imports are made ready; what a crash leaves of one is removed at the start."""
 
 SPARE_BYTES = 256 * 1024 * 1024
-"""Room that a copy leaves on the disk, for everything else that is going on."""
+"""Room that a copy leaves on the disk, for everything else that writes to it."""
 
 _NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 """What models may be called elsewhere and files may not."""
@@ -115,7 +115,7 @@ class Importer:
         return model
 
     def tidy(self) -> None:
-        """Remove what an earlier sidecar has left of imports."""
+        """Remove what an earlier sidecar has left of unfinished imports."""
         for left in self._own.glob(f"{STAGE}*"):
             if not left.name.startswith(self._stages):
                 logger.info("an import did not end: %s is removed", left)
@@ -123,7 +123,7 @@ class Importer:
 
     def _check(self, model: Model, parts: Sequence[ModelFile], mode: Mode, place: Path) -> None:
         if not model.info.valid:
-            raise ModelInvalid(f"{place} can not be used: {model.info.problem}")
+            raise ModelInvalid(f"{place} cannot be used: {model.info.problem}")
         if model.info.origin == "own":
             raise PathNotAllowed(f"It is in the library as {model.info.name}: {model.info.path}.", hint="Use that one.")
         if mode != "move":
@@ -137,7 +137,7 @@ class Importer:
             if part.path.is_symlink():
                 raise PathNotAllowed(f"{part.path} is a link, so it is not moved.", hint="Use mode link or copy.")
             if not os.access(part.path.parent, os.W_OK):
-                raise PermissionDenied(f"{part.path} can not be moved away: its folder may not be written to.")
+                raise PermissionDenied(f"{part.path} cannot be moved away: its folder may not be written to.")
 
     def _bring(self, item: _Item, stage: Path, mode: Mode, work: Work) -> None:
         source, target = item.file.path.resolve(strict=True), stage / item.name
@@ -155,11 +155,11 @@ class Importer:
     def _is_copied(self, file: ModelFile, mode: Mode) -> bool:
         return mode == "copy" or (mode == "move" and file.path.stat().st_dev != self._own.stat().st_dev)
 
-    def _check_room(self, wanted: int) -> None:
+    def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(self._own).free
-        if wanted and wanted + SPARE_BYTES > free:
+        if size and size + SPARE_BYTES > free:
             raise DiskFull(
-                f"The copy takes {wanted:,} bytes, and {max(free - SPARE_BYTES, 0):,} can be used on the disk.",
+                f"The copy takes {size:,} bytes, and {max(free - SPARE_BYTES, 0):,} can be used on the disk.",
                 hint="Free some space, or use mode link, which takes none.",
             )
 
@@ -199,4 +199,4 @@ def _remove(files: Sequence[ModelFile]) -> None:
                 continue
             file.path.unlink()
         except OSError as error:  # it is in the library; that it also stays where it was is no failure of that
-            logger.warning("%s was imported and can not be removed: %s", file.path, error.strerror)
+            logger.warning("%s was imported and cannot be removed: %s", file.path, error.strerror)

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, ModelNotFound
+from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, ModelInvalid, ModelNotFound, SidecarError
 from sidecar.jobs.retry_budget import TryAgain
 from sidecar.library.downloads.addresses import shown
 from sidecar.library.hub.api import access_denied
@@ -72,6 +72,35 @@ class Remote(msgspec.Struct, frozen=True):
     sha256: str | None = None
     commit: str | None = None
     name: str | None = None
+
+
+class ExpectedHead(msgspec.Struct, frozen=True):
+    """How files of a kind begin.
+
+    Attributes:
+        marks: the beginnings that there are.
+        error: for a file that begins otherwise.
+        message: its message, with the file's `{name}` in it.
+        hint: its hint.
+    """
+
+    marks: tuple[bytes, ...]
+    error: type[SidecarError]
+    message: str
+    hint: str
+
+    def check(self, name: str, head: bytes) -> None:
+        """Check how a file begins. Raises `error`."""
+        if not head.startswith(self.marks):
+            raise self.error(self.message.format(name=name[:200]), hint=self.hint)
+
+
+GGUF_HEAD = ExpectedHead(
+    marks=(b"GGUF",),
+    error=ModelInvalid,
+    message="What the server sends as {name} is no GGUF model.",
+    hint="Open the address in a browser: perhaps one has to log in there first.",
+)
 
 
 def address(text: str, *, absolute: bool = True) -> URL:

@@ -6,15 +6,19 @@ the hashes), so that a download that is resumed days later is of the same files.
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import quote
 
-from sidecar.contract.errors import ModelNotFound, NotSupported
+from sidecar.contract.downloads import DownloadModelParams
+from sidecar.contract.errors import InvalidParams, ModelNotFound, NotSupported
+from sidecar.host import path_policy
 from sidecar.jobs.retry_budget import RetryBudget, TryAgain
 from sidecar.library.downloads.answers import Remote, Source
 from sidecar.library.downloads.files import DownloadRecord, FileRecord
 from sidecar.library.downloads.web import Web
 from sidecar.library.gguf.file_names import is_gguf
 from sidecar.library.hub.api import Hub, Repository
+from sidecar.library.hub.reference import HubReference, parse, with_choice
 from sidecar.library.hub.variants import (
     RepositoryFile,
     choose,
@@ -28,6 +32,35 @@ TRY_SECONDS = 15.0
 """For the first request. Nothing was fetched yet that would be worth a larger budget, and a person waits."""
 
 MAIN = "main"
+
+
+def requested(params: DownloadModelParams, models: Path, *, endpoint: str) -> DownloadRecord:
+    """The record of a new download, without files.
+
+    Args:
+        params: the request.
+        models: the sidecar's own models folder, where no other is named.
+        endpoint: the hub's.
+
+    Raises:
+        InvalidParams: it is not said what, or in contradictory words.
+        PathNotAllowed: the folder is none.
+    """
+    given = [text for text in (params.repo, params.url) if text is not None]
+    if len(given) != 1:
+        raise InvalidParams("Give either `repo` or `url`.", path="$.repo")
+    reference = with_choice(parse(given[0], endpoint=endpoint), file=params.file, revision=params.revision)
+    root = models if params.target_dir is None else path_policy.absolute(params.target_dir)
+    record = DownloadRecord(root=str(root), request=f"{reference} into {root}")
+    if isinstance(reference, HubReference):
+        record.repo, record.file, record.tag = reference.repo, reference.file, reference.tag
+        record.revision = reference.revision
+        record.own_folder = params.target_dir is None
+    elif params.repo is not None:
+        raise InvalidParams("This is the address of a file; give it as `url`.", path="$.repo")
+    else:
+        record.url = reference.url
+    return record
 
 
 async def look_up(record: DownloadRecord, *, hub: Hub, web: Web) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import msgspec
 
-from sidecar.contract.errors import ModelInvalid, PathNotAllowed, SidecarError, StorageError
+from sidecar.contract.errors import PathNotAllowed, StorageError
 from sidecar.host import disk_space, file_io
+from sidecar.library.downloads.answers import ExpectedHead
 from sidecar.library.downloads.blocks import BLOCK_BYTES, HEADER_BYTES, Blocks
 
 BLOCKS_AT_ONCE = 8
@@ -141,35 +141,6 @@ class PartialFile:
             done = 0
             while done < len(left):
                 done += file_io.write_at(fd, left[done:], offset + done)
-
-
-class ExpectedHead(msgspec.Struct, frozen=True):
-    """How files of a kind begin.
-
-    Attributes:
-        marks: the beginnings that there are.
-        error: for a file that begins otherwise.
-        message: its message, with the file's `{name}` in it.
-        hint: its hint.
-    """
-
-    marks: tuple[bytes, ...]
-    error: type[SidecarError]
-    message: str
-    hint: str
-
-    def check(self, name: str, head: bytes) -> None:
-        """Check how a file begins. Raises `error`."""
-        if not head.startswith(self.marks):
-            raise self.error(self.message.format(name=name[:200]), hint=self.hint)
-
-
-GGUF_HEAD = ExpectedHead(
-    marks=(b"GGUF",),
-    error=ModelInvalid,
-    message="What the server sends as {name} is no GGUF model.",
-    hint="Open the address in a browser: perhaps one has to log in there first.",
-)
 
 
 class Checker:

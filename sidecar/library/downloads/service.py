@@ -18,10 +18,9 @@ import anyio.abc
 import anyio.to_thread
 
 from sidecar.contract.downloads import Download, DownloadModelParams
-from sidecar.contract.errors import Cancelled, DownloadNotFound, InvalidParams, NotSupported
+from sidecar.contract.errors import Cancelled, DownloadNotFound, NotSupported
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
-from sidecar.host import path_policy
 from sidecar.jobs.lane import Lane
 from sidecar.jobs.store import JobStore, OnRestart
 from sidecar.library.hub.api import Hub
@@ -30,7 +29,6 @@ from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
     from sidecar.library.downloads.download import DownloadContext, DownloadJob
-    from sidecar.library.downloads.files import DownloadRecord
     from sidecar.library.downloads.transfer import TransferOptions
 
 logger = logging.getLogger(__name__)
@@ -120,8 +118,9 @@ class Downloads:
             Cancelled: the sidecar is stopping.
         """
         from sidecar.library.downloads.download import DownloadJob
+        from sidecar.library.downloads.lookup import requested
 
-        record = self._record_of(params)
+        record = requested(params, self._models, endpoint=self._hub.endpoint)
         await self._load()
         async with self._adding:  # of two requests for the same at the same time, one finds the other's
             for download in self._downloads.values():
@@ -270,30 +269,6 @@ class Downloads:
             except Exception as error:  # noqa: BLE001 - one that cannot be used must not hide the others
                 logger.warning("a stored download cannot be resumed: %s", error)
         return found
-
-    # --- what is requested -------------------------------------------------------------------------------------
-
-    def _record_of(self, params: DownloadModelParams) -> DownloadRecord:
-        from sidecar.library.downloads.files import DownloadRecord
-        from sidecar.library.hub.reference import HubReference, parse, with_choice
-
-        given = [text for text in (params.repo, params.url) if text is not None]
-        if len(given) != 1:
-            raise InvalidParams("Give either `repo` or `url`.", path="$.repo")
-        reference = with_choice(
-            parse(given[0], endpoint=self._hub.endpoint), file=params.file, revision=params.revision
-        )
-        root = self._models if params.target_dir is None else path_policy.absolute(params.target_dir)
-        record = DownloadRecord(root=str(root), request=f"{reference} into {root}")
-        if isinstance(reference, HubReference):
-            record.repo, record.file, record.tag = reference.repo, reference.file, reference.tag
-            record.revision = reference.revision
-            record.own_folder = params.target_dir is None
-        elif params.repo is not None:
-            raise InvalidParams("This is the address of a file; give it as `url`.", path="$.repo")
-        else:
-            record.url = reference.url
-        return record
 
     async def _named(self, download_id: str) -> DownloadJob:
         await self._load()

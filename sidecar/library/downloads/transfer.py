@@ -18,9 +18,9 @@ from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.errors import ChecksumMismatch, DownloadFailed, SidecarError
 from sidecar.jobs.progress import Progress
 from sidecar.jobs.retry_budget import Expired, RetryBudget, TryAgain
-from sidecar.library.downloads.answers import Changed, Remote, Source
+from sidecar.library.downloads.answers import GGUF_HEAD, Changed, ExpectedHead, Remote, Source
 from sidecar.library.downloads.blocks import Part
-from sidecar.library.downloads.partial import GGUF_HEAD, Checker, ExpectedHead, PartialFile
+from sidecar.library.downloads.partial import Checker, PartialFile
 from sidecar.library.downloads.web import BUFFER_BYTES, Web
 from sidecar.storage.config import ConfigFile
 

@@ -1,8 +1,9 @@
-"""The list of downloads: what is asked for at the same moment."""
+"""The list of downloads: requests at the same moment, restarts, and subscriptions."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -10,9 +11,13 @@ import pytest
 
 from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.downloads import DownloadModelParams
-from sidecar.contract.errors import SidecarError
-from sidecar.jobs.store import OnRestart
+from sidecar.contract.errors import Cancelled, DownloadFailed, SidecarError
+from sidecar.contract.topics import DownloadStateEvent
+from sidecar.events.event_log import EventLog
+from sidecar.events.live_feed import LiveFeed
+from sidecar.jobs.store import JobStore, OnRestart
 from sidecar.library.downloads.download import DownloadJob
+from sidecar.library.downloads.files import DownloadRecord
 from sidecar.library.downloads.service import Downloads
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
@@ -26,6 +31,13 @@ ASKED = DownloadModelParams(repo="tests/one-GGUF")
 @pytest.fixture
 async def downloads(tmp_path: Path) -> AsyncIterator[Downloads]:
     """The downloads, none of which has its turn."""
+    async with started(tmp_path) as downloads:
+        yield downloads
+
+
+@asynccontextmanager
+async def started(tmp_path: Path) -> AsyncIterator[Downloads]:
+    """Those of one sidecar."""
     tokens = TokenSource(lambda: None)
     config = config_file(downloads=DownloadsConfig(at_once=0, hub_endpoint="http://127.0.0.1:9"))
     downloads = Downloads(
@@ -82,3 +94,58 @@ async def test_a_download_that_is_cancelled_while_it_is_resumed_stays_cancelled(
 
     monkeypatch.setattr(DownloadJob, "store", and_meanwhile)
     assert (await downloads.resume(job.id)).state == "cancelled"
+
+
+async def states(downloads: Downloads) -> list[tuple[str, bool]]:
+    return [(info.state, info.goes_on) for info in await downloads.listed()]
+
+
+async def test_after_a_restart_only_what_it_has_interrupted_is_queued_again(tmp_path: Path) -> None:
+    async with started(tmp_path) as first:
+        for name in ("interrupted", "paused"):
+            await first.add(DownloadModelParams(repo=f"tests/{name}"))
+        await first.pause((await first.listed())[1].download_id)
+        assert await states(first) == [("queued", False), ("paused", False)]
+    assert await states(first) == [("paused", True), ("paused", False)]
+    store = JobStore(tmp_path / "downloads", DownloadRecord)
+    failed = DownloadFailed("no network").to_wire()
+    store.save(DownloadRecord(root=str(tmp_path), request="failed", on_restart=OnRestart.FAIL, error=failed))
+    async with started(tmp_path) as second:
+        assert await states(second) == [("paused", True), ("paused", False), ("failed", False)]
+        await second.resume_interrupted()
+        assert await states(second) == [("queued", False), ("paused", False), ("failed", False)]
+        for info in await second.listed():
+            await second.cancel(info.download_id)
+    assert store.load() == []
+
+
+async def test_a_feed_shows_every_download_and_each_change(downloads: Downloads) -> None:
+    def shown(feed: LiveFeed) -> list[str]:
+        return [event.download.state for _, event in feed.read(0) if isinstance(event, DownloadStateEvent)]
+
+    download, feed, late = await downloads.add(ASKED), LiveFeed(), LiveFeed()
+    stop = downloads.show_in(feed)
+    assert shown(feed) == ["queued"]
+    await downloads.pause(download.id)
+    downloads.show_in(late)
+    assert (shown(feed), shown(late)) == (["paused"], ["paused"])
+    stop()
+    await downloads.resume(download.id)
+    assert (shown(feed), shown(late)) == ([], ["queued"])
+
+
+async def test_a_request_that_is_cancelled_pauses_its_download_unless_others_follow_it(downloads: Downloads) -> None:
+    async def fetch(scope: anyio.CancelScope) -> None:
+        with scope, pytest.raises(Cancelled):
+            await downloads.fetch(ASKED, EventLog())
+
+    first, second = anyio.CancelScope(), anyio.CancelScope()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fetch, first)
+        tasks.start_soon(fetch, second)
+        await anyio.wait_all_tasks_blocked()
+        first.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert [info.state for info in await downloads.listed()] == ["queued"]
+        second.cancel()
+    assert [info.state for info in await downloads.listed()] == ["paused"]
