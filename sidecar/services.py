@@ -83,10 +83,12 @@ class Lifetime:
         """A host has introduced itself."""
         self._introduced.set()
 
-    async def next_introduction(self) -> None:
-        """Wait until a host has introduced itself since the last time. For one task."""
-        await self._introduced.wait()
-        self._introduced = anyio.Event()
+    async def at_introductions(self, do: Work) -> None:
+        """Do something whenever a host has introduced itself, and now where one has already. For one task."""
+        while True:
+            await self._introduced.wait()
+            self._introduced = anyio.Event()
+            await do()
 
     def stop(self) -> None:
         """It is time to stop."""

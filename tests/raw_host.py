@@ -29,40 +29,16 @@ ANSWER_SECONDS = 60.0
 """Longest wait for anything; a test that needs it is broken."""
 
 
-class RawHost:
-    """A sidecar as a child process, and lines to and from it."""
+class LineHost:
+    """What a host does with the lines that it sends and gets, whatever carries them."""
 
-    def __init__(
-        self,
-        data_dir: Path,
-        *options: str,
-        command: Sequence[str] | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        validate: bool = True,
-    ) -> None:
-        self.process = subprocess.Popen(
-            [*(command or PROGRAM), "--data-dir", str(data_dir), *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
-            cwd=cwd,
-            start_new_session=True,
-        )
-        self.stderr = b""
+    def __init__(self, *, validate: bool = True) -> None:
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.notifications: list[dict[str, Any]] = []
         self._validate = validate
         self._next_id = 0
         self._methods: dict[Any, str] = {}
         self._answers: dict[Any, dict[str, Any]] = {}
-        self._lines: queue.Queue[bytes | None] = queue.Queue()
-        self._may_read = threading.Event()
-        self._may_read.set()
-        self._threads = [threading.Thread(target=f, daemon=True) for f in (self._read_stdout, self._read_stderr)]
-        for thread in self._threads:
-            thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -70,13 +46,21 @@ class RawHost:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- sending -------------------------------------------------------------------------------------------
+    # --- what carries the lines ----------------------------------------------------------------------------
 
     def send_bytes(self, data: bytes) -> None:
-        """Write bytes as they are."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
+        """Send bytes as they are."""
+        raise NotImplementedError
+
+    def raw_line(self) -> bytes:
+        """Wait for the next line, and leave it to the test what it means."""
+        raise NotImplementedError
+
+    def close(self) -> int:
+        """Have the sidecar end as if the host were gone; its exit code. One that does not end fails the test."""
+        raise NotImplementedError
+
+    # --- sending -------------------------------------------------------------------------------------------
 
     def send(self, message: Any) -> None:
         """Write a message as a line."""
@@ -147,12 +131,6 @@ class RawHost:
         self._take_in(message)
         return message
 
-    def raw_line(self) -> bytes:
-        """Wait for the next line, and leave it to the test what it means."""
-        line = self._lines.get(timeout=ANSWER_SECONDS)
-        assert line is not None, f"the sidecar has ended: {self.stderr.decode(errors='replace')[-2000:]}"
-        return line
-
     def text(self, channel: str) -> str:
         """The text that has streamed on a channel."""
         return "".join(e["event"]["chunk"] for e in self.events[channel] if e["event"]["status"] == "token")
@@ -185,6 +163,51 @@ class RawHost:
                 elif method := self._methods.get(id_):
                     validate_result(message["result"], method)
             self._answers[id_] = message
+
+
+class RawHost(LineHost):
+    """A sidecar as a child process, and lines to and from it."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *options: str,
+        command: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        validate: bool = True,
+    ) -> None:
+        self.process = subprocess.Popen(
+            [*(command or PROGRAM), "--data-dir", str(data_dir), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            start_new_session=True,
+        )
+        super().__init__(validate=validate)
+        self.stderr = b""
+        self._lines: queue.Queue[bytes | None] = queue.Queue()
+        self._may_read = threading.Event()
+        self._may_read.set()
+        self._threads = [threading.Thread(target=f, daemon=True) for f in (self._read_stdout, self._read_stderr)]
+        for thread in self._threads:
+            thread.start()
+
+    # --- sending -------------------------------------------------------------------------------------------
+
+    def send_bytes(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def raw_line(self) -> bytes:
+        """Wait for the next line, and leave it to the test what it means."""
+        line = self._lines.get(timeout=ANSWER_SECONDS)
+        assert line is not None, f"the sidecar has ended: {self.stderr.decode(errors='replace')[-2000:]}"
+        return line
 
     def stop_reading(self) -> None:
         """Read no more than what is on its way already: a host that is busy, or hangs."""

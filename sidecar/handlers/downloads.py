@@ -83,12 +83,5 @@ def register(services: Services) -> dict[str, Handler]:
         tokens=tokens,
     )
     services.run_until_stop.append(services.downloads.run)
-    services.background.append(partial(_resume, services))
+    services.background.append(partial(services.lifetime.at_introductions, services.downloads.resume_interrupted))
     return DownloadHandlers(services.downloads, services.hub, services.gpus).methods()
-
-
-async def _resume(services: Services) -> None:
-    """Continue what a restart has interrupted, as soon as there is a host that could know of it."""
-    while True:
-        await services.lifetime.next_introduction()
-        await services.downloads.resume_interrupted()

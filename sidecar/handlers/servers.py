@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
@@ -157,22 +155,7 @@ def register(services: Services) -> dict[str, Handler]:
     budget = MemoryBudget(servers, config=lambda: config.config.engines, estimate=partial(memory.estimate, quick=True))
     servers.ask(make_room=budget.make, replaced=services.builds.replaced)
     services.run_to_the_end.append(servers.run)
-    services.run_until_stop.append(partial(_observing, servers, memory))
+    services.run_until_stop.append(partial(memory.observing, servers))
     services.background.append(partial(anyio.to_thread.run_sync, owner.sweep))
     services.at_end.push_async_callback(anyio.to_thread.run_sync, owner.close)
     return ServerHandlers(fleet=servers, planner=planner).methods()
-
-
-@asynccontextmanager
-async def _observing(servers: ServerManager, memory: MemoryEstimates) -> AsyncIterator[None]:
-    """What a start has taken of memory is observed once it is ready, and nothing waits for that."""
-    async with anyio.create_task_group() as tasks:
-
-        def observe(server_id: str, info: ServerInfo | None) -> None:
-            if info is not None and info.state == "ready":
-                tasks.start_soon(memory.observe, servers.get(server_id))
-
-        stop = servers.listen(observe)
-        yield
-        stop()
-        tasks.cancel_scope.cancel()

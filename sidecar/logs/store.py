@@ -1,16 +1,18 @@
 """The log lines of all sources.
 
-Owns the lines in memory, their numbers, and who listens. Lines are kept as they came, those of one read together, and
-are looked at one by one only when somebody asks, since an engine can write a hundred thousand a second.
+Owns the lines in memory, their numbers, and who follows them. Lines are kept as they came, those of one read together,
+and are split only when they are asked for, since an engine can write a hundred thousand a second.
 """
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice, takewhile
 from pathlib import Path
 
@@ -30,10 +32,6 @@ BYTES_IN_MEMORY = 4 * 1024 * 1024
 
 LINE_BYTES = 8_192
 """A longer line is cut: an engine that writes without an LF must not fill the memory."""
-
-Listener = Callable[["Source", int], None]
-"""Called with a source and the number of lines that are new in it; of many the oldest may be gone from memory. Must not
-block."""
 
 
 class Line(msgspec.Struct):
@@ -151,7 +149,7 @@ class Source:
         self._forget(self._count - LINES_IN_MEMORY)
         while self._bytes > BYTES_IN_MEMORY:
             self._forget(1)
-        self._store.tell(self, count)
+        self._store.wake_followers()
 
     def _forget(self, count: int) -> None:
         """Let go of the oldest lines."""
@@ -180,7 +178,7 @@ class LogStore:
         self._max_file_bytes = max_file_bytes
         self._kept_files = kept_files
         self._sources: dict[str, Source] = {}
-        self._listeners: list[Listener] = []
+        self._followers: list[asyncio.Event] = []
         self.last_seq = 0
 
     def source(self, name: str) -> Source:
@@ -229,10 +227,19 @@ class LogStore:
         for one in self._chosen(source):
             one.clear()
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Be told of new lines; returns what ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    @contextmanager
+    def followed(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever there are new lines; whoever waits for it clears it first."""
+        news = asyncio.Event()
+        self._followers.append(news)
+        try:
+            yield news
+        finally:
+            self._followers.remove(news)
+
+    def taken_in(self, source: str | None) -> int:
+        """How many lines have come of one source or of all; of many the oldest may be gone from memory."""
+        return sum(one.taken_in for one in self._sources.values() if source in (None, one.name))
 
     def take_numbers(self, count: int) -> int:
         """The first of `count` new numbers."""
@@ -240,10 +247,10 @@ class LogStore:
         self.last_seq += count
         return first
 
-    def tell(self, source: Source, count: int) -> None:
-        """Tell the listeners."""
-        for listener in self._listeners:
-            listener(source, count)
+    def wake_followers(self) -> None:
+        """There are new lines."""
+        for news in self._followers:
+            news.set()
 
     def close(self) -> None:
         """Close the files."""

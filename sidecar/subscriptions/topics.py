@@ -40,7 +40,7 @@ from sidecar.library.library import Library
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 from sidecar.servers.server_manager import ServerManager
-from sidecar.subscriptions import live_logs
+from sidecar.subscriptions.live_logs import LiveLogs
 
 DEFAULT_MIN_LEVEL: Level = "info"
 
@@ -83,7 +83,7 @@ class Topics:
         starts: dict[Topic, Callable[[], Stop]] = {
             "servers": partial(self._show_servers, feed),
             "sessions": partial(self._sessions, feed),
-            "logs": partial(live_logs.show, self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL),
+            "logs": partial(self._show_logs, feed, options),
             "downloads": partial(self._show_downloads, feed),
             "engines": partial(self._engines, feed),
             "resources": partial(self._resources, feed, options.interval_ms),
@@ -122,6 +122,21 @@ class Topics:
 
         self._tasks.start_soon(begin)
         return self._builds.listen(show)
+
+    def _show_logs(self, feed: LiveFeed, options: SubscribeOptions) -> Stop:
+        lines = LiveLogs(self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL)
+        scope = anyio.CancelScope()
+
+        async def show() -> None:
+            with scope:
+                await lines.run()
+
+        def stop() -> None:
+            scope.cancel()
+            lines.flush()
+
+        self._tasks.start_soon(show)
+        return stop
 
     def _resources(self, feed: LiveFeed, interval_ms: int | None) -> Stop:
         async def read() -> None:

@@ -13,10 +13,11 @@ import anyio
 import pytest
 from anyio import to_thread
 
+from sidecar.contract.logs import Level
 from sidecar.logs import handler as handler_module
 from sidecar.logs.defects import internal_error
 from sidecar.logs.handler import StderrHandler, StoreHandler, set_up
-from sidecar.logs.store import LogStore
+from sidecar.logs.store import LogStore, Source
 
 pytestmark = pytest.mark.anyio
 
@@ -68,10 +69,18 @@ async def test_setting_up_again_changes_the_level_and_doubles_nothing(logs: LogS
     assert len(lines(logs)) == 1
 
 
-async def test_records_of_other_threads_come_in_through_the_loop(logs: LogStore) -> None:
-    set_up("info", logs.source("sidecar"), asyncio.get_running_loop())
+async def test_records_of_other_threads_come_in_through_the_loop(
+    logs: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     threads: list[int] = []
-    logs.listen(lambda source, count: threads.append(threading.get_ident()))
+    source, write = logs.source("sidecar"), Source.write
+
+    def written(self: Source, level: Level, message: str) -> None:
+        threads.append(threading.get_ident())
+        write(self, level, message)
+
+    monkeypatch.setattr(Source, "write", written)
+    set_up("info", source, asyncio.get_running_loop())
     await to_thread.run_sync(lambda: logger.warning("from a thread"))
     await anyio.wait_all_tasks_blocked()
     assert (lines(logs), threads) == ([("warning", "test.logger: from a thread")], [threading.get_ident()])

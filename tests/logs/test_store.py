@@ -93,10 +93,9 @@ def test_endless_output_without_an_end_of_line_is_bounded_in_memory(logs: LogSto
 
 
 def test_blank_lines_are_no_lines(logs: LogStore) -> None:
-    told: list[int] = []
-    logs.listen(lambda source, count: told.append(count))
-    logs.source("a").feed(b"\n\r\n\n")
-    assert (page(logs).entries, told) == ([], [])
+    with logs.followed() as news:
+        logs.source("a").feed(b"\n\r\n\n")
+        assert (page(logs).entries, logs.taken_in(None), news.is_set()) == ([], 0, False)
 
 
 def test_lines_of_ours_have_their_level_and_a_time_in_the_file(logs: LogStore) -> None:
@@ -231,14 +230,16 @@ def test_clearing_one_source_leaves_the_others_and_the_numbers(logs: LogStore) -
     assert [s.file_bytes for s in logs.sources()] == [0, 0]
 
 
-def test_listeners_are_told_how_many_lines_are_new_until_they_leave(logs: LogStore) -> None:
-    told: list[tuple[str, list[str]]] = []
-    stop = logs.listen(lambda source, count: told.append((source.name, source.tail(count))))
-    logs.source("a").feed(b"1\n2\n3")
-    logs.source("sidecar").write("info", "ours")
-    stop()
+def test_who_follows_wakes_when_there_are_new_lines_and_can_count_them(logs: LogStore) -> None:
+    with logs.followed() as news:
+        logs.source("a").feed(b"1\n2\n3")
+        assert (news.is_set(), logs.taken_in("a"), logs.taken_in(None)) == (True, 2, 2)
+        news.clear()
+        logs.source("sidecar").write("info", "ours")
+        assert (news.is_set(), logs.taken_in("a"), logs.taken_in(None)) == (True, 2, 3)
+        news.clear()
     logs.source("a").feed(b"\n")
-    assert told == [("a", ["1", "2"]), ("sidecar", ["ours"])]
+    assert (news.is_set(), logs.taken_in("a")) == (False, 3)
 
 
 @pytest.mark.parametrize(
@@ -247,13 +248,11 @@ def test_listeners_are_told_how_many_lines_are_new_until_they_leave(logs: LogSto
 def test_of_more_lines_at_once_than_are_kept_all_are_counted_and_the_newest_are_there(
     logs: LogStore, line: bytes, kept: int
 ) -> None:
-    told: list[int] = []
-    logs.listen(lambda source, count: told.append(count))
     logs.source("a").feed((line + b"\n") * (LINES_IN_MEMORY + 5))
-    assert told == [LINES_IN_MEMORY + 5]
-    assert [entry.seq for entry in page(logs).entries] == list(range(told[0] - kept + 1, told[0] + 1))
-    assert not page(logs, since=told[0] - kept - 1).complete
-    assert page(logs, since=told[0] - kept).complete
+    assert (taken_in := logs.taken_in(None)) == LINES_IN_MEMORY + 5
+    assert [entry.seq for entry in page(logs).entries] == list(range(taken_in - kept + 1, taken_in + 1))
+    assert not page(logs, since=taken_in - kept - 1).complete
+    assert page(logs, since=taken_in - kept).complete
 
 
 def test_the_lines_after_a_number_come_oldest_first_from_all_sources_or_one(logs: LogStore) -> None:

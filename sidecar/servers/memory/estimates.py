@@ -6,14 +6,20 @@ estimated, and how, is `service`'s and `recommending`'s.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import anyio
+
 from sidecar.contract.memory import MemoryEstimate, RecommendSettingsResult
+from sidecar.contract.servers import ServerInfo
 from sidecar.engines.launch import Launch
 from sidecar.host.gpus import GpuReader
 from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.servers.server import Server
+from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.key_value_store import KeyValueStore
 
 if TYPE_CHECKING:
@@ -53,8 +59,21 @@ class MemoryEstimates:
 
         return await recommend(launch, self._planner.estimate, chosen=chosen or {"model": launch.model_name})
 
-    async def observe(self, server: Server) -> None:
-        """Remember what a start has taken, once it is ready."""
+    @asynccontextmanager
+    async def observing(self, servers: ServerManager) -> AsyncIterator[None]:
+        """Remember what each start has taken, once it is ready. Nothing waits for that."""
+        async with anyio.create_task_group() as tasks:
+
+            def observe(server_id: str, info: ServerInfo | None) -> None:
+                if info is not None and info.state == "ready":
+                    tasks.start_soon(self._observe, servers.get(server_id))
+
+            stop = servers.listen(observe)
+            yield
+            stop()
+            tasks.cancel_scope.cancel()
+
+    async def _observe(self, server: Server) -> None:
         await self._experience.observe(server)
 
     @cached_property
