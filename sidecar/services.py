@@ -24,10 +24,10 @@ from sidecar.logs.store import LogStore
 from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
+    from sidecar.builds.discovery import Engines
     from sidecar.builds.service import Builds
     from sidecar.chat.history import History
     from sidecar.chat.service import Chat
-    from sidecar.engines.kinds.discovery import Engines
     from sidecar.generation.generation import Generator
     from sidecar.host.gpus import GpuReader
     from sidecar.host.hardware import ResourceMonitor

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.engines.kinds.help_flags import parse_help
 from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.logs.store import LogStore, Source
 from tests import fake_engine
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,15 @@ from sidecar.engines.client.chat_stream import ChatChunk
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.kinds.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.launch import Launch
-from sidecar.engines.lifecycle.engine_run import EngineRun
-from sidecar.engines.lifecycle.failures import start_failed
-from sidecar.engines.lifecycle.startup import LAST_WORDS_SECONDS
+from sidecar.engines.lifecycle.engine_errors import start_failed
+from sidecar.engines.lifecycle.engine_run import EXIT_NOTICE_SECONDS, EngineRun
 from sidecar.logs.store import LogStore
 from sidecar.storage.atomic_files import refusal
 
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
-"""Without a sign of progress: the model is read at once, but a GPU's driver may take its time when it is first used."""
+"""Without a sign of progress: the model is read in no time, but a GPU's driver may take its time at its first use."""
 
 PROOF_SECONDS = 180.0
 """For all of it: a CUDA build makes its kernels for a GPU that it does not know, once, which takes a minute or two."""
@@ -61,11 +59,11 @@ class Prover:
 
     Args:
         logs: where engines log.
-        runtime_dir: asked for the folder of sockets.
+        runtime_dir: the folder of sockets.
         work: a folder for the model while it is used; made where it is missing.
     """
 
-    def __init__(self, *, logs: LogStore, runtime_dir: Callable[[], Path], work: Path) -> None:
+    def __init__(self, *, logs: LogStore, runtime_dir: Path, work: Path) -> None:
         self._logs = logs
         self._runtime_dir = runtime_dir
         self._work = work
@@ -78,18 +76,18 @@ class Prover:
             EngineNotFound: there is none in the folder.
             PathNotAllowed: the folder's path is not absolute.
             EngineStartFailed: it does not; `cause` and `log_tail` say why.
-            DiskFull, PermissionDenied, StorageError: the model can not be written.
+            DiskFull, PermissionDenied, StorageError: the model cannot be written.
         """
         async with self._one:
-            server = await LlamaServers().in_folder(str(folder))  # asked anew: it is doubted
+            server = await LlamaServers().in_folder(str(folder))  # asked again: it is in doubt
             probe = await server.probe()
             model = self._work / f"{secrets.token_hex(8)}.gguf"
             try:
                 await anyio.to_thread.run_sync(_write, model)
-                life, token_ms = await self._generate(server, model)
+                run, token_ms = await self._generate(server, model)
             finally:
                 model.unlink(missing_ok=True)
-        actual = life.actual
+        actual = run.actual
         assert actual is not None  # noqa: S101 - it was ready
         proof = EngineProof(
             proved_at=time.time(),
@@ -105,48 +103,41 @@ class Prover:
         return proof
 
     async def _generate(self, server: LlamaServer, model: Path) -> tuple[EngineRun, float]:
-        async def plan(settings: ServerSettings) -> Launch:
-            return Launch(
-                engine=server,
-                model_name="proof",
-                model_path=model,
-                ctx_size=CONTEXT,
-                parallel=1,
-                n_gpu_layers=-1,
-                settings=settings,
-            )
-
-        life = EngineRun(
-            ServerSettings(),
-            plan,
-            source=self._logs.source(SOURCE),
-            runtime_dir=self._runtime_dir(),
-            config=EnginesConfig(start_timeout_seconds=START_SECONDS),
-            enter=lambda _: None,
-            tell=lambda _: None,
+        launch = Launch(
+            engine=server,
+            model_name="proof",
+            model_path=model,
+            ctx_size=CONTEXT,
+            parallel=1,
+            n_gpu_layers=-1,
+            settings=ServerSettings(),
         )
+        config = EnginesConfig(start_timeout_seconds=START_SECONDS)
+        run = EngineRun(launch, source=self._logs.source(SOURCE), runtime_dir=self._runtime_dir, config=config)
         reason: SidecarError = Cancelled("The proof is over.")
         try:
             with anyio.move_on_after(PROOF_SECONDS):
-                await life.begin()
-                return life, await _ask(life)
-            raise _failed(life)
+                await run.spawn()
+                async for _ in run.load():
+                    pass  # a proof's load is not reported
+                return run, await _ask(run)
+            raise _failed(run)
         except SidecarError as problem:
             reason = problem
             raise
         finally:
             with anyio.CancelScope(shield=True):
-                await life.end(reason, grace_seconds=END_SECONDS)
+                await run.end(reason, grace_seconds=END_SECONDS)
 
 
-async def _ask(life: EngineRun) -> float:
+async def _ask(run: EngineRun) -> float:
     """Milliseconds for the answer.
 
     Raises:
         EngineStartFailed: there is none.
     """
-    link, process = life.link, life.process
-    assert link is not None  # noqa: S101 - it is ready
+    client, process = run.client, run.process
+    assert client is not None  # noqa: S101 - it is ready
     assert process is not None  # noqa: S101
     tokens = 0
 
@@ -158,22 +149,22 @@ async def _ask(life: EngineRun) -> float:
 
     began = time.perf_counter()
     try:
-        await link.chat(QUESTION, hear)
+        await client.chat(QUESTION, hear)
     except EngineGone:
-        with anyio.move_on_after(LAST_WORDS_SECONDS):
+        with anyio.move_on_after(EXIT_NOTICE_SECONDS):
             await process.ended.wait()
-        raise _failed(life, "it hung up when it was to generate a token") from None
+        raise _failed(run, "it hung up when it was to generate a token") from None
     except SidecarError as problem:
-        raise _failed(life, f"it did not generate a token: {problem.message}") from None
+        raise _failed(run, f"it did not generate a token: {problem.message}") from None
     if tokens < 1:
-        raise _failed(life, "its answer has no token in it")
+        raise _failed(run, "its answer has no token in it")
     return round((time.perf_counter() - began) * 1e3, 2)
 
 
-def _failed(life: EngineRun, complaint: str | None = None) -> EngineStartFailed:
-    if life.process is None:
+def _failed(run: EngineRun, complaint: str | None = None) -> EngineStartFailed:
+    if run.process is None:
         return EngineStartFailed("llama-server did not start in time.", cause="TIMEOUT", exit_code=None, log_tail=[])
-    error = start_failed("llama-server", life.process, complaint)
+    error = start_failed("llama-server", run.process, complaint)
     return type(error)(f"The build did not prove itself. {error.message}", hint=error.hint, **error.data)
 
 

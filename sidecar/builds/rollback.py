@@ -1,6 +1,6 @@
-"""What becomes of a default that fails: it is put to the proof again, and gives its place to the last good build.
+"""What becomes of a default that fails: it is proved again, and the last good build takes its place.
 
-Owns which failures may be a build's own fault, and the verdict. Whoever calls sees to it that nothing else changes the
+Owns which failures may be a build's own fault, and the verdict. Whoever calls makes sure that nothing else changes the
 builds meanwhile.
 """
 
@@ -28,9 +28,9 @@ def may_be_its_own(reason: SidecarError) -> bool:
     return isinstance(reason, EngineNotFound)
 
 
-async def given_up(name: str, registry: Registry, prover: Prover) -> bool:
-    """Whether a build that has failed is the default no more. Where it still generates a token it stays, and where
-    that it does not can not be kept, too."""
+async def demoted(name: str, registry: Registry, prover: Prover) -> bool:
+    """Whether a build that has failed is no longer the default. Where it still generates a token it stays, and also
+    where it cannot be written down that it does not."""
     build = await anyio.to_thread.run_sync(registry.default)
     if build is None or build.name != name:
         return True  # another start was faster, or a person
@@ -38,7 +38,7 @@ async def given_up(name: str, registry: Registry, prover: Prover) -> bool:
         await prover.prove(await anyio.to_thread.run_sync(registry.folder_of, name))
     except SidecarError as problem:
         if not may_be_its_own(problem):  # such as a GPU whose memory others have taken
-            logger.warning("whether the llama.cpp build %s works can not be said: %s", name, problem.message)
+            logger.warning("whether the llama.cpp build %s works is not known: %s", name, problem.message)
             return False
         why = problem.message
     else:
@@ -46,7 +46,9 @@ async def given_up(name: str, registry: Registry, prover: Prover) -> bool:
     try:
         instead = await anyio.to_thread.run_sync(registry.give_up, build, why)
     except OSError as error:
-        logger.warning("the llama.cpp build %s does not work any more, which can not be kept: %s", name, error.strerror)
+        logger.warning(
+            "the llama.cpp build %s does not work any more, which cannot be written down: %s", name, error.strerror
+        )
         return False
     logger.warning(
         "the llama.cpp build %s does not work any more, and is not used: %s Starts take %s now.",

@@ -1,7 +1,7 @@
 """The managed builds: which there are, and which one starts take.
 
-Owns the order of changes, of which one is made at a time, and who is told of them. A build becomes the default only
-when it has just generated a token. What becomes of a default that fails is in `rollback`.
+Owns the order of changes, of which one is made at a time, and publishes them. A build becomes the default only when it
+has just generated a token. What becomes of a default that fails is in `rollback`. Does not know which of them run.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ import msgspec
 
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import Build, Registry
-from sidecar.builds.rollback import given_up, may_be_its_own
+from sidecar.builds.rollback import demoted, may_be_its_own
 from sidecar.contract.builds import InstallDone, InstallEngineParams, InstallQueued, ManagedEngines
-from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineProof
-from sidecar.contract.errors import Cancelled, EngineInUse, InvalidParams, SidecarError
+from sidecar.contract.errors import Cancelled, InvalidParams, SidecarError
 from sidecar.contract.life import Notice
 from sidecar.engines.launch import Launch
+from sidecar.events.changes import Changes
 from sidecar.events.event_log import EventLog
 from sidecar.jobs.job import Job
 from sidecar.jobs.lane import Lane
 from sidecar.jobs.store import JobRecord
 from sidecar.library.downloads.service import Downloads
 from sidecar.storage.atomic_files import refusal
+from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
     from sidecar.builds.install import Order
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-Listener = Callable[[ManagedEngines], None]
-"""Called with all builds when there are others than before, or another one is the default. Must not block."""
 
 
 class Builds:
@@ -50,8 +48,10 @@ class Builds:
         root: the folder that they are in.
         downloads: what all transfers share.
         prover: lets them prove themselves.
-        config: asked each time.
-        in_use: the ids of running servers whose program is in a folder.
+        config: read each time.
+
+    Attributes:
+        changes: all builds, whenever there are others than before, or another one is the default.
     """
 
     def __init__(
@@ -60,15 +60,13 @@ class Builds:
         *,
         downloads: Downloads,
         prover: Prover,
-        config: Callable[[], EnginesConfig],
-        in_use: Callable[[Path], list[str]],
+        config: ConfigFile,
     ) -> None:
         self._registry = Registry(root)
         self._downloads = downloads
         self._prover = prover
         self._config = config
-        self._in_use = in_use
-        self._listeners: list[Listener] = []
+        self.changes: Changes[ManagedEngines] = Changes()
         self._installing = Lane(1)
         self._changing = anyio.Lock()
         self._jobs: list[Job[JobRecord]] = []
@@ -90,7 +88,7 @@ class Builds:
         try:
             self._registry.tidy()
         except OSError as error:
-            logger.warning("what is left of installations can not be removed: %s", error.strerror)
+            logger.warning("what is left of installations cannot be removed: %s", error.strerror)
 
     # --- what hosts ask for ------------------------------------------------------------------------------------
 
@@ -130,29 +128,29 @@ class Builds:
         Raises:
             EngineNotFound: there is no such build.
             EngineStartFailed: it generates none; the default stays.
-            DiskFull, PermissionDenied, StorageError: it can not be kept.
+            DiskFull, PermissionDenied, StorageError: it cannot be kept.
         """
         if name is None:
             async with self._changing:
                 await self._on_disk(lambda: self._registry.make_default(None), "The default was not changed")
-            return await self._tell_listeners()
+            return await self._publish()
         await self._proved_again(await self._in_thread(lambda: self._registry.named(name)), make_default=True)
         return await self.managed()
 
-    async def remove(self, name: str) -> ManagedEngines:
-        """Remove a build.
+    @asynccontextmanager
+    async def removing(self, name: str) -> AsyncIterator[Path]:
+        """Remove a build on leaving. Whoever calls gets its folder, and raises where it is still in use: meanwhile
+        nothing else changes the builds.
 
         Raises:
             EngineNotFound: there is no such build.
-            EngineInUse: a server runs it.
-            DiskFull, PermissionDenied, StorageError: it can not be removed.
+            DiskFull, PermissionDenied, StorageError: it cannot be removed.
         """
         async with self._changing:
             build = await self._in_thread(lambda: self._registry.named(name))
-            if servers := self._in_use(self._registry.root / build.name):
-                raise EngineInUse(f"The build {name} is used by the server {', '.join(servers)}.", server_id=servers[0])
+            yield self._registry.root / build.name
             await self._on_disk(lambda: self._registry.remove(build.name), "The build was not removed")
-        return await self._tell_listeners()
+        await self._publish()
 
     async def prove(self, folder: str) -> EngineProof:
         """Let any build of llama.cpp generate a token.
@@ -180,21 +178,16 @@ class Builds:
             if build.problem is not None
         ]
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Be told of each change; returns what ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
     # --- what starts ask for -----------------------------------------------------------------------------------
 
     async def default(self) -> tuple[str, str] | None:
         """Name and folder of the build that starts take."""
 
-        def look() -> tuple[str, str] | None:
+        def find() -> tuple[str, str] | None:
             build = self._registry.default()
             return None if build is None else (build.name, str(self._registry.folder_of(build.name)))
 
-        return await self._in_thread(look)
+        return await self._in_thread(find)
 
     async def folder_of(self, name: str) -> str:
         """The folder of a build.
@@ -205,30 +198,30 @@ class Builds:
         return await self._in_thread(lambda: str(self._registry.folder_of(self._registry.named(name).name)))
 
     async def replaced(self, launch: Launch, reason: SidecarError) -> bool:
-        """Whether another engine has taken this one's place, so that the plan is worth making anew.
+        """Whether another engine has taken this one's place, so that the plan is worth making again.
 
-        Only where it was the default, and nobody has named it. It is proved again, and keeps its place where it can
-        still generate a token.
+        Only where it was the default, and was not named. It is proved again, and keeps its place where it can still
+        generate a token.
 
         Args:
             launch: of a start that has failed before it was ready.
             reason: why.
         """
         settings = launch.settings
-        named = settings.llama_cpp_path or settings.engine_build or self._config().llama_cpp_path
+        named = settings.llama_cpp_path or settings.engine_build or self._config.config.engines.llama_cpp_path
         if launch.engine.name != "llama-server" or named:
             return False
         build = await self._in_thread(lambda: self._registry.owner_of(Path(launch.engine.path)))
-        return build is not None and await self.gives_way(build.name, reason)
+        return build is not None and await self.replace_default(build.name, reason)
 
-    async def gives_way(self, name: str, reason: SidecarError) -> bool:
-        """The same for a build that can not even be asked what it is."""
+    async def replace_default(self, name: str, reason: SidecarError) -> bool:
+        """The same for a build that cannot even be asked what it is."""
         if not may_be_its_own(reason):
             return False
         async with self._changing:
-            gone = await given_up(name, self._registry, self._prover)
+            gone = await demoted(name, self._registry, self._prover)
         if gone:
-            await self._tell_listeners()
+            await self._publish()
         return gone
 
     # --- pieces of it ------------------------------------------------------------------------------------------
@@ -267,7 +260,7 @@ class Builds:
             lambda: self._registry.add(folder, build, make_default=make_default), "The build was not installed"
         )
         logger.info("the build %s of %s is installed", build.name, build.source)
-        await self._tell_listeners()
+        await self._publish()
         return await self._info(build.name)
 
     async def _proved_again(self, build: Build, *, make_default: bool) -> EngineInfo:
@@ -281,7 +274,7 @@ class Builds:
                     self._registry.make_default(build.name)
 
             await self._on_disk(keep, "The default was not changed")
-        await self._tell_listeners()
+        await self._publish()
         return await self._info(build.name)
 
     def _managed(self) -> ManagedEngines:
@@ -295,10 +288,9 @@ class Builds:
     async def _info(self, name: str) -> EngineInfo:
         return next(info for info in (await self.managed()).engines if info.name == name)
 
-    async def _tell_listeners(self) -> ManagedEngines:
+    async def _publish(self) -> ManagedEngines:
         managed = await self.managed()
-        for listener in tuple(self._listeners):
-            listener(managed)
+        self.changes.publish(managed)
         return managed
 
     async def _on_disk(self, work: Callable[[], T], what: str) -> T:

@@ -249,6 +249,10 @@ class ServerInfo(Result, kw_only=True):
     restarts: Annotated[
         int, Meta(description="How often its engine has crashed and was started again by the sidecar itself.")
     ] = 0
+    default: Annotated[
+        bool,
+        Meta(description="Messages go to this server that name none, and whose session has none. At most one is so."),
+    ] = False
 
 
 class ServerDetails(ServerInfo, kw_only=True):

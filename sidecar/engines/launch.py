@@ -1,10 +1,12 @@
 """What it takes to start an engine.
 
-Owns the words between those who choose (engine, model, settings) and those who run: pure data, decided beforehand.
+Owns the words between those who choose (engine, model, settings) and those who run: data, decided beforehand.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
 from typing import Protocol
 
@@ -12,10 +14,16 @@ import msgspec
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.kinds.variables import API_KEY_VARIABLE
+from sidecar.engines.kinds.reserved_options import API_KEY_VARIABLE
 from sidecar.processes.command import Command
 
 LOOPBACK = "127.0.0.1"
+
+ALL_LAYERS = 999
+"""More layers than any model has: what a negative `n_gpu_layers`, "as many as fit", is where a number is needed."""
+
+MAX_SOCKET_PATH_BYTES = 100
+"""A socket's path has room for 104 bytes on macOS and for 108 on Linux (sun_path)."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -87,7 +95,7 @@ class Launch(msgspec.Struct, frozen=True):
         engine: what runs it.
         model_name: the model as people know it.
         model_path: the file to load.
-        ctx_size, parallel, n_gpu_layers: as asked for, else the config's.
+        ctx_size, parallel, n_gpu_layers: as asked for, else the config's; layers below 0 are as many as fit.
         settings: the settings as asked for, the preset's included; paths checked.
     """
 
@@ -98,6 +106,16 @@ class Launch(msgspec.Struct, frozen=True):
     parallel: int
     n_gpu_layers: int
     settings: ServerSettings
+
+    def endpoint(self, runtime_dir: Path) -> Endpoint:
+        """Where the engine is to listen: as asked for, else on a new private socket in a folder, else on any port."""
+        settings = self.settings
+        if settings.port is not None or settings.host is not None:
+            return Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0)
+        socket_path = runtime_dir / f"{secrets.token_hex(4)}.sock"
+        if self.engine.unix_socket and len(os.fsencode(socket_path)) <= MAX_SOCKET_PATH_BYTES:
+            return Endpoint(socket_path=socket_path)
+        return Endpoint()
 
     def again(self) -> ServerSettings:
         """What makes the same launch once more: whatever was chosen for it is named now."""

@@ -6,17 +6,16 @@ from functools import partial
 
 import anyio.to_thread
 
+from sidecar.builds.discovery import Engines
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import WORK
 from sidecar.builds.service import Builds
 from sidecar.contract.builds import (
     InstallEngineParams,
     ManagedEngines,
-    RemoveEngineParams,
     SetDefaultEngineParams,
 )
 from sidecar.contract.engines import EngineInfo, ListEnginesParams, ProbeEngineParams, ProbeEngineResult
-from sidecar.engines.kinds.discovery import Engines
 from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
 from sidecar.processes.owner import owner
@@ -36,7 +35,6 @@ class EngineHandlers:
             "probe_engine": self.probe,
             "install_engine": self.install,
             "set_default_engine": self.set_default,
-            "remove_engine": self.remove,
         }
 
     async def list_engines(self, params: ListEnginesParams, call: Call) -> list[EngineInfo]:
@@ -56,20 +54,16 @@ class EngineHandlers:
     async def set_default(self, params: SetDefaultEngineParams, call: Call) -> ManagedEngines:
         return await self._builds.set_default(params.name)
 
-    async def remove(self, params: RemoveEngineParams, call: Call) -> ManagedEngines:
-        return await self._builds.remove(params.name)
-
 
 def register(services: Services) -> dict[str, Handler]:
     folder, config = services.data_dir.engines, services.config
     services.builds = builds = Builds(
         folder,
         downloads=services.downloads,
-        prover=Prover(logs=services.logs, runtime_dir=lambda: owner.sockets, work=folder / WORK),
-        config=lambda: config.config.engines,
-        in_use=lambda folder: services.servers.running_from(folder),
+        prover=Prover(logs=services.logs, runtime_dir=owner.sockets, work=folder / WORK),
+        config=config,
     )
-    services.engines = Engines(lambda: config.config.engines, builds)
+    services.engines = Engines(config, builds)
     services.run_until_stop.append(builds.run)
     services.background.append(partial(anyio.to_thread.run_sync, builds.tidy))
     services.notice_sources.append(builds)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import anyio
 import anyio.to_thread
 
-from sidecar.contract.errors import Cancelled
+from sidecar.builds.service import Builds
+from sidecar.contract.builds import ManagedEngines, RemoveEngineParams
 from sidecar.contract.servers import (
     DEFAULT_SERVER_ID,
     GetLlamaConfigParams,
@@ -32,19 +32,19 @@ from sidecar.engines.client.engine_client import EngineClient
 from sidecar.handlers.call import Call, Handler
 from sidecar.processes.owner import owner
 from sidecar.servers.memory.estimates import MemoryEstimates
-from sidecar.servers.memory_budget import MemoryBudget
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
-from sidecar.servers.start_planner import StartPlanner, again, with_model
+from sidecar.servers.start_planner import StartPlanner, with_model
 from sidecar.services import Services
 
 
 class ServerHandlers:
     """The Servers family."""
 
-    def __init__(self, *, fleet: ServerManager, planner: StartPlanner) -> None:
-        self._fleet = fleet
+    def __init__(self, *, servers: ServerManager, planner: StartPlanner, builds: Builds) -> None:
+        self._servers = servers
         self._planner = planner
+        self._builds = builds
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -58,38 +58,42 @@ class ServerHandlers:
             "switch_model": self.switch_model,
             "preview_command": self.preview,
             "ping_server": self.ping,
+            "remove_engine": self.remove_engine,
         }
 
     async def start(self, params: StartLlamaServerParams, call: Call) -> ServerInfo:
         settings = self._planner.settings(params)
-        server = self._fleet.start(params.server_id or DEFAULT_SERVER_ID, settings, self._planner.plan)
-        return await self._see_ready(server, call)
+        server = self._servers.start(params.server_id or DEFAULT_SERVER_ID, settings)
+        call.follow(server.events)
+        return await self._servers.until_ready(server)
 
     async def stop(self, params: StopLlamaServerParams, call: Call) -> str:
-        await self._fleet.stop(self._named(params.server_id))
+        await self._servers.stop(self._named(params.server_id))
         return "llama-server stopped"
 
     async def is_running(self, params: IsLlamaRunningParams, call: Call) -> bool:
-        server = self._fleet.find(params.server_id or DEFAULT_SERVER_ID)
+        server = self._servers.find(params.server_id or DEFAULT_SERVER_ID)
         return server is not None and server.is_usable
 
     async def get_config(self, params: GetLlamaConfigParams, call: Call) -> LlamaConfig:
-        server_id = params.server_id or DEFAULT_SERVER_ID
-        return self._planner.describe(server_id, self._fleet.find(server_id))
+        server = self._servers.find(server_id := params.server_id or DEFAULT_SERVER_ID)
+        if server is None:
+            return self._planner.describe(server_id, ServerSettings())
+        return self._planner.describe(server_id, server.settings_again, port=server.info().port)
 
     async def get(self, params: GetServerParams, call: Call) -> ServerDetails:
         return self._named(params.server_id).details()
 
     async def list_servers(self, params: ListServersParams, call: Call) -> list[ServerInfo]:
-        return self._fleet.infos()
+        return self._servers.infos()
 
     async def restart(self, params: RestartServerParams, call: Call) -> ServerInfo:
         server = self._named(params.server_id)
-        return await self._replace(server, again(server), call)
+        return await self._replace(server, server.settings_again, call)
 
     async def switch_model(self, params: SwitchModelParams, call: Call) -> ServerInfo:
         server = self._named(params.server_id)
-        return await self._replace(server, with_model(again(server), params.model), call)
+        return await self._replace(server, with_model(server.settings_again, params.model), call)
 
     async def preview(self, params: PreviewCommandParams, call: Call) -> PreviewCommandResult:
         return await self._planner.preview(self._planner.settings(params))
@@ -107,26 +111,20 @@ class ServerHandlers:
             return PingServerResult(ok=False, latency_ms=None, status=None, error=f"There is no such address: {error}.")
         return await _ping(link)
 
+    async def remove_engine(self, params: RemoveEngineParams, call: Call) -> ManagedEngines:
+        async with self._builds.removing(params.name) as folder:
+            self._servers.check_unused(params.name, folder)
+        return await self._builds.managed()
+
     def _named(self, server_id: str | None) -> Server:
-        return self._fleet.get(server_id or DEFAULT_SERVER_ID)
+        return self._servers.get(server_id or DEFAULT_SERVER_ID)
 
     async def _replace(self, server: Server, settings: ServerSettings, call: Call) -> ServerInfo:
-        """Start anew with other settings. What can not be started does not stop what runs."""
+        """Start again with other settings. What cannot be started does not stop what runs."""
         await self._planner.choose(settings)
-        async with self._fleet.replacing(server, settings, self._planner.plan) as new:
-            return await self._see_ready(new, call)
-
-    async def _see_ready(self, server: Server, call: Call) -> ServerInfo:
-        """Answer when a server is ready; a start that is cancelled leaves no process."""
-        call.follow(server.events)
-        try:
-            info = await server.started()
-        except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await self._fleet.stop(server)
-            raise Cancelled("The start was cancelled.") from None
-        await self._planner.remember(server)
-        return info
+        async with self._servers.replacing(server, settings) as new:
+            call.follow(new.events)
+            return await self._servers.until_ready(new)
 
 
 async def _ping(link: EngineClient) -> PingServerResult:
@@ -142,20 +140,20 @@ async def _ping(link: EngineClient) -> PingServerResult:
 def register(services: Services) -> dict[str, Handler]:
     config = services.config
     owner.register_in(services.data_dir.processes_file)
+    services.planner = planner = StartPlanner(
+        config=config, engines=services.engines, library=services.library, store=services.key_values
+    )
+    services.memory = MemoryEstimates(services.key_values, services.headers, services.gpus)
     services.servers = servers = ServerManager(
+        config=config,
+        planner=planner,
+        memory=services.memory,
+        builds=services.builds,
+        gpus=services.gpus,
         logs=services.logs,
         runtime_dir=owner.sockets,
-        config=lambda: config.config.engines,
-        read_gpus=services.gpus.read,
     )
-    services.planner = planner = StartPlanner(
-        config=lambda: config.config, engines=services.engines, library=services.library, store=services.key_values
-    )
-    services.memory = memory = MemoryEstimates(services.key_values, services.headers, services.gpus)
-    budget = MemoryBudget(servers, config=lambda: config.config.engines, estimate=partial(memory.estimate, quick=True))
-    servers.ask(make_room=budget.make, replaced=services.builds.replaced)
     services.run_to_the_end.append(servers.run)
-    services.run_until_stop.append(partial(memory.observing, servers))
     services.background.append(partial(anyio.to_thread.run_sync, owner.sweep))
     services.at_end.push_async_callback(anyio.to_thread.run_sync, owner.close)
-    return ServerHandlers(fleet=servers, planner=planner).methods()
+    return ServerHandlers(servers=servers, planner=planner, builds=services.builds).methods()

@@ -1,7 +1,7 @@
-"""The rest of one server: when its engine may end for want of questions, and what wakes it.
+"""When the engine of one server may end since nobody asks it, and what wakes it.
 
-Owns whether it sleeps, from the moment in which nobody is given the way to the engine any more until another engine is
-ready. That a process is ended and started for it is `server`'s business.
+Owns whether the server is asleep: from the moment in which the client of the engine is no longer handed out until
+another engine is ready. The server itself ends and starts processes.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ SECONDS_A_MINUTE = 60.0
 
 
 class IdleUnloader:
-    """The rest of one server.
+    """The sleep of one server.
 
     Args:
-        settings: with a port or an address of its own it is there for others, too, who would find nobody there, and
-            could wake nobody.
-        idle_minutes: how long nobody may have asked before it sleeps by itself; `None` for as long as one likes.
+        settings: with a port or an address of its own it is there for others, too, who would find nothing there, and
+            could not wake it.
+        idle_minutes: how long it may go unasked before it sleeps by itself; `None` for as long as one likes.
 
     Attributes:
-        asleep: it has no engine until somebody needs one, or that one is on its way.
-        no_room: why it could not be woken, until somebody needs the engine again.
+        asleep: it has no engine until one is needed, or that one is on its way.
+        no_room: why it could not be woken, until the engine is needed again.
     """
 
     def __init__(self, settings: ServerSettings, idle_minutes: float | None) -> None:
@@ -35,66 +35,66 @@ class IdleUnloader:
         self.no_room: QueueFull | None = None
         self._allowed = settings.port is None and settings.host is None
         self._idle_seconds = None if idle_minutes is None else idle_minutes * SECONDS_A_MINUTE
-        self._lain_down = anyio.Event()
-        self._wanted = anyio.Event()
+        self._unloading = anyio.Event()
+        self._needed = anyio.Event()
 
-    async def lie_down(self, link: EngineClient) -> bool:
-        """Sleep from now on, if nobody waits for an answer of this engine; whether it does."""
-        if not self._allowed or link.closed or not await _is_at_rest(link) or link.closed:
+    async def unload(self, client: EngineClient) -> bool:
+        """Sleep from now on, if this engine works on nothing; whether it does."""
+        if not self._allowed or client.closed or not await _is_idle(client) or client.closed:
             return False
         if not self.asleep:
             self.asleep = True
-            self._wanted = anyio.Event()
-            self._lain_down.set()
+            self._needed = anyio.Event()
+            self._unloading.set()
         return True
 
-    async def until_asleep(self, link: EngineClient) -> None:
-        """Wait until a ready engine is to end: nobody has asked it for long enough, or somebody made it lie down."""
+    async def until_unloading(self, client: EngineClient) -> None:
+        """Wait until a ready engine is to end: it was not asked for long enough, or was unloaded from outside."""
         async with anyio.create_task_group() as tasks:
             if self._allowed and self._idle_seconds is not None:
-                tasks.start_soon(self._tire, link, self._idle_seconds)
-            await self._lain_down.wait()
+                tasks.start_soon(self._unload_when_idle, client, self._idle_seconds)
+            await self._unloading.wait()
             tasks.cancel_scope.cancel()
 
-    async def until_wanted(self) -> None:
-        """Wait until somebody needs the engine."""
-        await self._wanted.wait()
+    async def until_needed(self) -> None:
+        """Wait until the engine is needed."""
+        await self._needed.wait()
         self.no_room = None
 
     def wake(self) -> None:
         """The engine is needed."""
-        self._wanted.set()
+        self._needed.set()
 
-    def go_on(self, no_room: QueueFull) -> None:
-        """It can not be woken now: the room is taken by others. Whoever needs the engine next tries again."""
+    def sleep_on(self, no_room: QueueFull) -> None:
+        """It cannot be woken now: the room is taken by others. When it is needed next, it tries again."""
         self.no_room = no_room
-        self._wanted = anyio.Event()
+        self._needed = anyio.Event()
 
-    def is_over(self) -> None:
+    def end(self) -> None:
         """There is an engine again, or there will be none."""
         self.asleep = False
-        self._lain_down = anyio.Event()
+        self._unloading = anyio.Event()
 
-    async def _tire(self, link: EngineClient, seconds: float) -> None:
+    async def _unload_when_idle(self, client: EngineClient, seconds: float) -> None:
         while True:
-            await _until_unused(link, seconds)
-            await self.lie_down(link)
+            await _until_unused(client, seconds)
+            await self.unload(client)
 
 
-async def _until_unused(link: EngineClient, seconds: float) -> None:
+async def _until_unused(client: EngineClient, seconds: float) -> None:
     """Wait until an engine was asked nothing for so long."""
     left = seconds
     while left > 0:
         await anyio.sleep(left)
-        left = seconds if link.is_asked else link.asked_at + seconds - time.monotonic()
+        left = seconds if client.is_asked else client.asked_at + seconds - time.monotonic()
 
 
-async def _is_at_rest(link: EngineClient) -> bool:
-    """Whether an engine works on nothing, for others neither. To look counts as a question."""
-    if link.is_asked:
+async def _is_idle(client: EngineClient) -> bool:
+    """Whether an engine works on nothing, for others neither. Finding out counts as a question."""
+    if client.is_asked:
         return False
     try:
-        busy = await link.busy_slots()
+        busy = await client.busy_slots()
     except EngineGone:
-        return False  # it does not rest, it ends
-    return not busy and not link.is_asked
+        return False  # it is not idle, it ends
+    return not busy and not client.is_asked

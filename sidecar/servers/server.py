@@ -1,20 +1,35 @@
-"""One server: an engine with a model, from the plan to the end; where it crashes or sleeps, one after the other.
+"""One server: an engine with a model, from the plan to the end; where it crashes or sleeps, one run after the other.
 
-Owns the server's state. One task (`run`) is the only writer; everybody else asks it to stop and reads what it
-last wrote. Knows nothing of sessions or of how a plan is made.
+Owns the server's state. One task (`run`) is its only writer; everything else asks it to stop and reads what it last
+wrote. Knows nothing of sessions.
+
+    state      means                             is followed by
+    queued     a start is to come                planning
+    planning   choosing, checking, making room   starting; after a refusal sleeping, queued, failed
+    starting   the process is being spawned      loading
+    loading    the model is being read           warming, ready
+    warming    the first empty run               ready
+    ready      it answers                        stopping
+    stopping   the process is being ended        queued (restart, other build), sleeping, failed, stopped
+    sleeping   no engine until it is needed      queued
+    failed     over: it ended by itself
+    stopped    over: it was stopped
+
+A stop leads from every state to stopping, where there is a process, and then to stopped.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import msgspec
 
+from sidecar.builds.service import Builds
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
-from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import Cancelled, QueueFull, ServerNotRunning, SidecarError
 from sidecar.contract.servers import (
     ServerDetails,
@@ -24,30 +39,56 @@ from sidecar.contract.servers import (
     StartActual,
     StartDone,
     StartLoading,
+    StartPlanning,
     StartQueued,
+    StartStarting,
     StartWarming,
+    StartWarning,
 )
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
-from sidecar.engines.launch import Launch
-from sidecar.engines.lifecycle.engine_run import EngineRun, Plan, ReadGpus, Step
-from sidecar.engines.lifecycle.failures import after_restarts
-from sidecar.engines.lifecycle.restarts import RestartBudget
+from sidecar.engines.launch import EngineCommand, Launch
+from sidecar.engines.lifecycle.engine_errors import after_restarts, is_retryable
+from sidecar.engines.lifecycle.engine_run import EngineRun
+from sidecar.engines.lifecycle.loading import LoadStep
 from sidecar.events.event_log import EventLog
+from sidecar.host.gpus import GpuReader
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
+from sidecar.processes.restart_policy import RestartPolicy
 from sidecar.servers import server_info
+from sidecar.servers.eviction import MemoryBudget
 from sidecar.servers.idle_unloader import IdleUnloader
+from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.servers.server_table import ServerTable
+from sidecar.servers.start_planner import StartPlanner
+from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
 
-MakeRoom = Callable[["Server", Launch], Awaitable[None]]
-"""Sees that a launch has the room it needs; what it raises ends the start."""
-
-Replaced = Callable[[Launch, SidecarError], Awaitable[bool]]
-"""Whether another engine has taken the place of one that did not start, so that the plan is worth making anew."""
-
-LIVES_REMEMBERED = 3
+RUNS_REMEMBERED = 3
 """Engines of which it is known why they ended: a turn that was under way asks late where the disk is slow."""
+
+OBSERVE_AFTER_SECONDS = 0.1
+"""How long after it is ready what it took of memory is observed: its answer goes first to whoever has started it."""
+
+
+class StartServices(msgspec.Struct, frozen=True, kw_only=True):
+    """What every server works with.
+
+    Attributes:
+        builds: the managed builds, where there can be some.
+        gpus: read where a model is not on the GPU as asked for.
+        runtime_dir: the folder for sockets.
+    """
+
+    planner: StartPlanner
+    budget: MemoryBudget
+    memory: MemoryEstimates
+    builds: Builds | None
+    gpus: GpuReader | None
+    logs: LogStore
+    runtime_dir: Path
+    config: ConfigFile
 
 
 class Server:
@@ -55,26 +96,17 @@ class Server:
 
     Attributes:
         settings: what it was asked to run with.
-        events: its start, for channels.
+        events: its first start, for channels.
         state: how far it is. Reading it is always fine; only `run` writes it.
         crash: why its engine is being started again, where it is.
         failure: why it ended; `Cancelled` where it was stopped.
-        superseded: another one takes its place, and answers what waits for it; `Fleet` writes it.
+        engine_run: the present engine, or the last; `None` while none has been spawned yet.
+        launch, command, actual, warning: of that engine; while it is being started again, of the one before.
+        superseded: another one takes its place, and answers what waits for it; the manager writes it.
     """
 
     def __init__(
-        self,
-        server_id: str,
-        settings: ServerSettings,
-        plan: Plan,
-        *,
-        logs: LogStore,
-        runtime_dir: Path,
-        config: EnginesConfig,
-        on_change: Callable[[Server], None],
-        read_gpus: ReadGpus | None = None,
-        make_room: MakeRoom | None = None,
-        replaced: Replaced | None = None,
+        self, server_id: str, settings: ServerSettings, *, table: ServerTable[Server], services: StartServices
     ) -> None:
         self.server_id = server_id
         self.settings = settings
@@ -82,26 +114,21 @@ class Server:
         self.state: ServerState = "queued"
         self.crash: SidecarError | None = None
         self.failure: SidecarError | None = None
+        self.launch: Launch | None = None
+        self.command: EngineCommand | None = None
+        self.actual: StartActual | None = None
+        self.warning: StartWarning | None = None
         self.superseded = False
-        self._plan = plan
-        self._make_room = make_room
-        self._replaced = replaced
-        life = EngineRun(
-            settings,
-            self._planned,
-            source=logs.source(f"server:{server_id}"),
-            runtime_dir=runtime_dir,
-            config=config,
-            enter=self._set,
-            tell=self._tell,
-            read_gpus=read_gpus,
-        )
-        self._lives = deque([life], maxlen=LIVES_REMEMBERED)
-        self._restarts = RestartBudget(config.max_restarts)
-        self._stop_grace = config.stop_grace_seconds
+        self._table = table
+        self._services = services
+        self._config = services.config.config.engines
+        self._source = services.logs.source(f"server:{server_id}")
+        self.engine_run: EngineRun | None = None
+        self._runs: deque[EngineRun] = deque(maxlen=RUNS_REMEMBERED)
+        self._restarts = RestartPolicy(self._config.max_restarts)
+        self._stop_grace = self._config.stop_grace_seconds
         self._loading: StartLoading | None = None
-        self._rest = IdleUnloader(settings, config.idle_unload_minutes)
-        self._on_change = on_change
+        self._idle = IdleUnloader(settings, self._config.idle_unload_minutes)
         self._changed = anyio.Event()
         self._settled = anyio.Event()
         self._finished = anyio.Event()
@@ -132,24 +159,24 @@ class Server:
             if grace_seconds is not None and grace_seconds < self._stop_grace:
                 self._stop_grace = grace_seconds
                 if self.state == "stopping":
-                    await self._take_down(Cancelled(self._was_stopped))
+                    await self._end_run(Cancelled(self._was_stopped))
             await self._finished.wait()
 
     def ready_link(self) -> EngineClient:
-        """The way to the engine.
+        """The client of the engine.
 
         Raises:
             ServerNotRunning: the server is not ready.
         """
-        link = self.life.link
-        if self.state == "ready" and link is not None and not self._rest.asleep:
-            return link
+        client = self._client
+        if self.state == "ready" and client is not None and not self._idle.asleep:
+            return client
         raise server_info.why_not_ready(self)
 
     @property
     def asleep(self) -> bool:
-        """Whether it has no engine until somebody needs one, or that one is on its way."""
-        return self._rest.asleep
+        """Whether it has no engine until one is needed, or that one is on its way."""
+        return self._idle.asleep
 
     @property
     def is_usable(self) -> bool:
@@ -157,7 +184,7 @@ class Server:
         return self.asleep or self.state == "ready"
 
     def check_usable(self) -> None:
-        """See that a message can be sent to it: it is ready, or will be once it is woken.
+        """Check that a message can be sent to it: it is ready, or will be once it is woken.
 
         Raises:
             ServerNotRunning: why not.
@@ -166,8 +193,8 @@ class Server:
             self.ready_link()
 
     async def be_ready_again(self, tell: Callable[[StartLoading], None] = lambda _: None) -> None:
-        """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; returns at
-        once where it is neither.
+        """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; returns
+        immediately where it is neither.
 
         Args:
             tell: called with how far the load is, whenever that has changed.
@@ -176,17 +203,17 @@ class Server:
             QueueFull: it sleeps, and there is no room for its engine.
         """
         while self.asleep or self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
-            self._rest.wake()
+            self._idle.wake()
             await self._changed.wait()
-            if (why := self._rest.no_room) is not None:
+            if (why := self._idle.no_room) is not None:
                 raise QueueFull(why.message, hint=why.hint)  # for each an error of its own
             if self.state == "loading" and self._loading is not None:
                 tell(self._loading)
 
     async def sleep(self) -> bool:
-        """Let the engine end, if nobody waits for an answer of it; returns when its memory is free: whether it is."""
-        link = self.life.link
-        if self.state != "ready" or link is None or not await self._rest.lie_down(link):
+        """Let the engine end, if it works on nothing; returns when its memory is free: whether it is."""
+        client = self._client
+        if self.state != "ready" or client is None or not await self._idle.unload(client):
             return False
         while self.asleep and self.state in ("ready", "stopping"):
             await self._changed.wait()
@@ -195,34 +222,29 @@ class Server:
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         """Why an engine hung up: it crashed, was stopped, or only the connection broke. It need not be the present
         engine; what has become of the server since then does not matter."""
-        life = next((life for life in self._lives if life.link is broken.link), self.life)
-        error = await life.explain()
+        run = next((run for run in self._runs if run.client is broken.link), self._runs[-1])
+        error = await run.explain()
         return ServerNotRunning(self._was_stopped) if isinstance(error, Cancelled) else error
-
-    @property
-    def life(self) -> EngineRun:
-        """The present engine, or the last."""
-        return self._lives[-1]
 
     @property
     def asked_at(self) -> float:
         """When its engine was asked last, on the monotonic clock; 0 where there is none."""
-        return self.life.link.asked_at if self.life.link is not None else 0.0
-
-    @property
-    def launch(self) -> Launch | None:
-        """What was planned, once it is."""
-        return self.life.launch
-
-    @property
-    def actual(self) -> StartActual | None:
-        """What the engine says of itself; while it is being started again, what it said before."""
-        return self.life.actual
+        return self._client.asked_at if self._client is not None else 0.0
 
     @property
     def pid(self) -> int | None:
         """Process id of the engine while it runs."""
-        return self.life.pid
+        return self.engine_run.pid if self.engine_run is not None else None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether messages that name no server go to this one."""
+        return self._table.default_id == self.server_id
+
+    @property
+    def settings_again(self) -> ServerSettings:
+        """What starts it once more just as it was."""
+        return self.settings if self.launch is None else self.launch.again()
 
     @property
     def restarts(self) -> int:
@@ -240,50 +262,77 @@ class Server:
     # --- the owner task ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Bring the server up and see it through to its end. Runs once."""
+        """Bring the server up and keep it up to its end. Runs once."""
         self.events.append(StartQueued())
         failure: SidecarError = Cancelled(self._was_stopped)
         try:
             with self._scope:
-                failure = await self._live()
+                failure = await self._run_engines()
         finally:
-            self._end(failure)
+            self._finish(failure)
 
-    async def _live(self) -> SidecarError:
+    async def _run_engines(self) -> SidecarError:
         """One engine after the other; returns why no other one follows."""
+        settings = self.settings
         while True:
-            reason, pause = await self._see_through(self.life)
+            reason, pause = await self._run_engine(settings)
+            settings = self.settings_again
             if pause is not None:
-                self._set("queued")
+                self._enter("queued")
                 await anyio.sleep(pause)
             elif self.asleep and isinstance(reason, Cancelled | QueueFull):
                 if isinstance(reason, QueueFull):
-                    self._rest.go_on(reason)
-                self._set("sleeping")
-                await self._rest.until_wanted()
-                self._set("queued")
-            elif await self._has_another_engine(reason):
-                self._lives.append(self.life.anew())
-                continue
+                    self._idle.sleep_on(reason)
+                self._enter("sleeping")
+                await self._idle.until_needed()
+                self._enter("queued")
+            elif await self._has_other_build(reason):
+                self.launch = self.command = None
+                settings = self.settings
             else:
                 return reason
-            self._lives.append(self.life.again())
 
-    async def _has_another_engine(self, reason: SidecarError) -> bool:
-        """Whether the first start, which has failed, is worth trying anew."""
-        if self._settled.is_set() or self._replaced is None or self.launch is None:
-            return False
-        self._set("queued")
-        return await self._replaced(self.launch, reason)
+    async def _start(self, settings: ServerSettings) -> EngineRun:
+        """Start an engine: a first one, one that follows a crash or a sleep, and one of another build alike.
 
-    async def _see_through(self, life: EngineRun) -> tuple[SidecarError, float | None]:
-        """Lead one engine to its end; returns why it ended, and the pause before the next one if there is to be one."""
+        Raises:
+            SidecarError: why it does not become ready.
+        """
+        services = self._services
+        self.engine_run = None
+        self._enter("planning")
+        self._report(StartPlanning())
+        launch = await services.planner.plan(settings)
+
+        await services.budget.make_room(self.server_id, launch)
+
+        run = self._new_run(launch)
+        self._enter("starting")
+        process = await run.spawn()
+
+        self._report(StartStarting(pid=process.pid))
+        self._enter("loading")
+        async for step in run.load():
+            self._report(step)
+        return run
+
+    def _new_run(self, launch: Launch) -> EngineRun:
+        services = self._services
+        run = self.engine_run = EngineRun(
+            launch, source=self._source, runtime_dir=services.runtime_dir, config=self._config, gpus=services.gpus
+        )
+        self._runs.append(run)
+        self.launch, self.command = launch, run.command
+        return run
+
+    async def _run_engine(self, settings: ServerSettings) -> tuple[SidecarError, float | None]:
+        """Start an engine and wait for its end; returns why it ended, and the pause before the next if there is one."""
         reason: SidecarError = Cancelled(self._was_stopped)
         pause: float | None = None
         try:
-            await life.begin()
-            self._be_ready()
-            reason = await self._until_over_or_asleep(life)
+            run = await self._start(settings)
+            self._be_ready(run)
+            reason = await self._until_over_or_asleep(run)
         except SidecarError as error:
             reason = error
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other servers along
@@ -291,57 +340,78 @@ class Server:
         finally:
             if not isinstance(reason, Cancelled):
                 logger.warning("server %s: %s", self.server_id, reason.message)
-                if self._settled.is_set():  # who asked for a start that fails is told, and decides
-                    pause = self._restarts.after(reason, life.ready_seconds)
+                pause = self._pause_after(reason)
             self.crash = reason if pause is not None else None
             with anyio.CancelScope(shield=True):
-                if life.process is not None:
-                    self._set("stopping")  # before the link is closed: nobody is given a closed one
-                await self._take_down(reason)
+                if self.engine_run is not None and self.engine_run.process is not None:
+                    self._enter("stopping")  # before the client is closed: no closed one is handed out
+                await self._end_run(reason)
         return reason, pause
 
-    async def _until_over_or_asleep(self, life: EngineRun) -> SidecarError:
+    def _pause_after(self, reason: SidecarError) -> float | None:
+        """The pause before the restart that follows an end; `None` where none does."""
+        # A first start that fails is reported, and whoever asked for it decides. What found no room was no start.
+        if not self._settled.is_set() or isinstance(reason, QueueFull):
+            return None
+        ready_seconds = self.engine_run.ready_seconds if self.engine_run is not None else 0.0
+        return self._restarts.pause_after(ready_seconds, retryable=is_retryable(reason))
+
+    async def _until_over_or_asleep(self, run: EngineRun) -> SidecarError:
         """Wait until a ready engine ends by itself, stands still, or is to sleep; returns why it is over."""
-        link = self.ready_link()
+        client = self.ready_link()
         reason: SidecarError = Cancelled(f"The server {self.server_id!r} sleeps.")
         async with anyio.create_task_group() as tasks:
 
-            async def until_asleep() -> None:
-                await self._rest.until_asleep(link)
+            async def until_unloading() -> None:
+                await self._idle.until_unloading(client)
                 tasks.cancel_scope.cancel()
 
-            tasks.start_soon(until_asleep)
-            reason = await life.until_over()
+            tasks.start_soon(until_unloading)
+            tasks.start_soon(self._observe, run)
+            reason = await run.until_over()
             tasks.cancel_scope.cancel()
         return reason
 
-    async def _planned(self, settings: ServerSettings) -> Launch:
-        launch = await self._plan(settings)
-        if self._make_room is not None:
-            await self._make_room(self, launch)
-        return launch
+    async def _observe(self, run: EngineRun) -> None:
+        await anyio.sleep(OBSERVE_AFTER_SECONDS)
+        if run.process is None:
+            return
+        try:
+            await self._services.memory.observe(run.launch, run.process.output.memory, run.process.pid)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end an engine that is well
+            internal_error(error)
 
-    def _be_ready(self) -> None:
-        self.crash = None
-        self._rest.is_over()
-        self._set("ready")
+    async def _has_other_build(self, reason: SidecarError) -> bool:
+        """Whether the first start, which has failed, is worth another try with another build."""
+        builds = self._services.builds
+        if self._settled.is_set() or builds is None or self.launch is None:
+            return False
+        self._enter("queued")
+        return await builds.replaced(self.launch, reason)
+
+    def _be_ready(self, run: EngineRun) -> None:
+        self.actual, self.warning, self.crash = run.actual, run.warning, None
+        self._idle.end()
+        self._enter("ready")
         if not self.events.closed:
             self.events.append(StartDone(**server_info.members_of(self)))
             self._settled.set()
 
-    async def _take_down(self, reason: SidecarError) -> None:
+    async def _end_run(self, reason: SidecarError) -> None:
+        if self.engine_run is None:
+            return
         try:
-            await self.life.end(reason, grace_seconds=self._stop_grace)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the end must not wait for ever
+            await self.engine_run.end(reason, grace_seconds=self._stop_grace)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the end must not wait without end
             internal_error(error)
 
-    def _end(self, failure: SidecarError) -> None:
+    def _finish(self, failure: SidecarError) -> None:
         stopped = isinstance(failure, Cancelled)
         if not stopped and self.restarts:
             failure = after_restarts(failure, self.restarts)
         self.failure, self.crash = failure, None
-        self._rest.is_over()
-        self._set("stopped" if stopped else "failed")
+        self._idle.end()
+        self._enter("stopped" if stopped else "failed")
         if not self.events.closed:
             self.events.append(CancelledEvent() if stopped else ErrorEvent(error=WireError.of(failure)))
         self._settled.set()
@@ -350,26 +420,27 @@ class Server:
     # --- pieces of it ------------------------------------------------------------------------------------
 
     @property
+    def _client(self) -> EngineClient | None:
+        return self.engine_run.client if self.engine_run is not None else None
+
+    @property
     def _was_stopped(self) -> str:
         return f"The server {self.server_id!r} was stopped."
 
-    def _tell(self, step: Step) -> None:
+    def _report(self, step: StartPlanning | StartStarting | LoadStep) -> None:
         if isinstance(step, StartWarming):
-            self._set("warming")
+            self._enter("warming")
         elif self.events.closed:
             self._loading = step if isinstance(step, StartLoading) else None
-            self._tell_change()
-        if not self.events.closed:  # that is the story of the first start
+            self._notify()
+        if not self.events.closed:  # they are those of the first start
             self.events.append(step)
 
-    def _tell_change(self) -> None:
+    def _enter(self, state: ServerState) -> None:
+        self.state = state
+        self._notify()
+        self._table.publish(self)
+
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-    def _set(self, state: ServerState) -> None:
-        self.state = state
-        self._tell_change()
-        try:
-            self._on_change(self)
-        except Exception as error:  # noqa: BLE001 - as in `_see_through`: who is told does not decide how a server ends
-            internal_error(error)

@@ -31,8 +31,9 @@ _MESSAGES: dict[ServerState, str] = {
 
 def members_of(server: Server) -> dict[str, Any]:
     """The members of ServerInfo, which other structs have as well."""
-    life = server.life
-    launch, command, process, endpoint = life.launch, life.command, life.process, life.endpoint
+    launch, command, run = server.launch, server.command, server.engine_run
+    process = run.process if run else None
+    port = run.port if run else None
     why = server.failure if server.state == "failed" else server.crash
     return {
         "server_id": server.server_id,
@@ -40,9 +41,9 @@ def members_of(server: Server) -> dict[str, Any]:
         "engine": launch.engine.name if launch else None,
         "model": launch.model_name if launch else None,
         "model_path": str(launch.model_path) if launch else None,
-        "pid": life.pid,
-        "port": life.port,
-        "base_url": endpoint.base_url(life.port) if endpoint and life.port else None,
+        "pid": server.pid,
+        "port": port,
+        "base_url": run.endpoint.base_url(port) if run and port else None,
         "ctx_size": launch.ctx_size if launch else None,
         "parallel": launch.parallel if launch else None,
         "n_gpu_layers": launch.n_gpu_layers if launch else None,
@@ -58,10 +59,11 @@ def members_of(server: Server) -> dict[str, Any]:
         )
         if launch and command
         else None,
-        "actual": life.actual,
+        "actual": server.actual,
         "error": WireError.of(why) if why else None,
-        "warning": life.warning,
+        "warning": server.warning,
         "restarts": server.restarts,
+        "default": server.is_default,
     }
 
 
@@ -72,10 +74,12 @@ def info_of(server: Server) -> ServerInfo:
 
 def details_of(server: Server) -> ServerDetails:
     """The server, and how to reach it past the sidecar."""
-    life = server.life
-    socket = life.endpoint.socket_path if life.endpoint else None
+    run = server.engine_run
+    socket = run.endpoint.socket_path if run else None
     return ServerDetails(
-        **members_of(server), api_key=life.api_key, socket_path=str(socket) if socket is not None else None
+        **members_of(server),
+        api_key=run.api_key if run else None,
+        socket_path=str(socket) if socket is not None else None,
     )
 
 
@@ -88,7 +92,7 @@ def _message(server: Server) -> str:
 
 
 def why_not_ready(server: Server) -> ServerNotRunning:
-    """Why a message can not be sent, for whoever wants to."""
+    """Why a message cannot be sent."""
     if server.state == "failed" and server.failure is not None:
         return ServerNotRunning(
             f"The server {server.server_id!r} has failed: {server.failure.message}",
@@ -97,6 +101,6 @@ def why_not_ready(server: Server) -> ServerNotRunning:
     if server.crash is not None:
         return ServerNotRunning(
             f"The server {server.server_id!r} is being started again, and is {server.state}: {server.crash.message}",
-            hint="Send it again once the server is ready, which list_servers and the topic servers tell.",
+            hint="Send it again once the server is ready: list_servers and the topic servers show it.",
         )
     return ServerNotRunning(f"The server {server.server_id!r} is not ready; its state is {server.state}.")

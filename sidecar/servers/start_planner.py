@@ -1,19 +1,23 @@
 """The plan of a start.
 
-Owns how engine, model and settings are chosen and checked before anything is started. Starts nothing.
+Owns how engine, model, settings and address are chosen and checked before anything is started. Starts nothing, and
+knows no server.
 """
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import logging
 import shlex
-from collections.abc import Callable
+import socket
 
 import anyio.to_thread
 import msgspec
 
+from sidecar.builds.discovery import Engines
 from sidecar.contract.config import Config
-from sidecar.contract.errors import InvalidParams, ModelInvalid, SidecarError
+from sidecar.contract.errors import InvalidParams, ModelInvalid, PermissionDenied, PortInUse, SidecarError
 from sidecar.contract.memory import EstimateMemoryParams
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.servers import (
@@ -23,14 +27,12 @@ from sidecar.contract.servers import (
     ServerSettings,
     StartLlamaServerParams,
 )
-from sidecar.engines.kinds.discovery import Engines
 from sidecar.engines.kinds.reserved_options import reserved_flag, reserved_variable
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
-from sidecar.host import path_policy
+from sidecar.host import path_policy, sockets
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model
-from sidecar.servers.ports import check_port
-from sidecar.servers.server import Server
+from sidecar.storage.config import ConfigFile
 from sidecar.storage.key_value_store import KeyValueStore
 
 logger = logging.getLogger(__name__)
@@ -42,10 +44,8 @@ LAST_MODEL = "last_model"
 class StartPlanner:
     """Makes plans from parameters, the config and what is on this machine."""
 
-    def __init__(
-        self, *, config: Callable[[], Config], engines: Engines, library: Library, store: KeyValueStore
-    ) -> None:
-        self._config = config
+    def __init__(self, *, config: ConfigFile, engines: Engines, library: Library, store: KeyValueStore) -> None:
+        self._file = config
         self._engines = engines
         self._library = library
         self._store = store
@@ -58,7 +58,7 @@ class StartPlanner:
         """
         given = {name: getattr(params, name) for name in ServerSettings.__struct_fields__}
         if params.preset is not None:
-            presets = self._config().server_presets
+            presets = self._config.server_presets
             if params.preset not in presets:
                 raise InvalidParams(
                     f"There is no server preset {params.preset!r}.",
@@ -67,10 +67,10 @@ class StartPlanner:
                 )
             base = msgspec.structs.asdict(presets[params.preset])
             given = base | {name: value for name, value in given.items() if value is not None}
-        if found := reserved_flag(given["extra_args"] or ()):
+        if given["extra_args"] and (found := reserved_flag(given["extra_args"])):
             flag, hint = found
             raise InvalidParams(f"{flag} is not taken in extra_args.", path="$.extra_args", hint=hint)
-        if name := reserved_variable(given["env"] or ()):
+        if given["env"] and (name := reserved_variable(given["env"])):
             raise InvalidParams(
                 f"{name} is not taken in env: it would change the engine's key or settings behind the sidecar's back.",
                 path="$.env",
@@ -79,7 +79,7 @@ class StartPlanner:
         return ServerSettings(**given)
 
     async def plan(self, settings: ServerSettings) -> Launch:
-        """Every choice of a start. Raises SidecarError where one can not be made."""
+        """Every choice of a start. Raises SidecarError where one cannot be made."""
         launch = await self.choose(settings)
         if settings.port is not None or settings.host is not None:
             host = settings.host or LOOPBACK
@@ -91,12 +91,12 @@ class StartPlanner:
         return launch
 
     async def choose(self, settings: ServerSettings) -> Launch:
-        """The choices of a start, but for whether its port is free. Raises SidecarError where one can not be made."""
+        """The choices of a start, but for whether its port is free. Raises SidecarError where one cannot be made."""
         engine = await self._engines.pick(settings.engine, settings.llama_cpp_path, settings.engine_build)
         model = await self._choose_model(settings)
         if settings.mmproj_path is None and model.mmproj_path is not None:
             settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
-        defaults = self._config().server_defaults
+        defaults = self._config.server_defaults
         if settings.threads is None:
             settings = msgspec.structs.replace(settings, threads=defaults.threads)
         return Launch(
@@ -109,14 +109,12 @@ class StartPlanner:
             settings=await anyio.to_thread.run_sync(_with_resolved_paths, settings),
         )
 
-    async def remember(self, server: Server) -> None:
-        """Make a server's model the one to start next time, where none is named."""
-        if server.launch is None:
-            return
+    async def remember(self, launch: Launch) -> None:
+        """Make the model of a start that went well the one to start next time, where none is named."""
         try:
-            await self._store.set(LAST_MODEL, str(server.launch.model_path))
+            await self._store.set(LAST_MODEL, str(launch.model_path))
         except SidecarError as problem:  # the server runs; that its model is not remembered is no failure of the start
-            logger.warning("the model used last can not be remembered: %s", problem.message)
+            logger.warning("the model used last cannot be remembered: %s", problem.message)
 
     async def preview(self, settings: ServerSettings) -> PreviewCommandResult:
         """The command of a start with these settings, on TCP: a private socket is made at the start itself."""
@@ -124,16 +122,20 @@ class StartPlanner:
         command = launch.engine.command(launch, Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0))
         return PreviewCommandResult(argv=command.argv, one_liner=shlex.join(command.argv), ignored=command.ignored)
 
-    def describe(self, server_id: str, server: Server | None) -> LlamaConfig:
-        """The settings that a server runs with, or would start with."""
-        config = self._config()
-        settings = ServerSettings() if server is None else again(server)
+    def describe(self, server_id: str, settings: ServerSettings, *, port: int | None = None) -> LlamaConfig:
+        """The settings that a server runs with, or would start with.
+
+        Args:
+            settings: as asked for.
+            port: what it listens on, where that is known.
+        """
+        config = self._config
         defaults = config.server_defaults
         return LlamaConfig(
             server_id=server_id,
             llama_cpp_path=settings.llama_cpp_path or config.engines.llama_cpp_path,
             model_path=settings.model_path,
-            port=settings.port if server is None else server.life.port or settings.port,
+            port=port or settings.port,
             ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
@@ -141,11 +143,15 @@ class StartPlanner:
             settings={k: v for k, v in msgspec.to_builtins(settings).items() if v is not None and k != "env"},
         )
 
+    @property
+    def _config(self) -> Config:
+        return self._file.config
+
     async def _choose_model(self, settings: ServerSettings) -> ModelInfo:
         if settings.model_path is None and settings.model is None:
             last_used = await self._last_used()
             models = await anyio.to_thread.run_sync(self._library.list)
-            return choose_model(models=models, default=self._config().models.default, last_used=last_used)
+            return choose_model(models=models, default=self._config.models.default, last_used=last_used)
         return await anyio.to_thread.run_sync(self._named_model, settings)
 
     def _named_model(self, settings: ServerSettings) -> ModelInfo:
@@ -154,7 +160,7 @@ class StartPlanner:
         else:
             model = self._library.find(settings.model or "")
         if not model.valid:
-            raise ModelInvalid(f"{model.path} can not be used: {model.problem}")
+            raise ModelInvalid(f"{model.path} cannot be used: {model.problem}")
         return model
 
     async def _last_used(self) -> str | None:
@@ -164,11 +170,6 @@ class StartPlanner:
             logger.warning("the model used last is not known: %s", problem.message)
             return None
         return last_used if isinstance(last_used, str) else None
-
-
-def again(server: Server) -> ServerSettings:
-    """What starts a server once more just as it was."""
-    return server.settings if server.launch is None else server.launch.again()
 
 
 def with_model(settings: ServerSettings, model: str) -> ServerSettings:
@@ -194,3 +195,36 @@ def _with_resolved_paths(settings: ServerSettings) -> ServerSettings:
         chat_template_file=resolved(settings.chat_template_file),
         lora=settings.lora and [str(path_policy.file(path)) for path in settings.lora],
     )
+
+
+def check_port(host: str, port: int) -> bool:
+    """Check that an engine can listen on a port; 0 is any. Blocks: a name may have to be resolved.
+
+    Returns:
+        Whether it is on this machine only: others cannot reach it.
+
+    Raises:
+        PortInUse: it is not.
+        PermissionDenied: it may not be listened on.
+        InvalidParams: the address is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            sockets.reuse_address(probe)
+            probe.bind((host, port))
+            return ipaddress.ip_address(probe.getsockname()[0]).is_loopback
+    except PermissionError as error:
+        raise PermissionDenied(
+            f"{host}:{port} cannot be listened on: {error.strerror}.",
+            hint="Name a port from 1024 on, or leave port out.",
+        ) from None
+    except (OSError, UnicodeError, TypeError) as error:  # TypeError: a NUL or half a character in it
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"Another program listens on {host}:{port}.", port=port) from None
+        reason = error.strerror if isinstance(error, OSError) else "it is no host name"
+        raise InvalidParams(
+            f"{host}:{port} cannot be listened on: {reason}.",
+            path="$.host",
+            hint="Give an address of this machine, or leave host and port out.",
+        ) from None

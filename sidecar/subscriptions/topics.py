@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import anyio
 import anyio.abc
@@ -19,7 +20,6 @@ from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.life import SubscribeOptions
 from sidecar.contract.logs import Level
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.servers import ServerInfo
 from sidecar.contract.sessions import Session
 from sidecar.contract.topics import (
     TOPICS,
@@ -33,6 +33,7 @@ from sidecar.contract.topics import (
     SessionEvent,
     Topic,
 )
+from sidecar.events.changes import Changes
 from sidecar.events.live_feed import LiveFeed
 from sidecar.host.hardware import ResourceMonitor
 from sidecar.library.downloads.service import Downloads
@@ -40,9 +41,12 @@ from sidecar.library.library import Library
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 from sidecar.servers.server_manager import ServerManager
+from sidecar.servers.server_table import ServerChange
 from sidecar.subscriptions.live_logs import LiveLogs
 
 DEFAULT_MIN_LEVEL: Level = "info"
+
+T = TypeVar("T")
 
 Stop = Callable[[], object]
 
@@ -92,13 +96,13 @@ class Topics:
         return [starts[topic]() for topic in dict.fromkeys(topics)]
 
     def _show_servers(self, feed: LiveFeed) -> Stop:
-        def show(server_id: str, info: ServerInfo | None) -> None:
-            event = ServerRemovedEvent(server_id=server_id) if info is None else ServerEvent(server=info)
-            feed.put(event)
+        def show(change: ServerChange) -> None:
+            server_id, info = change
+            feed.put(ServerRemovedEvent(server_id=server_id) if info is None else ServerEvent(server=info))
 
         for info in self._servers.infos():
-            show(info.server_id, info)
-        return self._servers.listen(show)
+            show(ServerChange(info.server_id, info))
+        return self._read(self._servers.changes, show)
 
     def _sessions(self, feed: LiveFeed) -> Stop:
         def show(session_id: str, session: Session | None) -> None:
@@ -121,7 +125,7 @@ class Topics:
                 internal_error(error)
 
         self._tasks.start_soon(begin)
-        return self._builds.listen(show)
+        return self._read(self._builds.changes, show)
 
     def _show_logs(self, feed: LiveFeed, options: SubscribeOptions) -> Stop:
         lines = LiveLogs(self._logs, feed, options.source, options.min_level or DEFAULT_MIN_LEVEL)
@@ -159,6 +163,17 @@ class Topics:
                     feed.put(ModelEvent(model=model))
 
         return self._again_and_again(look, interval_ms or TOPICS["models"].interval_ms)
+
+    def _read(self, changes: Changes[T], show: Callable[[T], None]) -> Stop:
+        """Show what changes from now on."""
+        subscription = changes.subscribe()
+
+        async def read() -> None:
+            async for change in subscription:
+                show(change)
+
+        self._tasks.start_soon(read)
+        return subscription.close
 
     def _again_and_again(self, read: Callable[[], Awaitable[None]], interval_ms: int) -> Stop:
         scope = anyio.CancelScope()

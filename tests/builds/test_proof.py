@@ -23,7 +23,7 @@ def prover(tmp_path: Path) -> Iterator[Prover]:
     (tmp_path / "logs").mkdir()
     (tmp_path / "sockets").mkdir()
     logs = LogStore(tmp_path / "logs", max_file_bytes=65_536, kept_files=1)
-    yield Prover(logs=logs, runtime_dir=lambda: tmp_path / "sockets", work=tmp_path / "work")
+    yield Prover(logs=logs, runtime_dir=tmp_path / "sockets", work=tmp_path / "work")
     assert not list((tmp_path / "work").glob("*"))
     logs.close()
 

@@ -13,10 +13,11 @@ import anyio.lowlevel
 import pytest
 
 from sidecar.builds import registry as registries
+from sidecar.builds.discovery import Engines
 from sidecar.builds.proof import Prover
 from sidecar.builds.registry import FILES, Registry
 from sidecar.builds.service import Builds
-from sidecar.contract.builds import InstallEngineParams, ManagedEngines
+from sidecar.contract.builds import InstallEngineParams
 from sidecar.contract.config import DownloadsConfig, EnginesConfig
 from sidecar.contract.engines import EngineProof
 from sidecar.contract.errors import (
@@ -30,14 +31,14 @@ from sidecar.contract.errors import (
     SidecarError,
 )
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.kinds.discovery import Engines
-from sidecar.engines.kinds.help_flags import FlagSet
 from sidecar.engines.kinds.llama_server import PROGRAM, LlamaServer
+from sidecar.engines.kinds.llama_server_flags import FlagSet
 from sidecar.engines.launch import Launch
 from sidecar.events.event_log import EventLog
 from sidecar.library.downloads.service import Downloads
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
+from sidecar.storage.config import ConfigFile
 from tests import fake_engine
 from tests.builds.archives import Item, digest, make, pack
 from tests.builds.test_registry import add, proof
@@ -53,17 +54,14 @@ class Stage(Prover):
         broken: names of those that generate no token any more.
         proved: what was proved, in its order.
         why: they do not.
-        used: what servers run.
     """
 
     def __init__(self, folder: Path) -> None:
         self.broken: set[str] = set()
         self.proved: list[str] = []
         self.why: Cause = "MISSING_LIBRARY"
-        self.used: list[Path] = []
         self.folder = folder
-        self.config = EnginesConfig()
-        self.told: list[ManagedEngines] = []
+        self.file = ConfigFile(folder / "config.json")
         tokens = TokenSource()
         config = config_file(downloads=DownloadsConfig(hub_endpoint="https://localhost"))
         self.builds = Builds(
@@ -76,10 +74,9 @@ class Stage(Prover):
                 tokens=tokens,
             ),
             prover=self,
-            config=lambda: self.config,
-            in_use=lambda place: ["default"] if place in self.used else [],
+            config=self.file,
         )
-        self.builds.listen(self.told.append)
+        self.changes = self.builds.changes.subscribe()
 
     async def prove(self, folder: Path) -> EngineProof:
         parts = folder.parts
@@ -141,7 +138,7 @@ async def test_a_default_that_fails_gives_its_place_to_the_last_good_one(
     assert await stage.default() == "old"
     assert "the llama.cpp build new does not work any more" in caplog.text
     assert "Starts take the build old now." in caplog.text
-    assert [(told.default, told.engines[-1].problem) for told in stage.told] == [("old", "It did not start.")]
+    assert [(told.default, told.engines[-1].problem) for told in stage.changes.take()] == [("old", "It did not start.")]
     assert [(notice.name, "build new" in notice.message) for notice in await stage.builds.notices()] == [
         ("ENGINE_BUILD_BROKEN", True)
     ]
@@ -154,7 +151,7 @@ async def test_a_default_that_fails_gives_its_place_to_the_last_good_one(
 
 async def test_a_default_that_can_still_generate_a_token_keeps_its_place(stage: Stage) -> None:
     assert not await stage.builds.replaced(stage.launch("new"), failure("UNKNOWN"))
-    assert (await stage.default(), stage.proved, stage.told) == ("new", ["new"], [])
+    assert (await stage.default(), stage.proved, stage.changes.take()) == ("new", ["new"], [])
 
 
 async def test_only_what_may_be_the_builds_own_fault_puts_it_to_the_proof(stage: Stage) -> None:
@@ -202,7 +199,7 @@ async def test_what_somebody_has_named_is_never_replaced(stage: Stage, how: str)
     elif how == "by name":
         launch = stage.launch("new", engine_build="new")
     elif how == "by the config":
-        stage.config = EnginesConfig(llama_cpp_path=str(stage.folder))
+        stage.file.config.engines = EnginesConfig(llama_cpp_path=str(stage.folder))
     else:
         launch = stage.launch("../../elsewhere")
     assert not await stage.builds.replaced(launch, failure("UNKNOWN"))
@@ -242,13 +239,20 @@ async def test_one_that_was_given_up_is_good_again_once_it_generates_a_token(sta
     assert (managed.default, managed.engines[0].problem, await stage.builds.notices()) == ("new", None, [])
 
 
-async def test_one_that_a_server_runs_is_not_removed(stage: Stage) -> None:
-    stage.used = [stage.folder / "engines" / "new"]
-    with pytest.raises(EngineInUse) as refused:
-        await stage.builds.remove("new")
-    assert refused.value.data == {"server_id": "default"}
-    stage.used = []
-    assert (await stage.builds.remove("new")).default == "old"
+async def test_one_that_is_still_in_use_is_not_removed(stage: Stage) -> None:
+    async def remove(*, used: bool) -> Path:
+        async with stage.builds.removing("new") as folder:
+            if used:
+                raise EngineInUse("It is used.", server_id="default")
+        return folder
+
+    with pytest.raises(EngineInUse):
+        await remove(used=True)
+    assert (await stage.default(), stage.changes.take()) == ("new", [])
+    folder = await remove(used=False)
+    assert (folder, folder.exists()) == (stage.folder / "engines" / "new", False)
+    assert await stage.default() == "old"
+    assert [told.default for told in stage.changes.take()] == ["old"]
 
 
 async def test_a_build_that_generates_no_token_is_not_installed(stage: Stage) -> None:
@@ -322,7 +326,7 @@ async def test_a_start_takes_the_default_and_what_comes_next_where_it_can_not_ev
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    engines = Engines(lambda: stage.config, stage.builds)
+    engines = Engines(stage.file, stage.builds)
     registry = Registry(tmp_path / "engines")
     fake_engine.install(registry.folder_of("old"))
     stage.broken = {"new"}  # "#!" is no program
@@ -333,7 +337,7 @@ async def test_a_start_takes_the_default_and_what_comes_next_where_it_can_not_ev
     assert origins[-1] == ("managed", "spare", False)
     picked = await engines.pick(None, None, "old")
     assert picked.path == str(registry.folder_of("old") / PROGRAM)
-    stage.config = EnginesConfig(llama_cpp_path=str(fake_engine.install(tmp_path / "configured")))
+    stage.file.config.engines = EnginesConfig(llama_cpp_path=str(fake_engine.install(tmp_path / "configured")))
     assert (await engines.pick(None, None)).path == str(tmp_path / "configured" / PROGRAM)
     with pytest.raises(EngineNotFound):
         await engines.pick(None, None, "nothing")

@@ -10,8 +10,8 @@ import anyio.lowlevel
 import pytest
 
 from sidecar.engines.client.engine_client import EngineClient
-from sidecar.engines.lifecycle import liveness
-from sidecar.engines.lifecycle.liveness import until_silent
+from sidecar.engines.lifecycle import engine_run
+from sidecar.engines.lifecycle.engine_run import until_silent
 from tests.busy import BUSY_SECONDS
 from tests.processes.programs import WAIT_SECONDS
 
@@ -52,8 +52,8 @@ async def seconds_until_silent(peer: Peer) -> float:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "HEALTH_INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr(liveness, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(engine_run, "LIVENESS_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(engine_run, "REFUSED_PAUSE_SECONDS", 0.01)
 
 
 async def test_an_engine_that_never_answers_is_found_at_the_deadline() -> None:
@@ -106,7 +106,7 @@ async def test_an_engine_that_streams_while_it_does_not_answer_lives() -> None:
 
 
 async def test_it_is_asked_no_more_often_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "HEALTH_INTERVAL_SECONDS", 0.1)
+    monkeypatch.setattr(engine_run, "LIVENESS_INTERVAL_SECONDS", 0.1)
     peer = Peer(200)
     with anyio.move_on_after(0.35):
         await until_silent(cast(EngineClient, peer), DEADLINE)

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.kinds.help_flags import parse_help
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_arguments import llama_server_arguments
+from sidecar.engines.kinds.llama_server_flags import llama_server_arguments, parse_help
 from sidecar.engines.launch import Endpoint, Launch
 from tests.engines.recordings import help_text
 

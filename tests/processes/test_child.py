@@ -13,7 +13,7 @@ import anyio
 import psutil
 import pytest
 
-from sidecar.engines.lifecycle.process_errors import engine_error
+from sidecar.engines.lifecycle.engine_errors import engine_error
 from sidecar.processes import child as child_module
 from sidecar.processes import tags
 from sidecar.processes.child import ChildProcess

@@ -10,20 +10,79 @@ from typing import Any
 
 import anyio
 
+from sidecar.builds.service import Builds
 from sidecar.contract.config import EnginesConfig
-from sidecar.contract.errors import SidecarError
+from sidecar.contract.errors import ModelInvalid, SidecarError
+from sidecar.contract.memory import MemoryEstimate
 from sidecar.contract.servers import ServerSettings, ServerState
 from sidecar.engines.launch import Engine, Launch
-from sidecar.engines.lifecycle.engine_run import Plan
-from sidecar.engines.lifecycle.load_progress import LOOK_INTERVAL_SECONDS
+from sidecar.engines.lifecycle.loading import SAMPLE_INTERVAL_SECONDS
+from sidecar.engines.output.memory_lines import MemoryLines
 from sidecar.events.event_log import status_of
 from sidecar.logs.store import LogStore
-from sidecar.servers.server import Replaced, Server
+from sidecar.servers.eviction import MemoryBudget
+from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.servers.server import Server, StartServices
+from sidecar.servers.server_manager import ServerManager
+from sidecar.servers.server_table import ServerTable
+from sidecar.servers.start_planner import StartPlanner
+from tests.config_files import config_file
 from tests.processes.programs import WAIT_SECONDS
 
-LOOKED_AT_SECONDS = LOOK_INTERVAL_SECONDS + 0.1
+SAMPLED_SECONDS = SAMPLE_INTERVAL_SECONDS + 0.1
 """The shortest time without a sign of life that a slow machine keeps, too: a program that has not yet come to its
-first line is seen to grow by then, and is given as much again."""
+first line has grown by then, and is given as much again."""
+
+Plan = Callable[[ServerSettings], Awaitable[Launch]]
+Replaced = Callable[[Launch, SidecarError], Awaitable[bool]]
+
+
+class Planned(StartPlanner):
+    """Plans that a test makes."""
+
+    def __init__(self, make: Plan) -> None:
+        self._make = make
+
+    async def plan(self, settings: ServerSettings) -> Launch:
+        return await self._make(settings)
+
+    async def remember(self, launch: Launch) -> None:
+        return
+
+
+class Replacing(Builds):
+    """Managed builds of which a test says whether another one has taken a failed one's place."""
+
+    def __init__(self, replaced: Replaced) -> None:
+        self._replaced = replaced
+
+    async def replaced(self, launch: Launch, reason: SidecarError) -> bool:
+        return await self._replaced(launch, reason)
+
+
+class NoMemory(MemoryEstimates):
+    """Knows of no memory, and notes what it is to remember."""
+
+    def __init__(self) -> None:
+        self.observed: list[int] = []
+
+    async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
+        raise ModelInvalid("There is no estimate.")
+
+    async def observe(self, launch: Launch, lines: MemoryLines, pid: int) -> None:
+        self.observed.append(pid)
+
+
+class Noted(ServerTable[Server]):
+    """A table that a test follows: each change of a server, in the moment in which it happens."""
+
+    def __init__(self, note: Callable[[Server], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def publish(self, server: Server) -> None:
+        super().publish(server)
+        self._note(server)
 
 
 @dataclass
@@ -69,21 +128,43 @@ class Stage:
             if on_change is not None:
                 on_change(server)
 
-        return Server(
-            "test",
-            ServerSettings(extra_args=list(extra_args), **settings),
-            plan or self.plan,
-            logs=self.logs,
-            runtime_dir=self.runtime_dir,
-            config=EnginesConfig(
+        table = Noted(note)
+        config = config_file(
+            engines=EnginesConfig(
                 start_timeout_seconds=timeout,
                 stop_grace_seconds=grace,
                 health_timeout_seconds=health,
                 max_restarts=max_restarts,
                 idle_unload_minutes=None if idle_seconds is None else idle_seconds / 60,
+            )
+        )
+        memory = NoMemory()
+        server = Server(
+            "test",
+            ServerSettings(extra_args=list(extra_args), **settings),
+            table=table,
+            services=StartServices(
+                planner=Planned(plan or self.plan),
+                budget=MemoryBudget(table.servers, config=config, memory=memory),
+                memory=memory,
+                builds=None if replaced is None else Replacing(replaced),
+                gpus=None,
+                logs=self.logs,
+                runtime_dir=self.runtime_dir,
+                config=config,
             ),
-            on_change=note,
-            replaced=replaced,
+        )
+        table.servers["test"] = server
+        return server
+
+    def manager(self, config: EnginesConfig, memory: MemoryEstimates | None = None) -> ServerManager:
+        """A manager whose servers run the fake engine."""
+        return ServerManager(
+            config=config_file(engines=config),
+            planner=Planned(self.plan),
+            memory=memory or NoMemory(),
+            logs=self.logs,
+            runtime_dir=self.runtime_dir,
         )
 
     def leftovers(self) -> list[str]:

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from sidecar.contract.errors import SidecarError
-from sidecar.servers.ports import check_port
+from sidecar.servers.start_planner import check_port
 from tests.held_port import held_port
 
 

@@ -10,20 +10,21 @@ from typing import Any
 import anyio
 import pytest
 
-from sidecar.contract.errors import ModelNotFound, PortInUse, SidecarError
+from sidecar.contract.errors import ModelNotFound, PortInUse, QueueFull, SidecarError
 from sidecar.contract.servers import ServerInfo, ServerSettings, ServerState
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.launch import Launch
-from sidecar.engines.lifecycle import liveness, restarts
+from sidecar.engines.lifecycle import engine_run
 from sidecar.events.event_log import status_of
 from sidecar.logs.store import LogStore
+from sidecar.processes import restart_policy
 from sidecar.servers.server import Server
 from tests.busy import BUSY_SECONDS
 from tests.engines.listening import listening
 from tests.held_port import held_port
 from tests.processes.programs import WAIT_SECONDS, halt, is_alive
-from tests.servers.running import LOOKED_AT_SECONDS, Stage, error_of, running, until
+from tests.servers.running import SAMPLED_SECONDS, Stage, error_of, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +44,7 @@ def starts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restarts, "PAUSES", (0.0,) * len(restarts.PAUSES))
+    monkeypatch.setattr(restart_policy, "PAUSES", (0.0,) * len(restart_policy.PAUSES))
 
 
 def pids(file: Path) -> list[int]:
@@ -157,7 +158,7 @@ async def test_the_second_restart_of_a_row_waits_and_says_so(stage: Stage, start
         begun = anyio.current_time()
         assert (server.pid, server.info().message[:9]) == (None, "Waiting t")
         await until(lambda: server.state != "queued")
-        assert anyio.current_time() - begun > restarts.PAUSES[1] / 2
+        assert anyio.current_time() - begun > restart_policy.PAUSES[1] / 2
         await ready_again(server, 2)
 
 
@@ -185,7 +186,7 @@ async def test_a_first_start_that_fails_is_not_tried_again(stage: Stage, starts:
 async def test_a_restart_whose_load_fails_counts_as_a_crash_and_is_tried_again(
     fault: list[str], stage: Stage, starts: Path
 ) -> None:
-    timeout = LOOKED_AT_SECONDS if "--stuck-at" in fault else WAIT_SECONDS
+    timeout = SAMPLED_SECONDS if "--stuck-at" in fault else WAIT_SECONDS
     flags = [*fault, "--starts-file", str(starts), "--faulty-starts", "2-2"]
     server = stage.server(*flags, max_restarts=5, timeout=timeout, grace=0.1)
     async with running(server):
@@ -210,7 +211,12 @@ async def test_a_restart_whose_load_can_not_succeed_is_the_end(stage: Stage, sta
 
 @pytest.mark.usefixtures("_no_pauses")
 @pytest.mark.parametrize(
-    ("refusal", "state"), [(ModelNotFound("It is gone."), "failed"), (PortInUse("It is taken.", port=1), "ready")]
+    ("refusal", "state"),
+    [
+        (ModelNotFound("It is gone."), "failed"),
+        (PortInUse("It is taken.", port=1), "ready"),
+        (QueueFull("There is no room."), "failed"),
+    ],
 )
 async def test_a_plan_that_is_refused_is_the_end_unless_it_may_pass(
     refusal: SidecarError, state: ServerState, stage: Stage
@@ -267,7 +273,7 @@ async def test_a_stop_at_any_moment_of_a_restart_is_the_end_of_it(
 @pytest.fixture
 def _long_pauses(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if request.node.callspec.params["state"] == "queued":
-        monkeypatch.setattr(restarts, "PAUSES", (3600.0,) * len(restarts.PAUSES))
+        monkeypatch.setattr(restart_policy, "PAUSES", (3600.0,) * len(restart_policy.PAUSES))
 
 
 # --- those who were being answered, and those who come meanwhile ---
@@ -342,7 +348,7 @@ async def test_who_waits_for_the_restart_waits_until_it_is_over(end: str, stage:
 
 @pytest.fixture
 def _asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "HEALTH_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(engine_run, "LIVENESS_INTERVAL_SECONDS", 0.05)
 
 
 @pytest.mark.case(23)

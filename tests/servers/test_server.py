@@ -29,6 +29,7 @@ from sidecar.engines.client import engine_client as link_module
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 from sidecar.engines.kinds.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.launch import Launch
+from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.events.event_log import status_of
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
@@ -36,7 +37,7 @@ from tests import fake_engine
 from tests.engines.listening import Listening, listening
 from tests.held_port import held_port
 from tests.processes.programs import WAIT_SECONDS, halt, is_alive, seen_to_its_end, wait_until_gone
-from tests.servers.running import LOOKED_AT_SECONDS, Stage, error_of, running, statuses, until
+from tests.servers.running import SAMPLED_SECONDS, Stage, error_of, running, statuses, until
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +79,25 @@ def pids(file: Path) -> list[int]:
     return found
 
 
+def client_of(server: Server) -> EngineClient | None:
+    """The client of its engine, where there is one."""
+    return server.engine_run.client if server.engine_run is not None else None
+
+
+def closed(server: Server) -> bool:
+    """Whether the client of its engine is closed."""
+    client = client_of(server)
+    assert client is not None
+    return client.closed
+
+
+def process_of(server: Server) -> EngineProcess:
+    """Its engine's process, which there is or was."""
+    assert server.engine_run is not None
+    assert server.engine_run.process is not None
+    return server.engine_run.process
+
+
 # --- a start ---
 
 
@@ -86,24 +106,25 @@ async def test_a_start_goes_through_its_states_and_tells_them(stage: Stage) -> N
     async with running(server):
         info = await server.started()
         assert (stage.states, statuses(server)) == (STARTED, EVENTS)
-        assert server.life.process is not None
+        run = server.engine_run
+        assert run is not None
+        assert run.process is not None
         assert server.actual is not None
-        assert server.life.command is not None
         assert info == ServerInfo(
             server_id="test",
             state="ready",
             engine="llama-server",
             model="Tiny",
             model_path="/models/tiny.gguf",
-            pid=server.life.process.pid,
+            pid=run.process.pid,
             port=None,
             base_url=None,
             ctx_size=128,
             parallel=3,
             n_gpu_layers=-1,
-            started_at=server.life.process.started_at,
+            started_at=run.process.started_at,
             message="llama-server started successfully",
-            plan=StartPlan(ctx_size=128, parallel=3, n_gpu_layers=-1, argv=server.life.command.argv, ignored=[]),
+            plan=StartPlan(ctx_size=128, parallel=3, n_gpu_layers=-1, argv=run.command.argv, ignored=[]),
             actual=StartActual(
                 context_per_message=128,
                 slots=3,
@@ -114,6 +135,7 @@ async def test_a_start_goes_through_its_states_and_tells_them(stage: Stage) -> N
                 build="fake",
             ),
             error=None,
+            default=True,
         )
         _, done = server.events.read(0)[-1]
         members = {name: getattr(info, name) for name in ServerInfo.__struct_fields__}
@@ -274,7 +296,7 @@ async def test_a_start_without_a_sign_of_life_is_given_up(
 
 
 async def test_a_start_that_gets_on_may_take_as_long_as_it_likes(stage: Stage) -> None:
-    server = stage.server("--ready-after", "5", "--stdout-progress", "20", timeout=LOOKED_AT_SECONDS)
+    server = stage.server("--ready-after", "5", "--stdout-progress", "20", timeout=SAMPLED_SECONDS)
     async with running(server):
         assert (await server.started()).state == "ready"
 
@@ -282,12 +304,12 @@ async def test_a_start_that_gets_on_may_take_as_long_as_it_likes(stage: Stage) -
 async def test_a_start_that_only_logs_is_borne_for_a_while_and_then_given_up(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.engines.lifecycle.load_progress.ONLY_LINES", 1.2)
-    server = stage.server("--log-every", "0.02", timeout=LOOKED_AT_SECONDS)
+    monkeypatch.setattr("sidecar.engines.lifecycle.loading.ONLY_LINES", 1.2)
+    server = stage.server("--log-every", "0.02", timeout=SAMPLED_SECONDS)
     async with running(server):
         begun = anyio.current_time()
         error = await error_of(server.started())
-        assert anyio.current_time() - begun > LOOKED_AT_SECONDS * 1.2
+        assert anyio.current_time() - begun > SAMPLED_SECONDS * 1.2
     assert (error.name, error.data["cause"], error.data["exit_code"]) == ("ENGINE_START_FAILED", "TIMEOUT", None)
     assert error.data["log_tail"][-1].endswith("I still loading")
     assert (server.pid, stage.leftovers()) == (None, [])
@@ -306,7 +328,7 @@ async def test_an_engine_that_does_not_say_what_it_is_has_not_started(
 ) -> None:
     monkeypatch.setattr(link_module, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(
-        "sidecar.engines.lifecycle.startup.LAST_WORDS_SECONDS", 0.5 if exit_code is None else WAIT_SECONDS
+        "sidecar.engines.lifecycle.engine_run.EXIT_NOTICE_SECONDS", 0.5 if exit_code is None else WAIT_SECONDS
     )
     server = stage.server(*flags)
     async with running(server):
@@ -331,10 +353,7 @@ async def test_a_defect_of_ours_ends_one_server_and_no_other(stage: Stage) -> No
     async def plan(settings: ServerSettings) -> Launch:
         raise ValueError("a defect with a secret in it")
 
-    def deaf(server: Server) -> None:
-        raise ValueError("a defect of a listener")
-
-    defective, sound = stage.server(plan=plan), stage.server(on_change=deaf)
+    defective, sound = stage.server(plan=plan), stage.server()
     async with running(defective, sound):
         error = await error_of(defective.started())
         assert (await sound.started()).state == "ready"
@@ -370,7 +389,7 @@ async def test_a_stop_in_any_state_ends_everything_and_is_answered_once(state: S
     assert [s for s in stage.states if s not in ("stopping", "stopped")][: len(reached)] == reached
     assert (stage.states[-1], server.info().error, server.info().message) == ("stopped", None, "llama-server stopped")
     assert (server.pid, stage.leftovers()) == (None, [])
-    assert server.life.link is None or server.life.link.closed
+    assert client_of(server) is None or closed(server)
 
 
 @pytest.mark.parametrize("steps", [*range(12), 20, 40, 80, 160, 320])
@@ -381,7 +400,7 @@ async def test_a_stop_between_any_two_steps_leaves_nothing(steps: int, stage: St
         for _ in range(steps):
             await asyncio.sleep(0)
         await server.stop()
-    links += [server.life.link] if server.life.link else []
+    links += [client] if (client := client_of(server)) else []
     assert server.state == "stopped"
     assert (server.pid, stage.leftovers(), [link for link in links if not link.closed]) == (None, [], [])
 
@@ -400,8 +419,7 @@ async def test_an_engine_that_will_not_end_is_killed_after_the_grace(
     async with running(server):
         await until(lambda: server.state == state and file.exists())
         await server.stop()
-        assert server.life.process is not None
-        assert server.life.process.exit_code == -signal.SIGKILL
+        assert process_of(server).exit_code == -signal.SIGKILL
     for pid in pids(file):
         wait_until_gone(pid)
     assert stage.leftovers() == []
@@ -412,7 +430,7 @@ async def test_a_stop_before_anything_began_is_a_stop(stage: Stage) -> None:
     server._scope.cancel()
     async with running(server):
         assert (await error_of(server.started())).name == "CANCELLED"
-    assert server.life.process is None
+    assert server.engine_run is None
 
 
 async def test_the_end_of_the_whole_fleets_task_is_a_stop(stage: Stage) -> None:
@@ -432,7 +450,7 @@ async def test_many_stops_at_once_all_wait_for_the_end(stage: Stage) -> None:
 
     async def stop() -> None:
         await server.stop()
-        gone.append(server.life.process is not None and not is_alive(server.life.process.pid))
+        gone.append(not is_alive(process_of(server).pid))
 
     async with running(server):
         await server.started()
@@ -498,21 +516,21 @@ async def test_nobody_is_given_a_closed_link(stage: Stage) -> None:
     seen: list[tuple[ServerState, bool]] = []
 
     def on_change(server: Server) -> None:
-        if server.life.link is not None:
-            seen.append((server.state, server.life.link.closed))
+        if client_of(server) is not None:
+            seen.append((server.state, closed(server)))
 
     server = stage.server(on_change=on_change)
     async with running(server):
         await server.started()
         os.kill(server.pid or 0, signal.SIGKILL)
         await until(lambda: server.state == "failed")
-    assert seen == [("ready", False), ("stopping", False), ("failed", True)]
+    assert seen == [("warming", False), ("ready", False), ("stopping", False), ("failed", True)]
 
 
 async def test_a_connection_that_only_breaks_is_not_taken_for_the_end(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.engines.lifecycle.engine_run.CRASH_NOTICE_SECONDS", 0.05)
+    monkeypatch.setattr("sidecar.engines.lifecycle.engine_run.EXIT_NOTICE_SECONDS", 0.05)
     server = stage.server()
     async with running(server):
         await server.started()

@@ -13,12 +13,14 @@ import anyio
 import pytest
 
 from sidecar.contract.config import EnginesConfig
-from sidecar.contract.errors import ServerAlreadyRunning, ServerNotRunning
-from sidecar.contract.servers import ServerInfo, ServerSettings
+from sidecar.contract.errors import EngineInUse, ServerAlreadyRunning, ServerNotRunning
+from sidecar.contract.servers import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.events.changes import Subscription
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import LAST_GRACE_SECONDS, ServerManager
+from sidecar.servers.server_table import ServerChange
 from tests.busy import BUSY_SECONDS
 from tests.processes.programs import WAIT_SECONDS, is_alive
 from tests.servers.running import Stage, error_of, until
@@ -32,10 +34,10 @@ class Harbour:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.config = EnginesConfig(start_timeout_seconds=WAIT_SECONDS, stop_grace_seconds=1.0, max_restarts=0)
-        self.fleet = ServerManager(logs=stage.logs, runtime_dir=stage.runtime_dir, config=lambda: self.config)
+        self.fleet = stage.manager(self.config)
 
     def start(self, server_id: str, *extra_args: str) -> Server:
-        return self.fleet.start(server_id, ServerSettings(extra_args=list(extra_args)), self.stage.plan)
+        return self.fleet.start(server_id, ServerSettings(extra_args=list(extra_args)))
 
     async def ready(self, server_id: str, *extra_args: str) -> Server:
         server = self.start(server_id, *extra_args)
@@ -122,7 +124,7 @@ async def test_replacing_stops_the_old_one_first(harbour: Harbour) -> None:
     async with open_(harbour) as fleet:
         old = await harbour.ready("x")
         pid = old.pid
-        async with fleet.replacing(old, ServerSettings(ctx_size=96), harbour.stage.plan) as new:
+        async with fleet.replacing(old, ServerSettings(ctx_size=96)) as new:
             assert pid is not None
             assert (old.state, is_alive(pid)) == ("stopped", False)
             assert ((await new.started()).ctx_size, fleet.find("x")) == (96, new)
@@ -133,7 +135,7 @@ async def test_of_two_who_replace_at_once_one_is_told_that_the_other_was_faster(
 
     async def replace(server: Server) -> None:
         try:
-            async with fleet.replacing(server, ServerSettings(), harbour.stage.plan):
+            async with fleet.replacing(server, ServerSettings()):
                 outcomes.append("replaced")
         except ServerAlreadyRunning:
             outcomes.append("already running")
@@ -150,7 +152,7 @@ async def test_a_stop_wins_over_a_replacement_that_is_under_way(harbour: Harbour
     errors: list[str] = []
 
     async def replace(server: Server) -> None:
-        replacing = fleet.replacing(server, ServerSettings(), harbour.stage.plan)
+        replacing = fleet.replacing(server, ServerSettings())
         errors.append((await error_of(replacing.__aenter__())).name)
 
     async with open_(harbour) as fleet:
@@ -162,34 +164,45 @@ async def test_a_stop_wins_over_a_replacement_that_is_under_way(harbour: Harbour
         assert (errors, harbour.states()) == (["CANCELLED"], {})
 
 
-async def test_listeners_are_told_of_every_change_and_of_the_end(harbour: Harbour) -> None:
-    told: list[tuple[str, str | None]] = []
-
-    def listen(server_id: str, info: ServerInfo | None) -> None:
-        told.append((server_id, info.state if info else None))
-
+async def test_readers_get_every_change_and_the_end(harbour: Harbour) -> None:
     async with open_(harbour) as fleet:
-        end = fleet.listen(listen)
-        server = await harbour.ready("x")
-        await fleet.stop(server)
-        end()
+        with fleet.changes.subscribe() as changes:
+            server = await harbour.ready("x")
+            await fleet.stop(server)
         await harbour.ready("y")
+        found = [(server_id, info.state if info else None) async for server_id, info in changes]
     states = ["planning", "starting", "loading", "warming", "ready", "stopping", "stopped", None]
-    assert told == [("x", state) for state in states]
+    assert found == [("x", state) for state in states]
 
 
-async def test_a_listener_may_stop_listening_while_it_is_told(harbour: Harbour) -> None:
-    told: list[str] = []
-
-    def once(server_id: str, info: ServerInfo | None) -> None:
-        told.append("once")
-        end()
+async def test_readers_are_shown_which_server_becomes_the_default(harbour: Harbour) -> None:
+    def shown(changes: Subscription[ServerChange]) -> dict[str, bool]:
+        return {server_id: info.default for server_id, info in changes.take() if info is not None}
 
     async with open_(harbour) as fleet:
-        end = fleet.listen(once)
-        fleet.listen(lambda server_id, info: told.append("always") if info and info.state == "ready" else None)
-        await harbour.ready("x")
-    assert told == ["once", "always"]
+        with fleet.changes.subscribe() as changes:
+            other = await harbour.ready("other")
+            assert (shown(changes), other.info().default) == ({"other": True}, True)
+            default = await harbour.ready("default")
+            assert shown(changes) == {"default": True, "other": False}
+            await fleet.stop(default)
+            assert shown(changes) == {"default": False, "other": True}
+            await harbour.ready("third")
+            assert shown(changes) == {"other": False, "third": False}
+            assert [info.default for info in fleet.infos()] == [False, False]
+
+
+async def test_a_folder_from_which_a_server_runs_is_in_use(harbour: Harbour) -> None:
+    folder = Path(harbour.stage.engine.path).parent
+    async with open_(harbour) as fleet:
+        fleet.check_unused("fake", folder)
+        server = await harbour.ready("x")
+        fleet.check_unused("another", folder / "another")
+        with pytest.raises(EngineInUse) as refused:
+            fleet.check_unused("fake", folder)
+        assert refused.value.data == {"server_id": "x"}
+        await fleet.stop(server)
+        fleet.check_unused("fake", folder)
 
 
 # --- which one ---
@@ -232,7 +245,7 @@ async def test_who_chooses_a_server_that_is_being_replaced_waits_for_the_new_one
 
     async with open_(harbour) as fleet:
         old = await harbour.ready("x")
-        replacing = fleet.replacing(old, ServerSettings(), harbour.stage.plan)
+        replacing = fleet.replacing(old, ServerSettings())
         async with anyio.create_task_group() as tasks, replacing as new:
             for asked in (("x", None), (None, "x"), (None, None)):  # the only one there is
                 tasks.start_soon(choose, *asked)
@@ -240,7 +253,7 @@ async def test_who_chooses_a_server_that_is_being_replaced_waits_for_the_new_one
             assert (old.superseded, chosen) == (True, [])
         assert chosen == [new, new, new]
         other = await harbour.ready("other")
-        async with fleet.replacing(new, ServerSettings(), harbour.stage.plan):
+        async with fleet.replacing(new, ServerSettings()):
             assert await fleet.choose("other", None) is other
             with pytest.raises(ServerNotRunning, match="2 others"):
                 await fleet.choose(None, None)
@@ -255,7 +268,7 @@ async def test_who_waits_for_a_replacement_is_told_that_there_will_be_none(harbo
     async with open_(harbour) as fleet:
         old = await harbour.ready("x")
         faulty = ServerSettings(extra_args=["--exit-on-load", "1"])
-        async with anyio.create_task_group() as tasks, fleet.replacing(old, faulty, harbour.stage.plan) as new:
+        async with anyio.create_task_group() as tasks, fleet.replacing(old, faulty) as new:
             tasks.start_soon(choose)
             await error_of(new.started())
         assert "has failed" in errors[0]
@@ -306,5 +319,5 @@ async def test_a_server_that_is_being_started_again_is_stopped_and_replaced_like
                 await fleet.stop(server)
                 assert harbour.states() == {}
             else:
-                async with fleet.replacing(server, ServerSettings(), harbour.stage.plan) as new:
+                async with fleet.replacing(server, ServerSettings()) as new:
                     assert ((await new.started()).restarts, server.state) == (0, "stopped")

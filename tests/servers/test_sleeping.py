@@ -11,9 +11,10 @@ from sidecar.contract.errors import ServerNotRunning
 from sidecar.contract.servers import ServerState
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.logs.store import LogStore
+from sidecar.servers.server import Server
 from tests.engines.listening import kept_busy, listening
 from tests.processes.programs import is_alive
-from tests.servers.running import Stage, error_of, running, until
+from tests.servers.running import NoMemory, Stage, error_of, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +60,23 @@ async def test_all_who_need_it_wake_one_engine_and_wait_for_it(stage: Stage) -> 
     assert stage.states == [*UP, "stopping", "sleeping", "queued", *UP, "stopping", "stopped"]
 
 
+async def test_what_each_engine_takes_of_memory_is_observed_once_it_is_ready(stage: Stage) -> None:
+    server = stage.server(idle_seconds=LATE_SECONDS)
+    async with running(server):
+        first = (await server.started()).pid
+        await until(lambda: observed_of(server) == [first])
+        assert await server.sleep()
+        await server.be_ready_again()
+        await until(lambda: observed_of(server) == [first, server.pid])
+
+
+def observed_of(server: Server) -> list[int]:
+    """The processes whose memory was to be remembered."""
+    memory = server._services.memory
+    assert isinstance(memory, NoMemory)
+    return memory.observed
+
+
 async def test_an_engine_that_is_answering_does_not_sleep(stage: Stage) -> None:
     server = stage.server(idle_seconds=SOON_SECONDS)
     async with running(server):
@@ -81,7 +99,8 @@ async def test_from_the_moment_it_lies_down_nobody_is_given_the_way_to_it(stage:
                 server.ready_link()
             server.check_usable()  # a message may be sent all the same, and waits
             await server.be_ready_again()
-        assert server.ready_link() is server.life.link
+        assert server.engine_run is not None
+        assert server.ready_link() is server.engine_run.client
 
 
 async def test_what_can_not_be_woken_has_failed_with_the_reason(stage: Stage) -> None:

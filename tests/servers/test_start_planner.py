@@ -11,20 +11,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from sidecar.contract.config import Config, EnginesConfig, ModelsConfig, ServerDefaults
+from sidecar.builds.discovery import Engines
+from sidecar.contract.config import EnginesConfig, ModelsConfig, ServerDefaults
 from sidecar.contract.errors import SidecarError, StorageError
 from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, ServerSettings, StartLlamaServerParams
-from sidecar.engines.kinds.discovery import Engines
+from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.engines.kinds.llama_server_flags import FlagSet
 from sidecar.engines.launch import Launch
 from sidecar.library.library import Library
 from sidecar.library.scan.sources import Sources
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
-from sidecar.servers.start_planner import LAST_MODEL, StartPlanner, again, with_model
+from sidecar.servers.start_planner import LAST_MODEL, StartPlanner, with_model
 from sidecar.storage.database import Database
 from sidecar.storage.key_value_store import KeyValueStore
-from tests.config_files import models_config
+from tests.config_files import config_file, models_config
 from tests.library.gguf_files import write_model
+from tests.servers.running import Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -36,12 +39,13 @@ class Desk:
         self.llama_cpp = llama_cpp
         self.models = folder / "models"
         self.models.mkdir()
-        self.config = Config(engines=EnginesConfig(llama_cpp_path=str(llama_cpp)))
+        self.file = config_file(engines=EnginesConfig(llama_cpp_path=str(llama_cpp)))
+        self.config = self.file.config
         self.database = Database(folder / "history.db")
         self.store = KeyValueStore(self.database)
         self.planner = StartPlanner(
-            config=lambda: self.config,
-            engines=Engines(lambda: self.config.engines),
+            config=self.file,
+            engines=Engines(self.file),
             library=Library(Sources(self.models, models_config())),
             store=self.store,
         )
@@ -67,17 +71,12 @@ async def desk(tmp_path: Path, fake_llama_cpp: Path) -> AsyncIterator[Desk]:
 
 
 @pytest.fixture
-async def server(desk: Desk, tmp_path: Path) -> Server:
+async def server(logs: LogStore, tmp_path: Path) -> Server:
     """A server that has not run."""
-    return Server(
-        "a",
-        ServerSettings(port=8080, env={"TOKEN": "s"}),
-        desk.planner.plan,
-        logs=LogStore(tmp_path, max_file_bytes=1, kept_files=1),
-        runtime_dir=tmp_path,
-        config=EnginesConfig(),
-        on_change=lambda server: None,
-    )
+    engine = LlamaServer(tmp_path / "llama-server", None, FlagSet([]))
+    server = Stage(engine, logs, tmp_path).server(port=8080, env={"TOKEN": "s"})
+    server.settings.extra_args = None
+    return server
 
 
 # --- what is chosen ---
@@ -121,12 +120,11 @@ async def test_a_model_is_found_by_name_and_by_path(desk: Desk, tmp_path: Path) 
     assert (await desk.plan(model="a", model_path=str(outside))).model_path == outside
 
 
-async def test_of_several_models_the_default_else_the_last_used_is_taken(desk: Desk, server: Server) -> None:
+async def test_of_several_models_the_default_else_the_last_used_is_taken(desk: Desk) -> None:
     for name in ("a", "b", "c"):
         desk.model(name)
     assert (await desk.refusal()).name == "MODEL_NOT_FOUND"
-    server.life.launch = await desk.plan(model="b")
-    await desk.planner.remember(server)
+    await desk.planner.remember(await desk.plan(model="b"))
     assert (await desk.plan()).model_name == "b"
     desk.config.models = ModelsConfig(default="c")
     assert (await desk.plan()).model_name == "c"
@@ -272,19 +270,18 @@ async def test_settings_are_described_before_during_and_after_a_plan(desk: Desk,
         engine=None,
         settings={},
     )
-    assert desk.planner.describe("a", None) == expected
+    assert desk.planner.describe("a", ServerSettings()) == expected
     expected = msgspec.structs.replace(expected, port=8080, settings={"port": 8080})
-    assert desk.planner.describe("a", server) == expected
-    server.life.launch = await desk.plan(port=8080, threads=2, env={"TOKEN": "s"})
+    assert desk.planner.describe("a", server.settings_again) == expected
+    server.launch = await desk.plan(port=8080, threads=2, env={"TOKEN": "s"})
     chosen = {"engine": "llama-server", "llama_cpp_path": folder, "model_path": str(path), "n_gpu_layers": -1}
-    assert desk.planner.describe("a", server) == msgspec.structs.replace(
+    assert desk.planner.describe("a", server.settings_again) == msgspec.structs.replace(
         expected,
         model_path=str(path),
         engine="llama-server",
         settings=chosen | {"port": 8080, "threads": 2, "ctx_size": 99, "parallel": 4},
     )
-    server.life.port = 1234
-    assert desk.planner.describe("a", server).port == 1234
+    assert desk.planner.describe("a", server.settings_again, port=1234).port == 1234
 
 
 # --- once more ---
@@ -292,13 +289,13 @@ async def test_settings_are_described_before_during_and_after_a_plan(desk: Desk,
 
 async def test_starting_again_names_everything_that_was_chosen(desk: Desk, server: Server) -> None:
     path = desk.model("a")
-    server.life.launch = await desk.plan(threads=2)
+    server.launch = await desk.plan(threads=2)
     desk.model("b")
     desk.config.engines = EnginesConfig(preferred="embedded")
     desk.config.server_defaults = ServerDefaults(ctx_size=1)
-    launch = await desk.planner.plan(again(server))
+    launch = await desk.planner.plan(server.settings_again)
     assert (launch.engine.path, launch.model_path, launch.ctx_size, launch.settings.threads) == (
-        server.life.launch.engine.path,
+        server.launch.engine.path,
         path,
         4096,
         2,
@@ -306,7 +303,7 @@ async def test_starting_again_names_everything_that_was_chosen(desk: Desk, serve
 
 
 async def test_a_start_that_came_to_no_plan_is_begun_again_as_it_was_asked_for(server: Server) -> None:
-    assert again(server) == server.settings
+    assert server.settings_again == server.settings
 
 
 def test_another_model_keeps_the_settings_but_not_what_belongs_to_the_old_one() -> None:
@@ -318,18 +315,16 @@ def test_another_model_keeps_the_settings_but_not_what_belongs_to_the_old_one() 
 # --- the history ---
 
 
-async def test_a_broken_history_keeps_nothing_from_starting(
-    desk: Desk, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_broken_history_keeps_nothing_from_starting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> None:
         raise StorageError("The history is broken.")
 
     monkeypatch.setattr(KeyValueStore, "get", broken)
     monkeypatch.setattr(KeyValueStore, "set", broken)
     desk.model("only")
-    server.life.launch = await desk.plan()
-    await desk.planner.remember(server)
-    assert server.life.launch.model_name == "only"
+    launch = await desk.plan()
+    await desk.planner.remember(launch)
+    assert launch.model_name == "only"
 
 
 async def test_a_remembered_model_that_makes_no_sense_is_forgotten(desk: Desk) -> None:

@@ -3088,6 +3088,8 @@ pub struct ServerDetails {
     pub warning: Option<StartWarning>,
     /// How often its engine has crashed and was started again by the sidecar itself.
     pub restarts: i64,
+    /// Messages go to this server that name none, and whose session has none. At most one is so.
+    pub default: bool,
     /// Send it as `Authorization: Bearer …`.
     pub api_key: Option<String>,
     /// UNIX socket of its HTTP API.
@@ -3139,6 +3141,8 @@ pub struct ServerInfo {
     pub warning: Option<StartWarning>,
     /// How often its engine has crashed and was started again by the sidecar itself.
     pub restarts: i64,
+    /// Messages go to this server that name none, and whose session has none. At most one is so.
+    pub default: bool,
 }
 
 /// Topic servers: a server was stopped.

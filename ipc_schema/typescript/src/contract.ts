@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "672979603283268c82189fe7f1b014ee5d65897df5fb63659d893c66e780f6c0";
+export const CONTRACT_HASH = "b18616b68deb77053717616e79925de720a1887ebead6af546b2083a65f152f6";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

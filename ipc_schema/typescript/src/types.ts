@@ -1719,6 +1719,8 @@ export interface ServerInfo {
   warning: StartWarning | null;
   /** How often its engine has crashed and was started again by the sidecar itself. */
   restarts: number;
+  /** Messages go to this server that name none, and whose session has none. At most one is so. */
+  default: boolean;
 }
 
 /**
@@ -1896,6 +1898,8 @@ export interface ServerDetails {
   warning: StartWarning | null;
   /** How often its engine has crashed and was started again by the sidecar itself. */
   restarts: number;
+  /** Messages go to this server that name none, and whose session has none. At most one is so. */
+  default: boolean;
   /** Send it as `Authorization: Bearer …`. */
   api_key: string | null;
   /** UNIX socket of its HTTP API. */

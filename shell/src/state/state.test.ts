@@ -62,8 +62,10 @@ describe("the world", () => {
   });
 
   it("chooses the server a message would go to", () => {
-    const world = { ...EMPTY_WORLD, servers: { a: server("a", "ready"), default: server("default", "failed") } };
+    const failed = server("default", "failed");
+    const world = { ...EMPTY_WORLD, servers: { default: failed, a: { ...server("a", "ready"), default: true } } };
     expect(serverFor(world, null)?.server_id).toBe("a");
+    expect(serverFor({ ...EMPTY_WORLD, servers: { default: failed } }, null)?.server_id).toBe("default");
     expect(serverFor(world, "default")?.server_id).toBe("default");
     expect(serverFor(EMPTY_WORLD, "a")).toBeNull();
   });

@@ -83,14 +83,12 @@ export const isHere = ({ models }: Pick<World, "models">, { model_path }: Downlo
   model_path !== null &&
   Object.values(models).some(({ path, other_paths }) => path === model_path || other_paths?.includes(model_path));
 
-/** The server that a message would go to: the one asked for, else "default", else the only one that is ready. */
+/** The server that a message goes to: the one asked for, else the one that the sidecar names; else one to show. */
 export function serverFor(world: World, serverId: string | null | undefined): ServerInfo | null {
   const all = Object.values(world.servers);
-  const usable = all.filter(takesMessages);
   return (
     (serverId ? world.servers[serverId] : undefined) ??
-    usable.find(({ server_id }) => server_id === "default") ??
-    usable[0] ??
+    all.find((server) => server.default) ??
     all.find(isStarting) ??
     all[0] ??
     null

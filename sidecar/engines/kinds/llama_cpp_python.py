@@ -18,7 +18,7 @@ import msgspec
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
-from sidecar.engines.lifecycle.process_errors import ask
+from sidecar.engines.lifecycle.engine_errors import ask
 from sidecar.host import path_policy
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
 

@@ -14,10 +14,9 @@ import msgspec
 
 from sidecar.contract.engines import EngineDevice, EngineName, ProbeEngineResult
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed
-from sidecar.engines.kinds.help_flags import FlagSet, parse_help
-from sidecar.engines.kinds.llama_server_arguments import llama_server_arguments
+from sidecar.engines.kinds.llama_server_flags import FlagSet, llama_server_arguments, parse_help
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
-from sidecar.engines.lifecycle.process_errors import ask
+from sidecar.engines.lifecycle.engine_errors import ask
 from sidecar.host import path_policy
 from sidecar.host.path_policy import PROGRAM_SUFFIX
 from sidecar.host.sockets import HAS_UNIX_SOCKETS

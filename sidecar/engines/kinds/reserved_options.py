@@ -1,8 +1,8 @@
-"""What a host may not say to an engine past the sidecar: its model, its address, its key, and who else gets in.
+"""What a host may not give to an engine past the sidecar: its model, its address, its key, and who else gets in.
 
 Pure. Owns the flags and variables that the sidecar sets itself, in the words of all three engines. Everything else is
-the host's business: it is trusted, and these are only what would open an engine by accident, lose the way to it, or
-put a secret where every user can read it.
+up to the host: it is trusted, and these are only what would open an engine by accident, lose the way to it, or put a
+secret where every user can read it. Imports nothing of ours, since the embedded engine's child reads it, too.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+API_KEY_VARIABLE = "LLAMA_API_KEY"
+"""Every engine of ours takes its key from it; argv can be read by every user."""
+
 _MODEL = "Name the model with model or model_path."
 _ADDRESS = "Say where it listens with host and port, or leave them out for a private socket."
-_KEY = "Every engine has a key of the sidecar's making; get_server tells it."
+_KEY = "Every engine has a key of the sidecar's making; get_server returns it."
 _PAGES = "Web pages of other machines are never let in; have the host answer them."
 _TOOLS = "Tools run in the host: give them to send_message, and answer its tool calls."
 _TOKEN = "An engine fetches nothing, and the command line can be read by every user."  # noqa: S105 - no secret

@@ -1,7 +1,7 @@
 """An engine's process, and what its output tells.
 
 Owns how the output is cut into lines and where each of them goes: state lines to `output`, all others to the log.
-When to start or stop it is `server`'s business.
+Does not know when it is to start or stop.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import anyio
 import anyio.to_thread
 
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES
-from sidecar.engines.lifecycle.process_errors import engine_error
 from sidecar.engines.output.start_output import STATE_PREFIX, EngineOutput
 from sidecar.host import process_tree
 from sidecar.logs.store import Source
 from sidecar.processes.child import ChildProcess
 from sidecar.processes.command import Command
-from sidecar.processes.errors import ProcessError
 
 LONGEST_LINE = 64 * 1024
 """Bytes without an LF that are held back to see whether they are a state line."""
@@ -40,14 +38,10 @@ class EngineProcess:
         """Start an engine; whoever calls has to `stop` it. Its output goes to a log source.
 
         Raises:
-            EngineNotFound: the program is not there.
-            EngineStartFailed: the system refuses to run it.
+            ProcessError: the program is not there, or the system refuses to run it.
         """
         engine = cls(source)
-        try:
-            engine._child = await ChildProcess.start(command, on_output=engine.receive, on_end=engine._finish)
-        except ProcessError as error:
-            raise engine_error(error) from None
+        engine._child = await ChildProcess.start(command, on_output=engine.receive, on_end=engine._finish)
         return engine
 
     @property
@@ -91,20 +85,20 @@ class EngineProcess:
         """The end of its log; lines of an earlier start of the same server do not count."""
         return self._source.tail(min(count, self.lines))
 
-    async def listening_port(self, wanted: int) -> int | None:
+    async def listening_port(self, requested: int) -> int | None:
         """The TCP port that it really listens on; `None` where it does not yet.
 
         A line of the log is no proof: a model's texts stand in the log as well, and whoever believes them sends its
         prompts to a stranger. Nor is an open port, which may be another program's.
 
         Args:
-            wanted: the port that it was asked to listen on; 0 for any.
+            requested: the port that it was asked to listen on; 0 for any.
         """
         ports = await anyio.to_thread.run_sync(process_tree.listening_ports, self.pid)
-        told = wanted or self.output.port
-        if ports is None or told in ports:
-            return told
-        return ports.pop() if len(ports) == 1 and not wanted else None
+        named = requested or self.output.port
+        if ports is None or named in ports:
+            return named
+        return ports.pop() if len(ports) == 1 and not requested else None
 
     async def stop(self, *, grace_seconds: float) -> None:
         """End it and everything it has started. Safe to call twice; not to be cancelled half-way."""

@@ -17,6 +17,21 @@ from sidecar.contract.errors import Cause
 LOG_TAIL_LINES = 30
 """Lines of the log that go with an error."""
 
+PERMANENT: frozenset[Cause] = frozenset(
+    {
+        "BAD_FLAG",
+        "MODEL_CORRUPT",
+        "MODEL_NOT_SUPPORTED",
+        "MISSING_LIBRARY",
+        "PERMISSION_DENIED",
+        # The same settings need the same memory, and to load them once more takes what others have left.
+        "OUT_OF_MEMORY",
+        "GPU_NOT_USED",
+    }
+)
+"""Causes that no new start does away with. KILLED is none of them, though the system may have done it for want of
+memory: somebody may as well have done it by hand."""
+
 
 class Fault(msgspec.Struct, frozen=True):
     """A failure in plain words."""

@@ -6,20 +6,14 @@ estimated, and how, is `service`'s and `recommending`'s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import anyio
-
 from sidecar.contract.memory import MemoryEstimate, RecommendSettingsResult
-from sidecar.contract.servers import ServerInfo
 from sidecar.engines.launch import Launch
+from sidecar.engines.output.memory_lines import MemoryLines
 from sidecar.host.gpus import GpuReader
 from sidecar.library.gguf.header_cache import HeaderCache
-from sidecar.servers.server import Server
-from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.key_value_store import KeyValueStore
 
 if TYPE_CHECKING:
@@ -59,22 +53,14 @@ class MemoryEstimates:
 
         return await recommend(launch, self._planner.estimate, chosen=chosen or {"model": launch.model_name})
 
-    @asynccontextmanager
-    async def observing(self, servers: ServerManager) -> AsyncIterator[None]:
-        """Remember what each start has taken, once it is ready. Nothing waits for that."""
-        async with anyio.create_task_group() as tasks:
+    async def observe(self, launch: Launch, lines: MemoryLines, pid: int) -> None:
+        """Remember what a start has taken that has just become ready. For want of a figure nothing is raised.
 
-            def observe(server_id: str, info: ServerInfo | None) -> None:
-                if info is not None and info.state == "ready":
-                    tasks.start_soon(self._observe, servers.get(server_id))
-
-            stop = servers.listen(observe)
-            yield
-            stop()
-            tasks.cancel_scope.cancel()
-
-    async def _observe(self, server: Server) -> None:
-        await self._experience.observe(server)
+        Args:
+            lines: what the engine has said of memory.
+            pid: its process.
+        """
+        await self._experience.observe(launch, lines, pid)
 
     @cached_property
     def _experience(self) -> Experience:
@@ -86,4 +72,4 @@ class MemoryEstimates:
     def _planner(self) -> MemoryPlanner:
         from sidecar.servers.memory.service import MemoryPlanner
 
-        return MemoryPlanner(self._experience, self._headers, read_gpus=self._gpus.read)
+        return MemoryPlanner(self._experience, self._headers, gpus=self._gpus)

@@ -13,14 +13,13 @@ import anyio.to_thread
 import msgspec
 
 from sidecar.contract.errors import SidecarError
-from sidecar.engines.launch import Engine
-from sidecar.engines.output.memory_lines import HOST, Taken
+from sidecar.engines.launch import Engine, Launch
+from sidecar.engines.output.memory_lines import HOST, MemoryLines, Taken
 from sidecar.host.memory import process_bytes
 from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.servers.memory.experience import Correction, ObservedStart, correction, remembered
 from sidecar.servers.memory.formula import need
 from sidecar.servers.memory.settings import wanted_of
-from sidecar.servers.server import Server
 from sidecar.storage.key_value_store import KeyValueStore
 
 logger = logging.getLogger(__name__)
@@ -48,10 +47,15 @@ class Experience:
         async with self._one:
             return correction(await self._load(), build, family)
 
-    async def observe(self, server: Server) -> None:
-        """Remember a server that has just become ready. What goes wrong here is no failure of its start."""
+    async def observe(self, launch: Launch, lines: MemoryLines, pid: int) -> None:
+        """Remember a start that has just become ready. What goes wrong here is no failure of it.
+
+        Args:
+            lines: what the engine has said of memory.
+            pid: its process.
+        """
         try:
-            start = await self._measure(server)
+            start = await self._measure(launch, lines, pid)
             if start is None:
                 return
             async with self._one:
@@ -69,14 +73,10 @@ class Experience:
                 return []
         return self._starts
 
-    async def _measure(self, server: Server) -> ObservedStart | None:
-        launch, process = server.launch, server.life.process
-        if launch is None or process is None:
-            return None
-        lines = process.output.memory
+    async def _measure(self, launch: Launch, lines: MemoryLines, pid: int) -> ObservedStart | None:
         if not lines.taken or launch.settings.extra_args or launch.settings.lora or launch.settings.embeddings:
             return None  # it does not say, or what it took depends on what the formula does not know
-        resident = await anyio.to_thread.run_sync(process_bytes, process.pid) or 0
+        resident = await anyio.to_thread.run_sync(process_bytes, pid) or 0
         shape = await anyio.to_thread.run_sync(self._headers.shape, launch.model_path)
         gpus = [room.free for room in lines.rooms.values()]
         wanted = wanted_of(launch, gpus)

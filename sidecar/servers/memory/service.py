@@ -6,7 +6,7 @@ Starts no engine that stays.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio.to_thread
@@ -17,7 +17,7 @@ from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.launch import Launch
 from sidecar.engines.output.memory_lines import HOST, MemoryLines
 from sidecar.host import memory as host_memory
-from sidecar.host.gpus import GpuReading
+from sidecar.host.gpus import GpuReader
 from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.gguf.model_shape import ModelShape
 from sidecar.servers.memory.allocator import Allocators
@@ -49,7 +49,7 @@ class MemoryPlanner:
     """Makes memory plans.
 
     Args:
-        read_gpus: reads the machine's GPUs.
+        gpus: reads the machine's GPUs.
         free_bytes: what of main memory can be had; blocks.
     """
 
@@ -58,13 +58,13 @@ class MemoryPlanner:
         experience: Experience,
         headers: HeaderCache,
         *,
-        read_gpus: Callable[[], Awaitable[GpuReading]],
+        gpus: GpuReader,
         free_bytes: Callable[[], int] = host_memory.free_bytes,
     ) -> None:
         self._experience = experience
         self._allocators = Allocators()
         self._headers = headers
-        self._read_gpus = read_gpus
+        self._machine_gpus = gpus
         self._free_bytes = free_bytes
 
     async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
@@ -96,7 +96,7 @@ class MemoryPlanner:
             return [Gpu(name=name, free=room.free) for name, room in said.rooms.items()]
         if launch.n_gpu_layers == 0 or not isinstance(launch.engine, LlamaServer):
             return []
-        machine = await self._read_gpus()
+        machine = await self._machine_gpus.read()
         if not machine.gpus and quick:
             return []  # llama-server is not run for an answer that there is none
         probe = await launch.engine.probe()

@@ -8,13 +8,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 
-from sidecar.engines.launch import Launch
+from sidecar.engines.launch import ALL_LAYERS, Launch
 from sidecar.servers.memory.formula import REPACKED, REPACKED_ON_ARM, Wanted
 
 BATCH, UBATCH = 2048, 512
-
-ALL_LAYERS = 1_000_000
-"""More than any model has."""
 
 _UNMAPPED = frozenset({"--no-mmap", "--load-mode"})
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.kinds.help_flags import parse_help
 from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Launch
 from sidecar.servers.memory import allocator
 from sidecar.servers.memory.allocator import ROOMS_SECONDS, Allocators

@@ -1,6 +1,7 @@
-"""How a load gets on: what a host is told of it, and whether it still moves.
+"""An engine's load: how far it is, whether it still moves, and what the engine is once it answers.
 
 Owns the clocks of one load. The estimate is the rate so far; the signs are what any program shows that is not stuck.
+Does not know when a load is over or has failed: `engine_run` decides that from what is found here.
 """
 
 from __future__ import annotations
@@ -10,35 +11,41 @@ from collections.abc import Callable
 
 import anyio.to_thread
 
-from sidecar.contract.servers import StartLoading, StartWarming
+from sidecar.contract.servers import StartActual, StartLoading, StartWarming
+from sidecar.engines.client.engine_client import EngineClient
+from sidecar.engines.launch import Endpoint
 from sidecar.engines.lifecycle.engine_process import EngineProcess
+from sidecar.engines.output.memory_report import memory_taken
 from sidecar.engines.output.start_output import EngineOutput
 
 LEAST_STEP = 0.01
-"""Progress told to a host, in steps of one percent: a load says it hundreds of times."""
+"""Progress is reported in steps of one percent: a load writes it hundreds of times."""
 
 SILENT_SECONDS = 1.0
-"""A load that has told no progress for so long is shown without one."""
+"""A load that has written no progress for so long is shown without one."""
 
 LEAST_ETA_PROGRESS = 0.05
 """No estimate before so much is done: the first bytes say nothing about the rest."""
 
-LOOK_INTERVAL_SECONDS = 2.0
-"""How often the process itself is looked at; each look costs a few system calls."""
+SAMPLE_INTERVAL_SECONDS = 2.0
+"""How often the process itself is sampled; each sample costs a few system calls."""
 
 LEAST_GROWTH_BYTES = 1024 * 1024
 """Growth of memory or reads that counts as a sign: less is the noise of a process that waits."""
 
 ONLY_LINES = 5.0
-"""How much longer a load is borne with that writes to its log and does nothing else that can be seen: by default that
-is a quarter of an hour, far beyond what any step of an honest load takes without memory, disk or progress."""
+"""How much longer a load may take that writes to its log and does nothing else that can be measured: by default that is
+a quarter of an hour, far beyond what any step of an honest load takes without memory, disk or progress."""
 
 DEFAULT_STAGE = "text_model"
 """What is loaded where the engine does not say: its model."""
 
 
-class LoadStory:
-    """One load as hosts are told of it: loading, further and further, then warming up, once.
+LoadStep = StartLoading | StartWarming
+
+
+class LoadProgress:
+    """One load as it is reported: loading, further and further, then warming up, once.
 
     Args:
         clock: seconds; for the estimate and for SILENT_SECONDS.
@@ -48,11 +55,11 @@ class LoadStory:
         self._clock = clock
         self._started = clock()
         self._last: float | None = None
-        self._said_silent = False
+        self._shown_silent = False
         self._warming = False
 
-    def go_on(self, output: EngineOutput, *, at_end: bool = False) -> list[StartLoading | StartWarming]:
-        """What is new; at the end of the load also what came too fast to be seen on the way."""
+    def steps(self, output: EngineOutput, *, at_end: bool = False) -> list[LoadStep]:
+        """What is new; at the end of the load also what came too fast to be noticed on the way."""
         if self._warming:
             return []
         if output.warming or output.ready:
@@ -60,17 +67,17 @@ class LoadStory:
             return [*self._complete(output), StartWarming()]
         if output.progress is not None:
             return self._further(output.progress.stage, output.progress.value)
-        if not self._said_silent and (at_end or self._clock() - self._started >= SILENT_SECONDS):
-            self._said_silent = True
+        if not self._shown_silent and (at_end or self._clock() - self._started >= SILENT_SECONDS):
+            self._shown_silent = True
             return [StartLoading(stage=DEFAULT_STAGE, progress=None)]
         return []
 
     def _complete(self, output: EngineOutput) -> list[StartLoading]:
         if output.progress is not None:
             return [] if self._last == 1 else [StartLoading(stage=output.progress.stage, progress=1.0)]
-        return [] if self._said_silent else [StartLoading(stage=DEFAULT_STAGE, progress=None)]
+        return [] if self._shown_silent else [StartLoading(stage=DEFAULT_STAGE, progress=None)]
 
-    def _further(self, stage: str, progress: float) -> list[StartLoading | StartWarming]:
+    def _further(self, stage: str, progress: float) -> list[LoadStep]:
         if self._last is not None and progress - self._last < LEAST_STEP:
             return []
         self._last = progress
@@ -81,10 +88,10 @@ class LoadStory:
 
 
 class SignsOfLife:
-    """Whether a load gets on: it tells progress, or its memory or its reads grow; or at least it logs.
+    """Whether a load moves: it writes progress, or its memory or its reads grow; or at least it logs.
 
     A mapped model of 40 GB is read page by page without a word, for minutes on a slow disk. Lines of log, on the other
-    hand, come just as well from an engine that tries the same thing for ever, so they alone do not count for long.
+    hand, come just as well from an engine that tries the same thing without end, so they alone do not count for long.
 
     Args:
         clock: seconds.
@@ -94,9 +101,9 @@ class SignsOfLife:
         self._process = process
         self._clock = clock
         self._lines = process.lines
-        self._told = _told(process.output)
+        self._stage = _stage_of(process.output)
         self._bytes = 0
-        self._looked_at = 0.0
+        self._sampled_at = 0.0
         self._moved_at = self._logged_at = clock()
 
     async def missing(self, seconds: float) -> bool:
@@ -112,18 +119,48 @@ class SignsOfLife:
         return silent > seconds or stuck > seconds * ONLY_LINES
 
     async def _has_moved(self) -> bool:
-        told, self._told = self._told, max(self._told, _told(self._process.output))
-        if self._told != told:
+        stage, self._stage = self._stage, max(self._stage, _stage_of(self._process.output))
+        if self._stage != stage:
             return True
-        if self._clock() - self._looked_at < LOOK_INTERVAL_SECONDS:
+        if self._clock() - self._sampled_at < SAMPLE_INTERVAL_SECONDS:
             return False
-        self._looked_at = self._clock()
+        self._sampled_at = self._clock()
         before, self._bytes = self._bytes, await anyio.to_thread.run_sync(_bytes_moved, self._process.pid)
         return self._bytes - before > LEAST_GROWTH_BYTES
 
 
-def _told(output: EngineOutput) -> tuple[bool, bool, float]:
-    """How far a load says that it is; more is further."""
+async def address_of(process: EngineProcess, endpoint: Endpoint) -> tuple[str, int | None] | None:
+    """Where an engine answers, and its TCP port; `None` where it does not listen yet.
+
+    The engine itself has to listen there, not whoever else may be found at its address.
+    """
+    if endpoint.socket_path is not None:
+        return f"unix://{endpoint.socket_path}", None  # in a folder that no other user can enter
+    port = await process.listening_port(endpoint.port)
+    return (endpoint.base_url(port), port) if port is not None else None
+
+
+async def described(process: EngineProcess, client: EngineClient) -> StartActual:
+    """What an engine that answers says of itself.
+
+    Raises:
+        EngineGone, SidecarError: it ends, or does not say it.
+    """
+    props = await client.props()
+    return StartActual(
+        context_per_message=props.default_generation_settings.n_ctx,
+        slots=props.total_slots,
+        load_ms=round((time.monotonic() - process.started_clock) * 1e3, 1),
+        gpu_layers=process.output.gpu_layers,
+        total_layers=process.output.total_layers,
+        vision=props.modalities.vision,
+        build=props.build_info or process.output.build,
+        memory=memory_taken(process.output.memory.taken),
+    )
+
+
+def _stage_of(output: EngineOutput) -> tuple[bool, bool, float]:
+    """How far a load is in its own words; more is further."""
     return output.ready, output.warming, output.progress.value if output.progress else -1.0
 
 

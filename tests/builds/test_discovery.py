@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from sidecar.builds.discovery import Engines
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineDevice, EngineInfo, ProbeEngineResult
 from sidecar.contract.errors import SidecarError
 from sidecar.engines.kinds import embedded, llama_cpp_python
-from sidecar.engines.kinds.discovery import Engines
 from sidecar.engines.kinds.llama_server import LlamaServers
 from tests import fake_engine
+from tests.config_files import config_file
 from tests.servers.running import error_of
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,7 @@ ALL_FLAGS = sorted(
 
 
 def engines(**config: Any) -> Engines:
-    return Engines(lambda: EnginesConfig(**config))
+    return Engines(config_file(engines=EnginesConfig(**config)))
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,16 @@
 """The engines of this machine.
 
-Owns where each kind is looked for and which one is best. Starts none.
+Owns where each kind is searched for, the managed builds among them, and which one is best. Starts none.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import anyio.to_thread
 
-from sidecar.contract.builds import ManagedEngines
+from sidecar.builds.service import Builds
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineInfo, EngineName, EngineOrigin, ProbeEngineResult
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, SidecarError
@@ -19,46 +18,23 @@ from sidecar.engines.kinds.embedded import find_embedded
 from sidecar.engines.kinds.llama_cpp_python import find_llama_cpp_python
 from sidecar.engines.kinds.llama_server import LlamaServers
 from sidecar.engines.launch import Engine
+from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
 
 _BEST_FIRST: tuple[EngineName, ...] = ("llama-server", "embedded", "llama-cpp-python")
 
 
-class ManagedBuilds(Protocol):
-    """The builds that install_engine has brought."""
-
-    async def default(self) -> tuple[str, str] | None:
-        """Name and folder of the one that starts take."""
-        ...
-
-    async def folder_of(self, name: str) -> str:
-        """The folder of one.
-
-        Raises:
-            EngineNotFound: there is none of this name.
-        """
-        ...
-
-    async def gives_way(self, name: str, reason: SidecarError) -> bool:
-        """Whether one that can not be asked what it is, is the default no more."""
-        ...
-
-    async def managed(self) -> ManagedEngines:
-        """All of them, the default first."""
-        ...
-
-
 class Engines:
     """Finds engines.
 
     Args:
-        config: asked each time.
+        config: read each time.
         builds: the managed builds, where there can be some.
     """
 
-    def __init__(self, config: Callable[[], EnginesConfig], builds: ManagedBuilds | None = None) -> None:
-        self._config = config
+    def __init__(self, config: ConfigFile, builds: Builds | None = None) -> None:
+        self._file = config
         self._builds = builds
         self._llama_servers = LlamaServers()
 
@@ -67,22 +43,22 @@ class Engines:
         preferred, else the best found.
 
         A llama.cpp folder in the config is never passed over in silence; a broken llama-server on PATH is, with a
-        line in the log. A managed default that can not be run gives way to another one, if it can not prove itself
+        line in the log. A managed default that cannot be run is replaced by another one, if it cannot prove itself
         any more. Next to the name of another engine `llama_cpp_path` and `build` say nothing.
 
         Raises:
             EngineNotFound: it is not there, or there is none at all.
-            EngineStartFailed: there is one, but it can not be run.
+            EngineStartFailed: there is one, but it cannot be run.
             PathNotAllowed: a folder's path is not absolute.
         """
-        name = name or ("llama-server" if llama_cpp_path or build else self._config().preferred)
+        name = name or ("llama-server" if llama_cpp_path or build else self._config.preferred)
         if name is not None:
             return await self._find(name, llama_cpp_path, build)
         for candidate in _BEST_FIRST:
             try:
                 return await self._find(candidate)
             except (EngineNotFound, EngineStartFailed) as error:
-                if candidate == "llama-server" and self._config().llama_cpp_path:
+                if candidate == "llama-server" and self._config.llama_cpp_path:
                     raise
                 if isinstance(error, EngineStartFailed):
                     logger.warning("the engine %s is left out: %s", candidate, error.message)
@@ -92,7 +68,7 @@ class Engines:
 
     async def infos(self) -> list[EngineInfo]:
         """Every kind of engine, found or not, and every managed build; the best one found first."""
-        config = self._config()
+        config = self._config
         managed = (await self._builds.managed()).engines if self._builds else []
         default = [info for info in managed if info.default]
         if folder := config.llama_cpp_path:
@@ -111,26 +87,30 @@ class Engines:
         """What a llama.cpp folder's llama-server is and can do."""
         return await (await self._llama_servers.in_folder(llama_cpp_path)).probe()
 
+    @property
+    def _config(self) -> EnginesConfig:
+        return self._file.config.engines
+
     async def _find(self, name: EngineName, llama_cpp_path: str | None = None, build: str | None = None) -> Engine:
         if name == "llama-server":
             return await self._find_llama_server(llama_cpp_path, build)
         if name == "embedded":
             return await anyio.to_thread.run_sync(find_embedded)
-        return await find_llama_cpp_python(self._config().python)
+        return await find_llama_cpp_python(self._config.python)
 
     async def _find_llama_server(self, llama_cpp_path: str | None, build: str | None) -> Engine:
         if llama_cpp_path is None and build is not None:
             if self._builds is None:
                 raise EngineNotFound(f"There is no managed build {build!r}.")
             llama_cpp_path = await self._builds.folder_of(build)
-        if folder := llama_cpp_path or self._config().llama_cpp_path:
+        if folder := llama_cpp_path or self._config.llama_cpp_path:
             return await self._llama_servers.in_folder(folder)
         while self._builds is not None and (default := await self._builds.default()) is not None:
             name, folder = default
             try:
                 return await self._llama_servers.in_folder(folder)
             except (EngineNotFound, EngineStartFailed) as error:
-                if not await self._builds.gives_way(name, error):
+                if not await self._builds.replace_default(name, error):
                     raise
         return await self._llama_servers.on_path()
 

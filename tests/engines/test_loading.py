@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from sidecar.contract.servers import StartLoading, StartWarming
-from sidecar.engines.lifecycle import load_progress
+from sidecar.engines.lifecycle import loading as loading_module
 from sidecar.engines.lifecycle.engine_process import EngineProcess
-from sidecar.engines.lifecycle.load_progress import LoadStory, SignsOfLife
+from sidecar.engines.lifecycle.loading import LoadProgress, SignsOfLife
 from sidecar.engines.output.start_output import EngineOutput, Progress
 from sidecar.logs.store import Source
 from tests.processes.programs import WAIT_SECONDS, python
@@ -40,7 +40,7 @@ def at(value: float, stage: str = "text_model") -> EngineOutput:
 
 
 def test_a_load_is_told_step_by_step_and_then_the_warming_up(clock: Clock) -> None:
-    story = LoadStory(clock)
+    progress = LoadProgress(clock)
     told = []
     for seconds, output in (
         (0.0, EngineOutput()),
@@ -53,7 +53,7 @@ def test_a_load_is_told_step_by_step_and_then_the_warming_up(clock: Clock) -> No
         (3.1, at(1.0, "mmproj_model")),
     ):
         clock.now = 100.0 + seconds
-        told.append(story.go_on(output))
+        told.append(progress.steps(output))
     assert told == [
         [],
         [StartLoading(stage="text_model", progress=0.0)],
@@ -67,21 +67,18 @@ def test_a_load_is_told_step_by_step_and_then_the_warming_up(clock: Clock) -> No
 
 
 def test_progress_never_goes_back(clock: Clock) -> None:
-    story = LoadStory(clock)
-    assert story.go_on(at(0.5)) != []
-    assert story.go_on(at(0.2)) == []
+    progress = LoadProgress(clock)
+    assert progress.steps(at(0.5)) != []
+    assert progress.steps(at(0.2)) == []
 
 
 def test_a_load_that_says_nothing_is_told_without_progress_once(clock: Clock) -> None:
-    story = LoadStory(clock)
+    progress = LoadProgress(clock)
     silent = [StartLoading(stage="text_model", progress=None)]
-    assert story.go_on(EngineOutput()) == []
-    clock.now += load_progress.SILENT_SECONDS
-    assert [story.go_on(EngineOutput()), story.go_on(EngineOutput()), story.go_on(EngineOutput(), at_end=True)] == [
-        silent,
-        [],
-        [],
-    ]
+    assert progress.steps(EngineOutput()) == []
+    clock.now += loading_module.SILENT_SECONDS
+    assert [progress.steps(EngineOutput()) for _ in range(2)] == [silent, []]
+    assert progress.steps(EngineOutput(), at_end=True) == []
 
 
 @pytest.mark.parametrize(
@@ -100,9 +97,9 @@ def test_a_load_that_says_nothing_is_told_without_progress_once(clock: Clock) ->
 def test_what_came_too_fast_to_be_seen_is_told_at_the_end(
     clock: Clock, output: EngineOutput, told: list[StartLoading | StartWarming]
 ) -> None:
-    story = LoadStory(clock)
-    assert story.go_on(output, at_end=True) == told
-    assert story.go_on(output, at_end=True) == []
+    progress = LoadProgress(clock)
+    assert progress.steps(output, at_end=True) == told
+    assert progress.steps(output, at_end=True) == []
 
 
 LIVELY = """
@@ -116,7 +113,7 @@ while True: signal.pause()
 
 
 async def test_growing_memory_is_getting_on(source: Source, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    monkeypatch.setattr(load_progress, "LOOK_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(loading_module, "SAMPLE_INTERVAL_SECONDS", 0.0)
     process = await EngineProcess.start(python(LIVELY), source)
     signs = SignsOfLife(process, clock)
     with anyio.fail_after(WAIT_SECONDS):
@@ -134,7 +131,7 @@ async def test_growing_memory_is_getting_on(source: Source, monkeypatch: pytest.
 async def test_a_process_that_is_gone_shows_no_sign(
     source: Source, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr(load_progress, "LOOK_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(loading_module, "SAMPLE_INTERVAL_SECONDS", 0.0)
     process = await EngineProcess.start(python("os._exit(0)"), source)
     with anyio.fail_after(WAIT_SECONDS):
         await process.ended.wait()
@@ -154,7 +151,7 @@ class Loading:
         self.looks = 0
         self.signs = SignsOfLife(cast(EngineProcess, self), clock)
         self._clock = clock
-        monkeypatch.setattr(load_progress, "_bytes_moved", self._look)
+        monkeypatch.setattr(loading_module, "_bytes_moved", self._look)
 
     async def missing_after(self, seconds: float) -> bool:
         """Whether a load that may be silent for 10 s is given up after so long."""
@@ -181,7 +178,7 @@ async def test_progress_memory_and_reads_keep_a_load_alive_for_ever(loading: Loa
         if i % 2:
             loading.output.progress = Progress("text_model", i / 100)
         else:
-            loading.bytes += 2 * load_progress.LEAST_GROWTH_BYTES
+            loading.bytes += 2 * loading_module.LEAST_GROWTH_BYTES
         assert not await loading.missing_after(9)
     loading.output.warming = True
     assert not await loading.missing_after(9)
@@ -214,11 +211,11 @@ async def test_progress_that_goes_round_in_circles_is_none(loading: Loading) -> 
 
 async def test_a_little_growth_is_the_noise_of_a_process_that_waits(loading: Loading) -> None:
     await loading.missing_after(3)
-    loading.bytes += load_progress.LEAST_GROWTH_BYTES // 2
+    loading.bytes += loading_module.LEAST_GROWTH_BYTES // 2
     assert await loading.missing_after(11)
 
 
 async def test_the_process_is_looked_at_only_now_and_then(loading: Loading) -> None:
     for _ in range(10):
-        await loading.missing_after(load_progress.LOOK_INTERVAL_SECONDS / 4)
+        await loading.missing_after(loading_module.SAMPLE_INTERVAL_SECONDS / 4)
     assert loading.looks == 3

@@ -15,37 +15,79 @@ from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ModelInvalid
 from sidecar.contract.memory import MemoryEstimate
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.kinds.help_flags import parse_help
 from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Launch
 from sidecar.logs.store import LogStore
-from sidecar.servers.memory_budget import MemoryBudget
+from sidecar.servers.eviction import Need, Running, evictions
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 from tests import fake_engine
 from tests.engines.listening import kept_busy
 from tests.processes.programs import WAIT_SECONDS
-from tests.servers.running import Stage, error_of, until
+from tests.servers.running import NoMemory, Stage, error_of, until
 
 pytestmark = pytest.mark.anyio
 
 
+A, B, C = Running("a", 1.0), Running("b", 2.0), Running("c", 3.0)
+BUSY_A = Running("a", 1.0, is_idle=False)
+
+
+@pytest.mark.parametrize(
+    ("need", "running", "evicted"),
+    [
+        (Need(), [], []),
+        (Need(), [A, B], []),
+        (Need(most=2), [A, B], []),
+        (Need(most=1), [A, B], ["a"]),
+        (Need(most=1), [C, A, B], ["a", "b"]),
+        (Need(most=0), [C, A, B], ["a", "b", "c"]),
+        (Need(fits=False), [B, A], ["a"]),
+        (Need(fits=False), [], []),
+        (Need(most=2, fits=False), [A, B], ["a"]),
+        (Need(most=0, fits=False), [A, B], ["a", "b"]),
+        # What is busy is passed over, and there may be nothing to evict.
+        (Need(most=2), [BUSY_A, B, C], ["b"]),
+        (Need(fits=False), [BUSY_A, C, B], ["b"]),
+        (Need(fits=False), [BUSY_A], []),
+        (Need(most=0), [BUSY_A, B], ["b"]),
+    ],
+)
+async def test_as_many_are_evicted_as_must_be_the_longest_unasked_first(
+    need: Need, running: list[Running], evicted: list[str]
+) -> None:
+    assert evictions(need, running) == evicted
+
+
+class Fitting(NoMemory):
+    """A launch fits where no more than `most` engines are loaded; `None` where that is not known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most: int | None = 1000
+        self.fleet: ServerManager
+
+    async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
+        assert quick
+        if self.most is None:
+            raise ModelInvalid("no header")
+        loaded = sum(server.pid is not None for server in self.fleet.all())
+        return cast(MemoryEstimate, SimpleNamespace(fits=loaded < self.most, message="It does not fit."))
+
+
 class Harbour:
-    """A fleet that asks for room; a launch fits where no more than `fitting` engines are loaded."""
+    """A fleet that asks for room; see `Fitting`."""
 
     def __init__(self, stage: Stage, **config: Any) -> None:
         self.stage = stage
         self.config = EnginesConfig(stop_grace_seconds=1.0, max_restarts=0, **config)
-        self.fleet = ServerManager(logs=stage.logs, runtime_dir=stage.runtime_dir, config=lambda: self.config)
-        self.fleet.ask(make_room=MemoryBudget(self.fleet, config=lambda: self.config, estimate=self.estimate).make)
-        self.fitting = 1000
-
-    async def estimate(self, launch: Launch) -> MemoryEstimate:
-        loaded = sum(server.pid is not None for server in self.fleet.all())
-        return cast(MemoryEstimate, SimpleNamespace(fits=loaded < self.fitting, message="It does not fit."))
+        self.memory = Fitting()
+        self.fleet = stage.manager(self.config, self.memory)
+        self.memory.fleet = self.fleet
 
     async def ready(self, server_id: str) -> Server:
-        server = self.fleet.start(server_id, ServerSettings(extra_args=[]), self.stage.plan)
+        server = self.fleet.start(server_id, ServerSettings(extra_args=[]))
         await server.started()
         return server
 
@@ -134,7 +176,7 @@ async def test_servers_sleep_one_by_one_until_a_launch_fits(tmp_path: Path, fake
     async with harbour(tmp_path, fake_llama_cpp) as port:
         for name in ("first", "second", "third"):
             await port.ready(name)
-        port.fitting = 2
+        port.memory.most = 2
         await port.ready("fourth")
         assert port.states() == {"first": "sleeping", "second": "sleeping", "third": "ready", "fourth": "ready"}
 
@@ -144,7 +186,7 @@ async def test_what_does_not_fit_and_can_not_be_helped_is_left_to_the_engine(
 ) -> None:
     async with harbour(tmp_path, fake_llama_cpp) as port:
         first = await port.ready("first")
-        port.fitting = 0
+        port.memory.most = 0
         async with kept_busy(first.ready_link()):
             await port.ready("second")
         assert port.states() == {"first": "ready", "second": "ready"}
@@ -153,19 +195,14 @@ async def test_what_does_not_fit_and_can_not_be_helped_is_left_to_the_engine(
 async def test_nobody_makes_way_where_the_config_says_so(tmp_path: Path, fake_llama_cpp: Path) -> None:
     async with harbour(tmp_path, fake_llama_cpp, make_room=False) as port:
         await port.ready("first")
-        port.fitting = 0
+        port.memory.most = 0
         await port.ready("second")
         assert port.states() == {"first": "ready", "second": "ready"}
 
 
-async def test_a_plan_that_can_not_be_made_lets_the_start_go_on(
-    tmp_path: Path, fake_llama_cpp: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(launch: Launch) -> MemoryEstimate:
-        raise ModelInvalid("no header")
-
+async def test_a_plan_that_can_not_be_made_lets_the_start_go_on(tmp_path: Path, fake_llama_cpp: Path) -> None:
     async with harbour(tmp_path, fake_llama_cpp) as port:
         await port.ready("first")
-        port.fleet.ask(make_room=MemoryBudget(port.fleet, config=lambda: port.config, estimate=fail).make)
+        port.memory.most = None
         await port.ready("second")
         assert port.states() == {"first": "ready", "second": "ready"}

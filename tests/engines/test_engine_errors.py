@@ -1,15 +1,27 @@
-"""What a host is told of engines' programs that do not behave."""
+"""What a host gets of engines' programs that do not behave, and which failures are worth another start."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import anyio
 import pytest
 
-from sidecar.contract.errors import EngineNotFound, EngineStartFailed
-from sidecar.engines.lifecycle.process_errors import ask
+from sidecar.contract.errors import (
+    Cause,
+    EngineCrashed,
+    EngineNotFound,
+    EngineStartFailed,
+    EngineUnresponsive,
+    InternalError,
+    ModelNotFound,
+    PortInUse,
+    SidecarError,
+)
+from sidecar.engines.lifecycle.engine_errors import ask, is_retryable
+from sidecar.engines.lifecycle.exit_diagnosis import PERMANENT
 from sidecar.processes import capture
 from tests.processes.programs import WAIT_SECONDS
 
@@ -68,3 +80,25 @@ async def test_a_question_that_nobody_waits_for_leaves_no_process() -> None:
             tasks.start_soon(ask, *question("import time; time.sleep(3600)"))
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("cause", get_args(Cause))
+def test_a_permanent_cause_is_not_worth_another_start(cause: Cause) -> None:
+    may_pass = {"KILLED", "UNKNOWN", "TIMEOUT", "PORT_IN_USE"}
+    assert (cause in may_pass) != (cause in PERMANENT)
+    for error in (EngineCrashed, EngineStartFailed):
+        assert is_retryable(error("gone", cause=cause, exit_code=1, log_tail=[])) == (cause in may_pass)
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        (EngineUnresponsive("silent"), True),
+        (PortInUse("taken", port=1), True),
+        (ModelNotFound("gone"), False),
+        (EngineNotFound("gone"), False),
+        (InternalError("a defect", error_id="1"), False),
+    ],
+)
+def test_a_standstill_and_a_taken_port_may_pass_what_is_missing_does_not(error: SidecarError, retryable: bool) -> None:
+    assert is_retryable(error) == retryable

@@ -1,0 +1,86 @@
+"""What changes in one part of the program, for others that read it.
+
+Owns how a change waits for its readers: each of them has a queue of its own, and reads it in a task of its own. So the
+part that publishes knows none of them, and none of them can hold it up or make it fail.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+class Changes(Generic[T]):
+    """Changes of one kind, such as the states of servers."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription[T]] = []
+
+    @property
+    def are_read(self) -> bool:
+        """Whether there is a reader; where there is none, nothing needs to be published."""
+        return bool(self._subscriptions)
+
+    def publish(self, change: T) -> None:
+        """Let all present readers have a change."""
+        for subscription in self._subscriptions:
+            subscription.put(change)
+
+    def subscribe(self) -> Subscription[T]:
+        """Read the changes from now on; whoever calls has to `close` it, or use it in a `with` statement."""
+        subscription = Subscription(self._subscriptions)
+        self._subscriptions.append(subscription)
+        return subscription
+
+
+class Subscription(Generic[T]):
+    """The changes that one reader has not read yet, in their order: `async for change in subscription`.
+
+    It ends when it is closed and all of it has been read. Readers keep up, so what waits is not bounded: whoever passes
+    changes on to a host that may not read puts them into a `LiveFeed`.
+    """
+
+    def __init__(self, subscriptions: list[Subscription[T]]) -> None:
+        self._subscriptions = subscriptions
+        self._unread: deque[T] = deque()
+        self._closed = False
+        self._news = anyio.Event()
+
+    def put(self, change: T) -> None:
+        """Add a change."""
+        self._unread.append(change)
+        self._news.set()
+
+    def take(self) -> list[T]:
+        """What has not been read yet, without waiting for more."""
+        taken = list(self._unread)
+        self._unread.clear()
+        return taken
+
+    def close(self) -> None:
+        """Take in no more. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._subscriptions.remove(self)
+            self._news.set()
+
+    def __enter__(self) -> Subscription[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __aiter__(self) -> Subscription[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._unread:
+            if self._closed:
+                raise StopAsyncIteration
+            self._news = anyio.Event()
+            await self._news.wait()
+        return self._unread.popleft()

@@ -1,0 +1,62 @@
+"""Whether a process that has ended by itself is started again, and after which pause.
+
+Pure: knows no clock and no process, only how long each one was of use. Which ends are worth another start is decided by
+whoever knows what the process is for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+MOST_STARTS = 5
+"""Starts within WINDOW_SECONDS, the first one among them. A process that needs more is broken, and each load of a large
+model keeps the whole machine busy."""
+
+WINDOW_SECONDS = 180.0
+"""What counts as one crash after the other, in seconds of being ready: the time of loads would hide a crash loop behind
+a large model, which takes a minute to load before it crashes each time."""
+
+PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before each restart of a row. The first crash is most often the only one, so that restart comes immediately;
+then what ails the machine gets time to pass. The longest still is short beside the load of a large model."""
+
+
+class RestartPolicy:
+    """The restarts of one process.
+
+    Args:
+        most: restarts within WINDOW_SECONDS of being ready; 0 for none.
+
+    Attributes:
+        count: how many there have been.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.count = 0
+        self._most = most
+        self._ready_seconds: deque[float] = deque(maxlen=MOST_STARTS)
+
+    def pause_after(self, ready_seconds: float, *, retryable: bool) -> float | None:
+        """Seconds until the start that follows an end; `None` where none is to follow.
+
+        Args:
+            ready_seconds: how long it was ready; 0 where it did not get so far.
+            retryable: whether another start may do better.
+        """
+        self._ready_seconds.append(ready_seconds)
+        starts = self._recent_starts()
+        # Each crash of a row but this one was followed by a restart. A start before the row is no part of it, its
+        # crash is.
+        restarts = starts - 1 if starts == len(self._ready_seconds) else starts
+        if not retryable or starts >= MOST_STARTS or restarts >= self._most:
+            return None
+        self.count += 1
+        return PAUSES[restarts]
+
+    def _recent_starts(self) -> int:
+        left = WINDOW_SECONDS
+        for count, seconds in enumerate(reversed(self._ready_seconds)):
+            left -= seconds
+            if left < 0:
+                return count
+        return len(self._ready_seconds)

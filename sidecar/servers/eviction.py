@@ -1,0 +1,157 @@
+"""Room for one more engine: which servers sleep so that another can start.
+
+Owns the limit on loaded models and the order of eviction. `evictions` decides and is pure; `MemoryBudget` acts. What a
+launch takes of memory is estimated by `memory`, and how a server sleeps is up to the server.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import anyio
+import msgspec
+
+from sidecar.contract.errors import QueueFull, SidecarError
+from sidecar.contract.servers import ServerState
+from sidecar.engines.launch import Launch
+from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.storage.config import ConfigFile
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.25
+"""How often servers that are all answering are asked again, until one of them is idle."""
+
+LOADED: frozenset[ServerState] = frozenset({"starting", "loading", "warming", "ready", "stopping"})
+"""States in which an engine holds memory, or is about to."""
+
+
+class Need(msgspec.Struct, frozen=True):
+    """What a start needs.
+
+    Attributes:
+        most: loaded servers beside it; `None` for no limit.
+        fits: whether its launch fits into the memory that is free.
+    """
+
+    most: int | None = None
+    fits: bool = True
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A server that is loaded.
+
+    Attributes:
+        asked_at: when it was last asked, on any clock.
+        is_idle: it may be evicted; False where it has refused to sleep.
+    """
+
+    server_id: str
+    asked_at: float
+    is_idle: bool = True
+
+
+def evictions(need: Need, running: Sequence[Running]) -> list[str]:
+    """The servers to evict now, in this order: as many as the limit demands, and at least one where the launch does not
+    fit. Those that were not asked for longest go first. Pure."""
+    count = 0 if need.most is None else len(running) - need.most
+    if not need.fits:
+        count = max(count, 1)
+    idle = sorted((one for one in running if one.is_idle), key=lambda one: one.asked_at)
+    return [one.server_id for one in idle[: max(count, 0)]]
+
+
+class Evictable(Protocol):
+    """A server, as far as it is of interest here."""
+
+    @property
+    def server_id(self) -> str: ...
+
+    @property
+    def state(self) -> ServerState: ...
+
+    @property
+    def asked_at(self) -> float: ...
+
+    async def sleep(self) -> bool:
+        """Let the engine end, if it is idle; whether it does."""
+        ...
+
+
+class MemoryBudget:
+    """Makes room, for one start at a time.
+
+    Args:
+        servers: all of them by their ids, those that are not loaded as well.
+        config: read each time.
+        memory: estimates what a launch would take now.
+    """
+
+    def __init__(self, servers: Mapping[str, Evictable], *, config: ConfigFile, memory: MemoryEstimates) -> None:
+        self._servers = servers
+        self._config = config
+        self._memory = memory
+        self._turn = anyio.Lock()
+
+    async def make_room(self, server_id: str, launch: Launch) -> None:
+        """Let others sleep until there is room for a server's engine.
+
+        Raises:
+            QueueFull: as many models are loaded as may be, and for too long all of them have been in use.
+        """
+        async with self._turn:
+            if not self._loaded(server_id):
+                return
+            await self._keep_to_limit(server_id)
+            if self._config.config.engines.make_room:
+                await self._free_memory(server_id, launch)
+
+    async def _keep_to_limit(self, server_id: str) -> None:
+        config = self._config.config.engines
+        if config.max_loaded is None:
+            return
+        need = Need(most=config.max_loaded - 1)
+        with anyio.move_on_after(config.start_timeout_seconds):
+            while len(self._loaded(server_id)) >= config.max_loaded:
+                if not await self._evict(need, server_id, "engines.max_loaded is reached"):
+                    await anyio.sleep(RETRY_SECONDS)
+            return
+        raise QueueFull(
+            f"{config.max_loaded} models are loaded, which engines.max_loaded allows, and all of them are in use.",
+            hint="Stop a server, try again later, or raise engines.max_loaded.",
+        )
+
+    async def _free_memory(self, server_id: str, launch: Launch) -> None:
+        """Free what can be freed, as long as the launch does not fit; whether it then does is for the engine to say."""
+        while self._loaded(server_id):
+            try:
+                found = await self._memory.estimate(launch, quick=True)
+            except SidecarError as problem:  # a header that cannot be read fails the start itself, with its reason
+                logger.info("the memory for %s is not known: %s", launch.model_name, problem.message)
+                return
+            if found.fits or not await self._evict(Need(fits=False), server_id, found.message):
+                return
+
+    async def _evict(self, need: Need, server_id: str, why: str) -> bool:
+        """Evict what is to be evicted; False where something of it could not be."""
+        busy: set[str] = set()
+        while chosen := evictions(need, self._running(server_id, busy)):
+            for name in chosen:
+                server = self._servers.get(name)
+                if server is None or not await server.sleep():
+                    busy.add(name)
+                    break
+                logger.info("server %s sleeps, to make room for %s: %s", name, server_id, why)
+            else:
+                return True
+        return not busy
+
+    def _running(self, server_id: str, busy: set[str]) -> list[Running]:
+        return [
+            Running(one.server_id, one.asked_at, is_idle=one.server_id not in busy) for one in self._loaded(server_id)
+        ]
+
+    def _loaded(self, but: str) -> list[Evictable]:
+        return [one for one in self._servers.values() if one.server_id != but and one.state in LOADED]

@@ -1,0 +1,157 @@
+"""Which servers there are, and which one a message goes to.
+
+Owns the table, the one rule that says which server answers, and the changes that hosts are notified of. Starts and
+stops nothing, and knows no more of a server than whether it takes messages and how it is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import anyio
+
+from sidecar.contract.errors import ServerNotRunning
+from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo
+from sidecar.events.changes import Changes
+
+
+class Listed(Protocol):
+    """A server, as far as it is of interest here."""
+
+    @property
+    def server_id(self) -> str: ...
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it takes messages: it is ready, or will be once it is woken."""
+        ...
+
+    def check_usable(self) -> None:
+        """Raise ServerNotRunning where it is not usable."""
+        ...
+
+    def info(self) -> ServerInfo:
+        """The server as hosts see it."""
+        ...
+
+
+S = TypeVar("S", bound=Listed)
+
+
+class ServerChange(NamedTuple):
+    """A server's new state; `info` is `None` when it is gone from the table."""
+
+    server_id: str
+    info: ServerInfo | None
+
+
+class ServerTable(Generic[S]):
+    """The servers by their ids, in the order of their starts.
+
+    Attributes:
+        servers: all of them, in whatever state. Only the manager adds and removes.
+        changes: what happens to them.
+    """
+
+    def __init__(self) -> None:
+        self.servers: dict[str, S] = {}
+        self.changes: Changes[ServerChange] = Changes()
+        self._replacements: dict[str, list[anyio.Event]] = {}
+        self._default: str | None = None
+
+    def get(self, server_id: str) -> S:
+        """A server, in whatever state.
+
+        Raises:
+            ServerNotRunning: there is none of this id.
+        """
+        if server_id not in self.servers:
+            raise ServerNotRunning(f"There is no server {server_id!r}.")
+        return self.servers[server_id]
+
+    def find(self, server_id: str) -> S | None:
+        """A server, or `None`."""
+        return self.servers.get(server_id)
+
+    def all(self) -> list[S]:
+        """Every server."""
+        return list(self.servers.values())
+
+    def infos(self) -> list[ServerInfo]:
+        """Every server as hosts see it."""
+        return [server.info() for server in self.servers.values()]
+
+    # --- which one answers -------------------------------------------------------------------------------
+
+    async def choose(self, server_id: str | None, remembered: str | None) -> S:
+        """The server for a message: the one named, else the session's, else the one of `default_id`. Where it is being
+        replaced, the new one, once that is ready.
+
+        A session's server that is there and not ready is not passed over: another one has another model.
+
+        Raises:
+            ServerNotRunning: it is not ready, or there is none.
+        """
+        # Bounded as a stop and a start are. When one is over, another one may have begun.
+        while replacements := self._replacements.get(name := self._meant(server_id, remembered)):
+            await replacements[0].wait()
+        server = self.get(name)
+        server.check_usable()
+        return server
+
+    @property
+    def default_id(self) -> str | None:
+        """The server for messages that name none: "default", else the only one that takes messages; `None` where it
+        could be one or another, or there is none."""
+        usable = self._usable()
+        return DEFAULT_SERVER_ID if DEFAULT_SERVER_ID in usable else usable[0] if len(usable) == 1 else None
+
+    def _meant(self, server_id: str | None, remembered: str | None) -> str:
+        """The id of the server for a message.
+
+        Raises:
+            ServerNotRunning: it could be one or another.
+        """
+        name = server_id or (remembered if remembered in self.servers else None) or self.default_id
+        if name is None and (usable := self._usable()):
+            raise ServerNotRunning(
+                f"There is no server {DEFAULT_SERVER_ID!r}, and {len(usable)} others are ready.",
+                hint=f"Name one with server_id: {', '.join(usable)}.",
+            )
+        return name or DEFAULT_SERVER_ID
+
+    def _usable(self) -> list[str]:
+        return [name for name, server in self.servers.items() if server.is_usable or name in self._replacements]
+
+    # --- changes -----------------------------------------------------------------------------------------
+
+    def publish(self, server: S) -> None:
+        """Notify readers of a server's new state, and of servers that have become the default or no longer are."""
+        if self.changes.are_read and self.servers.get(server.server_id) is server:
+            self._publish(server.server_id)
+
+    def removed(self, server_id: str) -> None:
+        """Notify readers that a server is gone from the table."""
+        self.changes.publish(ServerChange(server_id, None))
+        self._publish()
+
+    def begin_replacing(self, server_id: str) -> anyio.Event:
+        """Let those who choose a server wait until its replacement is over."""
+        over = anyio.Event()
+        self._replacements.setdefault(server_id, []).append(over)
+        return over
+
+    def end_replacing(self, server_id: str, over: anyio.Event) -> None:
+        """The replacement is over."""
+        self._replacements[server_id].remove(over)
+        if not self._replacements[server_id]:
+            del self._replacements[server_id]
+        over.set()
+        self._publish()
+
+    def _publish(self, *changed: str) -> None:
+        before, self._default = self._default, self.default_id
+        others = (before, self._default) if before != self._default else ()
+        for name in dict.fromkeys((*changed, *others)):
+            if name is not None and name in self.servers:
+                self.changes.publish(ServerChange(name, self.servers[name].info()))
