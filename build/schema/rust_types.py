@@ -2,6 +2,10 @@
 
 Owns the form of the contract's types in Rust. What the contract leaves without a name, a choice or a union in one
 member, is named after the class that declares the member: `SamplingParamsStop`.
+
+typify 0.8.0 was tried on the same schema: it stops at `if`/`then` (which params belong to which method), and without
+those makes 44,156 lines of it in place of 4,038, with a checked newtype for every bounded string. Its enums refuse
+values that are newer than the crate, which a host has to tolerate.
 """
 
 from __future__ import annotations
