@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from sidecar.servers.memory.estimates import MemoryEstimates
     from sidecar.servers.server_manager import ServerManager
     from sidecar.servers.start_planner import StartPlanner
-    from sidecar.storage.database import Database
-    from sidecar.storage.key_value_store import KeyValueStore
+    from sidecar.storage.database import Database, KeyValueStore
 
 logger = logging.getLogger(__name__)
 

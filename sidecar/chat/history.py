@@ -32,8 +32,8 @@ from sidecar.contract.sessions import (
     UpdateSessionParams,
 )
 from sidecar.storage.config import ConfigFile
+from sidecar.storage.connection import cipher_of
 from sidecar.storage.database import Database, Work
-from sidecar.storage.encryption import cipher_of
 from sidecar.storage.interruptible_query import QueryTimeout
 
 DAY_SECONDS = 86_400.0
@@ -248,7 +248,7 @@ class History:
             )
 
         try:
-            return await self._database.look(look, seconds=SEARCH_SECONDS)
+            return await self._database.read(look, seconds=SEARCH_SECONDS)
         except QueryTimeout:
             raise search.took_too_long(SEARCH_SECONDS) from None
 

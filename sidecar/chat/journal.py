@@ -122,7 +122,7 @@ class Journal:
             self._give_up(error)
 
     def _sealed(self, cipher: Cipher, record: str) -> bytes:
-        sealed = cipher.seal(record.encode(), about(self.path, self._message_id, self._records))
+        sealed = cipher.encrypt(record.encode(), about(self.path, self._message_id, self._records))
         self._records += 1
         return base64.b64encode(sealed) + b"\n"
 

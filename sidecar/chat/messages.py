@@ -1,7 +1,7 @@
 """The messages table: a tree of messages for each session.
 
 Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`). Where the
-history is encrypted they read and write words through the connection's cipher (`storage.sealing`), and raise what it
+history is encrypted they read and write text through the connection's cipher (`storage.encryption`), and raise what it
 raises.
 """
 
@@ -20,8 +20,8 @@ from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
 from sidecar.generation.request import ChatMessage
 from sidecar.storage.cipher import Cipher
-from sidecar.storage.encryption import cipher_of
-from sidecar.storage.reencrypt import WORDS, about
+from sidecar.storage.connection import cipher_of
+from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
 
 _NAMES = (
     *("id", "session_id", "parent_id", "role", "content", "parts", "reasoning", "tool_calls", "tool_call_id", "state"),
@@ -214,19 +214,19 @@ def _column(message: StoredMessage, name: str, cipher: Cipher | None) -> Any:
         return None
     if name in _JSON:
         value = msgspec.json.encode(value).decode()
-    if cipher is None or name not in WORDS["messages"]:
+    if cipher is None or name not in TEXT_COLUMNS["messages"]:
         return value
-    return cipher.seal_text(value, about("messages", name, message.session_id, message.message_id))
+    return cipher.encrypt_text(value, associated_data("messages", name, message.session_id, message.message_id))
 
 
 def _message(row: tuple[Any, ...], cipher: Cipher | None) -> StoredMessage:
     values = dict(zip(_NAMES, row, strict=True))
     values["message_id"] = values.pop("id")
     if cipher is not None:
-        for name in WORDS["messages"]:
+        for name in TEXT_COLUMNS["messages"]:
             if values[name] is not None:
-                what = about("messages", name, values["session_id"], values["message_id"])
-                values[name] = cipher.open_text(values[name], what)
+                what = associated_data("messages", name, values["session_id"], values["message_id"])
+                values[name] = cipher.decrypt_text(values[name], what)
     for name in _JSON:
         if values[name] is not None:
             values[name] = msgspec.json.decode(values[name])

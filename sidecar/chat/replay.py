@@ -76,7 +76,7 @@ def _records(path: Path, lines: list[bytes], cipher: Cipher | None) -> Iterator[
     for number, line in enumerate(lines):
         try:
             if cipher is not None:
-                line = cipher.open(base64.b64decode(line), about(path, message_id, number))
+                line = cipher.decrypt(base64.b64decode(line), about(path, message_id, number))
             record = json.loads(line)
         except (ValueError, RecursionError, SidecarError):
             return

@@ -11,7 +11,7 @@ from sidecar.chat.sessions import UNTITLED
 from sidecar.chat.snippet import is_unfinished, snippet
 from sidecar.contract.errors import InvalidParams, NotSupported
 from sidecar.contract.sessions import SearchHit, SearchMessagesResult
-from sidecar.storage.encryption import cipher_of
+from sidecar.storage.connection import cipher_of
 
 MAX_ROWID = 2**63 - 1
 

@@ -1,7 +1,7 @@
 """The sessions table.
 
 Owns its SQL. Functions take a connection and run inside the caller's transaction (`storage.database`). Where the
-history is encrypted they read and write words through the connection's cipher (`storage.sealing`), and raise what it
+history is encrypted they read and write text through the connection's cipher (`storage.encryption`), and raise what it
 raises.
 """
 
@@ -19,8 +19,8 @@ import msgspec
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import ListSessionsResult, Session, SessionConfig
 from sidecar.storage.cipher import Cipher
-from sidecar.storage.encryption import cipher_of
-from sidecar.storage.reencrypt import WORDS, about
+from sidecar.storage.connection import cipher_of
+from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
 
 TITLE_CHARACTERS = 60
 """Length of a title taken from a message: one line of a list."""
@@ -126,7 +126,7 @@ def page(
         f"SELECT {_COLUMNS} FROM sessions WHERE {' AND '.join(conditions)} ORDER BY updated_at DESC, id DESC LIMIT ?",
         (*arguments, -1 if query else limit + 1),
     )
-    if query:  # not in SQL, which can not look into sealed titles
+    if query:  # not in SQL, which cannot read encrypted titles
         rows = filter(lambda row: query.casefold() in _title(row[0], row[1], cipher).casefold(), rows)
     sessions = [_session(row, cipher) for row in islice(rows, limit + 1)]
     has_more = len(sessions) > limit
@@ -216,17 +216,17 @@ def _columns(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) ->
     if isinstance(columns.get("config"), SessionConfig):
         columns["config"] = _to_json(columns["config"])
     if cipher is not None:
-        for name in WORDS["sessions"]:
+        for name in TEXT_COLUMNS["sessions"]:
             if columns.get(name):
-                columns[name] = cipher.seal_text(columns[name], about("sessions", name, session_id))
+                columns[name] = cipher.encrypt_text(columns[name], associated_data("sessions", name, session_id))
     return columns
 
 
 def _session(row: tuple[Any, ...], cipher: Cipher | None) -> Session:
     id_, title, system, server_id, config, archived, created_at, updated_at, count, head = row
     if cipher is not None:
-        system = system and cipher.open_text(system, about("sessions", "system", id_))
-        config = cipher.open_text(config, about("sessions", "config", id_))
+        system = system and cipher.decrypt_text(system, associated_data("sessions", "system", id_))
+        config = cipher.decrypt_text(config, associated_data("sessions", "config", id_))
     return Session(
         session_id=id_,
         title=_title(id_, title, cipher),
@@ -243,7 +243,7 @@ def _session(row: tuple[Any, ...], cipher: Cipher | None) -> Session:
 
 def _title(session_id: str, title: str, cipher: Cipher | None) -> str:
     if cipher is not None:
-        title = cipher.open_text(title, about("sessions", "title", session_id))
+        title = cipher.decrypt_text(title, associated_data("sessions", "title", session_id))
     return title or UNTITLED
 
 

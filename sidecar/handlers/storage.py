@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sidecar.handlers.call import Handler
 from sidecar.services import Services
-from sidecar.storage.database import Database
-from sidecar.storage.key_value_store import KeyValueStore
+from sidecar.storage.database import Database, KeyValueStore
 
 
 def register(services: Services) -> dict[str, Handler]:

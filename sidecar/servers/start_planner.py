@@ -33,7 +33,7 @@ from sidecar.host import path_policy, sockets
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model
 from sidecar.storage.config import ConfigFile
-from sidecar.storage.key_value_store import KeyValueStore
+from sidecar.storage.database import KeyValueStore
 
 logger = logging.getLogger(__name__)
 

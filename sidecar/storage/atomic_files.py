@@ -57,7 +57,7 @@ def put_where_nothing_is(temporary: Path, path: Path) -> None:
         os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links: between the look and the step somebody else could be faster
+    except OSError:  # a file system without links: another program could be faster than this check
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         temporary.rename(path)

@@ -1,30 +1,29 @@
-"""How a record is sealed: AES-256-GCM, so that it can neither be read nor changed without the key.
+"""How a record is encrypted: AES-256-GCM, so that it can neither be read nor changed without the key.
 
-Owns the form of a sealed record. Knows neither where the key is kept nor what a record holds: whoever seals one says
-what it is (`about`), and only who says the same can open it, so that no record can be put in another's place.
+Owns the form of an encrypted record. Knows neither where the key is kept nor what a record holds: its place goes in as
+associated data, and only with the same can it be decrypted, so that no record can be moved into another's place.
 """
 
 from __future__ import annotations
 
 import binascii
-import hmac
 import os
 
 from sidecar.contract.errors import StorageError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
-"""Random for each record. Two alike would betray both, so a key seals 2^32 records at the most (NIST SP 800-38D);
-that is fifty messages a second for two years. What seals faster takes a key of its own (`derived`)."""
+"""Random for each record. Two alike would betray both, so a key encrypts 2^32 records at the most (NIST SP 800-38D);
+that is fifty messages a second for two years."""
 
 PREFIX = "sealed:"
-"""How a record begins where it stands as text; the name of its key and base64 follow."""
+"""How a record begins where it stands as text; the name of its key and base64 follow. On disk, so it stays."""
 
 _VERSION = b"\x01"
 
 
 class Cipher:
-    """Seals and opens records; from any thread, in a few microseconds."""
+    """Encrypts and decrypts records; from any thread, in a few microseconds."""
 
     def __init__(self, key: bytes, name: str) -> None:
         # Needed only where something is encrypted: 30 ms.
@@ -32,64 +31,60 @@ class Cipher:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._invalid = InvalidTag
-        self._key = key
-        self._name = name
         self._beginning = f"{PREFIX}{name}:"
         self._aes = AESGCM(key)
 
-    def derived(self, purpose: str) -> Cipher:
-        """A cipher with a key of its own, the same one for the same purpose."""
-        return Cipher(hmac.digest(self._key, purpose.encode(), "sha256"), self._name)
-
-    def seal(self, plain: bytes, about: str) -> bytes:
-        """A record that only this key opens, and only as what it is."""
+    def encrypt(self, plain: bytes, associated_data: str) -> bytes:
+        """A record that only this key decrypts, and only with the same associated data."""
         nonce = os.urandom(NONCE_BYTES)
-        return _VERSION + nonce + self._aes.encrypt(nonce, plain, _VERSION + about.encode())
+        return _VERSION + nonce + self._aes.encrypt(nonce, plain, _VERSION + associated_data.encode())
 
-    def open(self, sealed: bytes, about: str) -> bytes:
-        """What `seal` was given.
+    def decrypt(self, record: bytes, associated_data: str) -> bytes:
+        """What `encrypt` was given.
 
         Raises:
-            StorageError: it was changed, cut or moved, or sealed with another key.
+            StorageError: it was changed, cut or moved, or encrypted with another key.
         """
-        nonce = sealed[1 : 1 + NONCE_BYTES]
+        nonce = record[1 : 1 + NONCE_BYTES]
         try:
-            if sealed[:1] == _VERSION and len(nonce) == NONCE_BYTES:
-                return self._aes.decrypt(nonce, sealed[1 + NONCE_BYTES :], _VERSION + about.encode())
+            if record[:1] == _VERSION and len(nonce) == NONCE_BYTES:
+                return self._aes.decrypt(nonce, record[1 + NONCE_BYTES :], _VERSION + associated_data.encode())
         except self._invalid:
-            raise _tampered(about) from None
-        raise _tampered(about)
+            raise _tampered(associated_data) from None
+        raise _tampered(associated_data)
 
-    def seal_text(self, text: str, about: str) -> str:
-        """A text sealed, as text. An empty one stays empty: there is nothing to hide in it."""
+    def encrypt_text(self, text: str, associated_data: str) -> str:
+        """A text encrypted, as text. An empty one stays empty: there is nothing to hide in it."""
         if not text:
             return ""
-        return self._beginning + binascii.b2a_base64(self.seal(text.encode(), about), newline=False).decode()
+        return (
+            self._beginning + binascii.b2a_base64(self.encrypt(text.encode(), associated_data), newline=False).decode()
+        )
 
-    def open_text(self, sealed: str, about: str) -> str:
-        """What `seal_text` was given.
+    def decrypt_text(self, text: str, associated_data: str) -> str:
+        """What `encrypt_text` was given.
 
         Raises:
-            StorageError: as `open`; also for plain text, which somebody else must have put there.
+            StorageError: as `decrypt`; also for plain text, which somebody else must have put there.
         """
-        if not sealed:
+        if not text:
             return ""
-        if not sealed.startswith(self._beginning):
-            raise _tampered(about)
+        if not text.startswith(self._beginning):
+            raise _tampered(associated_data)
         try:
-            record = binascii.a2b_base64(sealed[len(self._beginning) :], strict_mode=True)
+            record = binascii.a2b_base64(text[len(self._beginning) :], strict_mode=True)
         except ValueError:
-            raise _tampered(about) from None
-        return self.open(record, about).decode()
+            raise _tampered(associated_data) from None
+        return self.decrypt(record, associated_data).decode()
 
 
 def key_of(text: str) -> str | None:
-    """The name of the key that a text is sealed with; `None` where it is in plain text."""
+    """The name of the key that a text is encrypted with; `None` where it is in plain text."""
     return text[len(PREFIX) :].partition(":")[0] if text.startswith(PREFIX) else None
 
 
-def _tampered(about: str) -> StorageError:
+def _tampered(associated_data: str) -> StorageError:
     return StorageError(
-        f"An encrypted record of the history is not what was written there ({about}).",
+        f"An encrypted record of the history is not what was written there ({associated_data}).",
         hint="It was changed or moved by another program, or the file is damaged: restore history.db from a backup.",
     )

@@ -1,32 +1,33 @@
-"""The history database: one file, one connection, one thread.
+"""The history database: one file, one connection, one thread; and the small values kept in it.
 
-Owns the connection and how work reaches it. Knows no table but its version; `migrations` has the schema, `journal`
-how commits are kept, `recovery` what is done about a damaged file.
+Owns how work reaches the connection. Knows no table but `facts`; `migrations` has the schema, `connection` how commits
+are kept, `integrity` and `salvage` what is done about a damaged file.
 
-One connection for everything, locked against all others. Work runs in the order it is handed in, on one thread, so
-the event loop never waits for the disk; a long search lets the others go first (`looking`).
+One connection for everything, locked against all others. Work runs on one thread in the order of its submission, so the
+event loop never waits for the disk; a long search yields to other work (`interruptible_query`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
-from sidecar.contract.errors import DiskFull, PermissionDenied, StorageError
+from sidecar.contract.errors import StorageError
 from sidecar.contract.life import Notice
-from sidecar.storage import integrity, migrations, wal
-from sidecar.storage.atomic_files import refusal
+from sidecar.storage import integrity
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.config import ConfigFile
-from sidecar.storage.encryption import Encryption, HistoryConnection
+from sidecar.storage.connection import HistoryConnection, as_sidecar_error, connect
+from sidecar.storage.encryption import Encryption
 from sidecar.storage.interruptible_query import InterruptibleQuery, QueryYielded
 from sidecar.storage.salvage import recovery
 
@@ -34,12 +35,12 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 2.0
-"""How long a host's first question waits for the look at a history that was not closed (`recovery.EXAMINE_SECONDS` at
-the most), or is being saved, which takes as long as it takes."""
+NOTICES_SECONDS = 2.0
+"""How long a host's first question waits for the examination of a history that was not closed (EXAMINE_SECONDS of
+`integrity` at the most), or for its rescue, which has no bound."""
 
 KEYRING_AT_THE_END_SECONDS = 1.0
-"""How long work handed in just before the end still waits for the keyring; all of the end has 4.8 s (`app`)."""
+"""How long work submitted just before the end still waits for the keyring; all of the end has 4.8 s (`app`)."""
 
 Work = Callable[[sqlite3.Connection], T]
 """Something to do with the connection; its changes are committed together, or not at all if it raises."""
@@ -55,24 +56,24 @@ class Database:
 
     def __init__(self, path: Path, config: ConfigFile | None = None) -> None:
         self._path = path
-        self._is_doubtful = integrity.is_suspect(path)
+        self._is_suspect = integrity.is_suspect(path)
         self._notices: list[Notice] = []
-        self._sealing = Encryption(path, config)
+        self._encryption = Encryption(path, config)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: HistoryConnection | None = None
         self._closing: asyncio.Event | None = None
-        self._looking = anyio.Lock()
+        self._reading = anyio.Lock()
 
     @property
     def is_open(self) -> bool:
-        """Whether the file has been opened and not been closed, and what is said in it can be read and written."""
+        """Whether the file has been opened and not been closed, and its text can be read and written."""
         return self._connection is not None and self._connection.refusal is None
 
     async def run(self, work: Work[T]) -> T:
         """Do a piece of work in a transaction and wait for it.
 
-        Once handed in it is done, even if whoever waits for it is cancelled: a message on its way to the disk
+        Once submitted it is done, even if whoever waits for it is cancelled: a message on its way to the disk
         must not be lost half-way.
 
         Raises:
@@ -82,35 +83,35 @@ class Database:
         return await _done(self.submit(work))
 
     def submit(self, work: Work[T]) -> asyncio.Future[T]:
-        """Hand in a piece of work; the future has its outcome, as `run` would."""
-        return self._hand_in(lambda: self._transact(work))
+        """Submit a piece of work; the future has its outcome, as `run` would."""
+        return self._submit(lambda: self._transact(work))
 
-    async def look(self, work: Work[T], *, seconds: float) -> T:
+    async def read(self, work: Work[T], *, seconds: float) -> T:
         """Do a piece of work that only reads and may take long; all other work goes first. One of its kind at a time.
 
-        Where it has to give way it begins anew. It ends as soon as whoever waits for it is cancelled.
+        Where it yields to other work it begins again. It ends as soon as whoever waits for it is cancelled.
 
         Args:
             work: what is done with the connection.
             seconds: the longest that it may take, all tries together.
 
         Raises:
-            TookTooLong: it takes longer.
+            QueryTimeout: it takes longer.
             StorageError: as `run`.
         """
-        async with self._looking:
-            look = InterruptibleQuery(work, seconds=seconds, others_wait=lambda: not self._queue.empty())
+        async with self._reading:
+            query = InterruptibleQuery(work, seconds=seconds, waiting=self._queue)
             try:
                 while True:
                     try:
-                        return await self.submit(look)
+                        return await self.submit(query)
                     except QueryYielded:
                         continue
             finally:
-                look.give_up()
+                query.cancel()
 
-    async def encrypt(self, sealed: bool) -> None:
-        """Encrypt all that was said and is said from now on, or write it in plain text again.
+    async def encrypt(self, encrypt: bool) -> None:
+        """Encrypt all text that is there and is written from now on, or write it as plain text again.
 
         Where that fails, all is as it was before; an answer that is being kept meanwhile is kept in any case.
 
@@ -119,11 +120,11 @@ class Database:
             StorageError: the key cannot be had, or the file cannot be read or written.
             DiskFull: there is no room.
         """
-        await _done(self._hand_in(lambda: self._sealing.switch(self._connection or self._open(), sealed)))
+        await _done(self._submit(lambda: self._encryption.switch(self._connection or self._open(), encrypt)))
 
     @property
     def cipher(self) -> Cipher | None:
-        """What is said is sealed with this; `None`: it is kept in plain text. From any thread, and it may change.
+        """What text is encrypted with; `None` for plain text. From any thread; it may change at any time.
 
         Raises:
             SidecarError: the history is not open yet, or its key cannot be had.
@@ -132,7 +133,7 @@ class Database:
             raise StorageError("The history is not open yet.")
         return self._connection.cipher
 
-    def _hand_in(self, do: Callable[[], T]) -> asyncio.Future[T]:
+    def _submit(self, do: Callable[[], T]) -> asyncio.Future[T]:
         if self._closing is not None:
             raise RuntimeError("the history is closed")
         loop = asyncio.get_running_loop()
@@ -142,11 +143,11 @@ class Database:
             try:
                 result = do()
             except BaseException as error:  # noqa: BLE001 - carried over to the waiting task
-                if damage := recovery.damage_in(error):
-                    recovery.mark(self._path, damage)
-                _tell(loop, future, None, _as_sidecar_error(error))
+                if damage := integrity.damage_in(error):
+                    integrity.mark(self._path, damage)
+                _deliver(loop, future, None, as_sidecar_error(error))
             else:
-                _tell(loop, future, result, None)
+                _deliver(loop, future, result, None)
 
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="history", daemon=True)
@@ -155,21 +156,21 @@ class Database:
         return future
 
     async def notices(self) -> list[Notice]:
-        """What the person should know of the file; waits for a look at it that is under way, at most LOOK_SECONDS."""
-        if self._is_doubtful and self._closing is None:
+        """What the person should know of the file; waits for an examination of it, at most NOTICES_SECONDS."""
+        if self._is_suspect and self._closing is None:
             opened = self.submit(lambda _: None)
-            opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to who needs the file
-            await asyncio.wait([opened], timeout=LOOK_SECONDS)
+            opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # raised at its use
+            await asyncio.wait([opened], timeout=NOTICES_SECONDS)
             if not opened.done():
                 return [*self._notices, recovery.under_way()]
-        return [*self._notices, *self._sealing.notices]
+        return [*self._notices, *self._encryption.notices]
 
     async def close(self) -> None:
-        """Finish what was handed in and close the file; nothing is taken any more. Safe to call twice."""
+        """Finish what was submitted and close the file; nothing is accepted any more. Safe to call twice."""
         if self._closing is None:
             loop, done = asyncio.get_running_loop(), asyncio.Event()
             self._closing = done
-            loop.call_later(KEYRING_AT_THE_END_SECONDS, self._sealing.give_up)
+            loop.call_later(KEYRING_AT_THE_END_SECONDS, self._encryption.cancel)
 
             def job() -> None:
                 try:
@@ -192,7 +193,8 @@ class Database:
     def _transact(self, work: Work[T]) -> T:
         connection = self._connection or self._open()
         try:
-            self._sealing.settle(connection)
+            if connection.refusal is not None:
+                self._encryption.settle(connection)
             connection.execute("BEGIN")
             result = work(connection)
             connection.execute("COMMIT")
@@ -204,36 +206,17 @@ class Database:
 
     def _open(self) -> HistoryConnection:
         try:
-            if self._is_doubtful:
-                recovery.examine(self._path)
-            connection = self._connect()
-        except (recovery.Damaged, sqlite3.Error) as error:
-            damage = str(error) if isinstance(error, recovery.Damaged) else recovery.damage_in(error)
-            if damage is None:
+            if self._is_suspect:
+                integrity.examine(self._path)
+            connection = connect(self._path)
+        except (integrity.Damaged, sqlite3.Error) as error:
+            if (damage := integrity.damage_in(error)) is None:
                 raise
-            self._is_doubtful = True
+            self._is_suspect = True
             self._notices.append(recovery.recover(self._path, damage))
-            connection = self._connect()
-        self._is_doubtful = False
+            connection = connect(self._path)
+        self._is_suspect = False
         self._connection = connection
-        return connection
-
-    def _connect(self) -> HistoryConnection:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, factory=HistoryConnection
-        )
-        try:
-            self._path.chmod(0o600)
-            exclusive = wal.lock(connection)
-            recovery.require_schema(connection)
-            migrations.check_version(connection)  # before anything is written
-            wal.set_up(connection, exclusive=exclusive)
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA cache_size = -8192")  # 8 MiB
-            migrations.migrate(connection, self._path)
-        except BaseException:
-            connection.close()
-            raise
         return connection
 
     def _close(self) -> None:
@@ -242,11 +225,38 @@ class Database:
             self._connection = None
 
 
-def _tell(
+class KeyValueStore:
+    """Small values kept between runs, by name: the table `facts`, but for `encryption`, which is `reencrypt`'s."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, name: str) -> Any:
+        """The value of a name; `None` where there is none, or none that can be read. Raises as `Database.run`."""
+        row = await self._database.run(
+            lambda db: db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        )
+        try:
+            return json.loads(row[0]) if row else None
+        except (ValueError, RecursionError):
+            logger.warning("the value kept as %s cannot be read and is ignored", name)
+            return None
+
+    async def set(self, name: str, value: Any) -> None:
+        """Keep a value that json takes. Raises as `Database.run`."""
+        text = json.dumps(value)  # not orjson, which refuses a path that is not UTF-8
+        await self._database.run(
+            lambda db: db.execute(
+                "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)
+            )
+        )
+
+
+def _deliver(
     loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: T | None, error: BaseException | None
 ) -> None:
     if isinstance(error, StopIteration) or (error is not None and not isinstance(error, Exception)):
-        # No future takes the first, so that its task would wait for ever; the others would end the loop or the task.
+        # No future takes the first, so that its task would wait forever; the others would end the loop or the task.
         error = RuntimeError(f"work raised {error!r}")
 
     def set_outcome() -> None:
@@ -259,7 +269,7 @@ def _tell(
 
     try:
         loop.call_soon_threadsafe(set_outcome)
-    except RuntimeError:  # the loop has ended; nobody waits any more
+    except RuntimeError:  # the loop has ended, and with it whatever waited
         return
 
 
@@ -272,30 +282,6 @@ async def _done(outcome: asyncio.Future[T]) -> T:
 
 
 def _log_failure(outcome: asyncio.Future[T]) -> None:
-    """Nobody waits for this work any more; that it failed must be known all the same."""
+    """Log the failure of work whose caller no longer waits: it must be known all the same."""
     if not outcome.cancelled() and (error := outcome.exception()) is not None:
         logger.error("history: work whose caller was cancelled failed: %s", error)
-
-
-def _as_sidecar_error(error: BaseException) -> BaseException:
-    if isinstance(error, OSError):
-        return refusal(error, "The history was not changed")
-    if damage := recovery.damage_in(error):
-        return StorageError(
-            f"The history file is damaged: {damage}.",
-            hint="Start llama-sidecar again: what can be read is saved into a new history then, and this one is kept.",
-        )
-    if not isinstance(error, sqlite3.Error):
-        return error
-    name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
-        return DiskFull("The disk is full; the history was not changed.")
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return PermissionDenied(f"The history file cannot be written: {error}.")
-    if name.startswith("SQLITE_BUSY"):
-        return StorageError("Another program has the history open.", hint="Close it and try again.")
-    logger.error("history: %s (%s)", error, name or type(error).__name__)
-    return StorageError(
-        f"The history file could not be used: {error}.",
-        hint="Look at the log of source 'sidecar'; keep a copy of history.db before you repair or remove it.",
-    )

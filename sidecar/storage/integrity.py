@@ -1,20 +1,49 @@
-"""Whether a history file has to be examined before it is used.
+"""The integrity check of a history file: whether it has to be examined before use, and what is wrong with it.
 
-Owns what makes it doubtful. A few system calls and no SQLite: it is asked before the first reply. What is done about
-it is `recovery`'s business.
+Owns what makes a file suspect, what counts as damage, and the note beside the file (`history.db-damaged`) which says
+that it is damaged and, once it is to be moved, where to. Changes nothing else; what is done about damage is
+`salvage.recovery`'s. `is_suspect` is called before the first reply, so that SQLite is imported only by the examination.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sidecar.storage.atomic_files import write_atomically
+
+if TYPE_CHECKING:
+    import sqlite3
+
+logger = logging.getLogger(__name__)
 
 MAGIC = b"SQLite format 3\0"
 """How every file of SQLite's begins."""
 
+EXAMINE_SECONDS = 1.5
+"""How long a file is examined before it is used: some 500,000 messages. Nobody shall wait longer for the first answer
+after a kill, which hardly ever does any harm to the file; damage further on is found when it is met (`mark`)."""
+
+
+class Damaged(Exception):
+    """The file cannot be used as it is; the words say what was found."""
+
+
+class Note(msgspec.Struct):
+    """The note beside a file: what was found, and the name under which the file is put aside."""
+
+    found: str
+    aside: str | None = None
+
 
 def is_suspect(path: Path) -> bool:
-    """Whether the file was not closed, or was found damaged, or looks so."""
-    if note_of(path).exists() or size_of(beside(path, "-wal")):
+    """Whether the file was not closed, or was found damaged, or seems so. A few system calls."""
+    if note_path(path).exists() or size_of(beside(path, "-wal")):
         return True
     try:
         return size_of(path) > 0 and not is_database(path)
@@ -22,16 +51,133 @@ def is_suspect(path: Path) -> bool:
         return False
 
 
+def examine(path: Path) -> None:
+    """Examine the whole file, or as much of it as there is time for, and change nothing, not even its log.
+
+    Takes 0.2 s for 100,000 messages (115 MB, in the system's cache).
+
+    Raises:
+        Damaged: it is.
+        StorageError: a newer llama-sidecar has written it.
+        OSError, sqlite3.Error: it cannot be opened.
+    """
+    import sqlite3
+
+    from sidecar.storage import migrations
+
+    if note_path(path).exists():
+        raise Damaged(read_note(path).found)
+    if not size_of(path):  # SQLite would begin a new file and delete the log
+        raise Damaged("the file is empty, and its log is not")
+    if not is_database(path):  # SQLite would take a few bytes for an empty file, and another kind for read-only
+        raise Damaged("file is not a database")
+    index = beside(path, "-shm")
+    had_index = index.exists()
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            require_schema(db)
+            migrations.check_version(db)
+            if (found := _quick_check(db)) != "ok":
+                raise Damaged(" ".join(found.split()))
+    except sqlite3.DatabaseError as error:
+        if damage := damage_in(error):
+            raise Damaged(damage) from error
+        raise
+    finally:
+        if not had_index:  # reading made it
+            index.unlink(missing_ok=True)
+
+
+def _quick_check(db: sqlite3.Connection) -> str:
+    """What is wrong with a file, or "ok": also where time was up before all of it was read."""
+    import sqlite3
+
+    time_is_up = threading.Timer(EXAMINE_SECONDS, db.interrupt)  # a progress handler is not called
+    time_is_up.start()
+    try:
+        return str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+            raise
+        logger.info("history: it is too large to be examined whole; damage is reported when it is met")
+        return "ok"
+    finally:
+        time_is_up.cancel()
+        time_is_up.join()
+
+
+def require_schema(db: sqlite3.Connection) -> None:
+    """Require that the names of the tables can be read.
+
+    Raises:
+        Damaged: they cannot.
+    """
+    import sqlite3
+
+    try:
+        tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        # "unsupported file format" is but an error.
+        if damage_in(error) or error.sqlite_errorname == "SQLITE_ERROR":
+            raise Damaged(str(error)) from error
+        raise
+    if tables and version < 1:
+        raise Damaged("the number of its schema is lost")
+
+
+def damage_in(error: BaseException) -> str | None:
+    """What is damaged, where SQLite says so with this or a row makes no sense; never a word of the row."""
+    import sqlite3
+
+    if isinstance(error, Damaged):
+        return str(error)
+    if isinstance(error, msgspec.DecodeError):
+        return f"a row does not make sense: {error}"
+    if isinstance(error, UnicodeDecodeError):  # of a text that has become a BLOB
+        return "a text is not UTF-8"
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", None) or ""
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return str(error)
+        if str(error).startswith("Could not decode to UTF-8"):  # Python's own; the text follows
+            return "a text is not UTF-8"
+    return None
+
+
+def mark(path: Path, found: str) -> None:
+    """Note that damage was met in use, so that the next start does something about it."""
+    if not note_path(path).exists():
+        logger.error("history: damaged (%s); what can be read is saved at the next start", found)
+        try:
+            write_note(path, Note(found))
+        except OSError as error:
+            logger.error("history: the damage cannot be noted: %s", error)
+
+
 def is_database(path: Path) -> bool:
-    """Whether it begins as a file that SQLite would read and write."""
+    """Whether it begins as a file that SQLite would read and write. Raises OSError."""
     with path.open("rb") as file:
         header = file.read(20)
     return header.startswith(MAGIC) and len(header) == 20 and max(header[18:]) <= 2
 
 
-def note_of(path: Path) -> Path:
-    """The note which says that the file is damaged."""
+def note_path(path: Path) -> Path:
+    """Where the note of a file is."""
     return beside(path, "-damaged")
+
+
+def read_note(path: Path) -> Note:
+    """The note of a file; one that makes no sense still says that the file is damaged. Raises OSError."""
+    try:
+        return msgspec.json.decode(note_path(path).read_bytes(), type=Note)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Note("it was found damaged in use")
+
+
+def write_note(path: Path, note: Note) -> None:
+    """Write the note of a file. Raises OSError."""
+    write_atomically(note_path(path), msgspec.json.encode(note))
 
 
 def beside(path: Path, ending: str) -> Path:

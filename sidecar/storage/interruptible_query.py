@@ -1,6 +1,6 @@
-"""Reading that may take long, such as a search: how long it may, and that it lets others go first.
+"""Reading that may take long, such as a search: it has a timeout, and yields to other work.
 
-Owns when SQLite is told to stop. Knows nothing of queues or threads; it is told whether anybody waits.
+Owns when SQLite is interrupted. Knows nothing of threads.
 """
 
 from __future__ import annotations
@@ -8,60 +8,59 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 0.01
-"""How long others wait for the first try; twice as long for each further one, so that one of them comes to its end."""
+YIELD_SECONDS = 0.01
+"""How long other work waits for the first try; twice as long for each further one, so that one of them ends."""
 
 STEPS = 1000
-"""Of SQLite's machine between two looks at the clock: some 0.2 ms of a search, and 1 % of its time."""
+"""Of SQLite's machine between two readings of the clock: some 0.2 ms of a search, and 1 % of its time."""
 
 
 class QueryYielded(Exception):
-    """It was stopped so that others can go first, and has to begin anew."""
+    """It was stopped so that other work can go first, and has to begin again."""
 
 
 class QueryTimeout(Exception):
-    """It was stopped because its time was over."""
+    """It took longer than its timeout."""
 
 
 class InterruptibleQuery(Generic[T]):
-    """A piece of work that only reads. To be called again, with whatever waits done before, when it has given way.
+    """A piece of work that only reads. To be called again, after the work that waits, when it has yielded.
 
     Args:
         work: what is done with the connection.
-        seconds: the longest that it may take, all tries together; waiting for others does not count.
-        others_wait: whether somebody else needs the connection.
+        seconds: the longest that it may take, all tries together; waiting for other work does not count.
+        waiting: the work that waits for the connection; where there is some, the query yields.
     """
 
-    def __init__(
-        self, work: Callable[[sqlite3.Connection], T], *, seconds: float, others_wait: Callable[[], bool]
-    ) -> None:
+    def __init__(self, work: Callable[[sqlite3.Connection], T], *, seconds: float, waiting: SimpleQueue[Any]) -> None:
         self._work = work
         self._seconds_left = seconds
-        self._others_wait = others_wait
-        self._patience = PATIENCE_SECONDS
-        self._wanted = True
+        self._waiting = waiting
+        self._yield_seconds = YIELD_SECONDS
+        self._cancelled = False
 
-    def give_up(self) -> None:
-        """Nobody waits for it any more. From any thread."""
-        self._wanted = False
+    def cancel(self) -> None:
+        """End it as soon as possible. From any thread."""
+        self._cancelled = True
 
     def __call__(self, db: sqlite3.Connection) -> T:
         """Do it.
 
         Raises:
-            GaveWay: others go first.
-            TookTooLong: its time is over.
+            QueryYielded: other work goes first.
+            QueryTimeout: its time is over.
         """
         began = time.monotonic()
-        too_late, impatient = began + self._seconds_left, began + self._patience
+        timeout, yield_from = began + self._seconds_left, began + self._yield_seconds
 
         def must_stop() -> bool:
             now = time.monotonic()
-            return not self._wanted or now > too_late or (now > impatient and self._others_wait())
+            return self._cancelled or now > timeout or (now > yield_from and not self._waiting.empty())
 
         db.set_progress_handler(must_stop, STEPS)
         try:
@@ -69,8 +68,8 @@ class InterruptibleQuery(Generic[T]):
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_INTERRUPT":
                 raise
-            self._seconds_left = too_late - time.monotonic()
-            self._patience *= 2
+            self._seconds_left = timeout - time.monotonic()
+            self._yield_seconds *= 2
             raise (QueryYielded if self._seconds_left > 0 else QueryTimeout) from None
         finally:
             db.set_progress_handler(None, 0)

@@ -1,8 +1,8 @@
-"""The words in the history, and writing all of them in another way.
+"""Encrypting and decrypting all text of a history file.
 
-Owns which columns hold words, what the file says of its encryption (the fact `encryption`), and that there is no plain
-text beside sealed text: not in a column, not in the search index, not in pages that are free, and that plain copies
-are known. Knows neither whether a history is to be encrypted nor where its key is (`sealing`).
+Owns which columns hold text, what the file says of its encryption (the value `encryption`), and that there is no plain
+text beside encrypted text: not in a column, not in the search index, not in free pages; and which copies are plain.
+Knows neither whether a history is to be encrypted (`encryption`) nor where its key is.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ from sidecar.storage.migrations import INDEX_TRIGGERS
 
 logger = logging.getLogger(__name__)
 
-WORDS = {"messages": ("content", "parts", "reasoning", "tool_calls"), "sessions": ("title", "system", "config")}
-"""The columns of each table that hold what people and models have said."""
+TEXT_COLUMNS = {"messages": ("content", "parts", "reasoning", "tool_calls"), "sessions": ("title", "system", "config")}
+"""The columns of each table that hold text of people and models."""
 
 _IDS = {"messages": ("session_id", "id"), "sessions": ("id",)}
 
-_GUARDS = {f"{table}_sealed_{event.lower()}": (table, event) for table in WORDS for event in ("INSERT", "UPDATE")}
-"""Triggers of a sealed file that refuse plain text, whoever brings it: a defect of ours, or an older llama-sidecar."""
+_GUARDS = {
+    f"{table}_sealed_{event.lower()}": (table, event) for table in TEXT_COLUMNS for event in ("INSERT", "UPDATE")
+}
+"""Triggers of an encrypted file that refuse plain text, whoever writes it: a defect of ours, or an older llama-sidecar.
+Their names stand in files."""
 
 
-def about(table: str, column: str, *ids: str) -> str:
-    """What a sealed value is, so that it cannot stand anywhere else."""
+def associated_data(table: str, column: str, *ids: str) -> str:
+    """The place of an encrypted value, so that it cannot stand anywhere else."""
     return "/".join((f"{table}.{column}", *ids))
 
 
@@ -40,46 +43,46 @@ class State(msgspec.Struct):
     """What the file says of its encryption.
 
     Attributes:
-        key: the name of its key in the keyring; it stays when the words are opened again, for copies made before.
-        sealed: whether words are sealed.
-        check: the key's name, sealed, to know the right key by.
+        key: the name of its key in the keyring; it stays when the text is decrypted again, for copies made before.
+        encrypted: whether the text is encrypted.
+        check: the key's name, encrypted, to know the right key by.
         clean: whether the plain text from before is gone from pages that are free.
     """
 
     key: str = ""
-    sealed: bool = False
+    encrypted: bool = msgspec.field(name="sealed", default=False)
     check: str = ""
     clean: bool = True
 
 
 def read_state(db: sqlite3.Connection) -> State:
-    """What the file says of its encryption. Where the fact is lost or contradicts the records, as in a file that was
-    put together anew from a damaged one, the records are right.
+    """What the file says of its encryption. Where the value is lost or contradicts the records, as in a file that
+    was saved from a damaged one, the records are right.
     """
     row = db.execute("SELECT value FROM facts WHERE name = 'encryption'").fetchone()
     try:
         state = msgspec.json.decode(row[0], type=State) if row else State()
     except (msgspec.MsgspecError, UnicodeDecodeError):
         state = State()
-    _, text = _a_record(db)
+    _, text = _sample_record(db)
     key = key_of(text)
-    if key is not None and (key, True) != (state.key, state.sealed):
+    if key is not None and (key, True) != (state.key, state.encrypted):
         logger.warning("the history does not say that it is encrypted, but it is")
-        return State(key=key, sealed=True, clean=False)
+        return State(key=key, encrypted=True, clean=False)
     return state
 
 
-def _a_record(db: sqlite3.Connection) -> tuple[str, str]:
-    """What a record is, and the record; it is empty where there is none.
+def _sample_record(db: sqlite3.Connection) -> tuple[str, str]:
+    """The associated data of a record, and the record; it is empty where there is none.
 
     The config of a session, since no host can choose how that begins. It is empty only where an encrypted session was
-    lost and had to be put together; then a message tells.
+    lost and had to be put together; then a message shows it.
     """
     row = db.execute("SELECT id, config FROM sessions WHERE config <> '' LIMIT 1").fetchone()
     if row:
-        return about("sessions", "config", row[0]), row[1]
+        return associated_data("sessions", "config", row[0]), row[1]
     row = db.execute("SELECT session_id, id, content FROM messages WHERE content <> '' LIMIT 1").fetchone()
-    return (about("messages", "content", row[0], row[1]), row[2]) if row else ("", "")
+    return (associated_data("messages", "content", row[0], row[1]), row[2]) if row else ("", "")
 
 
 def write_state(db: sqlite3.Connection, state: State) -> None:
@@ -92,14 +95,16 @@ def write_state(db: sqlite3.Connection, state: State) -> None:
 
 
 def require_right_key(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
-    """See that a key is the one that a sealed file needs.
+    """Require that a key is the one that an encrypted file needs.
 
     Raises:
         StorageError: it is another one.
     """
-    what, check = (about("encryption", "check", state.key), state.check) if state.check else _a_record(db)
+    place, check = (
+        (associated_data("encryption", "check", state.key), state.check) if state.check else _sample_record(db)
+    )
     try:
-        cipher.open_text(check, what)
+        cipher.decrypt_text(check, place)
     except StorageError:
         raise StorageError(
             "The key in the system's keyring is not the one that this history is encrypted with.",
@@ -110,12 +115,16 @@ def require_right_key(db: sqlite3.Connection, state: State, cipher: Cipher) -> N
         write_state(db, state)
 
 
+def _check_place(state: State) -> str:
+    return associated_data("encryption", "check", state.key)
+
+
 def _new_check(state: State, cipher: Cipher) -> str:
-    return cipher.seal_text(state.key, about("encryption", "check", state.key))
+    return cipher.encrypt_text(state.key, _check_place(state))
 
 
-def seal(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
-    """Seal all words, in one transaction; `clean` has to follow.
+def encrypt_all(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
+    """Encrypt all text, in one transaction; `clean` has to follow.
 
     Raises:
         sqlite3.Error: the file could not be rewritten; nothing is changed.
@@ -125,32 +134,32 @@ def seal(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
     db.execute("PRAGMA secure_delete = ON")
     try:
         with _transaction(db):
-            _rewrite(db, cipher.seal_text, sealed=True)
-            state.sealed, state.check, state.clean = True, _new_check(state, cipher), False
+            _rewrite(db, cipher.encrypt_text, encrypted=True)
+            state.encrypted, state.check, state.clean = True, _new_check(state, cipher), False
             write_state(db, state)
     finally:
         db.execute("PRAGMA temp_store = DEFAULT")
     logger.info("the history is encrypted now; it took %.1f s", time.monotonic() - began)
 
 
-def unseal(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
-    """Write all words in plain text again, in one transaction.
+def decrypt_all(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
+    """Write all text as plain text again, in one transaction.
 
     Raises:
-        StorageError: one cannot be opened; nothing is changed.
+        StorageError: a record cannot be decrypted; nothing is changed.
         sqlite3.Error: the file could not be rewritten; nothing is changed.
     """
     began = time.monotonic()
     with _transaction(db):
-        _rewrite(db, cipher.open_text, sealed=False)
+        _rewrite(db, cipher.decrypt_text, encrypted=False)
         write_state(db, State(key=state.key))
     logger.info("the history is in plain text again; it took %.1f s", time.monotonic() - began)
 
 
-def _rewrite(db: sqlite3.Connection, rewritten: Callable[[str, str], str], *, sealed: bool) -> None:
+def _rewrite(db: sqlite3.Connection, convert: Callable[[str, str], str], *, encrypted: bool) -> None:
     for name in (*INDEX_TRIGGERS, *_GUARDS):
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
-    for table, columns in WORDS.items():
+    for table, columns in TEXT_COLUMNS.items():
         ids = _IDS[table]
         read = f"SELECT {', '.join((*ids, *columns))} FROM {table} WHERE rowid = ?"  # noqa: S608 - constants
         write = f"UPDATE {table} SET {', '.join(f'{column} = ?' for column in columns)} WHERE rowid = ?"  # noqa: S608
@@ -159,23 +168,25 @@ def _rewrite(db: sqlite3.Connection, rewritten: Callable[[str, str], str], *, se
             row = db.execute(read, (rowid,)).fetchone()
             of = row[: len(ids)]
             values = zip(columns, row[len(ids) :], strict=True)
-            new = [value and rewritten(value, about(table, column, *of)) for column, value in values]
+            new = [value and convert(value, associated_data(table, column, *of)) for column, value in values]
             db.execute(write, (*new, rowid))
-    _set_triggers(db, sealed=sealed)
+    _set_triggers(db, encrypted=encrypted)
 
 
-def _set_triggers(db: sqlite3.Connection, *, sealed: bool) -> None:
-    """Have words indexed, or have plain text refused."""
+def _set_triggers(db: sqlite3.Connection, *, encrypted: bool) -> None:
+    """Have text indexed, or have plain text refused."""
     for name in (*INDEX_TRIGGERS, *_GUARDS):
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
-    if not sealed:
+    if not encrypted:
         for name, body in INDEX_TRIGGERS.items():
             db.execute(f"CREATE TRIGGER {name} {body}")
         db.execute("INSERT INTO messages_text (messages_text) VALUES ('rebuild')")
         return
     db.execute("INSERT INTO messages_text (messages_text) VALUES ('delete-all')")
     for name, (table, event) in _GUARDS.items():
-        plain = " OR ".join(f"(new.{column} <> '' AND new.{column} NOT GLOB '{PREFIX}*')" for column in WORDS[table])
+        plain = " OR ".join(
+            f"(new.{column} <> '' AND new.{column} NOT GLOB '{PREFIX}*')" for column in TEXT_COLUMNS[table]
+        )
         db.execute(
             f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {plain}"
             " BEGIN SELECT RAISE(ABORT, 'plain text in an encrypted history'); END"
@@ -183,12 +194,12 @@ def _set_triggers(db: sqlite3.Connection, *, sealed: bool) -> None:
 
 
 def keep_out_of_index(db: sqlite3.Connection) -> None:
-    """See that nothing of a sealed file is indexed, which one may be that was put together from a damaged one."""
+    """Remove the index of an encrypted file, which has one only where it was saved from a damaged file."""
     marks = ", ".join("?" * len(INDEX_TRIGGERS))
     query = f"SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name IN ({marks})"  # noqa: S608 - question marks
     if db.execute(query, tuple(INDEX_TRIGGERS)).fetchone():
         with _transaction(db):
-            _set_triggers(db, sealed=True)
+            _set_triggers(db, encrypted=True)
 
 
 def clean(db: sqlite3.Connection, state: State) -> None:
@@ -218,15 +229,15 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def plain_copies(path: Path) -> list[str]:
-    """Names of what was copied or put aside beside the file and is not sealed; damaged copies may be anything."""
+    """Names of copies beside the file that are not encrypted; damaged ones may be anything."""
     copies = [copy.name for copy in sorted(path.parent.glob(f"{path.stem}-*{path.suffix}*"))]
-    sealed = tuple(name for name in copies if _is_sealed(path.with_name(name)))
-    return [name for name in copies if not name.startswith(sealed)]  # with what belongs to them, such as a WAL
+    encrypted = tuple(name for name in copies if _is_encrypted(path.with_name(name)))
+    return [name for name in copies if not name.startswith(encrypted)]  # with what belongs to them, such as a WAL
 
 
-def _is_sealed(path: Path) -> bool:
+def _is_encrypted(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-            return read_state(db).sealed
+            return read_state(db).encrypted
     except sqlite3.Error:
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import sqlite3
@@ -259,7 +258,6 @@ async def test_a_person_is_not_asked_for_each_request(
     path: Path, keyring: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encryption, "RETRY_SECONDS", 3600)
-    monkeypatch.setattr(encryption.HistoryConnection, "tried_at", -math.inf)  # the machine may have been up for less
     (keyring / "locked").touch()
     async with opened(path, encrypt=True) as database:
         for work in use_words(database, path.parent):
@@ -346,14 +344,14 @@ async def test_a_config_that_says_no_decrypts(path: Path) -> None:
 
 async def test_encrypting_again_takes_the_key_from_before(path: Path, keyring: Path) -> None:
     async with opened(path) as database:
-        for sealed in (True, False, True):
-            await database.encrypt(sealed)
+        for encrypted in (True, False, True):
+            await database.encrypt(encrypted)
     assert len(json.loads((keyring / "passwords.json").read_text())) == 1
 
 
-@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("encrypted", [True, False])
 async def test_a_switch_that_fails_half_way_changes_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch, sealed: bool
+    path: Path, monkeypatch: pytest.MonkeyPatch, encrypted: bool
 ) -> None:
     def failing_after(count: int) -> Callable[[Cipher, str, str], str]:
         left = iter(range(count))
@@ -368,9 +366,9 @@ async def test_a_switch_that_fails_half_way_changes_nothing(
     def rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
         return db.execute("SELECT * FROM messages").fetchall()
 
-    method = "seal_text" if sealed else "open_text"
+    method = "encrypt_text" if encrypted else "decrypt_text"
     whole: Callable[[Cipher, str, str], str] = getattr(Cipher, method)
-    async with opened(path, encrypt=not sealed) as database:
+    async with opened(path, encrypt=not encrypted) as database:
         await database.run(talk)
         expected = await database.run(everything)
         dumped = await database.run(rows)
@@ -378,11 +376,11 @@ async def test_a_switch_that_fails_half_way_changes_nothing(
             with monkeypatch.context() as patch:
                 patch.setattr(Cipher, method, failing_after(count))
                 with pytest.raises(StorageError):
-                    await database.encrypt(sealed)
+                    await database.encrypt(encrypted)
             assert await database.run(rows) == dumped
             assert await database.run(everything) == expected
         await database.run(talk)
-        await database.encrypt(sealed)
+        await database.encrypt(encrypted)
         assert len((await database.run(everything))[0]) == 2
 
 
@@ -406,7 +404,7 @@ from sidecar.storage import migrations, encryption, reencrypt
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 
-sealed, die_at = sys.argv[2] == "True", int(sys.argv[3])
+encrypted, die_at = sys.argv[2] == "True", int(sys.argv[3])
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -416,36 +414,36 @@ def counted(method):
     setattr(Cipher, method, lambda *given: whole(*given) if next(left, None) is not None else die())
 
 if die_at >= 0:
-    counted("seal_text" if sealed else "open_text")
+    counted("encrypt_text" if encrypted else "decrypt_text")
 else:
     reencrypt.clean = die
 
 async def main():
-    await Database(Path(sys.argv[1])).encrypt(sealed)
+    await Database(Path(sys.argv[1])).encrypt(encrypted)
 
 asyncio.run(main())
 """
 
 
 @pytest.mark.case(34)
-@pytest.mark.parametrize(("sealed", "die_at"), [(True, 0), (True, 7), (True, -1), (False, 5)])
+@pytest.mark.parametrize(("encrypted", "die_at"), [(True, 0), (True, 7), (True, -1), (False, 5)])
 async def test_a_kill_in_the_middle_of_a_switch_leaves_the_old_state_or_the_new(
-    path: Path, sealed: bool, die_at: int
+    path: Path, encrypted: bool, die_at: int
 ) -> None:
-    async with opened(path, encrypt=not sealed) as database:
+    async with opened(path, encrypt=not encrypted) as database:
         await database.run(talk)
         expected = await database.run(everything)
-    argv = [sys.executable, "-c", KILLED, str(path), str(sealed), str(die_at)]
+    argv = [sys.executable, "-c", KILLED, str(path), str(encrypted), str(die_at)]
     with anyio.fail_after(BOUND_SECONDS):
         killed = await anyio.run_process(argv, check=False, env={**os.environ, "PYTHONPATH": "."})
     assert (killed.returncode, killed.stderr) == (-signal.SIGKILL, b"")
     async with opened(path) as database:
         assert await database.run(everything) == expected
-        # Killed between the commit and the cleaning, it is sealed, and the next start cleans.
-        assert (database.cipher is None) == (sealed and die_at >= 0)
+        # Killed between the commit and the cleaning, it is encrypted, and the next start cleans.
+        assert (database.cipher is None) == (encrypted and die_at >= 0)
         if database.cipher is not None:
             assert files_with(path.parent, *SECRETS) == set()
-        await database.encrypt(sealed)
+        await database.encrypt(encrypted)
         assert await database.run(everything) == expected
 
 
@@ -535,7 +533,7 @@ async def test_an_answer_that_streams_while_the_history_is_encrypted_is_kept_enc
     assert files_with(tmp_path, *SECRETS) == set()
 
 
-def test_every_column_is_sealed_or_is_known_not_to_hold_words() -> None:
+def test_every_column_is_encrypted_or_is_known_to_hold_no_text() -> None:
     """A new column has to be put in one of the two."""
     visible = {
         "messages": "rowid id session_id parent_id role tool_call_id state finish_reason usage timings context model"
@@ -544,6 +542,6 @@ def test_every_column_is_sealed_or_is_known_not_to_hold_words() -> None:
     }
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrations.migrate(db, Path("unused"))
-        for table, columns in reencrypt.WORDS.items():
+        for table, columns in reencrypt.TEXT_COLUMNS.items():
             every = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
             assert every == {*columns, *visible[table].split()}

@@ -17,9 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import DiskFull, InvalidParams, PermissionDenied, SidecarError, StorageError
-from sidecar.storage import wal
-from sidecar.storage.database import Database
-from sidecar.storage.key_value_store import KeyValueStore
+from sidecar.storage import connection
+from sidecar.storage.database import Database, KeyValueStore
 from tests.chat.scripted import BOUND_SECONDS
 from tests.storage.histories import opened
 
@@ -243,7 +242,7 @@ async def test_a_second_program_cannot_write_meanwhile(path: Path) -> None:
 async def test_a_history_that_another_program_has_open_is_refused_and_used_once_it_is_closed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wal, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
     async with opened(path) as database:
         await database.run(put("a"))
     other = sqlite3.connect(path, isolation_level=None)

@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 async def test_a_search_that_has_no_end_holds_no_write_up(path: Path) -> None:
     async with opened(path) as database:
-        search = asyncio.create_task(database.look(endless, seconds=BOUND_SECONDS))
+        search = asyncio.create_task(database.read(endless, seconds=BOUND_SECONDS))
         for _ in range(5):
             await asyncio.wait_for(database.run(write), BOUND_SECONDS)
         assert not search.done()
@@ -54,7 +54,7 @@ async def test_a_search_that_gave_way_has_its_answer_all_the_same(path: Path) ->
         return endless(db) if tries == 1 else db.execute("SELECT value FROM facts").fetchone()
 
     async with opened(path) as database:
-        search = asyncio.create_task(database.look(work, seconds=BOUND_SECONDS))
+        search = asyncio.create_task(database.read(work, seconds=BOUND_SECONDS))
         await begun.wait()
         await database.run(write)
         assert await search == ("1",)
@@ -65,8 +65,8 @@ async def test_a_search_is_given_up_in_time_and_changes_nothing(path: Path) -> N
     async with opened(path) as database:
         await database.run(write)
         with pytest.raises(QueryTimeout):
-            await database.look(endless, seconds=0.02)
-        assert await database.look(lambda db: db.execute("SELECT value FROM facts").fetchone(), seconds=1) == ("1",)
+            await database.read(endless, seconds=0.02)
+        assert await database.read(lambda db: db.execute("SELECT value FROM facts").fetchone(), seconds=1) == ("1",)
 
 
 async def test_an_error_of_a_search_comes_out_and_the_next_one_has_all_its_time(path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_an_error_of_a_search_comes_out_and_the_next_one_has_all_its_time(
 
     async with opened(path) as database:
         with pytest.raises(ValueError, match="no"):
-            await database.look(fail, seconds=0)
+            await database.read(fail, seconds=0)
         longer_than_no_time = "SELECT count(*) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
         longer_than_no_time += " LIMIT 10000) SELECT i FROM n)"
         assert await database.run(lambda db: db.execute(longer_than_no_time).fetchone()) == (10_000,)
@@ -83,8 +83,8 @@ async def test_an_error_of_a_search_comes_out_and_the_next_one_has_all_its_time(
 
 async def test_searches_come_one_after_the_other_and_one_that_is_not_wanted_ends(path: Path) -> None:
     async with opened(path) as database:
-        first = asyncio.create_task(database.look(endless, seconds=BOUND_SECONDS))
-        second = asyncio.create_task(database.look(lambda db: "found", seconds=BOUND_SECONDS))
+        first = asyncio.create_task(database.read(endless, seconds=BOUND_SECONDS))
+        second = asyncio.create_task(database.read(lambda db: "found", seconds=BOUND_SECONDS))
         await database.run(write)
         assert not second.done()
         first.cancel()

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.storage import migrations
-from sidecar.storage.database import Database
-from sidecar.storage.key_value_store import KeyValueStore
+from sidecar.storage.database import Database, KeyValueStore
 from sidecar.storage.reencrypt import State, read_state
 
 pytestmark = pytest.mark.anyio

@@ -1,6 +1,6 @@
 """The user's token for the hub.
 
-Owns where it is looked for: the system's keyring, HF_TOKEN, the file that huggingface_hub keeps. It is never written
+Owns where it is searched for: the system's keyring, HF_TOKEN, the file that huggingface_hub keeps. It is never written
 anywhere from here, and no message says more of it than whether there is one. Everything here blocks.
 """
 
@@ -10,18 +10,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
 
 from sidecar.contract.errors import SidecarError
 from sidecar.host import path_policy
+from sidecar.storage.system_keyring import SERVICE, KeyringCall, NoKeyring, backend
 
 logger = logging.getLogger(__name__)
 
-SERVICE, NAME = "llama-sidecar", "huggingface"
+NAME = "huggingface"
 """Under which the keyring has it: `keyring set llama-sidecar huggingface`."""
 
 KEYRING_SECONDS = 3.0
-"""A keyring that is unlocked answers in milliseconds. For public models nobody should have to unlock one."""
+"""A keyring that is unlocked answers in milliseconds. For public models no person should have to unlock one."""
 
 FRESH_SECONDS = 60.0
 """A token that was put in place meanwhile is found after that."""
@@ -30,19 +30,14 @@ MAX_TOKEN_BYTES = 1000
 
 
 class TokenSource:
-    """Finds the token. Safe to use from several threads.
+    """Finds the token. Safe to use from several threads."""
 
-    Args:
-        ask_keyring: the keyring's word, or `None`; may hang.
-    """
-
-    def __init__(self, ask_keyring: Callable[[], str | None] | None = None) -> None:
-        self._ask_keyring = ask_keyring or _from_keyring
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: str | None = None
         self._until = 0.0
-        self._asking: threading.Thread | None = None
-        self._from_keyring: str | None = None
+        self._call: KeyringCall[str | None] | None = None
+        self._kept: str | None = None
 
     def token(self) -> str | None:
         """The token; `None` where there is none. Waits for a keyring, KEYRING_SECONDS at most."""
@@ -54,38 +49,30 @@ class TokenSource:
 
     @property
     def last(self) -> str | None:
-        """The token as it was found last, without looking again."""
+        """The token as it was found last; asks for nothing."""
         return self._known
 
     def _find(self) -> str | None:
-        for found in (self._keyring, _from_environment, _from_file):
+        for found in (self._from_keyring, _from_environment, _from_file):
             token = (found() or "").strip()
             # What is no token would break the header that it is sent in, or add another one to it.
             if token and len(token) <= MAX_TOKEN_BYTES and token.isascii() and token.isprintable():
                 return token
         return None
 
-    def _keyring(self) -> str | None:
-        def ask() -> None:
-            try:
-                self._from_keyring = self._ask_keyring()
-            except Exception as error:  # noqa: BLE001 - backends are other people's code and raise whatever they like
-                logger.info("the system's keyring was not asked for the hub's token: %s", type(error).__name__)
-
-        if self._asking is None or not self._asking.is_alive():  # one dialog is enough
-            self._asking = threading.Thread(target=ask, name="keyring", daemon=True)
-            self._asking.start()
-        self._asking.join(KEYRING_SECONDS)
-        return self._from_keyring
-
-
-def _from_keyring() -> str | None:
-    try:
-        import keyring
-        from keyring.core import recommended
-    except ImportError:
-        return None
-    return keyring.get_password(SERVICE, NAME) if recommended(keyring.get_keyring()) else None
+    def _from_keyring(self) -> str | None:
+        if self._call is None:
+            self._call = KeyringCall(lambda: backend().get_password(SERVICE, NAME))
+        try:
+            self._kept = self._call.result(KEYRING_SECONDS)
+        except TimeoutError:
+            return self._kept  # the next try takes the answer of this call: one dialog is enough
+        except Exception as error:  # noqa: BLE001 - backends are other people's code and raise anything
+            if not isinstance(error, ImportError | NoKeyring):
+                logger.info("the system's keyring did not give the hub's token: %s", type(error).__name__)
+            self._kept = None
+        self._call = None
+        return self._kept
 
 
 def _from_environment() -> str | None:

@@ -14,7 +14,7 @@ from sidecar.engines.launch import Launch
 from sidecar.engines.output.memory_lines import MemoryLines
 from sidecar.host.gpus import GpuReader
 from sidecar.library.gguf.header_cache import HeaderCache
-from sidecar.storage.key_value_store import KeyValueStore
+from sidecar.storage.database import KeyValueStore
 
 if TYPE_CHECKING:
     from sidecar.servers.memory.observer import Experience

@@ -20,7 +20,7 @@ from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.servers.memory.experience import Correction, ObservedStart, correction, remembered
 from sidecar.servers.memory.formula import need
 from sidecar.servers.memory.settings import wanted_of
-from sidecar.storage.key_value_store import KeyValueStore
+from sidecar.storage.database import KeyValueStore
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from sidecar.storage import migrations
 from sidecar.storage.cipher import PREFIX
 from sidecar.storage.salvage.pages import DamagedFile, Row, Value
 
-_WORDS: dict[str, tuple[Any, str]] = {
+_CHOICES: dict[str, tuple[Any, str]] = {
     "role": (Literal["user", "assistant", "tool"], "assistant"),
     "state": (Literal["running", "complete", "cancelled", "interrupted", "error"], "interrupted"),
 }
@@ -30,13 +30,13 @@ _JSON: dict[str, tuple[Any, str | None]] = {
     "timings": (Timings, None),
     "context": (ContextUse, None),
 }
-"""Columns that make a whole session unreadable where they are wrong; what they must be, and what they become else."""
+"""Columns that make a whole session unreadable where they are wrong; what they must be, and their substitutes."""
 
 _KINDS: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float), "BLOB": (bytes,)}
 """What stands in a column of a strict table; a whole number may stand in one of floats."""
 
 _PUT_TOGETHER = (
-    # Messages whose session is lost get one. In an encrypted history its words are left out: they cannot be sealed
+    # Messages whose session is lost get one. In an encrypted history its text is left out: they cannot be sealed
     # without the key, and plain text is refused there.
     f"""
     INSERT INTO sessions (id, title, title_is_own, config, created_at, updated_at)
@@ -82,14 +82,14 @@ def save(old: Path, log: Path, new: Path) -> None:
         OSError, sqlite3.Error: it could not be written; what there is of it is nothing yet.
     """
     with DamagedFile(old, log) as damaged, closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = OFF")  # broken off, it is begun anew
+        db.execute("PRAGMA journal_mode = OFF")  # broken off, it is begun again
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -65536")  # 64 MiB
         migrations.take_steps(db, to=damaged.user_version)
         triggers = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         tables = [Table(db, name) for name in table_names(db)]
         db.execute("BEGIN")
-        for name, _ in triggers:  # the index of the texts is written at the end, at once: in a quarter of the time
+        for name, _ in triggers:  # the index of the texts is written at the end in one go: in a quarter of the time
             db.execute(f"DROP TRIGGER {name}")
         for row in damaged.rows():
             for table in tables:
@@ -105,7 +105,7 @@ def save(old: Path, log: Path, new: Path) -> None:
 
 
 def table_names(db: sqlite3.Connection) -> list[str]:
-    """The tables that rows are saved of: not the index of the texts, which is written anew."""
+    """The tables that rows are saved of: not the index of the texts, which is written again."""
     query = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
     return [name for (name,) in db.execute(query)]
 
@@ -148,11 +148,11 @@ class _Column:
             self.kinds += (type(None),)
 
     def readable(self, value: Value) -> Value:
-        """The value, or what stands for one that nobody could read."""
-        if self.name in _WORDS:
-            kind, instead = _WORDS[self.name]
+        """The value, or its substitute where it cannot be read."""
+        if self.name in _CHOICES:
+            kind, instead = _CHOICES[self.name]
             return value if _is(value, kind) else instead
-        # What is sealed may be right; without the key nobody can say.
+        # What is encrypted may be right; only the key can tell.
         if self.name in _JSON and isinstance(value, str) and not value.startswith(PREFIX):
             kind, nothing = _JSON[self.name]
             return value if _decodes(value, kind) else nothing

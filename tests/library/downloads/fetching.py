@@ -109,6 +109,17 @@ class Fetcher:
         return (self.folder / "0.part").read_bytes()
 
 
+class GivenToken(TokenSource):
+    """Finds the same token always, and no other person's."""
+
+    def __init__(self, token: str | None) -> None:
+        super().__init__()
+        self._given = token
+
+    def _find(self) -> str | None:
+        return self._given
+
+
 @asynccontextmanager
 async def fetching(
     hub: HubServer,
@@ -121,7 +132,7 @@ async def fetching(
 ) -> AsyncIterator[Fetcher]:
     """A fetcher whose connections end with it."""
     config = config_file(downloads=DownloadsConfig(hub_endpoint=hub.url, allow_private_addresses=private))
-    tokens = TokenSource(lambda: token)
+    tokens = GivenToken(token)
     tokens.token()
     web = Web(config, Hub(config, tokens), tokens, stall_seconds=stall_seconds)
     try:

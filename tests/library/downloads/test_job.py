@@ -62,7 +62,7 @@ def download(tmp_path: Path) -> DownloadJob:
     record = DownloadRecord(
         job_id="0" * 16, created_at=0.0, root=str(tmp_path / "models"), request="a", url=file.url, files=[file]
     )
-    tokens = TokenSource(lambda: None)
+    tokens = TokenSource()
     config = config_file(downloads=DownloadsConfig(hub_endpoint=NOWHERE, allow_private_addresses=True))
     hub = Hub(config, tokens)
     options = TransferOptions(

@@ -37,12 +37,12 @@ def server() -> Iterator[HubServer]:
 
 @pytest.fixture
 def hub(server: HubServer) -> Hub:
-    return Hub(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), TokenSource(lambda: None))
+    return Hub(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), TokenSource())
 
 
 @pytest.fixture
 async def web(server: HubServer, hub: Hub) -> AsyncIterator[Web]:
-    web = Web(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), hub, TokenSource(lambda: None))
+    web = Web(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), hub, TokenSource())
     yield web
     await web.aclose()
 
@@ -103,7 +103,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end(hub: Hub, monkeypatc
 
 
 async def test_a_hub_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
-    nobody = Hub(config_file(downloads=DownloadsConfig(hub_endpoint="http://127.0.0.1:9")), TokenSource(lambda: None))
+    nobody = Hub(config_file(downloads=DownloadsConfig(hub_endpoint="http://127.0.0.1:9")), TokenSource())
     with pytest.raises(DownloadFailed, match=r"127\.0\.0\.1:9"):
         await nobody.repository(REPO)
     began = anyio.current_time()

@@ -38,7 +38,7 @@ async def downloads(tmp_path: Path) -> AsyncIterator[Downloads]:
 @asynccontextmanager
 async def started(tmp_path: Path) -> AsyncIterator[Downloads]:
     """Those of one sidecar."""
-    tokens = TokenSource(lambda: None)
+    tokens = TokenSource()
     config = config_file(downloads=DownloadsConfig(at_once=0, hub_endpoint="http://127.0.0.1:9"))
     downloads = Downloads(
         models=tmp_path / "models",

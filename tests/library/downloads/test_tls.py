@@ -53,7 +53,7 @@ async def test_a_certificate_that_no_authority_has_signed_is_refused(tmp_path: P
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=certificate(tmp_path))
-    tokens = TokenSource(lambda: None)
+    tokens = TokenSource()
     config = config_file(downloads=DownloadsConfig(allow_private_addresses=True))
     web = Web(config, Hub(config, tokens), tokens)
     async with server:

@@ -181,9 +181,9 @@ async def test_an_encrypted_history_is_saved_encrypted_and_sessions_that_are_mad
 ) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "tests.storage.keyrings.GoodKeyring")
     monkeypatch.setenv(keyrings.FOLDER_VARIABLE, str(tmp_path))
-    sealed = Database(path, config_file(storage=StorageConfig(encrypt=True)))
-    before = await sealed.run(lambda db: messages.all_of(db, session_id(3)))
-    await sealed.close()
+    encrypted = Database(path, config_file(storage=StorageConfig(encrypt=True)))
+    before = await encrypted.run(lambda db: messages.all_of(db, session_id(3)))
+    await encrypted.close()
     harm(path, zero(page_kinds(path)["sessions leaf"][0]))
     again = Database(path)
     found = await again.run(lambda db: sessions.page(db, query=None, archived=False, limit=100, cursor=None).sessions)
@@ -400,7 +400,7 @@ async def test_a_text_that_has_become_a_blob_and_is_no_text_is_damage(path: Path
 
 
 def test_a_note_that_is_damaged_itself_is_a_note(path: Path, rows: Rows) -> None:
-    integrity.note_of(path).write_bytes(b'{"found": "\xff"}')
+    integrity.note_path(path).write_bytes(b'{"found": "\xff"}')
     assert [notice.name for notice in use(path)] == ["HISTORY_DAMAGED"]
     assert (left(path), rows_of(path)) == ([], rows)
 
@@ -434,7 +434,7 @@ def test_a_newer_history_is_refused_also_when_it_was_not_closed_or_is_damaged(tm
     path = there / "history.db"
     if broken:
         harm(path, zero(30), is_found_at_once=False)
-        recovery.mark(path, "met in use")
+        integrity.mark(path, "met in use")
     before = {p.name: p.read_bytes() for p in there.iterdir()}
     for _ in range(2):
         with pytest.raises(StorageError, match="newer"):
@@ -460,7 +460,7 @@ def test_saving_that_is_broken_off_anywhere_is_gone_on_with_by_the_next_start(
         return one_step
 
     with monkeypatch.context() as patch:
-        patch.setattr("sidecar.storage.salvage.recovery.write_atomically", broken_off(atomic_files.write_atomically))
+        patch.setattr("sidecar.storage.integrity.write_atomically", broken_off(atomic_files.write_atomically))
         patch.setattr("sidecar.storage.salvage.recovery.put_in_place", broken_off(atomic_files.put_in_place))
         patch.setattr(rescue, "save", broken_off(rescue.save))
         for name in ("rename", "unlink", "touch"):
@@ -478,21 +478,21 @@ def test_saving_that_is_broken_off_anywhere_is_gone_on_with_by_the_next_start(
 
 
 @pytest.mark.anyio
-async def test_a_host_that_asks_at_once_waits_for_the_look_but_not_for_ever(
+async def test_a_host_that_asks_immediately_waits_for_the_examination_but_not_forever(
     path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on, examine = threading.Event(), recovery.examine
+    go_on, examine = threading.Event(), integrity.examine
 
     def slow(path: Path) -> None:
         go_on.wait(30)
         examine(path)
 
     harm(path, zero(page_kinds(whole)["messages inner"][0]))
-    monkeypatch.setattr(recovery, "examine", slow)
-    monkeypatch.setattr(database, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(integrity, "examine", slow)
+    monkeypatch.setattr(database, "NOTICES_SECONDS", 0.05)
     history = Database(path)
     assert await history.notices() == [recovery.under_way()]
-    monkeypatch.setattr(database, "LOOK_SECONDS", 30.0)
+    monkeypatch.setattr(database, "NOTICES_SECONDS", 30.0)
     asking = asyncio.create_task(history.notices())
     await anyio.wait_all_tasks_blocked()
     go_on.set()
@@ -502,18 +502,16 @@ async def test_a_host_that_asks_at_once_waits_for_the_look_but_not_for_ever(
     assert await history.notices() == [notice]
 
 
-def test_a_history_too_large_to_be_looked_at_whole_is_used_as_it_is(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_history_too_large_to_be_examined_whole_is_used_as_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000) SELECT max(i) FROM n"
 
     class Large(sqlite3.Connection):
         def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:
             return super().execute(long if "quick_check" in sql else sql, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recovery, "EXAMINE_SECONDS", 0.02)
+    monkeypatch.setattr(integrity, "EXAMINE_SECONDS", 0.02)
     with closing(sqlite3.connect(path, factory=Large)) as db:
-        assert recovery._quick_check(db) == "ok"
+        assert integrity._quick_check(db) == "ok"
         assert db.execute("SELECT count(*) FROM messages").fetchone() == (120,)
 
 
@@ -533,7 +531,7 @@ async def test_a_history_that_cannot_be_opened_at_all_is_no_reason_not_to_answer
         raise PermissionError(13, "Permission denied")
 
     path.with_name("history.db-wal").write_bytes(b"not closed")
-    monkeypatch.setattr(recovery, "examine", refuse)
+    monkeypatch.setattr(integrity, "examine", refuse)
     history = Database(path)
     assert await history.notices() == []
     await history.close()

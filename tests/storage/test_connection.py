@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.storage import wal
-from sidecar.storage.wal import Version, choose, has_wal_reset_bug
+from sidecar.storage import connection
+from sidecar.storage.connection import Version, has_wal_reset_bug, journal_mode
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_which_sqlite_can_lose_commits_in_wal_mode_with_two_connections(version:
 def test_wal_is_for_whoever_is_alone_or_has_a_sqlite_without_the_bug(
     version: Version, exclusive: bool, mode: str
 ) -> None:
-    assert choose(version, exclusive=exclusive) == mode
+    assert journal_mode(version, exclusive=exclusive) == mode
 
 
 @pytest.mark.parametrize("before", ["delete", "wal"])
@@ -71,8 +71,8 @@ def test_the_decision_is_carried_out_whatever_the_file_was_before(
         db.execute("CREATE TABLE t (a)")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         if exclusive:
-            assert wal.lock(db)
-        wal.set_up(db, exclusive=exclusive)
+            assert connection.lock(db)
+        connection.set_up(db, exclusive=exclusive)
         db.execute("INSERT INTO t VALUES (1)")
         assert (db.execute("PRAGMA journal_mode").fetchone(), db.execute("PRAGMA synchronous").fetchone()) == (
             (mode,),
@@ -89,7 +89,7 @@ def test_a_lock_is_one_before_anything_is_read_or_written(tmp_path: Path, before
         db.execute(f"PRAGMA journal_mode = {before}")
         db.execute("CREATE TABLE t (a)")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        assert wal.lock(db)
+        assert connection.lock(db)
         with closing(sqlite3.connect(path, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
             other.execute("SELECT * FROM t")
 
@@ -102,4 +102,4 @@ def test_a_connection_that_cannot_be_alone_is_known_as_such(tmp_path: Path) -> N
             return super().execute(sql.replace("= EXCLUSIVE", "= NORMAL"), *args)  # type: ignore[arg-type]
 
     with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None, factory=Shared)) as db:
-        assert not wal.lock(db)
+        assert not connection.lock(db)

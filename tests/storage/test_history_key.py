@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.errors import NotSupported, SidecarError, StorageError
-from sidecar.storage import keys
-from sidecar.storage.keys import SystemKeyring
+from sidecar.storage import history_key
+from sidecar.storage.history_key import HistoryKey
 from tests.storage import keyrings
 
 BOUND_SECONDS = 30
@@ -35,16 +35,16 @@ def asked(folder: Path) -> int:
 
 
 def test_a_key_is_made_once_and_found_again(folder: Path) -> None:
-    made = SystemKeyring().key("a", make=True)
+    made = HistoryKey().get("a", make=True)
     assert len(made) == 32
-    assert SystemKeyring().key("a", make=True) == SystemKeyring().key("a", make=False) == made
-    assert SystemKeyring().key("b", make=True) != made
+    assert HistoryKey().get("a", make=True) == HistoryKey().get("a", make=False) == made
+    assert HistoryKey().get("b", make=True) != made
     assert list(json.loads((folder / "passwords.json").read_text())) == ["llama-sidecar/a", "llama-sidecar/b"]
 
 
-def test_a_key_that_is_gone_is_not_made_anew(folder: Path) -> None:
+def test_a_key_that_is_gone_is_not_made_again(folder: Path) -> None:
     with pytest.raises(StorageError):
-        SystemKeyring().key("a", make=False)
+        HistoryKey().get("a", make=False)
     assert not (folder / "passwords.json").exists()
 
 
@@ -62,7 +62,7 @@ def test_a_key_that_is_gone_is_not_made_anew(folder: Path) -> None:
 def test_a_keyring_that_keeps_nothing_safe_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
     use(monkeypatch, backend)
     with pytest.raises(NotSupported):
-        SystemKeyring().key("a", make=True)
+        HistoryKey().get("a", make=True)
     assert list(folder.iterdir()) == []
 
 
@@ -72,44 +72,44 @@ def test_without_its_packages_there_is_no_encryption_and_the_hint_says_what_to_i
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(NotSupported) as refused:
-        SystemKeyring().key("a", make=True)
+        HistoryKey().get("a", make=True)
     assert "llama-sidecar[encrypt]" in refused.value.hint
 
 
-def test_a_keyring_that_keeps_nothing_is_noticed_before_anything_is_sealed(folder: Path) -> None:
+def test_a_keyring_that_keeps_nothing_is_noticed_before_anything_is_encrypted(folder: Path) -> None:
     (folder / "forgetful").touch()
     with pytest.raises(StorageError):
-        SystemKeyring().key("a", make=True)
+        HistoryKey().get("a", make=True)
 
 
 @pytest.mark.parametrize("kept", ["", "no base64!", "c2hvcnQ="])
 def test_something_else_under_the_keys_name_is_no_key(folder: Path, kept: str) -> None:
     (folder / "passwords.json").write_text(json.dumps({"llama-sidecar/a": kept}))
     with pytest.raises(StorageError):
-        SystemKeyring().key("a", make=True)
+        HistoryKey().get("a", make=True)
     assert json.loads((folder / "passwords.json").read_text()) == {"llama-sidecar/a": kept}
 
 
-def test_a_locked_keyring_is_asked_again_when_it_is_wanted_again(folder: Path) -> None:
-    keyring = SystemKeyring()
+def test_a_locked_keyring_is_asked_again_when_it_is_needed_again(folder: Path) -> None:
+    keyring = HistoryKey()
     (folder / "locked").touch()
     with pytest.raises(StorageError):
-        keyring.key("a", make=True)
+        keyring.get("a", make=True)
     (folder / "locked").unlink()
-    assert len(keyring.key("a", make=True)) == 32
+    assert len(keyring.get("a", make=True)) == 32
 
 
 def test_a_keyring_that_hangs_is_asked_and_waited_for_once_and_its_answer_is_taken_when_it_comes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = SystemKeyring().key("a", make=True)
+    kept = HistoryKey().get("a", make=True)
     before = asked(folder)
     (folder / "hanging").touch()
-    keyring = SystemKeyring()
+    keyring = HistoryKey()
     with monkeypatch.context() as impatient:
-        impatient.setattr(keys, "ANSWER_SECONDS", 0.2)
+        impatient.setattr(history_key, "ANSWER_SECONDS", 0.2)
         with pytest.raises(StorageError):
-            keyring.key("a", make=False)
+            keyring.get("a", make=False)
     deadline = time.monotonic() + BOUND_SECONDS
     while asked(folder) == before:
         assert time.monotonic() < deadline
@@ -117,42 +117,42 @@ def test_a_keyring_that_hangs_is_asked_and_waited_for_once_and_its_answer_is_tak
     began = time.monotonic()
     for _ in range(3):
         with pytest.raises(StorageError):
-            keyring.key("a", make=False)
-    assert time.monotonic() - began < keys.ANSWER_SECONDS
+            keyring.get("a", make=False)
+    assert time.monotonic() - began < history_key.ANSWER_SECONDS
     assert asked(folder) == before + 1
     (folder / "hanging").unlink()
     assert in_the_end(keyring) == kept
     assert asked(folder) == before + 1
 
 
-def in_the_end(keyring: SystemKeyring) -> bytes:
+def in_the_end(keyring: HistoryKey) -> bytes:
     """The key, as soon as it is there."""
     deadline = time.monotonic() + BOUND_SECONDS
     while True:
         try:
-            return keyring.key("a", make=False)
+            return keyring.get("a", make=False)
         except SidecarError:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
 
-def test_whoever_waits_for_a_keyring_is_let_go_at_the_end(folder: Path) -> None:
+def test_whoever_waits_for_a_keyring_waits_no_longer_at_the_end(folder: Path) -> None:
     (folder / "hanging").touch()
-    keyring = SystemKeyring()
+    keyring = HistoryKey()
     refusals: list[SidecarError] = []
 
     def wait() -> None:
         try:
-            keyring.key("a", make=True)
+            keyring.get("a", make=True)
         except SidecarError as refusal:
             refusals.append(refusal)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    keyring.give_up()
-    waiting.join(keys.ANSWER_SECONDS / 2)
+    keyring.cancel()
+    waiting.join(history_key.ANSWER_SECONDS / 2)
     assert not waiting.is_alive()
     with pytest.raises(StorageError):
-        keyring.key("a", make=True)
+        keyring.get("a", make=True)
     assert [type(refusal) for refusal in refusals] == [StorageError]
     (folder / "hanging").unlink()
