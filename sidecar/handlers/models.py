@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import anyio.to_thread
@@ -32,7 +31,6 @@ from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.importing import Importer
 from sidecar.library.inspection import details, inspect
 from sidecar.library.library import Library
-from sidecar.library.scan.model_files import ModelFile
 from sidecar.library.scan.sources import Sources
 from sidecar.library.trash.trash import Trash
 from sidecar.services import Services
@@ -80,14 +78,10 @@ class ModelHandlers:
         return await self._importer.import_model(params, events)
 
     async def delete(self, params: DeleteModelParams, call: Call) -> DeletedModel:
-        loaded = self._loaded()
-
-        def in_use(files: Sequence[ModelFile]) -> list[str]:
-            return list(dict.fromkeys(server for server, path in loaded if any(_is_same(path, file) for file in files)))
-
+        loaded = self._services.servers.loaded_files()
         return await anyio.to_thread.run_sync(
             lambda: self._trash.delete(
-                params.model, permanently=bool(params.permanently), dry_run=bool(params.dry_run), in_use=in_use
+                params.model, permanently=bool(params.permanently), dry_run=bool(params.dry_run), loaded=loaded
             )
         )
 
@@ -99,23 +93,6 @@ class ModelHandlers:
 
     async def empty_trash(self, params: EmptyTrashParams, call: Call) -> EmptyTrashResult:
         return await anyio.to_thread.run_sync(self._trash.empty, params.model)
-
-    def _loaded(self) -> list[tuple[str, str]]:
-        """The files that servers work with, each with its server's id."""
-        loaded = []
-        for server in self._services.servers.all():
-            if server.launch is not None and server.state not in ("failed", "stopped"):
-                settings = server.launch.settings
-                paths = [str(server.launch.model_path), settings.mmproj_path, *(settings.lora or ())]
-                loaded += [(server.server_id, path) for path in paths if path]
-        return loaded
-
-
-def _is_same(path: str, file: ModelFile) -> bool:
-    try:
-        return file.path.samefile(path)
-    except OSError:
-        return path == str(file.path)
 
 
 def register(services: Services) -> dict[str, Handler]:

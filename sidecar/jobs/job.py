@@ -171,7 +171,7 @@ class Job(Generic[R]):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait and work in here: `interrupt` cancels it. The job is idle afterwards."""
+        """Wait and work in here: `interrupt` cancels it. The job is idle afterwards; a SidecarError has failed it."""
         turn = self._turn
         try:
             with anyio.CancelScope() as turn.scope:
@@ -180,6 +180,9 @@ class Job(Generic[R]):
                 yield
         except anyio.get_cancelled_exc_class():
             self._interruption = self._interruption or "stop"
+            raise
+        except SidecarError as error:
+            self.fail(error)
             raise
         finally:
             if self.active and self._interruption is not None:

@@ -144,6 +144,16 @@ class ServerManager(ServerTable[Server]):
             EngineProcess(server_id, server.pid) for server_id, server in self.servers.items() if server.pid is not None
         ]
 
+    def loaded_files(self) -> list[tuple[str, Path]]:
+        """The files that engines work with, each with its server's id."""
+        return [
+            (server.server_id, Path(path))
+            for server in self.servers.values()
+            if (launch := server.launch) is not None and server.state not in ("failed", "stopped")
+            for path in (launch.model_path, launch.settings.mmproj_path, *(launch.settings.lora or ()))
+            if path is not None
+        ]
+
     def check_unused(self, build: str, folder: Path) -> None:
         """Check that no server runs an engine from a folder.
 

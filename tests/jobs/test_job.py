@@ -134,6 +134,19 @@ async def test_a_job_that_has_failed_says_why_and_can_be_queued_again_or_cancell
     assert one.state == "cancelled"
 
 
+async def test_an_error_that_leaves_the_turn_fails_the_job() -> None:
+    one = job()
+
+    def run() -> None:
+        with one.turn():
+            one.begin()
+            raise DiskFull("It is full.")
+
+    with pytest.raises(DiskFull):
+        run()
+    assert (one.state, type(one.error)) == ("failed", DiskFull)
+
+
 async def test_a_pause_is_not_the_end_and_whoever_waits_gets_the_end_of_the_next_turn() -> None:
     one = job()
     with anyio.fail_after(5):

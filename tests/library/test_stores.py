@@ -93,7 +93,7 @@ def test_nothing_of_theirs_is_changed_by_anything_that_is_done(home: Path, own: 
     library.scan()
     for model in models:
         with pytest.raises(DeleteNotAllowed) as refused:
-            trash.delete(model.name, permanently=True, dry_run=False, in_use=lambda _: [])
+            trash.delete(model.name, permanently=True, dry_run=False)
         assert refused.value.hint
         with pytest.raises(PathNotAllowed, match="not moved"):
             importer.bring_in(model.path, "move", None, Work())
@@ -101,7 +101,7 @@ def test_nothing_of_theirs_is_changed_by_anything_that_is_done(home: Path, own: 
             imported = importer.bring_in(model.path, mode, None, Work())
             assert (imported.origin, imported.valid) == ("own", True)
             assert bool(imported.mmproj_path) == bool(model.mmproj_path)
-            trash.delete(imported.path, permanently=mode == "copy", dry_run=False, in_use=lambda _: [])
+            trash.delete(imported.path, permanently=mode == "copy", dry_run=False)
     trash.empty()
     assert state(home) == before
     assert library.list() == models

@@ -43,7 +43,7 @@ class Desk:
         return Trash(self.library, self.own, self.config, clock=lambda: self.now)
 
     def delete(self, name: str, *, permanently: bool = False, dry_run: bool = False) -> DeletedModel:
-        return self.trash.delete(name, permanently=permanently, dry_run=dry_run, in_use=lambda files: [])
+        return self.trash.delete(name, permanently=permanently, dry_run=dry_run)
 
     def names(self) -> list[str]:
         return [model.name for model in self.library.list()]
@@ -167,10 +167,13 @@ def test_a_projector_stays_for_the_other_models_that_need_it(desk: Desk) -> None
 
 def test_a_model_that_a_server_has_loaded_is_refused(desk: Desk) -> None:
     path = write_model(desk.own / "a.gguf")
-    told = desk.trash.delete("a", permanently=False, dry_run=True, in_use=lambda files: ["chat"])
+    (desk.own / "linked.gguf").symlink_to(path)
+    others = [("gone", desk.own / "gone.gguf"), ("other", write_model(desk.own / "b.gguf"))]
+    loaded = [*others, ("chat", desk.own / "linked.gguf"), ("chat", path)]
+    told = desk.trash.delete("a", permanently=False, dry_run=True, loaded=loaded)
     assert told.used_by_servers == ["chat"]
     with pytest.raises(ModelInUse, match="'chat'"):
-        desk.trash.delete("a", permanently=False, dry_run=False, in_use=lambda files: ["chat"])
+        desk.trash.delete("a", permanently=False, dry_run=False, loaded=loaded)
     assert path.exists()
 
 

@@ -187,7 +187,10 @@ class Downloads:
     # --- subscriptions -----------------------------------------------------------------------------------------
 
     def show_in(self, feed: LiveFeed) -> Callable[[], None]:
-        """Show all downloads in a feed, now and after each change; returns what ends that."""
+        """Show all downloads in a feed, now and after each change; returns what ends that.
+
+        A change is in the feed as soon as it has happened, so that hosts see it before the response.
+        """
         self._feeds.append(feed)
         for download in self._downloads.values():
             download.publish_in(feed)

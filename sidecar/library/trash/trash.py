@@ -33,6 +33,9 @@ from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
 
+LoadedFiles = Sequence[tuple[str, Path]]
+"""Files, each with the id of the server that has it loaded."""
+
 DAY_SECONDS = 86_400
 
 _HOW_ELSE: dict[ModelOrigin, str] = {
@@ -43,9 +46,6 @@ _HOW_ELSE: dict[ModelOrigin, str] = {
     "jan": "Delete it in Jan, or leave Jan out with models.sources.",
     "llama_cpp": "Remove it from llama.cpp's cache yourself, or leave that out with models.sources.",
 }
-
-InUse = Callable[[Sequence[ModelFile]], list[str]]
-"""The ids of running servers that have one of these files loaded."""
 
 
 class Trash:
@@ -72,8 +72,14 @@ class Trash:
         self._clock = clock
         self._lock = threading.Lock()
 
-    def delete(self, name: str, *, permanently: bool, dry_run: bool, in_use: InUse) -> DeletedModel:
-        """Delete a model, or say what would go.
+    def delete(self, name: str, *, permanently: bool, dry_run: bool, loaded: LoadedFiles = ()) -> DeletedModel:
+        """Delete a model, or report what would go.
+
+        Args:
+            name: the model's name or path.
+            permanently: not into the trash.
+            dry_run: only report.
+            loaded: the files that running servers work with.
 
         Raises:
             ModelNotFound, PathNotAllowed, PermissionDenied: there is no such model.
@@ -82,9 +88,9 @@ class Trash:
             PermissionDenied, DiskFull, StorageError: it could not be done.
         """
         with self._lock:
-            return self._delete(name, permanently=permanently, dry_run=dry_run, in_use=in_use)
+            return self._delete(name, permanently=permanently, dry_run=dry_run, loaded=loaded)
 
-    def _delete(self, name: str, *, permanently: bool, dry_run: bool, in_use: InUse) -> DeletedModel:
+    def _delete(self, name: str, *, permanently: bool, dry_run: bool, loaded: LoadedFiles = ()) -> DeletedModel:
         model = self._library.get(name)
         files, kept = self._what_goes(model)
         told = _told(files)
@@ -95,7 +101,7 @@ class Trash:
             frees_bytes=sum(file.frees_bytes for file in told),
             kept=kept,
             other_paths=model.info.other_paths,
-            used_by_servers=in_use(files),
+            used_by_servers=_used_by(files, loaded),
             trash_id=None,
             purged_at=None,
         )
@@ -222,3 +228,15 @@ def _told(files: Sequence[ModelFile]) -> list[DeletedFile]:
             )
         )
     return told
+
+
+def _used_by(files: Sequence[ModelFile], loaded: LoadedFiles) -> list[str]:
+    """The ids of the servers that have one of these files loaded."""
+    return list(dict.fromkeys(server for server, path in loaded if any(_is_same(path, file.path) for file in files)))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return other.samefile(one)
+    except OSError:
+        return one == other

@@ -119,7 +119,7 @@ async def test_after_a_restart_only_what_it_has_interrupted_is_queued_again(tmp_
     assert store.load() == []
 
 
-async def test_a_feed_shows_every_download_and_each_change(downloads: Downloads) -> None:
+async def test_a_feed_shows_every_download_and_each_change_once(downloads: Downloads) -> None:
     def shown(feed: LiveFeed) -> list[str]:
         return [event.download.state for _, event in feed.read(0) if isinstance(event, DownloadStateEvent)]
 
@@ -129,6 +129,8 @@ async def test_a_feed_shows_every_download_and_each_change(downloads: Downloads)
     await downloads.pause(download.id)
     downloads.show_in(late)
     assert (shown(feed), shown(late)) == (["paused"], ["paused"])
+    await downloads.pause(download.id)
+    assert shown(feed) == []
     stop()
     await downloads.resume(download.id)
     assert (shown(feed), shown(late)) == ([], ["queued"])
