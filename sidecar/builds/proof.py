@@ -21,7 +21,6 @@ from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineProof
 from sidecar.contract.errors import Cancelled, EngineStartFailed, SidecarError
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.client.chat_stream import ChatChunk
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.kinds.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.launch import Launch
@@ -141,15 +140,11 @@ async def _ask(run: EngineRun) -> float:
     assert process is not None  # noqa: S101
     tokens = 0
 
-    def hear(chunks: list[ChatChunk]) -> None:
-        nonlocal tokens
-        for chunk in chunks:
-            if chunk.usage is not None:
-                tokens = max(tokens, chunk.usage.completion_tokens)
-
     began = time.perf_counter()
     try:
-        await client.chat(QUESTION, hear)
+        async with client.stream_chat(QUESTION) as stream:
+            async for chunks in stream:
+                tokens = max(tokens, *(chunk.usage.completion_tokens for chunk in chunks if chunk.usage), 0)
     except EngineGone:
         with anyio.move_on_after(EXIT_NOTICE_SECONDS):
             await process.ended.wait()

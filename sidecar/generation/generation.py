@@ -171,7 +171,11 @@ class Generation:
                 raise context_too_long(max_context, fitted.tokens)
         messages = without(request.messages, fitted.dropped) if fitted else request.messages
         self.model = launch.model_name if launch else None
-        await server.ready_link().chat(request.body(messages), answer.add, self._note_asked)
+        async with server.ready_link().stream_chat(request.body(messages)) as stream:
+            self._is_asked = True
+            self._asked.set()
+            async for chunks in stream:
+                answer.add(chunks)
         answer.end()
         usage = await _usage(answer, fitted, server)
         return GenerationResult(
@@ -189,10 +193,6 @@ class Generation:
                 summarised=False,
             ),
         )
-
-    def _note_asked(self) -> None:
-        self._is_asked = True
-        self._asked.set()
 
     def _publish_load(self, load: StartLoading) -> None:
         self._waiting.append(TurnLoading(stage=load.stage, progress=load.progress))

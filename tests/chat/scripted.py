@@ -23,7 +23,7 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
 from sidecar.contract.servers import StartActual
 from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, UsageCount
-from sidecar.engines.client.engine_client import EngineGone, Hear
+from sidecar.engines.client.engine_client import EngineGone
 from sidecar.events.event_log import EventSource, Text, status_of
 from sidecar.generation.generation import Generator
 from sidecar.servers.server_manager import ServerManager
@@ -113,14 +113,18 @@ class ScriptedServer:
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         return self.why_broken
 
-    async def chat(self, body: dict[str, Any], hear: Hear, sent: Callable[[], None]) -> None:
+    @asynccontextmanager
+    async def stream_chat(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[list[ChatChunk]]]:
         self.requests.append(body)
-        sent()
-        self.asked.set()
         stream = (self.answers.pop(0) if self.answers else hello)(body)
-        try:
+
+        async def read() -> AsyncIterator[list[ChatChunk]]:
+            self.asked.set()  # with the first read: whoever asks has noted that the request is sent
             async for chunks in stream:
-                hear(chunks)
+                yield chunks
+
+        try:
+            yield read()
         finally:
             await cast(Any, stream).aclose()
 

@@ -125,7 +125,7 @@ async def test_what_an_engine_says_before_it_ends_is_kept_even_if_the_question_i
 
     async with serving(end_early) as url, stage.run():
         link = EngineClient(url, None)
-        monkeypatch.setattr(stage.server, "chat", link.chat)
+        monkeypatch.setattr(stage.server, "stream_chat", link.stream_chat)
         stage.database.hold_after(READS)
         turn = send(stage, session := new_id())
         await anyio.wait_all_tasks_blocked()

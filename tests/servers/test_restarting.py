@@ -21,7 +21,7 @@ from sidecar.logs.store import LogStore
 from sidecar.processes import restart_policy
 from sidecar.servers.server import Server
 from tests.busy import BUSY_SECONDS
-from tests.engines.listening import listening
+from tests.engines.listening import Listening, listening
 from tests.held_port import held_port
 from tests.processes.programs import WAIT_SECONDS, halt, is_alive
 from tests.servers.running import SAMPLED_SECONDS, Stage, error_of, running, until
@@ -374,7 +374,7 @@ async def test_an_engine_that_works_hard_is_not_taken_for_one_that_stands_still(
     async with running(server):
         first = await server.started()
         body: dict[str, Any] = {"messages": [{"role": "user", "content": "tokens=20 delay=0.02"}]}
-        await server.ready_link().chat(body, lambda _: None)
+        await Listening().listen(server.ready_link(), body)
         await anyio.sleep(0.2)  # idle: it is asked, and answers
         assert (server.state, server.pid, server.restarts) == ("ready", first.pid, 0)
 

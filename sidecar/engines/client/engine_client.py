@@ -7,7 +7,7 @@ and whoever asked finds out why. What is asked is read by whoever asks: nothing 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -16,12 +16,12 @@ import msgspec
 import orjson
 
 from sidecar.contract.errors import EngineUnresponsive, NotSupported, SidecarError
-from sidecar.engines.client.chat_stream import NOT_JSON, ChatChunk, ChatStream
+from sidecar.engines.client.chat_stream import NOT_JSON, ChatStream
 from sidecar.engines.client.connection import LOCAL_SECONDS, Address
 from sidecar.engines.client.exchange import EngineGone, Exchange, request
 from sidecar.engines.client.http_errors import refusal
 
-__all__ = ["EngineClient", "EngineGone", "Hear", "Props"]
+__all__ = ["EngineClient", "EngineGone", "Props"]
 
 ANSWER_SECONDS = 30.0
 """For small questions: health, properties, token counts of long texts."""
@@ -38,9 +38,6 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """The largest answer to a question: token lists of the longest texts have some MB."""
 
 T = TypeVar("T")
-
-Hear = Callable[[list[ChatChunk]], None]
-"""Goes with `EngineClient.chat`."""
 
 
 class Props(msgspec.Struct):
@@ -192,15 +189,6 @@ class EngineClient:
         """
         async with self._exchange("POST", "/v1/chat/completions", body, idle_seconds=IDLE_SECONDS) as exchange:
             yield ChatStream(exchange)
-
-    async def chat(
-        self, body: dict[str, Any], hear: Callable[[list[ChatChunk]], None], sent: Callable[[], None] = lambda: None
-    ) -> None:
-        """`stream_chat` with calls back, until all callers read."""
-        async with self.stream_chat(body) as stream:
-            sent()
-            async for chunks in stream:
-                hear(chunks)
 
     async def _ask(self, verb: str, path: str, body: object = None, *, answer: type[T]) -> T:
         """Ask a small question.
