@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -163,21 +164,40 @@ _tries = threading.local()
 _EXPANDED = ("downloads", "likes", "gated", "lastModified", "tags")
 
 
+@cache
+def _defaults() -> tuple[Any, dict[str, Any]]:
+    """The class of the library's HTTP client, which depends on its version, and the hooks that it gives one."""
+    from huggingface_hub import get_session
+
+    client = get_session()
+    # At "info" it logs every address with its question.
+    logging.getLogger(_http_library().__name__).setLevel(logging.WARNING)
+    return type(client), dict(client.event_hooks)
+
+
+def _http_library() -> Any:
+    """The HTTP library that huggingface_hub uses: httpx, or httpx2 in newer versions."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    error = next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
+    return sys.modules[error.__module__.partition(".")[0]]
+
+
 def _keep_to(address: str) -> None:
-    """Let the library ask nobody but the hub, wait for no answer for ever, and read none without end."""
+    """Let the library ask only the hub, wait for each answer a bounded time, and read it to a bounded size."""
     from urllib.parse import urlsplit
 
     from huggingface_hub import set_client_factory
-    from huggingface_hub.utils._http import default_client_factory
 
     mine = urlsplit(address)
+    client_class, hooks = _defaults()
 
     def allowed(request: Any) -> None:
         asked = urlsplit(str(request.url))
         if (asked.scheme, asked.hostname, asked.port) != (mine.scheme, mine.hostname, mine.port):
             raise DownloadFailed(
                 f"The hub sends us to {asked.hostname} with a question; only {mine.hostname} is asked.",
-                hint="Look at downloads.hub_endpoint and HF_ENDPOINT.",
+                hint="Check downloads.hub_endpoint and HF_ENDPOINT.",
             )
 
         _tries.made[str(request.url)] += 1
@@ -188,16 +208,14 @@ def _keep_to(address: str) -> None:
         response.stream = _bounded(response.stream)
 
     def client() -> Any:
-        made = default_client_factory()
-        # At "info" it logs every address with its question.
-        logging.getLogger(type(made).__module__.partition(".")[0]).setLevel(logging.WARNING)
-        made.timeout = SILENCE_SECONDS
-        hooks = made.event_hooks
-        made.event_hooks = {
-            "request": [*hooks.get("request", ()), allowed],
-            "response": [*hooks.get("response", ()), bounded],
-        }
-        return made
+        return client_class(
+            event_hooks={
+                "request": [*hooks.get("request", ()), allowed],
+                "response": [*hooks.get("response", ()), bounded],
+            },
+            follow_redirects=True,
+            timeout=SILENCE_SECONDS,
+        )
 
     set_client_factory(client)
 
@@ -213,10 +231,9 @@ def _bounded(stream: Any) -> Any:
                 raise DownloadFailed("The hub's answer has no end.")
             yield piece
 
-    # The library takes only what is of its own class, and which library that is depends on huggingface_hub's version.
-    library = sys.modules[type(stream).__module__.partition(".")[0]]
-    kind = type("Bounded", (library.SyncByteStream,), {"__iter__": pieces, "close": lambda _: stream.close()})
-    return kind()
+    # The library takes only what is of its own class.
+    streams = (_http_library().SyncByteStream,)
+    return type("Bounded", streams, {"__iter__": pieces, "close": lambda _: stream.close()})()
 
 
 def _is_safe(address: str) -> bool:
@@ -301,7 +318,7 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
         return access_denied(what, gated=False)
     if status is not None:
         return DownloadFailed(f"The hub does not answer for {what}: HTTP status {status}.", http_status=int(status))
-    if isinstance(error, errors.HfHubHTTPError.__bases__[0]):  # the HTTP library's own, whichever it is
+    if isinstance(error, _http_library().HTTPError):
         return DownloadFailed(f"{address} cannot be reached: {type(error).__name__}.")
     if type(error) is RuntimeError:
         # All questions share a client, which the library closes for all of them when one cannot connect.

@@ -1,7 +1,7 @@
 """The folder of deleted models: hidden among the models, so that a file gets there and back by its name alone.
 
 Owns that nothing is lost or left half done by a crash: each deletion is a folder with an entry, which is written first
-and says what is to become of the files, so that the next start goes on where it was. Knows nothing of what may be
+and says what is to become of the files, so that the next start continues. Knows nothing of what may be
 deleted.
 """
 
@@ -58,7 +58,7 @@ class TrashFolder:
         self._root = models / NAME
 
     def add(self, model: str, files: Sequence[Path], *, at: float, keep: bool) -> Entry | None:
-        """Take files out of the models folder; not to `keep` them is to delete them for ever. Raises OSError."""
+        """Take files out of the models folder; not to `keep` them is to delete them permanently. Raises OSError."""
         entry = Entry(secrets.token_hex(6), model, at, "deleting" if keep else "destroying", [])
         for number, path in enumerate(files):
             info = path.lstat()
@@ -67,15 +67,15 @@ class TrashFolder:
             entry.files.append(TrashedFile(origin, str(number), size, info.st_ino))
         self._of(entry).mkdir(parents=True)
         self._write(entry)
-        self._go_on(entry)
+        self._finish(entry)
         return entry if keep else None
 
     def entries(self) -> list[Entry]:
-        """What can be given back, the last deleted first."""
+        """What can be restored, the last deleted first."""
         entries = [entry for entry in self._all() if entry.state in ("deleted", "restoring") and entry.files]
         return sorted(entries, key=lambda entry: -entry.deleted_at)
 
-    def give_back(self, entry: Entry) -> None:
+    def restore(self, entry: Entry) -> None:
         """Put files back to where they were.
 
         Raises:
@@ -86,13 +86,13 @@ class TrashFolder:
             if os.path.lexists(self._of(entry) / file.name) and os.path.lexists(place := self._models / file.origin):
                 raise FileExistsError(0, "", str(place))
         self._set(entry, "restoring")
-        self._go_on(entry)
+        self._finish(entry)
 
     def purge(self, entry: Entry) -> int:
-        """Delete for ever; returns the bytes that this makes free. Raises OSError."""
+        """Delete permanently; returns the bytes that this makes free. Raises OSError."""
         freed = sum(_freed(self._of(entry) / file.name) for file in entry.files)
         self._set(entry, "purging")
-        self._go_on(entry)
+        self._finish(entry)
         return freed
 
     def recover(self) -> None:
@@ -100,13 +100,13 @@ class TrashFolder:
         for entry in self._all():
             if entry.state == "deleted":
                 continue
-            logger.info("%s: %s it did not end and goes on", entry.model, entry.state)
+            logger.info("%s: %s it did not end and is continued", entry.model, entry.state)
             try:
-                self._go_on(entry)
+                self._finish(entry)
             except OSError as error:
-                logger.warning("%s: %s it cannot go on: %s", entry.model, entry.state, error)
+                logger.warning("%s: %s it cannot be continued: %s", entry.model, entry.state, error)
 
-    def _go_on(self, entry: Entry) -> None:
+    def _finish(self, entry: Entry) -> None:
         """Bring an entry to its end, wherever it was. Raises OSError."""
         folder = self._of(entry)
         if entry.state in ("deleting", "destroying"):
@@ -122,7 +122,7 @@ class TrashFolder:
                 _carry(folder / file.name, place)
             self._set(entry, "purging")
         if entry.state == "purging":
-            for file in entry.files:  # before their entry: nobody would know of them
+            for file in entry.files:  # before their entry: without it they would be lost track of
                 (folder / file.name).unlink(missing_ok=True)
             shutil.rmtree(folder)
 

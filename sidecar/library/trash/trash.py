@@ -1,7 +1,7 @@
-"""Deleting models, and bringing them back.
+"""Deleting models, and restoring them.
 
 Owns what may be deleted: files in the sidecar's own folder and nothing else, and of a link only the link. Where the
-files are until they are purged, and how that survives a crash, is `trash_folder`'s business.
+files are until they are purged, and how that survives a crash, `folder` owns.
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ class Trash:
     def _delete(self, name: str, *, permanently: bool, dry_run: bool, loaded: LoadedFiles = ()) -> DeletedModel:
         model = self._library.get(name)
         files, kept = self._what_goes(model)
-        told = _told(files)
+        going = _deleted_files(files)
         deleted = DeletedModel(
             model=model.name,
             deleted=not dry_run,
-            files=told,
-            frees_bytes=sum(file.frees_bytes for file in told),
+            files=going,
+            frees_bytes=sum(file.frees_bytes for file in going),
             kept=kept,
             other_paths=model.info.other_paths,
             used_by_servers=_used_by(files, loaded),
@@ -120,7 +120,7 @@ class Trash:
         return deleted
 
     def deleted(self) -> list[TrashedModel]:
-        """What can be brought back, the last deleted first."""
+        """What can be restored, the last deleted first."""
         return [
             TrashedModel(
                 trash_id=entry.trash_id,
@@ -135,7 +135,7 @@ class Trash:
         ]
 
     def restore(self, name: str) -> ModelInfo:
-        """Bring a model back.
+        """Restore a deleted model.
 
         Raises:
             ModelNotFound: nothing of this id or name is there.
@@ -145,7 +145,7 @@ class Trash:
         try:
             with self._lock:
                 entry = self._named(name)
-                self._folder.give_back(entry)
+                self._folder.restore(entry)
         except FileExistsError as error:
             raise PathNotAllowed(
                 f"There is another file at {error.filename2 or error.filename}.",
@@ -156,7 +156,7 @@ class Trash:
         return self._library.find(str(self._own / entry.files[0].origin))
 
     def empty(self, name: str | None = None) -> EmptyTrashResult:
-        """Delete for ever what is in the trash, or one of it.
+        """Delete permanently what is in the trash, or one of it.
 
         Raises:
             ModelNotFound: nothing of this id or name is there.
@@ -194,7 +194,7 @@ class Trash:
             if name in (entry.trash_id, entry.model):
                 return entry
         names = ", ".join(dict.fromkeys(entry.model for entry in entries[:5])) or "nothing"
-        raise ModelNotFound(f'There is no deleted model "{name}".', hint=f"What can be brought back: {names}.")
+        raise ModelNotFound(f'There is no deleted model "{name}".', hint=f"What can be restored: {names}.")
 
     def _what_goes(self, model: Model) -> tuple[list[ModelFile], list[KeptFile]]:
         if not model.listed or any(part.origin != "own" for part in model.parts):
@@ -213,21 +213,21 @@ class Trash:
         return files, kept
 
 
-def _told(files: Sequence[ModelFile]) -> list[DeletedFile]:
+def _deleted_files(files: Sequence[ModelFile]) -> list[DeletedFile]:
     infos = [file.path.lstat() for file in files]
     going = Counter((info.st_dev, info.st_ino) for info in infos)
-    told, freed = [], set()
+    found, freed = [], set()
     for file, info in zip(files, infos, strict=True):
         is_link, which = stat.S_ISLNK(info.st_mode), (info.st_dev, info.st_ino)
         # Content goes with the last of its names.
         frees = not is_link and info.st_nlink <= going[which] and which not in freed
         freed.add(which)
-        told.append(
+        found.append(
             DeletedFile(
                 path=str(file.path), size_bytes=file.size_bytes, frees_bytes=info.st_size if frees else 0, link=is_link
             )
         )
-    return told
+    return found
 
 
 def _used_by(files: Sequence[ModelFile], loaded: LoadedFiles) -> list[str]:

@@ -17,7 +17,7 @@ from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.storage.database import KeyValueStore
 
 if TYPE_CHECKING:
-    from sidecar.servers.memory.observer import Experience
+    from sidecar.servers.memory.experience import Experience
     from sidecar.servers.memory.service import MemoryPlanner
 
 
@@ -64,7 +64,7 @@ class MemoryEstimates:
 
     @cached_property
     def _experience(self) -> Experience:
-        from sidecar.servers.memory.observer import Experience
+        from sidecar.servers.memory.experience import Experience
 
         return Experience(self._store, self._headers)
 

@@ -1,16 +1,33 @@
-"""What earlier starts on this machine have shown: how far off the plans were.
+"""What earlier starts on this machine have taken of memory, and how far off their plans were.
 
-Pure. Owns what is remembered of a start, and what is made of it: factors for the formula, the size of the program
-itself, and the margin of error. One engine's build and one family of models tell about themselves first; where they
-have not run yet, all starts of the engine do.
+Owns the record of starts and what is made of it: factors for the formula, the size of the program itself, and the
+margin of error. One engine's build and one family of models count first; where they have not run yet, all starts of the
+engine do.
 """
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import anyio
+import anyio.to_thread
 import msgspec
+
+from sidecar.contract.errors import SidecarError
+from sidecar.engines.launch import Engine, Launch
+from sidecar.engines.output.memory_lines import HOST, MemoryLines, Taken
+from sidecar.host.memory import process_bytes
+from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.servers.memory.formula import load_settings, need
+from sidecar.storage.database import KeyValueStore
+
+logger = logging.getLogger(__name__)
+
+STARTS = "memory_of_starts"
+"""The name under which the record is kept."""
 
 MOST_KEPT = 200
 """Starts that are remembered; the oldest go first."""
@@ -91,6 +108,94 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
 
 
+def build_of(engine: Engine) -> str:
+    """An engine's build, by its name and version: what starts of it have in common."""
+    return f"{engine.name} {engine.version or 'unknown'}"
+
+
+class Experience:
+    """What starts have taken on this machine."""
+
+    def __init__(self, store: KeyValueStore, headers: HeaderCache) -> None:
+        self._store = store
+        self._starts: list[ObservedStart] | None = None
+        self._headers = headers
+        self._one = anyio.Lock()
+
+    async def correction(self, build: str, family: str) -> Correction:
+        """What earlier starts say about the next one."""
+        async with self._one:
+            return correction(await self._load(), build, family)
+
+    async def observe(self, launch: Launch, lines: MemoryLines, pid: int) -> None:
+        """Remember a start that has just become ready. What goes wrong here is no failure of it.
+
+        Args:
+            lines: what the engine has said of memory.
+            pid: its process.
+        """
+        try:
+            start = await self._measure(launch, lines, pid)
+            if start is None:
+                return
+            async with self._one:
+                self._starts = remembered(await self._load(), start)
+                await self._store.set(STARTS, msgspec.to_builtins(self._starts))
+        except SidecarError as problem:
+            logger.warning("what the start took of memory is not remembered: %s", problem.message)
+
+    async def _load(self) -> list[ObservedStart]:
+        if self._starts is None:
+            try:
+                self._starts = _read(await self._store.get(STARTS))
+            except SidecarError as problem:
+                logger.warning("what earlier starts took of memory is not known: %s", problem.message)
+                return []
+        return self._starts
+
+    async def _measure(self, launch: Launch, lines: MemoryLines, pid: int) -> ObservedStart | None:
+        if not lines.taken or launch.settings.extra_args or launch.settings.lora or launch.settings.embeddings:
+            return None  # it does not say, or what it took depends on what the formula does not know
+        resident = await anyio.to_thread.run_sync(process_bytes, pid) or 0
+        shape = await anyio.to_thread.run_sync(self._headers.shape, launch.model_path)
+        gpus = [room.free for room in lines.rooms.values()]
+        planned, taken = need(shape, load_settings(launch, gpus)), _sum(lines.taken)
+        everywhere = [planned.host, *planned.gpus]
+        host = lines.taken.get(HOST, Taken())
+        said = _sum(lines.planned).total + (planned.gap if lines.planned else 0)
+        return ObservedStart(
+            build=build_of(launch.engine),
+            family=shape.architecture,
+            planned_weights=sum(parts.weights for parts in everywhere),
+            planned_kv_cache=sum(parts.kv_cache for parts in everywhere),
+            planned_compute=sum(parts.compute for parts in everywhere),
+            taken_weights=taken.weights,
+            taken_kv_cache=taken.kv_cache,
+            taken_compute=taken.compute,
+            allocator_total=said - _sum(lines.planned).projector,
+            process_bytes=resident,
+            host_buffers=host.weights + host.kv_cache + host.projector,
+        )
+
+
+def _sum(table: dict[str, Taken]) -> Taken:
+    found = Taken()
+    for taken in table.values():
+        found.weights += taken.weights
+        found.kv_cache += taken.kv_cache
+        found.compute += taken.compute
+        found.projector += taken.projector
+    return found
+
+
+def _read(value: Any) -> list[ObservedStart]:
+    """The record as it was kept; none where another version kept it otherwise."""
+    try:
+        return msgspec.convert(value or [], list[ObservedStart])
+    except msgspec.ValidationError:
+        return []
+
+
 def correction(starts: Sequence[ObservedStart], build: str, family: str) -> Correction:
     """What earlier starts say about one of this build and family."""
     of_build = [one for one in starts if one.build == build][-COUNTED:]
@@ -123,9 +228,9 @@ def correction(starts: Sequence[ObservedStart], build: str, family: str) -> Corr
     )
 
 
-def remembered(starts: Sequence[ObservedStart], one: ObservedStart) -> list[ObservedStart]:
-    """With one more start."""
-    return [*starts, one][-MOST_KEPT:]
+def remembered(starts: Sequence[ObservedStart], start: ObservedStart) -> list[ObservedStart]:
+    """The record with one more start."""
+    return [*starts, start][-MOST_KEPT:]
 
 
 def usual_program_bytes(engine: str, vocabulary: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from sidecar.library.gguf.model_shape import ModelShape
-from sidecar.servers.memory.formula import CELL_STEP, Need, Parts, Wanted
+from sidecar.servers.memory.formula import CELL_STEP, LoadSettings, Need, Parts
 
 HOST_RESERVE = 256 * 1024 * 1024
 """What the machine keeps: for the page cache, for programs that grow, for the engine's own requests."""
@@ -27,7 +27,7 @@ SMALLEST_CTX = 512
 SMALL_UBATCH = 128
 """A step that still keeps a processor busy."""
 
-Estimate = Callable[[Wanted], Need]
+Estimate = Callable[[LoadSettings], Need]
 """What settings take, with everything that is known by now."""
 
 
@@ -42,14 +42,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A setting to lower.
 
     Attributes:
-        wanted: the settings with it, and with those before it.
+        settings: the settings with it, and with those before it.
         frees: of all devices together, with it alone.
         fits_then: with it and those before it.
     """
 
     setting: str
     value: int | str
-    wanted: Wanted
+    settings: LoadSettings
     reason: str
     frees: int = 0
     fits_then: bool = False
@@ -75,72 +75,74 @@ class Fitting(msgspec.Struct, frozen=True):
             *(self._short(*gpu, GPU_RESERVE) for gpu in gpus),
         ]
 
-    def fits(self, wanted: Wanted) -> bool:
+    def fits(self, settings: LoadSettings) -> bool:
         """Whether these settings fit everywhere."""
-        return not any(self.short(self.estimate(wanted)))
+        return not any(self.short(self.estimate(settings)))
 
-    def largest_ctx(self, wanted: Wanted) -> int | None:
+    def largest_ctx(self, settings: LoadSettings) -> int | None:
         """The largest context that fits, up to the model's own; `None` where not even the smallest does."""
         trained = self.shape.trained_for
         most = max(1, -(-(trained or LARGEST_CTX) // CELL_STEP))
-        steps = _largest(1, most, lambda steps: self.fits(msgspec.structs.replace(wanted, ctx_size=steps * CELL_STEP)))
+        steps = _largest(
+            1, most, lambda steps: self.fits(msgspec.structs.replace(settings, ctx_size=steps * CELL_STEP))
+        )
         if steps is None:
             return None
         return min(steps * CELL_STEP, trained or LARGEST_CTX)
 
-    def most_layers(self, wanted: Wanted) -> int | None:
+    def most_layers(self, settings: LoadSettings) -> int | None:
         """The most layers that fit on the GPUs; 0 where none does, `None` where there is no GPU.
 
         Where the host is short whatever is done, the GPUs are used as far as they go.
         """
-        if not wanted.gpus:
+        if not settings.gpus:
             return None
         every = len(self.shape.layers) + 1
         there = msgspec.structs.replace(self, free=msgspec.structs.replace(self.free, host=None))
-        return _largest(0, every, lambda layers: there.fits(msgspec.structs.replace(wanted, gpu_layers=layers)))
+        return _largest(0, every, lambda layers: there.fits(msgspec.structs.replace(settings, gpu_layers=layers)))
 
-    def changes(self, wanted: Wanted) -> Iterator[Change]:
+    def changes(self, settings: LoadSettings) -> Iterator[Change]:
         """What to lower where it does not fit, in order, until it does.
 
         First what only shortens conversations, then what costs a little quality, then what costs speed.
         """
-        now, whole = wanted, self.estimate(wanted)
+        now, whole = settings, self.estimate(settings)
         for lower in (self._shorter, _smaller_cache, _smaller_step, _fewer_at_once, self._fewer_layers):
-            change, alone = lower(now), lower(wanted)
+            change, alone = lower(now), lower(settings)
             if change is None or alone is None:
                 continue
-            frees = whole.total - self.estimate(alone.wanted).total
+            frees = whole.total - self.estimate(alone.settings).total
             if change.setting == "n_gpu_layers":  # the host takes them
-                frees = _on_gpus(whole) - _on_gpus(self.estimate(alone.wanted))
+                frees = _on_gpus(whole) - _on_gpus(self.estimate(alone.settings))
             if frees <= 0:
                 continue
-            now = change.wanted
+            now = change.settings
             fits = self.fits(now)
             yield msgspec.structs.replace(change, frees=frees, fits_then=fits)
             if fits:
                 return
 
-    def _shorter(self, wanted: Wanted) -> Change | None:
-        current = wanted.ctx_size or self.shape.trained_for
+    def _shorter(self, settings: LoadSettings) -> Change | None:
+        current = settings.ctx_size or self.shape.trained_for
         shortest = min(SMALLEST_CTX, current)
-        best = max(self.largest_ctx(wanted) or shortest, shortest)
+        best = max(self.largest_ctx(settings) or shortest, shortest)
         if best >= current:
             return None
         return Change(
             setting="ctx_size",
             value=best,
-            wanted=msgspec.structs.replace(wanted, ctx_size=best),
+            settings=msgspec.structs.replace(settings, ctx_size=best),
             reason="The cache grows with the context; answers stay as good, conversations are cut earlier.",
         )
 
-    def _fewer_layers(self, wanted: Wanted) -> Change | None:
-        best = self.most_layers(wanted)
-        if best is None or best >= wanted.gpu_layers:
+    def _fewer_layers(self, settings: LoadSettings) -> Change | None:
+        best = self.most_layers(settings)
+        if best is None or best >= settings.gpu_layers:
             return None
         return Change(
             setting="n_gpu_layers",
             value=best,
-            wanted=msgspec.structs.replace(wanted, gpu_layers=best),
+            settings=msgspec.structs.replace(settings, gpu_layers=best),
             reason="The other layers run on the CPU, which is several times slower.",
         )
 
@@ -150,35 +152,35 @@ class Fitting(msgspec.Struct, frozen=True):
         return max(0, int(parts.total * (1 + self.margin)) + reserve - free)
 
 
-def _smaller_cache(wanted: Wanted) -> Change | None:
-    if wanted.cache_type_k not in ("f16", "bf16", "f32") or not wanted.flash_attn:
+def _smaller_cache(settings: LoadSettings) -> Change | None:
+    if settings.cache_type_k not in ("f16", "bf16", "f32") or not settings.flash_attn:
         return None
     return Change(
         setting="cache_type_k",
         value="q8_0",
-        wanted=msgspec.structs.replace(wanted, cache_type_k="q8_0", cache_type_v="q8_0"),
+        settings=msgspec.structs.replace(settings, cache_type_k="q8_0", cache_type_v="q8_0"),
         reason="With cache_type_v q8_0 as well: half the cache, hardly a difference in the answers.",
     )
 
 
-def _smaller_step(wanted: Wanted) -> Change | None:
-    if wanted.ubatch <= SMALL_UBATCH:
+def _smaller_step(settings: LoadSettings) -> Change | None:
+    if settings.ubatch <= SMALL_UBATCH:
         return None
     return Change(
         setting="ubatch_size",
         value=SMALL_UBATCH,
-        wanted=msgspec.structs.replace(wanted, ubatch=SMALL_UBATCH),
+        settings=msgspec.structs.replace(settings, ubatch=SMALL_UBATCH),
         reason="Less working memory; long prompts are read more slowly.",
     )
 
 
-def _fewer_at_once(wanted: Wanted) -> Change | None:
-    if wanted.parallel == 1:
+def _fewer_at_once(settings: LoadSettings) -> Change | None:
+    if settings.parallel == 1:
         return None
     return Change(
         setting="parallel",
         value=1,
-        wanted=msgspec.structs.replace(wanted, parallel=1),
+        settings=msgspec.structs.replace(settings, parallel=1),
         reason="One message is answered at a time; frees much only with models that keep a state or a window.",
     )
 

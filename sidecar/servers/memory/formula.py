@@ -8,12 +8,14 @@ tests/memory has.
 
 from __future__ import annotations
 
+import platform
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
 import msgspec
 
+from sidecar.engines.launch import ALL_LAYERS, Launch
 from sidecar.library.gguf.model_shape import Layer, ModelShape, Weight
 from sidecar.library.gguf.reader import TENSOR_TYPES
 
@@ -33,10 +35,14 @@ stays, and a second copy is made. Rows come in eights."""
 REPACKED_ON_ARM = REPACKED | {"Q5_K", "Q6_K", "Q8_0"}
 """The same of one with dot products (untested); where it has none, the plan is too careful."""
 
+BATCH, UBATCH = 2048, 512
+
+_UNMAPPED = frozenset({"--no-mmap", "--load-mode"})
+
 _SIZES = {name: (block, size) for name, block, size in TENSOR_TYPES.values()}
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings as far as they matter here, after every default.
 
     Attributes:
@@ -49,8 +55,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     ctx_size: int
     parallel: int = 1
-    batch: int = 2048
-    ubatch: int = 512
+    batch: int = BATCH
+    ubatch: int = UBATCH
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
     flash_attn: bool = True
@@ -59,6 +65,32 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[int, ...] = ()
     mapped: bool = True
     repacked: frozenset[str] = REPACKED
+
+
+def load_settings(launch: Launch, gpus: Sequence[int]) -> LoadSettings:
+    """The settings of a launch, with the engine's defaults filled in (common/common.h).
+
+    -1 for the layers becomes all of them here: how many fit is decided by the caller.
+
+    Args:
+        gpus: free bytes of each GPU that the engine can use.
+    """
+    given = launch.settings
+    layers = ALL_LAYERS if launch.n_gpu_layers < 0 else launch.n_gpu_layers
+    return LoadSettings(
+        ctx_size=launch.ctx_size,
+        parallel=launch.parallel,
+        batch=given.batch_size or BATCH,
+        ubatch=given.ubatch_size or UBATCH,
+        cache_type_k=given.cache_type_k or "f16",
+        cache_type_v=given.cache_type_v or "f16",
+        flash_attn=given.flash_attn not in (False, "off"),
+        gpu_layers=layers if gpus else 0,
+        cpu_moe=given.n_cpu_moe or 0,
+        gpus=tuple(gpus),
+        repacked=REPACKED_ON_ARM if platform.machine().lower() in ("arm64", "aarch64") else REPACKED,
+        mapped=not _UNMAPPED & set(given.extra_args or ()),
+    )
 
 
 class Parts(msgspec.Struct):
@@ -91,50 +123,50 @@ class Need(msgspec.Struct):
         return self.host.total + sum(gpu.total for gpu in self.gpus)
 
 
-def need(shape: ModelShape, wanted: Wanted) -> Need:
+def need(shape: ModelShape, settings: LoadSettings) -> Need:
     """What a model takes with these settings, but for the projector and the program itself."""
-    found = Need(gpus=[Parts() for _ in wanted.gpus])
-    places = [_gpu_of(index, shape, wanted) for index in range(len(shape.layers) + 1)]  # the last is the output layer
-    _place_weights(found, shape, wanted, places)
+    found = Need(gpus=[Parts() for _ in settings.gpus])
+    places = [_gpu_of(index, shape, settings) for index in range(len(shape.layers) + 1)]  # the last is the output layer
+    _place_weights(found, shape, settings, places)
     for index, layer in enumerate(shape.layers):
-        _at(found, places[index]).kv_cache += cache_bytes(layer, shape.window, wanted, cells(shape, wanted))
-    outputs = wanted.parallel * shape.vocabulary * FLOAT_BYTES  # llama_context::output_reserve
+        _at(found, places[index]).kv_cache += cache_bytes(layer, shape.window, settings, cells(shape, settings))
+    outputs = settings.parallel * shape.vocabulary * FLOAT_BYTES  # llama_context::output_reserve
     found.host.kv_cache += outputs
-    working = compute_bytes(shape, wanted)
+    working = compute_bytes(shape, settings)
     used = {place for place in places if place is not None}
     if not used:
         found.host.compute = working
     for place in used:
         found.gpus[place].compute = working
-        found.host.compute = _tokens(shape, wanted) * shape.width * FLOAT_BYTES + _masks(shape, wanted, flash=True)
+        found.host.compute = _tokens(shape, settings) * shape.width * FLOAT_BYTES + _masks(shape, settings, flash=True)
     return found
 
 
-def cells(shape: ModelShape, wanted: Wanted) -> int:
+def cells(shape: ModelShape, settings: LoadSettings) -> int:
     """Places in the KV cache; all messages share them (kv_unified)."""
-    return _padded(wanted.ctx_size or shape.trained_for)
+    return _padded(settings.ctx_size or shape.trained_for)
 
 
-def cache_bytes(layer: Layer, window: int, wanted: Wanted, all_cells: int) -> int:
+def cache_bytes(layer: Layer, window: int, settings: LoadSettings, all_cells: int) -> int:
     """A layer's cache and state (llama_kv_cache, llama_kv_cache_iswa, llama_memory_recurrent)."""
-    own = _window_cells(window, wanted, all_cells) if layer.windowed else all_cells
-    rows = row_bytes(wanted.cache_type_k, layer.k_row) + row_bytes(wanted.cache_type_v, layer.v_row)
-    return own * rows + layer.state * FLOAT_BYTES * wanted.parallel
+    own = _window_cells(window, settings, all_cells) if layer.windowed else all_cells
+    rows = row_bytes(settings.cache_type_k, layer.k_row) + row_bytes(settings.cache_type_v, layer.v_row)
+    return own * rows + layer.state * FLOAT_BYTES * settings.parallel
 
 
-def compute_bytes(shape: ModelShape, wanted: Wanted) -> int:
+def compute_bytes(shape: ModelShape, settings: LoadSettings) -> int:
     """Working memory: the largest of what attention, feed-forward, recurrence and the output need at once.
 
     With flash attention the masks are halves; without, they are floats and every head has a row of scores besides.
     """
-    tokens, row = _tokens(shape, wanted), FLOAT_BYTES
-    masks = _masks(shape, wanted, flash=wanted.flash_attn)
-    attention = tokens * row * (shape.attention_floats if wanted.flash_attn else shape.attention_floats_plain)
-    if not wanted.flash_attn and shape.attention_floats:
-        attention += shape.heads * cells(shape, wanted) * tokens * row
+    tokens, row = _tokens(shape, settings), FLOAT_BYTES
+    masks = _masks(shape, settings, flash=settings.flash_attn)
+    attention = tokens * row * (shape.attention_floats if settings.flash_attn else shape.attention_floats_plain)
+    if not settings.flash_attn and shape.attention_floats:
+        attention += shape.heads * cells(shape, settings) * tokens * row
     feed_forward = tokens * row * shape.feed_forward_floats
-    recurrent = tokens * row * shape.recurrent_floats + wanted.parallel * shape.state_elements * row
-    outputs = wanted.parallel * shape.vocabulary * row + tokens * row * shape.width
+    recurrent = tokens * row * shape.recurrent_floats + settings.parallel * shape.state_elements * row
+    outputs = settings.parallel * shape.vocabulary * row + tokens * row * shape.width
     return max(masks + attention, masks + feed_forward, recurrent if shape.recurrent_floats else 0, outputs)
 
 
@@ -148,46 +180,46 @@ def _padded(count: int) -> int:
     return -(-count // CELL_STEP) * CELL_STEP
 
 
-def _tokens(shape: ModelShape, wanted: Wanted) -> int:
-    return min(cells(shape, wanted), wanted.batch, wanted.ubatch)
+def _tokens(shape: ModelShape, settings: LoadSettings) -> int:
+    return min(cells(shape, settings), settings.batch, settings.ubatch)
 
 
-def _window_cells(window: int, wanted: Wanted, all_cells: int) -> int:
-    return _padded(min(all_cells, window * wanted.parallel + wanted.ubatch))
+def _window_cells(window: int, settings: LoadSettings, all_cells: int) -> int:
+    return _padded(min(all_cells, window * settings.parallel + settings.ubatch))
 
 
-def _masks(shape: ModelShape, wanted: Wanted, *, flash: bool) -> int:
+def _masks(shape: ModelShape, settings: LoadSettings, *, flash: bool) -> int:
     """Which token may see which: one for the layers that see all, one for those with a window."""
-    all_cells, attending = cells(shape, wanted), [layer for layer in shape.layers if layer.k_row]
+    all_cells, attending = cells(shape, settings), [layer for layer in shape.layers if layer.k_row]
     count = all_cells if any(not layer.windowed for layer in attending) else 0
     if any(layer.windowed for layer in attending):
-        count += _window_cells(shape.window, wanted, all_cells)
-    return count * _tokens(shape, wanted) * (HALF_BYTES if flash else FLOAT_BYTES)
+        count += _window_cells(shape.window, settings, all_cells)
+    return count * _tokens(shape, settings) * (HALF_BYTES if flash else FLOAT_BYTES)
 
 
-def _gpu_of(index: int, shape: ModelShape, wanted: Wanted) -> int | None:
+def _gpu_of(index: int, shape: ModelShape, settings: LoadSettings) -> int | None:
     """The GPU of a layer, `None` for the CPU (get_layer_buft_list): the last ones go to GPUs, by their free memory."""
     every = len(shape.layers) + 1
-    on_gpus = min(wanted.gpu_layers, every)
+    on_gpus = min(settings.gpu_layers, every)
     start = every - on_gpus
-    if not wanted.gpus or index < start:
+    if not settings.gpus or index < start:
         return None
-    free = sum(wanted.gpus)
-    splits = [part / free for part in accumulate(wanted.gpus)] if free else [1.0] * len(wanted.gpus)
-    return min(bisect_right(splits, (index - start) / on_gpus), len(wanted.gpus) - 1)
+    free = sum(settings.gpus)
+    splits = [part / free for part in accumulate(settings.gpus)] if free else [1.0] * len(settings.gpus)
+    return min(bisect_right(splits, (index - start) / on_gpus), len(settings.gpus) - 1)
 
 
 def _at(found: Need, place: int | None) -> Parts:
     return found.host if place is None else found.gpus[place]
 
 
-def _place_weights(found: Need, shape: ModelShape, wanted: Wanted, places: Sequence[int | None]) -> None:
+def _place_weights(found: Need, shape: ModelShape, settings: LoadSettings, places: Sequence[int | None]) -> None:
     on_host: list[Weight] = []
     output = places[-1]
     for weight in shape.weights:
         if weight.layer is not None:
             place = places[weight.layer]
-            if weight.expert and weight.layer < wanted.cpu_moe:
+            if weight.expert and weight.layer < settings.cpu_moe:
                 place = None
         else:
             place = output if weight.name.startswith("output") else None
@@ -198,17 +230,17 @@ def _place_weights(found: Need, shape: ModelShape, wanted: Wanted, places: Seque
         else:
             found.gpus[place].weights += weight.bytes
     # With a GPU in the machine llama.cpp rearranges nothing for the CPU (make_cpu_buft_list).
-    twice = [] if wanted.gpus else [weight for weight in on_host if _repacked(weight, shape, wanted)]
+    twice = [] if settings.gpus else [weight for weight in on_host if _repacked(weight, shape, settings)]
     found.host.weights = sum(weight.bytes for weight in twice)
     gone = {weight.name for weight in twice} - {EMBEDDING}
     once = [weight for weight in on_host if weight.name not in gone]
-    found.gap = _span(once) - sum(weight.bytes for weight in once) if wanted.mapped else 0
+    found.gap = _span(once) - sum(weight.bytes for weight in once) if settings.mapped else 0
     found.host.weights += sum(weight.bytes for weight in once) + found.gap
 
 
-def _repacked(weight: Weight, shape: ModelShape, wanted: Wanted) -> bool:
+def _repacked(weight: Weight, shape: ModelShape, settings: LoadSettings) -> bool:
     flat = len(weight.dims) == 2 or weight.expert
-    if weight.type not in wanted.repacked or not flat or weight.dims[1] % 8:
+    if weight.type not in settings.repacked or not flat or weight.dims[1] % 8:
         return False
     # Where the embedding is the output layer as well, that is a copy of its own.
     return weight.layer is not None or weight.name == (EMBEDDING if shape.tied else "output.weight")

@@ -21,11 +21,9 @@ from sidecar.host.gpus import GpuReader
 from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.gguf.model_shape import ModelShape
 from sidecar.servers.memory.allocator import Allocators
-from sidecar.servers.memory.experience import Correction, usual_program_bytes
+from sidecar.servers.memory.experience import Correction, Experience, build_of, usual_program_bytes
 from sidecar.servers.memory.fitting import Fitting, Free
-from sidecar.servers.memory.formula import Need, Parts, Wanted, need
-from sidecar.servers.memory.observer import Experience, build_of
-from sidecar.servers.memory.settings import wanted_of
+from sidecar.servers.memory.formula import LoadSettings, Need, Parts, load_settings, need
 
 GPU_PROGRAM_BYTES = 400 * 1024 * 1024
 """What CUDA keeps of each GPU for itself, by its users' reports (300 to 500 MiB); not measured here."""
@@ -79,10 +77,10 @@ class MemoryPlanner:
         gpus = await self._gpus(launch, said, quick=quick)
         free = Free(await anyio.to_thread.run_sync(self._free_bytes), tuple(gpu.free for gpu in gpus))
         correction = await self._experience.correction(build_of(launch.engine), shape.architecture)
-        wanted = wanted_of(launch, [gpu.free or 0 for gpu in gpus])
-        wanted = msgspec.structs.replace(wanted, gpu_layers=min(wanted.gpu_layers, len(shape.layers) + 1))
+        settings = load_settings(launch, [gpu.free or 0 for gpu in gpus])
+        settings = msgspec.structs.replace(settings, gpu_layers=min(settings.gpu_layers, len(shape.layers) + 1))
         plan = _Plan(launch, shape, correction, gpus, free, said, projector)
-        return plan.answer(plan.resolved(wanted))
+        return plan.answer(plan.resolved(settings))
 
     async def _projector_bytes(self, launch: Launch) -> int:
         """A projector's file: its weights are nearly all of it."""
@@ -118,16 +116,16 @@ class _Plan(msgspec.Struct, frozen=True):
     def margin(self) -> float:
         return self.correction.formula_margin if self.said is None else self.correction.allocator_margin
 
-    def resolved(self, wanted: Wanted) -> Wanted:
+    def resolved(self, settings: LoadSettings) -> LoadSettings:
         """With as many layers on the GPUs as fit, where it is left to the engine."""
-        if self.launch.n_gpu_layers >= 0 or not wanted.gpus:
-            return wanted
+        if self.launch.n_gpu_layers >= 0 or not settings.gpus:
+            return settings
         fitting = Fitting(self.shape, self._by_formula, self.free, self.correction.formula_margin)
-        return msgspec.structs.replace(wanted, gpu_layers=fitting.most_layers(wanted) or 0)
+        return msgspec.structs.replace(settings, gpu_layers=fitting.most_layers(settings) or 0)
 
-    def answer(self, wanted: Wanted) -> MemoryEstimate:
-        fitting = Fitting(self.shape, self._from(wanted), self.free, self.margin)
-        found = fitting.estimate(wanted)
+    def answer(self, settings: LoadSettings) -> MemoryEstimate:
+        fitting = Fitting(self.shape, self._from(settings), self.free, self.margin)
+        found = fitting.estimate(settings)
         short = fitting.short(found)
         names = [HOST, *(gpu.name for gpu in self.gpus)]
         rooms = [self.free.host, *self.free.gpus]
@@ -136,14 +134,14 @@ class _Plan(msgspec.Struct, frozen=True):
             for name, parts, room, missing in zip(names, [found.host, *found.gpus], rooms, short, strict=True)
         ]
         good = not any(short)
-        lower = [] if good else list(fitting.changes(wanted))
+        lower = [] if good else list(fitting.changes(settings))
         return MemoryEstimate(
             model=self.launch.model_name,
             model_path=str(self.launch.model_path),
             engine=self.launch.engine.name,
-            ctx_size=_sayable(wanted.ctx_size or self.shape.trained_for),
-            parallel=wanted.parallel,
-            n_gpu_layers=wanted.gpu_layers,
+            ctx_size=_sayable(settings.ctx_size or self.shape.trained_for),
+            parallel=settings.parallel,
+            n_gpu_layers=settings.gpu_layers,
             total_layers=len(self.shape.layers) + 1,
             method="formula" if self.said is None else "allocator",
             error_margin=self.margin,
@@ -152,8 +150,8 @@ class _Plan(msgspec.Struct, frozen=True):
             total_bytes=_sayable(found.total),
             fits=good,
             message=_message(devices),
-            largest_ctx_size=fitting.largest_ctx(wanted),
-            largest_n_gpu_layers=fitting.most_layers(wanted),
+            largest_ctx_size=fitting.largest_ctx(settings),
+            largest_n_gpu_layers=fitting.most_layers(settings),
             lower_first=[
                 LowerFirst(
                     setting=change.setting,
@@ -167,9 +165,9 @@ class _Plan(msgspec.Struct, frozen=True):
             notes=self._notes(),
         )
 
-    def _by_formula(self, wanted: Wanted) -> Need:
+    def _by_formula(self, settings: LoadSettings) -> Need:
         """The formula, corrected, with the program itself and the projector."""
-        found, factors = need(self.shape, wanted), self.correction
+        found, factors = need(self.shape, settings), self.correction
         for parts in (found.host, *found.gpus):
             parts.weights = int(parts.weights * factors.weights)
             parts.kv_cache = int(parts.kv_cache * factors.kv_cache)
@@ -181,14 +179,14 @@ class _Plan(msgspec.Struct, frozen=True):
             parts.program = GPU_PROGRAM_BYTES if parts.total else 0
         return found
 
-    def _from(self, wanted: Wanted) -> Callable[[Wanted], Need]:
+    def _from(self, settings: LoadSettings) -> Callable[[LoadSettings], Need]:
         """The engine's word for these settings; for others, as much more or less as the formula says."""
         if self.said is None:
             return self._by_formula
-        base = self._by_formula(wanted)
+        base = self._by_formula(settings)
         told = self._told(base)
 
-        def estimate(other: Wanted) -> Need:
+        def estimate(other: LoadSettings) -> Need:
             found = self._by_formula(other)
             pairs = zip((found.host, *found.gpus), (base.host, *base.gpus), (told.host, *told.gpus), strict=True)
             for parts, before, word in pairs:

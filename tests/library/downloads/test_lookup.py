@@ -115,13 +115,10 @@ async def test_a_hub_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> No
 async def test_a_question_whose_client_another_one_closes_is_told_that_the_hub_is_not_reached(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub.utils import _http
+    import huggingface_hub
 
-    def closed() -> Any:
-        client = _http.default_client_factory()
-        client.close()  # as the library does with the one that all share when one of them can not connect
-        return client
-
-    monkeypatch.setattr(_http, "get_session", closed)
+    client = huggingface_hub.get_session()
+    client.close()  # as the library does with the one that all share when one of them cannot connect
+    monkeypatch.setattr(api, "_keep_to", lambda _: huggingface_hub.set_client_factory(lambda: client))
     with pytest.raises(DownloadFailed, match="cannot be reached"):
         await hub.search("anything")

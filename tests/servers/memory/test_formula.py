@@ -14,7 +14,7 @@ from msgspec.structs import replace as changed
 
 from sidecar.library.gguf.model_shape import ModelShape, shape_of
 from sidecar.library.gguf.reader import read_header
-from sidecar.servers.memory.formula import REPACKED_ON_ARM, Need, Wanted, need, row_bytes
+from sidecar.servers.memory.formula import REPACKED_ON_ARM, LoadSettings, Need, need, row_bytes
 from tests.library.gguf_files import ARRAY, BOOL, F16, Q4_K, Q8_0, Value, write_model
 from tests.servers.memory import shapes
 from tests.servers.memory.shapes import Shape
@@ -72,40 +72,40 @@ def mib(count: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("make", "wanted", "weights", "kv_cache", "compute"),
+    ("make", "settings", "weights", "kv_cache", "compute"),
     [
-        (dense, Wanted(ctx_size=4096, parallel=4), 29.27, 8.49, 17.01),
-        (untied, Wanted(ctx_size=8192, parallel=2, flash_attn=False), 157.3, 24.24, 282.5),
-        (large_queries, Wanted(ctx_size=4096, parallel=2), 54.0, 32.24, 23.01),
-        (large_vocabulary, Wanted(ctx_size=1024, parallel=16), 64.0, 8.81, 8.36),
-        (experts, Wanted(ctx_size=4096, parallel=4), 115.2, 8.49, 32.01),
-        (wide_experts, Wanted(ctx_size=2048, parallel=2), 197.7, 2.24, 83.0),
-        (windowed, Wanted(ctx_size=8192, parallel=2), 228.4, 17.24, 58.8),
-        (latent, Wanted(ctx_size=4096, parallel=4), 30.2, 9.49, 17.51),
-        (recurrent, Wanted(ctx_size=4096, parallel=4), 26.0, 4.68, 14.1),
+        (dense, LoadSettings(ctx_size=4096, parallel=4), 29.27, 8.49, 17.01),
+        (untied, LoadSettings(ctx_size=8192, parallel=2, flash_attn=False), 157.3, 24.24, 282.5),
+        (large_queries, LoadSettings(ctx_size=4096, parallel=2), 54.0, 32.24, 23.01),
+        (large_vocabulary, LoadSettings(ctx_size=1024, parallel=16), 64.0, 8.81, 8.36),
+        (experts, LoadSettings(ctx_size=4096, parallel=4), 115.2, 8.49, 32.01),
+        (wide_experts, LoadSettings(ctx_size=2048, parallel=2), 197.7, 2.24, 83.0),
+        (windowed, LoadSettings(ctx_size=8192, parallel=2), 228.4, 17.24, 58.8),
+        (latent, LoadSettings(ctx_size=4096, parallel=4), 30.2, 9.49, 17.51),
+        (recurrent, LoadSettings(ctx_size=4096, parallel=4), 26.0, 4.68, 14.1),
     ],
 )
 def test_the_formula_says_what_the_engine_said(
-    make: Make, wanted: Wanted, weights: float, kv_cache: float, compute: float, tmp_path: Path
+    make: Make, settings: LoadSettings, weights: float, kv_cache: float, compute: float, tmp_path: Path
 ) -> None:
-    found = need(shape(make, tmp_path), wanted).host
+    found = need(shape(make, tmp_path), settings).host
     assert mib(found.weights) == pytest.approx(weights, rel=0.005)
     assert mib(found.kv_cache) == pytest.approx(kv_cache, rel=0.005)
     assert mib(found.compute) == pytest.approx(compute, rel=0.04)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "kv_cache"),
+    ("settings", "kv_cache"),
     [
-        (Wanted(ctx_size=1000), 2.0),  # rounded up to 1024 cells
-        (Wanted(ctx_size=1024, cache_type_k="q8_0"), 1.53),
-        (Wanted(ctx_size=1024, cache_type_k="q8_0", cache_type_v="q4_0"), 0.81),
-        (Wanted(ctx_size=0), 64.0),  # the model's own
+        (LoadSettings(ctx_size=1000), 2.0),  # rounded up to 1024 cells
+        (LoadSettings(ctx_size=1024, cache_type_k="q8_0"), 1.53),
+        (LoadSettings(ctx_size=1024, cache_type_k="q8_0", cache_type_v="q4_0"), 0.81),
+        (LoadSettings(ctx_size=0), 64.0),  # the model's own
     ],
 )
-def test_the_cache_follows_context_and_types(wanted: Wanted, kv_cache: float, tmp_path: Path) -> None:
+def test_the_cache_follows_context_and_types(settings: LoadSettings, kv_cache: float, tmp_path: Path) -> None:
     outputs = 32000 * 4
-    assert mib(need(shape(dense, tmp_path), wanted).host.kv_cache - outputs) == kv_cache
+    assert mib(need(shape(dense, tmp_path), settings).host.kv_cache - outputs) == kv_cache
 
 
 def test_a_row_is_as_long_as_whole_blocks_are() -> None:
@@ -113,8 +113,8 @@ def test_a_row_is_as_long_as_whole_blocks_are() -> None:
 
 
 def on_gpus(make: Make, tmp_path: Path, layers: int, cpu_moe: int = 0) -> Need:
-    wanted = Wanted(ctx_size=4096, gpus=(3 * 2**30, 2**30), gpu_layers=layers, cpu_moe=cpu_moe)
-    return need(shape(make, tmp_path), wanted)
+    settings = LoadSettings(ctx_size=4096, gpus=(3 * 2**30, 2**30), gpu_layers=layers, cpu_moe=cpu_moe)
+    return need(shape(make, tmp_path), settings)
 
 
 def test_the_last_layers_go_to_gpus_by_their_free_memory(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_no_number_of_a_header_leads_astray(huge: int, tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.gguf", **hostile)
     found = shape_of([read_header(path)])
     assert len(found.layers) <= 1024
-    assert need(found, Wanted(ctx_size=4096)).total >= 0
+    assert need(found, LoadSettings(ctx_size=4096)).total >= 0
 
 
 def test_the_parts_of_a_split_model_are_one(tmp_path: Path) -> None:
@@ -188,15 +188,15 @@ def test_the_parts_of_a_split_model_are_one(tmp_path: Path) -> None:
     first = header.tensors[half].offset
     moved = tuple(changed(tensor, offset=tensor.offset - first) for tensor in header.tensors[half:])
     parts = [changed(header, tensors=header.tensors[:half]), changed(header, tensors=moved)]
-    wanted = Wanted(ctx_size=4096)
-    whole, split = need(shape_of([header]), wanted).host, need(shape_of(parts), wanted).host
+    settings = LoadSettings(ctx_size=4096)
+    whole, split = need(shape_of([header]), settings).host, need(shape_of(parts), settings).host
     assert (split.kv_cache, split.compute) == (whole.kv_cache, whole.compute)
     assert abs(split.weights - whole.weights) < 2 * MIB, "only what lies between mapped parts differs"
 
 
 def test_a_processor_that_rearranges_more_types_needs_more(tmp_path: Path) -> None:
     model = shape(untied, tmp_path)
-    wanted = Wanted(ctx_size=4096)
-    here = need(model, wanted).host.weights
-    there = need(model, replace(wanted, repacked=REPACKED_ON_ARM)).host.weights
+    settings = LoadSettings(ctx_size=4096)
+    here = need(model, settings).host.weights
+    there = need(model, replace(settings, repacked=REPACKED_ON_ARM)).host.weights
     assert 1.5 < there / here < 2
