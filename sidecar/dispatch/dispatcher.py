@@ -7,10 +7,9 @@ nothing of what the methods do.
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
@@ -27,16 +26,12 @@ from sidecar.contract.errors import (
     legible,
 )
 from sidecar.contract.servers import Channel
-from sidecar.dispatch import envelope, parsing
+from sidecar.dispatch import envelope
 from sidecar.dispatch.call import Channels, RequestCall
-from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, Request, RequestId
+from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, RepeatedKey, Request, RequestId
 from sidecar.dispatch.errors import as_sidecar_error
-from sidecar.dispatch.lanes import Lanes
-from sidecar.dispatch.parsing import RepeatedKey
-from sidecar.dispatch.rpc import NOCONTEXT, JsonRpcError, Success, dispatch_request
-from sidecar.dispatch.rpc import Request as RpcRequest
-from sidecar.dispatch.rpc import Result as RpcResult
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.rpc import JsonRpcError, Result, Success, async_dispatch_to_serializable
+from sidecar.dispatch.tasks import Lanes, RequestTasks
 from sidecar.events.outbox import Outbox, encode
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error
@@ -81,15 +76,12 @@ class Dispatcher:
         self._channels = Channels(outbox)
         self._in_flight: dict[RequestId, anyio.CancelScope] = {}
         self._running = 0
-        self._methods: dict[str, Callable[..., Any]] = {
-            name: _taking_any_params(functools.partial(self._carry_out, method)) for name, method in METHODS.items()
-        }
 
     def handle(self, line: bytes) -> None:
         """Take in a line. Never waits: what takes time goes on in a task of its own."""
         # What is caught is answered here and not handed on: it holds the frames it came through, and they the line.
         try:
-            self._take_in(parsing.parse(line))
+            self._take_in(envelope.parse(line))
         except ParseError as error:
             self._reject(error)
         except RepeatedKey as repeated:
@@ -168,32 +160,37 @@ class Dispatcher:
 
     async def _run(self, request: Request, scope: anyio.CancelScope, respond: Respond) -> None:
         """Carry out a request and answer it."""
-        outcome: RpcResult | None = None
+        response = None
         try:
-            with scope:
-                rpc = RpcRequest(request.method, request.params, request.id)
-                _, outcome = await dispatch_request(self._methods, NOCONTEXT, rpc)
+            response = await async_dispatch_to_serializable(
+                {"method": request.method, "params": request.params, "id": request.id},
+                _METHODS,
+                context=partial(self._carry_out, scope),
+                deserializer=_as_it_is,
+                validator=_as_it_is,
+            )
         finally:
             self._running -= 1
             if not isinstance(request.id, NoId):
                 self._in_flight.pop(request.id, None)
-                line, succeeded = _response(request.id, request.method, outcome)
+                line, succeeded = _encoded(request.id, response)
                 respond(line, last=succeeded and request.method in _ANSWERED_LAST)
 
-    async def _carry_out(self, method: Method, /, **params: Any) -> RpcResult:
-        """What jsonrpcserver calls. It would tell the host `str(exc)`, so it never sees an exception of ours."""
+    async def _carry_out(self, scope: anyio.CancelScope, method: Method, params: dict[str, Any]) -> Result:
+        """What jsonrpcserver calls. It would send the host `str(exc)`, so it never gets an exception of ours."""
         try:
-            channel = _channel_of(method, params)
-            with self._channels.reserved(channel):
-                converted = msgspec.convert(params, method.params)
-                async with self._lanes.enter(method.lane, converted):
-                    handler = self._handlers.get(method.name) or await self._late_handler(method.name)
-                    return Success(await handler(converted, RequestCall(self._channels, channel)))
-        except anyio.get_cancelled_exc_class():
+            with scope:
+                channel = _channel_of(method, params)
+                with self._channels.reserved(channel):
+                    converted = msgspec.convert(params, method.params)
+                    async with self._lanes.enter(method.lane, converted):
+                        handler = self._handlers.get(method.name) or await self._late_handler(method.name)
+                        return Success(await handler(converted, RequestCall(self._channels, channel)))
+            raise Cancelled("The request was cancelled.")
+        except anyio.get_cancelled_exc_class():  # the end of the event loop
             raise
         except BaseException as exc:  # noqa: BLE001 - this is the place where every exception is mapped
-            error = as_sidecar_error(exc).to_wire()
-            raise JsonRpcError(error["code"], error["message"], error["data"]) from None
+            raise _rpc_error(as_sidecar_error(exc)) from None
 
     async def _late_handler(self, name: str) -> Handler:
         """The handler of a method that is not there yet.
@@ -232,20 +229,40 @@ class _Batch:
             self._respond(b"[" + b",".join(self._lines) + b"]", last=self._last)
 
 
-class _AnyParams(inspect.Signature):
-    """The signature of a callable that takes whatever comes: nothing is to be compared."""
-
-    def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
-        return _NOTHING_BOUND
+CarryOut = Callable[[Method, dict[str, Any]], Awaitable[Result]]
 
 
-_NOTHING_BOUND = inspect.BoundArguments(inspect.Signature(), OrderedDict())
+class _Methods(dict[str, Callable[..., Awaitable[Result]]]):
+    """The methods as jsonrpcserver finds them: functions that take any parameters, and a way to carry them out."""
+
+    def __missing__(self, name: str) -> Callable[..., Awaitable[Result]]:
+        async def refuse(_carry_out: CarryOut, /, **_params: Any) -> Result:
+            legible_name = legible(name, max_characters=envelope.MAX_NAME_CHARACTERS)
+            raise _rpc_error(MethodNotFound(f'There is no method "{legible_name}".'))
+
+        return refuse
 
 
-def _taking_any_params(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A callable with its signature written down, which jsonrpcserver would find out and go through at each request."""
-    call.__signature__ = _AnyParams()  # type: ignore[attr-defined]
+def _entry(method: Method) -> Callable[..., Awaitable[Result]]:
+    async def call(carry_out: CarryOut, /, **params: Any) -> Result:
+        return await carry_out(method, params)
+
+    # Found once: jsonrpcserver asks for it at each request, which would take 12 us otherwise.
+    call.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
     return call
+
+
+_METHODS = _Methods({name: _entry(method) for name, method in METHODS.items()})
+
+
+def _as_it_is(request: Any) -> Any:
+    """For jsonrpcserver: a request is parsed and checked already."""
+    return request
+
+
+def _rpc_error(error: SidecarError) -> JsonRpcError:
+    wire = error.to_wire()
+    return JsonRpcError(wire["code"], wire["message"], wire["data"])
 
 
 def _channel_of(method: Method | None, params: dict[str, Any]) -> str | None:
@@ -277,25 +294,11 @@ def _too_large(batch: list[Any]) -> InvalidRequest:
     )
 
 
-def _response(id_: RequestId, method: str, outcome: RpcResult | None) -> tuple[bytes, bool]:
-    """The encoded response, from what jsonrpcserver made of the call, and whether it is a result.
-
-    No outcome means that the request was cancelled.
-    """
+def _encoded(id_: RequestId, response: dict[str, Any] | list[dict[str, Any]] | None) -> tuple[bytes, bool]:
+    """The encoded response, and whether it is a result. Without one the event loop ended first."""
     try:
-        if outcome is not None and hasattr(outcome, "_value"):
-            return encode(envelope.success(id_, outcome._value.result)), True
-        return encode(envelope.failure(id_, _error_of(method, outcome))), False
+        if response is None:
+            return encode(envelope.failure(id_, Cancelled("The request was cancelled.").to_wire())), False
+        return encode(response), "result" in response
     except Exception as problem:  # noqa: BLE001 - a result that JSON has no words for, too deep a one: it is answered
         return encode(envelope.failure(id_, internal_error(problem).to_wire())), False
-
-
-def _error_of(method: str, outcome: RpcResult | None) -> dict[str, Any]:
-    if outcome is None:
-        return Cancelled("The request was cancelled.").to_wire()
-    error = outcome._error
-    if isinstance(error.data, dict):
-        return {"code": error.code, "message": error.message, "data": error.data}
-    # jsonrpcserver's only outcome of its own; `_carry_out` takes any parameters.
-    name = legible(method, max_characters=envelope.MAX_NAME_CHARACTERS)
-    return MethodNotFound(f'There is no method "{name}".').to_wire()

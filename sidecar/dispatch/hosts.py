@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sidecar.dispatch.dispatcher import Dispatcher
-from sidecar.dispatch.lanes import Lanes
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.tasks import Lanes, RequestTasks
 from sidecar.events.outbox import Outbox
 from sidecar.handlers.call import Handler
 from sidecar.services import Lifetime

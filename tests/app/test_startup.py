@@ -33,7 +33,6 @@ NOT_BEFORE_THE_FIRST_REPLY = {
     "importlib.metadata",
     "multiprocessing",
     "secrets",
-    "shutil",
     "sidecar.chat",
     "sidecar.engines",
     "sidecar.library",
@@ -41,10 +40,8 @@ NOT_BEFORE_THE_FIRST_REPLY = {
     "sidecar.processes",
     "sidecar.servers",
     "sqlite3",
-    "tempfile",
     "unittest",
     "xml",
-    "zipfile",
 }
 
 TELL = """

@@ -22,8 +22,7 @@ from sidecar.dispatch import dispatcher as dispatcher_module
 from sidecar.dispatch.call import MAX_SUBSCRIPTIONS
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.hosts import Hosts
-from sidecar.dispatch.lanes import Lanes
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.tasks import Lanes, RequestTasks
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
 from sidecar.events.outbox import Outbox
@@ -69,7 +68,7 @@ class Wire:
 
     async def settled(self) -> list[Any]:
         """Everything that is written once nothing moves any more; each line is valid."""
-        for _ in range(3):  # a cancellation is on its way for a turn of the loop or two, while its task seems blocked
+        for _ in range(6):  # a cancellation is on its way for some turns of the loop, while its task seems blocked
             await anyio.lowlevel.checkpoint()
         await anyio.wait_all_tasks_blocked()
         for line in self.outbox.take(10**9):

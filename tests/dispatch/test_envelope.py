@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import InvalidParams, InvalidRequest
-from sidecar.dispatch import envelope, parsing
-from sidecar.dispatch.envelope import MAX_SAFE_INTEGER, NO_ID, Rejected, Request
-from sidecar.dispatch.parsing import RepeatedKey
+from sidecar.dispatch import envelope
+from sidecar.dispatch.envelope import MAX_SAFE_INTEGER, NO_ID, Rejected, RepeatedKey, Request
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -106,7 +105,7 @@ def test_no_params_are_empty_params(extra: dict[str, Any]) -> None:
 )
 def test_a_repeated_key_is_told_under_the_id_if_there_is_no_doubt_about_it(line: bytes, id_: Any) -> None:
     with pytest.raises(RepeatedKey) as caught:
-        parsing.parse(line)
+        envelope.parse(line)
     rejected = envelope.rejected(caught.value)
     assert (rejected.id, rejected.error.name) == (id_, "INVALID_REQUEST")
 

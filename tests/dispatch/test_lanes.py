@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from sidecar.contract import Lane, Params
-from sidecar.dispatch.lanes import Lanes
+from sidecar.dispatch.tasks import Lanes
 
 pytestmark = pytest.mark.anyio
 

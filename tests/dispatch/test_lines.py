@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.dispatch import parsing
+from sidecar.dispatch import envelope
 from sidecar.dispatch.dispatcher import MAX_IN_FLIGHT
 from sidecar.transport.framing import LineFramer, Oversize
 from tests.dispatch.test_dispatcher import Wire, brief, pong, requests, wire
@@ -133,7 +133,7 @@ async def test_a_line_over_which_the_dispatcher_stumbles_is_answered_and_the_nex
 
     async with wire() as host:
         with monkeypatch.context() as patch:
-            patch.setattr(parsing, "parse", stumble)
+            patch.setattr(envelope, "parse", stumble)
             host.begin("ping")
         host.begin("ping")
         assert [brief(message) for message in await host.settled()] == ["None: INTERNAL_ERROR", "2: pong"]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import ParseError
-from sidecar.dispatch import parsing
-from sidecar.dispatch.parsing import MAX_DEPTH, MAX_VALUES, RepeatedKey
+from sidecar.dispatch import envelope
+from sidecar.dispatch.envelope import MAX_DEPTH, MAX_VALUES, RepeatedKey
 
 # Few different strings, some of them the same to a reader, so that repeated keys and colons in strings are frequent.
 STRINGS = [
@@ -63,15 +63,15 @@ def test_a_repeated_key_is_found_wherever_it_is_and_nothing_else_is_taken_for_on
         expected = by_definition(text)
     except Repeats:
         with pytest.raises(RepeatedKey):
-            parsing.parse(text.encode())
+            envelope.parse(text.encode())
     else:
-        assert parsing.parse(text.encode()) == expected
+        assert envelope.parse(text.encode()) == expected
 
 
 @given(line=st.binary(max_size=30))
 def test_any_bytes_are_a_value_or_a_parse_error(line: bytes) -> None:
     try:
-        value = parsing.parse(line)
+        value = envelope.parse(line)
     except ParseError:
         return
     assert orjson.loads(orjson.dumps(value)) == value
@@ -103,7 +103,7 @@ def test_any_bytes_are_a_value_or_a_parse_error(line: bytes) -> None:
 )
 def test_what_is_no_json_is_a_parse_error(line: bytes) -> None:
     with pytest.raises(ParseError):
-        parsing.parse(line)
+        envelope.parse(line)
 
 
 @pytest.mark.case(13)
@@ -128,7 +128,7 @@ def test_what_is_no_json_is_a_parse_error(line: bytes) -> None:
 )
 def test_a_repeated_key_is_named(line: bytes, key: str, in_id: bool) -> None:
     with pytest.raises(RepeatedKey) as caught:
-        parsing.parse(line)
+        envelope.parse(line)
     assert (caught.value.key, caught.value.in_id) == (key, in_id)
 
 
@@ -142,16 +142,16 @@ def test_a_repeated_key_is_named(line: bytes, key: str, in_id: bool) -> None:
     ],
 )
 def test_the_same_key_in_different_objects_is_none(line: bytes) -> None:
-    assert parsing.parse(line) == json.loads(line)
+    assert envelope.parse(line) == json.loads(line)
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_nesting_is_taken_to_its_bound_and_not_beyond(opening: bytes, closing: bytes) -> None:
     line = opening * MAX_DEPTH + b"1" + closing * MAX_DEPTH
-    assert orjson.dumps(parsing.parse(line)) == line
+    assert orjson.dumps(envelope.parse(line)) == line
     for beyond in (MAX_DEPTH + 1, 1000, 1024):
         with pytest.raises(ParseError):
-            parsing.parse(opening * beyond + b"1" + closing * beyond)
+            envelope.parse(opening * beyond + b"1" + closing * beyond)
 
 
 @pytest.mark.parametrize(
@@ -161,17 +161,17 @@ def test_nesting_is_taken_to_its_bound_and_not_beyond(opening: bytes, closing: b
 def test_values_are_taken_to_their_bound_and_not_beyond(first: bytes, another: bytes) -> None:
     marks = another.count(b",", 0, 1) + another.count(b"{")
     fitting = (MAX_VALUES - 1 - first.count(b"{") - first.count(b"[")) // marks
-    assert len(parsing.parse(b"[" + first + another * fitting + b"]")) == fitting + 1
+    assert len(envelope.parse(b"[" + first + another * fitting + b"]")) == fitting + 1
     with pytest.raises(ParseError):
-        parsing.parse(b"[" + first + another * (fitting + 1) + b"]")
+        envelope.parse(b"[" + first + another * (fitting + 1) + b"]")
 
 
 def test_commas_and_brackets_in_a_text_are_no_values() -> None:
     for text in (",[{" * MAX_VALUES, '",' * MAX_VALUES, "\\" * MAX_VALUES + "," * 2 * MAX_VALUES):
         line = orjson.dumps({"a": text, "b": [1, text]})
-        assert parsing.parse(line) == {"a": text, "b": [1, text]}
+        assert envelope.parse(line) == {"a": text, "b": [1, text]}
 
 
 def test_a_whole_number_beyond_64_bits_is_no_integer_any_more() -> None:
-    assert parsing.parse(b"[18446744073709551615,-9223372036854775808]") == [2**64 - 1, -(2**63)]
-    assert [type(number) for number in parsing.parse(b"[18446744073709551616,-9223372036854775809]")] == [float] * 2
+    assert envelope.parse(b"[18446744073709551615,-9223372036854775808]") == [2**64 - 1, -(2**63)]
+    assert [type(number) for number in envelope.parse(b"[18446744073709551616,-9223372036854775809]")] == [float] * 2
