@@ -126,17 +126,20 @@ class History:
     async def create(self, params: CreateSessionParams) -> Session:
         """Make an empty session. Where no system prompt is given, it has the config's."""
         system = self._config.config.chat.system if params.system is None else params.system
-        session = await self._database.run(
-            lambda db: sessions.insert(
+        session_id = params.session_id or new_id()
+
+        def work(db: Any) -> Session:
+            sessions.insert(
                 db,
-                session_id=params.session_id or new_id(),
+                session_id=session_id,
                 title=params.title,
                 system=system,
                 server_id=params.server_id,
                 config=params.config or SessionConfig(),
             )
-        )
-        return self._told(session)
+            return sessions.get(db, session_id)
+
+        return self._told(await self._database.run(work))
 
     async def get(self, session_id: str) -> Session:
         """A session. Raises SessionNotFound."""

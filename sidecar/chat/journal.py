@@ -70,20 +70,21 @@ class Journal:
 
     def publish(self, entry: Entry) -> None:
         """Write an event, and then add it to the turn's log."""
-        events = self._events
-        self._write(_record(events.next_seq(entry), entry))
+        seq = self._events.next_seq(entry)
         if isinstance(entry, Text):
-            events.append_text(entry.status, entry.text)
+            text = entry.text
+            self._write(_text_record(seq, entry.status, text))
+            self._events.append_text(entry.status, text)
         else:
-            events.append(entry)
+            self._write(_event_record(seq, entry))
+            self._events.append(entry)
 
     def follow(self, source: EventLog) -> None:
-        """Publish what another log has and gets. Nobody else may read that log: its events are dropped there."""
+        """Publish what another log has and gets. Nothing else may read that log: its events are taken from it."""
 
         def publish_news() -> None:
-            for _, entry in source.read(source.read_seq):
+            for entry in source.take():
                 self.publish(entry)
-            source.forget()
 
         source.follow(publish_news)
 
@@ -107,7 +108,12 @@ class Journal:
     def _write_all(self) -> None:
         """Write the first record, and those of all events that there are."""
         records = [json.dumps({"message_id": self._message_id}) + "\n"]
-        self._write(*records, *(_record(seq, entry) for seq, entry in self._events.peek(0)))
+        for seq, entry in self._events.peek(0):
+            if isinstance(entry, Text):
+                records.append(_text_record(seq, entry.status, entry.text))
+            else:
+                records.append(_event_record(seq, entry))
+        self._write(*records)
 
     def _write(self, *records: str) -> None:
         if self._fd is None:
@@ -229,7 +235,9 @@ class Journals:
             logger.warning("%s cannot be removed: %s", path.name, error.strerror)
 
 
-def _record(seq: int, entry: Entry) -> str:
-    if isinstance(entry, Text):
-        return f'{{"seq":{seq},"{entry.status}":{_quoted(entry.text)}}}\n'
-    return json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)}) + "\n"
+def _text_record(seq: int, status: str, text: str) -> str:
+    return f'{{"seq":{seq},"{status}":{_quoted(text)}}}\n'
+
+
+def _event_record(seq: int, event: msgspec.Struct) -> str:
+    return json.dumps({"seq": seq, "event": msgspec.to_builtins(event)}) + "\n"

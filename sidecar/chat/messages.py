@@ -18,7 +18,7 @@ from sidecar.chat import sessions
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
-from sidecar.generation.request import ChatMessage
+from sidecar.generation.completion import ChatMessage
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.connection import cipher_of
 from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data

@@ -175,7 +175,7 @@ class Chat:
         )
         plan = await self._planner.preview(params.session_id, params.message, settings)
         fitted, max_context = await self._generator.tokens.fit(plan.request)
-        policy, history, dropped = plan.request.policy, plan.question.history, fitted.dropped
+        policy, history, dropped = plan.request.policy, plan.history, fitted.dropped
         reason = f"the conversation outgrows the context of {max_context} tokens, and the policy is {policy}"
         sent = [m.message_id for i, m in enumerate(history) if i not in dropped]
         return PreviewContextResult(
@@ -187,7 +187,7 @@ class Chat:
             sent_messages=sent if fitted.fits else [],
             dropped=[
                 DroppedMessage(message_id=m.message_id, role=m.role, reason=reason)
-                for m in (plan.question.conversation[i] for i in dropped)
+                for m in (plan.conversation[i] for i in dropped)
             ],
         )
 

@@ -43,8 +43,8 @@ def insert(
     server_id: str | None,
     config: SessionConfig,
     created_at: float | None = None,
-) -> Session:
-    """A new, empty session.
+) -> None:
+    """Make an empty session.
 
     Raises:
         InvalidParams: the id is taken.
@@ -67,7 +67,6 @@ def insert(
     except sqlite3.IntegrityError:
         require_free(db, session_id)
         raise
-    return get(db, session_id)
 
 
 def require_free(db: sqlite3.Connection, session_id: str) -> None:
@@ -212,13 +211,13 @@ def title_of(text: str) -> str:
 
 def _columns(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> dict[str, Any]:
     """Values as they stand in the table."""
-    cipher, columns = cipher_of(db), dict(values)
+    columns = dict(values)
     if isinstance(columns.get("config"), SessionConfig):
         columns["config"] = _to_json(columns["config"])
-    if cipher is not None:
-        for name in TEXT_COLUMNS["sessions"]:
-            if columns.get(name):
-                columns[name] = cipher.encrypt_text(columns[name], associated_data("sessions", name, session_id))
+    words = [name for name in TEXT_COLUMNS["sessions"] if columns.get(name)]
+    if words and (cipher := cipher_of(db)) is not None:
+        for name in words:
+            columns[name] = cipher.encrypt_text(columns[name], associated_data("sessions", name, session_id))
     return columns
 
 

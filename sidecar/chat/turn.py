@@ -1,29 +1,37 @@
 """One turn: a message, and the answer that a model gives to it in its session.
 
-Owns the turn's state; its task (`run`) is the only writer. What the turn has to do is decided by `turn_plan`, how an
-answer is made by `generation`, and what is kept of it by `record`.
+Owns the turn's state, whose only writer is its task (`run`), and its rows in the history. What the turn has to do is
+decided by `turn_plan`, and how an answer is made by `generation`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from typing import Literal
 
 import anyio
 
+from sidecar.chat import messages, sessions
 from sidecar.chat.history import History
 from sidecar.chat.journal import Journal, Journals
-from sidecar.chat.messages import new_id
+from sidecar.chat.messages import StoredMessage, new_id, new_message
 from sidecar.chat.outcome import final_event, result_of, result_or_raise
-from sidecar.chat.record import Ending, Record
 from sidecar.chat.turn_plan import AskParams, TurnPlan, TurnPlanner
 from sidecar.contract.chat import TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
+from sidecar.contract.sessions import Session, SessionConfig, Timings
 from sidecar.events.event_log import EventLog
+from sidecar.generation.completion import Answer
 from sidecar.generation.generation import Generation, GenerationResult, Generator
 from sidecar.generation.scheduler import AdmissionQueue
 from sidecar.logs.defects import internal_error
 from sidecar.servers.server import Server
+from sidecar.storage.database import Work
+
+Ending = Literal["complete", "cancelled", "interrupted", "error"]
+"""How an answer ended."""
 
 REFUSALS = (ContextTooLong, InvalidParams, NotSupported)
 """With these an engine says that it will never answer the question, however often it is asked."""
@@ -132,14 +140,13 @@ class Turn:
 
     async def _answer(self, plan: TurnPlan, journal: Journal) -> tuple[GenerationResult, Record]:
         """Have a model answer; what it sends is published once the question is kept."""
-        waiting = EventLog()
-        journal.follow(waiting)
-        async with self._generator.generate(plan.request, started=self._started, waiting=waiting) as generation:
-            self._generation = generation
+        self._generation = self._generator.generate(plan.request, started=self._started)
+        journal.follow(self._generation.waiting)
+        async with self._generation as generation:
             await generation.asked()  # the question is kept meanwhile: the engine has more to do than the disk
             server_id = generation.server.server_id if generation.server else None
             record = self._record = Record(
-                self._history, plan.question, self._message_id, server_id=server_id, model=generation.model
+                self._history, plan, self._message_id, server_id=server_id, model=generation.model
             )
             kept = record.begin()
             await asyncio.wait([kept])
@@ -175,3 +182,108 @@ class Turn:
         else:
             self._journal.publish(final_event(outcome))
             self._journal.close()
+
+
+class Record:
+    """The rows of one turn in the history: one commit for the question, one for the answer, none for a token.
+
+    Args:
+        message_id: the answer's.
+        server_id: who answers.
+        model: the model's name.
+    """
+
+    def __init__(
+        self, history: History, plan: TurnPlan, message_id: str, *, server_id: str | None, model: str | None
+    ) -> None:
+        self._history = history
+        self._plan = plan
+        self._message_id = message_id
+        self._server_id = server_id
+        self._model = model
+        self._begun: asyncio.Future[Session | None] | None = None
+
+    def begin(self) -> asyncio.Future[Session | None]:
+        """Keep the question and a place for the answer, in one commit; the future is done when they are kept."""
+        plan = self._plan
+        place = self._answer("", "running")
+
+        def work(db: sqlite3.Connection) -> None:
+            if plan.new_session is not None:
+                sessions.insert(
+                    db,
+                    session_id=plan.session_id,
+                    title=None,
+                    config=SessionConfig(),
+                    server_id=self._server_id,
+                    **plan.new_session,
+                )
+            messages.insert(db, *plan.new_messages, place)
+            text = next((m.content for m in plan.new_messages if m.role == "user"), "")
+            sessions.give_title(db, plan.session_id, text)
+            columns = {"server_id": self._server_id, **plan.session_columns}
+            messages.set_head(db, plan.session_id, self._message_id, **columns)
+
+        self._begun = self._history.change(plan.session_id, work)
+        return self._begun
+
+    async def was_begun(self) -> bool:
+        """Whether the question is kept; waits for a commit that is under way."""
+        if self._begun is None:
+            return False
+        await asyncio.wait([self._begun])
+        return not self._begun.cancelled() and self._begun.exception() is None
+
+    async def complete(self, result: GenerationResult) -> StoredMessage:
+        """Keep the whole answer."""
+        message = self._answer(result.content, "complete")
+        _fill(message, result.reasoning, result)
+        message.usage, message.timings, message.context = result.usage, result.timings, result.context
+        await self._keep(lambda db: messages.finish(db, message))
+        return message
+
+    async def give_up(self, answer: Answer, timings: Timings, *, state: Ending, refused: bool) -> None:
+        """Keep what there is of an answer that is not complete. The question is kept.
+
+        A question that the engine refused is taken out again: it was never asked, and every later message of the
+        session would be refused with it.
+        """
+        if not answer.is_empty:
+            message = self._answer(answer.content, state)
+            _fill(message, answer.reasoning, answer)
+            message.timings = timings
+            await self._keep(lambda db: messages.finish(db, message))
+            return
+        plan = self._plan
+        new = [message.message_id for message in plan.new_messages]
+
+        def work(db: sqlite3.Connection) -> None:
+            if refused and plan.new_session is not None:
+                sessions.remove(db, plan.session_id)
+            elif refused:
+                gone = [self._message_id, *reversed(new)]
+                messages.take_back(db, plan.session_id, gone, head=plan.old_head)
+            else:
+                head = new[-1] if new else plan.old_head
+                messages.take_back(db, plan.session_id, [self._message_id], head=head)
+
+        await self._keep(work)
+
+    async def _keep(self, work: Work[None]) -> None:
+        await asyncio.shield(self._history.change(self._plan.session_id, work))
+
+    def _answer(self, content: str, state: Ending | Literal["running"]) -> StoredMessage:
+        plan = self._plan
+        messages_before = plan.new_messages or plan.history
+        parent_id = messages_before[-1].message_id if messages_before else None
+        message = new_message(plan.session_id, parent_id, role="assistant", content=content)
+        message.message_id, message.state, message.model = self._message_id, state, self._model
+        return message
+
+
+def _fill(message: StoredMessage, reasoning: str, answer: Answer | GenerationResult) -> None:
+    if reasoning:
+        message.reasoning = reasoning
+    if answer.tool_calls:
+        message.tool_calls = answer.tool_calls
+    message.finish_reason = answer.finish_reason

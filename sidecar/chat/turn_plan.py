@@ -15,7 +15,6 @@ import msgspec
 from sidecar.chat.history import History
 from sidecar.chat.incoming import ParsedMessage, read_message
 from sidecar.chat.messages import StoredMessage, as_chat_message, new_message, tool_calls_of
-from sidecar.chat.record import Question
 from sidecar.contract.chat import (
     EditMessageParams,
     MessageContent,
@@ -27,7 +26,7 @@ from sidecar.contract.chat import (
 from sidecar.contract.config import ChatPreset
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import SamplingParams, Session, SessionConfig
-from sidecar.generation.request import GenerationRequest
+from sidecar.generation.completion import GenerationRequest
 from sidecar.storage.config import ConfigFile
 
 AskParams = SendMessageParams | RegenerateMessageParams | EditMessageParams
@@ -35,15 +34,30 @@ AskParams = SendMessageParams | RegenerateMessageParams | EditMessageParams
 
 
 class TurnPlan(msgspec.Struct):
-    """What a turn has to do.
+    """What an answer follows on, what of it is new, and what a model is asked.
 
     Attributes:
-        question: what is answered.
-        request: what a model is asked; its messages are those of the question.
+        session_id: the session.
+        history: the branch before the new messages, oldest first.
+        new_messages: messages to keep before the answer: the user's, or nothing where it is kept already.
+        request: what a model is asked, with all these messages.
+        old_head: the session's head before.
+        new_session: columns of the session to make, where there is none yet.
+        session_columns: what changes in a session that there is.
     """
 
-    question: Question
+    session_id: str
+    history: list[StoredMessage]
+    new_messages: list[StoredMessage]
     request: GenerationRequest
+    old_head: str | None = None
+    new_session: dict[str, Any] | None = None
+    session_columns: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def conversation(self) -> list[StoredMessage]:
+        """All messages that the answer follows on."""
+        return [*self.history, *self.new_messages]
 
 
 class TurnPlanner:
@@ -80,7 +94,7 @@ class TurnPlanner:
         if parsed is not None:
             new = _user_messages(parsed, session_id or "", _last_id(history), with_earlier=not history)
         system = parsed.system if parsed else None
-        return self._plan(params, session, Question(session_id or "", history, new), system=system)
+        return self._plan(params, session, session_id or "", history, new, system=system)
 
     async def _plan_message(self, session_id: str, params: SendMessageParams) -> TurnPlan:
         """To answer a message, or the results of tools."""
@@ -98,7 +112,7 @@ class TurnPlanner:
         else:
             new = _user_messages(parsed, session_id, _last_id(history), with_earlier=not history)
         system = parsed.system if params.system is None else params.system
-        return self._plan(params, session, Question(session_id, history, new), system=system)
+        return self._plan(params, session, session_id, history, new, system=system)
 
     async def _plan_regeneration(self, params: RegenerateMessageParams) -> TurnPlan:
         """To answer a question again."""
@@ -111,7 +125,7 @@ class TurnPlanner:
             history.pop()
         if not history:
             raise InvalidParams("There is no question to answer again.", path="$.message_id")
-        return self._plan(params, session, Question(params.session_id, history, []))
+        return self._plan(params, session, params.session_id, history, [])
 
     async def _plan_edit(self, params: EditMessageParams) -> TurnPlan:
         """To answer a question in other words."""
@@ -122,24 +136,25 @@ class TurnPlanner:
             raise InvalidParams("Only a user message can be edited.", path="$.message_id")
         history = await self._history.branch(params.session_id, old.parent_id)
         new = _user_messages(parsed, params.session_id, old.parent_id, with_earlier=False)
-        return self._plan(params, session, Question(params.session_id, history, new), system=parsed.system)
+        return self._plan(params, session, params.session_id, history, new, system=parsed.system)
 
     def _plan(
-        self, params: TurnParams, session: Session | None, question: Question, *, system: str | None = None
+        self,
+        params: TurnParams,
+        session: Session | None,
+        session_id: str,
+        history: list[StoredMessage],
+        new: list[StoredMessage],
+        *,
+        system: str | None = None,
     ) -> TurnPlan:
         config, preset = self._config.config.chat, self._preset(params.preset)
         kept_system = session.system if session else config.system
         chosen_system = system if system is not None else preset.system
         used_system = kept_system if chosen_system is None else chosen_system
-        if session is None:
-            question.new_session = {"system": used_system}
-        else:
-            question.old_head = session.head
-            if system is not None:  # a preset's is for this message alone
-                question.session_columns["system"] = system or None
         session_config = session.config if session else SessionConfig()
         request = GenerationRequest(
-            messages=[as_chat_message(message) for message in question.conversation],
+            messages=[as_chat_message(message) for message in (*history, *new)],
             system=used_system,
             sampling=_sampling(params, preset, session_config, config),
             policy=params.context_policy
@@ -153,7 +168,14 @@ class TurnPlanner:
             response_format=params.response_format,
             reasoning=params.reasoning,
         )
-        return TurnPlan(question, request)
+        plan = TurnPlan(session_id, history, new, request)
+        if session is None:
+            plan.new_session = {"system": used_system}
+        else:
+            plan.old_head = session.head
+            if system is not None:  # a preset's is for this message alone
+                plan.session_columns["system"] = system or None
+        return plan
 
     def _preset(self, name: str | None) -> ChatPreset:
         if name is None:

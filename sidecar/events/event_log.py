@@ -146,6 +146,13 @@ class EventLog:
         self.read_seq = self.last_seq
         return self.peek(after_seq)
 
+    def take(self) -> list[Entry]:
+        """The unread events, which are not kept here: for a log that has one reader."""
+        taken = self._entries[self.read_seq - self._forgotten :]
+        self._entries.clear()
+        self.read_seq = self._forgotten = self.last_seq
+        return taken
+
     def peek(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
         """The events after a sequence number as they are now; the last one may still change."""
         start = max(after_seq - self._forgotten, 0)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from sidecar.contract.sessions import ContextPolicy
-from sidecar.generation.request import ChatMessage
+from sidecar.generation.completion import ChatMessage
 
 RESERVED_SHARE = 0.25
 """Share of the context kept free for the answer when messages are left out and max_tokens is not given."""

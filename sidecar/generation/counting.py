@@ -9,8 +9,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
+from sidecar.generation.completion import ChatMessage, GenerationRequest
 from sidecar.generation.context import Fit, fit
-from sidecar.generation.request import ChatMessage, GenerationRequest
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 

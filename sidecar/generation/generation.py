@@ -21,10 +21,9 @@ from sidecar.contract.sessions import Timings, ToolCall, Usage
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.client.http_errors import context_too_long
 from sidecar.events.event_log import EventLog
-from sidecar.generation.answer import Answer
+from sidecar.generation.completion import Answer, GenerationRequest
 from sidecar.generation.context import Fit, without
 from sidecar.generation.counting import TokenCounter, fit_request
-from sidecar.generation.request import GenerationRequest
 from sidecar.generation.scheduler import Scheduler
 from sidecar.logs.defects import internal_error
 from sidecar.servers.server import Server
@@ -58,9 +57,9 @@ class Generation:
 
     Args:
         started: when whoever asks began to wait, on the performance counter.
-        waiting: where its queue position and the load of a model are published.
 
     Attributes:
+        waiting: what happens before the engine is asked: its queue position, and the load of a model.
         events: what the engine has sent: progress, text, reasoning, tool calls. It is not closed: the end is `result`.
         answer: as far as it has come.
         server: who answers, once that is decided.
@@ -74,8 +73,8 @@ class Generation:
         servers: ServerManager,
         scheduler: Scheduler,
         started: float,
-        waiting: EventLog | None,
     ) -> None:
+        self.waiting = EventLog()
         self.events = EventLog()
         self.answer = Answer(self.events)
         self.server: Server | None = None
@@ -84,7 +83,6 @@ class Generation:
         self._servers = servers
         self._scheduler = scheduler
         self._started = started
-        self._waiting = self.events if waiting is None else waiting
         self._outcome: GenerationResult | SidecarError | None = None
         self._is_asked = False
         self._asked = anyio.Event()
@@ -144,7 +142,7 @@ class Generation:
         request = self._request
         while True:
             server = self.server = await self._servers.choose(request.server_id, request.last_server_id)
-            async with self._scheduler.join(server, self._waiting):
+            async with self._scheduler.join(server, self.waiting):
                 # A crash, or a server that is replaced, fails those that were being answered, and nobody who waits.
                 await server.be_ready_again(self._publish_load)
                 if server.superseded:
@@ -195,7 +193,7 @@ class Generation:
         )
 
     def _publish_load(self, load: StartLoading) -> None:
-        self._waiting.append(TurnLoading(stage=load.stage, progress=load.progress))
+        self.waiting.append(TurnLoading(stage=load.stage, progress=load.progress))
 
 
 class Generator:
@@ -214,22 +212,18 @@ class Generator:
         self._servers = servers
         self._scheduler = Scheduler(config)
 
-    def generate(
-        self, request: GenerationRequest, *, started: float | None = None, waiting: EventLog | None = None
-    ) -> Generation:
+    def generate(self, request: GenerationRequest, *, started: float | None = None) -> Generation:
         """An answer to a request, which is begun by entering it.
 
         Args:
             request: what is asked.
             started: when whoever asks began to wait, on the performance counter; default: now.
-            waiting: where its queue position and the load of a model are published; default: its own events.
         """
         return Generation(
             request,
             servers=self._servers,
             scheduler=self._scheduler,
             started=time.perf_counter() if started is None else started,
-            waiting=waiting,
         )
 
     async def until_idle(self, server: Server) -> bool | None:

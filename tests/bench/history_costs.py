@@ -19,9 +19,11 @@ from pathlib import Path
 
 from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, new_id, new_message
-from sidecar.chat.record import Question, Record
 from sidecar.chat.search import match_expression
+from sidecar.chat.turn import Record
+from sidecar.chat.turn_plan import TurnPlan
 from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams
+from sidecar.generation.completion import GenerationRequest
 from sidecar.storage.database import Database
 from tests.bench import corpus
 from tests.bench.figures import Figure, Target, percentile
@@ -123,9 +125,9 @@ async def _appends(
 
 async def _append(history: History, message: StoredMessage) -> float:
     """Keep a question as a turn does; milliseconds."""
-    question = Question(message.session_id, [], [message])
+    plan = TurnPlan(message.session_id, [], [message], GenerationRequest(messages=[]))
     began = time.perf_counter()
-    await Record(history, question, new_id(), server_id="default", model="model").begin()
+    await Record(history, plan, new_id(), server_id="default", model="model").begin()
     return (time.perf_counter() - began) * 1e3
 
 

@@ -38,7 +38,9 @@ def new_id() -> str:
 def a_session(db: sqlite3.Connection, **columns: Any) -> Session:
     """A session in the history."""
     given: dict[str, Any] = {"title": None, "system": None, "server_id": None, "config": SessionConfig(), **columns}
-    return sessions.insert(db, **{"session_id": new_id(), **given})
+    session_id = given.setdefault("session_id", new_id())
+    sessions.insert(db, **given)
+    return sessions.get(db, session_id)
 
 
 def say(

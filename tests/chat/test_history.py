@@ -12,9 +12,11 @@ from sidecar.chat import history as history_module
 from sidecar.chat import search, sessions
 from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, finish, new_id, new_message
-from sidecar.chat.record import Question, Record
+from sidecar.chat.turn import Record
+from sidecar.chat.turn_plan import TurnPlan
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams
+from sidecar.generation.completion import GenerationRequest
 from sidecar.storage.database import Database
 from tests.chat.rows import a_session, history_in, say
 
@@ -51,7 +53,13 @@ async def test_each_end_of_a_turn_is_one_commit_and_a_handful_of_statements(
 ) -> None:
     session = await history.create(CreateSessionParams())
     question = new_message(session.session_id, None, role="user", content="What is a llama?")
-    record = Record(history, Question(session.session_id, [], [question]), new_id(), server_id=None, model="model")
+    record = Record(
+        history,
+        TurnPlan(session.session_id, [], [question], GenerationRequest(messages=[])),
+        new_id(),
+        server_id=None,
+        model="model",
+    )
     statements = await traced(database)
     begun = await record.begin()
     assert begun is not None

@@ -121,7 +121,7 @@ async def test_the_system_prompt_of_a_new_session(stage: Stage, params: dict[str
     stage.config = Config(chat=ChatConfig(system="config's"), chat_presets={"p": ChatPreset(system="preset's")})
     async with stage.run():
         plan = await plan_for(stage, **params)
-    assert (plan.request.system, plan.question.new_session) == (system, {"system": kept})
+    assert (plan.request.system, plan.new_session) == (system, {"system": kept})
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ async def test_the_system_prompt_of_a_session_that_there_is(
     async with stage.run():
         session = await stage.history.create(CreateSessionParams(system="session's"))
         plan = await plan_for(stage, session.session_id, **params)
-    assert (plan.request.system, plan.question.session_columns) == (system, columns)
+    assert (plan.request.system, plan.session_columns) == (system, columns)
 
 
 # --- the server --------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ async def test_an_empty_message_is_refused(stage: Stage, params: dict[str, Any])
 async def test_an_image_alone_is_a_message(stage: Stage) -> None:
     async with stage.run():
         plan = await plan_for(stage, message="", images=["data:image/png;base64,AA"])
-    assert [message.parts for message in plan.question.new_messages] == [
+    assert [message.parts for message in plan.new_messages] == [
         [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
     ]
 
@@ -193,12 +193,12 @@ async def test_a_history_in_the_message_is_taken_over_by_a_new_session_only(stag
         session = await stage.chat.send(SendMessageParams(message=HISTORY)).result()
         page = await stage.history.get(session.session_id)
         old = await plan_for(stage, session.session_id, message=HISTORY)
-    said = [(message.role, message.content) for message in new.question.new_messages]
+    said = [(message.role, message.content) for message in new.new_messages]
     assert said == [("user", "q1"), ("assistant", "a1"), ("user", "q2")]
-    parents = [message.parent_id for message in new.question.new_messages]
-    assert parents == [None, *[message.message_id for message in new.question.new_messages[:2]]]
+    parents = [message.parent_id for message in new.new_messages]
+    assert parents == [None, *[message.message_id for message in new.new_messages[:2]]]
     assert (page.title, page.message_count) == ("q1", 4)
-    assert [message.content for message in old.question.new_messages] == ["q2"]
+    assert [message.content for message in old.new_messages] == ["q2"]
 
 
 # --- tools -------------------------------------------------------------------------------------------------
@@ -225,9 +225,9 @@ async def test_results_of_tools_follow_on_the_answer_that_asked_for_them(stage: 
                 session_id=session, message="", tool_results=[ToolResult(tool_call_id="a", content="one")]
             )
         ).result()
-    new = plan.question.new_messages
+    new = plan.new_messages
     assert [(m.role, m.tool_call_id, m.content) for m in new] == [("tool", "b", "two"), ("tool", "a", "one")]
-    assert [m.parent_id for m in new] == [plan.question.history[-1].message_id, new[0].message_id]
+    assert [m.parent_id for m in new] == [plan.history[-1].message_id, new[0].message_id]
     assert stage.server.requests[-1]["messages"][-1] == {"role": "tool", "content": "one", "tool_call_id": "a"}
 
 
@@ -271,8 +271,8 @@ async def test_an_answer_is_made_again_from_its_question(stage: Stage) -> None:
             session, RegenerateMessageParams(session_id=session, message_id=first.user_message_id)
         )
     for plan, said in ((last, ["q1", "Hello", "q2"]), (named, ["q1"]), (by_question, ["q1"])):
-        assert [message.content for message in plan.question.conversation] == said
-        assert plan.question.new_messages == []
+        assert [message.content for message in plan.conversation] == said
+        assert plan.new_messages == []
 
 
 async def test_what_can_not_be_answered_again_is_refused(stage: Stage) -> None:
@@ -310,5 +310,5 @@ async def test_only_what_the_user_said_can_be_edited_and_not_into_nothing(stage:
 async def test_previewing_a_message_keeps_nothing(stage: Stage) -> None:
     async with stage.run():
         plan = await planner_of(stage).preview(None, HISTORY, TurnParams())
-        assert [message.content for message in plan.question.conversation] == ["q1", "a1", "q2"]
+        assert [message.content for message in plan.conversation] == ["q1", "a1", "q2"]
         assert await stage.database.run(lambda db: db.execute("SELECT count(*) FROM sessions").fetchone()) == (0,)

@@ -596,8 +596,8 @@ async def test_a_question_whose_commit_failed_before_the_first_word_is_not_answe
         stage.database.failures = [None] * READS + [DiskFull("full")]
         turn = send(stage, new_id())
         await stage.server.asked.wait()
-        await stage.history.ready()
-        await stage.database.run(lambda db: None)  # behind the commit
+        await anyio.wait_all_tasks_blocked()  # the commit is handed in
+        await stage.database.run(lambda db: None)  # behind it
         failed.set()
         assert isinstance(await error_of(turn), DiskFull)
         assert shown(turn.events) == ["queued", "error"]

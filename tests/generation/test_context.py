@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.contract.sessions import ContextPolicy
+from sidecar.generation.completion import ChatMessage
 from sidecar.generation.context import RESERVED_SHARE, Fit, exchange_starts, fit, without
-from sidecar.generation.request import ChatMessage
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from sidecar.contract.errors import Cancelled, ContextTooLong, EngineCrashed, Qu
 from sidecar.contract.sessions import SamplingParams
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.events.event_log import EventLog, Text, status_of
+from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.generation import Generation, Generator
-from sidecar.generation.request import GenerationRequest
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
@@ -103,12 +103,11 @@ async def test_an_answer_that_is_left_is_stopped_and_its_place_is_free(stage: St
 
 async def test_requests_wait_for_a_place_and_publish_how_many_are_before_them(stage: Stage) -> None:
     async with desk_on(stage, parallel=1) as desk:
-        waiting = EventLog()
         desk.config.config = Config(chat=ChatConfig(max_queue=1))
         async with desk.generate("tokens=9 hold-after=1") as first:
             await first.asked()
-            async with desk.generator.generate(ask("tokens=1"), waiting=waiting) as second:
-                await seen(waiting, "queued")
+            async with desk.generate("tokens=1") as second:
+                await seen(second.waiting, "queued")
                 async with desk.generate("tokens=1") as third:
                     with pytest.raises(QueueFull):
                         await third.asked()
@@ -116,7 +115,7 @@ async def test_requests_wait_for_a_place_and_publish_how_many_are_before_them(st
         # Both were left: the second was never asked.
         with pytest.raises(Cancelled):
             await second.asked()
-        assert [status_of(event) for _, event in waiting.peek(0)] == ["queued"]
+        assert [status_of(event) for _, event in second.waiting.peek(0)] == ["queued"]
 
 
 async def test_an_engine_that_ends_is_why_there_is_no_answer_and_what_came_is_there(stage: Stage) -> None:

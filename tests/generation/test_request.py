@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.generation.request import ChatMessage, conversation
+from sidecar.generation.completion import ChatMessage, conversation
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "time", "arguments": "{}"}}
 PARTS = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]

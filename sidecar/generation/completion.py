@@ -1,0 +1,205 @@
+"""A chat completion: the request as an engine takes it, and the answer as it grows.
+
+Owns the engine's form of a conversation and of the settings, what the chunks of a stream add up to, and which events
+they become. No I/O. Knows nothing of where messages are kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from sidecar.contract.chat import TurnPrefill, TurnToolCall
+from sidecar.contract.sessions import ContextPolicy, SamplingParams, Timings, ToolCall, ToolFunction
+from sidecar.engines.client.chat_stream import ChatChunk, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
+from sidecar.events.event_log import EventLog, TextStatus, decoded, encoded
+
+ChatMessage = dict[str, Any]
+"""A message in OpenAI's form: `role`, `content` as text or parts, and what belongs to tool calls."""
+
+_SAMPLING = SamplingParams.__struct_fields__
+
+
+class GenerationRequest(msgspec.Struct, kw_only=True):
+    """What a model is asked.
+
+    Attributes:
+        messages: the conversation, oldest first, without its system prompt.
+        system: the system prompt, where there is one. It is never left out.
+        sampling: how tokens are chosen; what is `None` is left to the engine. `max_tokens` bounds the answer.
+        policy: what to do where not everything fits into the context.
+        server_id: who answers; default: `last_server_id`, else "default", else the only server that can.
+        last_server_id: who answered before; used while there is such a server.
+        tools: functions the model may call, in OpenAI's form.
+        tool_choice: as OpenAI's tool_choice.
+        response_format: as OpenAI's response_format.
+        reasoning: whether a model that can think may; default: the model's own way.
+    """
+
+    messages: Sequence[ChatMessage]
+    system: str | None = None
+    sampling: SamplingParams = msgspec.field(default_factory=SamplingParams)
+    policy: ContextPolicy = "error"
+    server_id: str | None = None
+    last_server_id: str | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
+    reasoning: bool | None = None
+
+    def body(self, messages: Sequence[ChatMessage]) -> dict[str, Any]:
+        """The body of the request to the engine, with these of its messages."""
+        body: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
+        for name in _SAMPLING:
+            if (value := getattr(self.sampling, name)) is not None:
+                body[name] = [value] if name == "stop" and isinstance(value, str) else value
+        for name in ("tools", "tool_choice", "response_format"):
+            if (value := getattr(self, name)) is not None:
+                body[name] = value
+        if self.reasoning is not None:
+            body["chat_template_kwargs"] = {"enable_thinking": self.reasoning}
+        body["messages"] = conversation(self.system, messages)
+        return body
+
+
+class Answer:
+    """Text, reasoning and tool calls so far; the events of what was added go to the log.
+
+    Attributes:
+        tool_calls: the calls that are complete: none before `end`. What there is of a call before has no use.
+        begun_at: when something of the answer itself came, on the performance counter.
+    """
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+        self._content = bytearray()
+        self._reasoning = bytearray()
+        self._calls: dict[int, ToolCall] = {}
+        self.tool_calls: list[ToolCall] = []
+        self.finish_reason: str | None = None
+        self.usage: UsageCount | None = None
+        self.engine_timings: EngineTimings | None = None
+        self.begun_at: float | None = None
+
+    @property
+    def content(self) -> str:
+        return decoded(self._content)
+
+    @property
+    def reasoning(self) -> str:
+        return decoded(self._reasoning)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing worth keeping."""
+        return not self._content and not self._reasoning and not self.tool_calls
+
+    def add(self, chunks: Sequence[ChatChunk]) -> None:
+        """Take in chunks that came together; their text of one kind is one event."""
+        kind: TextStatus = "token"
+        texts: list[str] = []
+        for chunk in chunks:
+            for choice in chunk.choices:
+                delta = choice.delta
+                if text := delta.reasoning_content:
+                    if kind == "token":
+                        if texts:
+                            self._add_text(kind, texts)
+                        kind = "reasoning"
+                    texts.append(text)
+                if text := delta.content:
+                    if kind == "reasoning":
+                        if texts:
+                            self._add_text(kind, texts)
+                        kind = "token"
+                    texts.append(text)
+                for call in delta.tool_calls or ():
+                    self._add_call(call)
+                if choice.finish_reason:
+                    self.finish_reason = choice.finish_reason
+            if chunk.prompt_progress is not None and not texts:
+                self._publish_progress(chunk.prompt_progress)
+            if chunk.usage is not None:
+                self.usage = chunk.usage
+            if chunk.timings is not None:
+                self.engine_timings = chunk.timings
+        if texts:
+            self._add_text(kind, texts)
+
+    def end(self) -> None:
+        """Take the stream's end: the calls are complete, and published. Pieces of them may have come mixed."""
+        self.tool_calls = [self._calls[index] for index in sorted(self._calls)]
+        for call in self.tool_calls:
+            self._events.append(TurnToolCall(tool_call=call))
+
+    def timings(self, *, started: float) -> Timings:
+        """How long it took, in milliseconds since `started` on the performance counter, and the engine's own rates."""
+        engine, first = self.engine_timings, self.begun_at
+        return Timings(
+            ttft_ms=_ms(first - started) if first else None,
+            prompt_per_second=engine.prompt_per_second if engine else None,
+            predicted_per_second=engine.predicted_per_second if engine else None,
+            total_ms=_ms(time.perf_counter() - started),
+        )
+
+    def _add_text(self, kind: TextStatus, texts: list[str]) -> None:
+        self.begun_at = self.begun_at or time.perf_counter()
+        text = "".join(texts)
+        texts.clear()
+        whole = self._content if kind == "token" else self._reasoning
+        whole += encoded(text)
+        self._events.append_text(kind, text)
+
+    def _publish_progress(self, progress: PromptProgress) -> None:
+        if self.begun_at is None:
+            event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
+            self._events.append(event)
+
+    def _add_call(self, delta: ToolCallDelta) -> None:
+        self.begun_at = self.begun_at or time.perf_counter()
+        call = self._calls.setdefault(
+            delta.index, ToolCall(id="", type="function", function=ToolFunction(name="", arguments=""))
+        )
+        if delta.id:
+            call.id = delta.id
+        if delta.function is not None:
+            call.function.name += delta.function.name or ""
+            call.function.arguments += delta.function.arguments or ""
+
+
+def conversation(system: str | None, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """A system prompt and messages as engines take them.
+
+    Answers without anything in them are left out, and messages of one role that then follow each other become one:
+    many models' templates refuse two user messages in a row.
+    """
+    out: list[ChatMessage] = [{"role": "system", "content": system}] if system else []
+    for message in messages:
+        if message == {"role": "assistant", "content": ""}:
+            continue
+        if out and _can_join(out[-1], message):
+            out[-1] = {"role": message["role"], "content": _joined(out[-1]["content"], message["content"])}
+        else:
+            out.append(message)
+    return out
+
+
+def _can_join(a: ChatMessage, b: ChatMessage) -> bool:
+    plain = all(set(message) == {"role", "content"} for message in (a, b))
+    return plain and a["role"] == b["role"] and a["role"] in ("user", "assistant")
+
+
+def _joined(a: str | list[Any], b: str | list[Any]) -> str | list[Any]:
+    if isinstance(a, str) and isinstance(b, str):
+        return f"{a}\n\n{b}"
+    parts: list[Any] = []
+    for content in (a, b):
+        parts += [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return parts
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 2)
