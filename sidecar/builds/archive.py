@@ -31,7 +31,7 @@ from sidecar.jobs.work import Work
 from sidecar.library.downloads.answers import ExpectedHead
 
 PIECE_BYTES = 256 * 1024
-"""Written at once: a cancel does not wait longer."""
+"""Written in one piece: a cancel does not wait longer."""
 
 TAR_OVERHEAD_BYTES = 64 * 1024 * 1024
 """Headers and the filling between files, of as many as are taken."""

@@ -86,15 +86,15 @@ async def _until_unused(client: EngineClient, seconds: float) -> None:
     left = seconds
     while left > 0:
         await anyio.sleep(left)
-        left = seconds if client.is_asked else client.asked_at + seconds - time.monotonic()
+        left = seconds if client.is_in_use else client.last_used_at + seconds - time.monotonic()
 
 
 async def _is_idle(client: EngineClient) -> bool:
     """Whether an engine works on nothing, for others neither. Finding out counts as a question."""
-    if client.is_asked:
+    if client.is_in_use:
         return False
     try:
         busy = await client.busy_slots()
     except EngineGone:
         return False  # it is not idle, it ends
-    return not busy and not client.is_asked
+    return not busy and not client.is_in_use

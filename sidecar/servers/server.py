@@ -222,14 +222,14 @@ class Server:
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         """Why an engine hung up: it crashed, was stopped, or only the connection broke. It need not be the present
         engine; what has become of the server since then does not matter."""
-        run = next((run for run in self._runs if run.client is broken.link), self._runs[-1])
+        run = next((run for run in self._runs if run.client is broken.client), self._runs[-1])
         error = await run.explain()
         return ServerNotRunning(self._was_stopped) if isinstance(error, Cancelled) else error
 
     @property
     def asked_at(self) -> float:
         """When its engine was asked last, on the monotonic clock; 0 where there is none."""
-        return self._client.asked_at if self._client is not None else 0.0
+        return self._client.last_used_at if self._client is not None else 0.0
 
     @property
     def pid(self) -> int | None:

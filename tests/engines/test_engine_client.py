@@ -204,7 +204,7 @@ async def test_closing_the_link_ends_an_answer_that_stands_still(head: bytes) ->
         async with listening(link, BODY) as answer:
             link.close()
         assert answer.broken is not None
-        assert answer.broken.link is link
+        assert answer.broken.client is link
 
 
 @pytest.mark.parametrize(
@@ -359,16 +359,16 @@ async def test_the_last_words_of_an_engine_that_has_ended_are_read_before_the_li
             tasks.start_soon(follow, link)
             await peer.asked()
             peer.say(STREAM + token("a"), hang_up=hang_up)  # all lies ready before the loop sees any of it
-            await link.read_out()
+            await link.drain()
             link.close()
     assert found == [([chunk("a")], "gone")]
 
 
 async def test_a_link_without_answers_has_nothing_to_be_read() -> None:
     async with linked(reply({})) as link:
-        await link.read_out()
+        await link.drain()
         assert await read(link) == ([], "gone")
-        await link.read_out()
+        await link.drain()
 
 
 @pytest.mark.parametrize("failure", [TimeoutError("mine"), ConnectionError("mine"), ValueError("mine")])
@@ -411,7 +411,7 @@ async def test_where_no_engine_is_a_stream_is_entered_and_its_first_chunk_says_s
     for link in (absent, closed):
         with pytest.raises(EngineGone) as gone:
             await first_chunk(link)
-        assert gone.value.link is link
+        assert gone.value.client is link
     assert entered == [absent, closed]
 
 
@@ -428,15 +428,15 @@ async def test_chunks_that_come_while_nobody_reads_are_read_together() -> None:
 
     async with linked(script) as link, link.stream_chat(BODY) as stream:
         await sent.wait()
-        await link.read_out()
+        await link.drain()
         assert [chunks async for chunks in stream] == [[chunk(str(number)) for number in range(100)]]
 
 
-async def test_whatever_the_engine_sends_is_heard() -> None:
+async def test_whatever_the_engine_sends_counts_as_received() -> None:
     async with linked(always(STREAM, token("a"), b"data: [DONE]\n\n")) as link:
-        assert link.heard == 0
+        assert link.received == 0
         async with link.stream_chat(BODY) as stream:
             await anext(stream)
-            heard = link.heard
-            assert heard > 0
-        assert link.heard >= heard
+            received = link.received
+            assert received > 0
+        assert link.received >= received

@@ -179,7 +179,7 @@ async def test_what_is_broken_off_before_there_is_room_is_never_asked(full: Full
     with anyio.fail_after(WAIT_SECONDS):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(full.let_in)
-            exchange.close(EngineGone("the link is closed"))
+            exchange.close(EngineGone("the client is closed"))
             with pytest.raises(EngineGone, match="closed"):
                 await through(exchange, full.address)
     assert full.asked == []

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.engines.lifecycle.gpu_check import GpuEvidence, GpuWords, judge
-from sidecar.engines.output.start_output import EngineOutput
+from sidecar.engines.lifecycle.gpu_check import GpuEvidence, judge
+from sidecar.engines.output.start_output import EngineOutput, GpuWords
 
 CPU_BUILD = "I cmn  common_param: system_info: n_threads = 2 (n_threads_batch = 2) / 2 | CPU : SSE3 = 1 | REPACK = 1 | "
 # ollama/ollama#9496

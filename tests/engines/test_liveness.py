@@ -30,7 +30,7 @@ class Peer:
         self._hears = hears
 
     @property
-    def heard(self) -> int:
+    def received(self) -> int:
         return self._hears()
 
     async def health(self, timeout_seconds: float) -> tuple[int | None, float]:

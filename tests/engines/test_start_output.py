@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.engines.lifecycle.gpu_check import GpuWords
 from sidecar.engines.output.memory_lines import Taken
-from sidecar.engines.output.start_output import STATE_LINE, STATE_PREFIX, EngineOutput, Progress
+from sidecar.engines.output.start_output import STATE_LINE, STATE_PREFIX, EngineOutput, GpuWords, Progress
 from tests.engines import recordings
 
 

@@ -14,15 +14,13 @@ import orjson
 from sidecar.contract.errors import EngineUnresponsive
 from sidecar.engines.client.exchange import EngineGone, Exchange
 from sidecar.engines.client.http_errors import refusal
+from sidecar.engines.output.start_output import NOT_JSON
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-"""A longer event is no token: the engine has lost its mind, or is none."""
+"""A longer event is no token, and what sends it no engine."""
 
 MAX_REFUSAL_BYTES = 1024 * 1024
 """That are read of an error response."""
-
-NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading a JSON value of somebody else's can raise."""
 
 
 class FunctionDelta(msgspec.Struct):

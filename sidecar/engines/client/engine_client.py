@@ -16,10 +16,11 @@ import msgspec
 import orjson
 
 from sidecar.contract.errors import EngineUnresponsive, NotSupported, SidecarError
-from sidecar.engines.client.chat_stream import NOT_JSON, ChatStream
+from sidecar.engines.client.chat_stream import ChatStream
 from sidecar.engines.client.connection import LOCAL_SECONDS, Address
 from sidecar.engines.client.exchange import EngineGone, Exchange, request
 from sidecar.engines.client.http_errors import refusal
+from sidecar.engines.output.start_output import NOT_JSON
 
 __all__ = ["EngineClient", "EngineGone", "Props"]
 
@@ -87,16 +88,15 @@ class EngineClient:
         api_key: sent with every request, where there is one.
 
     Attributes:
-        asked_at: when it was last asked something, or has last answered, on the monotonic clock. Health checks do not
-            count.
-        closed: nothing can be asked any more.
+        last_used_at: when a request last ended, or this was made, on the monotonic clock. Health checks do not count.
+        closed: no more requests can be made.
 
     Raises:
         ValueError: the address is none.
     """
 
     def __init__(self, address: str, api_key: str | None) -> None:
-        self.asked_at = time.monotonic()
+        self.last_used_at = time.monotonic()
         self.closed = False
         self._address = Address.parse(address)
         self._address.host_field  # noqa: B018 - raises where the host cannot be named
@@ -106,16 +106,16 @@ class EngineClient:
         self._questions = 0
 
     @property
-    def heard(self) -> int:
+    def received(self) -> int:
         """Grows with whatever the engine sends."""
         return self._received + sum(exchange.received for exchange in self._open)
 
     @property
-    def is_asked(self) -> bool:
+    def is_in_use(self) -> bool:
         """Whether an answer is awaited."""
         return self._questions > 0
 
-    async def read_out(self) -> None:
+    async def drain(self) -> None:
         """Wait until all is here that an engine which has ended has sent: its last words are still under way.
 
         Its sockets end by themselves; at most LAST_BYTES_SECONDS for those that do not.
@@ -128,7 +128,7 @@ class EngineClient:
         """Hang up: whatever is under way ends with EngineGone. Safe to call twice."""
         self.closed = True
         for exchange in self._open:
-            exchange.close(EngineGone("the link is closed"))
+            exchange.close(EngineGone("the client is closed"))
 
     async def health(self, timeout_seconds: float | None = None) -> tuple[int | None, float]:
         """HTTP status of `/health` and the milliseconds it took; no status where there is no answer in time.
@@ -226,12 +226,12 @@ class EngineClient:
         self._questions += is_question
         try:
             if self.closed:
-                exchange.close(EngineGone("the link is closed"))
+                exchange.close(EngineGone("the client is closed"))
             else:
                 await exchange.open(self._address)
             yield exchange
         except EngineGone as error:
-            error.link = self
+            error.client = self
             raise
         finally:
             exchange.close()
@@ -239,4 +239,4 @@ class EngineClient:
             self._received += exchange.received
             if is_question:
                 self._questions -= 1
-                self.asked_at = time.monotonic()
+                self.last_used_at = time.monotonic()

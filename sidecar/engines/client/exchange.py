@@ -35,12 +35,12 @@ class EngineGone(Exception):
     """The connection failed or broke: the engine ended or hung up, or there is none.
 
     Attributes:
-        link: the client that it was, which may have been followed by another one.
+        client: whose it was; a restarted engine has another one.
     """
 
-    def __init__(self, message: str, link: object = None) -> None:
+    def __init__(self, message: str, client: object = None) -> None:
         super().__init__(message)
-        self.link = link
+        self.client = client
 
 
 def request(verb: str, path: str, *, address: Address, key: str | None, body: bytes | None) -> bytes:

@@ -13,7 +13,7 @@ import orjson
 from sidecar.contract.errors import ContextTooLong, EngineUnresponsive, InvalidParams, NotSupported, SidecarError
 
 MAX_MESSAGE = 300
-"""Letters of an engine's message that are told: enough to know, too few for a whole prompt."""
+"""Letters of an engine's message that are passed on: enough to understand it, too few for a whole prompt."""
 
 _TOO_LONG = re.compile(r"maximum context length is (?P<max>\d{1,12}).*?requested (?P<length>\d{1,12})", re.DOTALL)
 """llama-cpp-python's words, taken from OpenAI's."""

@@ -144,7 +144,7 @@ class EngineRun:
         try:
             if self.client is not None:
                 if self.process.exit_code is not None:  # what it has sent before it ended is still on its way
-                    await self.client.read_out()
+                    await self.client.drain()
                 self.client.close()
         finally:
             # What stands still takes no notice of being asked to end.
@@ -230,12 +230,12 @@ class EngineRun:
 async def until_silent(client: EngineClient, timeout_seconds: float) -> None:
     """Wait until an engine gives no sign of life for so long. Streamed answers are signs, too."""
     while True:
-        heard = client.heard
+        received = client.received
         await anyio.sleep(min(LIVENESS_INTERVAL_SECONDS, timeout_seconds))
-        if client.heard != heard:
+        if client.received != received:
             continue
         for _ in range(LIVENESS_QUESTIONS):
-            if await _lives(client, timeout_seconds / LIVENESS_QUESTIONS) or client.heard != heard:
+            if await _lives(client, timeout_seconds / LIVENESS_QUESTIONS) or client.received != received:
                 break
         else:
             return

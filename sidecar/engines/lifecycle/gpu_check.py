@@ -1,13 +1,12 @@
-"""Whether a model is on the GPU as it was wanted, and if not, why.
+"""Whether a model is on the GPU as its settings ask, and if not, why.
 
-Pure. Owns what an engine's log tells of GPUs that it can not use, and the verdict from that, from the layers it has put
-there, and from what the machine has. The phrases are those of llama.cpp and of the drivers; each stands in a test with
-the log that it came from.
+Pure. Owns the verdict: from what the engine's log says of GPUs (`start_output` reads it), from the layers that it has
+put there, and from what the machine has. The causes are told apart by phrases of llama.cpp and of the drivers; each
+stands in a test with the log that it came from.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -15,56 +14,12 @@ import msgspec
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.servers import GpuCause, StartWarning
-
-GPU_TROUBLE = (b"system_info", b"using device", b"loaded ", b"failed to initialize", b"no usable GPU", b"devices found")
-"""What the lines that count here have in common."""
-
-MOST_BACKENDS = 32
-"""Backends that are remembered; a build has up to six."""
+from sidecar.engines.output.start_output import GpuWords
 
 _NO_GPU = frozenset({"CPU", "BLAS", "RPC", "ZenDNN", "AMX"})
 """Backends that are no GPU of this machine."""
 
-_NAMES = re.compile(rb"\| ?([A-Za-z][A-Za-z0-9]{1,19}) : ")
-_LOADED = re.compile(rb"load_backend: loaded (\w{1,20}) backend")
-_DEVICE = re.compile(rb"using device (\S{1,80})")
-_FAILED = re.compile(rb"failed to initialize (?:CUDA|ROCm|MUSA|HIP): (?P<why>[^\r\n]{1,200})")
-_NONE_FOUND = re.compile(rb"no (?:CUDA|ROCm|SYCL|Vulkan) devices found|no usable GPU found")
-
 _HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
-
-
-class GpuWords(msgspec.Struct):
-    """What an engine's log has said of GPUs.
-
-    Attributes:
-        backends: of the build, as its system_info names them; empty where it does not.
-        devices: GPUs that it uses.
-        trouble: why a driver could not be used, in its own words.
-    """
-
-    backends: set[str] = msgspec.field(default_factory=set)
-    devices: set[str] = msgspec.field(default_factory=set)
-    trouble: str | None = None
-
-    def read(self, line: bytes) -> None:
-        """Take in a line of the log."""
-        if b"system_info" in line:
-            self._add(self.backends, *_NAMES.findall(line))
-        elif match := _LOADED.search(line):
-            self._add(self.backends, match[1])
-        elif match := _DEVICE.search(line):
-            self._add(self.devices, match[1])
-        elif match := _FAILED.search(line):
-            self.trouble = match["why"].decode("utf-8", "replace").strip()
-        elif match := _NONE_FOUND.search(line):
-            self.trouble = self.trouble or match[0].decode()
-
-    @staticmethod
-    def _add(known: set[str], *names: bytes) -> None:
-        for name in names:
-            if len(known) < MOST_BACKENDS:
-                known.add(name.decode("utf-8", "replace"))
 
 
 class GpuEvidence(msgspec.Struct, frozen=True, kw_only=True):

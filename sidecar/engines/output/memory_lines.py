@@ -1,8 +1,7 @@
 """What an engine's log says of memory: what its allocator planned, and what it then took of each device.
 
-Pure. The lines are llama.cpp's own, of llama-server and of the embedded engine alike; that an engine writes them is
-`arguments`' and `embedded_child`'s business (verbosity 4). Nothing of it is trusted: a model's own texts stand in the
-log, too, so what is remembered is bounded.
+Pure. The lines are llama.cpp's own, of llama-server and of the embedded engine alike; `kinds` asks for them (verbosity
+4). None of it is trusted: a model's own texts are in the log, too, so what is remembered is bounded.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import msgspec
 HOST = "Host"
 """The machine's own memory, whatever the buffer's kind."""
 
-MOST_DEVICES = 256
+MAX_DEVICES = 256
 """Devices that are remembered; a machine has a dozen."""
 
 MIB = 1024 * 1024
@@ -72,7 +71,7 @@ class Room(msgspec.Struct):
 
 
 class MemoryLines(msgspec.Struct):
-    """What has been learnt so far.
+    """What the log has said so far.
 
     Attributes:
         planned: by its allocator, before anything is loaded; the last plan where it made several.
@@ -108,7 +107,7 @@ class MemoryLines(msgspec.Struct):
             self._of(self.taken, HOST).projector += _bytes(match["size"])
         elif _FITTED.search(line):
             self.fitted = True
-            self.taken.clear()  # what verbose engines said of a model that was only tried on
+            self.taken.clear()  # what verbose engines said of a model that was only tried
             for device, draft in self._draft.items():  # a second model, which has a table of its own
                 planned = self._of(self.planned, device)
                 planned.weights += draft.weights
@@ -138,7 +137,7 @@ class MemoryLines(msgspec.Struct):
         name = match["name"].decode("utf-8", "replace").strip()
         if len(numbers) == 7:  # total = free + (self = model + context + compute) + unaccounted
             total, free, _, model, context, compute, _ = numbers
-            if len(self.rooms) < MOST_DEVICES:
+            if len(self.rooms) < MAX_DEVICES:
                 self.rooms[name] = Room((match["about"] or b"").decode("utf-8", "replace"), total, free)
         elif len(numbers) == 4:
             _, model, context, compute = numbers
@@ -152,7 +151,7 @@ class MemoryLines(msgspec.Struct):
 
     @staticmethod
     def _of(table: dict[str, Taken], device: str) -> Taken:
-        if device not in table and len(table) >= MOST_DEVICES:
+        if device not in table and len(table) >= MAX_DEVICES:
             return Taken()
         return table.setdefault(device, Taken())
 

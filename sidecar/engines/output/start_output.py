@@ -1,8 +1,8 @@
-"""What an engine's output tells about its start.
+"""What an engine's output says of its start.
 
 Pure. Two kinds of lines count: llama-server's state lines, which it writes as the child of a router, and a few lines
-of the ordinary log that say where it listens and where the model's layers went. None of it is trusted: a model's own
-texts stand in the log, too.
+of the ordinary log that say where it listens, where the model's layers are, and which GPUs it can use. None of it is
+trusted: a model's own texts are in the log, too.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import re
 
 import msgspec
 
-from sidecar.engines.lifecycle.gpu_check import GPU_TROUBLE, GpuWords
 from sidecar.engines.output import memory_lines
 from sidecar.engines.output.memory_lines import HOST, MemoryLines
 
 STATE_PREFIX = b"cmd_child_to_router:"
 STATE_LINE = b"cmd_child_to_router:state:"
-
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading a JSON value of somebody else's can raise."""
@@ -46,9 +44,22 @@ _OFFLOADED = re.compile(rb"offloaded (?P<gpu>\d{1,6})/(?P<all>\d{1,6}) layers to
 _BUILD = re.compile(rb"common_params_print_info: build(?:_info)?:? +(?P<build>[^\n]+?)(?: with |$)")
 _WARMING = re.compile(rb"warming up the model")
 
-_MARKS = (b" on http", b"offloaded ", b"common_params_print_info", b"warming up", *memory_lines.MARKS, *GPU_TROUBLE)
-"""What the lines that count have in common, to be looked for in a chunk of output at once: most of it is none of our
-business, and a regular expression would take twenty times as long."""
+_BACKENDS = re.compile(rb"\| ?([A-Za-z][A-Za-z0-9]{1,19}) : ")
+_LOADED = re.compile(rb"load_backend: loaded (\w{1,20}) backend")
+_DEVICE = re.compile(rb"using device (\S{1,80})")
+_FAILED = re.compile(rb"failed to initialize (?:CUDA|ROCm|MUSA|HIP): (?P<why>[^\r\n]{1,200})")
+_NONE_FOUND = re.compile(rb"no (?:CUDA|ROCm|SYCL|Vulkan) devices found|no usable GPU found")
+
+_MARKS = (
+    *(b" on http", b"offloaded ", b"common_params_print_info", b"warming up"),
+    *(b"system_info", b"using device", b"loaded ", b"failed to initialize", b"no usable GPU", b"devices found"),
+    *memory_lines.MARKS,
+)
+"""What the lines that count have in common. A whole chunk of output is searched for them: most of it does not count,
+and a regular expression would take twenty times as long."""
+
+MAX_BACKENDS = 32
+"""Backends that are remembered; a build has up to six."""
 
 
 class Progress(msgspec.Struct):
@@ -58,19 +69,52 @@ class Progress(msgspec.Struct):
     value: float
 
 
+class GpuWords(msgspec.Struct):
+    """What the log says of GPUs.
+
+    Attributes:
+        backends: of the build, as its system_info names them; empty where it does not.
+        devices: GPUs that it uses.
+        trouble: why a driver could not be used, in its own words.
+    """
+
+    backends: set[str] = msgspec.field(default_factory=set)
+    devices: set[str] = msgspec.field(default_factory=set)
+    trouble: str | None = None
+
+    def read(self, line: bytes) -> None:
+        """Take in a line of the log."""
+        if b"system_info" in line:
+            self._add(self.backends, *_BACKENDS.findall(line))
+        elif match := _LOADED.search(line):
+            self._add(self.backends, match[1])
+        elif match := _DEVICE.search(line):
+            self._add(self.devices, match[1])
+        elif match := _FAILED.search(line):
+            self.trouble = match["why"].decode("utf-8", "replace").strip()
+        elif match := _NONE_FOUND.search(line):
+            self.trouble = self.trouble or match[0].decode()
+
+    @staticmethod
+    def _add(known: set[str], *names: bytes) -> None:
+        for name in names:
+            if len(known) < MAX_BACKENDS:
+                known.add(name.decode("utf-8", "replace"))
+
+
 class EngineOutput(msgspec.Struct):
-    """What has been learnt from an engine's output so far.
+    """What an engine's output has said so far.
 
     Attributes:
         supervised: it writes state lines.
         ready: it says so in one.
-        progress: the last one told.
+        progress: the last one reported.
         warming: the model is read, or a log line says that it warms up.
         port: the TCP port that the log says it listens on.
         build: the build in its own words.
         offloaded: layers "offloaded to GPU", and all layers.
         memory: what it says of memory.
-        gpu_words: what it says of GPUs that it can not use.
+        gpu_words: what it says of GPUs.
     """
 
     supervised: bool = False
@@ -128,7 +172,7 @@ class EngineOutput(msgspec.Struct):
         elif match := _OFFLOADED.search(line):
             self.offloaded = int(match["gpu"]), int(match["all"])
         elif self.memory.read(line):
-            return False  # nobody waits for it
+            return False  # no wait ends with it
         elif _WARMING.search(line):
             self.warming = True
         elif match := _BUILD.search(line):
