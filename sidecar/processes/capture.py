@@ -1,7 +1,7 @@
 """The output of a program that is run for it, such as `--help`.
 
-Owns the bounds: a program that hangs, floods or leaves processes behind is ended, and so it is when nobody waits for
-the output any more.
+Owns the bounds: a program that hangs, floods or leaves processes behind is ended, and so it is when its caller is
+cancelled.
 """
 
 from __future__ import annotations
@@ -28,19 +28,13 @@ async def capture(*argv: str) -> str:
         CaptureFailed: it fails, writes more than MAX_OUTPUT_BYTES, or does not end within CAPTURE_SECONDS.
     """
     output = bytearray()
-    full = anyio.Event()
-
-    def take_in(data: bytes) -> None:
-        output.extend(data[: MAX_OUTPUT_BYTES - len(output)])
-        if len(output) >= MAX_OUTPUT_BYTES:
-            full.set()
-
-    child = await ChildProcess.start(Command(list(argv)), on_output=take_in, on_end=full.set)
+    child = await ChildProcess.start(Command(list(argv)))
     try:
         child.close_stdin()
-        with anyio.move_on_after(CAPTURE_SECONDS):
-            await full.wait()
-        hangs, exit_code = not full.is_set(), child.exit_code
+        with anyio.move_on_after(CAPTURE_SECONDS) as bound:
+            while len(output) < MAX_OUTPUT_BYTES and (data := await child.output.read()):
+                output += data[: MAX_OUTPUT_BYTES - len(output)]
+        hangs, exit_code = bound.cancelled_caught, child.exit_code
     finally:
         await child.stop(grace_seconds=0)
     if hangs:

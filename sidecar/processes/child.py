@@ -1,6 +1,6 @@
-"""One child process: its start, its bytes, its end, and the end of what it leaves behind.
+"""One child process: its start, its output, its end, and the end of what it leaves behind.
 
-Owns the operating-system process and the pipes. Does not know what the bytes mean.
+Owns the operating-system process and the pipes. Does not know what the output means, and calls none of its readers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -21,6 +20,7 @@ from sidecar.host.environment import child_environment
 from sidecar.processes import tags
 from sidecar.processes.command import Command
 from sidecar.processes.errors import ProcessError, ProgramNotFound, SpawnRefused
+from sidecar.processes.output import ChildOutput
 from sidecar.processes.owner import owner
 
 logger = logging.getLogger(__name__)
@@ -31,42 +31,40 @@ may hold the pipe open."""
 
 KILLED_SECONDS = 10.0
 """How long a killed process may take to be gone. One that hangs in the kernel, on a GPU or a dead network disk, stays
-for as long as that hangs; nobody waits for it."""
+for as long as that hangs, and is not waited for."""
 
 STDIN, STDOUT = 0, 1
 
 
 class ChildProcess(asyncio.SubprocessProtocol):
-    """A started process. Its output is taken in as it comes: a program whose pipe is full stands still.
+    """A started process.
 
     Attributes:
+        output: what it writes, stdout and stderr together.
         exit_code: negative for a signal; `None` while it runs.
-        ended: it has ended, and all of its output has been taken in.
+        ended: it has ended, and all of its output is in `output`.
     """
 
-    def __init__(self, on_output: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        self.output = ChildOutput()
         self.exit_code: int | None = None
         self.ended = asyncio.Event()
         self.started_at = 0.0
         self.started_clock = 0.0
-        self._on_output = on_output
-        self._on_end = on_end
         self._exited = asyncio.Event()
         self._tag: str
         self._clean: asyncio.Task[None]
         self._transport: asyncio.SubprocessTransport
 
     @classmethod
-    async def start(
-        cls, command: Command, *, on_output: Callable[[bytes], None], on_end: Callable[[], None] = lambda: None
-    ) -> ChildProcess:
-        """Start a process; whoever calls has to `stop` it. It can be cancelled before there is one, not half-way.
+    async def start(cls, command: Command) -> ChildProcess:
+        """Start a process; callers have to `stop` it. It can be cancelled before there is one, not half-way.
 
         Raises:
             ProgramNotFound: the program is not there.
             SpawnRefused: the system refuses to run it.
         """
-        child = cls(on_output, on_end)
+        child = cls()
         program = command.argv[0]
         await anyio.lowlevel.checkpoint_if_cancelled()
         try:
@@ -109,7 +107,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._close_pipe(STDIN)
 
     async def stop(self, *, grace_seconds: float) -> None:
-        """End the process and everything it has started: stdin closed and SIGTERM first, then without mercy.
+        """End the process and everything it has started: by a closed stdin and SIGTERM, after the grace by SIGKILL.
 
         Safe to call twice, and when it has ended by itself. Not to be cancelled half-way.
         """
@@ -121,7 +119,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             with anyio.move_on_after(KILLED_SECONDS):
                 await self.ended.wait()
             if not self.ended.is_set():
-                logger.error("process %d can not be killed: it hangs in the system", self.pid)
+                logger.error("process %d cannot be killed: it hangs in the system", self.pid)
                 return
             await self._clean
 
@@ -147,7 +145,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._transport = transport
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self._on_output(data)
+        self.output.put(data)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == STDOUT:
@@ -165,8 +163,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
         if self.exit_code is None or not (pipe is None or pipe.is_closing()) or self.ended.is_set():
             return
         self._transport.close()
+        self.output.end()
         self.ended.set()
-        self._on_end()
 
     def _close_pipe(self, fd: int) -> None:
         if pipe := self._transport.get_pipe_transport(fd):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.engines.lifecycle.engine_process import LONGEST_LINE, EngineProcess
+from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.output.start_output import EngineOutput, Progress
 from sidecar.logs.store import LogStore, Source
 from tests.processes.programs import WAIT_SECONDS, python
@@ -56,14 +57,14 @@ async def test_a_start_is_news_and_so_is_its_end(source: Source) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cuts=st.lists(st.integers(0, len(SAMPLE))))
-def test_any_cutting_gives_the_same_lines(cuts: list[int], tmp_path: Path) -> None:
+@given(cuts=st.lists(st.integers(0, SAMPLE.count(b"\n"))))
+def test_lines_that_come_one_by_one_or_together_are_the_same(cuts: list[int], tmp_path: Path) -> None:
     logs = LogStore(tmp_path, max_file_bytes=65_536, kept_files=1)
     process = EngineProcess(logs.source("x"))
-    places = [0, *sorted(cuts), len(SAMPLE)]
-    for start, end in zip(places, places[1:], strict=False):  # noqa: RUF007 - the bytes between two cuts
-        process.receive(SAMPLE[start:end])
-    process.receive(b"\n")
+    lines = SAMPLE.split(b"\n")
+    places = [0, *sorted({*cuts} - {0}), len(lines)]
+    for start, end in pairwise(places):
+        process.take_in(b"\n".join(lines[start:end]))
     assert process.tail() == LINES
     assert process.output == EngineOutput(supervised=True, progress=Progress("m", 0.5), port=8080)
     logs.close()
@@ -74,8 +75,8 @@ def test_any_bytes_are_taken_in(pieces: list[bytes]) -> None:
     logs = LogStore(Path("/nowhere"), max_file_bytes=65_536, kept_files=1)
     process = EngineProcess(logs.source("x"))
     for piece in pieces:
-        process.receive(piece)
-        process.receive(b"cmd_child_to_router:state:" + piece)
+        process.take_in(piece)
+        process.take_in(b"cmd_child_to_router:state:" + piece)
     assert not process.output.ready
 
 
@@ -87,14 +88,6 @@ async def test_the_tail_knows_nothing_of_an_earlier_start(source: Source) -> Non
     silent = await EngineProcess.start(python("os._exit(1)"), source)
     await until_ended(silent)
     assert silent.tail() == []
-
-
-def test_a_line_without_an_end_is_cut(source: Source) -> None:
-    process = EngineProcess(source)
-    process.receive(b"x" * LONGEST_LINE)
-    assert process.lines == 0
-    process.receive(b"x")
-    assert process.lines == 1
 
 
 @pytest.mark.parametrize(

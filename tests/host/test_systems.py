@@ -17,7 +17,7 @@ OUTSIDE_OF_HOST = {
     "cli/prompt.py": "how a terminal edits a line",
     "engines/kinds/llama_cpp_python_child.py": "runs in another Python, which has none of our modules",
     "library/scan/stores/ollama.py": "names that Ollama gives its files on each system",
-    "library/scan/stores/places.py": "folders that other programs use on each system",
+    "library/scan/sources.py": "folders that other programs use on each system",
 }
 """Guards that belong to what they guard."""
 

@@ -23,8 +23,8 @@ from tests.processes.programs import WAIT_SECONDS, halt, is_alive, python, wait_
 
 pytestmark = pytest.mark.anyio
 
-FOR_EVER = "time.sleep(3600)"
-STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\n" + FOR_EVER
+ENDLESS = "time.sleep(3600)"
+STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\n" + ENDLESS
 GRANDCHILD = (
     "p = subprocess.Popen([sys.executable, '-S', '-c', 'import signal, time; "
     "signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(3600)'], start_new_session=%s,"
@@ -41,33 +41,22 @@ ORPHAN = (
 """Starts a process in a session of its own that is nobody's child, and tells its pid."""
 
 
-class Heard:
-    """The output of a child, and a way to wait for it."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self._more = anyio.Event()
-
-    def take_in(self, data: bytes) -> None:
-        self.data += data
-        self._more.set()
-
-    async def line(self) -> str:
-        """Wait for the first line."""
-        with anyio.fail_after(WAIT_SECONDS):
-            while b"\n" not in self.data:
-                await self._more.wait()
-                self._more = anyio.Event()
-        return self.data.split(b"\n")[0].decode()
+async def start(command: Command) -> ChildProcess:
+    return await ChildProcess.start(command)
 
 
-@pytest.fixture
-def heard() -> Heard:
-    return Heard()
+async def first_line(child: ChildProcess) -> str:
+    """Wait for the first line; it must come by itself."""
+    with anyio.fail_after(WAIT_SECONDS):
+        line = await child.output.read_lines(longest=1000)
+    assert line is not None
+    return line.split(b"\n")[0].decode()
 
 
-async def start(command: Command, heard: Heard) -> ChildProcess:
-    return await ChildProcess.start(command, on_output=heard.take_in)
+async def whole(child: ChildProcess) -> bytes:
+    """All of its output, once it has ended."""
+    await ended(child)
+    return await child.output.read()
 
 
 def names_in(folder: Path) -> list[str]:
@@ -82,31 +71,27 @@ async def ended(child: ChildProcess) -> None:
 # --- the start ---
 
 
-async def test_all_output_is_there_when_it_ended(heard: Heard) -> None:
-    child = await start(python("os.write(1, b'a' * 500_000); os.write(2, b'end'); os._exit(7)"), heard)
-    await ended(child)
-    assert (child.exit_code, heard.data) == (7, b"a" * 500_000 + b"end")
+async def test_all_output_is_there_when_it_has_ended() -> None:
+    child = await start(python("os.write(1, b'a' * 500_000); os.write(2, b'end'); os._exit(7)"))
+    assert await whole(child) == b"a" * 500_000 + b"end"
+    assert child.exit_code == 7
 
 
-async def test_it_gets_the_allowed_environment_and_its_own_variables(
-    heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_it_gets_the_allowed_environment_and_its_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
     monkeypatch.setenv("LLAMA_ARG_PORT", "1")
     monkeypatch.setenv("GGML_X", "1")
     program = "import json; print(json.dumps({k: v for k, v in os.environ.items() if k[:3] in ('HF_', 'LLA', 'GGM')}))"
-    child = await start(python(program, env={"LLAMA_API_KEY": "k", tags.VARIABLE: "theirs"}), heard)
-    await ended(child)
-    found = json.loads(heard.data)
+    child = await start(python(program, env={"LLAMA_API_KEY": "k", tags.VARIABLE: "theirs"}))
+    found = json.loads(await whole(child))
     assert found.pop(tags.VARIABLE).startswith(f"{os.getpid()}-")
     assert found == {"GGML_X": "1", "LLAMA_API_KEY": "k"}
 
 
-async def test_it_starts_in_the_folder_that_the_command_names(heard: Heard, tmp_path: Path) -> None:
+async def test_it_starts_in_the_folder_that_the_command_names(tmp_path: Path) -> None:
     command = python("print(os.getcwd())")
-    child = await start(Command(command.argv, cwd=tmp_path), heard)
-    await ended(child)
-    assert heard.data.decode().strip() == str(tmp_path)
+    child = await start(Command(command.argv, cwd=tmp_path))
+    assert (await whole(child)).decode().strip() == str(tmp_path)
 
 
 def _no_program(folder: Path) -> list[str]:
@@ -151,36 +136,36 @@ def _too_long(folder: Path) -> list[str]:
     ],
 )
 async def test_what_the_system_does_not_run_is_reported_with_its_reason(
-    make: Any, reason: str | None, name: str, cause: str | None, tmp_path: Path, heard: Heard
+    make: Any, reason: str | None, name: str, cause: str | None, tmp_path: Path
 ) -> None:
     with pytest.raises(ProcessError) as caught:
-        await start(Command(make(tmp_path)), heard)
+        await start(Command(make(tmp_path)))
     assert getattr(caught.value, "reason", None) == reason
     error = engine_error(caught.value)
     assert (error.name, error.data.get("cause"), bool(error.hint)) == (name, cause, True)
 
 
-async def test_a_variable_that_cannot_be_one_is_a_bad_argument(heard: Heard) -> None:
+async def test_a_variable_that_cannot_be_one_is_a_bad_argument() -> None:
     with pytest.raises(SpawnRefused) as caught:
-        await start(Command(["/bin/sh"], {"A=B": "x"}), heard)
+        await start(Command(["/bin/sh"], {"A=B": "x"}))
     assert caught.value.reason == "bad_arguments"
 
 
-async def test_a_start_that_is_cancelled_before_it_begins_starts_nothing(tmp_path: Path, heard: Heard) -> None:
+async def test_a_start_that_is_cancelled_before_it_begins_starts_nothing(tmp_path: Path) -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await start(python(f"open({str(tmp_path / 'trace')!r}, 'w')"), heard)
+        await start(python(f"open({str(tmp_path / 'trace')!r}, 'w')"))
     assert (scope.cancelled_caught, names_in(tmp_path)) == (True, [])
 
 
-async def test_a_start_that_is_cancelled_half_way_gives_the_process_all_the_same(heard: Heard) -> None:
+async def test_a_start_that_is_cancelled_half_way_gives_the_process_all_the_same() -> None:
     async def cancel(scope: anyio.CancelScope) -> None:
         scope.cancel()
 
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
             tasks.start_soon(cancel, scope)
-            child = await start(python(FOR_EVER), heard)
+            child = await start(python(ENDLESS))
         assert scope.cancel_called
         await child.stop(grace_seconds=0)
     assert not is_alive(child.pid)
@@ -189,60 +174,60 @@ async def test_a_start_that_is_cancelled_half_way_gives_the_process_all_the_same
 # --- the end ---
 
 
-async def test_stopping_ends_its_stdin_first(heard: Heard) -> None:
+async def test_stopping_ends_its_stdin_first() -> None:
     program = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('on', flush=True)\nsys.stdin.read()\nos._exit(3)"
-    child = await start(python(program), heard)
-    await heard.line()
+    child = await start(python(program))
+    await first_line(child)
     await child.stop(grace_seconds=WAIT_SECONDS)
     assert child.exit_code == 3
 
 
-async def test_stopping_asks_with_sigterm(heard: Heard) -> None:
-    program = f"signal.signal(signal.SIGTERM, lambda *_: os._exit(4))\nprint('on', flush=True)\n{FOR_EVER}"
-    child = await start(python(program), heard)
-    await heard.line()
+async def test_stopping_asks_with_sigterm() -> None:
+    program = f"signal.signal(signal.SIGTERM, lambda *_: os._exit(4))\nprint('on', flush=True)\n{ENDLESS}"
+    child = await start(python(program))
+    await first_line(child)
     await child.stop(grace_seconds=WAIT_SECONDS)
     assert child.exit_code == 4
 
 
-async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(heard: Heard) -> None:
-    child = await start(python(STUBBORN), heard)
-    await heard.line()
+async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace() -> None:
+    child = await start(python(STUBBORN))
+    await first_line(child)
     begun = time.monotonic()
     await child.stop(grace_seconds=0.3)
     assert child.exit_code == -signal.SIGKILL
     assert 0.3 <= time.monotonic() - begun < WAIT_SECONDS
 
 
-async def test_a_process_that_stands_still_is_killed(heard: Heard) -> None:
-    child = await start(python("print('on', flush=True)\n" + FOR_EVER), heard)
-    await heard.line()
+async def test_a_process_that_stands_still_is_killed() -> None:
+    child = await start(python("print('on', flush=True)\n" + ENDLESS))
+    await first_line(child)
     halt(child.pid)
     await child.stop(grace_seconds=0.05)
     assert child.exit_code == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("own_session", [False, True])
-async def test_what_it_started_is_gone_with_it(own_session: bool, heard: Heard) -> None:
-    child = await start(python(GRANDCHILD % own_session + STUBBORN), heard)
-    grandchild = int(await heard.line())
+async def test_what_it_has_started_is_gone_with_it(own_session: bool) -> None:
+    child = await start(python(GRANDCHILD % own_session + STUBBORN))
+    grandchild = int(await first_line(child))
     await child.stop(grace_seconds=0.05)
     wait_until_gone(grandchild)
     assert not is_alive(child.pid)
 
 
-async def test_what_it_leaves_behind_in_its_group_is_ended_when_it_ends_by_itself(heard: Heard) -> None:
-    child = await start(python(GRANDCHILD % False + "os._exit(5)"), heard)
-    grandchild = int(await heard.line())
+async def test_what_it_leaves_behind_in_its_group_is_ended_when_it_ends_by_itself() -> None:
+    child = await start(python(GRANDCHILD % False + "os._exit(5)"))
+    grandchild = int(await first_line(child))
     await ended(child)
     wait_until_gone(grandchild)
     assert child.exit_code == 5
 
 
 @pytest.mark.case(24)
-async def test_what_it_leaves_behind_in_another_session_is_ended_too(heard: Heard) -> None:
-    child = await start(python(ORPHAN % "" + "os._exit(5)"), heard)
-    orphan = int(await heard.line())
+async def test_what_it_leaves_behind_in_another_session_is_ended_too() -> None:
+    child = await start(python(ORPHAN % "" + "os._exit(5)"))
+    orphan = int(await first_line(child))
     await ended(child)
     wait_until_gone(orphan)
     await child.stop(grace_seconds=0)
@@ -250,20 +235,19 @@ async def test_what_it_leaves_behind_in_another_session_is_ended_too(heard: Hear
 
 
 @pytest.mark.case(24)
-async def test_nothing_of_it_is_left_once_it_is_stopped(heard: Heard) -> None:
-    child = await start(python(ORPHAN % "" + STUBBORN), heard)
-    orphan = int(await heard.line())
+async def test_nothing_of_it_is_left_once_it_is_stopped() -> None:
+    child = await start(python(ORPHAN % "" + STUBBORN))
+    orphan = int(await first_line(child))
     await child.stop(grace_seconds=0.05)
     wait_until_gone(orphan)
     assert not is_alive(child.pid)
 
 
-async def test_what_another_process_of_ours_started_lives_on(heard: Heard) -> None:
-    others = Heard()
-    other = await start(python(ORPHAN % "" + FOR_EVER), others)
-    orphan = int(await others.line())
+async def test_what_another_process_of_ours_has_started_lives_on() -> None:
+    other = await start(python(ORPHAN % "" + ENDLESS))
+    orphan = int(await first_line(other))
     for _ in range(11):  # the other's tag ends with a 1 as well
-        child = await start(python("os._exit(5)"), heard)
+        child = await start(python("os._exit(5)"))
         await child.stop(grace_seconds=0)
     assert (is_alive(other.pid), is_alive(orphan)) == (True, True)
     await other.stop(grace_seconds=0)
@@ -271,17 +255,17 @@ async def test_what_another_process_of_ours_started_lives_on(heard: Heard) -> No
     assert not is_alive(other.pid)
 
 
-async def test_an_open_pipe_that_we_can_not_follow_does_not_delay_the_end(heard: Heard) -> None:
-    child = await start(python(ORPHAN % "env={}, " + "os._exit(5)"), heard)
-    orphan = int(await heard.line())
+async def test_an_open_pipe_that_we_cannot_follow_does_not_delay_the_end() -> None:
+    child = await start(python(ORPHAN % "env={}, " + "os._exit(5)"))
+    orphan = int(await first_line(child))
     await ended(child)
     assert (child.exit_code, is_alive(orphan)) == (5, True)
     psutil.Process(orphan).kill()
     wait_until_gone(orphan)
 
 
-async def test_stopping_twice_and_after_the_end_does_nothing_more(heard: Heard) -> None:
-    child = await start(python("os._exit(0)"), heard)
+async def test_stopping_twice_and_after_the_end_does_nothing_more() -> None:
+    child = await start(python("os._exit(0)"))
     await ended(child)
     with anyio.fail_after(WAIT_SECONDS):
         async with anyio.create_task_group() as tasks:
@@ -291,28 +275,26 @@ async def test_stopping_twice_and_after_the_end_does_nothing_more(heard: Heard) 
     assert child.exit_code == 0
 
 
-async def test_stopping_at_the_same_time_waits_for_the_same_end(heard: Heard) -> None:
-    child = await start(python(STUBBORN), heard)
-    await heard.line()
+async def test_stopping_at_the_same_time_waits_for_the_same_end() -> None:
+    child = await start(python(STUBBORN))
+    await first_line(child)
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(lambda: child.stop(grace_seconds=0.05))
     assert child.exit_code == -signal.SIGKILL
 
 
-async def test_stopping_is_not_cut_short(heard: Heard) -> None:
-    child = await start(python(STUBBORN), heard)
-    await heard.line()
+async def test_stopping_is_not_cut_short() -> None:
+    child = await start(python(STUBBORN))
+    await first_line(child)
     with anyio.move_on_after(0.05):
         await child.stop(grace_seconds=0.3)
     assert child.exit_code == -signal.SIGKILL
 
 
-async def test_a_process_that_can_not_be_killed_is_not_waited_for_for_ever(
-    heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    child = await start(python(STUBBORN), heard)
-    await heard.line()
+async def test_a_process_that_cannot_be_killed_is_given_up_after_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = await start(python(STUBBORN))
+    await first_line(child)
     with monkeypatch.context() as patch:
         patch.setattr(child_module, "KILLED_SECONDS", 0.05)
         patch.setattr("sidecar.host.process_tree.kill_tree", lambda pid: None)
@@ -320,13 +302,3 @@ async def test_a_process_that_can_not_be_killed_is_not_waited_for_for_ever(
     assert child.exit_code is None
     await child.stop(grace_seconds=0)
     assert child.exit_code == -signal.SIGKILL
-
-
-async def test_the_end_is_told_once_and_after_all_output() -> None:
-    told: list[object] = []
-    command = python("os.write(1, b'x' * 100_000)")
-    child = await ChildProcess.start(
-        command, on_output=lambda data: told.extend(data), on_end=lambda: told.append("end")
-    )
-    await ended(child)
-    assert told == [*b"x" * 100_000, "end"]

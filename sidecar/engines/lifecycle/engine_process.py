@@ -1,6 +1,6 @@
 """An engine's process, and what its output tells.
 
-Owns how the output is cut into lines and where each of them goes: state lines to `output`, all others to the log.
+Owns where each line of the output goes: state lines to `output`, all others to the log.
 Does not know when it is to start or stop.
 """
 
@@ -23,15 +23,21 @@ LONGEST_LINE = 64 * 1024
 
 
 class EngineProcess:
-    """A started engine."""
+    """A started engine.
+
+    Attributes:
+        output: what its output has made known.
+        ended: it has ended, and all of its output has been taken in.
+    """
 
     def __init__(self, source: Source) -> None:
         self.output = EngineOutput()
+        self.ended = asyncio.Event()
         self._source = source
         self._lines_before = source.taken_in
         self._news = anyio.Event()
-        self._partial = b""
         self._child: ChildProcess
+        self._reading: asyncio.Task[None]
 
     @classmethod
     async def start(cls, command: Command, source: Source) -> EngineProcess:
@@ -41,7 +47,8 @@ class EngineProcess:
             ProcessError: the program is not there, or the system refuses to run it.
         """
         engine = cls(source)
-        engine._child = await ChildProcess.start(command, on_output=engine.receive, on_end=engine._finish)
+        engine._child = await ChildProcess.start(command)
+        engine._reading = asyncio.create_task(engine._read())
         return engine
 
     @property
@@ -53,11 +60,6 @@ class EngineProcess:
     def exit_code(self) -> int | None:
         """Negative for a signal; `None` while it runs."""
         return self._child.exit_code
-
-    @property
-    def ended(self) -> asyncio.Event:
-        """Set when it has ended and all of its output has been taken in."""
-        return self._child.ended
 
     @property
     def started_at(self) -> float:
@@ -103,24 +105,19 @@ class EngineProcess:
     async def stop(self, *, grace_seconds: float) -> None:
         """End it and everything it has started. Safe to call twice; not to be cancelled half-way."""
         await self._child.stop(grace_seconds=grace_seconds)
+        if self._child.ended.is_set():
+            await self._reading
 
-    def receive(self, data: bytes) -> None:
-        """Take in bytes of its output, cut anywhere."""
-        head, separator, tail = (self._partial + data).rpartition(b"\n")
-        if len(tail) > LONGEST_LINE:
-            head, separator, tail = head + separator + tail, b"\n", b""
-        self._partial = tail
-        if separator:
-            self._take_in(head)
+    async def _read(self) -> None:
+        try:
+            while (head := await self._child.output.read_lines(longest=LONGEST_LINE)) is not None:
+                self.take_in(head)
+        finally:
+            self.ended.set()
+            self._news.set()
 
-    def _finish(self) -> None:
-        if self._partial:
-            self._take_in(self._partial)
-            self._partial = b""
-        self._news.set()
-
-    def _take_in(self, head: bytes) -> None:
-        """Take in whole lines, without the last LF."""
+    def take_in(self, head: bytes) -> None:
+        """Take in whole lines of its output, without the last LF."""
         news = False
         if STATE_PREFIX in head:
             ordinary = []

@@ -30,8 +30,8 @@ TRIAL_SECONDS = 20.0
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 """An engine has said where its memory goes after 20 KB."""
 
-MAX_PART_BYTES = 64 * 1024
-"""Bytes without an LF that are kept: a line that counts has 200."""
+MAX_LINE_BYTES = 8 * 1024
+"""Of a line that is read: one that counts has 200. Patterns take seconds for one of 64 KB."""
 
 PLANS_REMEMBERED = 64
 """Settings of which the plan is kept; looking for what fits tries a dozen."""
@@ -104,12 +104,14 @@ async def _ask(launch: Launch) -> MemoryLines | None:
     listener = _Listener()
     command = launch.engine.command(launch, Endpoint()).with_key(secrets.token_hex(32))
     try:
-        child = await ChildProcess.start(command, on_output=listener.take_in, on_end=listener.done.set)
+        child = await ChildProcess.start(command)
     except ProcessError:  # a start with these settings will tell why
         return None
     try:
         with anyio.move_on_after(TRIAL_SECONDS):
-            await listener.done.wait()
+            while (lines := await child.output.read_lines(longest=MAX_LINE_BYTES)) is not None:
+                if listener.take_in(lines):
+                    break
     finally:
         await child.stop(grace_seconds=0)
     return listener.lines if listener.lines.fitted and listener.lines.planned else None
@@ -121,23 +123,18 @@ class _Listener:
     def __init__(self) -> None:
         self.lines = MemoryLines()
         self._state = EngineOutput()
-        self.done = anyio.Event()
-        self._part = b""
         self._bytes = 0
 
-    def take_in(self, data: bytes) -> None:
-        if self.done.is_set():
-            return
-        self._bytes += len(data)
-        *whole, self._part = (self._part + data).split(b"\n")
-        self._part = self._part[-MAX_PART_BYTES:]
-        for line in whole:
+    def take_in(self, lines: bytes) -> bool:
+        """Read whole lines, without the last LF; returns whether no more are needed."""
+        self._bytes += len(lines)
+        for line in lines.split(b"\n"):
+            if len(line) > MAX_LINE_BYTES:
+                continue
             self.lines.read(line)
             self._state.read_state(line)
             progress = self._state.progress
             loading = self._state.ready or (progress is not None and progress.value > 0)
             if self.lines.fitted or loading or any(mark in line for mark in _LOADING):
-                self.done.set()
-                return
-        if self._bytes > MAX_OUTPUT_BYTES:
-            self.done.set()
+                return True
+        return self._bytes > MAX_OUTPUT_BYTES
