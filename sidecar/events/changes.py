@@ -15,25 +15,24 @@ T = TypeVar("T")
 
 
 class Changes(Generic[T]):
-    """Changes of one kind, such as the states of servers."""
+    """Changes of one kind, such as the states of servers.
+
+    Attributes:
+        subscriptions: the present readers; where there are none, nothing needs to be published.
+    """
 
     def __init__(self) -> None:
-        self._subscriptions: list[Subscription[T]] = []
-
-    @property
-    def are_read(self) -> bool:
-        """Whether there is a reader; where there is none, nothing needs to be published."""
-        return bool(self._subscriptions)
+        self.subscriptions: list[Subscription[T]] = []
 
     def publish(self, change: T) -> None:
         """Let all present readers have a change."""
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             subscription.put(change)
 
     def subscribe(self) -> Subscription[T]:
         """Read the changes from now on; whoever calls has to `close` it, or use it in a `with` statement."""
-        subscription = Subscription(self._subscriptions)
-        self._subscriptions.append(subscription)
+        subscription = Subscription(self.subscriptions)
+        self.subscriptions.append(subscription)
         return subscription
 
 

@@ -58,7 +58,7 @@ async def fit_request(request: GenerationRequest, server: Server) -> Fit:
     """
 
     async def count(messages: Sequence[ChatMessage]) -> int:
-        return await server.ready_link().count_chat(request.body(messages))
+        return await server.ready_client().count_chat(request.body(messages))
 
     return await fit(
         request.messages,
@@ -75,8 +75,9 @@ async def _ask(server: Server, ask: Callable[[EngineClient], Coroutine[Any, Any,
     Raises:
         SidecarError: why there is none, where the engine hangs up.
     """
-    await server.be_ready_again()
+    async for _ in server.until_ready():
+        pass
     try:
-        return await ask(server.ready_link())
+        return await ask(server.ready_client())
     except EngineGone as broken:
         raise await server.explain_broken_connection(broken) from None

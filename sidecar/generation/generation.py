@@ -144,7 +144,8 @@ class Generation:
             server = self.server = await self._servers.choose(request.server_id, request.last_server_id)
             async with self._scheduler.join(server, self.waiting):
                 # A crash, or a server that is replaced, fails those that were being answered, and nobody who waits.
-                await server.be_ready_again(self._publish_load)
+                async for load in server.until_ready():
+                    self._publish_load(load)
                 if server.superseded:
                     continue
                 try:
@@ -169,7 +170,7 @@ class Generation:
                 raise context_too_long(max_context, fitted.tokens)
         messages = without(request.messages, fitted.dropped) if fitted else request.messages
         self.model = launch.model_name if launch else None
-        async with server.ready_link().stream_chat(request.body(messages)) as stream:
+        async with server.ready_client().stream_chat(request.body(messages)) as stream:
             self._is_asked = True
             self._asked.set()
             async for chunks in stream:
@@ -232,7 +233,7 @@ class Generator:
         with anyio.move_on_after(IDLE_SECONDS):
             while True:
                 try:
-                    busy = await server.ready_link().busy_slots()
+                    busy = await server.ready_client().busy_slots()
                 except (SidecarError, EngineGone):  # the server itself is gone: nothing works any more
                     return True
                 if busy is None:
@@ -247,7 +248,7 @@ async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:
     counted, timings = answer.usage, answer.engine_timings
     if counted is None:  # llama-cpp-python's stream does not say; its tokenizer does
         try:
-            tokens = await server.ready_link().count_text(answer.reasoning + answer.content)
+            tokens = await server.ready_client().count_text(answer.reasoning + answer.content)
         except (SidecarError, EngineGone):  # a whole answer does not fail for a figure
             tokens = 0
         return Usage(prompt_tokens=fitted.tokens if fitted else 0, completion_tokens=tokens, cached_tokens=0)

@@ -104,7 +104,7 @@ class ServerHandlers:
             if server.state != "ready":
                 problem = f"The server is not ready; its state is {server.state}."
                 return PingServerResult(ok=False, latency_ms=None, status=None, error=problem)
-            return await _ping(server.ready_link())
+            return await _ping(server.ready_client())
         try:
             link = EngineClient(params.base_url.rstrip("/").removesuffix("/v1"), None)
         except ValueError as error:

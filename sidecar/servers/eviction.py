@@ -14,7 +14,6 @@ import anyio
 import msgspec
 
 from sidecar.contract.errors import QueueFull, SidecarError
-from sidecar.contract.servers import ServerState
 from sidecar.engines.launch import Launch
 from sidecar.servers.memory.estimates import MemoryEstimates
 from sidecar.storage.config import ConfigFile
@@ -23,9 +22,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.25
 """How often servers that are all answering are asked again, until one of them is idle."""
-
-LOADED: frozenset[ServerState] = frozenset({"starting", "loading", "warming", "ready", "stopping"})
-"""States in which an engine holds memory, or is about to."""
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -70,7 +66,9 @@ class Evictable(Protocol):
     def server_id(self) -> str: ...
 
     @property
-    def state(self) -> ServerState: ...
+    def is_loaded(self) -> bool:
+        """Whether its engine holds memory, or is about to."""
+        ...
 
     @property
     def asked_at(self) -> float: ...
@@ -102,8 +100,6 @@ class MemoryBudget:
             QueueFull: as many models are loaded as may be, and for too long all of them have been in use.
         """
         async with self._turn:
-            if not self._loaded(server_id):
-                return
             await self._keep_to_limit(server_id)
             if self._config.config.engines.make_room:
                 await self._free_memory(server_id, launch)
@@ -154,4 +150,4 @@ class MemoryBudget:
         ]
 
     def _loaded(self, but: str) -> list[Evictable]:
-        return [one for one in self._servers.values() if one.server_id != but and one.state in LOADED]
+        return [one for one in self._servers.values() if one.server_id != but and one.is_loaded]

@@ -1,28 +1,14 @@
 """One server: an engine with a model, from the plan to the end; where it crashes or sleeps, one run after the other.
 
-Owns the server's state. One task (`run`) is its only writer; everything else asks it to stop and reads what it last
-wrote. Knows nothing of sessions.
-
-    state      means                             is followed by
-    queued     a start is to come                planning
-    planning   choosing, checking, making room   starting; after a refusal sleeping, queued, failed
-    starting   the process is being spawned      loading
-    loading    the model is being read           warming, ready
-    warming    the first empty run               ready
-    ready      it answers                        stopping
-    stopping   the process is being ended        queued (restart, other build), sleeping, failed, stopped
-    sleeping   no engine until it is needed      queued
-    failed     over: it ended by itself
-    stopped    over: it was stopped
-
-A stop leads from every state to stopping, where there is a process, and then to stopped.
+Owns the server's task (`run`), which starts engines and is the only writer of the server's state; its table of states
+stands in `server_state`. Everything else asks the task to stop, to wake or to sleep. Knows nothing of sessions.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -32,33 +18,27 @@ from sidecar.builds.service import Builds
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.errors import Cancelled, QueueFull, ServerNotRunning, SidecarError
 from sidecar.contract.servers import (
-    ServerDetails,
     ServerInfo,
     ServerSettings,
-    ServerState,
-    StartActual,
     StartDone,
     StartLoading,
     StartPlanning,
     StartQueued,
     StartStarting,
     StartWarming,
-    StartWarning,
 )
-from sidecar.engines.client.engine_client import EngineClient, EngineGone
-from sidecar.engines.launch import EngineCommand, Launch
+from sidecar.engines.client.engine_client import EngineGone
+from sidecar.engines.launch import Launch
 from sidecar.engines.lifecycle.engine_errors import after_restarts, is_retryable
 from sidecar.engines.lifecycle.engine_run import EngineRun
 from sidecar.engines.lifecycle.loading import LoadStep
-from sidecar.events.event_log import EventLog
 from sidecar.host.gpus import GpuReader
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
 from sidecar.processes.restart_policy import RestartPolicy
-from sidecar.servers import server_info
 from sidecar.servers.eviction import MemoryBudget
-from sidecar.servers.idle_unloader import IdleUnloader
 from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.servers.server_state import KnownServer
 from sidecar.servers.server_table import ServerTable
 from sidecar.servers.start_planner import StartPlanner
 from sidecar.storage.config import ConfigFile
@@ -91,45 +71,20 @@ class StartServices(msgspec.Struct, frozen=True, kw_only=True):
     config: ConfigFile
 
 
-class Server:
-    """A server, started once by a host. While it has not failed its engine is started again when it crashes.
-
-    Attributes:
-        settings: what it was asked to run with.
-        events: its first start, for channels.
-        state: how far it is. Reading it is always fine; only `run` writes it.
-        crash: why its engine is being started again, where it is.
-        failure: why it ended; `Cancelled` where it was stopped.
-        engine_run: the present engine, or the last; `None` while none has been spawned yet.
-        launch, command, actual, warning: of that engine; while it is being started again, of the one before.
-        superseded: another one takes its place, and answers what waits for it; the manager writes it.
-    """
+class Server(KnownServer):
+    """A server, started once by a host. While it has not failed its engine is started again when it crashes."""
 
     def __init__(
         self, server_id: str, settings: ServerSettings, *, table: ServerTable[Server], services: StartServices
     ) -> None:
-        self.server_id = server_id
-        self.settings = settings
-        self.events = EventLog()
-        self.state: ServerState = "queued"
-        self.crash: SidecarError | None = None
-        self.failure: SidecarError | None = None
-        self.launch: Launch | None = None
-        self.command: EngineCommand | None = None
-        self.actual: StartActual | None = None
-        self.warning: StartWarning | None = None
-        self.superseded = False
-        self._table = table
+        config = services.config.config.engines
+        super().__init__(server_id, settings, table=table, config=config)
         self._services = services
-        self._config = services.config.config.engines
+        self._config = config
         self._source = services.logs.source(f"server:{server_id}")
-        self.engine_run: EngineRun | None = None
         self._runs: deque[EngineRun] = deque(maxlen=RUNS_REMEMBERED)
-        self._restarts = RestartPolicy(self._config.max_restarts)
-        self._stop_grace = self._config.stop_grace_seconds
-        self._loading: StartLoading | None = None
-        self._idle = IdleUnloader(settings, self._config.idle_unload_minutes)
-        self._changed = anyio.Event()
+        self._policy: RestartPolicy | None = None
+        self._stop_grace = config.stop_grace_seconds
         self._settled = anyio.Event()
         self._finished = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -162,42 +117,12 @@ class Server:
                     await self._end_run(Cancelled(self._was_stopped))
             await self._finished.wait()
 
-    def ready_link(self) -> EngineClient:
-        """The client of the engine.
+    async def until_ready(self) -> AsyncIterator[StartLoading]:
+        """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; it ends
+        immediately where it is neither. Whether it is ready then, `ready_client` says.
 
-        Raises:
-            ServerNotRunning: the server is not ready.
-        """
-        client = self._client
-        if self.state == "ready" and client is not None and not self._idle.asleep:
-            return client
-        raise server_info.why_not_ready(self)
-
-    @property
-    def asleep(self) -> bool:
-        """Whether it has no engine until one is needed, or that one is on its way."""
-        return self._idle.asleep
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it is ready, or will be once it is woken."""
-        return self.asleep or self.state == "ready"
-
-    def check_usable(self) -> None:
-        """Check that a message can be sent to it: it is ready, or will be once it is woken.
-
-        Raises:
-            ServerNotRunning: why not.
-        """
-        if not self.asleep:
-            self.ready_link()
-
-    async def be_ready_again(self, tell: Callable[[StartLoading], None] = lambda _: None) -> None:
-        """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; returns
-        immediately where it is neither.
-
-        Args:
-            tell: called with how far the load is, whenever that has changed.
+        Yields:
+            How far the load is, whenever that has changed.
 
         Raises:
             QueueFull: it sleeps, and there is no room for its engine.
@@ -208,11 +133,11 @@ class Server:
             if (why := self._idle.no_room) is not None:
                 raise QueueFull(why.message, hint=why.hint)  # for each an error of its own
             if self.state == "loading" and self._loading is not None:
-                tell(self._loading)
+                yield self._loading
 
     async def sleep(self) -> bool:
         """Let the engine end, if it works on nothing; returns when its memory is free: whether it is."""
-        client = self._client
+        client = self.client
         if self.state != "ready" or client is None or not await self._idle.unload(client):
             return False
         while self.asleep and self.state in ("ready", "stopping"):
@@ -225,39 +150,6 @@ class Server:
         run = next((run for run in self._runs if run.client is broken.client), self._runs[-1])
         error = await run.explain()
         return ServerNotRunning(self._was_stopped) if isinstance(error, Cancelled) else error
-
-    @property
-    def asked_at(self) -> float:
-        """When its engine was asked last, on the monotonic clock; 0 where there is none."""
-        return self._client.last_used_at if self._client is not None else 0.0
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the engine while it runs."""
-        return self.engine_run.pid if self.engine_run is not None else None
-
-    @property
-    def is_default(self) -> bool:
-        """Whether messages that name no server go to this one."""
-        return self._table.default_id == self.server_id
-
-    @property
-    def settings_again(self) -> ServerSettings:
-        """What starts it once more just as it was."""
-        return self.settings if self.launch is None else self.launch.again()
-
-    @property
-    def restarts(self) -> int:
-        """How often its engine was started again after a crash."""
-        return self._restarts.count
-
-    def info(self) -> ServerInfo:
-        """The server as hosts see it."""
-        return server_info.info_of(self)
-
-    def details(self) -> ServerDetails:
-        """The server and how to reach it past the sidecar."""
-        return server_info.details_of(self)
 
     # --- the owner task ----------------------------------------------------------------------------------
 
@@ -304,7 +196,8 @@ class Server:
         self._report(StartPlanning())
         launch = await services.planner.plan(settings)
 
-        await services.budget.make_room(self.server_id, launch)
+        if any(other.is_loaded for other in self._table.all() if other is not self):  # else there is room
+            await services.budget.make_room(self.server_id, launch)
 
         run = self._new_run(launch)
         self._enter("starting")
@@ -353,12 +246,15 @@ class Server:
         # A first start that fails is reported, and whoever asked for it decides. What found no room was no start.
         if not self._settled.is_set() or isinstance(reason, QueueFull):
             return None
+        self._policy = self._policy or RestartPolicy(self._config.max_restarts)
         ready_seconds = self.engine_run.ready_seconds if self.engine_run is not None else 0.0
-        return self._restarts.pause_after(ready_seconds, retryable=is_retryable(reason))
+        pause = self._policy.pause_after(ready_seconds, retryable=is_retryable(reason))
+        self.restarts = self._policy.count
+        return pause
 
     async def _until_over_or_asleep(self, run: EngineRun) -> SidecarError:
         """Wait until a ready engine ends by itself, stands still, or is to sleep; returns why it is over."""
-        client = self.ready_link()
+        client = self.ready_client()
         reason: SidecarError = Cancelled(f"The server {self.server_id!r} sleeps.")
         async with anyio.create_task_group() as tasks:
 
@@ -394,7 +290,7 @@ class Server:
         self._idle.end()
         self._enter("ready")
         if not self.events.closed:
-            self.events.append(StartDone(**server_info.members_of(self)))
+            self.events.append(StartDone(**self._members()))
             self._settled.set()
 
     async def _end_run(self, reason: SidecarError) -> None:
@@ -420,10 +316,6 @@ class Server:
     # --- pieces of it ------------------------------------------------------------------------------------
 
     @property
-    def _client(self) -> EngineClient | None:
-        return self.engine_run.client if self.engine_run is not None else None
-
-    @property
     def _was_stopped(self) -> str:
         return f"The server {self.server_id!r} was stopped."
 
@@ -435,12 +327,3 @@ class Server:
             self._notify()
         if not self.events.closed:  # they are those of the first start
             self.events.append(step)
-
-    def _enter(self, state: ServerState) -> None:
-        self.state = state
-        self._notify()
-        self._table.publish(self)
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()

@@ -125,10 +125,10 @@ class ServerTable(Generic[S]):
 
     # --- changes -----------------------------------------------------------------------------------------
 
-    def publish(self, server: S) -> None:
+    def publish(self, server_id: str) -> None:
         """Notify readers of a server's new state, and of servers that have become the default or no longer are."""
-        if self.changes.are_read and self.servers.get(server.server_id) is server:
-            self._publish(server.server_id)
+        if self.changes.subscriptions:
+            self._publish(server_id)
 
     def removed(self, server_id: str) -> None:
         """Notify readers that a server is gone from the table."""

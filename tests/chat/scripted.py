@@ -21,7 +21,7 @@ from sidecar.chat.journal import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
-from sidecar.contract.servers import StartActual
+from sidecar.contract.servers import StartActual, StartLoading
 from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, UsageCount
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.events.event_log import EventSource, Text, status_of
@@ -102,13 +102,16 @@ class ScriptedServer:
         )
         self.count_failure: Exception | None = None
 
-    def ready_link(self) -> ScriptedServer:
+    def ready_client(self) -> ScriptedServer:
         if not self.running:
             raise ServerNotRunning("stopped")
         return self
 
-    async def be_ready_again(self, tell: object = None) -> None:
+    async def until_ready(self) -> AsyncIterator[StartLoading]:
         await anyio.lowlevel.checkpoint()
+        loads: list[StartLoading] = []
+        for load in loads:
+            yield load
 
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         return self.why_broken
@@ -152,7 +155,7 @@ class ScriptedServers:
 
     async def choose(self, server_id: str | None, remembered: str | None) -> ScriptedServer:
         server = self.servers[server_id or remembered or "default"]
-        server.ready_link()
+        server.ready_client()
         return server
 
 

@@ -20,7 +20,8 @@ from sidecar.contract.errors import (
     PortInUse,
     SidecarError,
 )
-from sidecar.engines.lifecycle.engine_errors import ask, is_retryable
+from sidecar.engines.kinds.llama_server import ask
+from sidecar.engines.lifecycle.engine_errors import is_retryable
 from sidecar.engines.lifecycle.exit_diagnosis import PERMANENT
 from sidecar.processes import capture
 from tests.processes.programs import WAIT_SECONDS

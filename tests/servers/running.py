@@ -80,9 +80,9 @@ class Noted(ServerTable[Server]):
         super().__init__()
         self._note = note
 
-    def publish(self, server: Server) -> None:
-        super().publish(server)
-        self._note(server)
+    def publish(self, server_id: str) -> None:
+        super().publish(server_id)
+        self._note(self.servers[server_id])
 
 
 @dataclass
@@ -184,6 +184,12 @@ async def running(*servers: Server) -> AsyncIterator[None]:
             finally:
                 for server in servers:
                     await server.stop()
+
+
+async def until_ready(server: Server) -> None:
+    """Wake a server, or wait until its restart is decided."""
+    async for _ in server.until_ready():
+        pass
 
 
 async def until(condition: Callable[[], object]) -> None:

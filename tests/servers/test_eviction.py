@@ -25,7 +25,7 @@ from sidecar.servers.server_manager import ServerManager
 from tests import fake_engine
 from tests.engines.listening import kept_busy
 from tests.processes.programs import WAIT_SECONDS
-from tests.servers.running import NoMemory, Stage, error_of, until
+from tests.servers.running import NoMemory, Stage, error_of, until, until_ready
 
 pytestmark = pytest.mark.anyio
 
@@ -115,7 +115,7 @@ async def test_beyond_the_limit_the_one_that_was_not_asked_for_longest_sleeps(
 ) -> None:
     async with harbour(tmp_path, fake_llama_cpp, max_loaded=2) as port:
         first, _ = await port.ready("first"), await port.ready("second")
-        await first.ready_link().count_text("now the second is the one")
+        await first.ready_client().count_text("now the second is the one")
         await port.ready("third")
         assert port.states() == {"first": "ready", "second": "sleeping", "third": "ready"}
 
@@ -125,7 +125,7 @@ async def test_who_wakes_needs_room_as_well(tmp_path: Path, fake_llama_cpp: Path
         first, second = await port.ready("first"), await port.ready("second")
         for waking, other in ((first, second), (second, first)):
             assert (waking.state, other.state) == ("sleeping", "ready")
-            await waking.be_ready_again()
+            await until_ready(waking)
         assert port.states() == {"first": "sleeping", "second": "ready"}
 
 
@@ -135,11 +135,11 @@ async def test_what_finds_no_room_when_it_is_woken_goes_on_sleeping_and_is_woken
     refused: list[str] = []
 
     async def wake() -> None:
-        refused.append((await error_of(first.be_ready_again())).name)
+        refused.append((await error_of(until_ready(first))).name)
 
     async with harbour(tmp_path, fake_llama_cpp, max_loaded=1) as port:
         first, second = await port.ready("first"), await port.ready("second")
-        async with kept_busy(second.ready_link()):
+        async with kept_busy(second.ready_client()):
             port.config.start_timeout_seconds = 0.1
             for _ in range(2):
                 async with anyio.create_task_group() as tasks:
@@ -149,14 +149,14 @@ async def test_what_finds_no_room_when_it_is_woken_goes_on_sleeping_and_is_woken
             assert first.is_usable
         assert refused == ["QUEUE_FULL"] * 4
         port.config.start_timeout_seconds = WAIT_SECONDS
-        await first.be_ready_again()
+        await until_ready(first)
         assert port.states() == {"first": "ready", "second": "sleeping"}
 
 
 async def test_a_start_waits_until_one_of_those_that_answer_is_free(tmp_path: Path, fake_llama_cpp: Path) -> None:
     async with harbour(tmp_path, fake_llama_cpp, max_loaded=1) as port, anyio.create_task_group() as tasks:
         first = await port.ready("first")
-        async with kept_busy(first.ready_link()):
+        async with kept_busy(first.ready_client()):
             tasks.start_soon(port.ready, "second")
             await anyio.sleep(0.5)  # two looks at the first
             assert port.states() == {"first": "ready", "second": "planning"}
@@ -166,7 +166,7 @@ async def test_a_start_waits_until_one_of_those_that_answer_is_free(tmp_path: Pa
 async def test_a_start_that_waits_for_too_long_says_so(tmp_path: Path, fake_llama_cpp: Path) -> None:
     async with harbour(tmp_path, fake_llama_cpp, max_loaded=1) as port:
         first = await port.ready("first")
-        async with kept_busy(first.ready_link()):
+        async with kept_busy(first.ready_client()):
             port.config.start_timeout_seconds = 0.3
             error = await error_of(port.ready("second"))
         assert (error.name, "max_loaded" in error.message, first.state) == ("QUEUE_FULL", True, "ready")
@@ -187,7 +187,7 @@ async def test_what_does_not_fit_and_can_not_be_helped_is_left_to_the_engine(
     async with harbour(tmp_path, fake_llama_cpp) as port:
         first = await port.ready("first")
         port.memory.most = 0
-        async with kept_busy(first.ready_link()):
+        async with kept_busy(first.ready_client()):
             await port.ready("second")
         assert port.states() == {"first": "ready", "second": "ready"}
 

@@ -24,7 +24,7 @@ from tests.busy import BUSY_SECONDS
 from tests.engines.listening import Listening, listening
 from tests.held_port import held_port
 from tests.processes.programs import WAIT_SECONDS, halt, is_alive
-from tests.servers.running import SAMPLED_SECONDS, Stage, error_of, running, until
+from tests.servers.running import SAMPLED_SECONDS, Stage, error_of, running, until, until_ready
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +64,7 @@ async def ready_again(server: Server, count: int = 1) -> ServerInfo:
 
 async def broken_by(server: Server, number: int) -> EngineGone:
     """What somebody sees who is being answered while a signal ends the engine."""
-    link = server.ready_link()
+    link = server.ready_client()
     body: dict[str, Any] = {"messages": [{"role": "user", "content": "hold-after=1"}]}
     async with listening(link, body) as answer:
         kill(server, number)
@@ -93,7 +93,7 @@ async def test_a_crashed_engine_is_started_again_at_once_and_all_of_it_is_shown(
         assert server.details().api_key != details.api_key
         assert server.details().socket_path != details.socket_path
         assert stage.leftovers() == [Path(server.details().socket_path or "").name]
-        assert (await server.ready_link().props()).build_info == "fake"
+        assert (await server.ready_client().props()).build_info == "fake"
     for info in shown[len(UP) : -3]:
         assert info.error is not None
         assert (info.error.data["name"], info.error.data["cause"], info.restarts) == ("ENGINE_CRASHED", "KILLED", 1)
@@ -146,7 +146,7 @@ async def test_an_engine_that_crashes_again_and_again_is_left_alone(stage: Stage
         assert len(pids(starts)) == 5
         assert stage.states == [*UP, *AGAIN * 4, "stopping", "failed"]
         with pytest.raises(SidecarError, match="failed"):
-            server.ready_link()
+            server.ready_client()
     assert ([pid for pid in pids(starts) if is_alive(pid)], stage.leftovers()) == ([], [])
 
 
@@ -312,7 +312,7 @@ async def test_who_comes_meanwhile_is_told_to_come_again(stage: Stage, starts: P
         kill(server)
         await until(lambda: server.restarts and server.state == "loading")
         with pytest.raises(SidecarError) as caught:
-            server.ready_link()
+            server.ready_client()
     assert (caught.value.name, "being started again" in caught.value.message) == ("SERVER_NOT_RUNNING", True)
     assert "once the server is ready" in caught.value.hint
 
@@ -324,7 +324,7 @@ async def test_who_waits_for_the_restart_waits_until_it_is_over(end: str, stage:
     waited: list[ServerState] = []
 
     async def wait() -> None:
-        await server.be_ready_again()
+        await until_ready(server)
         waited.append(server.state)
 
     async with running(server):
@@ -357,7 +357,7 @@ async def test_an_engine_that_stands_still_is_found_ended_and_started_again(stag
     server = stage.server(health=1, max_restarts=5)
     async with running(server):
         first = await server.started()
-        link = server.ready_link()
+        link = server.ready_client()
         body: dict[str, Any] = {"messages": [{"role": "user", "content": "stall-after=1"}]}
         async with listening(link, body) as answer:
             halt(first.pid or 0)
@@ -374,7 +374,7 @@ async def test_an_engine_that_works_hard_is_not_taken_for_one_that_stands_still(
     async with running(server):
         first = await server.started()
         body: dict[str, Any] = {"messages": [{"role": "user", "content": "tokens=20 delay=0.02"}]}
-        await Listening().listen(server.ready_link(), body)
+        await Listening().listen(server.ready_client(), body)
         await anyio.sleep(0.2)  # idle: it is asked, and answers
         assert (server.state, server.pid, server.restarts) == ("ready", first.pid, 0)
 

@@ -14,7 +14,7 @@ from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
 from tests.engines.listening import kept_busy, listening
 from tests.processes.programs import is_alive
-from tests.servers.running import NoMemory, Stage, error_of, running, until
+from tests.servers.running import NoMemory, Stage, error_of, running, until, until_ready
 
 pytestmark = pytest.mark.anyio
 
@@ -53,8 +53,8 @@ async def test_all_who_need_it_wake_one_engine_and_wait_for_it(stage: Stage) -> 
         assert await server.sleep()
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(server.be_ready_again)
-        async with listening(server.ready_link(), {"messages": [{"role": "user", "content": "tokens=2"}]}) as answer:
+                tasks.start_soon(until_ready, server)
+        async with listening(server.ready_client(), {"messages": [{"role": "user", "content": "tokens=2"}]}) as answer:
             pass
         assert (answer.broken, server.state, server.restarts) == (None, "ready", 0)
     assert stage.states == [*UP, "stopping", "sleeping", "queued", *UP, "stopping", "stopped"]
@@ -66,7 +66,7 @@ async def test_what_each_engine_takes_of_memory_is_observed_once_it_is_ready(sta
         first = (await server.started()).pid
         await until(lambda: observed_of(server) == [first])
         assert await server.sleep()
-        await server.be_ready_again()
+        await until_ready(server)
         await until(lambda: observed_of(server) == [first, server.pid])
 
 
@@ -81,7 +81,7 @@ async def test_an_engine_that_is_answering_does_not_sleep(stage: Stage) -> None:
     server = stage.server(idle_seconds=SOON_SECONDS)
     async with running(server):
         await server.started()
-        async with kept_busy(server.ready_link()):
+        async with kept_busy(server.ready_client()):
             assert not await server.sleep()
             await anyio.sleep(SOON_SECONDS * 4)  # well past its time
             assert server.state == "ready"
@@ -96,11 +96,11 @@ async def test_from_the_moment_it_lies_down_nobody_is_given_the_way_to_it(stage:
             tasks.start_soon(server.sleep)
             await until(lambda: server.asleep)
             with pytest.raises(ServerNotRunning):
-                server.ready_link()
+                server.ready_client()
             server.check_usable()  # a message may be sent all the same, and waits
-            await server.be_ready_again()
+            await until_ready(server)
         assert server.engine_run is not None
-        assert server.ready_link() is server.engine_run.client
+        assert server.ready_client() is server.engine_run.client
 
 
 async def test_what_can_not_be_woken_has_failed_with_the_reason(stage: Stage) -> None:
@@ -110,10 +110,10 @@ async def test_what_can_not_be_woken_has_failed_with_the_reason(stage: Stage) ->
         assert await server.sleep()
         assert server.settings.extra_args is not None
         server.settings.extra_args.append("--no-such-flag")
-        await server.be_ready_again()
+        await until_ready(server)
         assert server.state == "failed"
         with pytest.raises(ServerNotRunning, match="one of its flags"):
-            server.ready_link()
+            server.ready_client()
 
 
 async def test_a_sleeping_server_can_be_stopped(stage: Stage) -> None:

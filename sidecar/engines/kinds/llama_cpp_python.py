@@ -17,8 +17,8 @@ import msgspec
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
+from sidecar.engines.kinds.llama_server import ask
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
-from sidecar.engines.lifecycle.engine_errors import ask
 from sidecar.host import path_policy
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
 

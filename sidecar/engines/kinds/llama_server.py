@@ -9,17 +9,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import msgspec
 
 from sidecar.contract.engines import EngineDevice, EngineName, ProbeEngineResult
-from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed
+from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed, SidecarError
 from sidecar.engines.kinds.llama_server_flags import FlagSet, llama_server_arguments, parse_help
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
-from sidecar.engines.lifecycle.engine_errors import ask
+from sidecar.engines.lifecycle.engine_errors import engine_error
 from sidecar.host import path_policy
 from sidecar.host.path_policy import PROGRAM_SUFFIX
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
+from sidecar.processes.capture import capture
+from sidecar.processes.errors import ProcessError
 
 PROGRAM = f"llama-server{PROGRAM_SUFFIX}"
 
@@ -111,7 +114,8 @@ class LlamaServers:
         known = self._known.get(str(program))
         if known is not None and known[0] == identity:
             return known[1]
-        flags = parse_help(await ask(str(program), "--help"))
+        help_text, version_text = await _ask_side_by_side(str(program))
+        flags = parse_help(help_text)
         if "--model" not in flags:
             raise EngineStartFailed(
                 f"{program} is no llama-server: its --help does not name --model.",
@@ -120,10 +124,46 @@ class LlamaServers:
                 exit_code=0,
                 log_tail=[],
             )
-        version = _VERSION.search(await ask(str(program), "--version"))
+        version = _VERSION.search(version_text)
         server = LlamaServer(program, version["version"].strip() if version else None, flags)
         self._known[str(program)] = identity, server
         return server
+
+
+async def ask(*argv: str) -> str:
+    """What an engine's program prints when it is run with these arguments.
+
+    Raises:
+        EngineNotFound: the program is not there.
+        EngineStartFailed: it cannot be run, fails, or does not come to an end.
+    """
+    try:
+        return await capture(*argv)
+    except ProcessError as error:
+        raise engine_error(error) from None
+
+
+async def _ask_side_by_side(program: str) -> tuple[str, str]:
+    """A program's help and its version: the first start waits for them, and each takes a process of its own.
+
+    Raises:
+        EngineNotFound, EngineStartFailed: as `ask`.
+    """
+    answers: dict[str, str] = {}
+    problems: dict[str, SidecarError] = {}
+
+    async def put(question: str) -> None:
+        try:
+            answers[question] = await ask(program, question)
+        except SidecarError as problem:
+            problems[question] = problem
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(put, "--help")
+        tasks.start_soon(put, "--version")
+    if problems:
+        raise problems.get("--help") or problems["--version"]
+    return answers["--help"], answers["--version"]
 
 
 def program_in(folder: Path) -> Path | None:

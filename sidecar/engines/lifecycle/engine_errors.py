@@ -19,7 +19,6 @@ from sidecar.contract.servers import StartWarning
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, PERMANENT, classify, exit_words, fault
 from sidecar.logs.lines import printable
-from sidecar.processes.capture import capture
 from sidecar.processes.errors import CaptureFailed, ProcessError, ProgramNotFound, SpawnReason, SpawnRefused
 
 CRASH_LINES = 10
@@ -53,19 +52,6 @@ def is_retryable(reason: SidecarError) -> bool:
 
 
 # --- before there is a process ---------------------------------------------------------------------------------------
-
-
-async def ask(*argv: str) -> str:
-    """What an engine's program prints when it is run with these arguments.
-
-    Raises:
-        EngineNotFound: the program is not there.
-        EngineStartFailed: it cannot be run, fails, or does not come to an end.
-    """
-    try:
-        return await capture(*argv)
-    except ProcessError as error:
-        raise engine_error(error) from None
 
 
 def engine_error(error: ProcessError) -> SidecarError:

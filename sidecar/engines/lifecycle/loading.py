@@ -7,15 +7,15 @@ Does not know when a load is over or has failed: `engine_run` decides that from 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio.to_thread
 
-from sidecar.contract.servers import StartActual, StartLoading, StartWarming
+from sidecar.contract.servers import MemoryTaken, StartActual, StartLoading, StartWarming
 from sidecar.engines.client.engine_client import EngineClient
 from sidecar.engines.launch import Endpoint
 from sidecar.engines.lifecycle.engine_process import EngineProcess
-from sidecar.engines.output.memory_report import memory_taken
+from sidecar.engines.output.memory_lines import Taken
 from sidecar.engines.output.start_output import EngineOutput
 
 LEAST_STEP = 0.01
@@ -157,6 +157,20 @@ async def described(process: EngineProcess, client: EngineClient) -> StartActual
         build=props.build_info or process.output.build,
         memory=memory_taken(process.output.memory.taken),
     )
+
+
+def memory_taken(table: Mapping[str, Taken]) -> list[MemoryTaken]:
+    """Memory by device, for the wire."""
+    return [
+        MemoryTaken(
+            device=device,
+            weights_bytes=taken.weights,
+            kv_cache_bytes=taken.kv_cache,
+            compute_bytes=taken.compute,
+            projector_bytes=taken.projector,
+        )
+        for device, taken in table.items()
+    ]
 
 
 def _stage_of(output: EngineOutput) -> tuple[bool, bool, float]:

@@ -1,0 +1,234 @@
+"""What is known of a server: its state, as its task writes it and as everyone else reads it.
+
+Reading is always fine. The only writer is the task of `server`, but for what is named otherwise.
+
+    state      means                             is followed by
+    queued     a start is to come                planning
+    planning   choosing, checking, making room   starting; after a refusal sleeping, queued, failed
+    starting   the process is being spawned      loading
+    loading    the model is being read           warming, ready
+    warming    the first empty run               ready
+    ready      it answers                        stopping
+    stopping   the process is being ended        queued (restart, other build), sleeping, failed, stopped
+    sleeping   no engine until it is needed      queued
+    failed     over: it ended by itself
+    stopped    over: it was stopped
+
+A stop leads from every state to stopping, where there is a process, and then to stopped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from sidecar.contract import WireError
+from sidecar.contract.config import EnginesConfig
+from sidecar.contract.errors import ServerNotRunning, SidecarError
+from sidecar.contract.servers import (
+    ServerDetails,
+    ServerInfo,
+    ServerSettings,
+    ServerState,
+    StartActual,
+    StartLoading,
+    StartPlan,
+    StartWarning,
+)
+from sidecar.engines.client.engine_client import EngineClient
+from sidecar.engines.launch import EngineCommand, Launch
+from sidecar.engines.lifecycle.engine_run import EngineRun
+from sidecar.engines.lifecycle.loading import memory_taken
+from sidecar.events.event_log import EventLog
+from sidecar.servers.idle_unloader import IdleUnloader
+from sidecar.servers.server_table import ServerTable
+
+_MESSAGES: dict[ServerState, str] = {
+    "queued": "Waiting to start.",
+    "planning": "Choosing the engine and checking the model.",
+    "starting": "Starting the engine.",
+    "loading": "Loading the model.",
+    "warming": "Warming up.",
+    "ready": "llama-server started successfully",
+    "sleeping": "Sleeping; the next message starts its engine again.",
+    "stopping": "Stopping.",
+    "stopped": "llama-server stopped",
+    "failed": "Failed.",
+}
+
+_LOADED: frozenset[ServerState] = frozenset({"starting", "loading", "warming", "ready", "stopping"})
+
+
+class KnownServer:
+    """What is known of a server.
+
+    Attributes:
+        settings: what it was asked to run with.
+        events: its first start, for channels.
+        state: how far it is.
+        crash: why its engine is being started again, where it is.
+        failure: why it ended; `Cancelled` where it was stopped.
+        engine_run: the present engine, or the last; `None` while none has been spawned yet.
+        launch, command, actual, warning: of that engine; while it is being started again, of the one before.
+        restarts: how often its engine was started again after a crash.
+        superseded: another one takes its place, and answers what waits for it; the manager writes it.
+    """
+
+    def __init__(
+        self, server_id: str, settings: ServerSettings, *, table: ServerTable[Any], config: EnginesConfig
+    ) -> None:
+        self.server_id = server_id
+        self.settings = settings
+        self.events = EventLog()
+        self.state: ServerState = "queued"
+        self.crash: SidecarError | None = None
+        self.failure: SidecarError | None = None
+        self.engine_run: EngineRun | None = None
+        self.launch: Launch | None = None
+        self.command: EngineCommand | None = None
+        self.actual: StartActual | None = None
+        self.warning: StartWarning | None = None
+        self.restarts = 0
+        self.superseded = False
+        self._table = table
+        self._idle = IdleUnloader(settings, config.idle_unload_minutes)
+        self._loading: StartLoading | None = None
+        self._changed = anyio.Event()
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it has no engine until one is needed, or that one is on its way."""
+        return self._idle.asleep
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is ready, or will be once it is woken."""
+        return self.asleep or self.state == "ready"
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its engine holds memory, or is about to."""
+        return self.state in _LOADED
+
+    @property
+    def is_default(self) -> bool:
+        """Whether messages that name no server go to this one."""
+        return self._table.default_id == self.server_id
+
+    @property
+    def client(self) -> EngineClient | None:
+        """The client of its engine, in whatever state that is; `None` before there is one."""
+        return self.engine_run.client if self.engine_run is not None else None
+
+    @property
+    def asked_at(self) -> float:
+        """When its engine was asked last, on the monotonic clock; 0 where there is none."""
+        return self.client.last_used_at if self.client is not None else 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine while it runs."""
+        return self.engine_run.pid if self.engine_run is not None else None
+
+    @property
+    def settings_again(self) -> ServerSettings:
+        """What starts it once more just as it was."""
+        return self.settings if self.launch is None else self.launch.again()
+
+    def ready_client(self) -> EngineClient:
+        """The client of its engine, to ask it something.
+
+        Raises:
+            ServerNotRunning: the server is not ready.
+        """
+        client = self.client
+        if self.state == "ready" and client is not None and not self.asleep:
+            return client
+        if self.state == "failed" and self.failure is not None:
+            raise ServerNotRunning(
+                f"The server {self.server_id!r} has failed: {self.failure.message}",
+                hint="Start it again with restart_server.",
+            )
+        if self.crash is not None:
+            raise ServerNotRunning(
+                f"The server {self.server_id!r} is being started again, and is {self.state}: {self.crash.message}",
+                hint="Send it again once the server is ready: list_servers and the topic servers show it.",
+            )
+        raise ServerNotRunning(f"The server {self.server_id!r} is not ready; its state is {self.state}.")
+
+    def check_usable(self) -> None:
+        """Check that a message can be sent to it: it is ready, or will be once it is woken.
+
+        Raises:
+            ServerNotRunning: why not.
+        """
+        if not self.asleep:
+            self.ready_client()
+
+    def info(self) -> ServerInfo:
+        """The server as hosts see it."""
+        return ServerInfo(**self._members())
+
+    def details(self) -> ServerDetails:
+        """The server, and how to reach it past the sidecar."""
+        run = self.engine_run
+        socket = run.endpoint.socket_path if run else None
+        return ServerDetails(
+            **self._members(),
+            api_key=run.api_key if run else None,
+            socket_path=str(socket) if socket is not None else None,
+        )
+
+    def _members(self) -> dict[str, Any]:
+        """The members of ServerInfo, which other structs have as well."""
+        launch, command, run = self.launch, self.command, self.engine_run
+        process = run.process if run else None
+        port = run.port if run else None
+        why = self.failure if self.state == "failed" else self.crash
+        return {
+            "server_id": self.server_id,
+            "state": self.state,
+            "engine": launch.engine.name if launch else None,
+            "model": launch.model_name if launch else None,
+            "model_path": str(launch.model_path) if launch else None,
+            "pid": run.pid if run else None,
+            "port": port,
+            "base_url": run.endpoint.base_url(port) if run and port else None,
+            "ctx_size": launch.ctx_size if launch else None,
+            "parallel": launch.parallel if launch else None,
+            "n_gpu_layers": launch.n_gpu_layers if launch else None,
+            "started_at": process.started_at if process else None,
+            "message": self._message(),
+            "plan": StartPlan(
+                ctx_size=launch.ctx_size,
+                parallel=launch.parallel,
+                n_gpu_layers=launch.n_gpu_layers,
+                argv=command.argv,
+                ignored=command.ignored,
+                memory=memory_taken(process.output.memory.planned) if process else [],
+            )
+            if launch and command
+            else None,
+            "actual": self.actual,
+            "error": WireError.of(why) if why else None,
+            "warning": self.warning,
+            "restarts": self.restarts,
+            "default": self.is_default,
+        }
+
+    def _message(self) -> str:
+        if self.state == "failed" and self.failure is not None:
+            return self.failure.message
+        if self.crash is not None:
+            return f"{_MESSAGES[self.state]} It is being started again: {self.crash.message}"
+        return _MESSAGES[self.state]
+
+    def _enter(self, state: ServerState) -> None:
+        self.state = state
+        self._notify()
+        self._table.publish(self.server_id)
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
