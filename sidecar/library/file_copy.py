@@ -47,7 +47,7 @@ def move(source: Path, target: Path) -> None:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         raise
-    except (OSError, NotImplementedError):  # no hard links here; then nobody may be faster than we look
+    except (OSError, NotImplementedError):  # no hard links here; then no other program may be faster than this check
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
         source.rename(target)

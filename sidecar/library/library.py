@@ -99,7 +99,7 @@ class Library:
             return [
                 model.info
                 for model in self._listing()
-                if model.parts[0].path != but.parts[0].path  # it may have been listed anew
+                if model.parts[0].path != but.parts[0].path  # it may have been listed again
                 and any(file.path == other.path for other in (*model.projectors, *model.adapters))
             ]
 

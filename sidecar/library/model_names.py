@@ -1,7 +1,7 @@
 """What models are called, and which one a name stands for.
 
-Pure. Owns three rules: how models get their names (by the last word of a label, with as many before it as tell it from
-others; names in the user's own folders do not change for what other programs keep), which model a name or path means,
+Pure. Owns three rules: how models get their names (by the last word of a label, with as many before it as distinguish
+it; names in the user's own folders do not change for what other programs keep), which model a name or path means,
 and which one is started where none is named. Knows no folders, files or engines.
 """
 
@@ -20,7 +20,7 @@ Label = tuple[str, ...]
 STARTER_MODEL = "SmolLM2-135M-Instruct.Q4_1"
 """The model that comes with the sidecar: started where there are several and nothing else says which."""
 
-MAX_NAMES_TOLD = 5
+MAX_NAMES_SHOWN = 5
 """An error names so many models at most: enough to choose from, short enough to read."""
 
 
@@ -36,7 +36,7 @@ def assign_names(models: Sequence[tuple[Label, int, bool]]) -> list[str]:
         if not foreign:
             by_stem[label[-1]].append(index)
     for alike in by_stem.values():
-        names.update(zip(alike, _told_apart([models[index][:2] for index in alike]), strict=True))
+        names.update(zip(alike, _distinguished([models[index][:2] for index in alike]), strict=True))
     used = set(names.values())
     for index, (label, parts, foreign) in enumerate(models):
         if foreign:
@@ -45,13 +45,13 @@ def assign_names(models: Sequence[tuple[Label, int, bool]]) -> list[str]:
     return [names[index] for index in range(len(models))]
 
 
-def _told_apart(alike: Sequence[tuple[Label, int]]) -> list[str]:
+def _distinguished(alike: Sequence[tuple[Label, int]]) -> list[str]:
     """Names for models of one stem: so many folders before it that no two are alike."""
     longest = max(len(label) for label, _ in alike) if len(alike) > 1 else 1
     for words in range(1, longest + 1):
-        told = ["/".join(label[-words:]) for label, _ in alike]
-        if len(set(told)) == len(alike):
-            return told
+        names = ["/".join(label[-words:]) for label, _ in alike]
+        if len(set(names)) == len(alike):
+            return names
     # One folder has the model both whole and split.
     return [f"{label[-1]} ({parts} parts)" if parts else label[-1] for label, parts in alike]
 
@@ -76,14 +76,14 @@ def match_model(name: str, models: Sequence[ModelInfo]) -> ModelInfo:
         ModelNotFound: there is none, or several fit equally well.
     """
     for fold in (str, str.casefold):
-        wanted = fold(name)
+        folded = fold(name)
         for names_of in _WAYS:
-            fitting = [model for model in models if wanted in map(fold, names_of(model))]
+            fitting = [model for model in models if folded in map(fold, names_of(model))]
             if len(fitting) == 1:
                 return fitting[0]
             if fitting:
                 raise ModelNotFound(
-                    f'"{name}" can mean {len(fitting)} models: {_told(fitting)}.',
+                    f'"{name}" can mean {len(fitting)} models: {_names_of(fitting)}.',
                     hint="Use one of these names.",
                 )
     raise ModelNotFound(f'There is no model "{name}".', hint=_what_there_is(models))
@@ -116,11 +116,11 @@ def choose_model(*, models: Sequence[ModelInfo], default: str | None, last_used:
         except ModelNotFound:
             continue  # it has been removed, or its name is no longer its own: the next rule decides
     if not usable:
-        damaged = f" ({len(models)} damaged: {_told(models)})" if models else ""
+        damaged = f" ({len(models)} damaged: {_names_of(models)})" if models else ""
         raise ModelNotFound(f"There is no model in the library{damaged}.", hint=_what_there_is(usable))
     raise ModelNotFound(
         f"There are {len(usable)} models, and no setting says which one to start.",
-        hint=f"Give model, or set models.default in the config, to one of: {_told(usable)}.",
+        hint=f"Give model, or set models.default in the config, to one of: {_names_of(usable)}.",
     )
 
 
@@ -141,7 +141,7 @@ def _configured(default: str, models: Sequence[ModelInfo], usable: Sequence[Mode
 
 
 def _file_stem(model: ModelInfo) -> str:
-    """The name without the folders that tell models of one file name apart."""
+    """The name without the folders that distinguish models of one file name."""
     return model.name.replace("\\", "/").rpartition("/")[2]
 
 
@@ -154,10 +154,10 @@ _WAYS: tuple[Callable[[ModelInfo], tuple[str, ...]], ...] = (
 def _what_there_is(models: Sequence[ModelInfo]) -> str:
     if not models:
         return "Put a GGUF file into the models folder, add a folder to models.folders, or give model_path."
-    return f"Call list_models, or give model_path. The library has: {_told(models)}."
+    return f"Call list_models, or give model_path. The library has: {_names_of(models)}."
 
 
-def _told(models: Sequence[ModelInfo]) -> str:
-    names = [model.name for model in models[:MAX_NAMES_TOLD]]
+def _names_of(models: Sequence[ModelInfo]) -> str:
+    names = [model.name for model in models[:MAX_NAMES_SHOWN]]
     more = len(models) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")

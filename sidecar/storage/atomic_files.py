@@ -73,7 +73,7 @@ def rename_synced(source: Path, target: Path) -> None:
 
 
 def refusal(error: OSError, what: str) -> SidecarError:
-    """The error to tell about a file of ours; `what` was not done, such as "The history was not changed"."""
+    """The error to report about a file of ours; `what` was not done, such as "The history was not changed"."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"The disk is full. {what}.")
     reason = error.strerror or str(error)

@@ -76,7 +76,7 @@ class ConfigFile:
         """What a JSON merge patch makes of the settings; `keep` makes it count.
 
         Raises:
-            msgspec.ValidationError: the patch names an unknown key or gives a wrong value, and where, as seen from
+            msgspec.ValidationError: the patch names an unknown key or gives a wrong value, and where, counted from
                 the parameters of set_config.
         """
         changes = merge(self._changes, patch)

@@ -1,6 +1,6 @@
 """The operating system's keyring.
 
-Owns which keyrings are good enough, and that a call which hangs blocks nobody: it may wait for a person's password.
+Owns which keyrings are good enough, and that a call which hangs blocks no caller: it may wait for a person's password.
 Knows nothing of what is kept there: the history's key (`history_key`), the hub's token (`library.hub.token`).
 """
 
@@ -66,7 +66,7 @@ class KeyringCall(Generic[T]):
         return self._answer.done()
 
     def result(self, timeout: float) -> T:
-        """The answer. From any thread, as often as wanted.
+        """The answer. From any thread, as often as needed.
 
         Args:
             timeout: seconds to wait for it; 0 takes only what is there.

@@ -290,7 +290,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
         r"it is not a GGUF file: it starts with b'@\x00\x00\x00'.",
     ),
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer, not the model itself."),
-    "a page": (b"<!DOCTYPE html><html></html>", "it looks like a web page, not a model."),
+    "a page": (b"<!DOCTYPE html><html></html>", "it seems to be a web page, not a model."),
     "an old model": (b"tjgg" * 9, "it is in llama.cpp's format of before GGUF (2023)."),
     "version 0": (gguf_bytes({}, version=0), "it is of GGUF version 0; versions 2 and 3 are supported."),
     "version 1": (

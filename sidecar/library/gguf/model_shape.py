@@ -19,7 +19,7 @@ from sidecar.library.gguf.header import GgufHeader, TensorInfo
 MAX_LAYERS = 1024
 """LLAMA_MAX_LAYERS is 512."""
 MOST = 1 << 40
-"""Of any number in a header that is multiplied here; sums stay far from what Python or a host cannot tell."""
+"""Of any number in a header that is multiplied here; sums stay far from what Python or a host cannot represent."""
 
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.(.+)")
 _EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch|)exps")

@@ -34,7 +34,7 @@ MAX_TENSOR_TYPE = 1023
 # What people put in a model's place, by its first bytes
 _FOREIGN = (
     (b"version https://git-lfs", "it is a Git LFS pointer, not the model itself"),
-    (b"<", "it looks like a web page, not a model"),
+    (b"<", "it seems to be a web page, not a model"),
     (b"PK\x03\x04", "it is a ZIP archive or a PyTorch model, not a GGUF file"),
     (b"lmgg", "it is in llama.cpp's format of before GGUF (2023)"),
     (b"fmgg", "it is in llama.cpp's format of before GGUF (2023)"),
@@ -164,7 +164,7 @@ def _read_tensors(window: Window, count: int, alignment: int) -> tuple[TensorInf
         end = offset + (tensor.size_bytes or 0)
         tensors.append(tensor)
     if count:
-        needed = -(-window.tell() // alignment) * alignment + end
+        needed = -(-window.offset() // alignment) * alignment + end
         if needed > window.file_bytes:
             raise Damaged(f"the file is cut short: {window.file_bytes:,} of {needed:,} bytes")
     return tuple(tensors)

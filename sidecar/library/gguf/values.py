@@ -76,7 +76,7 @@ class Window:
         self.position = 0
         """In `buffer`; it may lie past its end after a skip."""
 
-    def tell(self) -> int:
+    def offset(self) -> int:
         return self._base + self.position
 
     def ends_early(self) -> NoReturn:
@@ -86,7 +86,7 @@ class Window:
 
     def room_for(self, count: int) -> None:
         """Refuse what would end past the header's bound or the file's end."""
-        if self.tell() + count > self._limit:
+        if self.offset() + count > self._limit:
             self.ends_early()
 
     def take(self, count: int) -> bytes:
@@ -106,12 +106,12 @@ class Window:
 
     def move(self, count: int) -> None:
         """Let the window start here, and hold `count` bytes at least."""
-        start = self.tell()
-        wanted = min(max(count, NEXT_READ_BYTES if start else FIRST_READ_BYTES), self._limit - start)
+        start = self.offset()
+        length = min(max(count, NEXT_READ_BYTES if start else FIRST_READ_BYTES), self._limit - start)
         parts: list[bytes] = []
         got = 0
         self._file.seek(start)
-        while got < wanted and (part := self._file.read(wanted - got)):
+        while got < length and (part := self._file.read(length - got)):
             parts.append(part)
             got += len(part)
         if got < count:  # the file has shrunk since its size was taken

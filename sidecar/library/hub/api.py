@@ -141,7 +141,7 @@ class Hub:
             raise DownloadFailed(f"{self.endpoint} has not answered within {ASK_SECONDS:.0f} s.") from None
 
     def _api(self) -> Any:
-        # Else it tells the hub what else is installed here, and asks it for a list of programs to recognise.
+        # Else it reports to the hub what else is installed here, and asks it for a list of programs to recognise.
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         try:
             import huggingface_hub
@@ -290,7 +290,7 @@ def _files(siblings: Iterable[Any]) -> Iterable[RepositoryFile]:
 
 
 def access_denied(repo: str, *, gated: bool) -> HubAccessDenied:
-    """The error of a repository that lets nobody in without being asked."""
+    """The error of a repository that needs the permission of its owner."""
     if gated:
         message = f"{repo} is given only to those who have asked its owner for it, or have accepted its licence."
         hint = f"Ask for it on the page of {repo} in a browser, make a token there, and set it as HF_TOKEN."

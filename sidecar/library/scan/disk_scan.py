@@ -60,6 +60,10 @@ class DiskScan:
         self.marks[path] = mark_of(info)
         return info
 
+    def existing(self, paths: Iterable[Path]) -> set[Path]:
+        """Those of the paths that are there."""
+        return {path for path in paths if self.stat(str(path)) is not None}
+
     def entries(self, folder: str) -> list[os.DirEntry[str]]:
         """What is in a folder, by name: names that begin with a dot or are not text are left out."""
         if self._left <= 0 or self.stat(folder) is None:

@@ -31,8 +31,8 @@ class StoreMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """What the program that keeps a file says of it.
 
     Attributes:
-        label: its name, from the program's down to the file's own; a model is called by as few of the last as tell it
-            from others.
+        label: its name, from the program's down to the file's own; a model is called by as few of the last as
+            distinguish it.
         group: files of one group belong together, as those in one folder do.
         role: what it is to its group, where the program says so: then names need not fit.
         repo: where it came from, as a hub knows it.

@@ -78,10 +78,7 @@ class Sources:
         models = self._config.config.models
         scanned = [_scan(self.own_folder, "own")]
         scanned += map(_scan_folder, models.folders)
-        for origin in _ROOTS:
-            if models.sources is None or origin in models.sources:
-                scanned += _scan_store(origin)
-        return scanned
+        return scanned + _scan_stores([name for name in _ROOTS if models.sources is None or name in models.sources])
 
 
 def _scan_folder(text: str) -> ScannedSource:
@@ -96,14 +93,24 @@ def _scan_folder(text: str) -> ScannedSource:
     return scanned
 
 
-def _scan_store(origin: ForeignOrigin) -> Iterator[ScannedSource]:
+def _scan_stores(origins: Iterable[ForeignOrigin]) -> list[ScannedSource]:
+    """The folders of other programs. Where they are is found out first, for all, and most are not there."""
     disk = DiskScan()
-    for root in _carefully(lambda: _ROOTS[origin](disk), disk):
-        one = _scan(root, origin)
+    roots: list[tuple[ForeignOrigin, Path, list[str]]] = []
+    for origin in origins:
+        found = _carefully(lambda origin=origin: _ROOTS[origin](disk), disk)  # type: ignore[misc]
         # What stands in the way of finding the others is reported once, with the first.
-        one.problems[:0], disk.problems = disk.problems, []
-        one.marks |= disk.marks
-        yield one
+        problems, disk.problems = disk.problems, []
+        roots += [(origin, root, [] if number else problems) for number, root in enumerate(found)]
+    there = disk.existing(root for _, root, _ in roots)
+    scanned = []
+    for origin, root, problems in roots:
+        one = _scan(root, origin) if root in there else ScannedSource(origin, root, False, [], [], {})
+        one.problems[:0] = problems
+        scanned.append(one)
+    if scanned:
+        scanned[0].marks |= disk.marks
+    return scanned
 
 
 def _scan(root: Path, origin: ModelOrigin) -> ScannedSource:
@@ -237,8 +244,9 @@ def _said_in(file: Path, text: str | None, disk: DiskScan, *, base: Path | None 
 
 def _named_by(variable: str) -> Path | None:
     """The folder that a variable names; a relative one would depend on the folder that a host is in."""
+    text = os.environ.get(variable)
     try:
-        return path_policy.absolute(os.environ.get(variable, ""))
+        return path_policy.absolute(text) if text else None
     except PathNotAllowed:
         return None
 

@@ -184,11 +184,11 @@ class _Plan(msgspec.Struct, frozen=True):
         if self.said is None:
             return self._by_formula
         base = self._by_formula(settings)
-        told = self._told(base)
+        said = self._as_allocator_says(base)
 
         def estimate(other: LoadSettings) -> Need:
             found = self._by_formula(other)
-            pairs = zip((found.host, *found.gpus), (base.host, *base.gpus), (told.host, *told.gpus), strict=True)
+            pairs = zip((found.host, *found.gpus), (base.host, *base.gpus), (said.host, *said.gpus), strict=True)
             for parts, before, word in pairs:
                 parts.weights = max(0, parts.weights - before.weights + word.weights)
                 parts.kv_cache = max(0, parts.kv_cache - before.kv_cache + word.kv_cache)
@@ -198,20 +198,20 @@ class _Plan(msgspec.Struct, frozen=True):
 
         return estimate
 
-    def _told(self, base: Need) -> Need:
+    def _as_allocator_says(self, base: Need) -> Need:
         """The engine's plan, which knows nothing of what is mapped only because it lies between."""
         assert self.said is not None  # noqa: S101 - asked for only then
-        told = Need()
+        found = Need()
         for name, before in zip([HOST, *(gpu.name for gpu in self.gpus)], [base.host, *base.gpus], strict=True):
             taken = self.said.planned.get(name)
             parts = Parts() if taken is None else Parts(taken.weights, taken.kv_cache, taken.compute, taken.projector)
             parts.program = before.program
             if name == HOST:
                 parts.weights += base.gap
-                told.host = parts
+                found.host = parts
             else:
-                told.gpus.append(parts)
-        return told
+                found.gpus.append(parts)
+        return found
 
     def _notes(self) -> list[str]:
         notes = []
@@ -259,11 +259,11 @@ def _sayable(count: int) -> int:
 
 
 def _message(devices: list[DeviceMemory]) -> str:
-    told = [f"{_size(one.total_bytes)} of {_called(one)}" for one in devices if one.total_bytes]
+    sizes = [f"{_size(one.total_bytes)} of {_called(one)}" for one in devices if one.total_bytes]
     short = [f"{_size(one.short_by_bytes)} more than {_called(one)} has free" for one in devices if not one.fits]
     if short:
-        return f"It does not fit: {' and '.join(short)} ({', '.join(told)}, with margin and reserve)."
-    return f"It fits: {', '.join(told)}."
+        return f"It does not fit: {' and '.join(short)} ({', '.join(sizes)}, with margin and reserve)."
+    return f"It fits: {', '.join(sizes)}."
 
 
 def _called(device: DeviceMemory) -> str:

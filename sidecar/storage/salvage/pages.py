@@ -1,7 +1,7 @@
 """What is left in the pages of a damaged SQLite file, read without SQLite.
 
 Owns the file format as far as it takes to find rows: the header, the write-ahead log, the leaves of tables and the
-pages their long rows go on in (sqlite.org/fileformat2.html). Knows no table: which one a row is of, its reader finds
+pages their long rows continue in (sqlite.org/fileformat2.html). Knows no table: which one a row is of, its reader finds
 out. SQLite itself reaches a row only through the pages above it and gives up at the first that is damaged; here each
 page stands for itself, so what is lost is what was in the damaged ones.
 """
@@ -101,8 +101,8 @@ class DamagedFile:
     def _read_log(self) -> dict[int, int]:
         """Where in the log the last committed state of a page is.
 
-        Checksums are not looked at: SQLite ends the log at the first that is wrong, and here the rows behind it are
-        wanted, too.
+        Checksums are not checked: SQLite ends the log at the first that is wrong, and here the rows behind it are
+        to be saved, too.
         """
         header = _read(self._log, 0, _LOG_HEADER_BYTES)
         if len(header) < _LOG_HEADER_BYTES or int.from_bytes(header[:4], "big") not in _LOG_MAGIC:
@@ -112,7 +112,7 @@ class DamagedFile:
         at = _LOG_HEADER_BYTES
         while len(frame := _read(self._log, at, _FRAME_HEADER_BYTES)) == _FRAME_HEADER_BYTES:
             number, size_after_commit = struct.unpack(">II", frame[:8])
-            if frame[8:16] != header[16:24]:  # left over from before the log was begun anew
+            if frame[8:16] != header[16:24]:  # left over from before the log was begun again
                 break
             pending[number] = at + _FRAME_HEADER_BYTES
             at += _FRAME_HEADER_BYTES + self._page_bytes
@@ -164,7 +164,7 @@ class DamagedFile:
         return Row(rowid - 2**64 if rowid >= 2**63 else rowid, _record(payload))
 
     def _overflow(self, pointer: bytes, size: int) -> bytes:
-        """The rest of a long row, from the chain of pages that it goes on in."""
+        """The rest of a long row, from the chain of pages that it continues in."""
         if size > self._page_count * self._usable:
             raise Unreadable
         pieces = []

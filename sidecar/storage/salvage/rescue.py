@@ -1,6 +1,6 @@
 """The rows of a damaged history, saved into a new one.
 
-Owns how rows are told apart and made whole again. `pages` finds them, `migrations` has the tables.
+Owns how rows are distinguished and made whole again. `pages` finds them, `migrations` has the tables.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ MAX_DEPTH = 4
 """Folders inside a repository: its quantizations are one down, hardly ever two."""
 
 SHOWN_REVISION = 8
-"""Digits of a commit in a name: enough to tell it from others."""
+"""Digits of a commit in a name: enough to distinguish it."""
 
 _REPO = re.compile(r"models--(?P<org>[\w.-]+?)--(?P<name>[\w.-]+)", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -41,7 +41,7 @@ def _of_repo(folder: Path, repo: tuple[str, str], disk: DiskScan, origin: Foreig
     revisions.sort(key=lambda name: name != main)
     for number, revision in enumerate(revisions):
         snapshot = folder / "snapshots" / revision
-        # Older revisions are told apart by their commit; what has not changed since is the same content anyway.
+        # Older revisions are distinguished by their commit; what has not changed since is the same content anyway.
         names = repo if number == 0 else (*repo, revision[:SHOWN_REVISION])
 
         def describe(
