@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import shlex
 import socket
+from pathlib import Path
 
 import anyio.to_thread
 import msgspec
@@ -93,20 +94,17 @@ class StartPlanner:
     async def choose(self, settings: ServerSettings) -> Launch:
         """The choices of a start, but for whether its port is free. Raises SidecarError where one cannot be made."""
         engine = await self._engines.pick(settings.engine, settings.llama_cpp_path, settings.engine_build)
-        model = await self._choose_model(settings)
-        if settings.mmproj_path is None and model.mmproj_path is not None:
-            settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
+        last_used = await self._last_used() if _names_no_model(settings) else None
+        model, settings = await anyio.to_thread.run_sync(self._resolve, settings, last_used)
         defaults = self._config.server_defaults
-        if settings.threads is None:
-            settings = msgspec.structs.replace(settings, threads=defaults.threads)
         return Launch(
             engine=engine,
             model_name=model.name,
-            model_path=await anyio.to_thread.run_sync(path_policy.file, model.path),
+            model_path=Path(model.path),
             ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
-            settings=await anyio.to_thread.run_sync(_with_resolved_paths, settings),
+            settings=settings,
         )
 
     async def remember(self, launch: Launch) -> None:
@@ -147,12 +145,19 @@ class StartPlanner:
     def _config(self) -> Config:
         return self._file.config
 
-    async def _choose_model(self, settings: ServerSettings) -> ModelInfo:
-        if settings.model_path is None and settings.model is None:
-            last_used = await self._last_used()
-            models = await anyio.to_thread.run_sync(self._library.list)
-            return choose_model(models=models, default=self._config.models.default, last_used=last_used)
-        return await anyio.to_thread.run_sync(self._named_model, settings)
+    def _resolve(self, settings: ServerSettings, last_used: str | None) -> tuple[ModelInfo, ServerSettings]:
+        """The model, with its path checked, and the settings with all that goes with it. Blocks on the disk."""
+        if _names_no_model(settings):
+            models = self._library.list()
+            model = choose_model(models=models, default=self._config.models.default, last_used=last_used)
+        else:
+            model = self._named_model(settings)
+        if settings.mmproj_path is None and model.mmproj_path is not None:
+            settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
+        if settings.threads is None:
+            settings = msgspec.structs.replace(settings, threads=self._config.server_defaults.threads)
+        model = msgspec.structs.replace(model, path=str(path_policy.file(model.path)))
+        return model, _with_resolved_paths(settings)
 
     def _named_model(self, settings: ServerSettings) -> ModelInfo:
         if settings.model_path is not None:
@@ -170,6 +175,10 @@ class StartPlanner:
             logger.warning("the model used last is not known: %s", problem.message)
             return None
         return last_used if isinstance(last_used, str) else None
+
+
+def _names_no_model(settings: ServerSettings) -> bool:
+    return settings.model_path is None and settings.model is None
 
 
 def with_model(settings: ServerSettings, model: str) -> ServerSettings:

@@ -104,13 +104,13 @@ class EngineRun:
         process = self._spawned()
         progress, signs = LoadProgress(), SignsOfLife(process)
         while True:
+            await process.news(READINESS_INTERVAL_SECONDS)  # first: nothing answers as soon as it is spawned
             if process.ended.is_set():
                 raise start_failed(self.launch.engine.name, process)
             for step in progress.steps(process.output):
                 yield step
             if await self._answers(process):
                 break
-            await process.news(READINESS_INTERVAL_SECONDS)
             if await signs.missing(self._config.start_timeout_seconds):
                 raise start_failed(self.launch.engine.name, process)
         for step in progress.steps(process.output, at_end=True):
