@@ -17,7 +17,7 @@ from sidecar.contract.errors import EngineNotFound, EngineStartFailed, SidecarEr
 from sidecar.engines.kinds.embedded import find_embedded
 from sidecar.engines.kinds.llama_cpp_python import find_llama_cpp_python
 from sidecar.engines.kinds.llama_server import LlamaServers
-from sidecar.engines.launch import Engine
+from sidecar.engines.launch import LocalProcess
 from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Engines:
         self._builds = builds
         self._llama_servers = LlamaServers()
 
-    async def pick(self, name: EngineName | None, llama_cpp_path: str | None, build: str | None = None) -> Engine:
+    async def pick(self, name: EngineName | None, llama_cpp_path: str | None, build: str | None = None) -> LocalProcess:
         """The engine for a start: the one named, else the folder's, else the managed build's, else the config's
         preferred, else the best found.
 
@@ -91,14 +91,16 @@ class Engines:
     def _config(self) -> EnginesConfig:
         return self._file.config.engines
 
-    async def _find(self, name: EngineName, llama_cpp_path: str | None = None, build: str | None = None) -> Engine:
+    async def _find(
+        self, name: EngineName, llama_cpp_path: str | None = None, build: str | None = None
+    ) -> LocalProcess:
         if name == "llama-server":
             return await self._find_llama_server(llama_cpp_path, build)
         if name == "embedded":
             return await anyio.to_thread.run_sync(find_embedded)
         return await find_llama_cpp_python(self._config.python)
 
-    async def _find_llama_server(self, llama_cpp_path: str | None, build: str | None) -> Engine:
+    async def _find_llama_server(self, llama_cpp_path: str | None, build: str | None) -> LocalProcess:
         if llama_cpp_path is None and build is not None:
             if self._builds is None:
                 raise EngineNotFound(f"There is no managed build {build!r}.")
@@ -115,8 +117,8 @@ class Engines:
         return await self._llama_servers.on_path()
 
 
-async def _info(name: EngineName, origin: EngineOrigin, find: Callable[[], Awaitable[Engine]]) -> EngineInfo:
-    engine: Engine | None = None
+async def _info(name: EngineName, origin: EngineOrigin, find: Callable[[], Awaitable[LocalProcess]]) -> EngineInfo:
+    engine: LocalProcess | None = None
     message = "Found."
     try:
         engine = await find()

@@ -26,6 +26,7 @@ from sidecar.engines.kinds.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.launch import Launch
 from sidecar.engines.lifecycle.engine_errors import start_failed
 from sidecar.engines.lifecycle.engine_run import EXIT_NOTICE_SECONDS, EngineRun
+from sidecar.engines.protocols import ChatEngine
 from sidecar.logs.store import LogStore
 from sidecar.storage.atomic_files import refusal
 
@@ -129,6 +130,15 @@ class Prover:
                 await run.end(reason, grace_seconds=END_SECONDS)
 
 
+async def _tokens(engine: ChatEngine) -> int:
+    """How many tokens an engine generates for QUESTION."""
+    tokens = 0
+    async with engine.stream_chat(QUESTION) as stream:
+        async for chunks in stream:
+            tokens = max(tokens, *(chunk.usage.completion_tokens for chunk in chunks if chunk.usage), 0)
+    return tokens
+
+
 async def _ask(run: EngineRun) -> float:
     """Milliseconds for the answer.
 
@@ -138,13 +148,9 @@ async def _ask(run: EngineRun) -> float:
     client, process = run.client, run.process
     assert client is not None  # noqa: S101 - it is ready
     assert process is not None  # noqa: S101
-    tokens = 0
-
     began = time.perf_counter()
     try:
-        async with client.stream_chat(QUESTION) as stream:
-            async for chunks in stream:
-                tokens = max(tokens, *(chunk.usage.completion_tokens for chunk in chunks if chunk.usage), 0)
+        tokens = await _tokens(client)
     except EngineGone:
         with anyio.move_on_after(EXIT_NOTICE_SECONDS):
             await process.ended.wait()

@@ -60,7 +60,7 @@ class EngineCommand(Command, frozen=True):
 
 
 class Engine(Protocol):
-    """An engine found on this machine."""
+    """An engine, wherever it runs."""
 
     @property
     def name(self) -> EngineName: ...
@@ -74,13 +74,17 @@ class Engine(Protocol):
         ...
 
     @property
-    def unix_socket(self) -> bool:
-        """Whether it can listen on a UNIX socket."""
-        ...
-
-    @property
     def refuses_long_prompts(self) -> bool:
         """Whether it answers a prompt beyond its context with an error before the stream begins."""
+        ...
+
+
+class LocalProcess(Engine, Protocol):
+    """An engine found on this machine, which we spawn."""
+
+    @property
+    def unix_socket(self) -> bool:
+        """Whether it can listen on a UNIX socket."""
         ...
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
@@ -99,7 +103,7 @@ class Launch(msgspec.Struct, frozen=True):
         settings: the settings as asked for, the preset's included; paths checked.
     """
 
-    engine: Engine
+    engine: LocalProcess
     model_name: str
     model_path: Path
     ctx_size: int

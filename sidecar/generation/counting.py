@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from sidecar.engines.client.engine_client import EngineClient, EngineGone
+from sidecar.engines.client.engine_client import EngineGone
+from sidecar.engines.protocols import Tokenizer
 from sidecar.generation.completion import ChatMessage, GenerationRequest
 from sidecar.generation.context import Fit, fit
 from sidecar.servers.server import Server
@@ -69,7 +70,7 @@ async def fit_request(request: GenerationRequest, server: Server) -> Fit:
     )
 
 
-async def _ask(server: Server, ask: Callable[[EngineClient], Coroutine[Any, Any, T]]) -> T:
+async def _ask(server: Server, ask: Callable[[Tokenizer], Coroutine[Any, Any, T]]) -> T:
     """A server's answer to a small question.
 
     Raises:

@@ -18,7 +18,7 @@ from sidecar.contract.servers import ServerSettings
 from sidecar.engines.kinds import embedded_child, llama_cpp_python_child
 from sidecar.engines.kinds.embedded import Embedded, find_embedded
 from sidecar.engines.kinds.llama_cpp_python import CHILD, LlamaCppPython
-from sidecar.engines.launch import Endpoint, Engine, Launch
+from sidecar.engines.launch import Endpoint, Launch, LocalProcess
 
 SETTINGS: dict[str, Any] = {
     "threads": 3,
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def launch(engine: Engine, *, parallel: int = 1, **settings: Any) -> Launch:
+def launch(engine: LocalProcess, *, parallel: int = 1, **settings: Any) -> Launch:
     return Launch(
         engine=engine,
         model_name="Tiny",

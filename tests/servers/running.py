@@ -15,7 +15,7 @@ from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ModelInvalid, SidecarError
 from sidecar.contract.memory import MemoryEstimate
 from sidecar.contract.servers import ServerSettings, ServerState
-from sidecar.engines.launch import Engine, Launch
+from sidecar.engines.launch import Launch, LocalProcess
 from sidecar.engines.lifecycle.loading import SAMPLE_INTERVAL_SECONDS
 from sidecar.engines.output.memory_lines import MemoryLines
 from sidecar.events.event_log import status_of
@@ -89,7 +89,7 @@ class Noted(ServerTable[Server]):
 class Stage:
     """What a server needs around it, and what it has shown."""
 
-    engine: Engine
+    engine: LocalProcess
     logs: LogStore
     runtime_dir: Path
     states: list[ServerState] = field(default_factory=list)
