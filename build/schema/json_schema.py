@@ -140,13 +140,14 @@ def _known_error(error: type[SidecarError]) -> Schema:
         "name": {"const": error.name},
         "retryable": {"type": "boolean"},
         "hint": {"type": "string"},
+        "remedies": {"type": "array", "items": _ref("Remedy")},
         **dict.fromkeys(error.extra, True),
     }
     return {
         "description": (error.__doc__ or "").strip(),
         "properties": {
             "code": {"const": error.code},
-            "data": {"type": "object", "properties": data, "required": ["name", "retryable", "hint"]},
+            "data": {"type": "object", "properties": data, "required": ["name", "retryable", "hint", "remedies"]},
         },
     }
 

@@ -166,7 +166,9 @@ def _failed(run: EngineRun, complaint: str | None = None) -> EngineStartFailed:
     if run.process is None:
         return EngineStartFailed("llama-server did not start in time.", cause="TIMEOUT", exit_code=None, log_tail=[])
     error = start_failed("llama-server", run.process, complaint)
-    return type(error)(f"The build did not prove itself. {error.message}", hint=error.hint, **error.data)
+    return type(error)(
+        f"The build did not prove itself. {error.message}", hint=error.hint, remedies=error.remedies, **error.data
+    )
 
 
 def _write(path: Path) -> None:

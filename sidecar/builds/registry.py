@@ -103,7 +103,7 @@ class Registry:
         if name not in found:
             names = ", ".join(found) or "none"
             raise EngineNotFound(
-                f"There is no managed build {name[:100]!r}.", hint=f"The builds of install_engine are: {names}."
+                f"There is no managed build {name[:100]!r}.", hint=f"The installed builds are: {names}."
             )
         return found[name]
 

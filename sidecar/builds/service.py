@@ -23,6 +23,7 @@ from sidecar.contract.builds import InstallDone, InstallEngineParams, InstallQue
 from sidecar.contract.engines import EngineInfo, EngineProof
 from sidecar.contract.errors import Cancelled, InvalidParams, SidecarError
 from sidecar.contract.life import Notice
+from sidecar.contract.remedies import call, change_params
 from sidecar.engines.launch import Launch
 from sidecar.events.changes import Changes
 from sidecar.events.event_log import EventLog
@@ -172,7 +173,8 @@ class Builds:
             Notice(
                 name="ENGINE_BUILD_BROKEN",
                 message=f"The llama.cpp build {build.name} does not work any more: {build.problem}",
-                hint="Try it again with set_default_engine, or remove it with remove_engine.",
+                hint="Try to make it the default again, or remove it.",
+                remedies=[call("set_default_engine"), call("remove_engine")],
             )
             for build in builds
             if build.problem is not None
@@ -251,7 +253,8 @@ class Builds:
                 raise InvalidParams(
                     f"There is another build {build.name}.",
                     path="$.name",
-                    hint="Give another name, or remove that one with remove_engine.",
+                    hint="Give another name, or remove that one.",
+                    remedies=(change_params("name"), call("remove_engine")),
                 )
         return None
 

@@ -81,7 +81,7 @@ def read_json(content: str) -> SessionExport:
         raise InvalidParams(
             f"This is not a session that export_session wrote: {error}.",
             path="$.content",
-            hint="Give the JSON text of export_session with format json.",
+            hint="Give a session that was exported as JSON.",
         ) from None
     known: set[str] = set()
     for message in exported.messages:

@@ -12,6 +12,7 @@ from sidecar.chat.replay import JournaledTurn
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.chat import ContextUse, TurnDone, TurnResult
 from sidecar.contract.errors import Cancelled, EngineCrashed, SidecarError, from_wire
+from sidecar.contract.remedies import call
 from sidecar.contract.sessions import Timings, Usage
 from sidecar.events.event_log import EventLog
 
@@ -109,7 +110,8 @@ def _outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
         return Cancelled("The message was cancelled.", partial=message.content)
     return EngineCrashed(
         "The answer broke off before it was complete; what there is of it is kept.",
-        hint="Answer again with regenerate_message.",
+        hint="Let it be answered again.",
+        remedies=(call("regenerate_message"),),
         cause="UNKNOWN",
         exit_code=None,
         log_tail=[],

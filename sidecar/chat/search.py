@@ -10,6 +10,7 @@ from typing import Any
 from sidecar.chat.sessions import UNTITLED
 from sidecar.chat.snippet import is_unfinished, snippet
 from sidecar.contract.errors import InvalidParams, NotSupported
+from sidecar.contract.remedies import call, open_settings
 from sidecar.contract.sessions import SearchHit, SearchMessagesResult
 from sidecar.storage.connection import cipher_of
 
@@ -60,7 +61,8 @@ def search(
     if cipher_of(db) is not None:
         raise NotSupported(
             "Search is off because the history is encrypted: an index would hold all its words in plain text.",
-            hint="To search, set storage.encrypt to false, which decrypts the history; list_sessions finds titles.",
+            hint="To search, switch encryption off in the settings, which decrypts it; titles are found anyway.",
+            remedies=(open_settings("storage.encrypt"), call("list_sessions")),
         )
     expression = match_expression(query)
     if expression is None:

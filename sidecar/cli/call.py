@@ -7,6 +7,7 @@ import difflib
 import sys
 from typing import Any
 
+import msgspec
 import orjson
 
 from sidecar.cli.host import connected
@@ -78,6 +79,8 @@ def _tell(error: SidecarError, *, started: bool) -> None:
     print(f"error: {error.message} ({error.name})", file=sys.stderr)
     if hint:
         print(f"  {hint}", file=sys.stderr)
+    if error.remedies:
+        print(f"  remedies: {orjson.dumps(error.remedies, default=msgspec.to_builtins).decode()}", file=sys.stderr)
     for name, value in error.data.items():
         if isinstance(value, list):
             print(f"  {name}:", *(f"  | {line}" for line in value), sep="\n", file=sys.stderr)

@@ -1,57 +1,46 @@
 """Errors in the words of a terminal.
 
-The sidecar's hints speak to programs: they name methods and parameters. Owns what a person does instead, and which
-part of an engine's log is worth showing. Knows nothing of colours, and needs nothing that is not always installed.
+Owns what a person types for an error's remedies, and which part of an engine's log is worth showing. Knows
+nothing of colours, and needs nothing that is not always installed.
 """
 
 from __future__ import annotations
 
 from sidecar.client import ConnectionClosed
-from sidecar.contract.errors import (
-    ContextTooLong,
-    DataDirLocked,
-    EngineCrashed,
-    EngineStartFailed,
-    EngineUnresponsive,
-    ServerNotRunning,
-    SessionNotFound,
-    SidecarError,
-)
+from sidecar.contract.errors import DataDirLocked, EngineCrashed, EngineStartFailed, ServerNotRunning, SidecarError
 
 SHOWN_LOG_LINES = 8
 """Of an engine's log: the reason stands at its end, and all of it is in a file."""
 
 _HINTS: dict[type[SidecarError], str] = {
-    ContextTooLong: "Shorten the message, begin anew with /new, leave out old messages with "
-    "/config context_policy=drop_oldest, or start the chat with a larger --ctx-size.",
     EngineCrashed: "What was said so far is kept, and the engine is started again.",
-    EngineUnresponsive: "Try again; /switch with the model's name loads it anew.",
     ServerNotRunning: "Your next message starts the engine.",
-    SessionNotFound: "/sessions lists the sessions there are.",
     DataDirLocked: "End that one first (a chat in another window, or an app), or use another folder with --data-dir.",
 }
 """In place of an error's usual hint; one that was written for the very case is kept."""
 
-_PHRASES = (
-    ("Call list_models, or give model_path.", "The path of a GGUF file will do, too."),
-    ("or give model_path", "or name a file with --model"),
-    ("Give model, or set models.default", "Name it with --model, or set models.default"),
-    ("Give llama_cpp_path", "Name a llama.cpp folder with --llama-cpp"),
-    ("Look at log_tail, or at get_logs of this server.", "The end of its log is below."),
-    ("(log_tail names it)", "(the log below names it)"),
-    ("Lower ctx_size or parallel", "Give a smaller --ctx-size"),
-    ("lower ctx_size", "give a smaller --ctx-size"),
-)
+_WAYS = {
+    "ctx_size": "--ctx-size",
+    "model": "--model",
+    "model_path": "--model",
+    "llama_cpp_path": "--llama-cpp",
+    "context_policy": "/config context_policy=drop_oldest",
+    "list_sessions": "/sessions",
+    "restart_server": "/switch",
+    "install_engine": "llama-sidecar engines install",
+    "search_hub": "llama-sidecar models search",
+    "download_model": "llama-sidecar models download",
+}
+"""What a person types for a parameter that is to be changed, or for a method."""
 
 
 def hint_of(error: SidecarError) -> str:
-    """What a person in a terminal can do about an error, in a sentence; empty where there is nothing."""
+    """What a person in a terminal can do about an error: the hint, and what to type; empty where there is nothing."""
     if error.hint == type(error).default_hint and type(error) in _HINTS:
         return _HINTS[type(error)]
-    hint = error.hint
-    for phrase, words in _PHRASES:
-        hint = hint.replace(phrase, words)
-    return hint
+    named = [name for remedy in error.remedies for name in (remedy.action, *remedy.params.get("names", ()))]
+    ways = dict.fromkeys(_WAYS[name] for name in named if name in _WAYS)
+    return " ".join(part for part in (error.hint, f"({', '.join(ways)})" if ways else "") if part)
 
 
 def log_of(error: SidecarError) -> list[str]:

@@ -19,8 +19,12 @@ turns these into wire errors, and is the only place that does.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
+
+import msgspec
+
+from sidecar.contract.remedies import Remedy, default_remedies
 
 MAX_MESSAGE_CHARACTERS = 2000
 """Of an error's message: it may quote a name that a host or a file has made as long as a whole line."""
@@ -46,13 +50,14 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 
 class SidecarError(Exception):
-    """A failure that a host is told about.
+    """A failure that a host is notified of.
 
     Attributes:
         code: the JSON-RPC error code, fixed for each name.
         name: the stable name a host switches on.
         retryable: whether the same request may succeed later without a change.
-        hint: what to do next, one sentence.
+        hint: what to do next, one sentence for people.
+        remedies: what a host can do or offer, for programs; by default those of its name and cause.
         data: further members of the wire error's `data`; never a traceback, a secret or a prompt.
     """
 
@@ -63,16 +68,20 @@ class SidecarError(Exception):
     extra: ClassVar[tuple[str, ...]] = ()
     """Names of the further `data` members that this error may carry."""
 
-    def __init__(self, message: str, *, hint: str | None = None, **data: Any) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, remedies: Sequence[Remedy] | None = None, **data: Any
+    ) -> None:
         message = legible(message)
         super().__init__(message)
         self.message = message
         self.hint = self.default_hint if hint is None else hint
+        self.remedies = default_remedies(self.name, data) if remedies is None else tuple(remedies)
         self.data = data
 
     def to_wire(self) -> dict[str, Any]:
         """The `error` member of a JSON-RPC response."""
-        data = {"name": self.name, "retryable": self.retryable, "hint": self.hint, **self.data}
+        remedies = [msgspec.to_builtins(remedy) for remedy in self.remedies]
+        data = {"name": self.name, "retryable": self.retryable, "hint": self.hint, "remedies": remedies, **self.data}
         return {"code": self.code, "message": self.message, "data": data}
 
 
@@ -105,7 +114,7 @@ class MethodNotFound(SidecarError):
 
     code = -32601
     name = "METHOD_NOT_FOUND"
-    default_hint = "Ask rpc.discover for the methods there are."
+    default_hint = "Check the method's name, or update this program."
 
 
 class InvalidParams(SidecarError):
@@ -149,7 +158,7 @@ class ServerNotRunning(SidecarError):
 
     code = -32010
     name = "SERVER_NOT_RUNNING"
-    default_hint = "Call start_llama_server first."
+    default_hint = "Start a server first."
 
 
 class ServerAlreadyRunning(SidecarError):
@@ -157,7 +166,7 @@ class ServerAlreadyRunning(SidecarError):
 
     code = -32011
     name = "SERVER_ALREADY_RUNNING"
-    default_hint = "Use another server_id, or call stop_llama_server, restart_server or switch_model."
+    default_hint = "Stop or restart that server, or start another one beside it under another name."
 
 
 class EngineNotFound(SidecarError):
@@ -165,7 +174,9 @@ class EngineNotFound(SidecarError):
 
     code = -32012
     name = "ENGINE_NOT_FOUND"
-    default_hint = "Give llama_cpp_path, or install the embedded engine (pip install 'llama-sidecar[embedded]')."
+    default_hint = (
+        "Name a llama.cpp build's folder, or install the embedded engine: pip install 'llama-sidecar[embedded]'."
+    )
 
 
 class EngineStartFailed(SidecarError):
@@ -182,9 +193,7 @@ class EngineCrashed(SidecarError):
     code = -32014
     name = "ENGINE_CRASHED"
     retryable = True
-    default_hint = (
-        "Send it again when the server is ready: it starts again by itself unless it has failed (restart_server)."
-    )
+    default_hint = "Send it again when the server is ready; one that has failed has to be restarted."
     extra = ("cause", "exit_code", "log_tail", "partial")
 
 
@@ -194,7 +203,7 @@ class EngineUnresponsive(SidecarError):
     code = -32015
     name = "ENGINE_UNRESPONSIVE"
     retryable = True
-    default_hint = "Try again, or restart the server with restart_server."
+    default_hint = "Try again, or restart the server."
     extra = ("partial",)
 
 
@@ -203,7 +212,7 @@ class ContextTooLong(SidecarError):
 
     code = -32016
     name = "CONTEXT_TOO_LONG"
-    default_hint = "Shorten the message, start the server with a larger ctx_size, or choose another context_policy."
+    default_hint = "Shorten the message, let old messages be left out, or start the server with a larger context."
     extra = ("max_context", "input_length")
 
 
@@ -212,7 +221,7 @@ class ModelNotFound(SidecarError):
 
     code = -32017
     name = "MODEL_NOT_FOUND"
-    default_hint = "Call list_models for the models there are, or give model_path."
+    default_hint = "Choose a model of the library, or the path of a GGUF file."
 
 
 class ModelInvalid(SidecarError):
@@ -245,7 +254,7 @@ class DownloadFailed(SidecarError):
     code = -32021
     name = "DOWNLOAD_FAILED"
     retryable = True
-    default_hint = "Look at the connection and try again: it goes on where it was."
+    default_hint = "Check the connection and try again: it continues where it was."
     extra = ("http_status",)
 
 
@@ -288,7 +297,7 @@ class PortInUse(SidecarError):
 
     code = -32026
     name = "PORT_IN_USE"
-    default_hint = "Leave port out to let the system choose one, or name another."
+    default_hint = "Let the system choose a port, or name another."
     extra = ("port",)
 
 
@@ -297,7 +306,7 @@ class SessionNotFound(SidecarError):
 
     code = -32027
     name = "SESSION_NOT_FOUND"
-    default_hint = "Call list_sessions for the sessions there are."
+    default_hint = "Choose one of the sessions that exist."
 
 
 class QueueFull(SidecarError):
@@ -338,7 +347,7 @@ class DownloadNotFound(SidecarError):
 
     code = -32040
     name = "DOWNLOAD_NOT_FOUND"
-    default_hint = "Call list_downloads for the downloads there are."
+    default_hint = "Choose one of the downloads that exist."
 
 
 class HubAccessDenied(SidecarError):
@@ -354,7 +363,7 @@ class AddressNotAllowed(SidecarError):
 
     code = -32042
     name = "ADDRESS_NOT_ALLOWED"
-    default_hint = "Give the https address of a public server, or set downloads.allow_private_addresses."
+    default_hint = "Give the https address of a public server, or allow private addresses in the settings."
 
 
 class EngineInUse(SidecarError):
@@ -381,12 +390,13 @@ def all_errors() -> list[type[SidecarError]]:
 
 
 def from_wire(error: Mapping[str, Any]) -> SidecarError:
-    """The error that `to_wire` told; one of a name that is not known is an InternalError."""
+    """The error that `to_wire` wrote; one of a name that is not known is an InternalError."""
     data = dict(error.get("data") or {})
     name = data.pop("name", "")
     kind = next((one for one in SidecarError.__subclasses__() if one.name == name), InternalError)
     data.pop("retryable", None)
     hint = str(data.pop("hint", ""))
-    known = kind(str(error.get("message", "")), hint=hint)
+    remedies = [Remedy(str(one["action"]), dict(one["params"])) for one in data.pop("remedies", ())]
+    known = kind(str(error.get("message", "")), hint=hint, remedies=remedies)
     known.data.update(data)
     return known

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from sidecar.contract.errors import NotSupported
 from sidecar.contract.method import Method, Params, Result
+from sidecar.contract.remedies import Remedy
 from sidecar.contract.topics import TOPIC_EVENTS, TOPICS, Topic
 
 CONTRACT_VERSION = "1.0"
@@ -55,7 +56,8 @@ class Notice(Result, kw_only=True):
 
     name: Annotated[str, Meta(description="Stable name, such as CONFIG_BROKEN.")]
     message: Annotated[str, Meta(description="What happened and why.")]
-    hint: Annotated[str, Meta(description="What to do next.")]
+    hint: Annotated[str, Meta(description="What to do next, in a sentence for people.")]
+    remedies: Annotated[list[Remedy], Meta(description="What a host can do or offer.")] = field(default_factory=list)
 
 
 class InitializeResult(Result, kw_only=True):

@@ -66,7 +66,7 @@ class Event(msgspec.Struct, kw_only=True, tag_field="status"):
 
 
 class WireError(Result, kw_only=True):
-    """An error as the host sees it: JSON-RPC's code and message, and `data` with `name`, `retryable`, `hint`."""
+    """An error as the host sees it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`."""
 
     code: int
     message: str

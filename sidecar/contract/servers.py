@@ -19,6 +19,7 @@ from sidecar.contract.errors import (
     ServerNotRunning,
 )
 from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
+from sidecar.contract.remedies import Remedy
 
 DEFAULT_SERVER_ID = "default"
 
@@ -201,7 +202,8 @@ class StartWarning(Result, kw_only=True):
     code: Literal["GPU_NOT_USED", "GPU_PARTLY_USED"]
     cause: GpuCause
     message: Annotated[str, Meta(description="What happened and why, in words.")]
-    hint: Annotated[str, Meta(description="What to do next.")]
+    hint: Annotated[str, Meta(description="What to do next, in a sentence for people.")]
+    remedies: Annotated[list[Remedy], Meta(description="What a host can do or offer.")] = field(default_factory=list)
 
 
 class StartActual(Result, kw_only=True):

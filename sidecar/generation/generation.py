@@ -265,4 +265,4 @@ async def _explained(server: Server, broken: EngineGone) -> SidecarError:
     """Why the engine hung up; an error of this request's own, since each gets its partial text."""
     with anyio.CancelScope(shield=True):
         error = await server.explain_broken_connection(broken)
-    return type(error)(error.message, hint=error.hint, **error.data)
+    return type(error)(error.message, hint=error.hint, remedies=error.remedies, **error.data)

@@ -14,6 +14,7 @@ from pathlib import PurePath
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound
 from sidecar.contract.models import ModelInfo
+from sidecar.contract.remedies import change_params, open_settings
 
 Label = tuple[str, ...]
 
@@ -120,7 +121,8 @@ def choose_model(*, models: Sequence[ModelInfo], default: str | None, last_used:
         raise ModelNotFound(f"There is no model in the library{damaged}.", hint=_what_there_is(usable))
     raise ModelNotFound(
         f"There are {len(usable)} models, and no setting says which one to start.",
-        hint=f"Give model, or set models.default in the config, to one of: {_names_of(usable)}.",
+        hint=f"Choose a model, or a default model in the settings: {_names_of(usable)}.",
+        remedies=(change_params("model"), open_settings("models.default")),
     )
 
 
@@ -130,12 +132,14 @@ def _configured(default: str, models: Sequence[ModelInfo], usable: Sequence[Mode
     except ModelNotFound as error:
         raise ModelNotFound(
             f"The config's models.default does not fit: {error.message}",
-            hint=f"Change models.default with set_config. {error.hint}",
+            hint=f"Choose another default model in the settings. {error.hint}",
+            remedies=(open_settings("models.default"),),
         ) from None
     if not model.valid:
         raise ModelInvalid(
             f"The config's default model cannot be started: {model.problem}",
-            hint=f"Change models.default with set_config, or replace the file. {_what_there_is(usable)}",
+            hint=f"Choose another default model in the settings, or replace the file. {_what_there_is(usable)}",
+            remedies=(open_settings("models.default"),),
         )
     return model
 
@@ -153,8 +157,8 @@ _WAYS: tuple[Callable[[ModelInfo], tuple[str, ...]], ...] = (
 
 def _what_there_is(models: Sequence[ModelInfo]) -> str:
     if not models:
-        return "Put a GGUF file into the models folder, add a folder to models.folders, or give model_path."
-    return f"Call list_models, or give model_path. The library has: {_names_of(models)}."
+        return "Put a GGUF file into the models folder, add a folder in the settings, or give the path of a file."
+    return f"The path of a GGUF file works as well. The library has: {_names_of(models)}."
 
 
 def _names_of(models: Sequence[ModelInfo]) -> str:

@@ -14,6 +14,7 @@ import anyio
 import msgspec
 
 from sidecar.contract.errors import QueueFull, SidecarError
+from sidecar.contract.remedies import RETRY, call, open_settings
 from sidecar.engines.launch import Launch
 from sidecar.servers.memory.estimates import MemoryEstimates
 from sidecar.storage.config import ConfigFile
@@ -116,7 +117,8 @@ class MemoryBudget:
             return
         raise QueueFull(
             f"{config.max_loaded} models are loaded, which engines.max_loaded allows, and all of them are in use.",
-            hint="Stop a server, try again later, or raise engines.max_loaded.",
+            hint="Stop a server, try again later, or allow more loaded models in the settings.",
+            remedies=(call("stop_llama_server"), RETRY, open_settings("engines.max_loaded")),
         )
 
     async def _free_memory(self, server_id: str, launch: Launch) -> None:

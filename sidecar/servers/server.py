@@ -131,7 +131,7 @@ class Server(KnownServer):
             self._idle.wake()
             await self._changed.wait()
             if (why := self._idle.no_room) is not None:
-                raise QueueFull(why.message, hint=why.hint)  # for each an error of its own
+                raise QueueFull(why.message, hint=why.hint, remedies=why.remedies)  # for each an error of its own
             if self.state == "loading" and self._loading is not None:
                 yield self._loading
 

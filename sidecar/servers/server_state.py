@@ -26,6 +26,7 @@ import anyio
 from sidecar.contract import WireError
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ServerNotRunning, SidecarError
+from sidecar.contract.remedies import RETRY, call
 from sidecar.contract.servers import (
     ServerDetails,
     ServerInfo,
@@ -148,12 +149,14 @@ class KnownServer:
         if self.state == "failed" and self.failure is not None:
             raise ServerNotRunning(
                 f"The server {self.server_id!r} has failed: {self.failure.message}",
-                hint="Start it again with restart_server.",
+                hint="Restart it.",
+                remedies=(call("restart_server", server_id=self.server_id),),
             )
         if self.crash is not None:
             raise ServerNotRunning(
                 f"The server {self.server_id!r} is being started again, and is {self.state}: {self.crash.message}",
-                hint="Send it again once the server is ready: list_servers and the topic servers show it.",
+                hint="Send it again once the server is ready.",
+                remedies=(RETRY, call("list_servers")),
             )
         raise ServerNotRunning(f"The server {self.server_id!r} is not ready; its state is {self.state}.")
 

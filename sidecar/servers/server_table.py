@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import anyio
 
 from sidecar.contract.errors import ServerNotRunning
+from sidecar.contract.remedies import change_params
 from sidecar.contract.servers import DEFAULT_SERVER_ID, ServerInfo
 from sidecar.events.changes import Changes
 
@@ -116,7 +117,8 @@ class ServerTable(Generic[S]):
         if name is None and (usable := self._usable()):
             raise ServerNotRunning(
                 f"There is no server {DEFAULT_SERVER_ID!r}, and {len(usable)} others are ready.",
-                hint=f"Name one with server_id: {', '.join(usable)}.",
+                hint=f"Choose one of them: {', '.join(usable)}.",
+                remedies=(change_params("server_id"),),
             )
         return name or DEFAULT_SERVER_ID
 

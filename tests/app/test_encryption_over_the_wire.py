@@ -135,7 +135,7 @@ def test_switching_on_and_off_takes_effect_at_once_with_what_is_there_already(pl
     refused = host.fail("search_messages", query="vicuña")
     assert refused["data"]["name"] == "NOT_SUPPORTED"
     assert "encrypted" in refused["message"]
-    assert "storage.encrypt" in refused["data"]["hint"]
+    assert {"action": "open_settings", "params": {"key": "storage.encrypt"}} in refused["data"]["remedies"]
     host.call("reset_config")  # is no wish to have it in plain text
     assert place.with_secrets() == set()
     encrypt(host, False)

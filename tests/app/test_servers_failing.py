@@ -220,7 +220,7 @@ def test_a_start_without_a_sign_of_life_is_given_up_after_the_configs_time(
     file = tmp_path / "pids"
     data = fail_to_start(talk, *flags, "--ignore-term", "--fork-grandchild", "--pid-file", str(file))
     assert (data["name"], data["cause"], data["exit_code"]) == ("ENGINE_START_FAILED", "TIMEOUT", None)
-    assert "start_timeout_seconds" in data["hint"]
+    assert data["remedies"][-1] == {"action": "open_settings", "params": {"key": "engines.start_timeout_seconds"}}
     for pid in pids(file) if file.exists() else []:  # on a busy machine it may be given up before it writes that
         wait_until_gone(pid)
 
@@ -301,7 +301,8 @@ def test_an_engine_that_crashes_again_and_again_is_left_alone_and_says_why(talk:
     assert (len(starts), [pid for pid in starts if is_alive(pid)]) == (3, [])
     assert talk.call("is_llama_running", server_id=SERVER) is False
     refused = talk.fail("send_message", message="Hi", server_id=SERVER)
-    assert (refused["data"]["name"], "restart_server" in refused["data"]["hint"]) == ("SERVER_NOT_RUNNING", True)
+    assert refused["data"]["name"] == "SERVER_NOT_RUNNING"
+    assert refused["data"]["remedies"] == [{"action": "restart_server", "params": {"server_id": SERVER}}]
 
 
 def test_without_restarts_a_crash_is_the_end_of_the_server(talk: Talk) -> None:

@@ -123,7 +123,7 @@ def test_a_model_that_there_is_not_is_told_with_those_there_are(ready: Path) -> 
     done = run(ready, "chat", "--model", "[nobody]", "tokens=1")
     assert (done.returncode, done.stdout) == (1, b"")
     assert flat(done.stderr) == (
-        'error: There is no model "[nobody]". The path of a GGUF file will do, too. The library has: tiny.'
+        'error: There is no model "[nobody]". The path of a GGUF file works as well. The library has: tiny. (--model)'
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sidecar.contract.errors import SidecarError, all_errors
+from sidecar.contract.remedies import RETRY
 
 CODES = {
     -32700: "PARSE_ERROR",
@@ -65,8 +66,14 @@ def test_a_hint_is_one_sentence_or_nothing() -> None:
 
 def test_an_error_says_on_the_wire_what_its_class_says() -> None:
     for error in all_errors():
-        assert error("It failed.", hint="Try again.", more=1).to_wire() == {
+        assert error("It failed.", hint="Try again.", remedies=[RETRY], more=1).to_wire() == {
             "code": error.code,
             "message": "It failed.",
-            "data": {"name": error.name, "retryable": error.retryable, "hint": "Try again.", "more": 1},
+            "data": {
+                "name": error.name,
+                "retryable": error.retryable,
+                "hint": "Try again.",
+                "remedies": [{"action": "retry", "params": {}}],
+                "more": 1,
+            },
         }

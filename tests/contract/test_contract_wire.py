@@ -15,7 +15,11 @@ BUNDLE = json.loads((Path(__file__).resolve().parents[2] / "ipc_schema" / "schem
 
 RPC = {"jsonrpc": "2.0"}
 PING = {**RPC, "id": 1, "method": "ping"}
-ERROR = {"code": -32700, "message": "No JSON.", "data": {"name": "PARSE_ERROR", "retryable": False, "hint": ""}}
+ERROR = {
+    "code": -32700,
+    "message": "No JSON.",
+    "data": {"name": "PARSE_ERROR", "retryable": False, "hint": "", "remedies": []},
+}
 EVENT = {"channel": "c1", "seq": 1, "event": {"status": "token", "chunk": "Hi"}}
 
 FROM_THE_HOST: list[Any] = [
@@ -94,5 +98,5 @@ def test_what_the_sidecar_never_sends_is_none(message: Any) -> None:
 
 @pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.name)
 def test_every_error_can_be_sent_with_all_that_it_may_tell(error: type[SidecarError]) -> None:
-    more = dict.fromkeys(error.extra, "something")
+    more: dict[str, Any] = dict.fromkeys(error.extra, "something")
     assert is_a("ErrorObject", error("It failed.", **more).to_wire())

@@ -472,6 +472,7 @@ async def test_too_many_requests_are_refused_but_for_those_that_help(monkeypatch
             "name": "OVERLOADED",
             "retryable": True,
             "hint": "",
+            "remedies": [{"action": "retry", "params": {}}],
             "queue_size": 3,
         }
         door.opened.set()

@@ -12,6 +12,7 @@ import pytest
 
 from sidecar.contract.errors import DeleteNotAllowed, ModelInUse, ModelNotFound, PathNotAllowed
 from sidecar.contract.models import DeletedFile, DeletedModel, EmptyTrashResult, KeptFile
+from sidecar.contract.remedies import open_settings
 from sidecar.library import file_copy
 from sidecar.library.library import Library
 from sidecar.library.scan.sources import Sources
@@ -122,7 +123,7 @@ def test_a_model_elsewhere_is_refused_with_what_to_do(desk: Desk, tmp_path: Path
     for name in ("a", str(there), str(outside), str(desk.own / "linked" / "a.gguf")):
         with pytest.raises(DeleteNotAllowed, match="not in the sidecar's own folder") as refused:
             desk.delete(name)
-        assert "models.folders" in refused.value.hint
+        assert refused.value.remedies == (open_settings("models.folders"),)
     assert there.exists()
     assert outside.exists()
 

@@ -142,7 +142,7 @@ async def test_an_engine_that_crashes_again_and_again_is_left_alone(stage: Stage
         assert info.error is not None
         assert (info.error.data["name"], info.error.data["exit_code"], info.restarts) == ("ENGINE_CRASHED", 44, 4)
         assert "4 times" in info.message
-        assert "restart_server" in info.error.data["hint"]
+        assert "restart_server" in [remedy["action"] for remedy in info.error.data["remedies"]]
         assert len(pids(starts)) == 5
         assert stage.states == [*UP, *AGAIN * 4, "stopping", "failed"]
         with pytest.raises(SidecarError, match="failed"):
@@ -169,7 +169,7 @@ async def test_a_crash_whose_cause_will_come_again_is_the_end(stage: Stage, star
         await until(lambda: server.state == "failed")
     assert isinstance(server.failure, SidecarError)
     assert (server.failure.name, server.failure.data["cause"]) == ("ENGINE_CRASHED", "OUT_OF_MEMORY")
-    assert "ctx_size" in server.failure.hint
+    assert "ctx_size" in server.failure.remedies[0].params["names"]
     assert (server.restarts, len(pids(starts))) == (0, 1)
 
 

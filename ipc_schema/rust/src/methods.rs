@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.0";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "b18616b68deb77053717616e79925de720a1887ebead6af546b2083a65f152f6";
+pub const CONTRACT_HASH: &str = "886761a17b30200aa1f9c74680a501d2a006a8fbc98f28e30473212f2775c1fb";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

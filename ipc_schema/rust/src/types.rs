@@ -2295,8 +2295,10 @@ pub struct Notice {
     pub name: String,
     /// What happened and why.
     pub message: String,
-    /// What to do next.
+    /// What to do next, in a sentence for people.
     pub hint: String,
+    /// What a host can do or offer.
+    pub remedies: Vec<Remedy>,
 }
 
 /// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
@@ -2671,6 +2673,33 @@ impl RegenerateMessageParams {
             message_id: None,
         }
     }
+}
+
+/// Something that helps. Its sentence for people is the error's `hint`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// A method of this contract, or a RemedyWord.
+    pub action: String,
+    /// What is known of the method's parameters; a person or the host chooses the others.
+    pub params: Map<String, Value>,
+}
+
+/// What a remedy is where it is no method. `retry`: the same request again. `change_params`: the same request with other
+/// values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
+/// `install_extra`: the optional part `extra` of the llama-sidecar package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RemedyWord {
+    #[serde(rename = "retry")]
+    Retry,
+    #[serde(rename = "change_params")]
+    ChangeParams,
+    #[serde(rename = "open_settings")]
+    OpenSettings,
+    #[serde(rename = "install_extra")]
+    InstallExtra,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// Remove a managed build. Where it was the default, the last one that was good is it then.
@@ -3606,8 +3635,10 @@ pub struct StartWarning {
     pub cause: GpuCause,
     /// What happened and why, in words.
     pub message: String,
-    /// What to do next.
+    /// What to do next, in a sentence for people.
     pub hint: String,
+    /// What a host can do or offer.
+    pub remedies: Vec<Remedy>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -4033,7 +4064,7 @@ pub struct Usage {
     pub cached_tokens: i64,
 }
 
-/// An error as the host sees it: JSON-RPC's code and message, and `data` with `name`, `retryable`, `hint`.
+/// An error as the host sees it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireError {
     pub code: i64,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::errors::ErrorName;
 use crate::events::is_terminal;
 use crate::methods::Method;
+use crate::types::Remedy;
 
 /// `"jsonrpc": "2.0"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -189,8 +190,11 @@ pub struct ErrorData {
     pub name: ErrorName,
     /// Whether the same request may succeed later without a change.
     pub retryable: bool,
-    /// What to do next, in one sentence.
+    /// What to do next, in one sentence for people.
     pub hint: String,
+    /// What a host can do or offer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
     /// What else this error tells, such as `partial` or `log_tail`.
     #[serde(flatten)]
     pub more: Map<String, Value>,

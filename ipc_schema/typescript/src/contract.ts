@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.0";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "b18616b68deb77053717616e79925de720a1887ebead6af546b2083a65f152f6";
+export const CONTRACT_HASH = "886761a17b30200aa1f9c74680a501d2a006a8fbc98f28e30473212f2775c1fb";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

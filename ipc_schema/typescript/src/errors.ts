@@ -1,6 +1,7 @@
 /** What a call can fail with. */
 
 import { ERROR_CODES, type ErrorName } from "./contract.js";
+import type { Remedy } from "./types.js";
 
 /** The sidecar's answer to a request that failed. Switch on `errorName`. */
 export class SidecarError extends Error {
@@ -12,8 +13,10 @@ export class SidecarError extends Error {
   readonly errorName: ErrorName | (string & {});
   /** Whether the same request may succeed later without a change. */
   readonly retryable: boolean;
-  /** What to do next, in one sentence. */
+  /** What to do next, in one sentence for people. */
   readonly hint: string;
+  /** What a host can do or offer; a later sidecar may name actions that this client does not know. */
+  readonly remedies: readonly Remedy[];
   /** Everything that the error tells, such as `partial` or `log_tail`. */
   readonly data: Readonly<Record<string, unknown>>;
 
@@ -23,6 +26,7 @@ export class SidecarError extends Error {
     this.errorName = typeof data["name"] === "string" ? data["name"] : "INTERNAL_ERROR";
     this.retryable = data["retryable"] === true;
     this.hint = typeof data["hint"] === "string" ? data["hint"] : "";
+    this.remedies = remediesIn(data);
     this.data = data;
   }
 
@@ -37,7 +41,7 @@ export class SidecarError extends Error {
   /** A request that was cancelled before it was sent. */
   static cancelled(): SidecarError {
     const name: ErrorName = "CANCELLED";
-    const data = { name, retryable: false, hint: "" };
+    const data = { name, retryable: false, hint: "", remedies: [] };
     return new SidecarError(ERROR_CODES[name], "The request was cancelled before it was sent.", data);
   }
 }
@@ -58,6 +62,16 @@ export class NotAdmittedError extends Error {
   constructor() {
     super("This browser is not known to the sidecar. Open the address that llama-sidecar prints when it starts.");
   }
+}
+
+/** The remedies in an error's `data`. */
+export function remediesIn(data: Readonly<Record<string, unknown>>): readonly Remedy[] {
+  const found = data["remedies"];
+  return Array.isArray(found) ? found.filter(isRemedy) : [];
+}
+
+function isRemedy(value: unknown): value is Remedy {
+  return isObject(value) && typeof value["action"] === "string" && isObject(value["params"]);
 }
 
 /** Whether a value is a JSON object. */

@@ -13,7 +13,7 @@ export type {
 } from "./client.js";
 export { CONTRACT_HASH, CONTRACT_VERSION, ERROR_CODES, METHODS, TERMINAL, TOPICS } from "./contract.js";
 export type { ErrorName, Streaming, TopicRow } from "./contract.js";
-export { ConnectionClosedError, NotAdmittedError, SidecarError } from "./errors.js";
+export { ConnectionClosedError, NotAdmittedError, remediesIn, SidecarError } from "./errors.js";
 export type { EventStream } from "./event_stream.js";
 export { keepConnected } from "./link.js";
 export type { Link, LinkOptions, LinkState } from "./link.js";

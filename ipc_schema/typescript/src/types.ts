@@ -73,6 +73,13 @@ export type MessageContent = string | ContentPart[];
 export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
 
 /**
+ * What a remedy is where it is no method. `retry`: the same request again. `change_params`: the same request with other
+ * values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
+ * `install_extra`: the optional part `extra` of the llama-sidecar package.
+ */
+export type RemedyWord = "retry" | "change_params" | "open_settings" | "install_extra";
+
+/**
  * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
  * `queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
  * memory; the next message for it starts its engine again, and waits for that.
@@ -965,8 +972,10 @@ export interface Notice {
   name: string;
   /** What happened and why. */
   message: string;
-  /** What to do next. */
+  /** What to do next, in a sentence for people. */
   hint: string;
+  /** What a host can do or offer. */
+  remedies: Remedy[];
 }
 
 /** The handshake's answer. */
@@ -1252,7 +1261,7 @@ export interface RecommendSettingsResult {
   estimate: MemoryEstimate;
 }
 
-/** An error as the host sees it: JSON-RPC's code and message, and `data` with `name`, `retryable`, `hint`. */
+/** An error as the host sees it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`. */
 export interface WireError {
   code: number;
   message: string;
@@ -1566,6 +1575,14 @@ export interface EmptyTrashResult {
   freed_bytes: number;
 }
 
+/** Something that helps. Its sentence for people is the error's `hint`. */
+export interface Remedy {
+  /** A method of this contract, or a RemedyWord. */
+  action: string;
+  /** What is known of the method's parameters; a person or the host chooses the others. */
+  params: Record<string, unknown>;
+}
+
 /** The processors. */
 export interface CpuUse {
   /** 0 to 100 over all cores, since the reading before. */
@@ -1686,8 +1703,10 @@ export interface StartWarning {
   cause: GpuCause;
   /** What happened and why, in words. */
   message: string;
-  /** What to do next. */
+  /** What to do next, in a sentence for people. */
   hint: string;
+  /** What a host can do or offer. */
+  remedies: Remedy[];
 }
 
 /** A server and how it is. Before it is planned, what has not been chosen yet is null. */

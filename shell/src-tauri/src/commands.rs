@@ -56,7 +56,7 @@ fn asked<R: Runtime>(
     }
     let name = arguments.remove("channelName").as_ref().and_then(Value::as_str).map(str::to_owned);
     let (method, params) = page::request(method, arguments).map_err(|refused| {
-        let data = json!({"name": "METHOD_NOT_FOUND", "retryable": false, "hint": ""});
+        let data = json!({"name": "METHOD_NOT_FOUND", "retryable": false, "hint": "", "remedies": []});
         json!({"code": -32601, "message": refused.to_string(), "data": data})
     })?;
     Ok((Asked { number, method, params, channel: name }, events))

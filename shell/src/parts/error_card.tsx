@@ -2,8 +2,9 @@ import { Alert, Button, Code, Group, ScrollArea, Spoiler, Text } from "@mantine/
 import { IconAlertTriangle } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { go } from "../frame/route";
+import { detailsOf, problemOf } from "../state/problem";
 import { CopyButton } from "./copy_button";
-import { detailsOf, problemOf } from "./problems";
+import { RemedyButtons } from "./remedy_buttons";
 
 interface Props {
   error: unknown;
@@ -11,7 +12,7 @@ interface Props {
   source?: string | undefined;
   onRetry?: (() => void) | undefined;
   onDismiss?: (() => void) | undefined;
-  /** Buttons that do what the hint says. */
+  /** Buttons in place of those that lead to what helps. */
   children?: ReactNode;
 }
 
@@ -42,7 +43,7 @@ export function ErrorCard({ error, source, onRetry, onDismiss, children }: Props
         </Spoiler>
       )}
       <Group gap="xs" mt="sm">
-        {children}
+        {children ?? <RemedyButtons remedies={problem.remedies} />}
         {onRetry && (
           <Button size="xs" variant="default" onClick={onRetry}>
             Try again

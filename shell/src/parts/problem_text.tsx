@@ -1,6 +1,6 @@
 import { Anchor, Group, Text } from "@mantine/core";
 import { go } from "../frame/route";
-import type { Problem } from "./problems";
+import type { Problem } from "../state/problem";
 
 /** The body of a toast. */
 export function ProblemText(props: { problem?: Problem; said?: string; undo?: () => void }) {

@@ -197,7 +197,7 @@ async function recover(id: string): Promise<void> {
 const NOT_SENT = {
   code: 0,
   message: "The connection was lost before this had arrived.",
-  data: { name: "CONNECTION_LOST", hint: "Send it again.", retryable: true },
+  data: { name: "CONNECTION_LOST", hint: "Send it again.", retryable: true, remedies: [] },
 };
 
 export async function stop(id: string): Promise<void> {

@@ -8,8 +8,8 @@ import {
 } from "@llama-sidecar/client";
 import { create } from "zustand";
 import { client } from "../link/link";
-import { wasCancelled } from "../parts/problems";
 import { useWorld } from "./feed";
+import { wasCancelled } from "./problem";
 
 export interface Start {
   serverId: string;

@@ -28,7 +28,7 @@ def refusal(status: int, data: bytes) -> SidecarError:
         return context_too_long(int(match["max"]), int(match["length"]))
     text = f"The engine refused: {message[:MAX_MESSAGE]}"
     if status in (404, 501) or "not supported" in message:
-        return NotSupported(text, hint="Use a model, an engine or a projector (mmproj_path) that can do this.")
+        return NotSupported(text, hint="Use a model, an engine or a projector that can do this.")
     if status in (400, 413, 422):
         return InvalidParams(text, path="$", hint="Correct what the engine names.")
     return EngineUnresponsive(f"{text} (HTTP {status}).")

@@ -17,6 +17,7 @@ import msgspec
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
+from sidecar.contract.remedies import open_settings
 from sidecar.engines.kinds.llama_server import ask
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.host import path_policy
@@ -112,5 +113,6 @@ def _own_version() -> str | None:
 def _not_installed(problem: str) -> EngineNotFound:
     return EngineNotFound(
         f"{problem}.",
-        hint=f"Install it with: pip install '{PACKAGE}[server]'; or set engines.python to a Python that has it.",
+        hint=f"Install it with: pip install '{PACKAGE}[server]'; or name a Python that has it in the settings.",
+        remedies=(open_settings("engines.python"),),
     )

@@ -15,6 +15,7 @@ from sidecar.contract.errors import (
     PortInUse,
     SidecarError,
 )
+from sidecar.contract.remedies import BY_CAUSE, RETRY, call, open_settings
 from sidecar.contract.servers import StartWarning
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, PERMANENT, classify, exit_words, fault
@@ -38,7 +39,7 @@ _CAUSES: dict[SpawnReason, Cause] = {
 _NOT_FOR_THIS_MACHINE = "Check that it is a program for this machine."
 
 _HINTS: dict[SpawnReason, str] = {
-    "arguments_too_long": "Put a long chat template into a file, and give chat_template_file.",
+    "arguments_too_long": "Put a long chat template into a file.",
     "missing_loader": _NOT_FOR_THIS_MACHINE,
     "other": _NOT_FOR_THIS_MACHINE,
 }
@@ -113,6 +114,7 @@ def gpu_not_used(engine: str, warning: StartWarning, process: EngineProcess) -> 
     return EngineStartFailed(
         f"{engine} was ended, since require_gpu is set: {warning.message}",
         hint=warning.hint,
+        remedies=warning.remedies,
         cause="GPU_NOT_USED",
         exit_code=None,
         log_tail=process.tail(),
@@ -129,6 +131,7 @@ def crashed(process: EngineProcess) -> EngineCrashed:
     return EngineCrashed(
         f"The engine ended while it was in use: {why.message} ({exit_words(process.exit_code)}).",
         hint=why.hint if why.cause in PERMANENT else None,
+        remedies=BY_CAUSE[why.cause] if why.cause in PERMANENT else None,
         cause=why.cause,
         exit_code=process.exit_code,
         log_tail=tail,
@@ -145,7 +148,8 @@ def silent(seconds: float) -> EngineUnresponsive:
     """A ready engine answers nothing any more, and is ended."""
     return EngineUnresponsive(
         f"The engine stood still: it has not answered for {seconds:g} s, so it was ended.",
-        hint="Send it again when the server is ready; if it was only busy, raise engines.health_timeout_seconds.",
+        hint="Send it again when the server is ready; if it was only busy, raise the health timeout in the settings.",
+        remedies=(RETRY, open_settings("engines.health_timeout_seconds")),
     )
 
 
@@ -154,8 +158,7 @@ def after_restarts(error: SidecarError, restarts: int) -> SidecarError:
     times = "once" if restarts == 1 else f"{restarts} times"
     return type(error)(
         f"{error.message} It was started again {times} before, and is left alone now.",
-        hint="Look for the cause in get_logs of this server, then call restart_server."
-        if is_retryable(error)
-        else error.hint,
+        hint="Find the cause in the server's log, then restart it." if is_retryable(error) else error.hint,
+        remedies=(call("get_logs"), call("restart_server")) if is_retryable(error) else error.remedies,
         **error.data,
     )

@@ -44,7 +44,7 @@ class Fault(msgspec.Struct, frozen=True):
 _WORDS: dict[Cause, tuple[str, str]] = {
     "OUT_OF_MEMORY": (
         "there was not enough memory",
-        "Lower ctx_size or parallel, put fewer layers on the GPU (n_gpu_layers), or choose a smaller quantization.",
+        "Take a smaller context, fewer parallel slots, fewer layers on the GPU, or a smaller quantization.",
     ),
     "MODEL_CORRUPT": ("the model file is damaged or incomplete", "Download the model again."),
     "MODEL_NOT_SUPPORTED": (
@@ -53,15 +53,15 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     ),
     "BAD_FLAG": (
         "it does not accept one of its flags",
-        "Correct extra_args; probe_engine lists the flags of a llama.cpp build.",
+        "Correct the further flags; the build's own help lists those that it takes.",
     ),
     "MISSING_LIBRARY": (
         "a library it needs is missing",
-        "Install the missing library (log_tail names it), or use another llama.cpp build.",
+        "Install the missing library, which the end of the log names, or use another llama.cpp build.",
     ),
     "PORT_IN_USE": (
         "its port is used by another program",
-        "Leave port out to let the system choose one, or name another.",
+        "Let the system choose a port, or name another.",
     ),
     "PERMISSION_DENIED": (
         "the system refused access to a file",
@@ -69,17 +69,17 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     ),
     "KILLED": (
         "it was killed from outside",
-        "If nobody did that on purpose, the system was probably out of memory: lower ctx_size or take a smaller model.",
+        "If this was not intended, the system was probably out of memory: take a smaller context or a smaller model.",
     ),
     "TIMEOUT": (
         "it took too long without any sign of progress",
-        "Try again, or raise engines.start_timeout_seconds in the config.",
+        "Try again, or raise the start timeout in the settings.",
     ),
     "GPU_NOT_USED": (
         "it would not use the GPU, which was required",
-        "Leave require_gpu out to run it as it is; the message says why the GPU is not used.",
+        "Do not require the GPU, to run it as it is; the message says why the GPU is not used.",
     ),
-    "UNKNOWN": ("it gave no reason that we know", "Look at log_tail, or at get_logs of this server."),
+    "UNKNOWN": ("it gave no reason that we know", "Check the end of the server's log."),
 }
 
 _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (

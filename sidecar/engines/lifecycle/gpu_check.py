@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from sidecar.contract.engines import EngineName
+from sidecar.contract.remedies import BY_GPU_CAUSE
 from sidecar.contract.servers import GpuCause, StartWarning
 from sidecar.engines.output.start_output import GpuWords
 
@@ -89,11 +90,11 @@ def _cause(found: GpuEvidence) -> GpuCause:
 _WHY: dict[GpuCause, tuple[str, str]] = {
     "NO_GPU_BACKEND": (
         "This build of the engine has no GPU backend.",
-        "Use a llama.cpp build for your GPU (CUDA, ROCm, Vulkan or Metal): name its folder in llama_cpp_path.",
+        "Use a llama.cpp build for your GPU (CUDA, ROCm, Vulkan or Metal).",
     ),
     "NO_DRIVER": (
         "The build is for NVIDIA GPUs, and no NVIDIA driver is loaded.",
-        "Install the NVIDIA driver, or use a build for the CPU with n_gpu_layers 0.",
+        "Install the NVIDIA driver, or use a build for the CPU with no layers on the GPU.",
     ),
     "DRIVER_TOO_OLD": (
         "The GPU's driver is too old for this build.",
@@ -101,24 +102,23 @@ _WHY: dict[GpuCause, tuple[str, str]] = {
     ),
     "DRIVER_FAILING": (
         "The GPU's driver can not be used.",
-        "Look at get_logs of this server; a restart of the machine often helps after a driver update.",
+        "Check the server's log; a restart of the machine often helps after a driver update.",
     ),
     "DEVICE_NOT_VISIBLE": (
         "There is a GPU, but the engine is not shown it.",
         "Check CUDA_VISIBLE_DEVICES (or HIP_, ROCR_ or GGML_VK_VISIBLE_DEVICES), and in a container that it was given "
         "the GPU (--gpus all).",
     ),
-    "NO_GPU": ("The build finds no GPU that it can use on this machine.", "Start it with n_gpu_layers 0."),
+    "NO_GPU": ("The build finds no GPU that it can use on this machine.", "Start it with no layers on the GPU."),
     "TOO_LITTLE_MEMORY": (
         "The GPU has too little free memory for more.",
-        "Free some of it, lower ctx_size or parallel, take smaller cache types or a smaller quantization; "
-        "estimate_memory says what each of them frees.",
+        "Free some of it, or take a smaller context, fewer slots, smaller cache types or a smaller quantization.",
     ),
-    "NOT_WANTED": ("n_gpu_layers is 0.", "Leave n_gpu_layers out, or leave require_gpu out."),
-    "UNKNOWN": ("The engine gives no reason.", "Look at get_logs of this server for what it says of devices."),
+    "NOT_WANTED": ("No layers are asked for on the GPU.", "Ask for layers on the GPU, or do not require it."),
+    "UNKNOWN": ("The engine gives no reason.", "Check what the server's log says of devices."),
 }
 
-_WHEEL = "Install a build of xllamacpp for your GPU from its own index, or use a llama.cpp build (llama_cpp_path)."
+_WHEEL = "Install a build of xllamacpp for your GPU from its own index, or use a llama.cpp build."
 
 
 def _warning(
@@ -129,4 +129,6 @@ def _warning(
         why, hint = "The embedded engine was installed without a GPU backend.", _WHEEL
     if found.words.trouble and cause in ("DRIVER_TOO_OLD", "DRIVER_FAILING"):
         why = f"{why.removesuffix('.')}: {found.words.trouble}."
-    return StartWarning(code=code, cause=cause, message=f"{message} {why}", hint=hint)
+    return StartWarning(
+        code=code, cause=cause, message=f"{message} {why}", hint=hint, remedies=list(BY_GPU_CAUSE[cause])
+    )

@@ -100,7 +100,7 @@ class Rules(msgspec.Struct, frozen=True):
         if not self.private and not is_public(address):
             raise AddressNotAllowed(
                 f"{host} leads to {address}, which is inside this machine or its network and no public server.",
-                hint="If this is meant to be, set downloads.allow_private_addresses.",
+                hint="If this is intended, allow private addresses in the settings.",
             )
 
 

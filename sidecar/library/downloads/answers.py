@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import msgspec
 
 from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, ModelInvalid, ModelNotFound, SidecarError
+from sidecar.contract.remedies import call
 from sidecar.jobs.retry_budget import TryAgain
 from sidecar.library.downloads.addresses import shown
 from sidecar.library.hub.api import access_denied
@@ -191,7 +192,8 @@ def refusal(url: URL, status: int, headers: Mapping[str, str], *, repo: str | No
         if status in (401, 404):
             return ModelNotFound(
                 f"{repo} has no such file, or it is private.",
-                hint="Call list_hub_files for what there is; a private model needs the hub's token.",
+                hint="Check the repository's files; a private model needs the hub's token.",
+                remedies=(call("list_hub_files"),),
             )
     return DownloadFailed(
         f"{shown(url)} does not give the file: HTTP status {status}.",

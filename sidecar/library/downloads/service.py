@@ -19,6 +19,7 @@ import anyio.to_thread
 
 from sidecar.contract.downloads import Download, DownloadModelParams
 from sidecar.contract.errors import Cancelled, DownloadNotFound, NotSupported
+from sidecar.contract.remedies import call
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
 from sidecar.jobs.lane import Lane
@@ -106,7 +107,9 @@ class Downloads:
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._release(download)
-            raise Cancelled("The request was cancelled.", hint="resume_download resumes the download.") from None
+            raise Cancelled(
+                "The request was cancelled.", hint="The download can be resumed.", remedies=(call("resume_download"),)
+            ) from None
 
     async def add(self, params: DownloadModelParams) -> DownloadJob:
         """The download of a model: the one that there is, else a new one.

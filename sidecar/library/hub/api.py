@@ -24,6 +24,7 @@ import msgspec
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
 from sidecar.contract.hub import HubModel
+from sidecar.contract.remedies import call, open_settings
 from sidecar.host.extras import how_to_get
 from sidecar.library.hub.token import TokenSource
 from sidecar.storage.config import ConfigFile
@@ -197,7 +198,8 @@ def _keep_to(address: str) -> None:
         if (asked.scheme, asked.hostname, asked.port) != (mine.scheme, mine.hostname, mine.port):
             raise DownloadFailed(
                 f"The hub sends us to {asked.hostname} with a question; only {mine.hostname} is asked.",
-                hint="Check downloads.hub_endpoint and HF_ENDPOINT.",
+                hint="Check the hub's address in the settings, and HF_ENDPOINT.",
+                remedies=(open_settings("downloads.hub_endpoint"),),
             )
 
         _tries.made[str(request.url)] += 1
@@ -310,7 +312,8 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
     if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
         return ModelNotFound(
             f"There is no {what} on the hub, or not for everybody.",
-            hint="Call search_hub for what there is; for a private model, set HF_TOKEN to a token that may read it.",
+            hint="Search the hub for what it has; for a private model, set HF_TOKEN to a token that may read it.",
+            remedies=(call("search_hub"),),
         )
     if isinstance(error, errors.OfflineModeIsEnabled):
         return DownloadFailed("HF_HUB_OFFLINE forbids asking the hub.", hint="Unset HF_HUB_OFFLINE, and start again.")

@@ -15,6 +15,7 @@ import msgspec
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.hub import Fit
+from sidecar.contract.remedies import call, change_params
 from sidecar.library.gguf.file_names import is_gguf, is_projector, projector_rank, quantization_in, split_of, stem_of
 
 _NO_MODEL = re.compile(r"imatrix", re.IGNORECASE)
@@ -117,7 +118,8 @@ def choose(found: Sequence[Variant], *, file: str | None = None, tag: str | None
         more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
         raise ModelNotFound(
             f"There is no {file or tag} in this repository, but {', '.join(names[:MAX_SHOWN])}{more}.",
-            hint="Name one of these, or call list_hub_files.",
+            hint="Name one of these.",
+            remedies=(change_params("file"), call("list_hub_files")),
         )
     return min(fitting, key=lambda one: (len(one.files[0].path), one.files[0].path))
 

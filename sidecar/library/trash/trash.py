@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sidecar.contract.errors import DeleteNotAllowed, ModelInUse, ModelNotFound, PathNotAllowed
 from sidecar.contract.models import (
+    FOREIGN,
     DeletedFile,
     DeletedModel,
     EmptyTrashResult,
@@ -24,6 +25,7 @@ from sidecar.contract.models import (
     ModelOrigin,
     TrashedModel,
 )
+from sidecar.contract.remedies import open_settings
 from sidecar.library.catalogue import Model
 from sidecar.library.library import Library
 from sidecar.library.scan.model_files import ModelFile
@@ -39,12 +41,12 @@ LoadedFiles = Sequence[tuple[str, Path]]
 DAY_SECONDS = 86_400
 
 _HOW_ELSE: dict[ModelOrigin, str] = {
-    "folder": "Remove the file yourself, or take its folder out of models.folders.",
-    "huggingface": "Remove it with `hf cache`, or leave the cache out with models.sources.",
-    "lm_studio": "Delete it in LM Studio, or leave LM Studio out with models.sources.",
-    "ollama": "Delete it with `ollama rm`, or leave Ollama out with models.sources.",
-    "jan": "Delete it in Jan, or leave Jan out with models.sources.",
-    "llama_cpp": "Remove it from llama.cpp's cache yourself, or leave that out with models.sources.",
+    "folder": "Remove the file yourself, or take its folder out of the settings.",
+    "huggingface": "Remove it with `hf cache`, or leave the cache out in the settings.",
+    "lm_studio": "Delete it in LM Studio, or leave LM Studio out in the settings.",
+    "ollama": "Delete it with `ollama rm`, or leave Ollama out in the settings.",
+    "jan": "Delete it in Jan, or leave Jan out in the settings.",
+    "llama_cpp": "Remove it from llama.cpp's cache yourself, or leave that out in the settings.",
 }
 
 
@@ -201,6 +203,7 @@ class Trash:
             raise DeleteNotAllowed(
                 f"{model.info.path} is not in the sidecar's own folder, so it is not deleted.",
                 hint=_HOW_ELSE.get(model.info.origin, _HOW_ELSE["folder"]),
+                remedies=(open_settings("models.sources" if model.info.origin in FOREIGN else "models.folders"),),
             )
         files, kept = list(model.parts), []
         for projector in model.projectors:

@@ -32,7 +32,7 @@ MOST_TOLD = 2**53
 """JSON's whole numbers, as JavaScript reads them."""
 
 PROMPT_CACHE_NOTE = (
-    "llama-server keeps earlier prompts in main memory, up to 8.6 GB over time (--cache-ram in extra_args limits it)."
+    "llama-server keeps earlier prompts in memory, up to 8.6 GB over time (a further flag, --cache-ram, limits it)."
 )
 
 
@@ -220,7 +220,7 @@ class _Plan(msgspec.Struct, frozen=True):
         ):
             notes.append(PROMPT_CACHE_NOTE)
         if self.said is None and self.launch.settings.extra_args:
-            notes.append("The formula takes no notice of extra_args.")
+            notes.append("The formula takes no notice of further flags.")
         if self.said is None and self.launch.settings.lora:
             notes.append("The formula leaves LoRA adapters out.")
         return notes

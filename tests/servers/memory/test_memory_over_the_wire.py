@@ -177,5 +177,5 @@ def test_nobody_who_did_not_want_a_gpu_is_warned(host: RawHost, says: Says) -> N
 def test_a_gpu_that_is_required_and_not_used_ends_the_start(host: RawHost, says: Says) -> None:
     error = refused(host, "start_llama_server", server_id="cpu", require_gpu=True, **says(ON_CPU))
     assert (error["data"]["name"], error["data"]["cause"]) == ("ENGINE_START_FAILED", "GPU_NOT_USED")
-    assert "llama_cpp_path" in error["data"]["hint"]
+    assert "install_engine" in [remedy["action"] for remedy in error["data"]["remedies"]]
     assert host.call("is_llama_running", server_id="cpu") is False

@@ -37,7 +37,8 @@ impl Failure {
             Failure::TooLong { .. } => ("REQUEST_TOO_LONG", false),
             Failure::NotInContract(_) => ("NOT_IN_CONTRACT", false),
         };
-        let data = json!({"name": name, "retryable": retryable, "hint": ""});
+        let remedies = if retryable { json!([{"action": "retry", "params": {}}]) } else { json!([]) };
+        let data = json!({"name": name, "retryable": retryable, "hint": "", "remedies": remedies});
         json!({"code": INTERNAL_ERROR, "message": self.to_string(), "data": data})
     }
 }
@@ -82,7 +83,8 @@ mod tests {
     #[test]
     fn a_page_is_told_the_sidecars_errors_as_they_are_and_ours_in_their_form() {
         let error = json!({"code": -32016, "message": "Too long.", "data":
-            {"name": "CONTEXT_TOO_LONG", "retryable": false, "hint": "Shorten it.", "max_context": 8}});
+            {"name": "CONTEXT_TOO_LONG", "retryable": false, "hint": "Shorten it.", "remedies": [{"action": "change_params", "params": {"names": ["message"]}}],
+             "max_context": 8}});
         let failure = Failure::Refused(serde_json::from_value(error.clone()).unwrap());
         assert_eq!(failure.to_wire(), error);
         let ours = Failure::Ended("The sidecar has ended.".into()).to_wire();

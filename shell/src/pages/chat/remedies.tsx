@@ -1,9 +1,9 @@
-import type { ContextPolicy } from "@llama-sidecar/client";
+import { type ContextPolicy, type Remedy, remediesIn } from "@llama-sidecar/client";
 import { Button } from "@mantine/core";
-import { go } from "../../frame/route";
 import { client } from "../../link/link";
 import { focusMessage } from "../../parts/focus";
 import { report } from "../../parts/problems";
+import { RemedyButtons } from "../../parts/remedy_buttons";
 import { dismiss, useChat } from "../../state/chat";
 import { useWorld } from "../../state/feed";
 import { keepDraft, usePrefs } from "../../state/prefs";
@@ -19,12 +19,11 @@ export const WAY_WORDS: Record<ContextPolicy, string> = {
   keep_ends: "Keep both ends",
 };
 
-/** The buttons that do what an error's hint says. */
+/** The buttons that do what an error's remedies name. */
 export function Remedies({ turn }: { turn: Turn }) {
-  const name = turn.error?.data["name"];
+  const remedies = remediesIn(turn.error?.data ?? {});
   const again = useAgain(turn);
-  if (name === "CONTEXT_TOO_LONG") return <TooLong turn={turn} again={again} />;
-  const ofServer = name === "SERVER_NOT_RUNNING" || name === "ENGINE_CRASHED" || name === "ENGINE_UNRESPONSIVE";
+  if (remedies.some(isContextPolicy)) return <TooLong turn={turn} again={again} />;
   return (
     <>
       {again !== null && (
@@ -33,14 +32,13 @@ export function Remedies({ turn }: { turn: Turn }) {
         </Button>
       )}
       {turn.said !== null && <Rewrite turn={turn} said={turn.said} />}
-      {ofServer && (
-        <Button size="xs" variant="default" onClick={() => go("servers")}>
-          To the servers
-        </Button>
-      )}
+      <RemedyButtons remedies={remedies} />
     </>
   );
 }
+
+const isContextPolicy = ({ action, params: { names } }: Remedy): boolean =>
+  action === "change_params" && Array.isArray(names) && names.includes("context_policy");
 
 function TooLong({ turn, again }: { turn: Turn; again: (() => void) | null }) {
   const session = useWorld(({ sessions }) => sessions[turn.sessionId]);

@@ -1,6 +1,7 @@
 import { Anchor, Mark, Skeleton, Stack, Text } from "@mantine/core";
 import { useAnswer } from "../../link/use_answer";
-import { problemOf, reportUnlessGone } from "../../parts/problems";
+import { reportUnlessGone } from "../../parts/problems";
+import { problemOf } from "../../state/problem";
 import { seek } from "./sought";
 
 /** Messages that hold the words, from all chats. */

@@ -5,9 +5,10 @@ import { client } from "../../link/link";
 import { useAnswer } from "../../link/use_answer";
 import { ErrorCard } from "../../parts/error_card";
 import { bytes } from "../../parts/format";
-import { report, wasCancelled } from "../../parts/problems";
+import { report } from "../../parts/problems";
 import { isMoving } from "../../state/downloads";
 import { useWorld } from "../../state/feed";
+import { wasCancelled } from "../../state/problem";
 import { isHere, type World } from "../../state/world";
 
 const FITS = {

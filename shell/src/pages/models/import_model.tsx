@@ -5,7 +5,8 @@ import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
 import { useFocusBack } from "../../parts/focus";
 import { bytes } from "../../parts/format";
-import { told, wasCancelled } from "../../parts/problems";
+import { told } from "../../parts/problems";
+import { wasCancelled } from "../../state/problem";
 
 type Mode = "link" | "copy" | "move";
 

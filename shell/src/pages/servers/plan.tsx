@@ -6,8 +6,7 @@ import type { ReactNode } from "react";
 import { useAnswer } from "../../link/use_answer";
 import { CopyButton } from "../../parts/copy_button";
 import { bytes, count, spoken } from "../../parts/format";
-import { onThePage } from "../../parts/hints";
-import { problemOf } from "../../parts/problems";
+import { problemOf } from "../../state/problem";
 import { changeServer, startServer } from "../../state/starts";
 import type { Settings } from "./form";
 import { MemoryBars } from "./memory_bars";
@@ -143,7 +142,7 @@ function Estimate(props: {
       </Text>
       {estimate.notes.map((note) => (
         <Text key={note} size="xs" c="dimmed">
-          {onThePage(note)}
+          {note}
         </Text>
       ))}
     </Stack>

@@ -6,8 +6,8 @@ import { go } from "../../frame/route";
 import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
 import { duration } from "../../parts/format";
-import { onThePage } from "../../parts/hints";
 import { report } from "../../parts/problems";
+import { RemedyButtons } from "../../parts/remedy_buttons";
 import { STATE_WORDS } from "../../parts/server_state";
 import { useWorld } from "../../state/feed";
 import { dismissStart, restartServer, STAGES, type Start, switchModel } from "../../state/starts";
@@ -55,7 +55,8 @@ export function ServerCard({ id, server, start }: Props) {
         ) : null}
         {server?.warning && (
           <Alert color="yellow.8" variant="outline" title={server.warning.message}>
-            {onThePage(server.warning.hint)}
+            {server.warning.hint}
+            <RemedyButtons remedies={server.warning.remedies} />
           </Alert>
         )}
         {server && server.state !== "failed" && server.state !== "stopped" && <ServerFacts server={server} />}

@@ -1,7 +1,6 @@
 import { Card, Stack, Table, Text } from "@mantine/core";
 import { useLink } from "../../link/link";
 import { useAnswer } from "../../link/use_answer";
-import { onThePage } from "../../parts/hints";
 
 /** Which sidecar this is, where its data is, which engines there are. */
 export function About() {
@@ -54,7 +53,7 @@ export function About() {
       {hello?.notices.map(({ name, message, hint }) => (
         <Card key={name}>
           <Text fw={500}>{message}</Text>
-          <Text size="sm">{onThePage(hint)}</Text>
+          <Text size="sm">{hint}</Text>
         </Card>
       ))}
     </Stack>

@@ -2,8 +2,9 @@ import { Button, Card, Group, Text } from "@mantine/core";
 import { useRef, useState } from "react";
 import { client } from "../../link/link";
 import { spoken } from "../../parts/format";
-import { problemOf, report, told } from "../../parts/problems";
+import { report, told } from "../../parts/problems";
 import { SchemaField } from "../../parts/schema_field";
+import { problemOf } from "../../state/problem";
 import type { Field } from "../../state/schema";
 
 interface Props {

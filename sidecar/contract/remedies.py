@@ -1,0 +1,118 @@
+"""Remedies: what a host can do, or offer to a person, about an error or a warning.
+
+Owns the form of a remedy and the remedies that go with each error, cause and warning; where more is known of a case,
+others are given there. Knows nothing of the errors' classes, and imports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+RemedyWord = Literal["retry", "change_params", "open_settings", "install_extra"]
+"""What a remedy is where it is no method. `retry`: the same request again. `change_params`: the same request with other
+values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
+`install_extra`: the optional part `extra` of the llama-sidecar package."""
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """Something that helps. Its sentence for people is the error's `hint`."""
+
+    action: Annotated[str, Meta(description="A method of this contract, or a RemedyWord.")]
+    params: Annotated[
+        dict[str, Any],
+        Meta(description="What is known of the method's parameters; a person or the host chooses the others."),
+    ]
+
+
+def call(method: str, **params: Any) -> Remedy:
+    """To call a method; what is left out of its parameters is the host's to choose."""
+    return Remedy(method, params)
+
+
+def change_params(*names: str) -> Remedy:
+    """To send the same request with other values of these parameters."""
+    return Remedy("change_params", {"names": list(names)})
+
+
+def open_settings(key: str) -> Remedy:
+    """To change a setting of the config, by its dotted key."""
+    return Remedy("open_settings", {"key": key})
+
+
+RETRY = Remedy("retry", {})
+
+BY_ERROR: dict[str, tuple[Remedy, ...]] = {
+    "METHOD_NOT_FOUND": (call("rpc.discover"),),
+    "INTERNAL_ERROR": (call("get_logs", source="sidecar"),),
+    "OVERLOADED": (RETRY,),
+    "SERVER_NOT_RUNNING": (call("start_llama_server"),),
+    "SERVER_ALREADY_RUNNING": (
+        change_params("server_id"),
+        call("stop_llama_server"),
+        call("restart_server"),
+        call("switch_model"),
+    ),
+    "ENGINE_NOT_FOUND": (
+        change_params("llama_cpp_path"),
+        call("install_engine"),
+        open_settings("engines.llama_cpp_path"),
+        Remedy("install_extra", {"extra": "embedded"}),
+    ),
+    "ENGINE_CRASHED": (RETRY, call("restart_server")),
+    "ENGINE_UNRESPONSIVE": (RETRY, call("restart_server")),
+    "CONTEXT_TOO_LONG": (change_params("message", "context_policy"), call("start_llama_server")),
+    "QUEUE_FULL": (RETRY,),
+    "MODEL_NOT_FOUND": (call("list_models"), change_params("model", "model_path")),
+    "MODEL_INVALID": (call("download_model"),),
+    "MODEL_IN_USE": (call("stop_llama_server"),),
+    "DOWNLOAD_FAILED": (RETRY,),
+    "CHECKSUM_MISMATCH": (RETRY,),
+    "DISK_FULL": (RETRY,),
+    "PORT_IN_USE": (change_params("port"),),
+    "SESSION_NOT_FOUND": (call("list_sessions"),),
+    "DOWNLOAD_NOT_FOUND": (call("list_downloads"),),
+    "ADDRESS_NOT_ALLOWED": (change_params("url"), open_settings("downloads.allow_private_addresses")),
+    "ENGINE_IN_USE": (call("stop_llama_server"),),
+}
+"""By the error's name; none where nothing helps that a host could do."""
+
+BY_CAUSE: dict[str, tuple[Remedy, ...]] = {
+    "OUT_OF_MEMORY": (change_params("ctx_size", "parallel", "n_gpu_layers", "model"), call("estimate_memory")),
+    "MODEL_CORRUPT": (call("download_model"),),
+    "MODEL_NOT_SUPPORTED": (call("install_engine"), change_params("model")),
+    "BAD_FLAG": (change_params("extra_args"), call("probe_engine")),
+    "MISSING_LIBRARY": (call("install_engine"),),
+    "PORT_IN_USE": (change_params("port"),),
+    "PERMISSION_DENIED": (),
+    "KILLED": (change_params("ctx_size", "model"), RETRY),
+    "TIMEOUT": (RETRY, open_settings("engines.start_timeout_seconds")),
+    "GPU_NOT_USED": (change_params("require_gpu"),),
+    "UNKNOWN": (call("get_logs"),),
+}
+"""By the cause of a start that failed."""
+
+BY_GPU_CAUSE: dict[str, tuple[Remedy, ...]] = {
+    "NO_GPU_BACKEND": (call("install_engine"), change_params("llama_cpp_path")),
+    "NO_DRIVER": (change_params("n_gpu_layers"),),
+    "DRIVER_TOO_OLD": (call("install_engine"),),
+    "DRIVER_FAILING": (call("get_logs"),),
+    "DEVICE_NOT_VISIBLE": (),
+    "NO_GPU": (change_params("n_gpu_layers"),),
+    "TOO_LITTLE_MEMORY": (
+        change_params("ctx_size", "parallel", "cache_type_k", "cache_type_v", "model"),
+        call("estimate_memory"),
+    ),
+    "NOT_WANTED": (change_params("n_gpu_layers", "require_gpu"),),
+    "UNKNOWN": (call("get_logs"),),
+}
+"""By the cause of a warning that the GPU is not used as it should be."""
+
+
+def default_remedies(name: str, data: dict[str, Any]) -> tuple[Remedy, ...]:
+    """What helps with an error of this name and `data`, where no more is known of the case."""
+    if name == "ENGINE_START_FAILED":
+        return BY_CAUSE.get(data.get("cause", "UNKNOWN"), ())
+    return BY_ERROR.get(name, ())
