@@ -167,10 +167,11 @@ def test_what_follows_a_response_is_no_part_of_it() -> None:
 
 
 def test_a_request_says_what_it_is() -> None:
-    assert request("GET", "/health", address=Address("/x.sock"), key=None, body=None) == (
+    assert request("GET", "/health", Address("/x.sock").fields(), None) == (
         b"GET /health HTTP/1.1\r\nHost: engine\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     )
-    assert request("POST", "/x", address=Address(None, "::1", 8, path="/a"), key="k", body=b"{}") == (
-        b"POST /a/x HTTP/1.1\r\nHost: [::1]:8\r\nAccept: */*\r\nConnection: close\r\nAuthorization: Bearer k\r\n"
+    fields = [*Address(None, "::1", 8).fields(), "Authorization: Bearer k"]
+    assert request("POST", "/a/x", fields, b"{}") == (
+        b"POST /a/x HTTP/1.1\r\nHost: [::1]:8\r\nAuthorization: Bearer k\r\nAccept: */*\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )

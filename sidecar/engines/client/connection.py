@@ -116,26 +116,35 @@ class Address(NamedTuple):
         return f"{name}:{self.port}" if self.port else name
 
     @property
-    def connect_seconds(self) -> float:
-        """How long connecting may take."""
-        return LOCAL_SECONDS if self.socket_path is not None or _is_loopback(self.host) else REMOTE_SECONDS
+    def base(self) -> str:
+        """What stands before the paths of the API in requests: a proxy without a tunnel needs the whole address."""
+        return f"http://{self.host_field}{self.path}" if self.proxy and not self.secure else self.path
 
-    @property
-    def target_prefix(self) -> str:
-        """What stands before a path in a request's first line: a proxy without a tunnel needs the whole address."""
-        return f"http://{self.host_field}" if self.proxy and not self.secure else ""
+    def fields(self) -> list[str]:
+        """What requests say of the way: the host, and what a proxy without a tunnel is shown.
 
-    @property
-    def proxy_authorization(self) -> str | None:
-        """What each request shows the proxy. One that opens tunnels is shown it there."""
-        return self.proxy.authorization if self.proxy and not self.secure else None
+        Raises:
+            ValueError: as `host_field`.
+        """
+        fields = [f"Host: {self.host_field}"]
+        if self.proxy and self.proxy.authorization and not self.secure:
+            fields.append(f"Proxy-Authorization: {self.proxy.authorization}")
+        return fields
 
     async def connect(self) -> socket.socket:
         """A connected socket; TLS, where it is used, has still to be started on it.
 
         Raises:
-            OSError, ValueError: there is no connection.
+            OSError, ValueError: there is no connection, or not within LOCAL_SECONDS or REMOTE_SECONDS.
         """
+        seconds = LOCAL_SECONDS if self.socket_path is not None or _is_loopback(self.host) else REMOTE_SECONDS
+        try:
+            with anyio.fail_after(seconds):
+                return await self._connect()
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or f"there was no connection within {seconds:.0f} s") from None
+
+    async def _connect(self) -> socket.socket:
         if self.socket_path is not None:
             return await _connect_unix(self.socket_path)
         if self.proxy is None:

@@ -99,8 +99,10 @@ class EngineClient:
         self.last_used_at = time.monotonic()
         self.closed = False
         self._address = Address.parse(address)
-        self._address.host_field  # noqa: B018 - raises where the host cannot be named
-        self._api_key = api_key
+        self._base = self._address.base
+        self._fields = self._address.fields()
+        if api_key is not None:
+            self._fields.append(f"Authorization: Bearer {api_key}")
         self._received = 0
         self._open: set[Exchange] = set()
         self._questions = 0
@@ -220,8 +222,7 @@ class EngineClient:
     ) -> AsyncIterator[Exchange]:
         """A request that is sent, or has failed to be, and its response; closed at the end of the block."""
         data = orjson.dumps(body) if body is not None else None
-        head = request(verb, path, address=self._address, key=self._api_key, body=data)
-        exchange = Exchange(head, idle_seconds=idle_seconds)
+        exchange = Exchange(request(verb, self._base + path, self._fields, data), idle_seconds=idle_seconds)
         self._open.add(exchange)
         self._questions += is_question
         try:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
-import anyio
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sidecar.contract.errors import EngineUnresponsive
-from sidecar.engines.client.connection import Address, tls_context
+from sidecar.engines.client.connection import REMOTE_SECONDS, Address, tls_context
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of a response, and of all else between two parts of its body: ten times what engines send."""
@@ -43,26 +43,15 @@ class EngineGone(Exception):
         self.client = client
 
 
-def request(verb: str, path: str, *, address: Address, key: str | None, body: bytes | None) -> bytes:
+def request(verb: str, target: str, fields: Sequence[str], body: bytes | None) -> bytes:
     """A request on a connection of its own.
 
     Args:
-        path: of the API, quoted as it has to be.
-        key: for the Authorization field, where there is one.
+        target: quoted as it has to be.
+        fields: of its head, besides those that every request here has.
         body: JSON, where there is one.
-
-    Raises:
-        ValueError: the address cannot be named.
     """
-    lines = [
-        f"{verb} {address.target_prefix}{address.path}{path} HTTP/1.1",
-        f"Host: {address.host_field}",
-        *("Accept: */*", "Connection: close"),
-    ]
-    if key is not None:
-        lines.append(f"Authorization: Bearer {key}")
-    if address.proxy_authorization is not None:
-        lines.append(f"Proxy-Authorization: {address.proxy_authorization}")
+    lines = [f"{verb} {target} HTTP/1.1", *fields, "Accept: */*", "Connection: close"]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
@@ -177,13 +166,11 @@ class Exchange(asyncio.BufferedProtocol):
 
     async def open(self, address: Address) -> None:
         """Connect, and send the request. Returns when it is on its way; what fails before is raised by `read`."""
-        seconds = address.connect_seconds
         self._check_idle(-1)
         try:
-            with anyio.fail_after(seconds):
-                await self._begin(await address.connect(), address)
+            await self._begin(await address.connect(), address)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
-            self.close(EngineGone(str(error) or f"there was no connection within {seconds:.0f} s"))
+            self.close(EngineGone(str(error)))
 
     async def read(self) -> bytes:
         """What has come of the body since the last time: at least a byte, or nothing at its end.
@@ -232,6 +219,7 @@ class Exchange(asyncio.BufferedProtocol):
             sock=connected,
             ssl=tls_context() if address.secure else None,
             server_hostname=address.host if address.secure else None,
+            ssl_handshake_timeout=REMOTE_SECONDS if address.secure else None,
         )
 
     def _wake(self) -> None:
