@@ -135,12 +135,12 @@ class Registry:
             problem=problem,
         )
 
-    def free_name(self, wanted: str) -> str:
-        """A name like the wanted one that no build has."""
+    def free_name(self, like: str) -> str:
+        """A name like this one that no build has."""
         taken = {name.casefold() for name in _names(self.root)}
-        name, number = wanted, 2
+        name, number = like, 2
         while name.casefold() in taken or path_policy.problem_of(name):
-            name, number = f"{wanted[:58]}-{number}", number + 1
+            name, number = f"{like[:58]}-{number}", number + 1
         return name
 
     # --- changes -----------------------------------------------------------------------------------------------
@@ -189,11 +189,11 @@ class Registry:
         default = self._without(name, choice)
         gone = self.new_folder()
         rename_synced(self.root / name, gone / FILES)
-        shutil.rmtree(gone, ignore_errors=True)  # what can not be removed now goes at the next start
+        shutil.rmtree(gone, ignore_errors=True)  # what cannot be removed now goes at the next start
         return default
 
     def tidy(self) -> None:
-        """Remove what an earlier sidecar that was killed has left behind; what can not be removed stays."""
+        """Remove what an earlier sidecar that was killed has left behind; what cannot be removed stays."""
         for path in _older(self.root / WORK, self._began):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -211,7 +211,7 @@ class Registry:
                 with (self.root / name / RECORD).open("rb") as file:
                     build = msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=Build)
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-                logger.warning("the build %s can not be used: %s", name, type(error).__name__)
+                logger.warning("the build %s cannot be used: %s", name, type(error).__name__)
                 continue
             builds.append(msgspec.structs.replace(build, name=name))
         return builds
@@ -225,7 +225,7 @@ class Registry:
             newest = sorted(found, key=lambda one: -one.proof.proved_at)
             good = [one.name for one in newest if one.name in sound]
             if good and not isinstance(error, FileNotFoundError):
-                logger.warning("which build is the default can not be read: it is the one that was proved last")
+                logger.warning("which build is the default cannot be read: it is the one that was proved last")
             return Choice(default=good[0] if good else None, good=good)
         good = [name for name in dict.fromkeys(choice.good) if name in sound]
         default = choice.default

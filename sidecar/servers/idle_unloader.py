@@ -1,4 +1,4 @@
-"""When the engine of one server may end since nobody asks it, and what wakes it.
+"""When the engine of one server may end since it is not asked, and what wakes it.
 
 Owns whether the server is asleep: from the moment in which the client of the engine is no longer handed out until
 another engine is ready. The server itself ends and starts processes.

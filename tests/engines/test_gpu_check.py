@@ -1,4 +1,4 @@
-"""Whether the GPU is used as it was wanted: what engines' logs say, and the verdict.
+"""Whether the GPU is used as it was requested: what engines' logs say, and the verdict.
 
 The lines of the logs are real ones: of llama.cpp 0.5 as built here, and from reports of its users (the issue is named).
 """
@@ -35,9 +35,9 @@ def words(*lines: str) -> GpuWords:
     return output.gpu_words
 
 
-def evidence(*lines: str, wanted: int = 99, on_gpu: int | None = 0, **more: Any) -> GpuEvidence:
+def evidence(*lines: str, requested: int = 99, on_gpu: int | None = 0, **more: Any) -> GpuEvidence:
     given: dict[str, Any] = {"engine": "llama-server", "required": False, "total": 31}
-    return GpuEvidence(wanted=wanted, on_gpu=on_gpu, words=words(*lines), **given | more)
+    return GpuEvidence(requested=requested, on_gpu=on_gpu, words=words(*lines), **given | more)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def evidence(*lines: str, wanted: int = 99, on_gpu: int | None = 0, **more: Any)
         (evidence(CUDA_BUILD, driver="absent", machine_has_gpu=False), "NO_DRIVER"),
         (evidence(CUDA_BUILD, USING), "TOO_LITTLE_MEMORY"),
         (evidence(), "UNKNOWN"),
-        (evidence(wanted=0, required=True), "NOT_WANTED"),
+        (evidence(requested=0, required=True), "NOT_WANTED"),
         (evidence(on_gpu=None, required=True), "UNKNOWN"),
     ],
 )
@@ -73,27 +73,27 @@ def test_a_gpu_that_is_not_used_has_its_cause_and_a_next_step(found: GpuEvidence
     "found",
     [
         evidence(USING, on_gpu=31),
-        evidence(USING, wanted=-1, on_gpu=31),
-        evidence(USING, wanted=10, on_gpu=10),
-        evidence(CPU_BUILD, wanted=0, machine_has_gpu=True),
-        evidence(CPU_BUILD, wanted=-1, machine_has_gpu=False),
-        evidence(CPU_BUILD, wanted=-1),
+        evidence(USING, requested=-1, on_gpu=31),
+        evidence(USING, requested=10, on_gpu=10),
+        evidence(CPU_BUILD, requested=0, machine_has_gpu=True),
+        evidence(CPU_BUILD, requested=-1, machine_has_gpu=False),
+        evidence(CPU_BUILD, requested=-1),
         evidence(CPU_BUILD, on_gpu=None),
     ],
 )
-def test_what_is_as_it_was_wanted_gives_no_warning(found: GpuEvidence) -> None:
+def test_what_is_as_it_was_requested_gives_no_warning(found: GpuEvidence) -> None:
     assert judge(found) is None
 
 
 def test_all_that_fit_on_a_machine_with_a_gpu_are_more_than_none() -> None:
-    warning = judge(evidence(CPU_BUILD, wanted=-1, machine_has_gpu=True))
+    warning = judge(evidence(CPU_BUILD, requested=-1, machine_has_gpu=True))
     assert warning is not None
     assert warning.cause == "NO_GPU_BACKEND"
 
 
-@pytest.mark.parametrize("wanted", [-1, 31, 999])
-def test_fewer_layers_than_wanted_are_told_with_their_number(wanted: int) -> None:
-    warning = judge(evidence(USING, wanted=wanted, on_gpu=20))
+@pytest.mark.parametrize("requested", [-1, 31, 999])
+def test_fewer_layers_than_requested_are_told_with_their_number(requested: int) -> None:
+    warning = judge(evidence(USING, requested=requested, on_gpu=20))
     assert warning is not None
     assert (warning.code, warning.cause) == ("GPU_PARTLY_USED", "TOO_LITTLE_MEMORY")
     assert warning.message.startswith("20 of 31 layers")

@@ -65,9 +65,9 @@ class Embedded(msgspec.Struct, frozen=True):
             **{name: value for name, value in settings.items() if value is not None},
         }
         argv = [*self_command(), CHILD, "embedded", json.dumps(job, ensure_ascii=False)]
-        # As for llama-server: tells the progress of loading and ends with its stdin.
+        # As for llama-server: writes the progress of loading and ends with its stdin.
         env = {"LLAMA_SERVER_ROUTER_PORT": "0"} | (launch.settings.env or {})
-        # With -m, Python looks for modules where it is started first of all: not in whatever folder the host is in.
+        # With -m, Python searches for modules where it is started first of all: not in whatever folder the host is in.
         home = Path(sidecar.__file__).parents[1]
         ignored = [name for name in _NOT_KNOWN if getattr(launch.settings, name)]
         return EngineCommand(argv, env, cwd=home, ignored=ignored)

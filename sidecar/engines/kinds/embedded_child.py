@@ -173,4 +173,4 @@ def _apply_extra(params: Any, arguments: list[str]) -> None:
             except (ValueError, OverflowError) as error:
                 raise ValueError(f"{flag}: {error}") from None
         else:
-            raise ValueError(f"{flag} can not be set this way")
+            raise ValueError(f"{flag} cannot be set this way")

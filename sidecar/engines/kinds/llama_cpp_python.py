@@ -86,7 +86,7 @@ async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
 
     Raises:
         EngineNotFound: the package is not installed there, or there is no such Python.
-        EngineStartFailed: that Python can not be run.
+        EngineStartFailed: that Python cannot be run.
     """
     if python is None:
         return LlamaCppPython(sys.executable, await anyio.to_thread.run_sync(_own_version))

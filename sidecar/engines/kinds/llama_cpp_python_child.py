@@ -1,7 +1,7 @@
 """What runs in llama-cpp-python's child process: its own server, with the small questions of llama-server added.
 
-Runs under any Python that has `llama-cpp-python[server]`; imports nothing else of ours. Tells the progress of loading
-in llama-server's state lines, listens where it is told, lets in only who has the key, and ends with its stdin.
+Runs under any Python that has `llama-cpp-python[server]`; imports nothing else of ours. Writes the progress of loading
+in llama-server's state lines, listens where it is to, lets in only who has the key, and ends with its stdin.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Gate:
 
 
 def main(arguments: str) -> int:
-    """Load the model and serve it until stdin ends; asked for the version, tell the package's."""
+    """Load the model and serve it until stdin ends; asked for the version, print the package's."""
     if arguments == "--version":
         import importlib.metadata
 
@@ -99,7 +99,7 @@ def main(arguments: str) -> int:
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     print(f"llama_cpp.server: listening on {_address(job, listener)}", flush=True)  # noqa: T201
     # The socket has listened since before the load: a request that comes now is answered once the loop runs.
-    _tell_state("ready", {})
+    _write_state("ready", {})
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 
@@ -127,7 +127,7 @@ def _make_app(job: dict[str, Any], server: Any, model: Any) -> Any:
     """The server's own application with the model loaded, our questions, and the key before everything.
 
     Raises:
-        ValueError: the model can not be loaded.
+        ValueError: the model cannot be loaded.
     """
     from fastapi.middleware.cors import CORSMiddleware
     from llama_cpp.server import app as server_module
@@ -282,11 +282,11 @@ def _tell_progress() -> None:
 
     defaults = native.llama_model_default_params
 
-    def tell(progress: float, _: Any) -> bool:
-        _tell_state("loading", {"stages": ["text_model"], "current": "text_model", "value": progress})
+    def report(progress: float, _: Any) -> bool:
+        _write_state("loading", {"stages": ["text_model"], "current": "text_model", "value": progress})
         return True
 
-    callback = native.llama_progress_callback(tell)
+    callback = native.llama_progress_callback(report)
     native.llama_progress_callback_kept = callback  # the native side holds no reference
 
     def with_progress() -> Any:
@@ -297,7 +297,7 @@ def _tell_progress() -> None:
     native.llama_model_default_params = with_progress
 
 
-def _tell_state(state: str, payload: dict[str, Any]) -> None:
+def _write_state(state: str, payload: dict[str, Any]) -> None:
     sys.stdout.write(f"{STATE_LINE}{json.dumps({'state': state, 'payload': payload})}\n")
     sys.stdout.flush()
 

@@ -27,7 +27,7 @@ from sidecar.processes.errors import ProcessError
 PROGRAM = f"llama-server{PROGRAM_SUFFIX}"
 
 _SUPERVISED = {"LLAMA_SERVER_ROUTER_PORT": "0"}
-"""Makes llama-server behave as the child of its own router: it tells the progress of loading on stdout and exits when
+"""Makes llama-server behave as the child of its own router: it writes the progress of loading to stdout and exits when
 its stdin ends. Builds that do not know it take no notice (see `output`, which finds out)."""
 
 _VERSION = re.compile(r"version: (?P<version>[^\n]+)")
@@ -39,7 +39,7 @@ _MIB = 1024 * 1024
 _FOLDER_HINT = f"Give the absolute path of the folder that holds {PROGRAM}, such as build/bin of a llama.cpp checkout."
 
 Identity = tuple[int, ...]
-"""What changes when a program is built anew."""
+"""What changes when a program is built again."""
 
 
 class LlamaServer(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ class LlamaServer(msgspec.Struct, frozen=True):
         """What the build is, devices included.
 
         Raises:
-            EngineStartFailed: it can not be run.
+            EngineStartFailed: it cannot be run.
         """
         devices: list[EngineDevice] = []
         if "--list-devices" in self.flags:
@@ -97,7 +97,7 @@ class LlamaServers:
         Raises:
             PathNotAllowed: the path is not absolute, or none that the system takes.
             EngineNotFound: there is none.
-            EngineStartFailed: it can not be run.
+            EngineStartFailed: it cannot be run.
         """
         return await self._ask_once(*await anyio.to_thread.run_sync(_find_in, folder))
 
@@ -106,7 +106,7 @@ class LlamaServers:
 
         Raises:
             EngineNotFound: there is none.
-            EngineStartFailed: it can not be run.
+            EngineStartFailed: it cannot be run.
         """
         return await self._ask_once(*await anyio.to_thread.run_sync(_find_on_path))
 
@@ -205,7 +205,7 @@ def _find_on_path() -> tuple[Path, Identity]:
 
 
 def _identity(program: Path) -> Identity:
-    # Its folder, too: the program may be a stub, and what was built anew one of the libraries beside it.
+    # Its folder, too: the program may be a stub, and what was built again one of the libraries beside it.
     info, folder = program.stat(), program.parent.stat()
     return info.st_size, info.st_mtime_ns, folder.st_mtime_ns
 

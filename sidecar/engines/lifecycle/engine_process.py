@@ -1,4 +1,4 @@
-"""An engine's process, and what its output tells.
+"""An engine's process, and what its output says.
 
 Owns where each line of the output goes: state lines to `output`, all others to the log.
 Does not know when it is to start or stop.

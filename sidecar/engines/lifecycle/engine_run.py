@@ -56,7 +56,7 @@ class EngineRun:
     Attributes:
         launch, command, endpoint, api_key: what is started, how, and where it is to be reached.
         process, client, actual: what is known by then, else `None`.
-        port: the TCP port it listens on, or was told to.
+        port: the TCP port it listens on, or is to listen on.
         warning: in what it does not run as it was asked for.
         failure: why it is over.
     """
@@ -206,14 +206,14 @@ class EngineRun:
             return None  # it does not say where its layers are
         evidence = GpuEvidence(
             engine=launch.engine.name,
-            wanted=launch.n_gpu_layers,
+            requested=launch.n_gpu_layers,
             required=required,
             on_gpu=actual.gpu_layers,
             total=actual.total_layers,
             words=process.output.gpu_words,
             env=gpu_variables(self.command.env),
         )
-        if evidence.on_gpu == 0 and self._gpus is not None and (evidence.wanted or required):
+        if evidence.on_gpu == 0 and self._gpus is not None and (evidence.requested or required):
             machine = await self._gpus.read()
             evidence = msgspec.structs.replace(
                 evidence, machine_has_gpu=bool(machine.gpus), driver=machine.status.state

@@ -1,7 +1,7 @@
 """Whether a model is on the GPU as its settings ask, and if not, why.
 
 Pure. Owns the verdict: from what the engine's log says of GPUs (`start_output` reads it), from the layers that it has
-put there, and from what the machine has. The causes are told apart by phrases of llama.cpp and of the drivers; each
+put there, and from what the machine has. The causes are recognised by phrases of llama.cpp and of the drivers; each
 stands in a test with the log that it came from.
 """
 
@@ -27,7 +27,7 @@ class GpuEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is made from.
 
     Attributes:
-        wanted: layers asked for; -1 is all that fit.
+        requested: layers asked for; -1 is all that fit.
         required: the settings say require_gpu.
         on_gpu, total: layers, as the engine says; `None` where it does not.
         machine_has_gpu: `None` where that is not known.
@@ -36,7 +36,7 @@ class GpuEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     engine: EngineName
-    wanted: int
+    requested: int
     required: bool
     on_gpu: int | None
     total: int | None
@@ -47,21 +47,21 @@ class GpuEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(found: GpuEvidence) -> StartWarning | None:
-    """What a host is told where layers were wanted on a GPU and are not there; `None` where all is as wanted."""
+    """The warning where layers were asked for on a GPU and are not there; `None` where all is as asked for."""
     if found.on_gpu is None:
         if not found.required:
             return None
         return _warning("GPU_NOT_USED", "UNKNOWN", "The engine does not say whether it uses a GPU.", found)
     if found.on_gpu == 0:
-        if not found.required and (found.wanted == 0 or (found.wanted < 0 and not found.machine_has_gpu)):
+        if not found.required and (found.requested == 0 or (found.requested < 0 and not found.machine_has_gpu)):
             return None
-        cause = "NOT_WANTED" if found.wanted == 0 else _cause(found)
+        cause = "NOT_WANTED" if found.requested == 0 else _cause(found)
         return _warning("GPU_NOT_USED", cause, "The model runs on the CPU alone, and no layer is on a GPU.", found)
     total = found.total or found.on_gpu
-    wanted = total if found.wanted < 0 else min(found.wanted, total)
-    if found.on_gpu >= wanted:
+    requested = total if found.requested < 0 else min(found.requested, total)
+    if found.on_gpu >= requested:
         return None
-    message = f"{found.on_gpu} of {wanted} layers are on the GPU, the others on the CPU, which makes it slower."
+    message = f"{found.on_gpu} of {requested} layers are on the GPU, the others on the CPU, which makes it slower."
     return _warning("GPU_PARTLY_USED", "TOO_LITTLE_MEMORY", message, found)
 
 
@@ -101,7 +101,7 @@ _WHY: dict[GpuCause, tuple[str, str]] = {
         "Update the driver, or use a build for an older CUDA version.",
     ),
     "DRIVER_FAILING": (
-        "The GPU's driver can not be used.",
+        "The GPU's driver cannot be used.",
         "Check the server's log; a restart of the machine often helps after a driver update.",
     ),
     "DEVICE_NOT_VISIBLE": (
