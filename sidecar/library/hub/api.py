@@ -1,20 +1,14 @@
 """Asking the hub, through huggingface_hub.
 
-Owns the questions and what the answers and refusals of that library mean, and keeps it to the hub's own origin, to
-answers of a bounded size and to a bounded time. It is imported when it is asked for the first time.
+Owns the questions and what the answers and refusals of that library mean; `client` bounds it. The library is imported
+when it is asked for the first time.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,8 +18,9 @@ import msgspec
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
 from sidecar.contract.hub import HubModel
-from sidecar.contract.remedies import call, open_settings
+from sidecar.contract.remedies import call
 from sidecar.host.extras import how_to_get
+from sidecar.library.hub.client import ASK_SECONDS, begin_question, http_library, keep_to
 from sidecar.library.hub.token import TokenSource
 from sidecar.storage.config import ConfigFile
 
@@ -33,18 +28,6 @@ if TYPE_CHECKING:
     from sidecar.library.hub.variants import RepositoryFile
 
 PUBLIC_HUB = "https://huggingface.co"
-
-ASK_SECONDS = 60.0
-"""For a whole question, all pages of it. Large repositories take the hub some seconds."""
-
-SILENCE_SECONDS = 20.0
-"""Within an answer."""
-
-MAX_TRIES = 2
-"""Of one page. The library would try for half a minute, and somebody waits for an answer."""
-
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""The list of the largest repository has a few MB."""
 
 DEFAULT_LIMIT = 20
 
@@ -122,7 +105,7 @@ class Hub:
     async def _ask(self, question: Callable[[Any], T], what: str) -> T:
         def in_thread() -> T:
             api = self._api()
-            _tries.made = Counter()
+            begin_question()
             from huggingface_hub import errors
 
             try:
@@ -153,89 +136,13 @@ class Hub:
             ) from None
         address = self.endpoint
         if self._prepared_for != address:
-            _keep_to(address)
+            keep_to(address)
             self._prepared_for = address
         token = self._tokens.token() if _is_safe(address) else None
         return huggingface_hub.HfApi(endpoint=address, token=token or False, library_name="llama-sidecar")
 
 
-_tries = threading.local()
-"""How often each address was asked in the question that this thread works on."""
-
 _EXPANDED = ("downloads", "likes", "gated", "lastModified", "tags")
-
-
-@cache
-def _defaults() -> tuple[Any, dict[str, Any]]:
-    """The class of the library's HTTP client, which depends on its version, and the hooks that it gives one."""
-    from huggingface_hub import get_session
-
-    client = get_session()
-    # At "info" it logs every address with its question.
-    logging.getLogger(_http_library().__name__).setLevel(logging.WARNING)
-    return type(client), dict(client.event_hooks)
-
-
-def _http_library() -> Any:
-    """The HTTP library that huggingface_hub uses: httpx, or httpx2 in newer versions."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    error = next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
-    return sys.modules[error.__module__.partition(".")[0]]
-
-
-def _keep_to(address: str) -> None:
-    """Let the library ask only the hub, wait for each answer a bounded time, and read it to a bounded size."""
-    from urllib.parse import urlsplit
-
-    from huggingface_hub import set_client_factory
-
-    mine = urlsplit(address)
-    client_class, hooks = _defaults()
-
-    def allowed(request: Any) -> None:
-        asked = urlsplit(str(request.url))
-        if (asked.scheme, asked.hostname, asked.port) != (mine.scheme, mine.hostname, mine.port):
-            raise DownloadFailed(
-                f"The hub sends us to {asked.hostname} with a question; only {mine.hostname} is asked.",
-                hint="Check the hub's address in the settings, and HF_ENDPOINT.",
-                remedies=(open_settings("downloads.hub_endpoint"),),
-            )
-
-        _tries.made[str(request.url)] += 1
-        if _tries.made[str(request.url)] > MAX_TRIES:
-            raise DownloadFailed(f"{address} cannot be reached, or does not answer.")
-
-    def bounded(response: Any) -> None:
-        response.stream = _bounded(response.stream)
-
-    def client() -> Any:
-        return client_class(
-            event_hooks={
-                "request": [*hooks.get("request", ()), allowed],
-                "response": [*hooks.get("response", ()), bounded],
-            },
-            follow_redirects=True,
-            timeout=SILENCE_SECONDS,
-        )
-
-    set_client_factory(client)
-
-
-def _bounded(stream: Any) -> Any:
-    """A body that is read to an end: where it is too long or takes too long, by an error."""
-
-    def pieces(_: Any) -> Iterator[bytes]:
-        came, until = 0, time.monotonic() + ASK_SECONDS
-        for piece in stream:
-            came += len(piece)
-            if came > MAX_ANSWER_BYTES or time.monotonic() > until:
-                raise DownloadFailed("The hub's answer has no end.")
-            yield piece
-
-    # The library takes only what is of its own class.
-    streams = (_http_library().SyncByteStream,)
-    return type("Bounded", streams, {"__iter__": pieces, "close": lambda _: stream.close()})()
 
 
 def _is_safe(address: str) -> bool:
@@ -321,7 +228,7 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
         return access_denied(what, gated=False)
     if status is not None:
         return DownloadFailed(f"The hub does not answer for {what}: HTTP status {status}.", http_status=int(status))
-    if isinstance(error, _http_library().HTTPError):
+    if isinstance(error, http_library().HTTPError):
         return DownloadFailed(f"{address} cannot be reached: {type(error).__name__}.")
     if type(error) is RuntimeError:
         # All questions share a client, which the library closes for all of them when one cannot connect.

@@ -16,7 +16,7 @@ from sidecar.library.downloads.answers import Source
 from sidecar.library.downloads.files import DownloadRecord
 from sidecar.library.downloads.lookup import look_up
 from sidecar.library.downloads.web import Web
-from sidecar.library.hub import api
+from sidecar.library.hub import api, client
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.token import TokenSource
 from tests.config_files import config_file
@@ -97,7 +97,7 @@ async def test_without_aiohttp_it_is_said_how_to_get_it(web: Web, monkeypatch: p
 
 
 async def test_an_answer_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", 100)
+    monkeypatch.setattr(client, "MAX_ANSWER_BYTES", 100)
     with pytest.raises(DownloadFailed, match="no end"):
         await hub.repository(REPO)
 
@@ -117,8 +117,8 @@ async def test_a_question_whose_client_another_one_closes_is_told_that_the_hub_i
 ) -> None:
     import huggingface_hub
 
-    client = huggingface_hub.get_session()
-    client.close()  # as the library does with the one that all share when one of them cannot connect
-    monkeypatch.setattr(api, "_keep_to", lambda _: huggingface_hub.set_client_factory(lambda: client))
+    closed = huggingface_hub.get_session()
+    closed.close()  # as the library does with the one that all share when one of them cannot connect
+    monkeypatch.setattr(api, "keep_to", lambda _: huggingface_hub.set_client_factory(lambda: closed))
     with pytest.raises(DownloadFailed, match="cannot be reached"):
         await hub.search("anything")
