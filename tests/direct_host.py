@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.tasks import RequestTasks
 from sidecar.events.outbox import Outbox
 from sidecar.host import process_tree
+from sidecar.host.lock import DataDirLock
+from sidecar.processes.owner import ProcessOwner, owner
 from sidecar.services import Lifetime, Services
 from sidecar.transport.framing import LineFramer, Oversize
 from tests.raw_host import ANSWER_SECONDS, LineHost
@@ -44,6 +47,13 @@ def _main_thread() -> threading.Thread:
     return current if current in _loop_threads else threading.main_thread()
 
 
+def _register_once(path: Path) -> None:
+    """A process has one owner of processes, whose registry is that of its first sidecar here."""
+    if vars(owner)["_registry"] is None:
+        ProcessOwner.register_in(owner, path)
+
+
+vars(owner)["register_in"] = _register_once
 vars(process_tree)["threading"] = SimpleNamespace(current_thread=threading.current_thread, main_thread=_main_thread)
 
 
@@ -58,13 +68,15 @@ class DirectHost(LineHost):
     services: Services
     dispatcher: Dispatcher
 
-    def __init__(self, data_dir: Path, *, validate: bool = True) -> None:
-        super().__init__(validate=validate)
-        self.data_dir = data_dir
-        self._options = app.Options(data_dir=data_dir)
+    def __init__(self, data_dir: Path, *, config_file: Path | None = None, validate: bool = True) -> None:
+        super().__init__(data_dir, validate=validate)
+        self._options = app.Options(data_dir=data_dir, config_file=config_file)
         self._framer = LineFramer()
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._lifetime: Lifetime
+        self._closed = False
+        self._reads = asyncio.Event()
+        self._reads.set()
         self._portal_context = start_blocking_portal()
         self._portal: BlockingPortal = self._portal_context.__enter__()
         self._running, _ = self._portal.start_task(self._run)
@@ -77,11 +89,27 @@ class DirectHost(LineHost):
         assert line is not None, "the sidecar has ended"
         return line
 
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    def stop_reading(self) -> None:
+        """Take no line: a host that is busy, or hangs."""
+        self.in_loop(self._reads.clear)
+
+    def go_on_reading(self) -> None:
+        """Undo `stop_reading`."""
+        self.in_loop(self._reads.set)
+
     def in_loop(self, call: Callable[..., T], *args: object) -> T:
         """Call something in the sidecar's loop."""
         return self._portal.call(call, *args)
 
     def close(self) -> int:
+        if self._closed:
+            return 0
+        self._closed = True
+        self.go_on_reading()
         self._portal.call(self._lifetime.stop)
         try:
             self._running.result(timeout=ANSWER_SECONDS)
@@ -101,6 +129,8 @@ class DirectHost(LineHost):
         self._lifetime, requests, outbox = Lifetime(), RequestTasks(), Outbox()
         self.services = app.services_of(self._options, self._lifetime)
         self.services.data_dir.create()
+        lock = DataDirLock(self.services.data_dir.lock_file)
+        lock.acquire()
         self.services.config.load()
         hosts: Hosts | None = None
         writing = asyncio.create_task(self._write(outbox))
@@ -118,11 +148,13 @@ class DirectHost(LineHost):
             self._put(outbox)
             _loop_threads.discard(threading.current_thread())
             self._lines.put(None)
+            lock.release()
 
     async def _write(self, outbox: Outbox) -> None:
         while True:
             await outbox.news.wait()
             outbox.news.clear()
+            await self._reads.wait()
             self._put(outbox)
 
     def _put(self, outbox: Outbox) -> None:

@@ -30,9 +30,15 @@ ANSWER_SECONDS = 60.0
 
 
 class LineHost:
-    """What a host does with the lines that it sends and gets, whatever carries them."""
+    """What a host does with the lines that it sends and gets, whatever carries them.
 
-    def __init__(self, *, validate: bool = True) -> None:
+    Args:
+        data_dir: of its sidecar.
+        validate: whether each line is checked against the schema.
+    """
+
+    def __init__(self, data_dir: Path, *, validate: bool = True) -> None:
+        self.data_dir = data_dir
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.notifications: list[dict[str, Any]] = []
         self._validate = validate
@@ -54,6 +60,11 @@ class LineHost:
 
     def raw_line(self) -> bytes:
         """Wait for the next line, and leave it to the test what it means."""
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        """The sidecar's process."""
         raise NotImplementedError
 
     def close(self) -> int:
@@ -186,7 +197,7 @@ class RawHost(LineHost):
             cwd=cwd,
             start_new_session=True,
         )
-        super().__init__(validate=validate)
+        super().__init__(data_dir, validate=validate)
         self.stderr = b""
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._may_read = threading.Event()
@@ -208,6 +219,10 @@ class RawHost(LineHost):
         line = self._lines.get(timeout=ANSWER_SECONDS)
         assert line is not None, f"the sidecar has ended: {self.stderr.decode(errors='replace')[-2000:]}"
         return line
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     def stop_reading(self) -> None:
         """Read no more than what is on its way already: a host that is busy, or hangs."""

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import fake_engine
-from tests.app.talking import Engine, StartServer, StartTalk, Talk, prepare
+from tests.app.talking import DirectTalk, Engine, StartServer, StartTalk, Talk, Talking, prepare
+from tests.direct_host import DirectHost
 from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHost]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectHost]:
     """A sidecar without an engine, for all tests of a module."""
-    with RawHost(tmp_path_factory.mktemp("shared") / "data") as host:
+    with DirectHost(tmp_path_factory.mktemp("shared") / "data") as host:
         yield host
 
 
 @pytest.fixture(scope="module")
-def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectTalk]:
     """A sidecar whose server is ready, for all tests of a module."""
     folder = tmp_path_factory.mktemp("talk")
     prepare(folder / "data", fake_engine.install(folder / "llama.cpp"))
-    with Talk(folder / "data") as host:
+    with DirectTalk(folder / "data") as host:
         host.call("start_llama_server")
         yield host
 
 
 @pytest.fixture
-def engine(talk: Talk) -> Iterator[Engine]:
+def engine(talk: DirectTalk) -> Iterator[Engine]:
     """A server of the test's own in the shared sidecar."""
     engine = Engine(talk)
     yield engine
@@ -40,13 +42,14 @@ def engine(talk: Talk) -> Iterator[Engine]:
 
 @pytest.fixture
 def start_talk(data_dir: Path, fake_llama_cpp: Path) -> Iterator[StartTalk]:
-    """Starts a sidecar of the test's own, as often as wanted; with `server=False` its server is not started."""
+    """Starts a sidecar of the test's own, as often as needed: a process only with `process=True`. With `server=False`
+    its server is not started."""
     if not (data_dir / "config.json").exists():
         prepare(data_dir, fake_llama_cpp)
-    hosts: list[Talk] = []
+    hosts: list[Talking] = []
 
-    def start(*, server: bool = True) -> Talk:
-        host = Talk(data_dir)
+    def start(*, server: bool = True, process: bool = False) -> Any:
+        host = Talk(data_dir) if process else DirectTalk(data_dir)
         hosts.append(host)
         if server:
             host.call("start_llama_server")

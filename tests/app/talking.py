@@ -10,10 +10,11 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol, overload
 
+from tests.direct_host import DirectHost
 from tests.library.gguf_files import write_model
-from tests.raw_host import ANSWER_SECONDS, TERMINAL, RawHost
+from tests.raw_host import ANSWER_SECONDS, TERMINAL, LineHost, RawHost
 
 _names = itertools.count(1)
 
@@ -37,12 +38,8 @@ def prepare(data_dir: Path, llama_cpp: Path, **config: Any) -> None:
     (data_dir / "config.json").write_text(json.dumps({"engines": engines, "models": models, **config}))
 
 
-class Talk(RawHost):
+class Talking(LineHost):
     """A host in a conversation."""
-
-    def __init__(self, data_dir: Path, *options: str, **kwargs: Any) -> None:
-        super().__init__(data_dir, *options, **kwargs)
-        self.data_dir = data_dir
 
     def new_channel(self) -> str:
         """A name that no other channel of the tests has."""
@@ -94,10 +91,18 @@ class Talk(RawHost):
         return code
 
 
+class Talk(Talking, RawHost):
+    """One with a sidecar that is a process."""
+
+
+class DirectTalk(Talking, DirectHost):
+    """One with a sidecar in the test's own process."""
+
+
 class Engine:
     """A server of its own in a sidecar, and the fake engine behind it."""
 
-    def __init__(self, talk: Talk, **params: Any) -> None:
+    def __init__(self, talk: Talking, **params: Any) -> None:
         self.server_id = f"server-{next(_names)}"
         self._talk = talk
         talk.call("start_llama_server", server_id=self.server_id, **params)
@@ -147,8 +152,17 @@ class Engine:
             connection.close()
 
 
-StartTalk = Callable[..., Talk]
 StartServer = Callable[..., RawHost]
+
+
+class StartTalk(Protocol):
+    """Starts a sidecar of the test's own."""
+
+    @overload
+    def __call__(self, *, server: bool = True, process: Literal[False] = False) -> DirectTalk: ...
+
+    @overload
+    def __call__(self, *, server: bool = True, process: Literal[True]) -> Talk: ...
 
 
 class SocketConnection(http.client.HTTPConnection):

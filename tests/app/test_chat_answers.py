@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.app.talking import Engine, Talk, assert_gapless, new_session, words
+from tests.app.talking import Engine, Talking, assert_gapless, new_session, words
 
 TIME_TOOL = {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object"}}}
 
 
-def test_an_answer_streams_in_order_and_ends_before_its_response(talk: Talk) -> None:
+def test_an_answer_streams_in_order_and_ends_before_its_response(talk: Talking) -> None:
     session = new_session()
     request, channel = talk.begin_turn("tokens=20", session)
     talk.until(lambda: any(e["event"]["status"] == "done" for e in talk.events.get(channel, [])))
@@ -38,13 +38,13 @@ def test_an_answer_streams_in_order_and_ends_before_its_response(talk: Talk) -> 
     assert 0 < timings["ttft_ms"] <= timings["total_ms"]
 
 
-def test_without_a_channel_only_the_response_comes(talk: Talk) -> None:
+def test_without_a_channel_only_the_response_comes(talk: Talking) -> None:
     before = dict(talk.events)
     assert talk.say("tokens=3")["content"] == words(3)
     assert talk.events == before
 
 
-def test_an_answer_is_kept_with_its_figures(talk: Talk) -> None:
+def test_an_answer_is_kept_with_its_figures(talk: Talking) -> None:
     session = new_session()
     answer = talk.say("tokens=2", session)
     page = talk.call("get_messages", session_id=session)
@@ -76,14 +76,14 @@ def test_a_conversation_goes_on(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("text", ["é🦙\u2028中文\u0085 \u2029x", 'a\\n\\t"quoted" {json}', "nul \0 in it"])
-def test_any_text_comes_back_as_it_was_said(talk: Talk, text: str) -> None:
+def test_any_text_comes_back_as_it_was_said(talk: Talking, text: str) -> None:
     session = new_session()
     _, channel = request, channel = talk.begin_turn(f"text={text}", session)
     assert talk.answer(request)["result"]["content"] == talk.text(channel) == text
     assert talk.branch(session) == [("user", f"text={text}", "complete"), ("assistant", text, "complete")]
 
 
-def test_text_is_whole_though_the_engine_sends_single_bytes(talk: Talk) -> None:
+def test_text_is_whole_though_the_engine_sends_single_bytes(talk: Talking) -> None:
     engine = Engine(talk, extra_args=["--split-utf8"])
     try:
         assert engine.say("text=é🦙 中文")["content"] == "é🦙 中文"
@@ -91,7 +91,7 @@ def test_text_is_whole_though_the_engine_sends_single_bytes(talk: Talk) -> None:
         engine.stop()
 
 
-def test_reasoning_comes_before_the_answer_and_is_kept(talk: Talk) -> None:
+def test_reasoning_comes_before_the_answer_and_is_kept(talk: Talking) -> None:
     session = new_session()
     request, channel = talk.begin_turn("reasoning=3 tokens=2", session)
     response = talk.answer(request)["result"]
@@ -101,7 +101,7 @@ def test_reasoning_comes_before_the_answer_and_is_kept(talk: Talk) -> None:
     assert talk.call("get_messages", session_id=session)["messages"][1]["reasoning"] == "r1 r2 r3 "
 
 
-def test_a_tool_is_called_and_its_result_answered(engine: Engine, talk: Talk) -> None:
+def test_a_tool_is_called_and_its_result_answered(engine: Engine, talk: Talking) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tool=get_time", session, tools=[TIME_TOOL], tool_choice="auto")
     response = talk.answer(request)["result"]
@@ -138,7 +138,7 @@ def test_settings_go_to_the_engine_as_they_are(engine: Engine) -> None:
     assert (answer["finish_reason"], answer["content"]) == ("length", words(5))
 
 
-def test_settings_come_from_message_preset_session_and_config_in_this_order(engine: Engine, talk: Talk) -> None:
+def test_settings_come_from_message_preset_session_and_config_in_this_order(engine: Engine, talk: Talking) -> None:
     session = new_session()
     talk.call(
         "set_config",
@@ -156,7 +156,7 @@ def test_settings_come_from_message_preset_session_and_config_in_this_order(engi
     assert [request[name] for name in ("temperature", "top_p", "top_k", "seed")] == [0.4, 0.3, 2, 1]
 
 
-def test_images_go_to_the_engine_as_data_urls(engine: Engine, talk: Talk, tmp_path: Any) -> None:
+def test_images_go_to_the_engine_as_data_urls(engine: Engine, talk: Talking, tmp_path: Any) -> None:
     file = tmp_path / "a picture"
     file.write_bytes(b"\x89PNG\r\n\x1a\n")
     session = new_session()
@@ -168,7 +168,7 @@ def test_images_go_to_the_engine_as_data_urls(engine: Engine, talk: Talk, tmp_pa
     assert (question["content"], question["parts"]) == ("text=seen", parts)
 
 
-def test_the_older_one_string_form_makes_a_session_with_its_history(engine: Engine, talk: Talk) -> None:
+def test_the_older_one_string_form_makes_a_session_with_its_history(engine: Engine, talk: Talking) -> None:
     said = "<|system|>Be brief.<|end|><|user|>One?<|end|><|assistant|>Two.<|end|><|user|>tokens=1<|end|><|assistant|>"
     session = new_session()
     engine.say(said, session)
@@ -191,14 +191,14 @@ def fill(engine: Engine, session: str, exchanges: int) -> None:
 
 
 @pytest.fixture
-def small(talk: Talk) -> Any:
+def small(talk: Talking) -> Any:
     engine = Engine(talk, ctx_size=500)
     yield engine
     engine.stop()
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("drop_oldest", [1, 2, 3]), ("keep_ends", [0, 2, 3])])
-def test_what_does_not_fit_is_left_out_and_counted(small: Engine, talk: Talk, policy: str, kept: list[int]) -> None:
+def test_what_does_not_fit_is_left_out_and_counted(small: Engine, talk: Talking, policy: str, kept: list[int]) -> None:
     session = new_session()
     fill(small, session, 4)
     preview = talk.call("preview_context", session_id=session, message="tokens=3", context_policy=policy)
@@ -212,7 +212,7 @@ def test_what_does_not_fit_is_left_out_and_counted(small: Engine, talk: Talk, po
     assert len(talk.branch(session)) == 10
 
 
-def test_a_prompt_that_is_too_long_leaves_no_trace(small: Engine, talk: Talk) -> None:
+def test_a_prompt_that_is_too_long_leaves_no_trace(small: Engine, talk: Talking) -> None:
     too_long = "word " * 600
     session = new_session()
     request, channel = small.begin_turn(too_long, session)
@@ -232,7 +232,7 @@ def test_a_prompt_that_is_too_long_leaves_no_trace(small: Engine, talk: Talk) ->
     assert (after["head"], after["message_count"]) == (before["head"], 2)
 
 
-def test_tokens_are_counted_as_they_would_be_sent(small: Engine, talk: Talk) -> None:
+def test_tokens_are_counted_as_they_would_be_sent(small: Engine, talk: Talking) -> None:
     session = new_session()
     small.say("tokens=3", session, system="Be very brief.")
     count = {"server_id": small.server_id}

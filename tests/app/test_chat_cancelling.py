@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.app.talking import Engine, StartTalk, Talk, new_session, prepare, words
+from tests.app.talking import Engine, StartTalk, Talking, new_session, prepare, words
 from tests.raw_host import ANSWER_SECONDS
 
 FOREVER = "tokens=9 stall-after=2"
 
 
 @pytest.mark.parametrize("way", ["$/cancel", "cancel_message"])
-def test_a_cancelled_answer_ends_with_what_was_said(talk: Talk, engine: Engine, way: str) -> None:
+def test_a_cancelled_answer_ends_with_what_was_said(talk: Talking, engine: Engine, way: str) -> None:
     session = new_session()
     request, channel = engine.begin_turn(FOREVER, session)
     talk.heard(channel, words(2))
@@ -35,7 +35,7 @@ def test_a_cancelled_answer_ends_with_what_was_said(talk: Talk, engine: Engine, 
     assert [m["content"] for m in engine.requests()[-1]["messages"]] == [FOREVER, words(2), "tokens=1"]
 
 
-def test_cancelling_is_answered_only_when_the_engine_has_stopped(talk: Talk) -> None:
+def test_cancelling_is_answered_only_when_the_engine_has_stopped(talk: Talking) -> None:
     engine = Engine(talk, parallel=1, extra_args=["--idle-after", "1"])
     try:
         session = new_session()
@@ -53,7 +53,7 @@ def test_cancelling_is_answered_only_when_the_engine_has_stopped(talk: Talk) -> 
         engine.stop()
 
 
-def test_one_answers_cancelling_does_not_wait_for_another_answer(talk: Talk, engine: Engine) -> None:
+def test_one_answers_cancelling_does_not_wait_for_another_answer(talk: Talking, engine: Engine) -> None:
     session = new_session()
     other, other_channel = engine.begin_turn("tokens=4 hold-after=2", new_session())
     _, channel = engine.begin_turn(FOREVER, session)
@@ -65,7 +65,7 @@ def test_one_answers_cancelling_does_not_wait_for_another_answer(talk: Talk, eng
     assert talk.answer(other)["result"]["content"] == words(4)
 
 
-def test_cancelling_where_nothing_runs_is_answered_at_once(talk: Talk) -> None:
+def test_cancelling_where_nothing_runs_is_answered_at_once(talk: Talking) -> None:
     nothing = {"cancelled": 0, "engine_idle": None}
     assert talk.call("cancel_message", session_id=new_session()) == nothing
     session = talk.say("tokens=1")["session_id"]
@@ -75,7 +75,7 @@ def test_cancelling_where_nothing_runs_is_answered_at_once(talk: Talk) -> None:
 
 
 def test_an_answer_cancelled_as_soon_as_it_was_asked_for_leaves_no_trace_or_its_question(
-    talk: Talk, engine: Engine
+    talk: Talking, engine: Engine
 ) -> None:
     session = new_session()
     request, channel = engine.begin_turn(FOREVER, session)
@@ -87,7 +87,7 @@ def test_an_answer_cancelled_as_soon_as_it_was_asked_for_leaves_no_trace_or_its_
     assert engine.say("tokens=1", session)["content"] == words(1)
 
 
-def test_the_engine_that_hides_its_slots_is_not_waited_for(talk: Talk) -> None:
+def test_the_engine_that_hides_its_slots_is_not_waited_for(talk: Talking) -> None:
     engine = Engine(talk, extra_args=["--no-slots"])
     try:
         session = new_session()
@@ -98,7 +98,7 @@ def test_the_engine_that_hides_its_slots_is_not_waited_for(talk: Talk) -> None:
         engine.stop()
 
 
-def test_cancelling_a_session_stops_what_waits_behind_too(talk: Talk, engine: Engine) -> None:
+def test_cancelling_a_session_stops_what_waits_behind_too(talk: Talking, engine: Engine) -> None:
     session = new_session()
     turns = [engine.begin_turn(FOREVER, session), *(engine.begin_turn("tokens=1", session) for _ in range(3))]
     talk.heard(turns[0][1], words(2))
@@ -110,7 +110,7 @@ def test_cancelling_a_session_stops_what_waits_behind_too(talk: Talk, engine: En
     assert talk.branch(session) == [("user", FOREVER, "complete"), ("assistant", words(2), "cancelled")]
 
 
-def test_messages_to_one_session_are_answered_in_order_and_told_their_places(talk: Talk, engine: Engine) -> None:
+def test_messages_to_one_session_are_answered_in_order_and_told_their_places(talk: Talking, engine: Engine) -> None:
     session = new_session()
     turns = [engine.begin_turn(f"text=answer-{i} hold-after=1", session) for i in range(4)]
     engine.release()
@@ -121,7 +121,7 @@ def test_messages_to_one_session_are_answered_in_order_and_told_their_places(tal
     assert said == [f"text=answer-{i} hold-after=1" for i in range(4)]
 
 
-def test_a_message_that_waits_can_be_cancelled_and_those_behind_move_up(talk: Talk, engine: Engine) -> None:
+def test_a_message_that_waits_can_be_cancelled_and_those_behind_move_up(talk: Talking, engine: Engine) -> None:
     session = new_session()
     first, second, third = (engine.begin_turn(text, session) for text in (FOREVER, "never", "tokens=1"))
     talk.heard(first[1], words(2))
@@ -135,7 +135,7 @@ def test_a_message_that_waits_can_be_cancelled_and_those_behind_move_up(talk: Ta
     assert said == [FOREVER, "tokens=1"]
 
 
-def test_two_sessions_are_answered_side_by_side(talk: Talk, engine: Engine) -> None:
+def test_two_sessions_are_answered_side_by_side(talk: Talking, engine: Engine) -> None:
     held = engine.begin_turn("tokens=4 hold-after=2", new_session())
     talk.heard(held[1], words(2))
     assert engine.say("tokens=1", new_session())["content"] == words(1)
@@ -143,7 +143,7 @@ def test_two_sessions_are_answered_side_by_side(talk: Talk, engine: Engine) -> N
     assert talk.answer(held[0])["result"]["content"] == words(4)
 
 
-def test_more_sessions_than_slots_wait_for_their_server_and_not_for_others(talk: Talk) -> None:
+def test_more_sessions_than_slots_wait_for_their_server_and_not_for_others(talk: Talking) -> None:
     engine = Engine(talk, parallel=1)
     try:
         running = engine.begin_turn("tokens=4 hold-after=2", new_session())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.talking import Engine, StartTalk, Talk, new_session, words
+from tests.app.talking import Engine, StartTalk, Talking, new_session, words
 from tests.chat.rows import rows_on_disk
 from tests.library.gguf_files import write_model
 from tests.processes.programs import is_alive
@@ -23,7 +23,7 @@ FOUND_AT_ONCE_SECONDS = 10.0
 
 
 @pytest.mark.case(21)
-def test_an_engine_that_dies_while_it_answers_is_told_and_what_it_said_is_kept(talk: Talk, engine: Engine) -> None:
+def test_an_engine_that_dies_while_it_answers_is_told_and_what_it_said_is_kept(talk: Talking, engine: Engine) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tokens=9 die-after=3", session)
     error = talk.error_of(request)
@@ -42,7 +42,7 @@ def test_an_engine_that_dies_while_it_answers_is_told_and_what_it_said_is_kept(t
 
 
 @pytest.mark.case(21)
-def test_a_crash_is_told_when_it_happens_and_the_engine_comes_back(talk: Talk, engine: Engine) -> None:
+def test_a_crash_is_told_when_it_happens_and_the_engine_comes_back(talk: Talking, engine: Engine) -> None:
     before = talk.call("get_server", server_id=engine.server_id)
     request, channel = engine.begin_turn("tokens=9 stall-after=2", new_session())
     talk.heard(channel, words(2))
@@ -55,7 +55,7 @@ def test_a_crash_is_told_when_it_happens_and_the_engine_comes_back(talk: Talk, e
     assert (after["pid"] != before["pid"], after["error"], after["restarts"]) == (True, None, 1)
 
 
-def test_messages_that_wait_for_a_slot_wait_for_the_restart_too(talk: Talk) -> None:
+def test_messages_that_wait_for_a_slot_wait_for_the_restart_too(talk: Talking) -> None:
     engine = Engine(talk, parallel=1)
     try:
         dying, channel = engine.begin_turn("tokens=9 hold-after=2 die-after=3", new_session())
@@ -74,7 +74,7 @@ def test_messages_that_wait_for_a_slot_wait_for_the_restart_too(talk: Talk) -> N
         engine.stop()
 
 
-def test_who_waits_for_a_restart_that_fails_is_told_so(talk: Talk, tmp_path: Path) -> None:
+def test_who_waits_for_a_restart_that_fails_is_told_so(talk: Talking, tmp_path: Path) -> None:
     faults = ["--say-on-load", "E failed to allocate", "--exit-on-load", "1"]
     flags = ["--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-9", *faults]
     engine = Engine(talk, parallel=1, extra_args=flags)
@@ -90,7 +90,7 @@ def test_who_waits_for_a_restart_that_fails_is_told_so(talk: Talk, tmp_path: Pat
     engine.stop()
 
 
-def test_a_message_that_waits_for_a_restart_can_be_cancelled(talk: Talk, tmp_path: Path) -> None:
+def test_a_message_that_waits_for_a_restart_can_be_cancelled(talk: Talking, tmp_path: Path) -> None:
     flags = ["--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-9", "--stuck-at", "0.5"]
     engine = Engine(talk, parallel=1, extra_args=flags)
     dying, channel = engine.begin_turn("tokens=9 hold-after=2 die-after=3", new_session())
@@ -110,7 +110,7 @@ def test_a_message_that_waits_for_a_restart_can_be_cancelled(talk: Talk, tmp_pat
 
 
 @pytest.mark.case(21)
-def test_when_two_engines_die_at_once_each_answer_ends_once_with_its_own_words(talk: Talk) -> None:
+def test_when_two_engines_die_at_once_each_answer_ends_once_with_its_own_words(talk: Talking) -> None:
     engines = [Engine(talk) for _ in range(2)]
     turns = [
         (n, *engine.begin_turn(f"tokens=9 stall-after={n}", new_session())) for engine in engines for n in (1, 2, 3)
@@ -132,7 +132,7 @@ def test_when_two_engines_die_at_once_each_answer_ends_once_with_its_own_words(t
 
 
 @pytest.mark.case(23)
-def test_an_engine_that_stands_still_is_ended_and_what_it_said_is_kept(talk: Talk) -> None:
+def test_an_engine_that_stands_still_is_ended_and_what_it_said_is_kept(talk: Talking) -> None:
     talk.call("set_config", patch={"engines": {"health_timeout_seconds": 1}})
     engine = Engine(talk)
     talk.call("reset_config", keys=["engines.health_timeout_seconds"])
@@ -153,14 +153,14 @@ def test_an_engine_that_stands_still_is_ended_and_what_it_said_is_kept(talk: Tal
         engine.stop()
 
 
-def test_an_engine_that_dies_before_the_first_word_leaves_the_question(talk: Talk, engine: Engine) -> None:
+def test_an_engine_that_dies_before_the_first_word_leaves_the_question(talk: Talking, engine: Engine) -> None:
     session = new_session()
     request, _ = engine.begin_turn("die-after=0", session)
     assert talk.error_of(request)["data"]["name"] == "ENGINE_CRASHED"
     assert talk.branch(session) == [("user", "die-after=0", "complete")]
 
 
-def test_every_answer_of_a_dying_engine_is_told_with_its_own_words(talk: Talk, engine: Engine) -> None:
+def test_every_answer_of_a_dying_engine_is_told_with_its_own_words(talk: Talking, engine: Engine) -> None:
     waiting = [engine.begin_turn(f"tokens=9 stall-after={i}", new_session()) for i in (1, 2, 3)]
     for i, (_, channel) in enumerate(waiting, 1):
         talk.heard(channel, words(i))
@@ -172,7 +172,7 @@ def test_every_answer_of_a_dying_engine_is_told_with_its_own_words(talk: Talk, e
 
 
 @pytest.mark.parametrize("fault", ["garbage-after", "error-after"])
-def test_an_answer_that_goes_wrong_is_an_error_and_the_engine_stays(talk: Talk, engine: Engine, fault: str) -> None:
+def test_an_answer_that_goes_wrong_is_an_error_and_the_engine_stays(talk: Talking, engine: Engine, fault: str) -> None:
     session = new_session()
     request, _ = engine.begin_turn(f"tokens=9 {fault}=2", session)
     data = talk.error_of(request)["data"]
@@ -181,7 +181,7 @@ def test_an_answer_that_goes_wrong_is_an_error_and_the_engine_stays(talk: Talk, 
     assert engine.say("tokens=1", session)["content"] == words(1)
 
 
-def test_an_engine_that_stalls_can_be_left_by_cancelling(talk: Talk, engine: Engine) -> None:
+def test_an_engine_that_stalls_can_be_left_by_cancelling(talk: Talking, engine: Engine) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tokens=9 stall-after=2", session)
     talk.heard(channel, words(2))
@@ -195,7 +195,7 @@ def test_an_engine_that_stalls_can_be_left_by_cancelling(talk: Talk, engine: Eng
 # --- the server --------------------------------------------------------------------------------------------
 
 
-def stopped_by(talk: Talk, engine: Engine, way: str) -> None:
+def stopped_by(talk: Talking, engine: Engine, way: str) -> None:
     if way == "switch_model":
         write_model(talk.data_dir / "models" / "other.gguf")
         talk.call("switch_model", server_id=engine.server_id, model="other")
@@ -204,7 +204,7 @@ def stopped_by(talk: Talk, engine: Engine, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["stop_llama_server", "restart_server", "switch_model"])
-def test_an_answer_ends_with_its_server_and_what_was_said_is_kept(talk: Talk, engine: Engine, way: str) -> None:
+def test_an_answer_ends_with_its_server_and_what_was_said_is_kept(talk: Talking, engine: Engine, way: str) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tokens=9 stall-after=2", session)
     waiting, _ = engine.begin_turn("tokens=1", session)
@@ -220,7 +220,7 @@ def test_an_answer_ends_with_its_server_and_what_was_said_is_kept(talk: Talk, en
     assert talk.call("ping") == "pong"
 
 
-def test_a_message_to_a_stopped_server_is_refused_and_nothing_is_kept(talk: Talk, engine: Engine) -> None:
+def test_a_message_to_a_stopped_server_is_refused_and_nothing_is_kept(talk: Talking, engine: Engine) -> None:
     engine.stop()
     for params in ({"server_id": engine.server_id}, {"server_id": "never-started"}):
         session = new_session()
@@ -247,7 +247,7 @@ def test_without_any_server_a_message_says_so(start_talk: StartTalk) -> None:
 def test_a_question_survives_the_sudden_end_of_the_sidecar_from_the_first_word_on(
     start_talk: StartTalk, data_dir: Path
 ) -> None:
-    host, session = start_talk(), new_session()
+    host, session = start_talk(process=True), new_session()
     _, channel = host.begin_turn("tokens=9 stall-after=1", session)
     host.event(channel, "token")
     host.process.kill()
@@ -268,7 +268,7 @@ def test_a_question_survives_the_sudden_end_of_the_sidecar_from_the_first_word_o
 def test_an_answer_is_interrupted_when_the_sidecar_is_told_to_end(
     start_talk: StartTalk, data_dir: Path, end: str
 ) -> None:
-    host, session = start_talk(), new_session()
+    host, session = start_talk(process=True), new_session()
     request, channel = host.begin_turn("tokens=9 stall-after=2", session)
     waiting, _ = host.begin_turn("never answered", session)
     host.heard(channel, words(2))

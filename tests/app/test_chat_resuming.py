@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.app.talking import Engine, StartTalk, Talk, assert_gapless, new_session, words
+from tests.app.talking import Engine, StartTalk, Talking, assert_gapless, new_session, words
 
 
-def seqs(talk: Talk, channel: str) -> list[int]:
+def seqs(talk: Talking, channel: str) -> list[int]:
     return [event["seq"] for event in talk.events[channel]]
 
 
-def begin_resume(talk: Talk, session: str, **params: Any) -> tuple[int, str]:
+def begin_resume(talk: Talking, session: str, **params: Any) -> tuple[int, str]:
     channel = talk.new_channel()
     return talk.begin("resume_session", session_id=session, channel=channel, **params), channel
 
 
-def test_a_second_channel_gets_everything_and_goes_on_live(talk: Talk, engine: Engine) -> None:
+def test_a_second_channel_gets_everything_and_goes_on_live(talk: Talking, engine: Engine) -> None:
     session = new_session()
     request, first = engine.begin_turn("tokens=6 hold-after=3", session)
     talk.heard(first, words(3))
@@ -35,7 +35,7 @@ def test_a_second_channel_gets_everything_and_goes_on_live(talk: Talk, engine: E
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_a_host_goes_on_after_any_event_it_has(talk: Talk, engine: Engine, running: bool) -> None:
+def test_a_host_goes_on_after_any_event_it_has(talk: Talking, engine: Engine, running: bool) -> None:
     session = new_session()
     request, channel = engine.begin_turn("reasoning=2 tokens=6 hold-after=3", session)
     talk.heard(channel, words(3))
@@ -59,7 +59,7 @@ def test_a_host_goes_on_after_any_event_it_has(talk: Talk, engine: Engine, runni
         assert "".join(texts) == words(6)
 
 
-def test_a_number_of_an_earlier_answer_gets_everything_of_this_one(talk: Talk, engine: Engine) -> None:
+def test_a_number_of_an_earlier_answer_gets_everything_of_this_one(talk: Talking, engine: Engine) -> None:
     session = new_session()
     engine.say("tokens=1", session)
     _, channel = engine.begin_turn("tokens=4 hold-after=2", session)
@@ -70,7 +70,7 @@ def test_a_number_of_an_earlier_answer_gets_everything_of_this_one(talk: Talk, e
     assert (talk.events[again][0]["seq"], talk.text(again)) == (1, words(4))
 
 
-def test_without_a_channel_resuming_waits_for_the_answer(talk: Talk, engine: Engine) -> None:
+def test_without_a_channel_resuming_waits_for_the_answer(talk: Talking, engine: Engine) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tokens=4 hold-after=2", session)
     talk.heard(channel, words(2))
@@ -79,7 +79,7 @@ def test_without_a_channel_resuming_waits_for_the_answer(talk: Talk, engine: Eng
     assert talk.answer(resumed)["result"] == talk.answer(request)["result"]
 
 
-def test_cancelling_a_resumption_leaves_the_answer_alone(talk: Talk, engine: Engine) -> None:
+def test_cancelling_a_resumption_leaves_the_answer_alone(talk: Talking, engine: Engine) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tokens=4 hold-after=2", session)
     talk.heard(channel, words(2))
@@ -92,7 +92,7 @@ def test_cancelling_a_resumption_leaves_the_answer_alone(talk: Talk, engine: Eng
     assert talk.answer(request)["result"]["content"] == words(4)
 
 
-def test_a_cancelled_answer_is_told_to_everybody_who_follows_it(talk: Talk, engine: Engine) -> None:
+def test_a_cancelled_answer_is_told_to_everybody_who_follows_it(talk: Talking, engine: Engine) -> None:
     session = new_session()
     request, channel = engine.begin_turn("tokens=4 stall-after=2", session)
     talk.heard(channel, words(2))
@@ -107,7 +107,7 @@ def test_a_cancelled_answer_is_told_to_everybody_who_follows_it(talk: Talk, engi
     assert talk.text(late_channel) == words(2)
 
 
-def test_what_has_arrived_need_not_be_kept(talk: Talk) -> None:
+def test_what_has_arrived_need_not_be_kept(talk: Talking) -> None:
     session = new_session()
     request, channel = talk.begin_turn("tokens=6", session)
     talk.answer(request)
@@ -120,7 +120,7 @@ def test_what_has_arrived_need_not_be_kept(talk: Talk) -> None:
     assert talk.call("ack", session_id=new_session()) == {"kept_events": 0}
 
 
-def test_there_is_nothing_to_resume_in_an_unknown_or_empty_session(talk: Talk) -> None:
+def test_there_is_nothing_to_resume_in_an_unknown_or_empty_session(talk: Talking) -> None:
     empty = talk.call("create_session")["session_id"]
     for session in (new_session(), empty):
         resumed, channel = begin_resume(talk, session)
@@ -155,23 +155,23 @@ def test_an_answer_can_be_resumed_after_the_sidecar_was_restarted(start_talk: St
 def test_an_answer_that_a_kill_of_the_sidecar_broke_off_is_resumed_under_its_numbers(
     start_talk: StartTalk, data_dir: Path
 ) -> None:
-    host, session = start_talk(), new_session()
+    host, session = start_talk(process=True), new_session()
     _, channel = host.begin_turn("reasoning=2 tokens=60 hold-after=50", session)
     host.heard(channel, words(50))
     seen = host.events[channel]
     host.process.kill()
     host.process.wait()
 
-    host = start_talk(server=False)
-    assert host.branch(session)[-1] == ("assistant", words(50), "interrupted")
+    again_there = start_talk(server=False)
+    assert again_there.branch(session)[-1] == ("assistant", words(50), "interrupted")
     for after_seq in (0, 3, len(seen), 1000):
-        resumed, again = begin_resume(host, session, after_seq=after_seq)
-        error = host.error_of(resumed)
+        resumed, again = begin_resume(again_there, session, after_seq=after_seq)
+        error = again_there.error_of(resumed)
         assert (error["data"]["name"], error["data"]["partial"]) == ("ENGINE_CRASHED", words(50))
         first = after_seq if after_seq <= len(seen) else 0
-        assert host.events[again][:-1] == [{**event, "channel": again} for event in seen[first:]]
-        assert (host.events[again][-1]["seq"], host.statuses(again)[-1]) == (len(seen) + 1, "error")
-    host.call("delete_session", session_id=session)
+        assert again_there.events[again][:-1] == [{**event, "channel": again} for event in seen[first:]]
+        assert (again_there.events[again][-1]["seq"], again_there.statuses(again)[-1]) == (len(seen) + 1, "error")
+    again_there.call("delete_session", session_id=session)
     assert list((data_dir / "turns").iterdir()) == []
 
 

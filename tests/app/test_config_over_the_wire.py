@@ -15,20 +15,21 @@ import pytest
 
 from tests import fake_engine
 from tests.app.talking import StartTalk
+from tests.direct_host import DirectHost
 from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHost]:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectHost]:
     """A sidecar whose config tests may change."""
-    with RawHost(tmp_path_factory.mktemp("config") / "data") as host:
+    with DirectHost(tmp_path_factory.mktemp("config") / "data") as host:
         host.call("ping")
         yield host
 
 
 @pytest.fixture
-def file(host: RawHost) -> Iterator[Path]:
+def file(host: DirectHost) -> Iterator[Path]:
     """The config file; all is as at the start afterwards."""
     data_dir = Path(host.call("initialize")["data_dir"])
     yield data_dir / "config.json"
@@ -42,7 +43,7 @@ def content(file: Path) -> Any:
 # --- reading and changing ----------------------------------------------------------------------------------
 
 
-def test_without_a_file_every_default_is_told_and_fits_the_schema(host: RawHost) -> None:
+def test_without_a_file_every_default_is_told_and_fits_the_schema(host: DirectHost) -> None:
     config, schema = host.call("get_config"), host.call("get_config_schema")
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(config, schema)
@@ -54,7 +55,7 @@ def test_without_a_file_every_default_is_told_and_fits_the_schema(host: RawHost)
     assert (described["default"], bool(described["description"])) == (180.0, True)
 
 
-def test_a_change_is_the_answer_and_in_the_file_at_once(host: RawHost, file: Path) -> None:
+def test_a_change_is_the_answer_and_in_the_file_at_once(host: DirectHost, file: Path) -> None:
     before = host.call("get_config")
     changed = host.call("set_config", patch={"chat": {"temperature": 0.5}, "models": {"folders": ["/ä"]}})
     assert changed == host.call("get_config")
@@ -65,7 +66,7 @@ def test_a_change_is_the_answer_and_in_the_file_at_once(host: RawHost, file: Pat
     assert [path.name for path in file.parent.iterdir() if "config" in path.name] == ["config.json"]
 
 
-def test_null_and_reset_go_back_to_the_defaults(host: RawHost, file: Path) -> None:
+def test_null_and_reset_go_back_to_the_defaults(host: DirectHost, file: Path) -> None:
     before = host.call("get_config")
     host.call("set_config", patch={"chat": {"temperature": 0.5, "top_k": 1, "system": "Hi"}, "logs": {"kept_files": 9}})
     assert host.call("set_config", patch={"chat": {"top_k": None}})["chat"]["top_k"] == before["chat"]["top_k"]
@@ -78,7 +79,7 @@ def test_null_and_reset_go_back_to_the_defaults(host: RawHost, file: Path) -> No
     assert content(file) == {}
 
 
-def test_changes_sent_at_once_are_all_made_in_their_order(host: RawHost, file: Path) -> None:
+def test_changes_sent_at_once_are_all_made_in_their_order(host: DirectHost, file: Path) -> None:
     presets = {f"p{i}": {"ctx_size": i} for i in range(12)}
     asked = [host.begin("set_config", patch={"server_presets": {name: p}}) for name, p in presets.items()]
     asked += [host.begin("set_config", patch={"chat": {"top_k": i}}) for i in range(8)]
@@ -111,7 +112,7 @@ def test_changes_sent_at_once_are_all_made_in_their_order(host: RawHost, file: P
     ],
 )
 def test_what_can_not_be_is_refused_with_its_path_and_changes_nothing(
-    host: RawHost, file: Path, patch: Any, path: str
+    host: DirectHost, file: Path, patch: Any, path: str
 ) -> None:
     before = host.call("set_config", patch={"chat": {"top_k": 7}})
     mixed = {"logs": {"kept_files": 5}, **patch} if isinstance(patch, dict) else patch
@@ -122,7 +123,7 @@ def test_what_can_not_be_is_refused_with_its_path_and_changes_nothing(
 
 
 @pytest.mark.parametrize("key", ["chatt", "chat.temperatur", "chat.top_k.x", "", ".", "chat."])
-def test_a_key_that_there_is_not_can_not_be_reset(host: RawHost, file: Path, key: str) -> None:
+def test_a_key_that_there_is_not_can_not_be_reset(host: DirectHost, file: Path, key: str) -> None:
     before = host.call("set_config", patch={"chat": {"top_k": 7}})
     error = host.fail("reset_config", keys=["chat.top_k", key])
     assert (error["data"]["name"], error["data"]["path"]) == ("INVALID_PARAMS", "$.keys")
@@ -169,7 +170,7 @@ def test_folders_may_be_named_from_the_home_folder_on_and_what_is_none_does_no_h
         assert (model["name"], model["path"]) == ("mine", str(tmp_path / "home" / "models" / "mine.gguf"))
 
 
-def test_the_level_of_the_log_changes_at_once(host: RawHost, file: Path) -> None:
+def test_the_level_of_the_log_changes_at_once(host: DirectHost, file: Path) -> None:
     def debug_lines() -> int:
         folder = f"/no/such/folder/{next(numbers)}"
         host.call("set_config", patch={"models": {"folders": [folder]}})
@@ -195,7 +196,7 @@ def test_a_broken_file_is_kept_aside_and_told_and_the_defaults_are_used(data_dir
     file = data_dir / "config.json"
     data_dir.mkdir()
     file.write_bytes(data)
-    with RawHost(data_dir) as host:
+    with DirectHost(data_dir) as host:
         [notice] = host.call("initialize")["notices"]
         assert notice["name"] == "CONFIG_BROKEN"
         [aside] = data_dir.glob("config.broken-*")
@@ -204,7 +205,7 @@ def test_a_broken_file_is_kept_aside_and_told_and_the_defaults_are_used(data_dir
         assert host.call("get_config") == host.call("reset_config")
         host.call("set_config", patch={"chat": {"top_k": 3}})
         assert aside.read_bytes() == data
-    with RawHost(data_dir) as host:
+    with DirectHost(data_dir) as host:
         assert host.call("initialize")["notices"] == []
         assert host.call("get_config")["chat"]["top_k"] == 3
 
@@ -212,7 +213,7 @@ def test_a_broken_file_is_kept_aside_and_told_and_the_defaults_are_used(data_dir
 def test_another_file_can_be_named_and_what_it_does_not_say_is_the_default(data_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "elsewhere.json"
     file.write_text('{"server_defaults": {"ctx_size": 99}}')
-    with RawHost(data_dir, "--config", str(file)) as host:
+    with DirectHost(data_dir, config_file=file) as host:
         defaults = host.call("get_config")["server_defaults"]
         assert defaults == {"ctx_size": 99, "parallel": 4, "n_gpu_layers": -1, "threads": None}
         host.call("set_config", patch={"server_defaults": {"parallel": 2}})

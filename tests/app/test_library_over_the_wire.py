@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import fake_engine
-from tests.app.talking import StartTalk, Talk, prepare
+from tests.app.talking import StartTalk, Talk, Talking, prepare
 from tests.library.gguf_files import LLAMA_TENSORS, Tensor, gguf_bytes, llama_metadata, write_model
 from tests.library.stores import furnish, state, write
 from tests.raw_host import ANSWER_SECONDS
@@ -51,16 +51,16 @@ def host(place: Path) -> Iterator[Talk]:
         yield talk
 
 
-def models(host: Talk) -> dict[str, dict[str, Any]]:
+def models(host: Talking) -> dict[str, dict[str, Any]]:
     return {model["name"]: model for model in host.call("list_models")}
 
 
-def heard(host: Talk, channel: str) -> list[dict[str, Any]]:
+def heard(host: Talking, channel: str) -> list[dict[str, Any]]:
     """The events of a channel so far."""
     return [params["event"] for params in host.events[channel]]
 
 
-def test_other_programs_models_are_listed_and_their_files_left_alone(host: Talk, place: Path) -> None:
+def test_other_programs_models_are_listed_and_their_files_left_alone(host: Talking, place: Path) -> None:
     before = state(place / "home")
     found = models(host)
     assert {model["origin"] for model in found.values()} == {"huggingface", "lm_studio", "ollama", "jan", "llama_cpp"}
@@ -75,7 +75,7 @@ def test_other_programs_models_are_listed_and_their_files_left_alone(host: Talk,
     assert state(place / "home") == before
 
 
-def test_a_model_is_told_in_detail_by_any_of_its_names(host: Talk) -> None:
+def test_a_model_is_told_in_detail_by_any_of_its_names(host: Talking) -> None:
     told = host.call("get_model", model="llava:latest")
     assert (told["name"], told["layers"], told["heads"], told["kv_heads"]) == ("llava", 2, 4, 2)
     assert (told["chat_template"], told["licence"]) == ("{{ messages }}", "apache-2.0")
@@ -85,14 +85,14 @@ def test_a_model_is_told_in_detail_by_any_of_its_names(host: Talk) -> None:
     assert host.fail("get_model", model="nothing")["data"]["name"] == "MODEL_NOT_FOUND"
 
 
-def test_a_damaged_model_is_told_as_far_as_that_goes(host: Talk, place: Path) -> None:
+def test_a_damaged_model_is_told_as_far_as_that_goes(host: Talking, place: Path) -> None:
     path = write(place / "data" / "models" / "bad.gguf", b"GGUF")
     told = host.call("get_model", model="bad")
     assert (told["valid"], told["layers"], bool(told["problem"])) == (False, None, True)
     path.unlink()
 
 
-def test_a_scan_tells_of_every_place_and_verifying_finds_copies(host: Talk, place: Path) -> None:
+def test_a_scan_tells_of_every_place_and_verifying_finds_copies(host: Talking, place: Path) -> None:
     data = write_model(place / "data" / "models" / "one.gguf", general__name="one").read_bytes()
     write(place / "data" / "models" / "two.gguf", data)
     scan = host.call("scan_models")
@@ -110,7 +110,7 @@ def test_a_scan_tells_of_every_place_and_verifying_finds_copies(host: Talk, plac
         host.call("delete_model", model=name, permanently=True)
 
 
-def test_a_model_is_imported_deleted_and_brought_back(host: Talk, place: Path) -> None:
+def test_a_model_is_imported_deleted_and_brought_back(host: Talking, place: Path) -> None:
     source = write_model(place / "user" / "Mine-Q4_0.gguf", general__name="mine")
     size = source.stat().st_size
     model = host.call("import_model", path=str(source), mode="copy", channel="import")
@@ -130,7 +130,7 @@ def test_a_model_is_imported_deleted_and_brought_back(host: Talk, place: Path) -
     assert host.fail("restore_model", model="Mine-Q4_0")["data"]["name"] == "MODEL_NOT_FOUND"
 
 
-def test_a_cancelled_import_leaves_nothing(host: Talk, place: Path) -> None:
+def test_a_cancelled_import_leaves_nothing(host: Talking, place: Path) -> None:
     source = place / "user" / "large.gguf"
     large = Tensor("output.weight", (2**28,))
     source.parent.mkdir(exist_ok=True)
@@ -147,7 +147,7 @@ def test_a_cancelled_import_leaves_nothing(host: Talk, place: Path) -> None:
     source.unlink()
 
 
-def test_a_subscription_tells_what_comes_and_goes(host: Talk, place: Path) -> None:
+def test_a_subscription_tells_what_comes_and_goes(host: Talking, place: Path) -> None:
     host.call("subscribe", topics=["models"], channel="models", options={"interval_ms": 100})
     path = place / "data" / "models" / "new.gguf"
     count = len(models(host))

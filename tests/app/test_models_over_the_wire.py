@@ -11,6 +11,7 @@ import pytest
 
 from tests import fake_engine
 from tests.app.talking import StartTalk, prepare
+from tests.direct_host import DirectHost
 from tests.library.gguf_files import (
     ARRAY,
     FLOAT32,
@@ -25,32 +26,31 @@ from tests.library.gguf_files import (
     model_bytes,
     write_model,
 )
-from tests.raw_host import RawHost
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RawHost, Path]]:
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DirectHost, Path]]:
     """A sidecar and its models folder, which tests leave empty."""
     folder = tmp_path_factory.mktemp("library")
     prepare(folder / "data", fake_engine.install(folder / "llama.cpp"))
-    with RawHost(folder / "data") as host:
+    with DirectHost(folder / "data") as host:
         (folder / "data" / "models" / "tiny.gguf").unlink()
         yield host, folder / "data" / "models"
 
 
 @pytest.fixture
-def host(library: tuple[RawHost, Path]) -> RawHost:
+def host(library: tuple[DirectHost, Path]) -> DirectHost:
     return library[0]
 
 
 @pytest.fixture
-def models(library: tuple[RawHost, Path]) -> Iterator[Path]:
+def models(library: tuple[DirectHost, Path]) -> Iterator[Path]:
     yield library[1]
     for path in library[1].iterdir():
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def test_models_are_listed_as_they_come_and_go(host: RawHost, models: Path) -> None:
+def test_models_are_listed_as_they_come_and_go(host: DirectHost, models: Path) -> None:
     assert host.call("list_models") == []
     path = write_model(models / "Tiny-Q4_K_M.gguf")
     [model] = host.call("list_models")
@@ -81,7 +81,7 @@ def test_models_are_listed_as_they_come_and_go(host: RawHost, models: Path) -> N
     assert host.call("list_models") == []
 
 
-def test_a_model_is_inspected_with_all_it_says(host: RawHost, tmp_path: Path) -> None:
+def test_a_model_is_inspected_with_all_it_says(host: DirectHost, tmp_path: Path) -> None:
     path = write_model(tmp_path / "mödel.gguf", my__list=list(range(5000)), my__flag=True)
     told = host.call("inspect_model", path=str(path))
     expected = {
@@ -103,7 +103,7 @@ def test_a_model_is_inspected_with_all_it_says(host: RawHost, tmp_path: Path) ->
     assert (told["metadata"]["my.flag"], told["metadata"]["my.list"]) == (True, {"array": "uint32", "length": 5000})
 
 
-def test_values_that_json_has_no_words_for_are_null_and_others_are_whole(host: RawHost, tmp_path: Path) -> None:
+def test_values_that_json_has_no_words_for_are_null_and_others_are_whole(host: DirectHost, tmp_path: Path) -> None:
     odd: dict[str, Any] = {
         "a.nan": Value(FLOAT32, float("nan")),
         "a.inf": Value(FLOAT64, float("-inf")),
@@ -149,7 +149,7 @@ def hostile_files(folder: Path) -> dict[str, Path]:
 
 
 def test_damaged_models_are_listed_with_their_problem_and_refused_where_they_are_named(
-    host: RawHost, models: Path
+    host: DirectHost, models: Path
 ) -> None:
     files = hostile_files(models)
     write_model(models / "sound.gguf")
@@ -185,7 +185,7 @@ def test_damaged_models_are_listed_with_their_problem_and_refused_where_they_are
         ("~nobody-of-this-name/x", "PATH_NOT_ALLOWED"),
     ],
 )
-def test_a_path_that_leads_to_no_model_is_refused(host: RawHost, path: str, name: str) -> None:
+def test_a_path_that_leads_to_no_model_is_refused(host: DirectHost, path: str, name: str) -> None:
     error = host.fail("inspect_model", path=path)
     assert (error["data"]["name"], bool(error["data"]["hint"])) == (name, True)
 

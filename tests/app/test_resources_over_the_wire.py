@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.app.talking import Engine, Talk
+from tests.app.talking import Engine, Talking
 from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
@@ -70,7 +70,7 @@ def with_nvml(data_dir: Path, tmp_path: Path) -> Iterator[Callable[[str], RawHos
         assert host.close() == 0
 
 
-def test_the_machine_and_each_engine_are_told(talk: Talk, engine: Engine) -> None:
+def test_the_machine_and_each_engine_are_told(talk: Talking, engine: Engine) -> None:
     told = talk.call("get_resources")
     assert abs(told["at"] - time.time()) < 60
     assert (told["cpu"]["logical_cores"], told["memory"]["total_bytes"]) == (
@@ -88,14 +88,14 @@ def test_the_machine_and_each_engine_are_told(talk: Talk, engine: Engine) -> Non
     assert engine.server_id not in {use["server_id"] for use in talk.call("get_resources")["servers"]}
 
 
-def test_an_engine_that_was_just_killed_is_no_error(talk: Talk, engine: Engine) -> None:
+def test_an_engine_that_was_just_killed_is_no_error(talk: Talking, engine: Engine) -> None:
     os.kill(talk.call("get_server", server_id=engine.server_id)["pid"], signal.SIGKILL)
     for _ in range(5):
         told = {use["server_id"] for use in talk.call("get_resources")["servers"]}
         assert "default" in told
 
 
-def test_processors_are_counted_between_two_readings(talk: Talk) -> None:
+def test_processors_are_counted_between_two_readings(talk: Talking) -> None:
     channel = talk.new_channel()
     talk.call("subscribe", topics=["resources"], channel=channel, options={"interval_ms": 100})
     for _ in range(300):  # work for the sidecar, so that something is used
@@ -154,7 +154,7 @@ def test_an_nvml_that_hangs_delays_its_reading_once_and_nothing_else(with_nvml: 
 # --- logs --------------------------------------------------------------------------------------------------
 
 
-def test_logs_are_filtered_and_paged(talk: Talk, engine: Engine) -> None:
+def test_logs_are_filtered_and_paged(talk: Talking, engine: Engine) -> None:
     engine.stop()
     source = f"server:{engine.server_id}"
     lines = "\n".join(f"0.0 {'IWE'[i % 3]} line {i}" for i in range(30))
@@ -179,7 +179,7 @@ def test_logs_are_filtered_and_paged(talk: Talk, engine: Engine) -> None:
 
 
 def test_logs_that_were_cleared_are_gone_from_memory_and_files_and_their_numbers_go_on(
-    talk: Talk, engine: Engine
+    talk: Talking, engine: Engine
 ) -> None:
     source = f"server:{engine.server_id}"
     before = talk.call("get_logs")
@@ -197,7 +197,7 @@ def test_logs_that_were_cleared_are_gone_from_memory_and_files_and_their_numbers
     assert min(entry["seq"] for entry in entries) > before["last_seq"]
 
 
-def test_a_source_that_there_is_not_is_refused(talk: Talk) -> None:
+def test_a_source_that_there_is_not_is_refused(talk: Talking) -> None:
     for method in ("get_logs", "clear_logs"):
         for source in ("nobody", "server:nobody", "../../etc/passwd", ""):
             error = talk.fail(method, source=source)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests import fake_engine
-from tests.app.talking import Engine, Talk, prepare
+from tests.app.talking import Engine, Talking, prepare
 from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
@@ -44,7 +44,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHost]:
 # --- servers -----------------------------------------------------------------------------------------------
 
 
-def test_a_server_is_shown_alike_by_all_who_show_it(talk: Talk) -> None:
+def test_a_server_is_shown_alike_by_all_who_show_it(talk: Talking) -> None:
     started = talk.call("start_llama_server", server_id="shown")
     listed = {info["server_id"]: info for info in talk.call("list_servers")}
     details = talk.call("get_server", server_id="shown")
@@ -54,7 +54,7 @@ def test_a_server_is_shown_alike_by_all_who_show_it(talk: Talk) -> None:
     talk.call("stop_llama_server", server_id="shown")
 
 
-def test_servers_are_listed_in_the_order_of_their_starts(talk: Talk) -> None:
+def test_servers_are_listed_in_the_order_of_their_starts(talk: Talking) -> None:
     for server_id in ("z", "a"):
         talk.call("start_llama_server", server_id=server_id)
     assert [info["server_id"] for info in talk.call("list_servers")] == ["default", "z", "a"]
@@ -62,7 +62,7 @@ def test_servers_are_listed_in_the_order_of_their_starts(talk: Talk) -> None:
         talk.call("stop_llama_server", server_id=server_id)
 
 
-def test_a_server_that_loads_is_shown_as_far_as_it_is(talk: Talk) -> None:
+def test_a_server_that_loads_is_shown_as_far_as_it_is(talk: Talking) -> None:
     talk.begin("start_llama_server", server_id="slow", extra_args=["--stuck-at", "0.5"], channel="slow")
     talk.event("slow", "loading")
     info = talk.call("get_server", server_id="slow")
@@ -75,7 +75,7 @@ def test_a_server_that_loads_is_shown_as_far_as_it_is(talk: Talk) -> None:
     talk.call("stop_llama_server", server_id="slow")
 
 
-def test_a_server_runs_once_it_is_ready_and_a_name_that_nobody_has_does_not(talk: Talk) -> None:
+def test_a_server_runs_once_it_is_ready_and_a_name_that_nobody_has_does_not(talk: Talking) -> None:
     assert [talk.call("is_llama_running", **p) for p in ({}, {"server_id": "nobody"}, {"server_id": None})] == [
         *(True, False, True),
     ]
@@ -88,7 +88,7 @@ def test_a_server_runs_once_it_is_ready_and_a_name_that_nobody_has_does_not(talk
 
 
 @pytest.mark.parametrize("server_id", ["", "a b", "-a", "../x", "a\n", "ä", "x" * 65, "default/"])
-def test_a_server_id_that_could_be_a_path_is_refused(talk: Talk, server_id: str) -> None:
+def test_a_server_id_that_could_be_a_path_is_refused(talk: Talking, server_id: str) -> None:
     for method in ("start_llama_server", "stop_llama_server", "get_server"):
         error = talk.fail(method, server_id=server_id)
         assert (error["data"]["name"], error["data"]["path"]) == ("INVALID_PARAMS", "$.server_id")
@@ -115,7 +115,7 @@ def test_a_server_id_that_could_be_a_path_is_refused(talk: Talk, server_id: str)
         ("modelPath", "/x"),
     ],
 )
-def test_a_setting_that_can_not_be_is_refused_under_its_name(talk: Talk, param: str, value: Any) -> None:
+def test_a_setting_that_can_not_be_is_refused_under_its_name(talk: Talking, param: str, value: Any) -> None:
     for method in ("start_llama_server", "preview_command"):
         error = talk.fail(method, **{"server_id": "never", param: value})
         assert (error["code"], error["data"]["name"]) == (-32602, "INVALID_PARAMS")
@@ -126,7 +126,7 @@ def test_a_setting_that_can_not_be_is_refused_under_its_name(talk: Talk, param: 
 # --- its settings ------------------------------------------------------------------------------------------
 
 
-def test_the_settings_of_a_server_start_one_like_it(talk: Talk) -> None:
+def test_the_settings_of_a_server_start_one_like_it(talk: Talking) -> None:
     first = talk.call("start_llama_server", server_id="first", env={"SECRET": "x"}, **SETTINGS)
     config = talk.call("get_llama_config", server_id="first")
     assert {name: config[name] for name in ("server_id", "model_path", "port", "engine")} == {
@@ -145,7 +145,7 @@ def test_the_settings_of_a_server_start_one_like_it(talk: Talk) -> None:
         talk.call("stop_llama_server", server_id=server_id)
 
 
-def test_without_a_server_its_settings_are_those_of_the_config(talk: Talk) -> None:
+def test_without_a_server_its_settings_are_those_of_the_config(talk: Talking) -> None:
     talk.call("set_config", patch={"server_defaults": {"ctx_size": 1234, "n_gpu_layers": 7}})
     config = talk.call("get_llama_config", server_id="nobody")
     talk.call("reset_config", keys=["server_defaults"])
@@ -162,10 +162,10 @@ def test_without_a_server_its_settings_are_those_of_the_config(talk: Talk) -> No
     }
 
 
-def test_a_preview_is_the_command_that_a_start_runs_and_starts_nothing(talk: Talk) -> None:
-    processes = psutil.Process(talk.process.pid).children(recursive=True)
+def test_a_preview_is_the_command_that_a_start_runs_and_starts_nothing(talk: Talking) -> None:
+    processes = psutil.Process(talk.pid).children(recursive=True)
     preview = talk.call("preview_command", port=8080, channel="unused", **SETTINGS, flash_attn="on")
-    assert psutil.Process(talk.process.pid).children(recursive=True) == processes
+    assert psutil.Process(talk.pid).children(recursive=True) == processes
     assert "unused" not in talk.events
     assert shlex.split(preview["one_liner"]) == preview["argv"]
     assert preview["ignored"] == ["flash_attn"]
@@ -179,7 +179,7 @@ def test_a_preview_is_the_command_that_a_start_runs_and_starts_nothing(talk: Tal
     talk.call("stop_llama_server", server_id="previewed")
 
 
-def test_a_preview_of_what_can_not_start_says_why(talk: Talk, tmp_path: Path) -> None:
+def test_a_preview_of_what_can_not_start_says_why(talk: Talking, tmp_path: Path) -> None:
     assert talk.fail("preview_command", model="none")["data"]["name"] == "MODEL_NOT_FOUND"
     assert talk.fail("preview_command", model_path="relative.gguf")["data"]["name"] == "PATH_NOT_ALLOWED"
     assert talk.fail("preview_command", llama_cpp_path=str(tmp_path))["data"]["name"] == "ENGINE_NOT_FOUND"
@@ -189,13 +189,13 @@ def test_a_preview_of_what_can_not_start_says_why(talk: Talk, tmp_path: Path) ->
 # --- ping --------------------------------------------------------------------------------------------------
 
 
-def test_an_engine_answers_a_ping(talk: Talk, engine: Engine) -> None:
+def test_an_engine_answers_a_ping(talk: Talking, engine: Engine) -> None:
     for params in ({}, {"server_id": engine.server_id}):
         ping = talk.call("ping_server", **params)
         assert (ping["ok"], ping["status"], ping["error"], ping["latency_ms"] > 0) == (True, 200, None, True)
 
 
-def test_a_ping_to_where_nobody_answers_says_so(talk: Talk, silent_port: int) -> None:
+def test_a_ping_to_where_nobody_answers_says_so(talk: Talking, silent_port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     silent = talk.begin("ping_server", base_url=f"http://127.0.0.1:{silent_port}/v1")
@@ -210,7 +210,7 @@ def test_a_ping_to_where_nobody_answers_says_so(talk: Talk, silent_port: int) ->
     "base_url",
     ["", "127.0.0.1:80", "ftp://x", "file:///etc/passwd", "http://", "http://[", "http://a b", "http://\u00e4..b"],
 )
-def test_an_address_that_is_none_is_refused_or_does_not_answer(talk: Talk, base_url: str) -> None:
+def test_an_address_that_is_none_is_refused_or_does_not_answer(talk: Talking, base_url: str) -> None:
     response = talk.answer(talk.begin("ping_server", base_url=base_url))
     if "error" in response:
         assert (response["error"]["data"]["name"], response["error"]["data"]["path"]) == (
@@ -223,7 +223,7 @@ def test_an_address_that_is_none_is_refused_or_does_not_answer(talk: Talk, base_
 # --- engines -----------------------------------------------------------------------------------------------
 
 
-def test_engines_are_listed_the_best_found_first_with_what_to_do_about_the_others(talk: Talk) -> None:
+def test_engines_are_listed_the_best_found_first_with_what_to_do_about_the_others(talk: Talking) -> None:
     engines = {engine["engine"]: engine for engine in talk.call("list_engines")}
     assert engines.keys() == {"llama-server", "embedded", "llama-cpp-python"}
     best, *others = talk.call("list_engines")
@@ -260,7 +260,7 @@ def test_a_program_on_path_is_found(tmp_path: Path) -> None:
         assert host.call("start_llama_server")["plan"]["argv"][0] == str(folder / "llama-server")
 
 
-def test_a_build_says_what_it_can_do(talk: Talk, fake_llama_cpp: Path) -> None:
+def test_a_build_says_what_it_can_do(talk: Talking, fake_llama_cpp: Path) -> None:
     probe = talk.call("probe_engine", llama_cpp_path=str(fake_llama_cpp))
     assert {"--model", "--ctx-size", "--host"} < set(probe.pop("flags"))
     assert probe == {
@@ -285,7 +285,7 @@ def test_a_build_says_what_it_can_do(talk: Talk, fake_llama_cpp: Path) -> None:
         (None, "PERMISSION_DENIED"),
     ],
 )
-def test_a_build_that_can_not_be_asked_says_why(talk: Talk, tmp_path: Path, script: str | None, cause: str) -> None:
+def test_a_build_that_can_not_be_asked_says_why(talk: Talking, tmp_path: Path, script: str | None, cause: str) -> None:
     program = tmp_path / "broken" / "llama-server"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{script}\n")

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.app.talking import Engine, Talk, new_session, words
+from tests.app.talking import Engine, Talking, new_session, words
 from tests.engines import recordings
 from tests.library.gguf_files import gguf_bytes, llama_metadata, model_bytes, write_model
 from tests.processes.programs import is_alive, wait_until_gone
@@ -24,13 +24,13 @@ SERVER = "failing"
 
 
 @pytest.fixture(autouse=True)
-def _no_server_is_left(talk: Talk) -> Iterator[None]:
+def _no_server_is_left(talk: Talking) -> Iterator[None]:
     yield
     talk.answer(talk.begin("stop_llama_server", server_id=SERVER))
 
 
 @pytest.fixture
-def short_waits(talk: Talk) -> Iterator[None]:
+def short_waits(talk: Talking) -> Iterator[None]:
     """Starts are given up early, and what does not end is killed soon."""
     talk.call("set_config", patch={"engines": {"start_timeout_seconds": 1, "stop_grace_seconds": 0.1}})
     yield
@@ -38,21 +38,21 @@ def short_waits(talk: Talk) -> Iterator[None]:
 
 
 @pytest.fixture
-def short_grace(talk: Talk) -> Iterator[None]:
+def short_grace(talk: Talking) -> Iterator[None]:
     """What does not end is killed soon."""
     talk.call("set_config", patch={"engines": {"stop_grace_seconds": 0.1}})
     yield
     talk.call("reset_config", keys=["engines.stop_grace_seconds"])
 
 
-def begin_start(talk: Talk, *flags: str, **params: Any) -> tuple[int, str]:
+def begin_start(talk: Talking, *flags: str, **params: Any) -> tuple[int, str]:
     """Ask for a start without waiting; the request's id and its channel."""
     channel = talk.new_channel()
     given = {"server_id": SERVER, "channel": channel, **({"extra_args": list(flags)} if flags else {}), **params}
     return talk.begin("start_llama_server", **given), channel
 
 
-def fail_to_start(talk: Talk, *flags: str, **params: Any) -> dict[str, Any]:
+def fail_to_start(talk: Talking, *flags: str, **params: Any) -> dict[str, Any]:
     """Start, see that it fails and that everybody says the same of it; the error's data."""
     request, channel = begin_start(talk, *flags, **params)
     error = talk.error_of(request)
@@ -74,7 +74,7 @@ def pids(file: Path) -> list[int]:
     return found
 
 
-def states(talk: Talk, channel: str, server_id: str) -> list[str]:
+def states(talk: Talking, channel: str, server_id: str) -> list[str]:
     """What a subscription has shown of a server."""
     shown = [e["event"] for e in talk.events.get(channel, [])]
     return [e["server"]["state"] for e in shown if e["status"] == "server" and e["server"]["server_id"] == server_id]
@@ -115,7 +115,7 @@ def make_fifo(folder: Path) -> Path:
     ids=["missing", "folder", "pipe", "device", "long", "empty", "4-bytes", "html", "zeros", "cut", "keys", "tensors"],
 )
 def test_a_file_that_is_no_model_is_refused_before_anything_is_started(
-    talk: Talk, tmp_path: Path, make: Callable[[Path], Path], code: int, name: str
+    talk: Talking, tmp_path: Path, make: Callable[[Path], Path], code: int, name: str
 ) -> None:
     request, channel = begin_start(talk, model_path=str(make(tmp_path)))
     error = talk.error_of(request)
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_model_is_refused_before_anything_is_started(
     assert talk.call("ping") == "pong"
 
 
-def test_a_folder_without_an_engine_is_named(talk: Talk, tmp_path: Path) -> None:
+def test_a_folder_without_an_engine_is_named(talk: Talking, tmp_path: Path) -> None:
     (tmp_path / "llama-server").mkdir()
     for folder in (tmp_path, tmp_path / "none"):
         data = fail_to_start(talk, llama_cpp_path=str(folder))
@@ -132,7 +132,7 @@ def test_a_folder_without_an_engine_is_named(talk: Talk, tmp_path: Path) -> None
 
 
 @pytest.mark.case(26)
-def test_a_port_that_is_taken_is_named(talk: Talk) -> None:
+def test_a_port_that_is_taken_is_named(talk: Talking) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         data = fail_to_start(talk, port=port)
@@ -140,7 +140,7 @@ def test_a_port_that_is_taken_is_named(talk: Talk) -> None:
     assert talk.call("start_llama_server", server_id=SERVER, port=port)["port"] == port
 
 
-def test_an_address_of_another_machine_is_refused(talk: Talk) -> None:
+def test_an_address_of_another_machine_is_refused(talk: Talking) -> None:
     data = fail_to_start(talk, host="192.0.2.1", port=8080)
     assert (data["name"], data["path"]) == ("INVALID_PARAMS", "$.host")
 
@@ -160,7 +160,7 @@ RECORDED = {
 
 
 @pytest.mark.parametrize("recorded", RECORDED)
-def test_a_real_engines_last_words_are_told_with_their_cause(talk: Talk, recorded: str) -> None:
+def test_a_real_engines_last_words_are_told_with_their_cause(talk: Talking, recorded: str) -> None:
     exit_code, lines = recordings.log(recorded)
     end = ["--abort-on-load"] if exit_code < 0 else ["--exit-on-load", str(exit_code)]
     data = fail_to_start(talk, "--say-on-load", "\n".join(["", *lines]), *end)
@@ -179,14 +179,14 @@ def test_a_real_engines_last_words_are_told_with_their_cause(talk: Talk, recorde
     ],
 )
 def test_an_engine_that_ends_while_it_loads_is_told_with_its_cause(
-    talk: Talk, flags: list[str], cause: str, exit_code: int
+    talk: Talking, flags: list[str], cause: str, exit_code: int
 ) -> None:
     data = fail_to_start(talk, *flags)
     assert (data["name"], data["cause"], data["exit_code"]) == ("ENGINE_START_FAILED", cause, exit_code)
     assert data["retryable"] is False
 
 
-def test_a_server_that_has_failed_can_be_started_again_or_taken_off_the_list(talk: Talk) -> None:
+def test_a_server_that_has_failed_can_be_started_again_or_taken_off_the_list(talk: Talking) -> None:
     fail_to_start(talk, "--abort-on-load")
     assert talk.fail("send_message", message="Hi", server_id=SERVER)["data"]["name"] == "SERVER_NOT_RUNNING"
     assert talk.fail("restart_server", server_id=SERVER)["data"]["name"] == "ENGINE_START_FAILED"
@@ -197,7 +197,7 @@ def test_a_server_that_has_failed_can_be_started_again_or_taken_off_the_list(tal
     assert SERVER not in {info["server_id"] for info in talk.call("list_servers")}
 
 
-def test_an_engine_killed_while_it_loads_was_killed(talk: Talk) -> None:
+def test_an_engine_killed_while_it_loads_was_killed(talk: Talking) -> None:
     request, channel = begin_start(talk, "--stuck-at", "0.5")
     os.kill(talk.event(channel, "starting")["pid"], signal.SIGKILL)
     data = talk.error_of(request)["data"]
@@ -215,7 +215,7 @@ def test_an_engine_killed_while_it_loads_was_killed(talk: Talk) -> None:
     ],
 )
 def test_a_start_without_a_sign_of_life_is_given_up_after_the_configs_time(
-    talk: Talk, flags: list[str], tmp_path: Path
+    talk: Talking, flags: list[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "pids"
     data = fail_to_start(talk, *flags, "--ignore-term", "--fork-grandchild", "--pid-file", str(file))
@@ -227,10 +227,10 @@ def test_a_start_without_a_sign_of_life_is_given_up_after_the_configs_time(
 
 @pytest.mark.case(25)
 @pytest.mark.parametrize("flood", [["--flood-stderr", "40000"], ["--flood-endless", "50000000"]])
-def test_a_flood_of_log_holds_nobody_up_and_is_bounded(talk: Talk, flood: list[str]) -> None:
+def test_a_flood_of_log_holds_nobody_up_and_is_bounded(talk: Talking, flood: list[str]) -> None:
     flooded = talk.new_channel()
     talk.call("subscribe", topics=["logs"], channel=flooded, options={"source": f"server:{SERVER}"})
-    before = psutil.Process(talk.process.pid).memory_info().rss
+    before = psutil.Process(talk.pid).memory_info().rss
     request, channel = begin_start(talk, *flood)
     talk.event(channel, "starting")
     for _ in range(20):
@@ -242,11 +242,11 @@ def test_a_flood_of_log_holds_nobody_up_and_is_bounded(talk: Talk, flood: list[s
     assert len(page["entries"]) <= 5000
     assert max(len(entry["message"]) for entry in page["entries"]) <= 8192
     assert sum(file.stat().st_size for file in (talk.data_dir / "logs").glob(f"*{SERVER}*")) < 25_000_000
-    assert psutil.Process(talk.process.pid).memory_info().rss - before < 64 * 2**20
+    assert psutil.Process(talk.pid).memory_info().rss - before < 64 * 2**20
 
 
 @pytest.mark.case(39)
-def test_what_an_engine_was_given_by_environment_stays_there(talk: Talk) -> None:
+def test_what_an_engine_was_given_by_environment_stays_there(talk: Talking) -> None:
     data = fail_to_start(talk, "--abort-on-load", env={"HF_TOKEN": "hf_secret"})
     assert "hf_secret" not in json.dumps([data, talk.call("get_logs"), talk.call("list_servers")])
 
@@ -256,7 +256,7 @@ def test_what_an_engine_was_given_by_environment_stays_there(talk: Talk) -> None
 
 @pytest.mark.case(21)
 def test_an_engine_killed_while_it_is_idle_is_started_again_and_who_subscribes_sees_it(
-    talk: Talk, tmp_path: Path
+    talk: Talking, tmp_path: Path
 ) -> None:
     file, channel = tmp_path / "pids", talk.new_channel()
     flags = ["--fork-grandchild", "--pid-file", str(file)]
@@ -285,7 +285,7 @@ def test_an_engine_killed_while_it_is_idle_is_started_again_and_who_subscribes_s
 
 
 @pytest.mark.case(22)
-def test_an_engine_that_crashes_again_and_again_is_left_alone_and_says_why(talk: Talk, tmp_path: Path) -> None:
+def test_an_engine_that_crashes_again_and_again_is_left_alone_and_says_why(talk: Talking, tmp_path: Path) -> None:
     talk.call("set_config", patch={"engines": {"max_restarts": 2}})
     file, channel = tmp_path / "starts", talk.new_channel()
     talk.call("subscribe", topics=["servers"], channel=channel)
@@ -305,7 +305,7 @@ def test_an_engine_that_crashes_again_and_again_is_left_alone_and_says_why(talk:
     assert refused["data"]["remedies"] == [{"action": "restart_server", "params": {"server_id": SERVER}}]
 
 
-def test_without_restarts_a_crash_is_the_end_of_the_server(talk: Talk) -> None:
+def test_without_restarts_a_crash_is_the_end_of_the_server(talk: Talking) -> None:
     talk.call("set_config", patch={"engines": {"max_restarts": 0}})
     channel = talk.new_channel()
     talk.call("subscribe", topics=["servers"], channel=channel)
@@ -322,7 +322,7 @@ def test_without_restarts_a_crash_is_the_end_of_the_server(talk: Talk) -> None:
 
 @pytest.mark.case(22)
 @pytest.mark.parametrize("way", ["stop_llama_server", "restart_server", "switch_model"])
-def test_what_a_host_wants_wins_over_a_restart_that_is_under_way(talk: Talk, tmp_path: Path, way: str) -> None:
+def test_what_a_host_wants_wins_over_a_restart_that_is_under_way(talk: Talking, tmp_path: Path, way: str) -> None:
     file = tmp_path / "starts"
     flags = ["--stuck-at", "0.5", "--starts-file", str(file), "--faulty-starts", "2-2"]
     pid = talk.call("start_llama_server", server_id=SERVER, extra_args=flags)["pid"]
@@ -348,7 +348,7 @@ def test_what_a_host_wants_wins_over_a_restart_that_is_under_way(talk: Talk, tmp
 
 
 @pytest.mark.case(21)
-def test_one_engines_end_is_no_other_ones(talk: Talk, engine: Engine) -> None:
+def test_one_engines_end_is_no_other_ones(talk: Talking, engine: Engine) -> None:
     request, channel = engine.begin_turn("tokens=6 hold-after=2", new_session())
     talk.heard(channel, words(2))
     dying, _ = talk.begin_turn("die-after=0", server_id=talk.call("start_llama_server", server_id=SERVER)["server_id"])
@@ -361,7 +361,7 @@ def test_one_engines_end_is_no_other_ones(talk: Talk, engine: Engine) -> None:
 @pytest.mark.usefixtures("short_grace")
 @pytest.mark.parametrize("stands_still", [False, True])
 def test_an_engine_that_does_not_end_is_killed_with_all_it_has_started(
-    talk: Talk, tmp_path: Path, stands_still: bool
+    talk: Talking, tmp_path: Path, stands_still: bool
 ) -> None:
     file = tmp_path / "pids"
     flags = ["--ignore-term", "--fork-grandchild", "--fork-daemon", "--pid-file", str(file)]

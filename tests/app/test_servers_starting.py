@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.app.talking import Engine, StartTalk, Talk, new_session, words
+from tests.app.talking import Engine, StartTalk, Talking, new_session, words
 from tests.busy import BUSY_SECONDS
 from tests.library.gguf_files import write_model
 from tests.processes.programs import is_alive, wait_until_gone
@@ -31,14 +31,14 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def server_id(talk: Talk) -> Iterator[str]:
+def server_id(talk: Talking) -> Iterator[str]:
     """The id of a server that the test starts; stopped afterwards, if it is there."""
     name = talk.new_channel().replace(" ", "-")
     yield name
     talk.answer(talk.begin("stop_llama_server", server_id=name))
 
 
-def begin_start(talk: Talk, method: str = "start_llama_server", **params: Any) -> tuple[int, str]:
+def begin_start(talk: Talking, method: str = "start_llama_server", **params: Any) -> tuple[int, str]:
     """Ask for a start without waiting; the request's id and its channel."""
     channel = talk.new_channel()
     return talk.begin(method, channel=channel, **params), channel
@@ -63,7 +63,7 @@ def tcp_ports(pid: int) -> list[tuple[str, int]]:
 # --- what a host is told -----------------------------------------------------------------------------------
 
 
-def test_a_start_tells_each_step_before_its_response_and_says_what_it_chose(talk: Talk, server_id: str) -> None:
+def test_a_start_tells_each_step_before_its_response_and_says_what_it_chose(talk: Talking, server_id: str) -> None:
     request, channel = begin_start(
         talk, server_id=server_id, ctx_size=128, parallel=2, threads=3, extra_args=["--ready-after", "0.2"]
     )
@@ -103,19 +103,21 @@ def test_a_start_tells_each_step_before_its_response_and_says_what_it_chose(talk
     assert abs(process.create_time() - result["started_at"]) < BUSY_SECONDS
 
 
-def test_a_start_without_a_channel_sends_its_response_only(talk: Talk, server_id: str) -> None:
+def test_a_start_without_a_channel_sends_its_response_only(talk: Talking, server_id: str) -> None:
     before = sum(map(len, talk.events.values()))
     assert talk.call("start_llama_server", server_id=server_id)["state"] == "ready"
     assert sum(map(len, talk.events.values())) == before
 
 
-def test_without_parameters_the_only_model_runs_with_the_contracts_defaults(talk: Talk) -> None:
+def test_without_parameters_the_only_model_runs_with_the_contracts_defaults(talk: Talking) -> None:
     info = talk.call("get_server")
     chosen = {name: info[name] for name in ("server_id", "model", "ctx_size", "parallel", "n_gpu_layers")}
     assert chosen == {"server_id": "default", "model": "tiny", "ctx_size": 4096, "parallel": 4, "n_gpu_layers": -1}
 
 
-def test_a_host_can_name_everything_by_path(talk: Talk, server_id: str, tmp_path: Path, fake_llama_cpp: Path) -> None:
+def test_a_host_can_name_everything_by_path(
+    talk: Talking, server_id: str, tmp_path: Path, fake_llama_cpp: Path
+) -> None:
     model = write_model(tmp_path / "a model's folder" / "mödel.gguf")
     result = talk.call(
         "start_llama_server",
@@ -134,7 +136,7 @@ def test_a_host_can_name_everything_by_path(talk: Talk, server_id: str, tmp_path
     assert environment["GIVEN_BY_HOST"] == "yes"
 
 
-def test_settings_that_the_engine_does_not_know_are_told_and_not_handed_over(talk: Talk, server_id: str) -> None:
+def test_settings_that_the_engine_does_not_know_are_told_and_not_handed_over(talk: Talking, server_id: str) -> None:
     given = {"flash_attn": True, "cache_type_k": "q8_0", "threads": 2}
     plan = talk.call("start_llama_server", server_id=server_id, **given)["plan"]
     assert sorted(plan["ignored"]) == ["cache_type_k", "flash_attn"]
@@ -146,7 +148,7 @@ def test_settings_that_the_engine_does_not_know_are_told_and_not_handed_over(tal
 
 
 @pytest.mark.parametrize("flags", [[], ["--never-ready"]], ids=["ready", "loading"])
-def test_a_second_start_of_an_id_is_refused_and_harms_nobody(talk: Talk, server_id: str, flags: list[str]) -> None:
+def test_a_second_start_of_an_id_is_refused_and_harms_nobody(talk: Talking, server_id: str, flags: list[str]) -> None:
     _, channel = begin_start(talk, server_id=server_id, extra_args=flags)
     talk.event(channel, "warming" if flags else "done")
     pid = talk.call("get_server", server_id=server_id)["pid"]
@@ -157,7 +159,7 @@ def test_a_second_start_of_an_id_is_refused_and_harms_nobody(talk: Talk, server_
     assert talk.call("get_server", server_id=server_id)["pid"] == pid
 
 
-def test_servers_run_side_by_side_each_with_its_settings(talk: Talk) -> None:
+def test_servers_run_side_by_side_each_with_its_settings(talk: Talking) -> None:
     asked = [talk.begin("start_llama_server", server_id=f"side-{n}", ctx_size=100 * n) for n in (1, 2, 3)]
     infos = [talk.answer(request)["result"] for request in asked]
     assert [info["ctx_size"] for info in infos] == [100, 200, 300]
@@ -172,7 +174,7 @@ def test_servers_run_side_by_side_each_with_its_settings(talk: Talk) -> None:
         talk.call("stop_llama_server", server_id=f"side-{n}")
 
 
-def test_a_preset_is_used_and_parameters_win_over_it(talk: Talk, server_id: str) -> None:
+def test_a_preset_is_used_and_parameters_win_over_it(talk: Talking, server_id: str) -> None:
     talk.call("set_config", patch={"server_presets": {"small": {"ctx_size": 256, "parallel": 1}}})
     result = talk.call("start_llama_server", server_id=server_id, preset="small", parallel=3)
     assert (result["ctx_size"], result["parallel"]) == (256, 3)
@@ -186,7 +188,7 @@ def test_a_preset_is_used_and_parameters_win_over_it(talk: Talk, server_id: str)
 
 
 @pytest.mark.case(38)
-def test_without_a_port_only_a_private_socket_leads_to_the_engine(talk: Talk, engine: Engine) -> None:
+def test_without_a_port_only_a_private_socket_leads_to_the_engine(talk: Talking, engine: Engine) -> None:
     server = talk.call("get_server", server_id=engine.server_id)
     path = Path(server["socket_path"])
     assert stat.S_ISSOCK(path.stat().st_mode)
@@ -200,7 +202,9 @@ def test_without_a_port_only_a_private_socket_leads_to_the_engine(talk: Talk, en
 
 
 @pytest.mark.case(38)
-def test_a_port_that_was_asked_for_is_on_loopback_and_wants_the_key(talk: Talk, server_id: str, free_port: int) -> None:
+def test_a_port_that_was_asked_for_is_on_loopback_and_wants_the_key(
+    talk: Talking, server_id: str, free_port: int
+) -> None:
     info = talk.call("start_llama_server", server_id=server_id, port=free_port)
     assert (info["port"], info["base_url"]) == (free_port, f"http://127.0.0.1:{free_port}")
     server = talk.call("get_server", server_id=server_id)
@@ -212,10 +216,12 @@ def test_a_port_that_was_asked_for_is_on_loopback_and_wants_the_key(talk: Talk, 
 
 
 @pytest.mark.case(39)
-def test_the_key_is_told_by_get_server_and_stands_nowhere_else(talk: Talk, engine: Engine) -> None:
+def test_the_key_is_told_by_get_server_and_stands_nowhere_else(
+    talk: Talking, capfd: pytest.CaptureFixture[str], engine: Engine
+) -> None:
     server = talk.call("get_server", server_id=engine.server_id)
     key = server["api_key"]
-    seen = [str(psutil.Process(server["pid"]).cmdline()), talk.stderr.decode()]
+    seen = [str(psutil.Process(server["pid"]).cmdline()), capfd.readouterr().err]
     seen += [json.dumps(talk.call(method)) for method in ("list_servers", "get_logs", "get_config", "get_resources")]
     seen += [json.dumps(talk.call(m, server_id=engine.server_id)) for m in ("get_llama_config", "preview_command")]
     seen += [file.read_text() for file in (talk.data_dir / "logs").iterdir()]
@@ -232,7 +238,7 @@ OPENING = ("--api-key", "--host=0.0.0.0", "-m", "--port", "--tools", "--hf-token
 
 @pytest.mark.case(38)
 @pytest.mark.parametrize("engine_name", ["llama-server", "embedded", "llama-cpp-python"])
-def test_what_would_open_an_engine_past_the_sidecar_is_refused(talk: Talk, server_id: str, engine_name: str) -> None:
+def test_what_would_open_an_engine_past_the_sidecar_is_refused(talk: Talking, server_id: str, engine_name: str) -> None:
     for method in ("start_llama_server", "preview_command"):
         for flag in OPENING:
             extra_args = ["--threads", "1", flag, "x"]
@@ -247,7 +253,7 @@ def test_what_would_open_an_engine_past_the_sidecar_is_refused(talk: Talk, serve
 
 
 @pytest.mark.case(38)
-def test_an_address_for_other_machines_wants_the_key_and_earns_a_warning(talk: Talk, server_id: str) -> None:
+def test_an_address_for_other_machines_wants_the_key_and_earns_a_warning(talk: Talking, server_id: str) -> None:
     info = talk.call("start_llama_server", server_id=server_id, host=EVERYWHERE)
     server = talk.call("get_server", server_id=server_id)
     assert tcp_ports(server["pid"]) == [(EVERYWHERE, info["port"])]
@@ -260,7 +266,7 @@ def test_an_address_for_other_machines_wants_the_key_and_earns_a_warning(talk: T
 # --- stopping and starting again ---------------------------------------------------------------------------
 
 
-def test_a_stop_is_answered_when_the_process_is_gone_and_there_is_no_server_then(talk: Talk, engine: Engine) -> None:
+def test_a_stop_is_answered_when_the_process_is_gone_and_there_is_no_server_then(talk: Talking, engine: Engine) -> None:
     pid = talk.call("get_server", server_id=engine.server_id)["pid"]
     requests = [talk.begin("stop_llama_server", server_id=engine.server_id) for _ in range(3)]
     assert [talk.answer(request)["result"] for request in requests] == ["llama-server stopped"] * 3
@@ -273,7 +279,9 @@ def test_a_stop_is_answered_when_the_process_is_gone_and_there_is_no_server_then
 
 @pytest.mark.parametrize("stage", ["starting", "loading", "warming"])
 @pytest.mark.parametrize("way", ["$/cancel", "stop_llama_server"])
-def test_a_start_can_be_ended_at_any_stage_and_leaves_nothing(talk: Talk, server_id: str, stage: str, way: str) -> None:
+def test_a_start_can_be_ended_at_any_stage_and_leaves_nothing(
+    talk: Talking, server_id: str, stage: str, way: str
+) -> None:
     flags = ["--never-ready"] if stage == "warming" else ["--stuck-at", "0.5"]
     request, channel = begin_start(talk, server_id=server_id, extra_args=[*flags, "--fork-grandchild"])
     talk.event(channel, stage)
@@ -293,7 +301,7 @@ def test_a_start_can_be_ended_at_any_stage_and_leaves_nothing(talk: Talk, server
     assert talk.call("start_llama_server", server_id=server_id)["state"] == "ready"
 
 
-def test_a_start_cancelled_in_the_same_breath_leaves_nothing(talk: Talk, server_id: str) -> None:
+def test_a_start_cancelled_in_the_same_breath_leaves_nothing(talk: Talking, server_id: str) -> None:
     request, channel = begin_start(talk, server_id=server_id)
     talk.notify("$/cancel", id=request)
     assert talk.error_of(request)["data"]["name"] == "CANCELLED"
@@ -301,7 +309,7 @@ def test_a_start_cancelled_in_the_same_breath_leaves_nothing(talk: Talk, server_
     assert server_id not in {info["server_id"] for info in talk.call("list_servers")}
 
 
-def test_a_restart_is_a_new_process_with_the_same_settings(talk: Talk, server_id: str) -> None:
+def test_a_restart_is_a_new_process_with_the_same_settings(talk: Talking, server_id: str) -> None:
     talk.call("start_llama_server", server_id=server_id, ctx_size=77, parallel=1, extra_args=["--ready-after", "0"])
     session = new_session()
     talk.say("tokens=2", session, server_id=server_id)
@@ -317,7 +325,7 @@ def test_a_restart_is_a_new_process_with_the_same_settings(talk: Talk, server_id
 
 
 def test_another_model_is_switched_to_and_what_is_no_model_leaves_the_old_one_running(
-    talk: Talk, server_id: str
+    talk: Talking, server_id: str
 ) -> None:
     write_model(talk.data_dir / "models" / "other.gguf")
     before = talk.call("start_llama_server", server_id=server_id, model="tiny", ctx_size=99)
@@ -335,7 +343,7 @@ def stuck_when_restarted(tmp_path: Path) -> list[str]:
     return ["--stuck-at", "0.5", "--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-2"]
 
 
-def test_a_restart_that_is_cancelled_leaves_no_process(talk: Talk, server_id: str, tmp_path: Path) -> None:
+def test_a_restart_that_is_cancelled_leaves_no_process(talk: Talking, server_id: str, tmp_path: Path) -> None:
     talk.call("start_llama_server", server_id=server_id, extra_args=stuck_when_restarted(tmp_path))
     old = talk.call("get_server", server_id=server_id)["pid"]
     request, channel = begin_start(talk, "restart_server", server_id=server_id)
@@ -345,7 +353,7 @@ def test_a_restart_that_is_cancelled_leaves_no_process(talk: Talk, server_id: st
     assert (is_alive(old), is_alive(new)) == (False, False)
 
 
-def test_a_stop_that_follows_a_restart_leaves_no_server(talk: Talk, server_id: str, tmp_path: Path) -> None:
+def test_a_stop_that_follows_a_restart_leaves_no_server(talk: Talking, server_id: str, tmp_path: Path) -> None:
     talk.call("start_llama_server", server_id=server_id, extra_args=stuck_when_restarted(tmp_path))
     restart, channel = begin_start(talk, "restart_server", server_id=server_id)
     assert talk.call("stop_llama_server", server_id=server_id) == "llama-server stopped"
@@ -354,7 +362,7 @@ def test_a_stop_that_follows_a_restart_leaves_no_server(talk: Talk, server_id: s
     assert server_id not in {info["server_id"] for info in talk.call("list_servers")}
 
 
-def test_of_two_restarts_at_once_one_is_carried_out(talk: Talk, server_id: str) -> None:
+def test_of_two_restarts_at_once_one_is_carried_out(talk: Talking, server_id: str) -> None:
     talk.call("start_llama_server", server_id=server_id)
     asked = talk.begin_together("restart_server", *[{"server_id": server_id}] * 2)
     answers = [talk.answer(request) for request in asked]

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.app.talking import StartTalk, Talk, new_session, prepare, words
+from tests.app.talking import DirectTalk, StartTalk, Talking, new_session, prepare, words
 
 AN_ID = "0b9d7f0e-2c1e-4b5e-9a53-1f4f6a7f2d11"
 
 
-def titles(talk: Talk, **params: Any) -> list[str]:
+def titles(talk: Talking, **params: Any) -> list[str]:
     return [session["title"] for session in talk.call("list_sessions", **params)["sessions"]]
 
 
-def test_a_session_is_made_with_what_was_given(talk: Talk) -> None:
+def test_a_session_is_made_with_what_was_given(talk: Talking) -> None:
     session = new_session()
     before = time.time()
     made = talk.call(
@@ -44,7 +44,7 @@ def test_a_session_is_made_with_what_was_given(talk: Talk) -> None:
     }
 
 
-def test_a_session_without_anything_gets_an_id_and_the_configs_system_prompt(talk: Talk) -> None:
+def test_a_session_without_anything_gets_an_id_and_the_configs_system_prompt(talk: Talking) -> None:
     talk.call("set_config", patch={"chat": {"system": "From the config."}})
     try:
         made = talk.call("create_session")
@@ -54,19 +54,19 @@ def test_a_session_without_anything_gets_an_id_and_the_configs_system_prompt(tal
     assert (made["system"], made["title"], none["system"]) == ("From the config.", "New chat", None)
 
 
-def test_an_id_can_be_given_once(talk: Talk) -> None:
+def test_an_id_can_be_given_once(talk: Talking) -> None:
     session = talk.call("create_session")["session_id"]
     assert talk.fail("create_session", session_id=session)["data"]["path"] == "$.session_id"
 
 
 @pytest.mark.parametrize("session_id", ["", "1", "not-a-uuid", "../../etc", f"{AN_ID}\n", f" {AN_ID}"])
-def test_an_id_that_is_no_uuid_is_refused(talk: Talk, session_id: str) -> None:
+def test_an_id_that_is_no_uuid_is_refused(talk: Talking, session_id: str) -> None:
     for method, more in (("send_message", {"message": "Hi"}), ("create_session", {}), ("get_session", {})):
         error = talk.fail(method, session_id=session_id, **more)
         assert (error["data"]["name"], error["data"]["path"]) == ("INVALID_PARAMS", "$.session_id")
 
 
-def test_a_title_comes_from_the_first_message_until_one_is_given(talk: Talk) -> None:
+def test_a_title_comes_from_the_first_message_until_one_is_given(talk: Talking) -> None:
     session = talk.say("text=What is a llama?\nPlease.")["session_id"]
     assert talk.call("get_session", session_id=session)["title"] == "text=What is a llama?"
     assert talk.call("update_session", session_id=session, title="Wool")["title"] == "Wool"
@@ -74,7 +74,7 @@ def test_a_title_comes_from_the_first_message_until_one_is_given(talk: Talk) -> 
     assert talk.call("get_session", session_id=session)["title"] == "Wool"
 
 
-def test_what_is_left_out_of_a_change_stays(talk: Talk) -> None:
+def test_what_is_left_out_of_a_change_stays(talk: Talking) -> None:
     session = talk.call("create_session", title="Wool", system="S", config={"seed": 3})["session_id"]
     changes: list[dict[str, Any]] = [
         {"archived": True},
@@ -107,7 +107,7 @@ def test_what_is_left_out_of_a_change_stays(talk: Talk) -> None:
         ("count_tokens", {}),
     ],
 )
-def test_a_session_that_there_is_not_is_not_found(talk: Talk, method: str, params: dict[str, Any]) -> None:
+def test_a_session_that_there_is_not_is_not_found(talk: Talking, method: str, params: dict[str, Any]) -> None:
     assert talk.fail(method, session_id=new_session(), **params)["data"]["name"] == "SESSION_NOT_FOUND"
 
 
@@ -132,11 +132,11 @@ def test_lists_come_in_pages_the_last_used_first(start_talk: StartTalk) -> None:
 # --- the tree ----------------------------------------------------------------------------------------------
 
 
-def page(talk: Talk, session: str, **params: Any) -> list[str]:
+def page(talk: Talking, session: str, **params: Any) -> list[str]:
     return [message["content"] for message in talk.call("get_messages", session_id=session, **params)["messages"]]
 
 
-def test_answering_again_and_editing_branch_and_lose_nothing(talk: Talk) -> None:
+def test_answering_again_and_editing_branch_and_lose_nothing(talk: Talking) -> None:
     session = new_session()
     first = talk.say("tokens=1", session)
     second = talk.say("tokens=2", session)
@@ -162,7 +162,7 @@ def test_answering_again_and_editing_branch_and_lose_nothing(talk: Talk) -> None
     assert page(talk, session, branch=edited["message_id"]) == ["text=new", "new"]
 
 
-def test_messages_are_paged_upwards(talk: Talk) -> None:
+def test_messages_are_paged_upwards(talk: Talking) -> None:
     session = new_session()
     for i in range(3):
         talk.say(f"text={i}", session)
@@ -175,7 +175,7 @@ def test_messages_are_paged_upwards(talk: Talk) -> None:
     assert (none["messages"], none["has_more"]) == ([], False)
 
 
-def test_only_questions_can_be_edited_and_only_messages_of_the_session(talk: Talk) -> None:
+def test_only_questions_can_be_edited_and_only_messages_of_the_session(talk: Talking) -> None:
     answer = talk.say("tokens=1")
     session, other = answer["session_id"], talk.say("tokens=1")
     params = {"session_id": session, "message": "x"}
@@ -195,7 +195,7 @@ def test_only_questions_can_be_edited_and_only_messages_of_the_session(talk: Tal
 # --- deleting ----------------------------------------------------------------------------------------------
 
 
-def test_a_deleted_session_can_be_brought_back(talk: Talk) -> None:
+def test_a_deleted_session_can_be_brought_back(talk: Talking) -> None:
     session = talk.say("tokens=1 alpacas")["session_id"]
     before = talk.call("get_session", session_id=session)
     deleted = talk.call("delete_session", session_id=session)
@@ -210,7 +210,7 @@ def test_a_deleted_session_can_be_brought_back(talk: Talk) -> None:
     assert len(talk.call("search_messages", query="alpacas")["hits"]) == 1
 
 
-def test_deleting_a_session_stops_its_answers(talk: Talk) -> None:
+def test_deleting_a_session_stops_its_answers(talk: Talking) -> None:
     session = new_session()
     running, channel = talk.begin_turn("tokens=4 stall-after=2", session)
     waiting, _ = talk.begin_turn("tokens=1", session)
@@ -238,7 +238,7 @@ def test_what_was_deleted_long_ago_is_gone_after_a_restart(
 # --- search, files, subscriptions --------------------------------------------------------------------------
 
 
-def test_messages_of_all_sessions_are_searched(talk: Talk) -> None:
+def test_messages_of_all_sessions_are_searched(talk: Talking) -> None:
     one = talk.say("text=The vicuña's wool")
     other = talk.say("text=Vicuna meat? No!")
     hits = talk.call("search_messages", query="vicuña")["hits"]
@@ -261,7 +261,7 @@ def test_messages_of_all_sessions_are_searched(talk: Talk) -> None:
     assert only == {"hits": [], "next_cursor": None}
 
 
-def test_a_session_is_exported_and_brought_into_another_sidecar(talk: Talk, tmp_path: Path) -> None:
+def test_a_session_is_exported_and_brought_into_another_sidecar(talk: Talking, tmp_path: Path) -> None:
     session = new_session()
     first = talk.say("text=one", session, system="Be brief.")
     talk.call("edit_message", session_id=session, message_id=first["user_message_id"], message="text=two")
@@ -269,7 +269,7 @@ def test_a_session_is_exported_and_brought_into_another_sidecar(talk: Talk, tmp_
     copy = talk.call("import_session", content=exported["content"])
     assert copy["session_id"] != session
     prepare(tmp_path / "other", tmp_path)
-    with Talk(tmp_path / "other") as host:
+    with DirectTalk(tmp_path / "other") as host:
         brought = host.call("import_session", content=exported["content"])
         again = host.call("export_session", session_id=session)
     assert (brought["session_id"], brought["message_count"], brought["system"]) == (session, 4, "Be brief.")
@@ -280,7 +280,7 @@ def test_a_session_is_exported_and_brought_into_another_sidecar(talk: Talk, tmp_
     assert talk.fail("import_session", content="{}")["data"]["path"] == "$.content"
 
 
-def test_whoever_subscribes_hears_of_every_session_that_changes(talk: Talk) -> None:
+def test_whoever_subscribes_hears_of_every_session_that_changes(talk: Talking) -> None:
     channel, session = talk.new_channel(), new_session()
     talk.call("subscribe", topics=["sessions"], channel=channel)
     talk.say("text=Wool", session)

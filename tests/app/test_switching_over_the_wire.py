@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.app.talking import Engine, Talk, new_session, words
+from tests.app.talking import Engine, Talking, new_session, words
 from tests.library.gguf_files import write_model
 
 
 @pytest.fixture
-def fragile(talk: Talk, tmp_path: Path) -> Iterator[Engine]:
+def fragile(talk: Talking, tmp_path: Path) -> Iterator[Engine]:
     """A server whose second start goes on for ever."""
     faults = ["--stuck-at", "0.5", "--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-2"]
     engine = Engine(talk, parallel=1, extra_args=faults)
@@ -21,7 +21,7 @@ def fragile(talk: Talk, tmp_path: Path) -> Iterator[Engine]:
     engine.stop()
 
 
-def begin_replacing(talk: Talk, engine: Engine, method: str = "restart_server", **params: Any) -> int:
+def begin_replacing(talk: Talking, engine: Engine, method: str = "restart_server", **params: Any) -> int:
     """Ask for another engine; returns, once that loads, the request's id."""
     channel = talk.new_channel()
     request = talk.begin(method, server_id=engine.server_id, channel=channel, **params)
@@ -29,7 +29,7 @@ def begin_replacing(talk: Talk, engine: Engine, method: str = "restart_server", 
     return request
 
 
-def test_the_new_model_answers_what_waited_and_what_came_while_it_was_switched_to(talk: Talk) -> None:
+def test_the_new_model_answers_what_waited_and_what_came_while_it_was_switched_to(talk: Talking) -> None:
     engine = Engine(talk, model="tiny", parallel=1, extra_args=["--ready-after", "0.4"])
     known = engine.say("tokens=2")["session_id"]
     running, channel = engine.begin_turn("tokens=9 stall-after=2")
@@ -62,7 +62,7 @@ def test_the_new_model_answers_what_waited_and_what_came_while_it_was_switched_t
 
 
 @pytest.mark.parametrize("way", ["fails", "is stopped"])
-def test_where_no_new_server_comes_those_who_wait_are_told(talk: Talk, tmp_path: Path, way: str) -> None:
+def test_where_no_new_server_comes_those_who_wait_are_told(talk: Talking, tmp_path: Path, way: str) -> None:
     fault = ["--exit-on-load", "1", "--ready-after", "0.3"] if way == "fails" else ["--stuck-at", "0.5"]
     faults = [*fault, "--starts-file", str(tmp_path / "starts"), "--faulty-starts", "2-2"]
     engine = Engine(talk, parallel=1, extra_args=faults)
@@ -88,7 +88,7 @@ def test_where_no_new_server_comes_those_who_wait_are_told(talk: Talk, tmp_path:
 
 
 def test_a_message_that_waits_for_a_server_can_be_cancelled_and_leaves_nothing_behind(
-    talk: Talk, fragile: Engine
+    talk: Talking, fragile: Engine
 ) -> None:
     restart = begin_replacing(talk, fragile)
     session, count = new_session(), talk.begin("count_tokens", text="some words", server_id=fragile.server_id)

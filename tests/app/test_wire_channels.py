@@ -10,27 +10,27 @@ from typing import Any
 import pytest
 
 from sidecar.contract.generated import CONTRACT_HASH
-from tests.app.talking import Engine, SocketConnection, StartTalk, Talk, assert_gapless, new_session, words
+from tests.app.talking import Engine, SocketConnection, StartTalk, Talking, assert_gapless, new_session, words
 from tests.processes.programs import wait_for_file, wait_until_gone
-from tests.raw_host import RawHost
+from tests.raw_host import LineHost, RawHost
 
 OPENRPC = Path(__file__).parents[2] / "ipc_schema" / "openrpc.json"
 
 
 @pytest.fixture
-def channel(talk: Talk) -> Iterator[str]:
+def channel(talk: Talking) -> Iterator[str]:
     """A channel's name; a subscription on it ends with the test."""
     name = talk.new_channel()
     yield name
     talk.call("unsubscribe", channel=name)
 
 
-def shown(host: RawHost, channel: str, status: str) -> list[dict[str, Any]]:
+def shown(host: LineHost, channel: str, status: str) -> list[dict[str, Any]]:
     """The events of a status that a channel has shown."""
     return [e["event"] for e in host.events.get(channel, []) if e["event"]["status"] == status]
 
 
-def server_states(host: RawHost, channel: str, server_id: str) -> list[str]:
+def server_states(host: LineHost, channel: str, server_id: str) -> list[str]:
     return [
         e["server"]["state"] for e in shown(host, channel, "server") if e["server"]["server_id"] == server_id
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def busy_slots(server: dict[str, Any]) -> int:
     return sum(slot["is_processing"] for slot in ask(server, "GET", "/slots"))
 
 
-def refused_as_locked(host: RawHost, method: str, **params: Any) -> dict[str, Any]:
+def refused_as_locked(host: LineHost, method: str, **params: Any) -> dict[str, Any]:
     """Call a method, and see that the data folder is another sidecar's; the error's data."""
     error = host.fail(method, **params)
     assert (error["code"], error["data"]["name"]) == (-32029, "DATA_DIR_LOCKED")
@@ -61,7 +61,7 @@ def refused_as_locked(host: RawHost, method: str, **params: Any) -> dict[str, An
 # --- subscriptions -----------------------------------------------------------------------------------------
 
 
-def test_a_subscription_to_servers_begins_with_all_there_are_and_tells_each_change(talk: Talk, channel: str) -> None:
+def test_a_subscription_to_servers_begins_with_all_there_are_and_tells_each_change(talk: Talking, channel: str) -> None:
     subscription = talk.call("subscribe", topics=["servers"], channel=channel)
     assert subscription == {"channel": channel, "topics": ["servers"]}
     talk.until(lambda: len(shown(talk, channel, "server")) >= 1)
@@ -80,7 +80,7 @@ def test_a_subscription_to_servers_begins_with_all_there_are_and_tells_each_chan
     assert_gapless(talk.events[channel])
 
 
-def test_after_unsubscribing_nothing_more_comes_and_the_name_is_free_again(talk: Talk, channel: str) -> None:
+def test_after_unsubscribing_nothing_more_comes_and_the_name_is_free_again(talk: Talking, channel: str) -> None:
     for _ in range(3):
         talk.events.pop(channel, None)
         talk.call("subscribe", topics=["sessions"], channel=channel)
@@ -94,7 +94,7 @@ def test_after_unsubscribing_nothing_more_comes_and_the_name_is_free_again(talk:
     assert talk.call("unsubscribe", channel=channel) == {"channel": channel, "found": False}
 
 
-def test_two_subscriptions_to_a_topic_are_told_the_same_and_end_apart(talk: Talk, channel: str) -> None:
+def test_two_subscriptions_to_a_topic_are_told_the_same_and_end_apart(talk: Talking, channel: str) -> None:
     second = talk.new_channel()
     for name in (channel, second):
         talk.call("subscribe", topics=["sessions", "sessions"], channel=name)
@@ -107,7 +107,7 @@ def test_two_subscriptions_to_a_topic_are_told_the_same_and_end_apart(talk: Talk
     assert [e["event"]["status"] for e in talk.events[second]] == ["session", "done"]
 
 
-def test_one_channel_can_have_several_topics(talk: Talk, channel: str, engine: Engine) -> None:
+def test_one_channel_can_have_several_topics(talk: Talking, channel: str, engine: Engine) -> None:
     talk.call("subscribe", topics=["servers", "sessions", "logs", "resources"], channel=channel)
     session = new_session()
     engine.say("tokens=1", session)
@@ -120,7 +120,7 @@ def test_one_channel_can_have_several_topics(talk: Talk, channel: str, engine: E
     assert talk.statuses(channel)[-1] == "done"
 
 
-def test_resources_come_again_and_again(talk: Talk, channel: str) -> None:
+def test_resources_come_again_and_again(talk: Talking, channel: str) -> None:
     talk.call("subscribe", topics=["resources"], channel=channel, options={"interval_ms": 100})
     talk.event(channel, "resources", at_least=3)
     times = [e["resources"]["at"] for e in shown(talk, channel, "resources")]
@@ -128,7 +128,7 @@ def test_resources_come_again_and_again(talk: Talk, channel: str) -> None:
     assert "default" in [s["server_id"] for s in shown(talk, channel, "resources")[0]["resources"]["servers"]]
 
 
-def test_log_lines_are_those_of_the_source_and_level_asked_for(talk: Talk, channel: str, engine: Engine) -> None:
+def test_log_lines_are_those_of_the_source_and_level_asked_for(talk: Talking, channel: str, engine: Engine) -> None:
     of_all = talk.new_channel()
     options = {"source": f"server:{engine.server_id}", "min_level": "error"}
     talk.call("subscribe", topics=["logs"], channel=channel, options=options)
@@ -164,7 +164,9 @@ def test_log_lines_are_those_of_the_source_and_level_asked_for(talk: Talk, chann
         ({"topics": ["logs"], "channel": "x", "options": {"speed": 1}}, "$.options.speed"),
     ],
 )
-def test_a_subscription_that_can_not_be_is_refused_with_its_path(talk: Talk, params: dict[str, Any], path: str) -> None:
+def test_a_subscription_that_can_not_be_is_refused_with_its_path(
+    talk: Talking, params: dict[str, Any], path: str
+) -> None:
     error = talk.fail("subscribe", **params)
     assert (error["data"]["name"], error["data"]["path"]) == ("INVALID_PARAMS", path)
     assert talk.call("unsubscribe", channel="x")["found"] is False
@@ -173,7 +175,7 @@ def test_a_subscription_that_can_not_be_is_refused_with_its_path(talk: Talk, par
 # --- names -------------------------------------------------------------------------------------------------
 
 
-def test_a_name_in_use_is_refused_and_the_channel_that_has_it_goes_on(talk: Talk, engine: Engine) -> None:
+def test_a_name_in_use_is_refused_and_the_channel_that_has_it_goes_on(talk: Talking, engine: Engine) -> None:
     request, name = engine.begin_turn("tokens=4 hold-after=2", new_session())
     talk.heard(name, words(2))
     refused = [
@@ -191,14 +193,14 @@ def test_a_name_in_use_is_refused_and_the_channel_that_has_it_goes_on(talk: Talk
     assert "never" not in {info["server_id"] for info in talk.call("list_servers")}
 
 
-def test_a_name_is_free_when_its_request_is_answered(talk: Talk, engine: Engine) -> None:
+def test_a_name_is_free_when_its_request_is_answered(talk: Talking, engine: Engine) -> None:
     name = talk.new_channel()
     for text in ("tokens=1", "tokens=2"):
         engine.say(text, new_session(), channel=name)
         assert (talk.events.pop(name)[0]["seq"], talk.events.get(name)) == (1, None)
 
 
-def test_any_text_can_be_a_name(talk: Talk, engine: Engine) -> None:
+def test_any_text_can_be_a_name(talk: Talking, engine: Engine) -> None:
     for name in ('ä\u2028\0\U0001f600"\\', " ", "x" * 200):
         engine.say("tokens=2", new_session(), channel=name)
         assert talk.text(name) == words(2)
@@ -259,32 +261,30 @@ def test_log_lines_that_a_slow_host_misses_are_counted_and_the_newest_are_shown(
 # --- the contract, and a data folder for one ---------------------------------------------------------------
 
 
-def test_the_contract_is_told_as_it_was_published_while_a_server_runs(talk: Talk) -> None:
+def test_the_contract_is_told_as_it_was_published_while_a_server_runs(talk: Talking) -> None:
     assert talk.call("is_llama_running")
     assert talk.call("rpc.discover") == json.loads(OPENRPC.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("version", [None, "1", "1.0", "1.99", 1])
-def test_a_host_of_the_same_major_version_is_welcome(talk: Talk, version: Any) -> None:
+def test_a_host_of_the_same_major_version_is_welcome(talk: Talking, version: Any) -> None:
     told = talk.call("initialize", client={"name": "test", "version": "0"}, contract_version=version)
     assert (told["server"]["name"], told["contract_version"]) == ("llama-sidecar", "1.0")
-    assert (told["contract_hash"], told["pid"], told["data_dir"]) == (
-        *(CONTRACT_HASH, talk.process.pid, str(talk.data_dir)),
-    )
+    assert (told["contract_hash"], told["pid"], told["data_dir"]) == (*(CONTRACT_HASH, talk.pid, str(talk.data_dir)),)
     assert told["notices"] == []
     published = {method["name"] for method in talk.call("rpc.discover")["methods"]}
     assert set(told["capabilities"]["methods"]) == published
 
 
 @pytest.mark.parametrize("version", ["2", "0.9", "2.0.0", "", "x", 2, 11])
-def test_a_host_of_another_major_version_is_refused_with_both_named(talk: Talk, version: Any) -> None:
+def test_a_host_of_another_major_version_is_refused_with_both_named(talk: Talking, version: Any) -> None:
     error = talk.fail("initialize", contract_version=version)
     assert (error["code"], error["data"]["name"], bool(error["data"]["hint"])) == (-32031, "NOT_SUPPORTED", True)
     assert (str(version) in error["message"], "1.0" in error["message"]) == (True, True)
     assert talk.call("ping") == "pong"
 
 
-def test_a_second_sidecar_on_a_data_folder_lives_and_refuses_to_work(talk: Talk) -> None:
+def test_a_second_sidecar_on_a_data_folder_lives_and_refuses_to_work(talk: Talking) -> None:
     config = (talk.data_dir / "config.json").read_bytes()
     with RawHost(talk.data_dir) as second:
         document = second.call("rpc.discover")
@@ -293,7 +293,7 @@ def test_a_second_sidecar_on_a_data_folder_lives_and_refuses_to_work(talk: Talk)
         assert {"initialize", "start_llama_server", "get_config", "create_session", "get_resources"} < simple
         for method in simple - {"rpc.discover", "ping", "shutdown"}:
             data = refused_as_locked(second, method)
-            assert (data["pid"], data["data_dir"]) == (talk.process.pid, str(talk.data_dir))
+            assert (data["pid"], data["data_dir"]) == (talk.pid, str(talk.data_dir))
             assert "--data-dir" in data["hint"]
         refused_as_locked(second, "subscribe", topics=["servers"], channel="c")
         assert second.call("shutdown") is None

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.app.talking import Talk
-from tests.raw_host import RawHost, validate
+from tests.app.talking import Talking
+from tests.raw_host import LineHost, RawHost, validate
 
 
-def replies(host: RawHost, data: bytes) -> list[Any]:
+def replies(host: LineHost, data: bytes) -> list[Any]:
     """What is written between these bytes and the answer to a ping behind them."""
     marker = str(uuid.uuid4())
     host.send_bytes(data)
@@ -30,7 +30,7 @@ def replies(host: RawHost, data: bytes) -> list[Any]:
         found.append(message)
 
 
-def outcomes(host: RawHost, data: bytes) -> list[Any]:
+def outcomes(host: LineHost, data: bytes) -> list[Any]:
     """The same as `id: result or error name`."""
     return [brief(message) for message in replies(host, data)]
 
@@ -80,12 +80,12 @@ PARSE_ERROR, INVALID_REQUEST = "None: PARSE_ERROR", "None: INVALID_REQUEST"
         ({"id": "a", "method": "$/cancel", "params": {"id": 1}}, "a: METHOD_NOT_FOUND"),
     ],
 )
-def test_a_request_has_its_answer(shared: RawHost, request_: dict[str, Any], outcome: str) -> None:
+def test_a_request_has_its_answer(shared: LineHost, request_: dict[str, Any], outcome: str) -> None:
     line = json.dumps({"jsonrpc": "2.0", **request_}, ensure_ascii=False).encode()
     assert outcomes(shared, line + b"\n") == [outcome]
 
 
-def test_requests_without_the_version_are_refused_under_their_id(shared: RawHost) -> None:
+def test_requests_without_the_version_are_refused_under_their_id(shared: LineHost) -> None:
     lines: list[Any] = [
         {"id": 801, "method": "ping"},
         {"jsonrpc": "1.0", "id": 802, "method": "ping"},
@@ -96,7 +96,7 @@ def test_requests_without_the_version_are_refused_under_their_id(shared: RawHost
 
 
 @pytest.mark.case(8)
-def test_carriage_returns_and_blank_lines_are_tolerated(shared: RawHost) -> None:
+def test_carriage_returns_and_blank_lines_are_tolerated(shared: LineHost) -> None:
     ping = b'{"jsonrpc":"2.0","id":"%b","method":"ping"}'
     assert outcomes(shared, b"\r\n\n  \n\t\r\n" + ping % b"a" + b"\r\n\n" + ping % b"b" + b" \n") == [
         "a: pong",
@@ -104,7 +104,7 @@ def test_carriage_returns_and_blank_lines_are_tolerated(shared: RawHost) -> None
     ]
 
 
-def test_a_line_may_come_in_any_pieces(shared: RawHost) -> None:
+def test_a_line_may_come_in_any_pieces(shared: LineHost) -> None:
     line = json.dumps({"jsonrpc": "2.0", "id": "ä\u2029", "method": "ping"}, ensure_ascii=False).encode()
     for byte in line:
         shared.send_bytes(bytes([byte]))
@@ -112,7 +112,7 @@ def test_a_line_may_come_in_any_pieces(shared: RawHost) -> None:
 
 
 @pytest.mark.case(14)
-def test_notifications_have_no_answer(shared: RawHost) -> None:
+def test_notifications_have_no_answer(shared: LineHost) -> None:
     lines: list[dict[str, Any]] = [
         {"method": "ping"},
         {"method": "nothing"},
@@ -152,23 +152,23 @@ def test_notifications_have_no_answer(shared: RawHost) -> None:
         (b'[{"jsonrpc": "2.0", "method": "ping"}, {"jsonrpc": "2.0", "method": "x", "params": {}}]', []),
     ],
 )
-def test_a_batch_is_answered_as_the_specification_says(shared: RawHost, batch: bytes, answers: list[Any]) -> None:
+def test_a_batch_is_answered_as_the_specification_says(shared: LineHost, batch: bytes, answers: list[Any]) -> None:
     assert outcomes(shared, batch + b"\n") == answers
 
 
-def test_a_large_batch_is_answered_at_once(shared: RawHost) -> None:
+def test_a_large_batch_is_answered_at_once(shared: LineHost) -> None:
     batch = [{"jsonrpc": "2.0", "id": f"b{i}", "method": "ping"} for i in range(1000)]
     [answers] = outcomes(shared, json.dumps(batch).encode() + b"\n")
     assert answers == sorted(f"b{i}: pong" for i in range(1000))
 
 
-def test_thousands_of_requests_at_once_are_all_answered(shared: RawHost) -> None:
+def test_thousands_of_requests_at_once_are_all_answered(shared: LineHost) -> None:
     data = b"".join(b'{"jsonrpc":"2.0","id":"n%d","method":"ping"}\n' % i for i in range(5000))
     assert outcomes(shared, data) == [f"n{i}: pong" for i in range(5000)]
 
 
 @pytest.mark.case(9)
-def test_no_separator_that_a_host_may_split_at_is_ever_raw_on_the_wire(shared: RawHost) -> None:
+def test_no_separator_that_a_host_may_split_at_is_ever_raw_on_the_wire(shared: LineHost) -> None:
     text = "a\u2028b\u2029c\x85d\x0b\x0c\x1c\x1d\x1e"
     created = shared.call("create_session", title=text, system=text)
     assert (created["title"], created["system"]) == (text, text)
@@ -179,13 +179,13 @@ def test_no_separator_that_a_host_may_split_at_is_ever_raw_on_the_wire(shared: R
 
 
 @pytest.mark.case(7)
-def test_a_null_character_survives_the_way_there_and_back(shared: RawHost) -> None:
+def test_a_null_character_survives_the_way_there_and_back(shared: LineHost) -> None:
     created = shared.call("create_session", title="a\0b")
     assert shared.call("get_session", session_id=created["session_id"])["title"] == "a\0b"
 
 
 @pytest.mark.case(7)
-def test_a_null_character_in_a_message_is_kept_found_and_exported(talk: Talk) -> None:
+def test_a_null_character_in_a_message_is_kept_found_and_exported(talk: Talking) -> None:
     text = "before\0between \0\0 behind"
     session_id = talk.say(text)["session_id"]
     assert talk.call("get_messages", session_id=session_id)["messages"][0]["content"] == text
@@ -199,7 +199,7 @@ def test_a_null_character_in_a_message_is_kept_found_and_exported(talk: Talk) ->
 
 
 @pytest.mark.case(10)
-def test_a_lone_surrogate_is_refused_and_changes_nothing(shared: RawHost) -> None:
+def test_a_lone_surrogate_is_refused_and_changes_nothing(shared: LineHost) -> None:
     before = shared.call("list_sessions")["sessions"]
     line = b'{"jsonrpc":"2.0","id":"s","method":"create_session","params":{"title":"\\ud800"}}\n'
     assert outcomes(shared, line) == [PARSE_ERROR]
