@@ -13,6 +13,7 @@ import pytest
 from sidecar.contract import METHODS, Event, Method, openrpc
 from sidecar.contract.errors import all_errors
 from sidecar.contract.generated import CONTRACT_HASH
+from tests.contract.laws import for_every_method
 
 WRITTEN = json.loads((Path(__file__).resolve().parents[2] / "ipc_schema" / "openrpc.json").read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = WRITTEN["components"]["schemas"]
@@ -81,15 +82,17 @@ def test_every_error_of_a_method_is_in_the_document() -> None:
         assert len(set(names)) == len(names), f"{method.name} names an error twice"
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
 class TestEveryMethod:
+    @for_every_method
     def test_is_named_by_a_verb_and_a_noun(self, method: Method) -> None:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*|rpc\.discover", method.name)
 
+    @for_every_method
     def test_is_described(self, method: Method) -> None:
         description = method.params.__doc__ or ""
         assert re.match(r"[A-Z].*[.:]", description), "a sentence for the host's developer"
 
+    @for_every_method
     def test_describes_every_parameter_that_its_name_does_not(self, method: Method) -> None:
         silent = {
             name
@@ -98,10 +101,12 @@ class TestEveryMethod:
         }
         assert silent <= OBVIOUS
 
+    @for_every_method
     def test_takes_a_channel_where_it_streams(self, method: Method) -> None:
         if method.streams:
             assert "channel" in SCHEMAS[method.params.__name__]["properties"]
 
+    @for_every_method
     def test_waits_by_a_parameter_that_it_has(self, method: Method) -> None:
         if method.lane is not None and method.lane.key is not None:
             assert method.lane.key in SCHEMAS[method.params.__name__]["required"]

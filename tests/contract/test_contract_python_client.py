@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sidecar.client.methods import ContractMethods, TurnEvent
 from sidecar.contract import METHODS, Method
 from sidecar.contract.chat import TurnResult
+from tests.contract.laws import for_every_method
 
 SAMPLES = json.loads(
     (Path(__file__).resolve().parents[2] / "ipc_schema" / "rust" / "tests" / "samples.json").read_text(encoding="utf-8")
@@ -52,8 +51,8 @@ def sample_arguments(method: Method, params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name != "channel"}
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
 class TestEveryMethod:
+    @for_every_method
     def test_sends_what_was_given_under_its_own_name(self, method: Method) -> None:
         for sample in SAMPLES["params"][method.name]:
             arguments = sample_arguments(method, sample)
@@ -63,11 +62,13 @@ class TestEveryMethod:
             assert recorder.request[:3] == (method.name, given, method.result)
             assert answer == "the answer"
 
+    @for_every_method
     def test_takes_a_listener_where_it_streams(self, method: Method) -> None:
         signature = inspect.signature(getattr(ContractMethods, method.name.removeprefix("rpc.")))
         assert ("on_event" in signature.parameters) == method.streams
         assert ("channel" in signature.parameters) == (method.name in CHANNEL_OF_ITS_OWN)
 
+    @for_every_method
     def test_has_the_contracts_docstring(self, method: Method) -> None:
         doc = inspect.getdoc(getattr(ContractMethods, method.name.removeprefix("rpc."))) or ""
         description = inspect.cleandoc(method.params.__doc__ or "")

@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sidecar.contract import METHODS, Method
+from tests.contract.laws import for_every_method
 
 IPC_SCHEMA = Path(__file__).resolve().parents[2] / "ipc_schema"
 BUNDLE = json.loads((IPC_SCHEMA / "schema.json").read_text(encoding="utf-8"))
@@ -85,18 +86,20 @@ def test_every_method_has_samples() -> None:
     assert SAMPLES["events"].keys() == {name for name, method in METHODS.items() if method.streams}
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
 class TestEveryMethod:
+    @for_every_method
     def test_takes_its_sample_parameters(self, method: Method) -> None:
         for sample in SAMPLES["params"][method.name]:
             assert accepts(params_schema(method), sample)
             assert converts(method.params, sample)
 
+    @for_every_method
     def test_refuses_an_unknown_parameter(self, method: Method) -> None:
         for sample in SAMPLES["params"][method.name]:
             assert not accepts(params_schema(method), {**sample, "unknown": 1})
             assert not converts(method.params, {**sample, "unknown": 1})
 
+    @for_every_method
     def test_refuses_parameters_without_one_that_is_required(self, method: Method) -> None:
         whole = SAMPLES["params"][method.name][0]
         for name in BUNDLE["$defs"][method.params.__name__]["required"]:
@@ -104,12 +107,14 @@ class TestEveryMethod:
             assert not accepts(params_schema(method), part)
             assert not converts(method.params, part)
 
+    @for_every_method
     def test_refuses_a_parameter_of_another_kind(self, method: Method) -> None:
         for name in BUNDLE["$defs"][method.params.__name__]["properties"]:
             wrong = {**SAMPLES["params"][method.name][0], name: [[None]]}
             assert not accepts(params_schema(method), wrong)
             assert not converts(method.params, wrong)
 
+    @for_every_method
     def test_takes_null_for_every_parameter_that_may_be_left_out(self, method: Method) -> None:
         schema = BUNDLE["$defs"][method.params.__name__]
         optional = schema["properties"].keys() - set(schema["required"])
@@ -117,11 +122,13 @@ class TestEveryMethod:
         assert accepts(params_schema(method), nulls)
         assert converts(method.params, nulls)
 
+    @for_every_method
     def test_gives_its_sample_results(self, method: Method) -> None:
         for sample in SAMPLES["results"][method.name]:
             assert accepts(BUNDLE["$defs"]["MethodResults"]["properties"][method.name], sample)
             assert converts(method.result, sample)
 
+    @for_every_method
     def test_sends_its_sample_events(self, method: Method) -> None:
         for sample in SAMPLES["events"].get(method.name, []):
             assert converts(Union[method.events], sample)  # noqa: UP007
