@@ -45,7 +45,7 @@ export function App() {
   }, [page]);
   useEffect(() => {
     const fetchAll = (): void => {
-      // One that can not be had now is asked for again when it is gone to.
+      // A page that cannot be fetched now is fetched again when it is opened.
       for (const load of Object.values(LATER)) load().catch(() => undefined);
     };
     const timer = setTimeout(fetchAll, FETCH_AFTER_MS);

@@ -14,7 +14,7 @@ interface Command {
   run: () => void;
 }
 
-/** As many as can be looked over; more are found by typing. */
+/** As many as can be read in one view; more are found by typing. */
 const SHOWN = 12;
 
 export default function Commands({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
@@ -26,7 +26,7 @@ export default function Commands({ onClose, onHelp }: { onClose: () => void; onH
   const found = commands
     .filter(({ title, kind }) => words.every((word) => `${kind} ${title}`.toLowerCase().includes(word)))
     .slice(0, SHOWN);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the first one is chosen anew with every letter
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the first one is chosen again with every letter
   useEffect(() => void box.selectFirstOption(), [query]);
   const choose = (id: string): void => {
     onClose();

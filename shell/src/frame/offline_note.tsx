@@ -29,7 +29,7 @@ export function OfflineNote() {
   );
 }
 
-/** What the app says of a sidecar that does not start is told; that a socket is shut says nothing to a person. */
+/** Shows what the app says of a sidecar that does not start; a closed socket means nothing to a person. */
 function wordsFor(state: "connecting" | "offline" | "refused", reason: Error | null): string {
   if (state === "refused") return `The sidecar does not take this page: ${reason?.message ?? ""}`;
   if (reason instanceof SidecarError) return `${reason.message} ${reason.hint}`;

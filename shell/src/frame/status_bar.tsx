@@ -3,7 +3,7 @@ import { Button, Group, Menu, Progress, Text, UnstyledButton } from "@mantine/co
 import { IconChevronUp } from "@tabler/icons-react";
 import { client, useLink } from "../link/link";
 import { bytes, count, duration, percent } from "../parts/format";
-import { report, told } from "../parts/problems";
+import { report, toast } from "../parts/problems";
 import { STATE_WORDS } from "../parts/server_state";
 import { useChat } from "../state/chat";
 import { useWorld } from "../state/feed";
@@ -16,8 +16,8 @@ import { go, useRoute } from "./route";
 /** The one truth about the engine: what it is, how it is, how fast, how full. */
 export function StatusBar() {
   const { page, rest } = useRoute();
-  const wanted = useWorld(({ sessions }) => (page === "chat" ? sessions[rest]?.server_id : null));
-  const server = useWorld((world) => serverFor(world, wanted));
+  const sessionServer = useWorld(({ sessions }) => (page === "chat" ? sessions[rest]?.server_id : null));
+  const server = useWorld((world) => serverFor(world, sessionServer));
   const online = useLink(({ state }) => state === "online");
   const starts = useStarts((state) => state.starts);
   const start = Object.values(starts).find(({ failed }) => failed === null);
@@ -31,7 +31,7 @@ export function StatusBar() {
   );
 }
 
-/** Without a connection nobody knows how it is. */
+/** Without a connection its state is unknown. */
 function Unknown() {
   const connecting = useLink(({ state }) => state === "connecting");
   return (
@@ -126,7 +126,7 @@ function ServerMenu({ server, children }: { server: ServerInfo; children: React.
   const stop = (): void =>
     void client()
       .stop_llama_server({ server_id: server.server_id })
-      .then(() => told("The server was stopped."), report);
+      .then(() => toast("The server was stopped."), report);
   return (
     <Menu position="top-start" width={280}>
       <Menu.Target>{children}</Menu.Target>

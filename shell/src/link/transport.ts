@@ -6,7 +6,7 @@ import { addressFor, openWebSocket } from "@llama-sidecar/client/websocket";
 export interface Carrier {
   /** Opens a connection, one after the other. */
   connect: () => Transport;
-  /** Has a sidecar that was given up started again, where that is the app's business. */
+  /** Starts a sidecar again that was given up, where the app owns it. */
   wake: () => Promise<void>;
 }
 

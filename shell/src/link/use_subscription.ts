@@ -14,12 +14,12 @@ export function useSubscription(
   handler.current = onEvent;
   const key = JSON.stringify([topics, options]);
   useEffect(() => {
-    const [wanted, how] = JSON.parse(key) as [Topic[], SubscribeOptions | null];
+    const [topics, how] = JSON.parse(key) as [Topic[], SubscribeOptions | null];
     if (client === null || how === null) return undefined;
     const leave = new AbortController();
     client
       .subscribe(
-        { topics: wanted, options: how },
+        { topics, options: how },
         { signal: leave.signal, onEvent: (event) => leave.signal.aborted || handler.current(event) },
       )
       .catch(reportUnlessGone);

@@ -13,7 +13,7 @@ export class Boundary extends Component<{ children: ReactNode }, { error: unknow
     if (this.state.error === null) return this.props.children;
     return (
       <div className="content">
-        {/* A page whose file could not be fetched stays so until all is loaded anew. */}
+        {/* A page whose file could not be fetched stays so until everything is loaded again. */}
         <ErrorCard error={this.state.error} onRetry={() => location.reload()} />
       </div>
     );

@@ -5,7 +5,7 @@ import { useEffect, useState } from "react";
 /** Longer than a menu takes to give the focus back to its button. */
 const AFTER_MENU_MS = 30;
 
-/** For what a menu's item opens: it takes the focus after the menu has let go of it. */
+/** For what a menu's item opens: it takes the focus after the menu has released it. */
 export const afterMenu =
   (act: () => void): (() => void) =>
   () =>
@@ -16,7 +16,7 @@ export function focusSoon(find: () => HTMLElement | null | undefined): void {
   setTimeout(() => (find() ?? document.getElementById("main"))?.focus());
 }
 
-/** The place to write; a name of its own since it is looked for from what takes its place for a while. */
+/** The place to write; a name of its own, since what replaces it for a while searches for it. */
 export const MESSAGE_INPUT = "message-input";
 
 export const focusMessage = (): void => focusSoon(() => document.getElementById(MESSAGE_INPUT));

@@ -1,4 +1,4 @@
-/** Toasts: for what happened away from where the person looks. What a failure is called is of state/problem. */
+/** Toasts: for what happened outside the person's view. state/problem owns the names of failures. */
 
 import { ConnectionClosedError } from "@llama-sidecar/client";
 import { notifications } from "@mantine/notifications";
@@ -20,14 +20,14 @@ export function report(error: unknown): void {
   });
 }
 
-/** As `report`; a lost connection is told by the frame, once. */
+/** As `report`; a lost connection is shown by the frame, once. */
 export function reportUnlessGone(error: unknown): void {
   if (!(error instanceof ConnectionClosedError)) report(error);
 }
 
 /** Says that something was done, and how to undo it. */
-export function told(message: string, undo?: () => Promise<unknown>): void {
-  const id = `told-${message}-${Date.now()}`;
+export function toast(message: string, undo?: () => Promise<unknown>): void {
+  const id = `toast-${message}-${Date.now()}`;
   const act = undo && (() => undo().then(() => notifications.hide(id), report));
   notifications.show({
     id,

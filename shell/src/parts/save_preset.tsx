@@ -1,7 +1,7 @@
 import { Button, Group, Popover, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { client } from "../link/link";
-import { report, told } from "./problems";
+import { report, toast } from "./problems";
 
 interface Props {
   /** What the button says. */
@@ -20,7 +20,7 @@ export function SavePreset({ label, kind, preset, onSaved }: Props) {
       .set_config({ patch: { [kind]: { [name.trim()]: preset } } })
       .then(() => {
         setOpened(false);
-        told(`The preset “${name.trim()}” is kept.`);
+        toast(`The preset “${name.trim()}” is kept.`);
         onSaved(name.trim());
       }, report);
   };

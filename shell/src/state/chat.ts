@@ -2,13 +2,13 @@
  * Conversations and the answers being written in them.
  *
  * Owns sending, following and stopping answers, and what of the history is loaded. A lost connection or a reload loses
- * nothing: the sidecar goes on, and `follow` takes up where the page was. What events mean is in turn.ts.
+ * nothing: the sidecar continues, and `follow` resumes where the page was. What events mean is in turn.ts.
  */
 
 import { ConnectionClosedError, SidecarError, type TurnEvent, type TurnResult } from "@llama-sidecar/client";
 import { create } from "zustand";
 import { client, useLink } from "../link/link";
-import { type Conversation, prepended, readAnew, unfinished, withoutKept } from "./messages";
+import { type Conversation, prepended, readAgain, unfinished, withoutKept } from "./messages";
 import { applyTurnEvent, isOver, newTurn, type Turn } from "./turn";
 
 interface Chat {
@@ -24,7 +24,7 @@ interface Chat {
 
 export const useChat = create<Chat>(() => ({ conversations: {}, turns: {}, failures: {}, thoughts: {}, last: null }));
 
-/** Messages of the first paint, and of a later look at the end; older ones come as they are scrolled to. */
+/** Messages of the first paint, and of a later reading of the end; older ones come as they are scrolled to. */
 const LAST_PAGE = 60;
 const FURTHER_PAGE = 400;
 
@@ -38,7 +38,7 @@ const setTurn = (id: string, turn: Turn | undefined): void =>
     return { turns: turn === undefined ? others : { ...others, [id]: turn } };
   });
 
-/** Read a conversation, and go on with an answer that is being written in it. */
+/** Read a conversation, and follow an answer that is being written in it. */
 export async function open(id: string): Promise<void> {
   try {
     const running = await load(id);
@@ -54,7 +54,7 @@ async function load(id: string): Promise<boolean> {
   const page = await client().get_messages({ session_id: id, limit: LAST_PAGE });
   useChat.setState(({ conversations, failures }) => {
     const { [id]: _mended, ...others } = failures;
-    const now = readAnew(conversations[id], page.messages, page.has_more);
+    const now = readAgain(conversations[id], page.messages, page.has_more);
     return { conversations: { ...conversations, [id]: now }, failures: others };
   });
   return unfinished(page.messages) !== null;
@@ -149,7 +149,7 @@ async function failed(id: string, error: unknown): Promise<void> {
   if (turn === undefined) return;
   if (error instanceof ConnectionClosedError) {
     lost.add(id);
-    if (useLink.getState().state === "online") recoverSoon(id); // it is told after the new connection
+    if (useLink.getState().state === "online") recoverSoon(id); // it is reported after the new connection
     return;
   }
   if (!(error instanceof SidecarError)) {
@@ -168,10 +168,10 @@ export function dismiss(id: string): void {
   setTurn(id, undefined);
 }
 
-/** Turns whose connection went before a word of them came: nobody knows yet whether they have arrived. */
+/** Turns whose connection went before a word of them came: it is unknown whether they have arrived. */
 const lost = new Set<string>();
 
-/** After a new connection: read again what is on the screen. Answers under way go on by themselves. */
+/** After a new connection: read again what is on the screen. Running answers continue by themselves. */
 export function takeUpAgain(): void {
   const { turns, conversations } = useChat.getState();
   for (const id of Object.keys(conversations)) if (turns[id] === undefined) void open(id);

@@ -16,7 +16,7 @@ import {
 
 export const useWorld = create<World>(() => EMPTY_WORLD);
 
-/** How many sessions are fetched at once; the next ones follow without being asked for. */
+/** How many sessions are fetched in one request; the next ones follow without being asked for. */
 const SESSIONS_A_PAGE = 200;
 
 let waiting: TopicEvent[] = [];
@@ -29,7 +29,7 @@ export function feedFrom(client: Client): void {
   useWorld.setState(forgetLive);
   client.subscribe({ topics: [...KEPT] }, { onEvent: take, signal: leave.signal }).catch(reportUnlessGone);
   client.list_models().then(
-    // Not only that they are known: the events that tell of them may still wait for their frame.
+    // Not only that they are known: their events may still wait for their frame.
     (models) => useWorld.setState((world) => withModels(world, models)),
     () => useWorld.setState({ modelsKnown: true }),
   );

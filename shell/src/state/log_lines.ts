@@ -21,21 +21,21 @@ export interface LogFilter {
 
 export function filtered(lines: readonly LogEntry[], { sources, level, text }: LogFilter): LogEntry[] {
   const least = LEVELS.indexOf(level);
-  const wanted = text.toLowerCase();
+  const query = text.toLowerCase();
   return lines.filter(
     (line) =>
       LEVELS.indexOf(line.level) >= least &&
       (sources.size === 0 || sources.has(line.source)) &&
-      (wanted === "" || line.message.toLowerCase().includes(wanted)),
+      (query === "" || line.message.toLowerCase().includes(query)),
   );
 }
 
-/** A text cut at the places where `wanted` is: every second part is a hit. */
-export function cutAt(text: string, wanted: string): string[] {
-  if (wanted === "") return [text];
+/** A text cut at the places where `query` is: every second part is a hit. */
+export function cutAt(text: string, query: string): string[] {
+  if (query === "") return [text];
   const parts: string[] = [];
   const lower = text.toLowerCase();
-  const word = wanted.toLowerCase();
+  const word = query.toLowerCase();
   let from = 0;
   for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, from)) {
     parts.push(text.slice(from, at), text.slice(at, at + word.length));

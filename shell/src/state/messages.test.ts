@@ -1,6 +1,6 @@
 import type { Message } from "@llama-sidecar/client";
 import { describe, expect, it } from "vitest";
-import { branchOf, type Conversation, prepended, readAnew, shown, unfinished, withoutKept } from "./messages";
+import { branchOf, type Conversation, prepended, readAgain, shown, unfinished, withoutKept } from "./messages";
 import { newTurn } from "./turn";
 
 const message = (id: string, part: Partial<Message> = {}): Message => ({
@@ -52,7 +52,7 @@ describe("what is shown of a conversation", () => {
     expect(keys(shown(kept, turn))).toEqual(["u1", "said", "turn"]);
   });
 
-  it("leaves out what stands under the message that is answered anew", () => {
+  it("leaves out what stands under the message that is answered again", () => {
     const kept = conversation(message("u1"), message("a1"), message("u2"), message("a2"));
     expect(keys(shown(kept, newTurn("s", 0, { under: "u1" })))).toEqual(["u1", "turn"]);
     expect(keys(shown(kept, newTurn("s", 1e9, { under: null, said: "new" })))).toEqual(["said", "turn"]);
@@ -97,17 +97,17 @@ describe("branches", () => {
   });
 });
 
-describe("a conversation whose end was read anew", () => {
+describe("a conversation whose end was read again", () => {
   const before: Conversation = { messages: ["u1", "a1", "u2"].map((id) => message(id)), hasMore: true };
 
   it("keeps the older messages that stood above it", () => {
-    const now = readAnew(before, [message("u2"), message("a2")], false);
+    const now = readAgain(before, [message("u2"), message("a2")], false);
     expect(now.messages.map(({ message_id }) => message_id)).toEqual(["u1", "a1", "u2", "a2"]);
     expect(now.hasMore).toBe(true);
   });
 
   it("is what was read where nothing of it is known", () => {
-    expect(readAnew(before, [message("u9")], false)).toEqual({ messages: [message("u9")], hasMore: false });
-    expect(readAnew(undefined, [message("u9")], true)).toEqual({ messages: [message("u9")], hasMore: true });
+    expect(readAgain(before, [message("u9")], false)).toEqual({ messages: [message("u9")], hasMore: false });
+    expect(readAgain(undefined, [message("u9")], true)).toEqual({ messages: [message("u9")], hasMore: true });
   });
 });

@@ -56,8 +56,8 @@ export function withoutKept(turn: Turn, messages: readonly Message[]): Turn {
   return kept ? { ...turn, said: null, under: undefined, content: "", reasoning: "", toolCalls: [] } : turn;
 }
 
-/** After a look at the last page: what stood above it stays, for what a message answers never changes. */
-export function readAnew(
+/** After the last page was read: what stood above it stays, for what a message answers never changes. */
+export function readAgain(
   before: Conversation | undefined,
   messages: readonly Message[],
   hasMore: boolean,
@@ -88,7 +88,7 @@ export function branchOf(
   };
 }
 
-/** The answer under way that the history tells of, after a reload. */
+/** The answer under way that the history reports after a reload. */
 export function unfinished(messages: readonly Message[]): Message | null {
   return messages.findLast(({ state }) => state === "running") ?? null;
 }

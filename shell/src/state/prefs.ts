@@ -1,4 +1,4 @@
-/** What this browser remembers for itself: pinned chats, drafts, presets in use. Nothing of it is needed to go on. */
+/** What this browser remembers for itself: pinned chats, drafts, presets in use. The page works without it. */
 
 import { create } from "zustand";
 import { persist } from "zustand/middleware";

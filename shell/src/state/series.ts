@@ -11,7 +11,7 @@ export interface Point {
 /** As long as the longest window. */
 export const KEPT_SECONDS = 3600;
 
-/** More points than this are not seen on a chart. */
+/** A chart cannot show more points than this. */
 const SHOWN_POINTS = 150;
 
 /** What is read of the page's own answers at the same moment. */

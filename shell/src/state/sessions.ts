@@ -4,7 +4,7 @@ import type { Session } from "@llama-sidecar/client";
 
 export type Row = { kind: "heading"; key: string; title: string } | { kind: "session"; key: string; session: Session };
 
-export interface Wanted {
+export interface SessionFilter {
   query: string;
   archived: boolean;
   pinned: ReadonlySet<string>;
@@ -12,15 +12,15 @@ export interface Wanted {
   today: number;
 }
 
-export function sessionRows(sessions: readonly Session[], wanted: Wanted): Row[] {
-  const query = wanted.query.trim().toLowerCase();
+export function sessionRows(sessions: readonly Session[], filter: SessionFilter): Row[] {
+  const query = filter.query.trim().toLowerCase();
   const matching = sessions
-    .filter(({ archived }) => archived === wanted.archived)
+    .filter(({ archived }) => archived === filter.archived)
     .filter(({ title }) => query === "" || title.toLowerCase().includes(query))
     .sort((a, b) => b.updated_at - a.updated_at);
   const groups = new Map<string, Session[]>();
   for (const session of matching) {
-    const title = groupOf(session, wanted);
+    const title = groupOf(session, filter);
     groups.set(title, [...(groups.get(title) ?? []), session]);
   }
   return GROUPS.flatMap((title) => {
@@ -34,7 +34,7 @@ export function sessionRows(sessions: readonly Session[], wanted: Wanted): Row[]
 const GROUPS = ["Pinned", "Today", "Yesterday", "This week", "Earlier"];
 const DAY = 86_400;
 
-function groupOf(session: Session, { pinned, today }: Wanted): string {
+function groupOf(session: Session, { pinned, today }: SessionFilter): string {
   if (pinned.has(session.session_id)) return "Pinned";
   if (session.updated_at >= today) return "Today";
   if (session.updated_at >= today - DAY) return "Yesterday";

@@ -14,7 +14,7 @@ import { wasCancelled } from "./problem";
 export interface Start {
   serverId: string;
   stage: "queued" | "planning" | "starting" | "loading" | "warming";
-  /** 0 to 1; null where the engine does not tell. */
+  /** 0 to 1; null where the engine does not report it. */
   progress: number | null;
   etaMs: number | null;
   failed: unknown;
@@ -72,9 +72,9 @@ async function begin(serverId: string, ask: Ask): Promise<ServerInfo | null> {
     put(serverId, null);
     return info;
   } catch (error) {
-    // Without the connection the start goes on, and the server itself tells how.
-    const told = !wasCancelled(error) && !(error instanceof ConnectionClosedError);
-    put(serverId, told ? { ...first, failed: error } : null);
+    // Without the connection the start continues, and the server's own events report it.
+    const failed = !wasCancelled(error) && !(error instanceof ConnectionClosedError);
+    put(serverId, failed ? { ...first, failed: error } : null);
     return null;
   }
 }
@@ -102,7 +102,7 @@ export function freeId(taken: readonly string[]): string {
   for (let number = 2; ; number++) if (!taken.includes(`server-${number}`)) return `server-${number}`;
 }
 
-/** Start one that is there anew, with other settings. */
+/** Restart an existing one with other settings. */
 export const changeServer = (server_id: string, settings: StartLlamaServerParams): Promise<ServerInfo | null> =>
   begin(server_id, async (options) => {
     await client().stop_llama_server({ server_id });

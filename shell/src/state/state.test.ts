@@ -217,7 +217,7 @@ describe("readings", () => {
     expect(windowOf(points, 3600).length).toBeLessThanOrEqual(151);
   });
 
-  it("leave out what a driver does not tell", () => {
+  it("leave out what a driver does not report", () => {
     const gpu = { index: 0, utilization_percent: 30, used_bytes: null, temperature_celsius: null, power_watts: null };
     const resources = {
       at: 1,

@@ -28,7 +28,7 @@ describe("a turn", () => {
     expect(turn).toMatchObject({ content: "Hello there", phase: "answering", seq: 3, firstAt: 5000 });
   });
 
-  it("takes what it has seen only once", () => {
+  it("takes an event only once", () => {
     const turn = play(newTurn("s", 0), [
       [1, token("a")],
       [2, token("b")],

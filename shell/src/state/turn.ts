@@ -16,7 +16,7 @@ export type Phase =
 export interface Turn {
   sessionId: string;
   phase: Phase;
-  /** What was said, until the history has it; null where an earlier message is answered anew. */
+  /** What was said, until the history has it; null where an earlier message is answered again. */
   said: string | null;
   images: readonly string[];
   /** The message under which the answer stands: those after it are of another branch. `undefined`: the last one. */
@@ -71,7 +71,7 @@ export function newTurn(
 }
 
 /**
- * One event, or several of an app that merges them, from `first` to `seq`. What has been seen is left alone, and after a
+ * One event, or several of an app that merges them, from `first` to `seq`. Events that were already applied are ignored, and after a
  * gap nothing is taken in until the missing has come.
  */
 export function applyTurnEvent(turn: Turn, event: TurnEvent, seq: number, at: number, first = seq): Turn {

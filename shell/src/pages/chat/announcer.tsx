@@ -2,7 +2,7 @@ import { useRef } from "react";
 import type { Item } from "../../state/messages";
 import { isOver } from "../../state/turn";
 
-/** Says an answer to a screen reader sentence by sentence: token by token nobody can listen to it. */
+/** Says an answer to a screen reader sentence by sentence: token by token it could not be followed. */
 export function Announcer({ items }: { items: Item[] }) {
   const said = useRef("");
   const last = items.at(-1);

@@ -64,7 +64,7 @@ function Settings({ session }: { session: Session }) {
       <PresetAndServer session={session} both={both} />
       <Textarea
         label="System prompt"
-        description="What the model is told before the conversation."
+        description="Instructions for the model before the conversation."
         autosize
         minRows={3}
         maxRows={12}

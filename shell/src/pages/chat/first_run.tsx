@@ -3,7 +3,7 @@ import { useState } from "react";
 import { go } from "../../frame/route";
 import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 import { lineOf, progressOf } from "../../state/downloads";
 import { useWorld } from "../../state/feed";
 import { STARTER, STARTER_SIZE } from "../../state/starter";
@@ -46,7 +46,7 @@ export function FirstRun() {
         <SimpleGrid cols={{ base: 1, sm: 3 }}>
           <Way
             title="Use the starter model"
-            text={`${STARTER_SIZE}, fetched once from the hub. Small and quick, good for a first look.`}
+            text={`${STARTER_SIZE}, fetched once from the hub. Small and quick, good for a first try.`}
           >
             {busy ? (
               <div role="status">
@@ -95,7 +95,7 @@ function OwnFolder() {
     const { models } = await client().get_config();
     await client().set_config({ patch: { models: { folders: [...(models?.folders ?? []), folder.trim()] } } });
     const scan = await client().scan_models();
-    told(
+    toast(
       scan.models === 0
         ? "No GGUF file was found there."
         : scan.models === 1

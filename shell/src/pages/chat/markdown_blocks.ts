@@ -1,4 +1,4 @@
-/** Cuts Markdown into blocks that do not depend on each other, so that only the last one is drawn anew. Pure. */
+/** Cuts Markdown into blocks that do not depend on each other, so that only the last one is drawn again. Pure. */
 
 /** Blocks in their order; together they are the text. A fence that is not closed yet is one block to the end. */
 export function blocks(text: string): string[] {
@@ -23,7 +23,7 @@ export function blocks(text: string): string[] {
   return joined(found);
 }
 
-/** A list goes on after an empty line: its numbers would start anew in a block of its own. */
+/** A list continues after an empty line: its numbers would start again in a block of its own. */
 function continues(lines: string[]): boolean {
   const first = lines.find((line) => line.trim() !== "") ?? "";
   return LIST.test(first) && lines.filter((line) => line.trim() === "").length < 2;

@@ -9,7 +9,7 @@ import { Announcer } from "./announcer";
 import { LiveAnswer } from "./live_answer";
 import { MessageView } from "./message_view";
 import { SaidView } from "./said_view";
-import { seen, useSought } from "./sought";
+import { markShown, useSought } from "./sought";
 
 /** How near the end counts as being there: a line and a half. */
 const AT_END_PX = 40;
@@ -64,7 +64,7 @@ export function MessageList({ id, items, hasMore, known }: Props) {
     follow.current = false;
     setFollowing(false);
     virtual.scrollToIndex(found, { align: "center" });
-    const timer = setTimeout(seen, SHOWN_MS);
+    const timer = setTimeout(markShown, SHOWN_MS);
     return () => clearTimeout(timer);
   }, [sought, found >= 0]);
 

@@ -2,7 +2,7 @@
 
 import { create } from "zustand";
 
-/** Larger pictures are made smaller: models look at about a megapixel, and a line of the connection has an end. */
+/** Larger pictures are made smaller: models use about a megapixel, and a line of the connection is bounded. */
 const LONGEST_SIDE_PX = 1536;
 
 /** Screenshots and drawings, which PNG keeps exactly, are smaller than this; a photograph as PNG is not. */

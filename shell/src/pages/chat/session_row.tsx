@@ -6,7 +6,7 @@ import { go } from "../../frame/route";
 import { client } from "../../link/link";
 import { afterMenu, focusSoon } from "../../parts/focus";
 import { exact } from "../../parts/format";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 import { useChat } from "../../state/chat";
 import { togglePinned, usePrefs } from "../../state/prefs";
 import { titleOf } from "../../state/sessions";
@@ -65,9 +65,9 @@ function Rename({ session, onDone }: { session: Session; onDone: (byKey: boolean
   const [title, setTitle] = useState(session.title);
   const save = (byKey: boolean): void => {
     onDone(byKey);
-    const wanted = title.trim();
-    if (wanted === "" || wanted === session.title) return;
-    client().update_session({ session_id: session.session_id, title: wanted }).catch(report);
+    const newTitle = title.trim();
+    if (newTitle === "" || newTitle === session.title) return;
+    client().update_session({ session_id: session.session_id, title: newTitle }).catch(report);
   };
   return (
     <TextInput
@@ -91,7 +91,7 @@ const firstChat = (): HTMLElement | null => document.querySelector(".sessions-li
 export function archive(session: Session, archived: boolean): void {
   const put = (value: boolean) => client().update_session({ session_id: session.session_id, archived: value });
   put(archived).then(() => {
-    told(archived ? `“${titleOf(session)}” is archived.` : `“${titleOf(session)}” is back.`, () => put(!archived));
+    toast(archived ? `“${titleOf(session)}” is archived.` : `“${titleOf(session)}” is back.`, () => put(!archived));
     focusSoon(firstChat);
   }, report);
 }
@@ -103,7 +103,7 @@ export function remove(session: Session, current: boolean): void {
     .then(() => {
       if (current) go("chat");
       focusSoon(firstChat);
-      told(`“${titleOf(session)}” was deleted.`, async () => {
+      toast(`“${titleOf(session)}” was deleted.`, async () => {
         await client().restore_session({ session_id });
         if (current) go("chat", session_id);
       });

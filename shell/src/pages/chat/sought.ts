@@ -1,7 +1,7 @@
-/** A message that a search has found, until it has been seen. */
+/** A message that a search has found, until it has been shown. */
 
 import { create } from "zustand";
-import { told } from "../../parts/problems";
+import { toast } from "../../parts/problems";
 import { loadOlder, open, useChat } from "../../state/chat";
 
 interface Sought {
@@ -11,7 +11,7 @@ interface Sought {
 
 export const useSought = create<{ sought: Sought | null }>(() => ({ sought: null }));
 
-export const seen = (): void => useSought.setState({ sought: null });
+export const markShown = (): void => useSought.setState({ sought: null });
 
 /** Has the history of a chat read up to a message, which is then scrolled to. */
 export async function seek(session: string, message: string): Promise<void> {
@@ -25,6 +25,6 @@ export async function seek(session: string, message: string): Promise<void> {
     if (!known.hasMore) break;
     await loadOlder(session);
   }
-  seen();
-  told("This message stands in another branch of the chat.");
+  markShown();
+  toast("This message stands in another branch of the chat.");
 }

@@ -8,12 +8,12 @@ export interface Reading extends Gauge {
   helps: ContextPolicy[];
 }
 
-/** How long after the last key it is counted anew. */
+/** How long after the last key it is counted again. */
 const COUNT_AFTER_MS = 350;
 
 const WAYS: ContextPolicy[] = ["drop_oldest", "keep_ends"];
 
-/** Used and largest context, with the message that is being written; counted anew when an answer ends (`busy`). */
+/** Used and largest context, with the message that is being written; counted again when an answer ends (`busy`). */
 export function useGauge(
   session: Session | undefined,
   draft: string,
@@ -44,7 +44,7 @@ async function read(
   signal: AbortSignal,
 ): Promise<Reading> {
   if (session === undefined || text.trim() === "") {
-    // An empty message can not be previewed: what is there already is counted alone.
+    // An empty message cannot be previewed: only the existing conversation is counted.
     const what = session === undefined ? { text: text || " " } : { session_id: session.session_id };
     const { tokens, max_context } = await client.count_tokens({ ...what, server_id }, { signal });
     return { ...gaugeOf({ fits: tokens < max_context, max_context, input_length: tokens, dropped: [] }), helps: [] };

@@ -13,7 +13,7 @@ const IDEAS = [
   "Explain how a transformer model predicts the next word.",
   "Write a Python function that finds duplicate files in a folder.",
   "Give me three names for a small bakery, with a reason each.",
-  "What should I look at before I buy a used bicycle?",
+  "What should I check before I buy a used bicycle?",
 ];
 
 export function Welcome({ model, onSend }: { model: string; vision: boolean; onSend: (text: string) => void }) {

@@ -14,13 +14,13 @@ export interface LineListHandle {
 
 interface Props {
   lines: LogEntry[];
-  wanted: string;
+  query: string;
   follow: boolean;
 }
 
 const AT_END_PX = 30;
 
-export const LineList = forwardRef<LineListHandle, Props>(function LineList({ lines, wanted, follow }, handle) {
+export const LineList = forwardRef<LineListHandle, Props>(function LineList({ lines, query, follow }, handle) {
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const jumped = useRef(Number.POSITIVE_INFINITY);
@@ -51,7 +51,7 @@ export const LineList = forwardRef<LineListHandle, Props>(function LineList({ li
     return (
       <div className="lines">
         <Empty icon={<IconFileText size={26} stroke={1.5} />} title="No lines">
-          {wanted === "" ? "Nothing has been logged at this level." : "No line has this text."}
+          {query === "" ? "Nothing has been logged at this level." : "No line has this text."}
         </Empty>
       </div>
     );
@@ -86,7 +86,7 @@ export const LineList = forwardRef<LineListHandle, Props>(function LineList({ li
                 <span className="line-level">{line.level}</span>
                 <span className="line-source">{line.source}</span>
                 <span className="line-text">
-                  {cutAt(line.message, wanted).map((part, place) =>
+                  {cutAt(line.message, query).map((part, place) =>
                     // biome-ignore lint/suspicious/noArrayIndexKey: parts of one line never change places
                     place % 2 === 1 ? <Mark key={place}>{part}</Mark> : part,
                   )}

@@ -10,7 +10,7 @@ import { useSubscription } from "../../link/use_subscription";
 import { CopyButton } from "../../parts/copy_button";
 import { ErrorCard } from "../../parts/error_card";
 import { bytes } from "../../parts/format";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 import { addLines, asText, filtered, LEVELS } from "../../state/log_lines";
 import { LineList, type LineListHandle } from "./line_list";
 import "./logs.css";
@@ -26,7 +26,7 @@ export default function Logs() {
   const [sources, setSources] = useState<string[]>(rest === "" ? [] : [rest]);
   const [level, setLevel] = useState<Level>("info");
   const [text, setText] = useState("");
-  const [wanted] = useDebouncedValue(text, 150);
+  const [query] = useDebouncedValue(text, 150);
   const [live, setLive] = useState<LogEntry[]>([]);
   const [paused, setPaused] = useState(false);
   const [dropped, setDropped] = useState(0);
@@ -58,8 +58,8 @@ export default function Logs() {
   useEffect(() => setLive([]), [level, value]);
   const all = useMemo(() => addLines(value?.entries ?? [], live, MOST), [value, live]);
   const shown = useMemo(
-    () => filtered(all, { sources: new Set(sources), level, text: wanted }),
-    [all, sources, level, wanted],
+    () => filtered(all, { sources: new Set(sources), level, text: query }),
+    [all, sources, level, query],
   );
   const met = useMemo(() => new Set(all.map(({ source }) => source)), [all]);
   const names = [...new Set([...(known.value ?? []).map(({ source }) => source), ...met, ...sources])].sort();
@@ -71,7 +71,7 @@ export default function Logs() {
         setLive([]);
         reload();
         known.reload();
-        told("The log is empty.");
+        toast("The log is empty.");
       }, report);
   };
   const folder = known.value?.[0]?.file.replace(/[\\/][^\\/]*$/, "");
@@ -134,7 +134,7 @@ export default function Logs() {
         />
       </Group>
       {error !== undefined && <ErrorCard error={error} onRetry={reload} />}
-      <LineList ref={list} lines={shown} wanted={wanted} follow={!paused} />
+      <LineList ref={list} lines={shown} query={query} follow={!paused} />
       <Text size="xs" c="dimmed" mt={6} role="status">
         {shown.length.toLocaleString("en")} of {all.length.toLocaleString("en")} lines
         {dropped > 0 && ` · ${dropped.toLocaleString("en")} came too fast and are only in the files`}
@@ -146,7 +146,9 @@ export default function Logs() {
               component="button"
               type="button"
               inherit
-              onClick={() => void navigator.clipboard.writeText(folder).then(() => told("The path is copied."), report)}
+              onClick={() =>
+                void navigator.clipboard.writeText(folder).then(() => toast("The path is copied."), report)
+              }
             >
               Copy the folder's path
             </Anchor>
@@ -160,7 +162,7 @@ export default function Logs() {
               type="button"
               inherit
               onClick={() =>
-                void navigator.clipboard.writeText(file.file).then(() => told("The path is copied."), report)
+                void navigator.clipboard.writeText(file.file).then(() => toast("The path is copied."), report)
               }
             >
               {file.file}

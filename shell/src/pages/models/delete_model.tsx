@@ -6,7 +6,7 @@ import { useAnswer } from "../../link/use_answer";
 import { ErrorCard } from "../../parts/error_card";
 import { useFocusBack } from "../../parts/focus";
 import { bytes } from "../../parts/format";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 
 /** Says what goes, what stays and who uses it, before anything is done. */
 export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () => void }) {
@@ -25,7 +25,7 @@ export function DeleteModel({ model, onClose }: { model: ModelInfo; onClose: () 
       .delete_model({ model: model.name })
       .then((gone) => {
         onClose();
-        told(`“${gone.model}” was deleted.`, () => client().restore_model({ model: gone.trash_id ?? gone.model }));
+        toast(`“${gone.model}” was deleted.`, () => client().restore_model({ model: gone.trash_id ?? gone.model }));
       }, setFailed);
   };
   const problem = failed ?? error;

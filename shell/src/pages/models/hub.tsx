@@ -9,7 +9,7 @@ import { ErrorCard } from "../../parts/error_card";
 import { ago, short } from "../../parts/format";
 import { HubFiles } from "./hub_files";
 
-/** What is searched for stays while other pages are looked at. */
+/** What is searched for stays while other pages are open. */
 const useQuery = create(() => ({ query: "" }));
 
 export function Hub() {

@@ -69,7 +69,7 @@ function stateOf(world: World, repo: string, file: string | undefined): Known | 
   return found.state === "done" ? "here" : found.state === "paused" ? "paused" : "coming";
 }
 
-/** Whether the failure of a download is told in the list of them. */
+/** Whether the failure of a download is shown in the list of them. */
 const isListed = (repo: string): boolean =>
   Object.values(useWorld.getState().downloads).some(
     (download) => download.repo === repo && download.state === "failed",

@@ -5,7 +5,7 @@ import { client } from "../../link/link";
 import { ErrorCard } from "../../parts/error_card";
 import { useFocusBack } from "../../parts/focus";
 import { bytes } from "../../parts/format";
-import { told } from "../../parts/problems";
+import { toast } from "../../parts/problems";
 import { wasCancelled } from "../../state/problem";
 
 type Mode = "link" | "copy" | "move";
@@ -49,7 +49,7 @@ function ImportModel({ onClose }: { onClose: () => void }) {
             event.status === "working" && setWork({ done: event.done_bytes, total: event.total_bytes }),
         },
       );
-      told(`“${model.name}” is in the library.`);
+      toast(`“${model.name}” is in the library.`);
       onClose();
     } catch (error) {
       setWork(null);

@@ -5,7 +5,7 @@ import { useMemo, useState } from "react";
 import { go } from "../../frame/route";
 import { client, useLink } from "../../link/link";
 import { Empty } from "../../parts/empty";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 import { useWorld } from "../../state/feed";
 import { ModelCard } from "./model_card";
 
@@ -72,7 +72,7 @@ export function Library() {
         <Button
           variant="default"
           leftSection={<IconRefresh size={16} aria-hidden />}
-          onClick={() => look().catch(report)}
+          onClick={() => scan().catch(report)}
         >
           Look again
         </Button>
@@ -87,9 +87,9 @@ export function Library() {
   );
 }
 
-async function look(): Promise<void> {
+async function scan(): Promise<void> {
   const { models, damaged } = await client().scan_models();
-  told(`${models} ${models === 1 ? "model" : "models"}${damaged > 0 ? `, ${damaged} of them damaged` : ""}.`);
+  toast(`${models} ${models === 1 ? "model" : "models"}${damaged > 0 ? `, ${damaged} of them damaged` : ""}.`);
 }
 
 function Waiting() {

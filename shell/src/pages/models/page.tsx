@@ -16,7 +16,7 @@ interface Hidden {
   hide: (id: string) => void;
 }
 
-/** Finished downloads that somebody has seen. The sidecar forgets them when it ends. */
+/** Finished downloads that were dismissed. The sidecar forgets them when it ends. */
 const useHidden = create<Hidden>((set) => ({
   hidden: new Set(),
   hide: (id) => set(({ hidden }) => ({ hidden: new Set([...hidden, id]) })),

@@ -6,7 +6,7 @@ import { useAnswer } from "../../link/use_answer";
 import { Empty } from "../../parts/empty";
 import { ErrorCard } from "../../parts/error_card";
 import { ago, bytes, exact } from "../../parts/format";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 
 /** Deleted models that can be brought back. */
 export function Trash() {
@@ -27,7 +27,7 @@ export function Trash() {
     client()
       .empty_trash()
       .then(({ freed_bytes }) => {
-        told(`${bytes(freed_bytes)} are free.`);
+        toast(`${bytes(freed_bytes)} are free.`);
         reload();
       }, report);
   };
@@ -54,7 +54,7 @@ export function Trash() {
         </Button>
       </Group>
       <Modal opened={asking} onClose={() => setAsking(false)} title="Delete for good?">
-        <Text mb="md">This can not be undone.</Text>
+        <Text mb="md">This cannot be undone.</Text>
         <Group justify="flex-end">
           <Button variant="default" onClick={() => setAsking(false)}>
             Keep them

@@ -1,4 +1,4 @@
-/** The form of a start while it is open over the page: for another server, or for one that is to be started anew. */
+/** The form of a start while it is open over the page: for another server, or for one that is to be restarted. */
 
 import { create } from "zustand";
 import { go } from "../../frame/route";
@@ -8,7 +8,7 @@ import { useWorld } from "../../state/feed";
 export type Settings = Record<string, unknown>;
 
 export interface Form {
-  /** Which server is started anew with these; null: another one. */
+  /** Which server is restarted with these; null: another one. */
   changes: string | null;
   settings: Settings;
 }
@@ -19,7 +19,7 @@ export const closeForm = (): void => useForm.setState({ form: null });
 
 export const openForm = (settings: Settings): void => useForm.setState({ form: { changes: null, settings } });
 
-/** Show what a server was started with, some of it changed, to be looked over and started anew. */
+/** Show what a server was started with, some of it changed, to be reviewed and restarted. */
 export async function openChange(server_id: string, change: (settings: Settings) => Settings = (same) => same) {
   const { settings } = await client().get_llama_config({ server_id });
   useForm.setState({ form: { changes: server_id, settings: { ...change(byName(server_id, settings)), server_id } } });

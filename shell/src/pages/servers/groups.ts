@@ -28,7 +28,7 @@ export const GROUPS: readonly Group[] = [
   },
   {
     title: "Context",
-    about: "How much text the model sees at once.",
+    about: "How much text the model can use together.",
     names: ["ctx_size", "parallel"],
     folded: false,
   },

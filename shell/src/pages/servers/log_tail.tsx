@@ -7,7 +7,7 @@ import { useSubscription } from "../../link/use_subscription";
 import { clock } from "../../parts/format";
 import { addLines } from "../../state/log_lines";
 
-/** As many as a person looks at here; the Logs page has them all. */
+/** As many as a person reads here; the Logs page has them all. */
 const LINES = 200;
 
 /** The last lines of a server's log, live. */

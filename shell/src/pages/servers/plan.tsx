@@ -13,14 +13,14 @@ import { MemoryBars } from "./memory_bars";
 
 interface Props {
   settings: Settings;
-  /** The server that is started anew; null: another one. */
+  /** The server that is restarted; null: another one. */
   changes: string | null;
   onChange: (name: string, value: unknown) => void;
   onStarted: () => void;
   children: ReactNode;
 }
 
-/** How long after the last change the plan is made anew. */
+/** How long after the last change the plan is made again. */
 const PLAN_AFTER_MS = 250;
 
 /** What a start would take and do; stays in sight while the form is scrolled. */
@@ -77,7 +77,7 @@ export function Plan({ settings, changes, onChange, onStarted, children }: Props
         onClick={start}
         disabled={command.error !== undefined}
       >
-        {changes === null ? "Start" : "Start anew"}
+        {changes === null ? "Start" : "Restart"}
       </Button>
       {changes !== null && (
         <Text size="xs" c="dimmed">

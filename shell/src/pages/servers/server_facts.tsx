@@ -13,10 +13,10 @@ export function ServerFacts({ server }: { server: ServerInfo }) {
   const facts: [string, string][] = [
     ["Up since", started_at === null ? "–" : ago(started_at)],
     ["Loaded in", actual === null ? "–" : duration(actual.load_ms / 1000)],
-    ["Messages at once", count(actual?.slots ?? server.parallel)],
+    ["Parallel messages", count(actual?.slots ?? server.parallel)],
     ["Context of each", actual === null ? count(server.ctx_size) : count(actual.context_per_message)],
     ["Memory now", bytes(memory)],
-    ["GPU", gpuWords(server) ?? "not told"],
+    ["GPU", gpuWords(server) ?? "not reported"],
     ["Restarts", String(server.restarts)],
     ["Address", server.base_url ?? "private socket"],
   ];
@@ -63,7 +63,7 @@ function Compared(props: { of: string; planned: readonly MemoryTaken[]; actual: 
                     bytes(sum(plan))
                   ) : (
                     <Text span c="dimmed" size="sm">
-                      not told
+                      not reported
                     </Text>
                   )}
                 </Table.Td>
@@ -93,7 +93,7 @@ function useMemory(id: string): number | null {
   return memory;
 }
 
-/** Draws again each half minute, for the times that go on. */
+/** Draws again each half minute, for the running times. */
 function useMinute(): void {
   const [, setCount] = useState(0);
   useEffect(() => {

@@ -28,7 +28,7 @@ export default function Settings() {
   const [query, setQuery] = useState("");
   const sections = value ? Object.entries(resolved({ $ref: "#/$defs/Config" }, value.schema).properties ?? {}) : [];
   const named = sections.filter(([, schema]) => resolved(schema, value?.schema ?? {}).properties !== undefined);
-  const wanted = query.trim();
+  const search = query.trim();
   const current = rest || "appearance";
   const fields = (schema: Schema): Field[] => (value ? fieldsOf(schema, value.schema) : []);
   const config = (value?.config ?? {}) as Record<string, Record<string, unknown>>;
@@ -63,8 +63,8 @@ export default function Settings() {
                 key={name}
                 component="button"
                 label={spoken(name)}
-                active={wanted === "" && current === name}
-                aria-current={wanted === "" && current === name ? "page" : undefined}
+                active={search === "" && current === name}
+                aria-current={search === "" && current === name ? "page" : undefined}
                 onClick={() => {
                   setQuery("");
                   go("settings", name);
@@ -82,15 +82,15 @@ export default function Settings() {
               ) : (
                 <Text c="dimmed">The settings are shown with the connection.</Text>
               ))}
-            {wanted !== "" &&
+            {search !== "" &&
               named.map(([name, schema]) => {
-                const found = fields(schema).filter((field) => mentions(field, spoken(field.name), wanted));
+                const found = fields(schema).filter((field) => mentions(field, spoken(field.name), search));
                 return found.length > 0 && section(name, schema, found);
               })}
-            {wanted === "" && current === "appearance" && <Appearance />}
-            {wanted === "" && named.map(([name, schema]) => current === name && section(name, schema, fields(schema)))}
-            {wanted === "" && current === "presets" && value && <Presets config={value.config} onChanged={reload} />}
-            {wanted === "" && current === "about" && <About />}
+            {search === "" && current === "appearance" && <Appearance />}
+            {search === "" && named.map(([name, schema]) => current === name && section(name, schema, fields(schema)))}
+            {search === "" && current === "presets" && value && <Presets config={value.config} onChanged={reload} />}
+            {search === "" && current === "about" && <About />}
           </div>
         </div>
       </div>

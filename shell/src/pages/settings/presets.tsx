@@ -4,7 +4,7 @@ import { IconBookmark } from "@tabler/icons-react";
 import { client } from "../../link/link";
 import { Empty } from "../../parts/empty";
 import { spoken } from "../../parts/format";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 import { leavePreset } from "../../state/prefs";
 
 const KINDS = ["chat_presets", "server_presets"] as const;
@@ -27,7 +27,7 @@ export function Presets({ config, onChanged }: { config: Config; onChanged: () =
     const old = config[kind]?.[name];
     put(kind, name, null).then(() => {
       if (kind === "chat_presets") leavePreset(name);
-      told(`The preset “${name}” is gone.`, () => put(kind, name, old));
+      toast(`The preset “${name}” is gone.`, () => put(kind, name, old));
     }, report);
   };
   return (

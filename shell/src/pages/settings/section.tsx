@@ -2,7 +2,7 @@ import { Button, Card, Group, Text } from "@mantine/core";
 import { useRef, useState } from "react";
 import { client } from "../../link/link";
 import { spoken } from "../../parts/format";
-import { report, told } from "../../parts/problems";
+import { report, toast } from "../../parts/problems";
 import { SchemaField } from "../../parts/schema_field";
 import { problemOf } from "../../state/problem";
 import type { Field } from "../../state/schema";
@@ -45,7 +45,7 @@ export function Section({ name, about, fields, values, onChanged }: Props) {
         setEdited({});
         setRefused({});
         onChanged();
-        told(`${spoken(name)}: back to the defaults.`, () =>
+        toast(`${spoken(name)}: back to the defaults.`, () =>
           client()
             .set_config({ patch: { [name]: values } })
             .then(onChanged),
