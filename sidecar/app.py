@@ -30,7 +30,7 @@ from sidecar.handlers import life
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.lock import DataDirLock
 from sidecar.host.paths import DataDir
-from sidecar.host.signals import calling
+from sidecar.host.signals import set_by_signals
 from sidecar.logs import handler as logging_handler
 from sidecar.logs.store import LogStore
 from sidecar.services import Lifetime, Services
@@ -119,7 +119,7 @@ class App:
             SidecarError: there is nothing to work on, and no owner to answer.
         """
         logging_handler.set_up(self._options.log_level or "info", None)
-        with calling(self._lifetime.stop):
+        with set_by_signals(self._lifetime.stopping):
             try:
                 problem = self._take_data_dir()
                 if problem is not None and not self._transport.leads_to_owner:

@@ -1,7 +1,7 @@
 """Room on a disk: how much there is, and taking it before it is needed.
 
-Owns the difference between systems. Linux takes the blocks of a file at once, where the file system can; elsewhere
-the room is only looked at, and somebody else may use it meanwhile. Untested on macOS and Windows.
+Owns the difference between systems. Linux takes the blocks of a file immediately, where the file system can;
+elsewhere the free room is only read, and another program may use it meanwhile. Untested on macOS and Windows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def reserve(fd: int, size: int) -> None:
     if os.fstat(fd).st_size > size:
         os.ftruncate(fd, size)
     if size and sys.platform == "linux":
-        # Not os.posix_fallocate: where the file system can not do it, the C library writes into every block instead.
+        # Not os.posix_fallocate: where the file system cannot do it, the C library writes into every block instead.
         import ctypes
 
         libc = ctypes.CDLL(None, use_errno=True)

@@ -1,8 +1,8 @@
 """NVIDIA GPUs, through NVML.
 
 Owns the only thread that ever calls the driver. A driver can hang inside a call, for good and beyond any signal
-(NVIDIA/go-nvml#152): readings then say so at once, nobody waits for it, and the thread, a daemon, does not keep the
-process alive. Knows nothing of engines, only of process ids.
+(NVIDIA/go-nvml#152): readings then say so immediately, without waiting for it, and the thread, a daemon, does not keep
+the process alive. Knows nothing of engines, only of process ids.
 """
 
 # ruff: noqa: N802 - the names are NVML's
@@ -28,7 +28,7 @@ NVML_TIMEOUT_SECONDS = 2.0
 """How long a reading may take. One of eight GPUs takes 20 ms; a waking laptop GPU up to a second."""
 
 _NO_VALUE = frozenset({2, 3, 4, 13})
-"""INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND: this device has no such value or does not tell
+"""INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND: this device has no such value or does not report
 it, as with MIG, virtual GPUs, memory shared with the processor, or old drivers."""
 
 _NO_DRIVER = frozenset({9, 12})
@@ -78,7 +78,7 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         memory_by_pid: bytes over all GPUs of each process that the driver lists. One that it does not list, or whose
-            memory it does not tell, is missing.
+            memory it does not report, is missing.
     """
 
     status: GpuStatus
@@ -100,34 +100,34 @@ class GpuReader:
         self._requests: queue.SimpleQueue[Future[GpuReading] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._current: Future[GpuReading] | None = None
-        self._asked_at = 0.0
+        self._requested_at = 0.0
 
     async def read(self) -> GpuReading:
         """The GPUs now. Takes `timeout_seconds` at most, and no time at all while the driver hangs. Never raises."""
         if self._current is None or self._current.done():
-            self._current = self._ask()
-        left = self._asked_at + self._timeout - time.monotonic()
+            self._current = self._request()
+        left = self._requested_at + self._timeout - time.monotonic()
         if left > 0:
             with anyio.move_on_after(left):
                 return await _outcome(self._current)
         if self._current.done():
             return self._current.result()
-        seconds = time.monotonic() - self._asked_at
+        seconds = time.monotonic() - self._requested_at
         message = f"The NVIDIA driver has not answered for {seconds:.0f} s. GPU values are missing until it does."
         return _no_gpus("hanging", message)
 
     def close(self) -> None:
-        """Let the thread end once the driver lets go of it. Does not wait; safe to call twice; ends all reading."""
+        """Let the thread end once the driver returns. Does not wait; safe to call twice; ends all reading."""
         self._requests.put(None)
 
-    def _ask(self) -> Future[GpuReading]:
+    def _request(self) -> Future[GpuReading]:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="nvml", daemon=True)
             self._thread.start()
         future: Future[GpuReading] = Future()
-        # From now on nobody can cancel it: several may be waiting for it.
+        # From now on it cannot be cancelled: several may be waiting for it.
         future.set_running_or_notify_cancel()
-        self._asked_at = time.monotonic()
+        self._requested_at = time.monotonic()
         self._requests.put(future)
         return future
 
@@ -152,12 +152,12 @@ class _Driver:
     def read(self) -> GpuReading:
         try:
             nvml = self._opened()
-        except Exception as error:  # noqa: BLE001 - whatever a driver does, it is told and not raised
+        except Exception as error:  # noqa: BLE001 - whatever a driver does is reported and not raised
             if isinstance(error, ImportError):
-                return _no_gpus("absent", "nvidia-ml-py is not installed, so NVIDIA GPUs can not be read.")
+                return _no_gpus("absent", "nvidia-ml-py is not installed, so NVIDIA GPUs cannot be read.")
             if getattr(error, "value", None) in _NO_DRIVER:
                 return _no_gpus("absent", "No NVIDIA driver is loaded.")
-            return _no_gpus("failing", f"The NVIDIA driver can not be used: {error}.")
+            return _no_gpus("failing", f"The NVIDIA driver cannot be used: {error}.")
         try:
             return self._read(nvml)
         except Exception as error:  # noqa: BLE001 - as above
@@ -165,13 +165,13 @@ class _Driver:
             return _no_gpus("failing", f"The NVIDIA driver failed: {error}.")
 
     def shut_down(self) -> None:
-        """Let the driver go; the next reading starts it anew, which is what a reset GPU or a new driver needs."""
+        """Close the driver; the next reading opens it again, which is what a reset GPU or a new driver needs."""
         nvml, self._nvml = self._nvml, None
         if nvml is None:
             return
         try:
             nvml.nvmlShutdown()
-        except Exception as error:  # noqa: BLE001 - nothing is lost: it was being given up
+        except Exception as error:  # noqa: BLE001 - nothing is lost: it was being closed
             _log.debug("NVML did not shut down: %s", error)
 
     def _opened(self) -> Nvml:
@@ -194,7 +194,7 @@ class _Driver:
             except nvml.NVMLError as error:
                 # One GPU that fell off the bus must not hide the others.
                 failed = failed or getattr(error, "value", None) not in _NO_VALUE
-                problems.append(f"GPU {index} can not be read: {error}.")
+                problems.append(f"GPU {index} cannot be read: {error}.")
         if failed:
             self.shut_down()
         message = " ".join(problems) or (
@@ -238,10 +238,10 @@ def _memory_by_pid(nvml: Nvml, handle: Any) -> dict[int, int]:
     return by_pid
 
 
-def _value(nvml: Nvml, ask: Callable[[], T]) -> T | None:
+def _value(nvml: Nvml, read: Callable[[], T]) -> T | None:
     """What the driver says, or nothing where this device or driver has no such value."""
     try:
-        return ask()
+        return read()
     except nvml.NVMLError as error:
         if getattr(error, "value", None) in _NO_VALUE:
             return None

@@ -1,7 +1,7 @@
 """What the machine has, and what it and the engines use of it.
 
 Owns the readings and the earlier ones that percentages are counted from. Knows engines only by their process ids, and
-the GPUs only as `gpus` tells them.
+the GPUs only as `gpus` reports them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ResourceMonitor:
     """Reads the machine. Percentages are since the reading before, and 0 at the first.
 
     Args:
-        data_dir: the folder whose disk is told; it need not exist yet.
+        data_dir: the folder whose disk is reported; it need not exist yet.
         gpus: reads the GPUs.
     """
 
@@ -69,7 +69,7 @@ class ResourceMonitor:
         self._cores: tuple[int, int | None] | None = None
 
     async def read(self, engines: Sequence[EngineProcess] = ()) -> Resources:
-        """The machine now. Engines whose process is gone, or may not be looked at, are left out."""
+        """The machine now. Engines whose process is gone, or may not be read, are left out."""
         sample, cores = await anyio.to_thread.run_sync(
             self._sample, tuple(engines), limiter=self._limiter, abandon_on_cancel=True
         )
@@ -124,7 +124,7 @@ class ResourceMonitor:
 
 
 def _process_tree(pid: int) -> _ProcessSample | None:
-    """What a process and all below it use; nothing where it is gone or may not be looked at."""
+    """What a process and all below it use; nothing where it is gone or may not be read."""
     import psutil
 
     try:
@@ -173,5 +173,5 @@ def _percentages(earlier: _Sample, now: _Sample) -> _Percentages:
 
 
 def _gpu_memory(use: _ProcessSample, gpus: GpuReading) -> int | None:
-    told = [gpus.memory_by_pid[pid] for pid, _ in use.cpu_seconds if pid in gpus.memory_by_pid]
-    return sum(told) if told else None
+    reported = [gpus.memory_by_pid[pid] for pid, _ in use.cpu_seconds if pid in gpus.memory_by_pid]
+    return sum(reported) if reported else None

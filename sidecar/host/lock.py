@@ -24,7 +24,7 @@ class DataDirLock:
 
         Raises:
             DataDirLocked: another process has it; `pid` says which, where it is known.
-            PermissionDenied: the lock file can not be made, or not be locked on this file system.
+            PermissionDenied: the lock file cannot be made, or not be locked on this file system.
         """
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -48,7 +48,7 @@ class DataDirLock:
             os.ftruncate(fd, 0)
             os.write(fd, b"%d\n" % os.getpid())
         except OSError as error:  # a full disk: the lock holds all the same
-            logger.warning("the lock file can not say who we are: %s", error)
+            logger.warning("the lock file cannot say who we are: %s", error)
 
     def release(self) -> None:
         """Give the lock back. Safe to call twice."""
@@ -58,7 +58,7 @@ class DataDirLock:
 
     def _refused(self, error: OSError) -> PermissionDenied:
         return PermissionDenied(
-            f"The data folder {self._path.parent} can not be locked: {error.strerror}.",
+            f"The data folder {self._path.parent} cannot be locked: {error.strerror}.",
             hint="Choose a folder on a local disk that you may write to with --data-dir.",
         )
 

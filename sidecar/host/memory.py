@@ -101,7 +101,7 @@ def _of(stat: str, name: str) -> int:
 
 
 def process_bytes(pid: int) -> int | None:
-    """Resident memory of a process, mapped files included; `None` where it is gone or may not be looked at."""
+    """Resident memory of a process, mapped files included; `None` where it is gone or may not be read."""
     import psutil
 
     try:

@@ -1,8 +1,8 @@
-"""Paths and names that come from somebody else: a host, a person at a terminal, a model hub.
+"""Paths and names that come from outside: a host, a person at a terminal, a model hub.
 
-Owns what they may lead to; nothing else in the sidecar makes a path of somebody's words. A host may name any file by
+Owns what they may lead to; nothing else in the sidecar makes a path of words from outside. A host may name any file by
 its absolute path, as its user may: what is asked of it is that it says what it means. A *name* may never lead out of
-the folder that it is put into, on whatever system that folder is looked at. The command line needs this, so what is
+the folder that it is put into, on whatever system that folder is read. The command line needs this, so what is
 seldom used is imported where it is.
 """
 
@@ -38,7 +38,7 @@ _FORBIDDEN = frozenset('<>:"|?*\\/')
 """What Windows does not take in a file's name; a colon also begins a drive or a hidden stream."""
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode's categories of what can not be seen: controls, marks that turn the text around, halves of a character."""
+"""Unicode's categories of what cannot be seen: controls, marks that turn the text around, halves of a character."""
 
 
 # --- what a host names -----------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def is_path(text: str) -> bool:
 
 
 def absolute(path: str) -> Path:
-    """The place that a host names; `~` is understood. Whether anything is there is not looked at.
+    """The place that a host names; `~` is understood. Whether anything is there is not checked.
 
     Raises:
         PathNotAllowed: it is not absolute, or none that the system takes.
@@ -89,7 +89,7 @@ def file(path: str) -> Path:
         raise ModelNotFound(f"There is no file {_shown(path)}.") from None
     except PermissionError:
         raise PermissionDenied(
-            f"{_shown(path)} may not be looked at: a folder on the way to it does not let you in."
+            f"{_shown(path)} may not be read: a folder on the way to it does not let you in."
         ) from None
     except OSError as error:  # too long, links in a circle
         raise PathNotAllowed(f"{_shown(path)} is not a path that the system takes: {error.strerror}.") from None
@@ -116,7 +116,7 @@ def program(name: str) -> str:
 
 
 def on_path(name: str) -> Path | None:
-    """A program on PATH. Never one in the folder that the host is in, which may be anybody's."""
+    """A program on PATH. Never one in the folder that the host is in, which may hold anything."""
     import shutil
 
     names = dict.fromkeys((name, f"{name}{PROGRAM_SUFFIX}"))
@@ -136,7 +136,7 @@ def on_path(name: str) -> Path | None:
 def place_in(folder: Path, name: str) -> Path:
     """Where a file of this name belongs in a folder of ours; `/` separates folders in the name.
 
-    Whoever opens it for writing must not follow a link: what is looked at here may be another thing by then.
+    Callers that open it for writing must not follow a link: what is checked here may be another thing by then.
 
     Raises:
         PathNotAllowed: the name could lead out of the folder or to a device, is one that some system does not take or
@@ -145,7 +145,7 @@ def place_in(folder: Path, name: str) -> Path:
     place = folder
     for part in name.split("/"):
         if problem := problem_of(part) or _problem_in(place, part):
-            raise PathNotAllowed(f"{_shown(name)} can not be a file's name: {problem}.")
+            raise PathNotAllowed(f"{_shown(name)} cannot be a file's name: {problem}.")
         place /= part
     return place
 
@@ -172,13 +172,13 @@ def is_windows_device(path: str) -> bool:
 
 
 def problem_of(part: str) -> str | None:
-    """Why one part of a name that somebody else gave is refused, on whatever system; `None` where it may be. Pure."""
+    """Why one part of a name from outside is refused, on whatever system; `None` where it may be. Pure."""
     if part in ("", ".", ".."):
         return "a part of it is empty, or leads elsewhere"
     import unicodedata
 
     if any(unicodedata.category(letter) in _INVISIBLE for letter in part):
-        return "there are characters in it that can not be seen"
+        return "there are characters in it that cannot be seen"
     if found := _FORBIDDEN & set(part):
         return f"there is {min(found)} in it"
     if part != part.strip() or part.endswith("."):

@@ -17,7 +17,7 @@ from sidecar.host import path_policy
 from sidecar.host.environment import DATA_DIR_VARIABLE
 
 PRIVATE = 0o700
-"""Nobody but the owner: history is in there."""
+"""Only the owner may read it: history is in there."""
 
 
 def default_data_dir() -> Path:
@@ -85,7 +85,7 @@ class DataDir(msgspec.Struct, frozen=True):
         """Make the folders that are missing.
 
         Raises:
-            PermissionDenied: a folder can not be made.
+            PermissionDenied: a folder cannot be made.
             DiskFull: there is no room for one.
         """
         try:
@@ -97,6 +97,6 @@ class DataDir(msgspec.Struct, frozen=True):
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFull(f"There is no room for the data folder {self.root}.") from error
             raise PermissionDenied(
-                f"The data folder {self.root} can not be used: {error.strerror}.",
+                f"The data folder {self.root} cannot be used: {error.strerror}.",
                 hint="Choose a folder that you may write to with --data-dir.",
             ) from error

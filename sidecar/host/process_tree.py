@@ -7,8 +7,8 @@ What the kernel leaves alive is the watchdog's (`watchdog`). Untested outside Li
 A child of ours has to run a few instructions of its own between fork and exec, which nothing but subprocess's
 `preexec_fn` offers: a helper program in between would cost every start its own start, and lose the race against our
 end. Python warns of it since another thread may hold a lock at the fork that the child then waits for in vain. Ours
-takes none: it imports, allocates and logs nothing, and calls two system calls, the first of them without letting go
-of Python's own lock, which Python makes anew in the child.
+takes none: it imports, allocates and logs nothing, and calls two system calls, the first of them without releasing
+Python's own lock, which Python creates again in the child.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def spawn_options() -> dict[str, Any]:
 
     Raises:
         RuntimeError: this is not the main thread. Linux kills a child when the thread that started it ends, so a
-            child of any other thread would die at a time that nobody chose.
+            child of any other thread would die at an arbitrary time.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("processes are started on the main thread only")
@@ -69,7 +69,7 @@ def terminate(pid: int) -> None:
 
 
 def kill_group(pid: int) -> None:
-    """End what is left of a child's group at once.
+    """Kill what is left of a child's group.
 
     To be called right after the child's end and never later: once the group is empty its number can become another
     one's.
@@ -89,12 +89,12 @@ def descendants(pid: int) -> list[Any]:
 
 
 def kill(processes: list[Any]) -> None:
-    """End processes at once, those from `descendants`. What is gone already, or is not ours to end, is left alone."""
+    """Kill processes, those from `descendants`. What is gone already, or is not ours to end, is left alone."""
     import psutil
 
     for process in processes:
         try:
-            process.kill()  # psutil sees to it that the pid is still the same process's
+            process.kill()  # psutil makes sure that the pid is still the same process's
         except psutil.NoSuchProcess:
             continue
         except psutil.AccessDenied:
@@ -102,7 +102,7 @@ def kill(processes: list[Any]) -> None:
 
 
 def kill_tree(pid: int) -> None:
-    """End a living child, its group and everything below it at once."""
+    """Kill a living child, its group and everything below it."""
     import psutil
 
     below = descendants(pid)
@@ -117,7 +117,7 @@ def kill_tree(pid: int) -> None:
 
 
 def listening_ports(pid: int) -> set[int] | None:
-    """The TCP ports that a process or one below it listens on; `None` where the system does not tell. Blocks."""
+    """The TCP ports that a process or one below it listens on; `None` where the system does not report it. Blocks."""
     import psutil
 
     ports: set[int] = set()

@@ -1,22 +1,29 @@
-"""The signals that ask a process to end."""
+"""The signals that ask a process to end. Untested on Windows and macOS."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+import anyio
 
 
 @contextmanager
-def calling(call: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and Ctrl-C call a function in the running loop meanwhile, and so does a terminal that is closed, unless
-    that is to be ignored (nohup)."""
+def set_by_signals(event: anyio.Event) -> Iterator[None]:
+    """SIGTERM and Ctrl-C set an event of the running loop meanwhile, and so does a terminal that is closed, unless that
+    is to be ignored (nohup)."""
     loop = asyncio.get_running_loop()
     numbers = [signal.SIGTERM, signal.SIGINT]
-    if sys.platform == "win32":  # asyncio has no signal handlers there; untested
-        old = {number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(call)) for number in numbers}
+    if sys.platform == "win32":  # asyncio has no signal handlers there
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(event.set)
+
+        old = {number: signal.signal(number, handle) for number in numbers}
         yield
         for number, handler in old.items():
             signal.signal(number, handler)
@@ -24,7 +31,7 @@ def calling(call: Callable[[], None]) -> Iterator[None]:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
         for number in numbers:
-            loop.add_signal_handler(number, call)
+            loop.add_signal_handler(number, event.set)
         yield
         for number in numbers:
             loop.remove_signal_handler(number)

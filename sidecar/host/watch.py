@@ -1,7 +1,7 @@
 """Watching another process live: the host, which may die without closing our stdin.
 
-Owns how each system tells of an end: Linux by a descriptor of the process, macOS by an event queue (untested there);
-where neither can be had, by looking again and again.
+Owns how each system reports an end: Linux by a descriptor of the process, macOS by an event queue (untested there);
+where neither can be had, it is polled for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sidecar.host import process_facts
 logger = logging.getLogger(__name__)
 
 WATCH_INTERVAL_SECONDS = 2.0
-"""Where the system does not tell at once. The host's closed pipe is noticed at once all the same."""
+"""Between two scans, where the system does not report an end. The host's closed pipe is noticed immediately anyway."""
 
 
 async def until_gone(pid: int) -> None:
@@ -35,8 +35,8 @@ async def until_gone(pid: int) -> None:
         except OSError as error:
             if isinstance(error, ProcessLookupError):
                 raise
-            logger.info("the end of process %d is not told at once (%s); looking for it now and then", pid, error)
-            await _look_until_gone(pid)
+            logger.info("the end of process %d is not reported by the system (%s); it is polled for", pid, error)
+            await _poll_until_gone(pid)
     except ProcessLookupError:
         # A host in another container, or in a sandbox: to end without a word would be a riddle.
         logger.error("there is no process %d that could be seen from here, so it counts as ended", pid)
@@ -77,7 +77,7 @@ async def _until_readable(fd: int) -> None:
         loop.remove_reader(fd)
 
 
-async def _look_until_gone(pid: int) -> None:
+async def _poll_until_gone(pid: int) -> None:
     born = await anyio.to_thread.run_sync(process_facts.birth, pid)
     if born is None:
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))

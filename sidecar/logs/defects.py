@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def internal_error(error: BaseException) -> InternalError:
-    """Log an exception nobody foresaw, and the error to tell about it."""
+    """Log an exception that was not foreseen; returns the error that names it."""
     error_id = os.urandom(6).hex()
     logger.error("internal error %s", error_id, exc_info=error)
     return InternalError(f"Something went wrong inside the sidecar (error {error_id}).", error_id=error_id)

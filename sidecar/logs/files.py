@@ -1,6 +1,6 @@
 """Rotating log files: bounded on disk, never in the way.
 
-Owns one file and its older copies. A file that can not be written is given up with one warning: a full disk must
+Owns one file and its older copies. A file that cannot be written is given up with one warning: a full disk must
 not stop an engine.
 """
 

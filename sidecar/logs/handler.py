@@ -25,7 +25,7 @@ _LEVELS: dict[Level, int] = {
 }
 
 PIECE_BYTES = 512
-"""The PIPE_BUF that every POSIX system has: a write of at most this goes into a pipe at once or not at all."""
+"""The PIPE_BUF that every POSIX system has: a write of at most this goes into a pipe whole or not at all."""
 
 
 class StoreHandler(logging.Handler):
@@ -44,15 +44,15 @@ class StoreHandler(logging.Handler):
                 self._source.write(_level(record), message)
             elif not self._loop.is_closed():  # else stderr still has the record
                 self._loop.call_soon_threadsafe(self._source.write, _level(record), message)
-        except Exception:  # noqa: BLE001 - as every handler: what can not be logged must not stop what logs it
+        except Exception:  # noqa: BLE001 - as every handler: what cannot be logged must not stop what logs it
             self.handleError(record)
 
 
 class StderrHandler(logging.Handler):
-    """Printable lines on stderr, whatever the record holds. Never waits for whoever reads them.
+    """Printable lines on stderr, whatever the record holds. Never waits for their reader.
 
     A host that does not read our stderr would stop us otherwise, as soon as the pipe is full: what does not go in
-    at once is left out, since the log file has it, too.
+    immediately is left out, since the log file has it, too.
     """
 
     def __init__(self, fd: int = 2) -> None:
@@ -70,9 +70,9 @@ class StderrHandler(logging.Handler):
                 data = data[os.write(self._fd, data[:PIECE_BYTES]) :]
             if len(data) < size:
                 self._cut = bool(data)
-        except OSError:  # nobody is there to read it
+        except OSError:  # it has no reader any more
             return
-        except Exception:  # noqa: BLE001 - as every handler: what can not be logged must not stop what logs it
+        except Exception:  # noqa: BLE001 - as every handler: what cannot be logged must not stop what logs it
             self.handleError(record)
 
 

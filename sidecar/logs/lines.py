@@ -37,7 +37,7 @@ _CONTROL = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 _UNSAFE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f"  # moves a terminal's cursor, ends or hides a line
     "\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"  # ends a line, or turns its letters around
-    "\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f"  # is not seen at all
+    "\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f"  # is invisible
     "\\ud800-\\udfff]"  # half a character: no file takes it
 )
 """What a log line must not carry into a terminal or another log. LF, which ends it, and TAB are left out."""

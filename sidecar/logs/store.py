@@ -45,7 +45,7 @@ class Line(msgspec.Struct):
 
     @property
     def known_level(self) -> Level:
-        """Its level, read from the line where nobody has said it."""
+        """Its level, read from the line where it was not given."""
         return self.level or level_of(self.raw)
 
     def entry(self) -> LogEntry:
@@ -152,7 +152,7 @@ class Source:
         self._store.wake_followers()
 
     def _forget(self, count: int) -> None:
-        """Let go of the oldest lines."""
+        """Drop the oldest lines."""
         while count > 0:
             oldest = self._batches[0]
             gone = oldest.lines[:count]
@@ -200,8 +200,8 @@ class LogStore:
         least = LEVELS[min_level]
         newest_first = heapq.merge(*(one.backwards() for one in chosen), key=lambda line: line.seq, reverse=True)
         new = takewhile(lambda line: line.seq > after, newest_first)
-        wanted = (line for line in new if not least or LEVELS[line.known_level] >= least)
-        entries = [line.entry() for line in islice(wanted, limit)]
+        matching = (line for line in new if not least or LEVELS[line.known_level] >= least)
+        entries = [line.entry() for line in islice(matching, limit)]
         complete = all(one.remembers(after) for one in chosen)
         return GetLogsResult(entries=entries[::-1], last_seq=self.last_seq, complete=complete)
 
@@ -229,7 +229,7 @@ class LogStore:
 
     @contextmanager
     def followed(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever there are new lines; whoever waits for it clears it first."""
+        """An event that is set whenever there are new lines; its reader clears it before it waits."""
         news = asyncio.Event()
         self._followers.append(news)
         try:

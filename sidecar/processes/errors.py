@@ -5,7 +5,7 @@
     ├── SpawnRefused        the system does not run it; `reason` says why
     └── CaptureFailed       it ran and gave no usable output
 
-Whoever starts a process for something makes an error in its own words of these.
+Callers that start a process for something make an error of their own words of these.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Record(msgspec.Struct, frozen=True):
     Attributes:
         system: where the pids and births are valid.
         pid, birth, token: the owner.
-        processes: what it had started, and had not seen end.
+        processes: what it had started and what had not ended yet.
     """
 
     version: Literal[1]

@@ -296,12 +296,12 @@ async def test_no_library_is_absent(make_reader: MakeReader) -> None:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("init", "The NVIDIA driver can not be used: error 999."),
+        ("init", "The NVIDIA driver cannot be used: error 999."),
         ("version", "The NVIDIA driver failed: error 999."),
         ("count", "The NVIDIA driver failed: error 999."),
-        ("handle", "GPU 0 can not be read: error 999."),
-        ("utilization", "GPU 0 can not be read: error 999."),
-        ("compute", "GPU 0 can not be read: error 999."),
+        ("handle", "GPU 0 cannot be read: error 999."),
+        ("utilization", "GPU 0 cannot be read: error 999."),
+        ("compute", "GPU 0 cannot be read: error 999."),
     ],
 )
 async def test_a_driver_that_fails_says_so_and_is_used_again_once_it_works(
@@ -318,7 +318,7 @@ async def test_a_driver_that_fails_says_so_and_is_used_again_once_it_works(
 async def test_a_lost_gpu_does_not_hide_the_others(make_reader: MakeReader, nvml: FakeNvml) -> None:
     nvml.count, nvml.lost = 3, {1}
     assert await make_reader().read() == GpuReading(
-        status=GpuStatus(state="failing", message="GPU 1 can not be read: error 15."), gpus=[gpu(0), gpu(2)]
+        status=GpuStatus(state="failing", message="GPU 1 cannot be read: error 15."), gpus=[gpu(0), gpu(2)]
     )
 
 
@@ -327,7 +327,7 @@ async def test_a_library_that_raises_anything_is_failing(make_reader: MakeReader
         raise AttributeError("no such symbol")
 
     reading = await make_reader(load).read()
-    assert reading.status == GpuStatus(state="failing", message="The NVIDIA driver can not be used: no such symbol.")
+    assert reading.status == GpuStatus(state="failing", message="The NVIDIA driver cannot be used: no such symbol.")
 
 
 # --- a driver that hangs ---

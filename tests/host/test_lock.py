@@ -78,7 +78,7 @@ def test_who_has_it_is_unknown_where_the_file_does_not_say(path: Path, text: str
     lock.release()
 
 
-def test_a_lock_file_that_can_not_be_made_is_told(path: Path) -> None:
+def test_a_lock_file_that_cannot_be_made_is_told(path: Path) -> None:
     path.mkdir()
     with pytest.raises(PermissionDenied):
         DataDirLock(path).acquire()

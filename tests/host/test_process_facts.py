@@ -14,6 +14,11 @@ import pytest
 
 from sidecar.host import process_facts
 
+VALUE = f"größe={os.getpid()}"
+"""Of a variable. Other tests run at the same time, and have such children, too."""
+
+TOKEN = f"t{os.getpid()}"
+
 NOBODY = 2**22 + 1
 """Above Linux' highest pid."""
 
@@ -25,7 +30,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
-    env = {"MARK": "größe=1", "XMARK": "other", "EMPTY": ""}
+    env = {"MARK": VALUE, "XMARK": "other", "EMPTY": ""}
     program = "print(flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
@@ -73,9 +78,9 @@ def test_the_program_is_the_file_itself(child: subprocess.Popen[bytes]) -> None:
     assert process_facts.program(child.pid) == str(Path(sys.executable).resolve())
 
 
-@pytest.mark.parametrize(("name", "value"), [("MARK", "größe=1"), ("EMPTY", ""), ("MAR", ""), ("ARK", "")])
+@pytest.mark.parametrize(("name", "value"), [("MARK", "{}"), ("EMPTY", ""), ("MAR", ""), ("ARK", "")])
 def test_a_variable_is_the_one_of_exactly_that_name(child: subprocess.Popen[bytes], name: str, value: str) -> None:
-    assert process_facts.variable(child.pid, name) == value
+    assert process_facts.variable(child.pid, name) == value.format(VALUE)
 
 
 def test_a_process_whose_environment_is_not_reported_has_no_known_variable(
@@ -118,40 +123,43 @@ def test_a_process_that_ends_meanwhile_is_not_killed(
 
 @pytest.mark.parametrize(
     ("value", "is_found"),
-    [("größe=1", True), ("größe", False), ("größe=11", False), ("größe=1/", False), ("", False), ("other", False)],
+    [("{}", True), ("{}1", False), ("{}/", False), ("größe", False), ("", False), ("other", False)],
 )
 def test_processes_are_found_by_the_value_of_a_variable(
     child: subprocess.Popen[bytes], value: str, is_found: bool
 ) -> None:
-    assert (child.pid in process_facts.pids_with("MARK", value)) is is_found
+    assert (child.pid in process_facts.pids_with("MARK", value.format(VALUE))) is is_found
 
 
 @pytest.mark.parametrize(
     ("value", "is_found"),
-    [("t/11", True), ("t/", True), ("t/1", False), ("t", False), ("tt/", False), ("/t/", False), ("/", False)],
+    [("{}/11", True), ("{}/", True), ("{}/1", False), ("{}", False), ("{}t/", False), ("/{}/", False), ("/", False)],
 )
 def test_a_value_with_a_slash_at_its_end_stands_for_all_that_begin_so(value: str, is_found: bool) -> None:
     program = "print(flush=True); input()"
     with subprocess.Popen(
-        [sys.executable, "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"MARK": "t/11"}
+        [sys.executable, "-S", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"MARK": f"{TOKEN}/11"},
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert process_facts.pids_with("MARK", value) == ([process.pid] if is_found else [])
+        assert process_facts.pids_with("MARK", value.format(TOKEN)) == ([process.pid] if is_found else [])
         process.kill()
 
 
 def test_processes_with_a_value_are_killed_and_no_others(child: subprocess.Popen[bytes]) -> None:
-    assert process_facts.kill_with("MARK", "größe=2") == set()
-    assert process_facts.kill_with("MARK", "größe=1") == {child.pid}
+    assert process_facts.kill_with("MARK", f"{VALUE}0") == set()
+    assert process_facts.kill_with("MARK", VALUE) == {child.pid}
     assert child.wait() == -signal.SIGKILL
 
 
 def test_the_facts_of_several_processes_are_those_of_each(child: subprocess.Popen[bytes]) -> None:
     gone = one_that_is_gone()
-    facts = process_facts.facts_of([os.getpid(), gone], "MARK", also="größe=1")
+    facts = process_facts.facts_of([os.getpid(), gone], "MARK", also=VALUE)
     assert facts.keys() == {os.getpid(), child.pid}
-    assert facts[child.pid] == (born(child), str(Path(sys.executable).resolve()), "größe=1")
+    assert facts[child.pid] == (born(child), str(Path(sys.executable).resolve()), VALUE)
 
 
 @pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid(), NOBODY], ids=["no pid", "zero", "one", "ours", "nobody's"])

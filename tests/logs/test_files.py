@@ -79,7 +79,7 @@ def test_clearing_what_never_was_written_does_nothing(tmp_path: Path) -> None:
     assert contents(tmp_path) == {}
 
 
-def test_a_file_that_can_not_be_written_is_given_up_with_one_warning(
+def test_a_file_that_cannot_be_written_is_given_up_with_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "a.log").mkdir()

@@ -87,7 +87,7 @@ async def test_records_of_other_threads_come_in_through_the_loop(
 
 
 @pytest.mark.parametrize("record", [("%d items", "many"), ("too few %s %s", 1)])
-async def test_a_record_that_can_not_be_formatted_stops_nobody(logs: LogStore, record: tuple[str, object]) -> None:
+async def test_a_record_that_cannot_be_formatted_stops_nobody(logs: LogStore, record: tuple[str, object]) -> None:
     logging.getLogger().handlers[:] = []
     set_up("info", logs.source("sidecar"), asyncio.get_running_loop())
     raising, logging.raiseExceptions = logging.raiseExceptions, False
@@ -123,7 +123,7 @@ def test_records_on_stderr_are_printable_lines() -> None:
         assert reader.read() == b"WARNING test.logger: red \\x1b[31m\\x0aand \\u2028 more \\udcff\n"
 
 
-def test_a_traceback_on_stderr_can_not_be_taken_for_further_records() -> None:
+def test_a_traceback_on_stderr_cannot_be_taken_for_further_records() -> None:
     read_fd, write_fd = os.pipe()
     stderr_of(write_fd)
     try:

@@ -250,7 +250,7 @@ def test_a_link_or_a_pipe_in_its_place_is_not_followed(path: Path, tagged: subpr
     assert [p.name for p in path.parent.iterdir()] == ["elsewhere"]
 
 
-def test_where_it_can_not_be_written_that_is_told_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_where_it_cannot_be_written_that_is_told_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.mkdir()
     (path / "something").touch()
     registry = ProcessRegistry(path, tags.new_token())

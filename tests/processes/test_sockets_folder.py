@@ -107,7 +107,7 @@ def test_the_folder_is_there_from_the_first_process_to_the_last(owner: ProcessOw
     assert not owner.sockets.exists()
 
 
-def test_where_it_can_not_be_made_no_process_is_started(owner: ProcessOwner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_cannot_be_made_no_process_is_started(owner: ProcessOwner, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
