@@ -13,8 +13,9 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 import anyio.abc
@@ -95,16 +96,21 @@ class Transport(Protocol):
         ...
 
 
+T = TypeVar("T", bound=Transport)
+
+
 class App:
     """One sidecar.
 
     Args:
         options: how it was started.
         transport: made in the event loop that runs it.
+        announce: called when hosts are about to be let in.
     """
 
-    def __init__(self, options: Options, transport: Transport) -> None:
+    def __init__(self, options: Options, transport: Transport, announce: Callable[[], None] = lambda: None) -> None:
         self._options = options
+        self._announce = announce
         self._transport = transport
         self._lock = DataDirLock(DataDir(options.data_dir).lock_file)
         self._lifetime = Lifetime(owned=transport.leads_to_owner)
@@ -171,6 +177,7 @@ class App:
             deadline.start()
 
     async def _let_in(self, hosts: Hosts) -> None:
+        self._announce()
         await self._transport.serve(hosts)
         if not self._lifetime.stopping.is_set():
             logger.info("the host is gone; stopping")
@@ -257,14 +264,17 @@ def serve(options: Options, read_fd: int, write_fd: int) -> None:
     serve_behind(options, lambda: StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes))
 
 
-def serve_behind(options: Options, make_transport: Callable[[], Transport]) -> None:
-    """Run a sidecar to its end. The transport is made in the event loop.
+def serve_behind(
+    options: Options, make_transport: Callable[[], T], announce: Callable[[T], None] = lambda _: None
+) -> None:
+    """Run a sidecar to its end. The transport is made in the event loop, and announced when it is about to serve.
 
     Raises:
         SidecarError: as `App.run`.
     """
 
     async def run() -> None:
-        await App(options, make_transport()).run()
+        transport = make_transport()
+        await App(options, transport, partial(announce, transport)).run()
 
     anyio.run(run)

@@ -39,7 +39,8 @@ def _serve(options: argparse.Namespace, app_options: Options, stdout: int) -> No
             raise
         raise NotSupported("Pages are served with aiohttp, which is not there.", hint=how_to_get("web")) from None
 
-    def tell(address: str) -> None:
+    def announce(transport: WebTransport) -> None:
+        address = transport.address
         print("Open this address in a browser. It lets one browser in. Ctrl-C ends llama-sidecar.", file=sys.stderr)
         try:
             os.write(stdout, f"{address}\n".encode())
@@ -55,7 +56,8 @@ def _serve(options: argparse.Namespace, app_options: Options, stdout: int) -> No
     listener = listen(options.port)
     serve_behind(
         app_options,
-        lambda: WebTransport(listener, files, max_message_bytes=app_options.max_line_bytes, tell_address=tell),
+        lambda: WebTransport(listener, files, max_message_bytes=app_options.max_line_bytes),
+        announce,
     )
 
 

@@ -1,4 +1,4 @@
 """One function a method of the contract: parameters to services, results back.
 
-Owns nothing but the wiring. A module for each family; `build` puts them together.
+Owns nothing. A module for each family, whose `register` makes what the family works with; `composition` lists them.
 """

@@ -85,13 +85,12 @@ class Site:
 
 @pytest.fixture
 async def site(dist: Path) -> AsyncIterator[Site]:
-    told: list[str] = []
     tasks = RequestTasks()
-    door = WebTransport(listen(None), PageFiles(dist), max_message_bytes=1000, tell_address=told.append)
+    door = WebTransport(listen(None), PageFiles(dist), max_message_bytes=1000)
     async with anyio.create_task_group() as serving:
         serving.start_soon(door.serve, Hosts(handlers={}, tasks=tasks, lifetime=Lifetime(owned=False)))
         await anyio.wait_all_tasks_blocked()
-        yield Site(told[0])
+        yield Site(door.address)
         door.stop_reading()
         await door.drain()
 

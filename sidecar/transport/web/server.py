@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -62,7 +61,6 @@ class WebTransport:
         listener: where we listen; ours from now on.
         files: the page.
         max_message_bytes: the longest message that is read.
-        tell_address: called with the address to open, once it works.
     """
 
     leads_to_owner = False
@@ -73,19 +71,22 @@ class WebTransport:
         files: PageFiles,
         *,
         max_message_bytes: int,
-        tell_address: Callable[[str], None],
     ) -> None:
         self._listener = listener
         self._port = int(listener.getsockname()[1])
         self._files = files
         self._max_message_bytes = max_message_bytes
-        self._tell_address = tell_address
         self._admission = Admission(self._port)
         self._headers = responses.headers(self._port)
         self._connections: set[Connection] = set()
         self._ended = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._hosts: Hosts
+
+    @property
+    def address(self) -> str:
+        """The address to open. It lets one browser in, and works from `serve` on; the system lets who is early wait."""
+        return f"http://{LOOPBACK}:{self._port}/?token={self._admission.token}"
 
     async def serve(self, hosts: Hosts) -> None:
         """Let pages in and talk until `stop_reading`."""
@@ -98,7 +99,6 @@ class WebTransport:
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=UNFINISHED_SECONDS)
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener).start()
-        self._tell_address(f"http://{LOOPBACK}:{self._port}/?token={self._admission.token}")
         await self._ended.wait()
 
     def stop_reading(self) -> None:
