@@ -37,8 +37,6 @@ from sidecar.storage.database import Database, Work
 from sidecar.storage.interruptible_query import QueryTimeout
 
 DAY_SECONDS = 86_400.0
-DEFAULT_SESSIONS = 50
-DEFAULT_HITS = 20
 
 SEARCH_SECONDS = 2.0
 """The longest search: a hundred times what one in a million messages takes that a person would type."""
@@ -168,7 +166,7 @@ class History:
                 db,
                 query=params.query,
                 archived=bool(params.archived),
-                limit=params.limit or DEFAULT_SESSIONS,
+                limit=params.limit or params.defaults["limit"],
                 cursor=params.cursor,
             )
         )
@@ -246,7 +244,7 @@ class History:
                 db,
                 params.query,
                 session_id=params.session_id,
-                limit=params.limit or DEFAULT_HITS,
+                limit=params.limit or params.defaults["limit"],
                 cursor=params.cursor,
             )
 

@@ -206,7 +206,7 @@ class ContractMethods(ABC):
 
         Args:
             client: Name and version of the host.
-            contract_version: The contract the host was written for, like "1" or "1.0". Another major is refused.
+            contract_version: The contract the host was written for, like "1" or "1.1". Another major is refused.
             host_pid: Process id of the host: the sidecar stops when this process ends.
         """
         answer: InitializeResult = await self._request(
@@ -326,7 +326,7 @@ class ContractMethods(ABC):
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
             ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
             parallel: Messages answered at the same time; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -562,7 +562,6 @@ class ContractMethods(ABC):
         env: dict[str, str] | None = None,
         server_id: str | None = None,
         preset: str | None = None,
-        channel: str | None = None,
     ) -> PreviewCommandResult:
         """The command that start_llama_server would run. Nothing is started, nothing is written.
 
@@ -573,7 +572,7 @@ class ContractMethods(ABC):
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
             ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
             parallel: Messages answered at the same time; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -599,7 +598,6 @@ class ContractMethods(ABC):
                 need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
             server_id: Which server. Default "default".
             preset: As in start_llama_server.
-            channel: Accepted and not used: the parameters are those of start.
         """
         answer: PreviewCommandResult = await self._request(
             "preview_command",
@@ -633,7 +631,6 @@ class ContractMethods(ABC):
                 env=env,
                 server_id=server_id,
                 preset=preset,
-                channel=channel,
             ),
             PreviewCommandResult,
         )
@@ -1832,7 +1829,7 @@ class ContractMethods(ABC):
             model: Name of a model in the library. With neither: the config's default, else the only one, else the last
                 used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
             ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
             parallel: Messages answered at the same time; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.

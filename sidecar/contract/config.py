@@ -10,7 +10,7 @@ from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import DiskFull, NotSupported, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
 from sidecar.contract.models import ForeignOrigin
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.servers import CTX_SIZE, N_GPU_LAYERS, PARALLEL, ServerSettings
 from sidecar.contract.sessions import ContextPolicy, SamplingParams
 
 _LANE = Lane("config")
@@ -131,9 +131,9 @@ class DownloadsConfig(Params, kw_only=True):
 class ServerDefaults(Params, kw_only=True):
     """Start settings where none are given."""
 
-    ctx_size: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 4096
-    parallel: Annotated[int, Meta(ge=1, le=256)] = 4
-    n_gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = -1
+    ctx_size: Annotated[int, Meta(ge=0, le=2**31 - 1)] = CTX_SIZE
+    parallel: Annotated[int, Meta(ge=1, le=256)] = PARALLEL
+    n_gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = N_GPU_LAYERS
     threads: Annotated[
         Annotated[int, Meta(ge=1, le=1024)] | None,
         Meta(description="CPU threads; fewer than cores where others need them, too. Default: the engine's choice."),

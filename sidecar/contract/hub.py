@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -22,6 +23,8 @@ class SearchHubParams(Params, kw_only=True):
 
     The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
     """
+
+    defaults = MappingProxyType({"limit": 20})
 
     query: Annotated[str, Meta(max_length=500, description="Words of the name; empty for the most downloaded of all.")]
     limit: Annotated[Annotated[int, Meta(ge=1, le=100)] | None, Meta(description="How many at most. Default 20.")] = (

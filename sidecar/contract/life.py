@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, UnsetType, field
+from msgspec import Meta, field
 
 from sidecar.contract.errors import NotSupported
 from sidecar.contract.method import Method, Params, Result
 from sidecar.contract.remedies import Remedy
 from sidecar.contract.topics import TOPIC_EVENTS, TOPICS, Topic
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"
 """Major and minor. A host that asks for another major is refused."""
 
 
@@ -28,7 +28,7 @@ class InitializeParams(Params, kw_only=True):
     client: Annotated[ClientInfo | None, Meta(description="Name and version of the host.")] = None
     contract_version: Annotated[
         str | int | None,
-        Meta(description='The contract the host was written for, like "1" or "1.0". Another major is refused.'),
+        Meta(description='The contract the host was written for, like "1" or "1.1". Another major is refused.'),
     ] = None
     host_pid: Annotated[
         Annotated[int, Meta(ge=2)] | None,
@@ -135,7 +135,6 @@ class UnsubscribeResult(Result, kw_only=True):
 
     channel: str
     found: bool
-    topics: list[Topic] | UnsetType = UNSET
 
 
 METHODS = (

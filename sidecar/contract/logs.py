@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -24,6 +25,8 @@ class LogEntry(Result, kw_only=True):
 
 class GetLogsParams(Params, kw_only=True):
     """The latest lines that are still held in memory, oldest first."""
+
+    defaults = MappingProxyType({"limit": 500, "min_level": "debug"})
 
     source: Annotated[str | None, Meta(description="Default: all.")] = None
     since: Annotated[int | None, Meta(description="Only lines with a greater `seq`.")] = None

@@ -6,6 +6,7 @@ convert parameters, `openrpc` reads them to describe the wire, and the clients a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -15,7 +16,13 @@ from sidecar.contract.errors import Cancelled, DataDirLocked, InternalError, Inv
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Parameters of a method, by name. Unknown names are refused; `null` means "use the default"."""
+    """Parameters of a method, by name. Unknown names are refused; `null` means "use the default".
+
+    Attributes:
+        defaults: what is used for parameters that are left out or null, where it is one value; `default` in the schema.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
 
 
 class Result(msgspec.Struct, kw_only=True):

@@ -17,7 +17,8 @@ import orjson
 from sidecar.contract import FAMILIES, METHODS
 from sidecar.contract.errors import SidecarError, all_errors
 from sidecar.contract.life import CONTRACT_VERSION
-from sidecar.contract.method import COMMON_ERRORS, KEEP, Event, Method
+from sidecar.contract.method import COMMON_ERRORS, KEEP, Event, Method, Params
+from sidecar.contract.servers import FLAGS, ServerSettings
 from sidecar.contract.sessions import ExportedMessage, SessionExport
 from sidecar.contract.topics import TOPICS, TopicRow
 
@@ -58,9 +59,11 @@ def schemas() -> dict[str, Any]:
     for name in components.keys() - sent_by_hosts.keys() - {SessionExport.__name__, ExportedMessage.__name__}:
         _require_what_is_always_sent(structs[name], components[name])
     for name, schema in components.items():
-        event = structs.get(name)
-        if event is not None and issubclass(event, Event) and event.merge is not KEEP:
-            schema["x-merge"] = msgspec.to_builtins(event.merge)
+        struct = structs[name]
+        if issubclass(struct, Event) and struct.merge is not KEEP:
+            schema["x-merge"] = msgspec.to_builtins(struct.merge)
+        if issubclass(struct, Params):
+            _say_defaults(struct, schema["properties"])
         if "description" in schema:  # a docstring, which Python before 3.13 leaves indented
             schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
@@ -102,6 +105,15 @@ def _params(method: Method) -> Iterator[dict[str, Any]]:
             "schema": {"$ref": f"{REF_TEMPLATE.format(name=method.params.__name__)}/properties/{name}"},
             **({"description": member["description"]} if "description" in member else {}),
         }
+
+
+def _say_defaults(params: type[Params], members: dict[str, Any]) -> None:
+    for name, value in params.defaults.items():
+        members[name]["default"] = value
+    if issubclass(params, ServerSettings):
+        for name, flag in FLAGS.items():
+            members[name]["x-flag"] = flag.name
+            members[name]["x-engines"] = sorted(flag.kinds)
 
 
 def _topic(row: TopicRow) -> dict[str, Any]:

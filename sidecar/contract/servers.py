@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
 from sidecar.contract.engines import BuildName, EngineName
@@ -40,8 +42,30 @@ _SERVER_ID = Meta(description='Which server. Default "default".')
 CHANNEL = Meta(description="Name for this request's events, unique among the host's live channels.")
 
 
+CTX_SIZE, PARALLEL, N_GPU_LAYERS, HOST = 4096, 4, -1, "127.0.0.1"
+"""Defaults of a start, where the config has no others."""
+
+
 class ServerSettings(Params, kw_only=True):
     """How to run a model. Everything is optional."""
+
+    defaults = MappingProxyType(
+        {
+            "host": HOST,
+            "ctx_size": CTX_SIZE,
+            "parallel": PARALLEL,
+            "n_gpu_layers": N_GPU_LAYERS,
+            "batch_size": 2048,
+            "ubatch_size": 512,
+            "flash_attn": "auto",
+            "cache_type_k": "f16",
+            "cache_type_v": "f16",
+            "require_gpu": False,
+            "n_cpu_moe": 0,
+            "reasoning_budget": -1,
+            "embeddings": False,
+        }
+    )
 
     llama_cpp_path: Annotated[
         str | None,
@@ -65,19 +89,19 @@ class ServerSettings(Params, kw_only=True):
     ] = None
     host: Annotated[
         Annotated[str, Meta(max_length=255)] | None,
-        Meta(description="Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same."),
+        Meta(description=f"Address to listen on, with `port`. Default {HOST}. Others need the key all the same."),
     ] = None
     ctx_size: Annotated[
         Annotated[int, Meta(ge=0, le=2**31 - 1)] | None,
-        Meta(description="Context in tokens; 0 takes the model's own. Default 4096."),
+        Meta(description=f"Context in tokens; 0 takes the model's own. Default {CTX_SIZE}."),
     ] = None
     parallel: Annotated[
         Annotated[int, Meta(ge=1, le=256)] | None,
-        Meta(description="Messages answered at the same time; they share the context. Default 4."),
+        Meta(description=f"Messages answered at the same time; they share the context. Default {PARALLEL}."),
     ] = None
     n_gpu_layers: Annotated[
         Annotated[int, Meta(ge=-1, le=10_000)] | None,
-        Meta(description="Layers on the GPU; -1 is all that fit, 0 none. Default -1."),
+        Meta(description=f"Layers on the GPU; -1 is all that fit, 0 none. Default {N_GPU_LAYERS}."),
     ] = None
     engine: Annotated[EngineName | None, Meta(description="Default: the best one found.")] = None
     mmproj_path: Annotated[str | None, Meta(description="Projector GGUF of a vision or audio model.")] = None
@@ -134,6 +158,41 @@ class ServerSettings(Params, kw_only=True):
     ] = None
 
 
+class Flag(msgspec.Struct, frozen=True):
+    """A setting as engines take it.
+
+    Attributes:
+        name: llama-server's flag, in the spelling of new builds.
+        kinds: the engines that take the setting; the others report it as ignored.
+    """
+
+    name: str
+    kinds: frozenset[EngineName] = frozenset(("llama-server",))
+
+
+_EMBEDDED: frozenset[EngineName] = frozenset(("llama-server", "embedded"))
+_PACKAGE: frozenset[EngineName] = frozenset(("llama-server", "llama-cpp-python"))
+_EVERY: frozenset[EngineName] = _EMBEDDED | _PACKAGE
+
+FLAGS: dict[str, Flag] = {
+    "threads": Flag("--threads", _EVERY),
+    "batch_size": Flag("--batch-size", _EVERY),
+    "ubatch_size": Flag("--ubatch-size", _EVERY),
+    "cache_type_k": Flag("--cache-type-k", _EVERY),
+    "cache_type_v": Flag("--cache-type-v", _EVERY),
+    "n_cpu_moe": Flag("--n-cpu-moe", _EMBEDDED),
+    "chat_template": Flag("--chat-template", _EVERY),
+    "chat_template_file": Flag("--chat-template-file", _EVERY),
+    "reasoning_budget": Flag("--reasoning-budget", _EMBEDDED),
+    "mmproj_path": Flag("--mmproj", _EVERY),
+    "flash_attn": Flag("--flash-attn", _EVERY),
+    "lora": Flag("--lora", _EVERY),
+    "embeddings": Flag("--embeddings", _EVERY),
+    "rpc_servers": Flag("--rpc", _PACKAGE),
+}
+"""The settings that are handed over where they are given, in the order of the command line. `x-flag` in the schema."""
+
+
 class StartLlamaServerParams(ServerSettings, kw_only=True):
     """Start an engine with a model; answered when it is ready for messages.
 
@@ -154,9 +213,6 @@ class PreviewCommandParams(ServerSettings, kw_only=True):
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
     preset: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
-    channel: Annotated[
-        Channel | None, Meta(description="Accepted and not used: the parameters are those of start.")
-    ] = None
 
 
 class MemoryTaken(Result, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -194,6 +195,8 @@ class CreateSessionParams(Params, kw_only=True):
 class ListSessionsParams(Params, kw_only=True):
     """Sessions, the last used first."""
 
+    defaults = MappingProxyType({"limit": 50})
+
     query: Annotated[
         Annotated[str, Meta(max_length=1000)] | None,
         Meta(description="Only those whose title holds this text."),
@@ -275,6 +278,8 @@ class SearchMessagesParams(Params, kw_only=True):
 
     Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
     """
+
+    defaults = MappingProxyType({"limit": 20})
 
     query: Annotated[str, Meta(min_length=1, max_length=1000)]
     session_id: Annotated[Uuid | None, Meta(description="Only in this session.")] = None

@@ -7,8 +7,6 @@ from sidecar.handlers.call import Call, Handler
 from sidecar.logs.store import LogStore
 from sidecar.services import Services
 
-DEFAULT_LOG_LINES = 500
-
 
 class LogHandlers:
     """The Logs family."""
@@ -23,7 +21,7 @@ class LogHandlers:
         return self._logs.get(
             source=params.source,
             since=params.since,
-            limit=params.limit or DEFAULT_LOG_LINES,
+            limit=params.limit or params.defaults["limit"],
             min_level=params.min_level or "debug",
         )
 

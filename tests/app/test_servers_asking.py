@@ -164,7 +164,7 @@ def test_without_a_server_its_settings_are_those_of_the_config(talk: Talking) ->
 
 def test_a_preview_is_the_command_that_a_start_runs_and_starts_nothing(talk: Talking) -> None:
     processes = psutil.Process(talk.pid).children(recursive=True)
-    preview = talk.call("preview_command", port=8080, channel="unused", **SETTINGS, flash_attn="on")
+    preview = talk.call("preview_command", port=8080, **SETTINGS, flash_attn="on")
     assert psutil.Process(talk.pid).children(recursive=True) == processes
     assert "unused" not in talk.events
     assert shlex.split(preview["one_liner"]) == preview["argv"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.contract.generated import CONTRACT_HASH
+from sidecar.contract.life import CONTRACT_VERSION
 from tests.app.talking import Engine, SocketConnection, StartTalk, Talking, assert_gapless, new_session, words
 from tests.processes.programs import wait_for_file, wait_until_gone
 from tests.raw_host import LineHost, RawHost
@@ -269,7 +270,7 @@ def test_the_contract_is_told_as_it_was_published_while_a_server_runs(talk: Talk
 @pytest.mark.parametrize("version", [None, "1", "1.0", "1.99", 1])
 def test_a_host_of_the_same_major_version_is_welcome(talk: Talking, version: Any) -> None:
     told = talk.call("initialize", client={"name": "test", "version": "0"}, contract_version=version)
-    assert (told["server"]["name"], told["contract_version"]) == ("llama-sidecar", "1.0")
+    assert (told["server"]["name"], told["contract_version"]) == ("llama-sidecar", CONTRACT_VERSION)
     assert (told["contract_hash"], told["pid"], told["data_dir"]) == (*(CONTRACT_HASH, talk.pid, str(talk.data_dir)),)
     assert told["notices"] == []
     published = {method["name"] for method in talk.call("rpc.discover")["methods"]}
@@ -280,7 +281,7 @@ def test_a_host_of_the_same_major_version_is_welcome(talk: Talking, version: Any
 def test_a_host_of_another_major_version_is_refused_with_both_named(talk: Talking, version: Any) -> None:
     error = talk.fail("initialize", contract_version=version)
     assert (error["code"], error["data"]["name"], bool(error["data"]["hint"])) == (-32031, "NOT_SUPPORTED", True)
-    assert (str(version) in error["message"], "1.0" in error["message"]) == (True, True)
+    assert (str(version) in error["message"], CONTRACT_VERSION in error["message"]) == (True, True)
     assert talk.call("ping") == "pong"
 
 

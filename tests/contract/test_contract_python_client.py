@@ -17,7 +17,7 @@ from tests.contract.laws import for_every_method
 SAMPLES = json.loads(
     (Path(__file__).resolve().parents[2] / "ipc_schema" / "rust" / "tests" / "samples.json").read_text(encoding="utf-8")
 )
-CHANNEL_OF_ITS_OWN = {"subscribe", "unsubscribe", "preview_command"}
+CHANNEL_OF_ITS_OWN = {"subscribe", "unsubscribe"}
 """Methods whose caller names the channel; the client names those of all others."""
 
 

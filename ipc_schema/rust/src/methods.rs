@@ -19,10 +19,10 @@ pub trait Method {
 }
 
 /// The contract that this crate was generated from: major and minor.
-pub const CONTRACT_VERSION: &str = "1.0";
+pub const CONTRACT_VERSION: &str = "1.1";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "886761a17b30200aa1f9c74680a501d2a006a8fbc98f28e30473212f2775c1fb";
+pub const CONTRACT_HASH: &str = "cbdaccab67539677d808154a48e63740a46ad2504694bc9a7900cccc29066409";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

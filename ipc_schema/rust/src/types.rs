@@ -1011,7 +1011,7 @@ pub struct EstimateMemoryParams {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -1587,7 +1587,7 @@ pub struct InitializeParams {
     /// Name and version of the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientInfo>,
-    /// The contract the host was written for, like "1" or "1.0". Another major is refused.
+    /// The contract the host was written for, like "1" or "1.1". Another major is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract_version: Option<InitializeParamsContractVersion>,
     /// Process id of the host: the sidecar stops when this process ends.
@@ -2370,7 +2370,7 @@ pub struct PreviewCommandParams {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -2442,9 +2442,6 @@ pub struct PreviewCommandParams {
     /// As in start_llama_server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// Accepted and not used: the parameters are those of start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
 }
 
 /// A command, not run.
@@ -3200,7 +3197,7 @@ pub struct ServerSettings {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -3518,7 +3515,7 @@ pub struct StartLlamaServerParams {
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Context in tokens; 0 takes the model's own. Default 4096.
@@ -4014,8 +4011,6 @@ impl UnsubscribeParams {
 pub struct UnsubscribeResult {
     pub channel: String,
     pub found: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub topics: Option<Vec<Topic>>,
 }
 
 /// Change a session; what is left out stays.

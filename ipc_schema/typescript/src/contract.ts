@@ -3,10 +3,10 @@
 import type { MethodName, Topic } from "./types.js";
 
 /** The contract that this client was generated from: major and minor. */
-export const CONTRACT_VERSION = "1.0";
+export const CONTRACT_VERSION = "1.1";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "886761a17b30200aa1f9c74680a501d2a006a8fbc98f28e30473212f2775c1fb";
+export const CONTRACT_HASH = "cbdaccab67539677d808154a48e63740a46ad2504694bc9a7900cccc29066409";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -944,7 +944,7 @@ export interface ClientInfo {
 export interface InitializeParams {
   /** Name and version of the host. */
   client?: ClientInfo | null | undefined;
-  /** The contract the host was written for, like "1" or "1.0". Another major is refused. */
+  /** The contract the host was written for, like "1" or "1.1". Another major is refused. */
   contract_version?: string | number | null | undefined;
   /** Process id of the host: the sidecar stops when this process ends. */
   host_pid?: number | null | undefined;
@@ -1039,7 +1039,6 @@ export interface UnsubscribeParams {
 export interface UnsubscribeResult {
   channel: string;
   found: boolean;
-  topics?: Topic[];
 }
 
 /** One line. */
@@ -1112,7 +1111,7 @@ export interface EstimateMemoryParams {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1759,7 +1758,7 @@ export interface StartLlamaServerParams {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -1967,7 +1966,7 @@ export interface PreviewCommandParams {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
@@ -2015,8 +2014,6 @@ export interface PreviewCommandParams {
   server_id?: string | null | undefined;
   /** As in start_llama_server. */
   preset?: string | null | undefined;
-  /** Accepted and not used: the parameters are those of start. */
-  channel?: string | null | undefined;
 }
 
 /** A command, not run. */
@@ -2058,7 +2055,7 @@ export interface ServerSettings {
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others want the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
   host?: string | null | undefined;
   /** Context in tokens; 0 takes the model's own. Default 4096. */
   ctx_size?: number | null | undefined;

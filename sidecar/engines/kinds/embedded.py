@@ -14,6 +14,7 @@ import msgspec
 import sidecar
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
+from sidecar.contract.servers import FLAGS
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.host.extras import how_to_get
 from sidecar.host.paths import self_command
@@ -24,23 +25,8 @@ MODULE = "xllamacpp"
 CHILD = "engine-child"
 """The first argument with which this program becomes the child."""
 
-_HANDED_OVER = (
-    "threads",
-    "batch_size",
-    "ubatch_size",
-    "flash_attn",
-    "cache_type_k",
-    "cache_type_v",
-    "n_cpu_moe",
-    "chat_template",
-    "chat_template_file",
-    "lora",
-    "reasoning_budget",
-    "embeddings",
-    "mmproj_path",
-    "extra_args",
-)
-_NOT_KNOWN = ("rpc_servers",)
+_HANDED_OVER = (*(name for name, flag in FLAGS.items() if "embedded" in flag.kinds), "extra_args")
+_NOT_KNOWN = tuple(name for name, flag in FLAGS.items() if "embedded" not in flag.kinds)
 
 
 class Embedded(msgspec.Struct, frozen=True):
@@ -69,7 +55,7 @@ class Embedded(msgspec.Struct, frozen=True):
         env = {"LLAMA_SERVER_ROUTER_PORT": "0"} | (launch.settings.env or {})
         # With -m, Python searches for modules where it is started first of all: not in whatever folder the host is in.
         home = Path(sidecar.__file__).parents[1]
-        ignored = [name for name in _NOT_KNOWN if getattr(launch.settings, name)]
+        ignored = [name for name in _NOT_KNOWN if getattr(launch.settings, name) not in (None, [])]
         return EngineCommand(argv, env, cwd=home, ignored=ignored)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.contract.remedies import open_settings
+from sidecar.contract.servers import FLAGS
 from sidecar.engines.kinds.llama_server import ask
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.host import path_policy
@@ -27,22 +28,8 @@ MODULE, PACKAGE = "llama_cpp", "llama-cpp-python"
 VERSION_QUESTION = "--version"
 CHILD = Path(__file__).with_name("llama_cpp_python_child.py")
 
-_HANDED_OVER = (
-    "threads",
-    "batch_size",
-    "ubatch_size",
-    "flash_attn",
-    "cache_type_k",
-    "cache_type_v",
-    "chat_template",
-    "chat_template_file",
-    "lora",
-    "embeddings",
-    "mmproj_path",
-    "rpc_servers",
-    "extra_args",
-)
-_NOT_KNOWN = ("n_cpu_moe", "reasoning_budget")
+_HANDED_OVER = (*(name for name, flag in FLAGS.items() if "llama-cpp-python" in flag.kinds), "extra_args")
+_NOT_KNOWN = tuple(name for name, flag in FLAGS.items() if "llama-cpp-python" not in flag.kinds)
 
 _LIBRARY_VARIABLES = ("LLAMA_CPP_LIB_PATH",)
 """Where the package finds its native library when it was installed without one."""

@@ -7,10 +7,12 @@ build does not have is reported as ignored, never passed on to fail the start.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
+from sidecar.contract.servers import FLAGS
 from sidecar.engines.launch import ALL_LAYERS, Endpoint, Launch
 
 # --- what a build knows ----------------------------------------------------------------------------------------------
@@ -103,34 +105,14 @@ _HOUSE_FLAGS: tuple[tuple[str, ...], ...] = (
 )
 """Switches for every start, where the build knows them."""
 
-_VALUES = {
-    "threads": "--threads",
-    "batch_size": "--batch-size",
-    "ubatch_size": "--ubatch-size",
-    "cache_type_k": "--cache-type-k",
-    "cache_type_v": "--cache-type-v",
-    "n_cpu_moe": "--n-cpu-moe",
-    "chat_template": "--chat-template",
-    "chat_template_file": "--chat-template-file",
-    "reasoning_budget": "--reasoning-budget",
-    "mmproj_path": "--mmproj",
-}
-"""Settings that are one flag with one value."""
-
 
 def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> tuple[list[str], list[str]]:
     """Arguments for a llama-server, and the settings that it does not know."""
     arguments = [*_always(launch, endpoint, flags)]
     ignored: list[str] = []
     settings = launch.settings
-    choices: dict[str, list[str] | None] = {
-        name: _value(getattr(settings, name), flag, flags) for name, flag in _VALUES.items()
-    }
-    choices["flash_attn"] = _flash_attn(settings.flash_attn, flags)
-    choices["lora"] = _lora(settings.lora, flags)
-    choices["embeddings"] = _embeddings(settings.embeddings, flags)
-    choices["rpc_servers"] = _value(",".join(settings.rpc_servers or ()) or None, "--rpc", flags)
-    for name, words in choices.items():
+    for name, flag in FLAGS.items():
+        words = _RENDERED.get(name, _value)(getattr(settings, name), flag.name, flags)
         if words is None:
             ignored.append(name)
         else:
@@ -166,11 +148,11 @@ def _value(value: object, name: str, flags: FlagSet) -> list[str] | None:
     return [name, str(value)] if name in flags else None
 
 
-def _flash_attn(value: str | bool | None, flags: FlagSet) -> list[str] | None:
+def _flash_attn(value: str | bool | None, name: str, flags: FlagSet) -> list[str] | None:
     if value is None:
         return []
     word = ("on" if value else "off") if isinstance(value, bool) else value
-    found = flags.get("--flash-attn")
+    found = flags.get(name)
     if found is None:
         return None
     name, flag = found
@@ -179,10 +161,10 @@ def _flash_attn(value: str | bool | None, flags: FlagSet) -> list[str] | None:
     return [name] if word == "on" else []  # a switch in older builds, off by default
 
 
-def _lora(paths: list[str] | None, flags: FlagSet) -> list[str] | None:
+def _lora(paths: list[str] | None, name: str, flags: FlagSet) -> list[str] | None:
     if not paths:
         return []
-    found = flags.get("--lora")
+    found = flags.get(name)
     if found is None:
         return None
     name, flag = found
@@ -198,8 +180,21 @@ def _csv(text: str) -> str:
     return text
 
 
-def _embeddings(value: bool | None, flags: FlagSet) -> list[str] | None:
+def _embeddings(value: bool | None, name: str, flags: FlagSet) -> list[str] | None:
     if not value:
         return []
-    found = flags.get("--embeddings", "--embedding")
+    found = flags.get(name, "--embedding")  # older builds
     return [found[0]] if found else None
+
+
+def _list(values: list[str] | None, name: str, flags: FlagSet) -> list[str] | None:
+    return _value(",".join(values or ()) or None, name, flags)
+
+
+_RENDERED: dict[str, Callable[[Any, str, FlagSet], list[str] | None]] = {
+    "flash_attn": _flash_attn,
+    "lora": _lora,
+    "embeddings": _embeddings,
+    "rpc_servers": _list,
+}
+"""Settings that are more than one flag with one value."""

@@ -17,7 +17,7 @@ import anyio.to_thread
 import msgspec
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
-from sidecar.contract.hub import HubModel
+from sidecar.contract.hub import HubModel, SearchHubParams
 from sidecar.contract.remedies import call
 from sidecar.host.extras import how_to_get
 from sidecar.library.hub.client import ASK_SECONDS, begin_question, http_library, keep_to
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 PUBLIC_HUB = "https://huggingface.co"
 
-DEFAULT_LIMIT = 20
 
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 
@@ -79,7 +78,7 @@ class Hub:
             DownloadFailed: the hub did not answer.
             NotSupported: huggingface_hub is not installed.
         """
-        count = limit or DEFAULT_LIMIT
+        count = limit or SearchHubParams.defaults["limit"]
 
         def ask(api: Any) -> list[HubModel]:
             found = api.list_models(
