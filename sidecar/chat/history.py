@@ -1,15 +1,14 @@
 """Sessions as hosts ask for them.
 
-Owns what is done with the history as a whole: each method is one transaction, and whoever listens is told of changes.
+Owns what is done with the history as a whole: each method is one transaction, and changes are published.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sidecar.chat import export, messages, search, sessions
 from sidecar.chat.journal import Journals
@@ -31,6 +30,7 @@ from sidecar.contract.sessions import (
     SessionConfig,
     UpdateSessionParams,
 )
+from sidecar.events.changes import Changes
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.connection import cipher_of
 from sidecar.storage.database import Database, Work
@@ -41,8 +41,12 @@ DAY_SECONDS = 86_400.0
 SEARCH_SECONDS = 2.0
 """The longest search: a hundred times what one in a million messages takes that a person would type."""
 
-Listener = Callable[[str, Session | None], None]
-"""Called with a session's id and its new state; `None` when it was deleted."""
+
+class SessionChange(NamedTuple):
+    """A session's new state; `None` when it was deleted."""
+
+    session_id: str
+    session: Session | None
 
 
 class History:
@@ -52,13 +56,16 @@ class History:
         database: where they are.
         journals: know of answers that broke off. They are encrypted as the history is.
         config: the system prompt of new sessions, and how long deleted ones are kept.
+
+    Attributes:
+        changes: of sessions.
     """
 
     def __init__(self, database: Database, *, journals: Journals, config: ConfigFile) -> None:
         self._database = database
         self._journals = journals
         self._config = config
-        self._listeners: list[Listener] = []
+        self.changes: Changes[SessionChange] = Changes()
         self._is_ready = False
         self._is_tidying = False
         self._is_untidy = False
@@ -137,7 +144,7 @@ class History:
             )
             return sessions.get(db, session_id)
 
-        return self._told(await self._database.run(work))
+        return self._published(await self._database.run(work))
 
     async def get(self, session_id: str) -> Session:
         """A session. Raises SessionNotFound."""
@@ -220,17 +227,17 @@ class History:
                 changes["head"] = messages.leaf_below(db, params.session_id, params.branch)
             return sessions.update(db, params.session_id, changes)
 
-        return self._told(await self._database.run(work))
+        return self._published(await self._database.run(work))
 
     async def delete(self, session_id: str) -> DeleteSessionResult:
         """Delete a session; it can be restored for a while."""
         deleted_at = await self._database.run(lambda db: sessions.delete(db, session_id))
-        self._tell(session_id, None)
+        self._publish(session_id, None)
         return DeleteSessionResult(session_id=session_id, purge_at=deleted_at + self._retention_seconds)
 
     async def restore(self, session_id: str) -> Session:
         """Undo `delete`."""
-        return self._told(await self._database.run(lambda db: sessions.restore(db, session_id)))
+        return self._published(await self._database.run(lambda db: sessions.restore(db, session_id)))
 
     async def search(self, params: SearchMessagesParams) -> SearchMessagesResult:
         """Messages that hold all the words.
@@ -267,7 +274,7 @@ class History:
     async def import_session(self, params: ImportSessionParams) -> Session:
         """A session from its exported JSON."""
         exported = export.read_json(params.content)
-        return self._told(await self._database.run(lambda db: export.insert(db, exported)))
+        return self._published(await self._database.run(lambda db: export.insert(db, exported)))
 
     def change(self, session_id: str, work: Work[None]) -> asyncio.Future[Session | None]:
         """Hand in a change of a session's messages, which is then made whatever becomes of whoever asked for it.
@@ -280,22 +287,16 @@ class History:
             return sessions.find(db, session_id)
 
         change = self._database.submit(change_and_look)
-        change.add_done_callback(lambda done: self._tell_outcome(session_id, done))
+        change.add_done_callback(lambda done: self._publish_outcome(session_id, done))
         return change
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Be told of each change; returns what ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
-    def _tell_outcome(self, session_id: str, change: asyncio.Future[Session | None]) -> None:
+    def _publish_outcome(self, session_id: str, change: asyncio.Future[Session | None]) -> None:
         if not change.cancelled() and change.exception() is None:
-            self._tell(session_id, change.result())
+            self._publish(session_id, change.result())
 
-    def _told(self, session: Session) -> Session:
-        self._tell(session.session_id, session)
+    def _published(self, session: Session) -> Session:
+        self._publish(session.session_id, session)
         return session
 
-    def _tell(self, session_id: str, session: Session | None) -> None:
-        for listener in self._listeners:
-            listener(session_id, session)
+    def _publish(self, session_id: str, session: Session | None) -> None:
+        self.changes.publish(SessionChange(session_id, session))

@@ -68,25 +68,17 @@ class Journal:
         """Whether it is being written: the turn is not over, and nothing was in the way."""
         return self._fd is not None
 
-    def publish(self, entry: Entry) -> None:
-        """Write an event, and then add it to the turn's log."""
-        seq = self._events.next_seq(entry)
-        if isinstance(entry, Text):
-            text = entry.text
-            self._write(_text_record(seq, entry.status, text))
-            self._events.append_text(entry.status, text)
-        else:
-            self._write(_event_record(seq, entry))
-            self._events.append(entry)
-
-    def follow(self, source: EventLog) -> None:
-        """Publish what another log has and gets. Nothing else may read that log: its events are taken from it."""
-
-        def publish_news() -> None:
-            for entry in source.take():
-                self.publish(entry)
-
-        source.follow(publish_news)
+    def publish(self, *entries: Entry) -> None:
+        """Write events, and then add them to the turn's log, one by one."""
+        for entry in entries:
+            seq = self._events.next_seq(entry)
+            if isinstance(entry, Text):
+                text = entry.text
+                self._write(_text_record(seq, entry.status, text))
+                self._events.append_text(entry.status, text)
+            else:
+                self._write(_event_record(seq, entry))
+                self._events.append(entry)
 
     def use_cipher(self, cipher: Cipher | None) -> None:
         """Write everything again, encrypted in this way; later records, too."""

@@ -19,7 +19,7 @@ from sidecar.chat.history import History
 from sidecar.chat.journal import Journals
 from sidecar.chat.messages import new_id
 from sidecar.chat.outcome import EndedTurn, from_history, from_journal
-from sidecar.chat.turn import Turn
+from sidecar.chat.turn import SessionTurns, Turn
 from sidecar.chat.turn_plan import AskParams, TurnPlanner
 from sidecar.contract.chat import (
     AckResult,
@@ -37,7 +37,6 @@ from sidecar.contract.chat import (
 from sidecar.contract.errors import InvalidParams, SessionNotFound, SidecarError
 from sidecar.contract.sessions import DeleteSessionResult
 from sidecar.generation.generation import Generator
-from sidecar.generation.scheduler import AdmissionQueue
 from sidecar.logs.defects import internal_error
 from sidecar.storage.config import ConfigFile
 
@@ -53,9 +52,8 @@ class Chat:
         self._generator = generator
         self._config = config
         self._planner = TurnPlanner(history, config)
-        self._turns: dict[str, list[Turn]] = {}
-        # A queue lives as long as there is a turn in it.
-        self._session_queues: WeakValueDictionary[str, AdmissionQueue] = WeakValueDictionary()
+        # They live as long as there is one of them.
+        self._turns: WeakValueDictionary[str, SessionTurns] = WeakValueDictionary()
         self._tasks: anyio.abc.TaskGroup
 
     @asynccontextmanager
@@ -93,7 +91,7 @@ class Chat:
 
     async def cancel(self, session_id: str) -> CancelMessageResult:
         """Stop a session's answers; returns when the engine works on them no longer."""
-        turns = list(self._turns.get(session_id, ()))
+        turns = self._under_way(session_id)
         stopped = await _stop(turns)
         server = turns[0].server if turns else None
         idle = await self._generator.until_idle(server) if server is not None else None
@@ -101,7 +99,7 @@ class Chat:
 
     async def delete(self, session_id: str) -> DeleteSessionResult:
         """Stop a session's answers and delete it; it can be restored for a while. Raises SessionNotFound."""
-        await _stop(list(self._turns.get(session_id, ())))
+        await _stop(self._under_way(session_id))
         deleted = await self._history.delete(session_id)
         self._journals.forget(session_id)  # not before: at a start the history still has to read it
         return deleted
@@ -145,8 +143,12 @@ class Chat:
 
     def _running(self, session_id: str) -> Turn | None:
         """The turn that a host means by a session's answer while some are under way: the first of them."""
-        turns = self._turns.get(session_id)
-        return turns[0] if turns else None
+        return next(iter(self._under_way(session_id)), None)
+
+    def _under_way(self, session_id: str) -> list[Turn]:
+        """The turns of a session that are not over."""
+        session = self._turns.get(session_id)
+        return list(session.turns) if session is not None else []
 
     # --- counting ------------------------------------------------------------------------------------------
 
@@ -201,22 +203,11 @@ class Chat:
             generator=self._generator,
             history=self._history,
             journals=self._journals,
-            session_queue=self._session_queues.setdefault(session_id, AdmissionQueue(1)),
+            session=self._turns.setdefault(session_id, SessionTurns()),
             max_waiting=self._config.config.chat.max_queue,
         )
-        self._turns.setdefault(session_id, []).append(turn)
-        self._tasks.start_soon(self._see_through, turn)
+        self._tasks.start_soon(turn.run)
         return turn
-
-    async def _see_through(self, turn: Turn) -> None:
-        """Run a turn."""
-        try:
-            await turn.run()
-        finally:
-            turns = self._turns[turn.session_id]
-            turns.remove(turn)
-            if not turns:
-                del self._turns[turn.session_id]
 
 
 async def _stop(turns: list[Turn]) -> int:

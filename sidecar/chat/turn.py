@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import aclosing
 from typing import Literal
 
 import anyio
@@ -21,10 +22,9 @@ from sidecar.chat.outcome import final_event, result_of, result_or_raise
 from sidecar.chat.turn_plan import AskParams, TurnPlan, TurnPlanner
 from sidecar.contract.chat import TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
-from sidecar.contract.sessions import Session, SessionConfig, Timings
+from sidecar.contract.sessions import Session, SessionConfig
 from sidecar.events.event_log import EventLog
-from sidecar.generation.completion import Answer
-from sidecar.generation.generation import Generation, GenerationResult, Generator
+from sidecar.generation.generation import Generation, Generator
 from sidecar.generation.scheduler import AdmissionQueue
 from sidecar.logs.defects import internal_error
 from sidecar.servers.server import Server
@@ -37,13 +37,21 @@ REFUSALS = (ContextTooLong, InvalidParams, NotSupported)
 """With these an engine says that it will never answer the question, however often it is asked."""
 
 
+class SessionTurns:
+    """The turns of one session that are not over, in the order in which they are answered: one after the other."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.queue = AdmissionQueue(1)
+
+
 class Turn:
     """A message under way, and what became of it.
 
     Args:
         session_id: the session; the id may be made for this message.
         params: what is asked.
-        session_queue: the turns of the session, which are answered one after the other.
+        session: the turns of the session, which this one joins.
         max_waiting: how many may wait there.
 
     Attributes:
@@ -59,7 +67,7 @@ class Turn:
         generator: Generator,
         history: History,
         journals: Journals,
-        session_queue: AdmissionQueue,
+        session: SessionTurns,
         max_waiting: int,
     ) -> None:
         self.session_id = session_id
@@ -78,9 +86,10 @@ class Turn:
         self._scope = anyio.CancelScope()
         self._cancel_requested = False
         self._finished = anyio.Event()
-        self._ticket = session_queue.join(self.events, max_waiting=max_waiting)
-        if self._ticket.admitted:
-            self.events.append(TurnQueued(position=0))
+        self._ticket = session.queue.join(max_waiting=max_waiting)
+        self._session = session
+        session.turns.append(self)
+        self.events.append(TurnQueued(position=self._ticket.position))
 
     @property
     def server(self) -> Server | None:
@@ -117,13 +126,12 @@ class Turn:
         problem: SidecarError | None = None
         try:
             with self._scope:
-                await self._ticket.wait()
+                while (position := await self._ticket.next_position()) is not None:
+                    self.events.append(TurnQueued(position=position))
                 await self._history.ready()
                 self._journal = self._journals.begin(self.session_id, self._message_id, self.events)
                 plan = await self._planner.plan(self.session_id, self._params)
-                result, record = await self._answer(plan, self._journal)
-                with anyio.CancelScope(shield=True):
-                    self.outcome = result_of(await record.complete(result))
+                await self._answer(plan, self._journal)
         except SidecarError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take other turns along
@@ -135,37 +143,49 @@ class Turn:
                     self._end(self.outcome)
             finally:
                 # Only now: the session's next turn follows on what is kept of this one.
+                self._session.turns.remove(self)
                 self._ticket.leave()
                 self._finished.set()
 
-    async def _answer(self, plan: TurnPlan, journal: Journal) -> tuple[GenerationResult, Record]:
-        """Have a model answer; what it sends is published once the question is kept."""
-        self._generation = self._generator.generate(plan.request, started=self._started)
-        journal.follow(self._generation.waiting)
-        async with self._generation as generation:
-            await generation.asked()  # the question is kept meanwhile: the engine has more to do than the disk
-            server_id = generation.server.server_id if generation.server else None
-            record = self._record = Record(
-                self._history, plan, self._message_id, server_id=server_id, model=generation.model
-            )
-            kept = record.begin()
-            await asyncio.wait([kept])
-            kept.result()
-            journal.follow(generation.events)
-            return await generation.result(), record
+    async def _answer(self, plan: TurnPlan, journal: Journal) -> None:
+        """Have a model answer, and keep the question and the answer. Nothing of the answer is published before the
+        question is kept, which is done while the engine works."""
+        generation = self._generation = self._generator.generate(plan.request, started=self._started)
+        kept: asyncio.Future[Session | None] | None = None
+
+        def question_is_kept(done: asyncio.Future[Session | None]) -> None:
+            if done.cancelled() or done.exception() is not None:
+                reading.cancel()
+            else:
+                journal.publish(*generation.events.take())
+
+        with anyio.CancelScope() as reading:
+            async with aclosing(generation.steps()) as steps:
+                async for _ in steps:
+                    if kept is None and generation.is_asked:  # not before: the engine has more to do than the disk
+                        self._record = Record(self._history, plan, self._message_id, generation)
+                        kept = self._record.begin()
+                        kept.add_done_callback(question_is_kept)
+                    elif kept is None or kept.done():
+                        journal.publish(*generation.events.take())
+        if self._record is None or kept is None:
+            raise RuntimeError("a generation has ended without asking")
+        await asyncio.wait([kept])
+        kept.result()
+        journal.publish(*generation.events.take())
+        with anyio.CancelScope(shield=True):
+            self.outcome = result_of(await self._record.complete())
 
     async def _give_up(self, problem: SidecarError | None) -> SidecarError:
         """Keep what there is of an answer that is not complete; returns what the host gets."""
-        generation, record, partial = self._generation, self._record, ""
-        if generation is not None and record is not None and await record.was_begun():
+        generation, partial = self._generation, ""
+        if generation is not None and self._record is not None and await self._record.was_begun():
             state: Ending = "error" if problem else "cancelled" if self._cancel_requested else "interrupted"
-            if self._journal is not None:
-                self._journal.follow(generation.events)
             partial = generation.answer.content
+            if self._journal is not None:
+                self._journal.publish(*generation.events.take())
             try:
-                await record.give_up(
-                    generation.answer, generation.timings(), state=state, refused=isinstance(problem, REFUSALS)
-                )
+                await self._record.give_up(state=state, refused=isinstance(problem, REFUSALS))
             except SidecarError as failure:  # the history cannot be written: that is what the host must know
                 problem = failure
             except Exception as failure:  # noqa: BLE001 - as in `run`
@@ -189,18 +209,15 @@ class Record:
 
     Args:
         message_id: the answer's.
-        server_id: who answers.
-        model: the model's name.
+        generation: the answer; it is being made.
     """
 
-    def __init__(
-        self, history: History, plan: TurnPlan, message_id: str, *, server_id: str | None, model: str | None
-    ) -> None:
+    def __init__(self, history: History, plan: TurnPlan, message_id: str, generation: Generation) -> None:
         self._history = history
         self._plan = plan
         self._message_id = message_id
-        self._server_id = server_id
-        self._model = model
+        self._generation = generation
+        self._server_id = generation.server.server_id if generation.server else None
         self._begun: asyncio.Future[Session | None] | None = None
 
     def begin(self) -> asyncio.Future[Session | None]:
@@ -234,24 +251,23 @@ class Record:
         await asyncio.wait([self._begun])
         return not self._begun.cancelled() and self._begun.exception() is None
 
-    async def complete(self, result: GenerationResult) -> StoredMessage:
+    async def complete(self) -> StoredMessage:
         """Keep the whole answer."""
-        message = self._answer(result.content, "complete")
-        _fill(message, result.reasoning, result)
-        message.usage, message.timings, message.context = result.usage, result.timings, result.context
+        result, message = self._generation.result, self._filled("complete")
+        if result is not None:
+            message.usage, message.timings, message.context = result.usage, result.timings, result.context
         await self._keep(lambda db: messages.finish(db, message))
         return message
 
-    async def give_up(self, answer: Answer, timings: Timings, *, state: Ending, refused: bool) -> None:
+    async def give_up(self, *, state: Ending, refused: bool) -> None:
         """Keep what there is of an answer that is not complete. The question is kept.
 
         A question that the engine refused is taken out again: it was never asked, and every later message of the
         session would be refused with it.
         """
-        if not answer.is_empty:
-            message = self._answer(answer.content, state)
-            _fill(message, answer.reasoning, answer)
-            message.timings = timings
+        if not self._generation.answer.is_empty:
+            message = self._filled(state)
+            message.timings = self._generation.timings()
             await self._keep(lambda db: messages.finish(db, message))
             return
         plan = self._plan
@@ -272,18 +288,20 @@ class Record:
     async def _keep(self, work: Work[None]) -> None:
         await asyncio.shield(self._history.change(self._plan.session_id, work))
 
+    def _filled(self, state: Ending) -> StoredMessage:
+        answer = self._generation.answer
+        message = self._answer(answer.content, state)
+        if answer.reasoning:
+            message.reasoning = answer.reasoning
+        if answer.tool_calls:
+            message.tool_calls = answer.tool_calls
+        message.finish_reason = answer.finish_reason
+        return message
+
     def _answer(self, content: str, state: Ending | Literal["running"]) -> StoredMessage:
         plan = self._plan
         messages_before = plan.new_messages or plan.history
         parent_id = messages_before[-1].message_id if messages_before else None
         message = new_message(plan.session_id, parent_id, role="assistant", content=content)
-        message.message_id, message.state, message.model = self._message_id, state, self._model
+        message.message_id, message.state, message.model = self._message_id, state, self._generation.model
         return message
-
-
-def _fill(message: StoredMessage, reasoning: str, answer: Answer | GenerationResult) -> None:
-    if reasoning:
-        message.reasoning = reasoning
-    if answer.tool_calls:
-        message.tool_calls = answer.tool_calls
-    message.finish_reason = answer.finish_reason

@@ -6,26 +6,23 @@ Knows nothing of sessions, of a history or of who asks.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from types import TracebackType
-from typing import Self
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import anyio
 import msgspec
 
-from sidecar.contract.chat import ContextUse, TurnLoading
-from sidecar.contract.errors import Cancelled, SidecarError
-from sidecar.contract.servers import StartLoading
+from sidecar.contract.chat import ContextUse, TurnLoading, TurnQueued
+from sidecar.contract.errors import SidecarError
 from sidecar.contract.sessions import Timings, ToolCall, Usage
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.client.http_errors import context_too_long
 from sidecar.events.event_log import EventLog
 from sidecar.generation.completion import Answer, GenerationRequest
 from sidecar.generation.context import Fit, without
-from sidecar.generation.counting import TokenCounter, fit_request
+from sidecar.generation.counting import TokenCounter, fit_request, max_context_of
 from sidecar.generation.scheduler import Scheduler
-from sidecar.logs.defects import internal_error
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.config import ConfigFile
@@ -53,130 +50,111 @@ class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generation:
-    """An answer on its way. As a context it is begun, and at the end it is stopped where it is not over.
+    """A request under way. It is carried out by whoever takes its steps, in their task:
+
+        generation = generator.generate(request)
+        async with aclosing(generation.steps()) as steps:
+            async for _ in steps:
+                show(generation.events.take())
+
+    Leaving them hangs up, which makes the engine stop. Whoever wants only the answer calls `finish`.
 
     Args:
         started: when whoever asks began to wait, on the performance counter.
 
     Attributes:
-        waiting: what happens before the engine is asked: its queue position, and the load of a model.
-        events: what the engine has sent: progress, text, reasoning, tool calls. It is not closed: the end is `result`.
+        events: its queue position, the load of a model, and what the engine sends: progress, text, reasoning and tool
+            calls. The log is not closed.
         answer: as far as it has come.
         server: who answers, once that is decided.
         model: the model's name, once it is asked.
+        is_asked: an engine has the request, or has turned out not to be there.
+        result: the whole answer, after the last step.
     """
 
     def __init__(
-        self,
-        request: GenerationRequest,
-        *,
-        servers: ServerManager,
-        scheduler: Scheduler,
-        started: float,
+        self, request: GenerationRequest, *, servers: ServerManager, scheduler: Scheduler, started: float
     ) -> None:
-        self.waiting = EventLog()
         self.events = EventLog()
         self.answer = Answer(self.events)
         self.server: Server | None = None
         self.model: str | None = None
+        self.is_asked = False
+        self.result: GenerationResult | None = None
         self._request = request
         self._servers = servers
         self._scheduler = scheduler
         self._started = started
-        self._outcome: GenerationResult | SidecarError | None = None
-        self._is_asked = False
-        self._asked = anyio.Event()
-        self._over = anyio.Event()
-        self._scope = anyio.CancelScope()
-        self._task: asyncio.Task[None] | None = None
 
-    async def asked(self) -> None:
-        """Wait until an engine has the request, or turns out not to be there.
+    async def finish(self) -> GenerationResult:
+        """Take all steps. Raises as `steps`."""
+        async with aclosing(self.steps()) as steps:
+            async for _ in steps:
+                continue
+        if self.result is None:
+            raise RuntimeError("the steps of a generation are taken once")
+        return self.result
 
-        Raises:
-            SidecarError: it was not even asked, and why.
-        """
-        await self._asked.wait()
-        if not self._is_asked:
-            await self.result()
-
-    async def result(self) -> GenerationResult:
-        """Wait for the whole answer.
+    async def steps(self) -> AsyncGenerator[None, None]:
+        """Carry it out; after each step there may be new events. Once.
 
         Raises:
-            SidecarError: what went wrong; `Cancelled` if it was stopped. What there is of it is in `answer`.
+            SidecarError: what went wrong. What there is of the answer is in `answer`.
         """
-        await self._over.wait()
-        if isinstance(self._outcome, GenerationResult):
-            return self._outcome
-        raise self._outcome or Cancelled("The answer was cancelled.")
+        request, events = self._request, self.events
+        while True:
+            server = self.server = await self._servers.choose(request.server_id, request.last_server_id)
+            with self._scheduler.join(server) as ticket:
+                if ticket.position:
+                    events.append(TurnQueued(position=ticket.position))
+                    yield
+                while (position := await ticket.next_position()) is not None:
+                    events.append(TurnQueued(position=position))
+                    yield
+                # A crash, or a server that is replaced, fails those that were being answered, and nobody who waits.
+                async for load in server.until_ready():
+                    events.append(TurnLoading(stage=load.stage, progress=load.progress))
+                    yield
+                if server.superseded:
+                    continue
+                try:
+                    fitted = await self._fit(server)
+                    messages = without(request.messages, fitted.dropped) if fitted else request.messages
+                    async with server.ready_client().stream_chat(request.body(messages)) as stream:
+                        self.is_asked = True
+                        yield
+                        async for chunks in stream:
+                            self.answer.add(chunks)
+                            yield
+                    self.answer.end()
+                    self.result = self._result(await _usage(self.answer, fitted, server), fitted, server)
+                except EngineGone as broken:
+                    # Before the place is given back: whoever is next must not take a dead engine for a ready one.
+                    raise await _explained(server, broken) from None
+                return
 
     def timings(self) -> Timings:
         """How long it took, until now."""
         return self.answer.timings(started=self._started)
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="generation")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._scope.cancel()
-        with anyio.CancelScope(shield=True):
-            await self._over.wait()
-
-    async def _run(self) -> None:
-        try:
-            with self._scope:
-                self._outcome = await self._generate()
-        except SidecarError as error:
-            self._outcome = error
-        except Exception as error:  # noqa: BLE001 - whoever waits is told, and the others go on
-            self._outcome = internal_error(error)
-        finally:
-            self._over.set()
-            self._asked.set()
-
-    async def _generate(self) -> GenerationResult:
-        request = self._request
-        while True:
-            server = self.server = await self._servers.choose(request.server_id, request.last_server_id)
-            async with self._scheduler.join(server, self.waiting):
-                # A crash, or a server that is replaced, fails those that were being answered, and nobody who waits.
-                async for load in server.until_ready():
-                    self._publish_load(load)
-                if server.superseded:
-                    continue
-                try:
-                    return await self._ask(server)
-                except EngineGone as broken:
-                    # Before the place is given back: whoever is next must not take a dead engine for a ready one.
-                    raise await _explained(server, broken) from None
-
-    async def _ask(self, server: Server) -> GenerationResult:
-        """Have an engine answer.
+    async def _fit(self, server: Server) -> Fit | None:
+        """What of the request fits, where that needs counting: an engine that refuses long prompts counts by itself.
 
         Raises:
             ContextTooLong: the policy allows nothing that fits.
             EngineGone: the engine hung up.
         """
-        request, answer, launch = self._request, self.answer, server.launch
-        max_context = server.actual.context_per_message if server.actual else 0
-        fitted: Fit | None = None
-        if launch is not None and not (request.policy == "error" and launch.engine.refuses_long_prompts):
-            fitted = await fit_request(request, server)
-            if not fitted.fits:
-                raise context_too_long(max_context, fitted.tokens)
-        messages = without(request.messages, fitted.dropped) if fitted else request.messages
+        launch = server.launch
         self.model = launch.model_name if launch else None
-        async with server.ready_client().stream_chat(request.body(messages)) as stream:
-            self._is_asked = True
-            self._asked.set()
-            async for chunks in stream:
-                answer.add(chunks)
-        answer.end()
-        usage = await _usage(answer, fitted, server)
+        if launch is None or (self._request.policy == "error" and launch.engine.refuses_long_prompts):
+            return None
+        fitted = await fit_request(self._request, server)
+        if not fitted.fits:
+            raise context_too_long(max_context_of(server), fitted.tokens)
+        return fitted
+
+    def _result(self, usage: Usage, fitted: Fit | None, server: Server) -> GenerationResult:
+        answer = self.answer
         return GenerationResult(
             content=answer.content,
             reasoning=answer.reasoning,
@@ -185,16 +163,13 @@ class Generation:
             usage=usage,
             timings=self.timings(),
             context=ContextUse(
-                policy=request.policy,
-                max_context=max_context,
+                policy=self._request.policy,
+                max_context=max_context_of(server),
                 used=usage.prompt_tokens + usage.completion_tokens,
                 dropped_messages=len(fitted.dropped) if fitted else 0,
                 summarised=False,
             ),
         )
-
-    def _publish_load(self, load: StartLoading) -> None:
-        self.waiting.append(TurnLoading(stage=load.stage, progress=load.progress))
 
 
 class Generator:
@@ -214,7 +189,7 @@ class Generator:
         self._scheduler = Scheduler(config)
 
     def generate(self, request: GenerationRequest, *, started: float | None = None) -> Generation:
-        """An answer to a request, which is begun by entering it.
+        """A request to be carried out, by taking its steps.
 
         Args:
             request: what is asked.

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from types import TracebackType
+from typing import Self
 from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.lowlevel
 
-from sidecar.contract.chat import TurnQueued
 from sidecar.contract.errors import QueueFull
-from sidecar.events.event_log import EventLog
 from sidecar.servers.server import Server
 from sidecar.storage.config import ConfigFile
 
@@ -33,11 +32,10 @@ class AdmissionQueue:
         """How many are admitted."""
         return self._admitted
 
-    def join(self, events: EventLog, *, max_waiting: int) -> Ticket:
+    def join(self, *, max_waiting: int) -> Ticket:
         """Take a place.
 
         Args:
-            events: where it is published how many are before it, while there are any, and then that there are none.
             max_waiting: how many may wait.
 
         Raises:
@@ -45,70 +43,65 @@ class AdmissionQueue:
         """
         if len(self._waiting) >= max_waiting:
             raise QueueFull(f"{len(self._waiting)} messages wait already.", queue_size=len(self._waiting))
-        ticket = Ticket(self, events)
         if self._admitted < self._capacity:
             self._admitted += 1
-            ticket.admit()
-        else:
-            self._waiting.append(ticket)
-            ticket.publish(len(self._waiting))
+            return Ticket(self, 0)
+        ticket = Ticket(self, len(self._waiting) + 1)
+        self._waiting.append(ticket)
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
         """Give a place back, admitted or still waiting."""
-        if ticket.admitted:
-            self._admitted -= 1
-        else:
+        if ticket.position:
             self._waiting.remove(ticket)
+        else:
+            self._admitted -= 1
         while self._waiting and self._admitted < self._capacity:
             self._admitted += 1
-            admitted = self._waiting.popleft()
-            admitted.admit()
-            admitted.publish(0)
-        for before, waiting in enumerate(self._waiting, 1):
-            waiting.publish(before)
+            self._waiting.popleft().move(0)
+        for position, waiting in enumerate(self._waiting, 1):
+            waiting.move(position)
 
 
 class Ticket:
-    """A place in a queue; whoever holds it must leave, once. As a context it waits, and leaves at the end."""
+    """A place in a queue; whoever holds it must leave, once. As a context it leaves at the end.
 
-    def __init__(self, queue: AdmissionQueue, events: EventLog) -> None:
-        self.admitted = False
+    Attributes:
+        position: how many are before it; 0: it is admitted.
+    """
+
+    def __init__(self, queue: AdmissionQueue, position: int) -> None:
+        self.position = self._known = position
         self._queue = queue
-        self._events = events
-        self._position: int | None = None
-        self._turn = anyio.Event()
+        self._moved: anyio.Event | None = None
 
-    def admit(self) -> None:
-        """It is this ticket's turn."""
-        self.admitted = True
-        self._turn.set()
+    def move(self, position: int) -> None:
+        """Change its position. For the queue."""
+        if position != self.position:
+            self.position = position
+            if self._moved is not None:
+                self._moved.set()
 
-    def publish(self, position: int) -> None:
-        """Publish how many are before it, where that has changed."""
-        if position != self._position:
-            self._position = position
-            self._events.append(TurnQueued(position=position))
-
-    async def wait(self) -> None:
-        """Wait until it is this ticket's turn; where it is that already, the loop gets none in between."""
-        if self.admitted:
-            await anyio.lowlevel.checkpoint_if_cancelled()
-        else:
-            await self._turn.wait()
+    async def next_position(self) -> int | None:
+        """Its position, as soon as that is another one than it was at first or the last time; `None` where it was
+        admitted then, and the loop gets no turn in between. For one task."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if not self._known:
+            return None
+        while self.position == self._known:
+            self._moved = anyio.Event()
+            await self._moved.wait()
+        self._known = self.position
+        return self.position
 
     def leave(self) -> None:
         """Give the place back."""
         self._queue.leave(self)
 
-    async def __aenter__(self) -> None:
-        try:
-            await self.wait()
-        except BaseException:
-            self.leave()
-            raise
+    def __enter__(self) -> Self:
+        return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.leave()
@@ -125,13 +118,13 @@ class Scheduler:
         self._config = config
         self._queues: WeakKeyDictionary[Server, AdmissionQueue] = WeakKeyDictionary()
 
-    def join(self, server: Server, events: EventLog) -> Ticket:
+    def join(self, server: Server) -> Ticket:
         """A place in a server's queue.
 
         Raises:
             QueueFull: too many wait.
         """
-        return self._queue(server).join(events, max_waiting=self._config.config.chat.max_queue)
+        return self._queue(server).join(max_waiting=self._config.config.chat.max_queue)
 
     def admitted(self, server: Server) -> int:
         """How many requests a server works on."""

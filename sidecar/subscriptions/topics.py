@@ -15,12 +15,11 @@ import anyio.abc
 import anyio.to_thread
 
 from sidecar.builds.service import Builds
-from sidecar.chat.history import History
+from sidecar.chat.history import History, SessionChange
 from sidecar.contract.builds import ManagedEngines
 from sidecar.contract.life import SubscribeOptions
 from sidecar.contract.logs import Level
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.sessions import Session
 from sidecar.contract.topics import (
     TOPICS,
     EnginesEvent,
@@ -105,11 +104,12 @@ class Topics:
         return self._read(self._servers.changes, show)
 
     def _sessions(self, feed: LiveFeed) -> Stop:
-        def show(session_id: str, session: Session | None) -> None:
+        def show(change: SessionChange) -> None:
+            session_id, session = change
             event = SessionDeletedEvent(session_id=session_id) if session is None else SessionEvent(session=session)
             feed.put(event)
 
-        return self._history.listen(show)
+        return self._read(self._history.changes, show)
 
     def _show_downloads(self, feed: LiveFeed) -> Stop:
         return self._downloads.show_in(feed)

@@ -29,7 +29,7 @@ from tests.bench import corpus
 from tests.bench.figures import Figure, Target, percentile
 from tests.bench.hosts import Broken
 from tests.bench.plan import Plan
-from tests.chat.rows import history_in
+from tests.chat.rows import a_generation, history_in
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 SHORT_SIZES = (1_000, 100_000)
@@ -127,7 +127,7 @@ async def _append(history: History, message: StoredMessage) -> float:
     """Keep a question as a turn does; milliseconds."""
     plan = TurnPlan(message.session_id, [], [message], GenerationRequest(messages=[]))
     began = time.perf_counter()
-    await Record(history, plan, new_id(), server_id="default", model="model").begin()
+    await Record(history, plan, new_id(), a_generation()).begin()
     return (time.perf_counter() - began) * 1e3
 
 

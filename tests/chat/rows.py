@@ -6,13 +6,16 @@ import sqlite3
 import uuid
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sidecar.chat import messages, sessions
 from sidecar.chat.history import History
 from sidecar.chat.journal import Journals
 from sidecar.chat.messages import Role, StoredMessage, new_message
 from sidecar.contract.sessions import Session, SessionConfig
+from sidecar.generation.completion import GenerationRequest
+from sidecar.generation.generation import Generation, Generator
+from sidecar.servers.server_manager import ServerManager
 from sidecar.storage import migrations
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import Database
@@ -29,6 +32,12 @@ def open_history() -> sqlite3.Connection:
 def history_in(database: Database, folder: Path) -> History:
     """A history with its journals in a folder, and the config as it is by default."""
     return History(database, journals=Journals(folder), config=ConfigFile(folder / "config.json"))
+
+
+def a_generation() -> Generation:
+    """One that has no server and is never carried out."""
+    config = ConfigFile(Path("unused"))
+    return Generator(cast(ServerManager, None), config).generate(GenerationRequest(messages=[]))
 
 
 def new_id() -> str:

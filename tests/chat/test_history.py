@@ -18,7 +18,7 @@ from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams
 from sidecar.generation.completion import GenerationRequest
 from sidecar.storage.database import Database
-from tests.chat.rows import a_session, history_in, say
+from tests.chat.rows import a_generation, a_session, history_in, say
 
 pytestmark = pytest.mark.anyio
 
@@ -53,13 +53,8 @@ async def test_each_end_of_a_turn_is_one_commit_and_a_handful_of_statements(
 ) -> None:
     session = await history.create(CreateSessionParams())
     question = new_message(session.session_id, None, role="user", content="What is a llama?")
-    record = Record(
-        history,
-        TurnPlan(session.session_id, [], [question], GenerationRequest(messages=[])),
-        new_id(),
-        server_id=None,
-        model="model",
-    )
+    plan = TurnPlan(session.session_id, [], [question], GenerationRequest(messages=[]))
+    record = Record(history, plan, new_id(), a_generation())
     statements = await traced(database)
     begun = await record.begin()
     assert begun is not None

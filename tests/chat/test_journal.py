@@ -88,15 +88,12 @@ def test_whatever_is_published_is_in_the_file_under_its_number(
 
 
 def test_an_event_is_in_the_file_before_anybody_can_read_it(journals: Journals) -> None:
-    log, source, session = EventLog(), EventLog(), new_id()
+    log, session = EventLog(), new_id()
     journal = journals.begin(session, MESSAGE, log)
-    journal.follow(source)
     found: list[Shown] = []
     log.follow(lambda: found.append(shown(kept(journals, session).events)))
-    source.append_text("token", "one")
-    source.append(CancelledEvent())
+    journal.publish(Text("token", "one"), CancelledEvent())
     assert found == [[(1, ("token", "one"))], [(1, ("token", "one")), (2, CancelledEvent())]]
-    assert source.kept == 0
     journal.close()
 
 

@@ -32,7 +32,7 @@ from sidecar.contract.errors import (
     SidecarError,
     StorageError,
 )
-from sidecar.contract.sessions import DeleteSessionParams, Session, UpdateSessionParams
+from sidecar.contract.sessions import DeleteSessionParams, UpdateSessionParams
 from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 from sidecar.events.event_log import EventLog, Text
@@ -219,19 +219,18 @@ async def test_a_defect_of_ours_is_told_as_such_and_the_next_message_works(stage
 async def test_whoever_listens_hears_of_a_session_when_its_question_is_kept_and_when_it_is_answered(
     stage: Stage,
 ) -> None:
-    heard: list[tuple[str, Session | None]] = []
-    stage.history.listen(lambda session_id, session: heard.append((session_id, session)))
+    changes = stage.history.changes.subscribe()
     stage.server.answers = [(held := Held())]
     async with stage.run():
         turn = send(stage, session := new_id(), "What is a llama?")
         await seen(turn.events, "token")
-        ((told, first),) = heard
+        ((told, first),) = changes.take()
         assert told == session
         assert first is not None
         assert (first.title, first.message_count) == ("What is a llama?", 2)
         held.released.set()
         await turn.result()
-        assert [session_id for session_id, _ in heard] == [session, session]
+        assert [session_id for session_id, _ in changes.take()] == [session]
 
 
 # --- refusals ----------------------------------------------------------------------------------------------
@@ -253,12 +252,11 @@ async def test_what_an_engine_refuses_was_never_said(stage: Stage, refusal: Side
 
 
 async def test_a_refused_session_is_told_to_listeners_as_gone(stage: Stage) -> None:
-    heard: list[Session | None] = []
-    stage.history.listen(lambda _, session: heard.append(session))
+    changes = stage.history.changes.subscribe()
     stage.server.answers = [refusing(TOO_LONG)]
     async with stage.run():
         await error_of(send(stage, new_id()))
-    assert heard[-1] is None
+    assert changes.take()[-1].session is None
 
 
 @pytest.mark.parametrize("failure", [EngineUnresponsive("silent"), EngineGone("hung up")])
@@ -498,7 +496,6 @@ async def test_hundreds_of_sessions_leave_nothing_behind_but_the_last_answers(st
         await anyio.wait_all_tasks_blocked()
         gc.collect()
         assert len(stage.chat._turns) == 0
-        assert len(stage.chat._session_queues) == 0
         assert len(list((stage.folder / "turns").iterdir())) == KEPT_JOURNALS
         assert stage.generator._scheduler.admitted(stage.server) == 0  # type: ignore[arg-type]
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
 import pytest
 
+from sidecar.contract.chat import TurnQueued
 from sidecar.contract.config import ChatConfig, Config
-from sidecar.contract.errors import Cancelled, ContextTooLong, EngineCrashed, QueueFull, ServerNotRunning
+from sidecar.contract.errors import ContextTooLong, EngineCrashed, QueueFull, ServerNotRunning
 from sidecar.contract.sessions import SamplingParams
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.events.event_log import EventLog, Text, status_of
+from sidecar.events.event_log import EventLog, Text
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.generation import Generation, Generator
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.config import ConfigFile
-from tests.chat.scripted import seen
 from tests.servers.running import Stage, running, until
 
 pytestmark = pytest.mark.anyio
@@ -71,9 +71,17 @@ def text_of(events: EventLog, status: str) -> str:
     return "".join(e.text for _, e in events.peek(0) if isinstance(e, Text) and e.status == status)
 
 
+async def step(steps: AsyncGenerator[None, None], until: Callable[[], object]) -> None:
+    """Take steps until something is so."""
+    while not until():
+        await anext(steps)
+
+
 async def test_a_request_is_answered_without_a_session(stage: Stage) -> None:
-    async with desk_on(stage) as desk, desk.generate("tokens=3 reasoning=2", system="Be brief.") as generation:
-        result = await generation.result()
+    async with desk_on(stage) as desk:
+        generation = desk.generate("tokens=3 reasoning=2", system="Be brief.")
+        result = await generation.finish()
+        assert result is generation.result
         assert result.content == text_of(generation.events, "token") == "w1 w2 w3 "
         assert result.reasoning == text_of(generation.events, "reasoning") != ""
         assert (result.finish_reason, result.usage.completion_tokens > 0) == ("stop", True)
@@ -81,55 +89,61 @@ async def test_a_request_is_answered_without_a_session(stage: Stage) -> None:
         assert (generation.server, generation.model) == (desk.server, "Tiny")
 
 
-async def test_text_is_published_while_it_comes(stage: Stage) -> None:
-    async with desk_on(stage) as desk, desk.generate("tokens=9 hold-after=2") as generation:
-        await generation.asked()
-        await seen(generation.events, "token")
-        await until(lambda: generation.answer.content == "w1 w2 ")
-        assert text_of(generation.events, "token") == "w1 w2 "
-
-
-async def test_an_answer_that_is_left_is_stopped_and_its_place_is_free(stage: Stage) -> None:
+async def test_text_is_published_while_it_comes_and_leaving_it_stops_the_engine(stage: Stage) -> None:
     async with desk_on(stage, parallel=1) as desk:
-        async with desk.generate("tokens=9 hold-after=2") as generation:
-            await until(lambda: generation.answer.content == "w1 w2 ")
-        with pytest.raises(Cancelled):
-            await generation.result()
-        assert generation.answer.content == "w1 w2 "
+        generation = desk.generate("tokens=9 hold-after=2")
+        async with aclosing(generation.steps()) as steps:
+            await step(steps, lambda: generation.is_asked)
+            assert generation.answer.is_empty
+            await step(steps, lambda: generation.answer.content == "w1 w2 ")
+            assert text_of(generation.events, "token") == "w1 w2 "
         assert await desk.generator.until_idle(desk.server) is True
-        async with desk.generate("tokens=1") as another:
-            assert (await another.result()).content == "w1 "
+        assert generation.result is None
+        assert (await desk.generate("tokens=1").finish()).content == "w1 "
 
 
 async def test_requests_wait_for_a_place_and_publish_how_many_are_before_them(stage: Stage) -> None:
     async with desk_on(stage, parallel=1) as desk:
         desk.config.config = Config(chat=ChatConfig(max_queue=1))
-        async with desk.generate("tokens=9 hold-after=1") as first:
-            await first.asked()
-            async with desk.generate("tokens=1") as second:
-                await seen(second.waiting, "queued")
-                async with desk.generate("tokens=1") as third:
-                    with pytest.raises(QueueFull):
-                        await third.asked()
-                assert second.events.last_seq == 0
-        # Both were left: the second was never asked.
-        with pytest.raises(Cancelled):
-            await second.asked()
-        assert [status_of(event) for _, event in second.waiting.peek(0)] == ["queued"]
+        first, second, third = (desk.generate("tokens=9 hold-after=1"), *(desk.generate("tokens=1") for _ in range(2)))
+        async with aclosing(first.steps()) as steps, aclosing(second.steps()) as waiting:
+            await step(steps, lambda: first.is_asked)
+            await anext(waiting)
+            assert second.events.take() == [TurnQueued(position=1)]
+            with pytest.raises(QueueFull):
+                await third.finish()
+            await steps.aclose()
+            await anext(waiting)
+            assert second.events.take() == [TurnQueued(position=0)]
+            await step(waiting, lambda: second.answer.content)
+        assert (await third.finish()).content == "w1 "
+
+
+async def test_a_request_that_is_cancelled_while_it_waits_is_never_asked(stage: Stage) -> None:
+    async with desk_on(stage, parallel=1) as desk:
+        first, second = desk.generate("tokens=9 hold-after=1"), desk.generate("tokens=1")
+        async with aclosing(first.steps()) as steps, anyio.create_task_group() as tasks:
+            await step(steps, lambda: first.is_asked)
+            tasks.start_soon(second.finish)
+            await until(lambda: second.events.last_seq)
+            tasks.cancel_scope.cancel()
+        assert not second.is_asked
+        assert (await desk.generate("tokens=1").finish()).content == "w1 "
 
 
 async def test_an_engine_that_ends_is_why_there_is_no_answer_and_what_came_is_there(stage: Stage) -> None:
-    async with desk_on(stage) as desk, desk.generate("tokens=9 die-after=2") as generation:
+    async with desk_on(stage) as desk:
+        generation = desk.generate("tokens=9 die-after=2")
         with pytest.raises(EngineCrashed):
-            await generation.result()
-        assert generation.answer.content == "w1 w2 "
+            await generation.finish()
+        assert (generation.answer.content, generation.result) == ("w1 w2 ", None)
 
 
 async def test_without_a_server_nothing_is_asked(stage: Stage) -> None:
-    desk = Desk(stage.server(), stage.runtime_dir)
-    async with desk.generate("Hi") as generation:
-        with pytest.raises(ServerNotRunning):
-            await generation.asked()
+    generation = Desk(stage.server(), stage.runtime_dir).generate("Hi")
+    with pytest.raises(ServerNotRunning):
+        await generation.finish()
+    assert not generation.is_asked
 
 
 async def test_the_oldest_exchanges_are_left_out_where_the_policy_says_so(stage: Stage) -> None:
@@ -141,17 +155,6 @@ async def test_the_oldest_exchanges_are_left_out_where_the_policy_says_so(stage:
         fitted, max_context = await desk.generator.tokens.fit(request)
         assert (fitted.fits, fitted.dropped) == (True, range(2))
         assert (await desk.generator.tokens.request(request))[0] + 8 > max_context
-        async with desk.generator.generate(request) as generation:
-            assert (await generation.result()).context.dropped_messages == 2
-        too_long = GenerationRequest(messages=[long] * 4)
+        assert (await desk.generator.generate(request).finish()).context.dropped_messages == 2
         with pytest.raises(ContextTooLong):
-            async with desk.generator.generate(too_long) as generation:
-                await generation.result()
-
-
-async def test_whoever_waits_for_an_answer_can_give_up_waiting(stage: Stage) -> None:
-    async with desk_on(stage) as desk, desk.generate("tokens=3 hold-after=1") as generation:
-        with anyio.move_on_after(0) as waited:
-            await generation.result()
-        assert waited.cancelled_caught
-        await generation.asked()
+            await desk.generator.generate(GenerationRequest(messages=[long] * 4)).finish()
