@@ -1,7 +1,7 @@
 """The program's entry: `llama-sidecar`, or `python -m sidecar`.
 
 Owns the first moments: that nothing of how a frozen program is loaded stays behind, which of the program's faces is
-wanted, and that the wire is taken out of everybody's reach before anything is imported that could write to it.
+asked for, and that nothing else can reach the wire before anything is imported that could write to it.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def serve(options: argparse.Namespace) -> NoReturn:
 
     read_fd, write_fd = take_wire()
 
-    gc.disable()  # what modules are made of is no garbage; to look at it takes a twentieth of the time
+    gc.disable()  # what modules are made of is no garbage; to collect it takes a twentieth of the time
 
     from sidecar import app
 
-    gc.freeze()  # and it is never looked at later
+    gc.freeze()  # nor is it collected later
     gc.enable()
     code = 1
     try:

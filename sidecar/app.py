@@ -49,7 +49,7 @@ HEAD_START_SECONDS = 0.02
 a few milliseconds; one that comes later finds most of the imports done."""
 
 STOP_SECONDS = 4.8
-"""From the wish to stop to the end, whatever hangs (contract, Transport: 5 s)."""
+"""From the request to stop to the end, whatever hangs (contract, Transport: 5 s)."""
 
 LAST_WORDS_SECONDS = 1.0
 """For the host to read the last answers."""

@@ -49,7 +49,7 @@ class Lifetime:
     Attributes:
         needed: a request waits for the features.
         ready: every method has its handler.
-        stopping: it is time to stop; the first who wants that sets it.
+        stopping: it is time to stop.
         host_count: the hosts that are connected; written by `dispatch.hosts` only.
 
     Args:

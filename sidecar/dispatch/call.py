@@ -17,7 +17,7 @@ from sidecar.events.event_log import EventLog, EventSource
 from sidecar.events.outbox import Channel, Outbox
 
 MAX_SUBSCRIPTIONS = 64
-"""Of one host at once. Each costs memory and may take readings ten times a second; a window needs one or two."""
+"""Of one host at a time. Each costs memory and may take readings ten times a second; a window needs one or two."""
 
 
 class Channels:
@@ -67,7 +67,7 @@ class Channels:
             self.finish(name, error)
 
     def refuse(self, name: str, error: SidecarError) -> None:
-        """Tell the error of a request that was not even begun, unless another one has the channel."""
+        """Send the error of a request that was not even begun, unless another one has the channel."""
         if name not in self._live:
             self.reserve(name)
             self.finish(name, error)
@@ -118,7 +118,7 @@ class Channels:
         return True
 
     def leave(self) -> None:
-        """End the subscriptions for good: nobody would end those that a request under way begins later."""
+        """End the subscriptions, and refuse those that a request under way begins later: nothing would end them."""
         self._left = True
         self.end_subscriptions()
 

@@ -38,7 +38,7 @@ from sidecar.logs.defects import internal_error
 from sidecar.services import Lifetime
 
 MAX_IN_FLIGHT = 1024
-"""Requests of one host under way at once; beyond, OVERLOADED. Sixteen times the 64 streams we plan for. A batch of
+"""Requests of one host under way at a time; beyond, OVERLOADED. Sixteen times the 64 streams we plan for. A batch of
 more is refused as a whole: most of it would be, and its answer could be fifty times its size."""
 
 _ALWAYS_TAKEN = frozenset({"ping", "cancel_message", "shutdown"})
@@ -78,7 +78,7 @@ class Dispatcher:
         self._running = 0
 
     def handle(self, line: bytes) -> None:
-        """Take in a line. Never waits: what takes time goes on in a task of its own."""
+        """Take in a line. Never waits: what takes time is done in a task of its own."""
         # What is caught is answered here and not handed on: it holds the frames it came through, and they the line.
         try:
             self._take_in(envelope.parse(line))
@@ -99,7 +99,7 @@ class Dispatcher:
         self._outbox.say_last_words()
 
     def leave(self) -> None:
-        """The host is gone, but not its sidecar. Requests go on, since an answer or a start is not only for the page
+        """The host is gone, but not its sidecar. Requests continue, since an answer or a start is not only for the page
         that asked for it; what they say is dropped."""
         self._channels.leave()
         self._outbox.close()
@@ -265,12 +265,16 @@ def _rpc_error(error: SidecarError) -> JsonRpcError:
     return JsonRpcError(wire["code"], wire["message"], wire["data"])
 
 
+_WITH_CHANNEL = frozenset(name for name, method in METHODS.items() if method.streams) - {"subscribe"}
+"""Methods whose requests may name a channel of their own."""
+
+
 def _channel_of(method: Method | None, params: dict[str, Any]) -> str | None:
-    """The channel on which a request wants its events; told also where its other parameters are wrong.
+    """The channel of a request's events; named also where its other parameters are wrong.
 
     That of `subscribe` is none of the request's, since it outlives it.
     """
-    if method is None or not method.streams or method.name == "subscribe":
+    if method is None or method.name not in _WITH_CHANNEL:
         return None
     try:
         return msgspec.convert(params.get("channel"), Channel | None)

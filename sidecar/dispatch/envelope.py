@@ -29,7 +29,7 @@ MAX_VALUES = 250_000
 """Values in one line. A value takes up to a hundred bytes of memory, however short it is written."""
 
 MAX_DEPTH = 250
-"""Objects and arrays that a value may stand in. orjson writes 254 levels, and what comes in may go on to an engine."""
+"""Objects and arrays that a value may stand in. orjson writes 254 levels, and what comes in may reach an engine."""
 
 _MARKS = b",[{"
 """Each value but the first has one of them before it, or is an object's member and its key has."""
@@ -180,7 +180,7 @@ def rejected(repeated: RepeatedKey) -> Rejected:
 
 
 def check(value: Any) -> Request | Rejected | None:
-    """Whether a JSON value is a request; `None` for a notification that can not be carried out or answered."""
+    """Whether a JSON value is a request; `None` for a notification that cannot be carried out or answered."""
     if not isinstance(value, dict):
         return Rejected(None, InvalidRequest("A request is a JSON object."))
     id_ = value.get("id", NO_ID)

@@ -23,7 +23,7 @@ _FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>[^`]*)`")
 
 
 def as_sidecar_error(error: BaseException) -> SidecarError:
-    """The error that a host is told for an exception."""
+    """The error that a host gets for an exception."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:  # of one task that failed in a group
         error = error.exceptions[0]
     if isinstance(error, SidecarError):

@@ -16,7 +16,7 @@ from sidecar.services import Lifetime
 
 
 class Hosts:
-    """Everybody who is served."""
+    """The hosts that are served."""
 
     def __init__(self, *, handlers: Mapping[str, Handler], tasks: RequestTasks, lifetime: Lifetime) -> None:
         self._handlers = handlers
@@ -35,13 +35,13 @@ class Hosts:
         return dispatcher
 
     def leave(self, dispatcher: Dispatcher) -> None:
-        """A host is gone for good, and the sidecar goes on without it. Safe to call twice."""
+        """A host is gone permanently, and the sidecar continues without it. Safe to call twice."""
         if dispatcher in self._here:
             self._here.remove(dispatcher)
             self._lifetime.host_count = len(self._here)
             dispatcher.leave()
 
     def finish(self) -> None:
-        """The sidecar ends: tell everybody what was kept for the end."""
+        """The sidecar ends: send each host what was kept for the end."""
         for dispatcher in self._here:
             dispatcher.finish()

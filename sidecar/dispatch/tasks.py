@@ -47,13 +47,13 @@ class RequestTasks:
 
 
 class Lanes:
-    """One first-come-first-served lock a lane and key; a lock that nobody holds is forgotten."""
+    """One first-come-first-served lock a lane and key; a lock that is free is forgotten."""
 
     def __init__(self) -> None:
         self._locks: dict[tuple[str, str | None], anyio.Lock] = {}
 
     def enter(self, lane: Lane | None, params: Params) -> AbstractAsyncContextManager[None]:
-        """Wait for one's turn in a lane; at once where there is none."""
+        """Wait for one's turn in a lane; immediately where there is none."""
         return nullcontext() if lane is None else self._one_at_a_time(lane, params)
 
     @asynccontextmanager

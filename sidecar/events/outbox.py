@@ -1,8 +1,8 @@
 """The lines that wait to be written to one host, without I/O.
 
-Owns their order and what a channel's notification looks like. Responses are kept as they are; a channel stands in
+Owns their order and the form of a channel's notification. Responses are kept as they are; a channel stands in
 the queue once and is read only when its turn comes, so that events which come faster than the host reads gather in
-their source (see `channels`) instead of here.
+their source (see `event_log`) instead of here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def encode(message: object) -> bytes:
     """A message as one line of JSON, without its LF.
 
     Line and paragraph separators are escaped: some hosts split lines there (contract, Transport). What is no
-    character, such as a byte of a file's name that is not UTF-8, is told as U+FFFD.
+    character, such as a byte of a file's name that is not UTF-8, is sent as U+FFFD.
 
     Raises:
         TypeError: there is something in it that JSON has no words for.
@@ -127,7 +127,7 @@ class Outbox:
     """What waits to be written to one host, first come first out. A transport waits for `news`, and takes it.
 
     Attributes:
-        news: set when there is something to take; whoever takes clears it first.
+        news: set when there is something to take; clear it before taking.
         queue: what waits; for others to see whether there is anything.
         waiting_bytes: memory that waiting responses take; the events of channels are not counted, they wait in their
             sources.
@@ -170,7 +170,7 @@ class Outbox:
             self.send_line(line)
 
     def close(self) -> None:
-        """The host is gone: drop what waits and all that comes. Events stay in their sources, for whoever resumes."""
+        """The host is gone: drop what waits and all that comes. Events stay in their sources, to be resumed."""
         self._closed = True
         self.queue.clear()
         self.waiting_bytes = 0

@@ -21,7 +21,7 @@ CHUNK_BYTES = 64 * 1024
 """One read: the capacity of a Linux pipe."""
 
 HANG_UP_INTERVAL_SECONDS = 1.0
-"""How often a source that must wait looks whether the host has closed its end: a host that neither reads our answers
+"""How often a source that must wait checks whether the host has closed its end: a host that neither reads our answers
 nor keeps its end open would never be noticed otherwise. What it has left is in the pipe then, and bounded by it: it
 is read whether there is room or not."""
 
@@ -49,14 +49,14 @@ class LoopChunks:
         self._fd = fd
         self._take = take
         self._loop = asyncio.get_running_loop()
-        self._wanted = False
+        self._allowed = False
         self._watching = False
         self._hung_up = False
         self._stopped = False
         self._hang_up_timer: asyncio.TimerHandle | None = None
 
     def more(self) -> None:
-        self._wanted = True
+        self._allowed = True
         if not self._watching and not self._stopped:
             self._watch()
 
@@ -66,21 +66,21 @@ class LoopChunks:
         self._end_timer()
 
     def _readable(self) -> None:
-        self._wanted = self._hung_up
+        self._allowed = self._hung_up
         chunk = _read(self._fd)
         self._take(chunk)
         if not chunk:
             self.stop()
-        elif not self._wanted and not self._stopped:
+        elif not self._allowed and not self._stopped:
             self._unwatch()
-            self._hang_up_timer = self._loop.call_later(HANG_UP_INTERVAL_SECONDS, self._look_for_hang_up)
+            self._hang_up_timer = self._loop.call_later(HANG_UP_INTERVAL_SECONDS, self._check_for_hang_up)
 
-    def _look_for_hang_up(self) -> None:
+    def _check_for_hang_up(self) -> None:
         self._hung_up = descriptors.has_hung_up(self._fd)
         if self._hung_up:
             self._watch()
         else:
-            self._hang_up_timer = self._loop.call_later(HANG_UP_INTERVAL_SECONDS, self._look_for_hang_up)
+            self._hang_up_timer = self._loop.call_later(HANG_UP_INTERVAL_SECONDS, self._check_for_hang_up)
 
     def _watch(self) -> None:
         self._end_timer()
@@ -108,12 +108,12 @@ class ThreadChunks:
         self._fd = fd
         self._take = take
         self._loop = asyncio.get_running_loop()
-        self._wanted = threading.Event()
+        self._allowed = threading.Event()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
     def more(self) -> None:
-        self._wanted.set()
+        self._allowed.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="wire-reader", daemon=True)
             self._thread.start()
@@ -124,9 +124,9 @@ class ThreadChunks:
     def _run(self) -> None:
         hung_up = False
         while not self._stopped:
-            while not hung_up and not self._wanted.wait(timeout=HANG_UP_INTERVAL_SECONDS):
+            while not hung_up and not self._allowed.wait(timeout=HANG_UP_INTERVAL_SECONDS):
                 hung_up = descriptors.has_hung_up(self._fd)
-            self._wanted.clear()
+            self._allowed.clear()
             chunk = _read(self._fd)
             try:
                 self._loop.call_soon_threadsafe(self._hand_over, chunk)

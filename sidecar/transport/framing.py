@@ -23,7 +23,7 @@ class LineFramer:
     """Cuts a byte stream into lines.
 
     Feeding the stream in any chunks gives the same lines. Blank lines are left out, a trailing CR is taken off.
-    A line over the bound gives one `OVERSIZE` as soon as the bound is passed, and reading goes on after its LF;
+    A line over the bound gives one `OVERSIZE` as soon as the bound is passed, and reading continues after its LF;
     at most the bound plus one chunk is held.
     """
 

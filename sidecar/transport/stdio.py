@@ -41,7 +41,7 @@ class StdioTransport:
         self._read_fd = read_fd
         self._framer = LineFramer(max_line_bytes)
         self._reader: LineReader | None = None
-        self._writer = LineWriter(write_fd, self.outbox, on_room=self._go_on_reading, on_gone=self.stop_reading)
+        self._writer = LineWriter(write_fd, self.outbox, on_room=self._resume, on_gone=self.stop_reading)
         self._ended = asyncio.Event()
 
     async def serve(self, hosts: Hosts) -> None:
@@ -59,7 +59,7 @@ class StdioTransport:
             on_line=on_line,
             on_oversize=on_oversize,
             on_end=self._ended.set,
-            may_go_on=lambda: self.outbox.waiting_bytes <= MAX_WAITING_BYTES,
+            has_room=lambda: self.outbox.waiting_bytes <= MAX_WAITING_BYTES,
         )
         self._reader.start()
         await self._ended.wait()
@@ -74,13 +74,13 @@ class StdioTransport:
             self._reader.stop()
         self._ended.set()
 
-    def _go_on_reading(self) -> None:
+    def _resume(self) -> None:
         if self._reader is not None:
-            self._reader.go_on()
+            self._reader.resume()
 
 
 class LineReader:
-    """Gives a descriptor's lines to `on_line`, a few at a time, as long as `may_go_on` says so; at last `on_end`."""
+    """Gives a descriptor's lines to `on_line`, a few at a time, as long as `has_room` says so; at last `on_end`."""
 
     def __init__(
         self,
@@ -90,14 +90,14 @@ class LineReader:
         on_line: Callable[[bytes], None],
         on_oversize: Callable[[], None],
         on_end: Callable[[], None],
-        may_go_on: Callable[[], bool],
+        has_room: Callable[[], bool],
     ) -> None:
         self._chunks = chunks_of(fd, self._take_chunk)
         self._framer = framer
         self._on_line = on_line
         self._on_oversize = on_oversize
         self._on_end = on_end
-        self._may_go_on = may_go_on
+        self._has_room = has_room
         self._loop = asyncio.get_running_loop()
         self._lines: deque[bytes | Oversize] = deque()
         self._owes_a_chunk = False
@@ -114,8 +114,8 @@ class LineReader:
         self._stopped = True
         self._chunks.stop()
 
-    def go_on(self) -> None:
-        """`may_go_on` may say something else now."""
+    def resume(self) -> None:
+        """`has_room` may say something else now."""
         if not self._scheduled and not self._stopped and (self._lines or self._owes_a_chunk):
             self._scheduled = True
             self._loop.call_soon(self._take_in_some)
@@ -132,7 +132,7 @@ class LineReader:
     def _take_in_some(self) -> None:
         self._scheduled = False
         for _ in range(min(len(self._lines), LINES_AT_ONCE)):
-            if self._stopped or not (self._may_go_on() or self._at_end):
+            if self._stopped or not (self._has_room() or self._at_end):
                 return
             line = self._lines.popleft()
             if isinstance(line, Oversize):
@@ -140,10 +140,10 @@ class LineReader:
             else:
                 self._on_line(line)
         if self._lines:
-            self.go_on()
+            self.resume()
         elif self._at_end:
             self._finish()
-        elif self._owes_a_chunk and self._may_go_on():
+        elif self._owes_a_chunk and self._has_room():
             self._owes_a_chunk = False
             self._chunks.more()
 

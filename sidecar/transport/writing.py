@@ -1,4 +1,4 @@
-"""What a host is sent: written at once where that can not block, else by a thread.
+"""What a host is sent: written immediately where that cannot block, else by a thread.
 
 Owns the descriptor that is written. Knows nothing of JSON: lines come from an outbox.
 """
@@ -20,9 +20,9 @@ from sidecar.host import descriptors
 logger = logging.getLogger(__name__)
 
 WRITE_BYTES = 64 * 1024
-"""One write, about: what a Linux pipe takes at once."""
+"""One write, about: what a Linux pipe takes in one piece."""
 
-AT_ONCE_BYTES = 4096
+IMMEDIATE_BYTES = 4096
 """PIPE_BUF: a write of at most this does not block on a pipe that `poll` calls writable (POSIX)."""
 
 _HOST_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCONN, errno.EINVAL})
@@ -75,7 +75,7 @@ class LineWriter:
 
     async def _write(self, data: bytes) -> None:
         try:
-            if len(data) <= AT_ONCE_BYTES and self._poll(0):
+            if len(data) <= IMMEDIATE_BYTES and self._poll(0):
                 data = data[os.write(self._fd, data) :]
             if data:
                 await self._hand_over(data)
@@ -119,7 +119,7 @@ def _end(written: asyncio.Future[None], failure: OSError | None) -> None:
 
 
 def _writability_poll(fd: int) -> Callable[[int], object]:
-    """A question "would a small write go through within so many ms?"; never, where it can not be asked reliably."""
+    """A question "would a small write go through within so many ms?"; never, where it cannot be asked reliably."""
     mode = os.fstat(fd).st_mode
     poll = descriptors.writable_poll(fd) if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
     return poll or (lambda _: False)

@@ -4,11 +4,11 @@ Owns the token in the address, the cookie that it becomes, and which names and o
 may start programs, so each of these stands alone:
 
 - The token is in the address that a person is shown, works once, and becomes a cookie that no script can read and no
-  other site's page sends along. Should somebody else have used it first, the person notices.
+  other site's page sends along. Should another person have used it first, the person notices.
 - A browser is made to send a request by any page it shows, and by name: only our own names in `Host` are answered (a
-  name of somebody else's that points to 127.0.0.1 is not ours), and a WebSocket is opened for our own page only.
+  foreign name that points to 127.0.0.1 is not ours), and a WebSocket is opened for our own page only.
 
-Cookies know no ports: a server of somebody else's on this machine is sent ours, if the person opens its page in the
+Cookies know no ports: another person's server on this machine is sent ours, if the person opens its page in the
 same browser. That is why, where the system can tell, only programs of the same user are let in (`host.sockets`).
 """
 
@@ -60,5 +60,5 @@ class Admission:
 
 
 def _same(given: str, expected: str) -> bool:
-    """Compared in a time that tells nothing."""
+    """Compared in a time that gives nothing away."""
     return compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -1,6 +1,6 @@
 """One page's WebSocket: a message a text frame, both ways.
 
-Owns that a page that does not read is not listened to, and is let go when it stays away. Knows nothing of JSON, of who
+Owns that a page that does not read is not listened to, and is closed when it stays away. Knows nothing of JSON, of who
 the page is or what becomes of its requests when it is gone.
 """
 
@@ -25,8 +25,8 @@ PING_SECONDS = 20.0
 that, however busy the page is."""
 
 STALL_SECONDS = 30.0
-"""How long a page may read nothing while answers wait for it. It may come back and resume; on stdio a host may take for
-ever, but there is only one, and its end is noticed."""
+"""How long a page may read nothing while answers wait for it. It may come back and resume; on stdio a host may take any
+time, but there is only one, and its end is noticed."""
 
 CLOSE_SECONDS = 1.0
 """For a page to agree to the end."""
@@ -48,7 +48,7 @@ class Connection:
 
     Args:
         max_message_bytes: the longest message that is read. After a longer one the socket is closed with code 1009: the
-            page could not be told which of its requests that was.
+            page could not learn which of its requests that was.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a browser is told by us rather than by the page: headers on everything, and a few words where there is no page.
+"""What a browser gets from us rather than from the page: headers on everything, and a few words where there is no page.
 
 Pure.
 """
@@ -27,7 +27,7 @@ NOT_BUILT = (
 
 TOKEN_USED = (
     "This address has been used",
-    "It lets one browser in, once. In that browser, go on without the part behind the question mark.",
+    "It lets one browser in, once. In that browser, continue without the part behind the question mark.",
     "If it was not you who used it, end llama-sidecar with Ctrl-C. Started again, it prints a new address.",
 )
 
@@ -35,7 +35,7 @@ NOT_OUR_NAME = ("Wrong address", "Use the address that llama-sidecar printed whe
 
 NOT_OUR_USER = ("Not for you", "This llama-sidecar was started by another user of this machine.")
 
-NOT_FOUND = ("There is nothing here", "The page may have been built anew. Reload it.")
+NOT_FOUND = ("There is nothing here", "The page may have been built again. Reload it.")
 
 
 def page(words: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """The door for pages: an HTTP server on loopback with the page's files and, at /rpc, their WebSockets.
 
 Owns the listening socket, which answer a request gets, and the open connections. Who is let in is `admission`'s
-business, what is said `connection`'s.
+subject, what is said `connection`'s.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from sidecar.transport.web.connection import SUBPROTOCOL, Connection
 from sidecar.transport.web.files import File, PageFiles
 
 LOOPBACK = "127.0.0.1"
-"""Nobody else's machine ever gets in; who wants that has a tunnel."""
+"""No other machine ever gets in; for that there are tunnels."""
 
 MAX_PAGES = 32
-"""Connections at once. A person has a few tabs; each may have requests and events of its own waiting."""
+"""Connections at a time. A person has a few tabs; each may have requests and events of its own waiting."""
 
 COOKIE_SECONDS = 30 * 86_400
 """A browser that is closed and opened again is still let in; the value itself ends with this process."""
@@ -34,7 +34,7 @@ UNFINISHED_SECONDS = 0.1
 """For a file that is on its way when everything ends."""
 
 NOT_ADMITTED = 4401
-"""Told as a close code, since a script learns nothing of a WebSocket that is refused with a status."""
+"""Sent as a close code, since a script learns nothing of a WebSocket that is refused with a status."""
 
 TRY_LATER = 1013
 
@@ -51,7 +51,7 @@ def listen(port: int | None) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(f"Another program listens on port {port}.", port=port) from error
-        raise PermissionDenied(f"Port {port} can not be listened on: {error.strerror}.") from error
+        raise PermissionDenied(f"Port {port} cannot be listened on: {error.strerror}.") from error
 
 
 class WebTransport:
@@ -168,7 +168,7 @@ class WebTransport:
 
 
 def _only_for_us(admission: Admission) -> Middleware:
-    """Answers nobody who calls us by somebody else's name or is somebody else, whatever is asked."""
+    """Refuses whoever calls us by a foreign name or is another user, whatever is asked."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
