@@ -246,7 +246,7 @@ class History:
             InvalidParams: it would take too long.
         """
 
-        def look(db: Any) -> SearchMessagesResult:
+        def read(db: Any) -> SearchMessagesResult:
             return search.search(
                 db,
                 params.query,
@@ -256,7 +256,7 @@ class History:
             )
 
         try:
-            return await self._database.read(look, seconds=SEARCH_SECONDS)
+            return await self._database.read(read, seconds=SEARCH_SECONDS)
         except QueryTimeout:
             raise search.took_too_long(SEARCH_SECONDS) from None
 
@@ -282,11 +282,11 @@ class History:
         The future has the session as it is when the change is kept; `None` where it is gone.
         """
 
-        def change_and_look(db: Any) -> Session | None:
+        def change_and_read(db: Any) -> Session | None:
             work(db)
             return sessions.find(db, session_id)
 
-        change = self._database.submit(change_and_look)
+        change = self._database.submit(change_and_read)
         change.add_done_callback(lambda done: self._publish_outcome(session_id, done))
         return change
 

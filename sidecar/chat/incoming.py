@@ -152,7 +152,7 @@ def _read_image(image: str, path: str) -> bytes:
     try:
         file = path_policy.file(image)
         size = file.stat().st_size
-        if size == 0:  # as the system's own files say, some of which never end
+        if size == 0:  # as for the system's own files, some of which never end
             raise InvalidParams(f"The image {image} is empty.", path=path)
         if size > MAX_IMAGE_BYTES:
             raise InvalidParams(f"The image {image} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path=path)

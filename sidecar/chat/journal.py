@@ -210,7 +210,7 @@ class Journals:
                     self._remove(path)
 
     def _path(self, session_id: str) -> Path:
-        # Hosts may write an id either way, and some file systems do not tell them apart.
+        # Hosts may write an id either way, and to some file systems these are one name.
         return self._folder / f"{session_id.lower()}{SUFFIX}"
 
     def _by_use(self) -> OrderedDict[Path, str | None]:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from sidecar.chat import sessions
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
 from sidecar.contract.sessions import Message, ToolCall
@@ -116,11 +115,6 @@ def take_back(db: sqlite3.Connection, session_id: str, message_ids: list[str], *
         db.execute("UPDATE sessions SET head = ? WHERE id = ? AND head = ?", (head, session_id, message_id))
         db.execute("DELETE FROM messages WHERE id = ?", (message_id,))
     db.execute("UPDATE sessions SET message_count = message_count - ? WHERE id = ?", (len(message_ids), session_id))
-
-
-def set_head(db: sqlite3.Connection, session_id: str, head: str | None, **columns: Any) -> None:
-    """Make a message the last one of the branch in use."""
-    sessions.write(db, session_id, {"head": head, "updated_at": time.time(), **columns})
 
 
 def get(db: sqlite3.Connection, session_id: str, message_id: str) -> StoredMessage:

@@ -20,7 +20,7 @@ _CURSOR = re.compile("[0-9]{1,19}")
 
 _MATCHES = "messages_text MATCH ?1 AND messages_text.rowid BETWEEN ?2 AND ?3"
 _MINE = " AND +messages_text.rowid IN (SELECT rowid FROM messages WHERE session_id = ?4)"
-"""With the plus the index finds the words and these are looked up in it; else it would be asked anew for each."""
+"""With the plus the index finds the words and these are looked up in it; else it would be asked again for each."""
 
 _FOUND, _FOUND_IN_SESSION = (
     "SELECT m.rowid, m.session_id, s.title, m.id, m.role, m.content, m.created_at"

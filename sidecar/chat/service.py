@@ -124,7 +124,7 @@ class Chat:
         if turn is None:
             await self._history.ready()
             return AckResult(kept_events=await self._journals.acknowledge(session_id, seq))
-        if seq is not None:  # else it is meant for an answer that has ended: of this one nobody has all events
+        if seq is not None:  # else it is meant for an answer that has ended: no host has all events of this one
             turn.events.forget(seq)
         return AckResult(kept_events=turn.events.kept)
 

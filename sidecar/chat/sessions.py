@@ -26,7 +26,7 @@ TITLE_CHARACTERS = 60
 """Length of a title taken from a message: one line of a list."""
 
 UNTITLED = "New chat"
-"""What a session is called before anything was said in it."""
+"""What a session is called before there is a message in it."""
 
 _CONDEMNED = 0.0
 """The `deleted_at` of a session that is about to be removed for good."""
@@ -151,6 +151,11 @@ def write(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> No
     columns = _columns(db, session_id, values)
     assignments = ", ".join(f"{column} = ?" for column in columns)
     db.execute(f"UPDATE sessions SET {assignments} WHERE id = ?", (*columns.values(), session_id))
+
+
+def set_head(db: sqlite3.Connection, session_id: str, head: str | None, **columns: Any) -> None:
+    """Make a message the last one of the branch in use."""
+    write(db, session_id, {"head": head, "updated_at": time.time(), **columns})
 
 
 def give_title(db: sqlite3.Connection, session_id: str, text: str) -> None:

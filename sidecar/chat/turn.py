@@ -224,6 +224,7 @@ class Record:
         """Keep the question and a place for the answer, in one commit; the future is done when they are kept."""
         plan = self._plan
         place = self._answer("", "running")
+        text = next((m.content for m in plan.new_messages if m.role == "user"), "")
 
         def work(db: sqlite3.Connection) -> None:
             if plan.new_session is not None:
@@ -236,10 +237,9 @@ class Record:
                     **plan.new_session,
                 )
             messages.insert(db, *plan.new_messages, place)
-            text = next((m.content for m in plan.new_messages if m.role == "user"), "")
             sessions.give_title(db, plan.session_id, text)
             columns = {"server_id": self._server_id, **plan.session_columns}
-            messages.set_head(db, plan.session_id, self._message_id, **columns)
+            sessions.set_head(db, plan.session_id, self._message_id, **columns)
 
         self._begun = self._history.change(plan.session_id, work)
         return self._begun

@@ -46,7 +46,7 @@ class TokenCounter:
 
 
 def max_context_of(server: Server) -> int:
-    """Tokens that prompt and answer may use together; 0 before the engine has said so."""
+    """Tokens that prompt and answer may use together; 0 before the engine has reported it."""
     return server.actual.context_per_message if server.actual else 0
 
 

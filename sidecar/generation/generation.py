@@ -111,7 +111,7 @@ class Generation:
                 while (position := await ticket.next_position()) is not None:
                     events.append(TurnQueued(position=position))
                     yield
-                # A crash, or a server that is replaced, fails those that were being answered, and nobody who waits.
+                # A crash, or a server that is replaced, fails what was being answered, and nothing that waits.
                 async for load in server.until_ready():
                     events.append(TurnLoading(stage=load.stage, progress=load.progress))
                     yield
@@ -221,7 +221,7 @@ class Generator:
 
 async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:
     counted, timings = answer.usage, answer.engine_timings
-    if counted is None:  # llama-cpp-python's stream does not say; its tokenizer does
+    if counted is None:  # llama-cpp-python's stream has no usage, but its tokenizer counts
         try:
             tokens = await server.ready_client().count_text(answer.reasoning + answer.content)
         except (SidecarError, EngineGone):  # a whole answer does not fail for a figure

@@ -58,7 +58,7 @@ def say(
     """A message in the session's tree, which its branch in use ends with."""
     message = new_message(session.session_id, after.message_id if after else None, role=role, content=content)
     messages.insert(db, message)
-    messages.set_head(db, session.session_id, message.message_id)
+    sessions.set_head(db, session.session_id, message.message_id)
     return message
 
 

@@ -67,7 +67,7 @@ def talk(db: sqlite3.Connection) -> Session:
     answer.content, answer.reasoning, answer.state = CANARY, CANARY, "complete"
     answer.tool_calls = [ToolCall(id="1", type="function", function=ToolFunction(name="f", arguments=CANARY))]
     messages.finish(db, answer)
-    messages.set_head(db, session.session_id, answer.message_id)
+    sessions.set_head(db, session.session_id, answer.message_id)
     return session
 
 

@@ -65,7 +65,7 @@ def grow(db: sqlite3.Connection, session: Session, tree: list[tuple[int | None, 
         message.parent_id = None if parent is None else tree[parent][1].message_id
         messages.insert(db, message)
     if tree:
-        messages.set_head(db, session.session_id, tree[head % len(tree)][1].message_id)
+        sessions.set_head(db, session.session_id, tree[head % len(tree)][1].message_id)
 
 
 @given(tree=trees(), head=st.integers(0, 7), title=TEXT.filter(bool), system=st.none() | TEXT.filter(bool))

@@ -107,7 +107,7 @@ def test_a_host_that_went_to_another_branch_meanwhile_stays_there(db: sqlite3.Co
     question = say(db, session, "q")
     other = say(db, session, "old answer", after=question, role="assistant")
     place = say(db, session, "", after=question, role="assistant")
-    messages.set_head(db, session.session_id, other.message_id)
+    sessions.set_head(db, session.session_id, other.message_id)
     messages.take_back(db, session.session_id, ids([place]), head=question.message_id)
     assert sessions.get(db, session.session_id).head == other.message_id
 

@@ -67,7 +67,7 @@ def write_session(db: sqlite3.Connection, number: int) -> None:
             message.timings = Timings(ttft_ms=1.5, prompt_per_second=None, predicted_per_second=20.0, total_ms=9)
         messages.insert(db, message)
         parent = message.message_id if place != 10 else parent  # the next goes on beside this one
-    messages.set_head(db, id_, parent)
+    sessions.set_head(db, id_, parent)
 
 
 def session_id(number: int) -> str:

@@ -91,7 +91,7 @@ def db() -> sqlite3.Connection:
         message.role, message.state = role, state  # type: ignore[assignment]
         message.message_id = parent = "m1" if number == 1 else f"id {number}"
         messages.insert(db, message)
-        messages.set_head(db, session, parent)
+        sessions.set_head(db, session, parent)
     return db
 
 
