@@ -153,11 +153,11 @@ class Turn:
         generation = self._generation = self._generator.generate(plan.request, started=self._started)
         kept: asyncio.Future[Session | None] | None = None
 
-        def question_is_kept(done: asyncio.Future[Session | None]) -> None:
-            if done.cancelled() or done.exception() is not None:
-                reading.cancel()
-            else:
+        def publish_or_stop(kept: asyncio.Future[Session | None]) -> None:
+            if _has_succeeded(kept):
                 journal.publish(*generation.events.take())
+            else:
+                reading.cancel()
 
         with anyio.CancelScope() as reading:
             async with aclosing(generation.steps()) as steps:
@@ -165,8 +165,8 @@ class Turn:
                     if kept is None and generation.is_asked:  # not before: the engine has more to do than the disk
                         self._record = Record(self._history, plan, self._message_id, generation)
                         kept = self._record.begin()
-                        kept.add_done_callback(question_is_kept)
-                    elif kept is None or kept.done():
+                        kept.add_done_callback(publish_or_stop)
+                    elif kept is None or _has_succeeded(kept):
                         journal.publish(*generation.events.take())
         if self._record is None or kept is None:
             raise RuntimeError("a generation has ended without asking")
@@ -249,7 +249,7 @@ class Record:
         if self._begun is None:
             return False
         await asyncio.wait([self._begun])
-        return not self._begun.cancelled() and self._begun.exception() is None
+        return _has_succeeded(self._begun)
 
     async def complete(self) -> StoredMessage:
         """Keep the whole answer."""
@@ -305,3 +305,7 @@ class Record:
         message = new_message(plan.session_id, parent_id, role="assistant", content=content)
         message.message_id, message.state, message.model = self._message_id, state, self._generation.model
         return message
+
+
+def _has_succeeded(commit: asyncio.Future[Session | None]) -> bool:
+    return commit.done() and not commit.cancelled() and commit.exception() is None

@@ -158,6 +158,23 @@ async def test_an_answer_that_ends_in_the_moment_in_which_its_question_is_kept_i
         assert shown(turn.events) == ["queued", ("token", "Hel"), "done"]
 
 
+async def test_what_comes_in_the_moment_in_which_the_question_is_lost_is_not_published(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def answer(_request: dict[str, Any]) -> AsyncIterator[list[ChatChunk]]:
+        kept.set_exception(DiskFull("full"))  # the loop gets no turn between this and the first word
+        yield [text("Hel")]
+
+    stage.server.answers = [answer]
+    async with stage.run():
+        monkeypatch.setattr(stage.history, "change", lambda *_: kept)
+        turn = send(stage, new_id())
+        assert isinstance(await error_of(turn), DiskFull)
+        assert shown(turn.events) == ["queued", "error"]
+
+
 async def test_a_question_that_can_not_be_kept_is_not_answered(stage: Stage) -> None:
     stage.server.answers = [(held := Held())]
     async with stage.run():
