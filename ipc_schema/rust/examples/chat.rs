@@ -31,5 +31,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             SidecarMessage::Error(error) => return Err(error.error.into()),
         }
     }
-    Ok(()) // the sidecar ends with its stdin, which ends here
+    Ok(()) // dropping stdin ends the sidecar
 }

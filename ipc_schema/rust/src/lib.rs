@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-// An event is matched once and dropped; a box for the large ones would cost the host's code more than it saves.
+// An event is matched once and dropped; boxing the large ones would complicate the host's code more than it saves.
 #![allow(clippy::large_enum_variant)]
 
 pub mod errors;

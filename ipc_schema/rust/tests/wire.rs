@@ -1,4 +1,4 @@
-//! Lines as they are on the wire.
+//! Lines on the wire.
 
 use llama_sidecar_contract::methods::{IsLlamaRunning, SendMessage, Shutdown};
 use llama_sidecar_contract::{types, Cancel, ErrorName, Request, RequestId, SidecarMessage};
@@ -43,26 +43,26 @@ fn a_request_is_cancelled_by_its_id() {
 }
 
 #[test]
-fn an_answer_is_read_as_its_methods_result() {
-    let answer = SidecarMessage::from_line(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\r\n");
-    let Ok(SidecarMessage::Response(answer)) = answer else {
-        panic!("{answer:?}");
+fn a_response_is_read_as_its_methods_result() {
+    let response = SidecarMessage::from_line(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\r\n");
+    let Ok(SidecarMessage::Response(response)) = response else {
+        panic!("{response:?}");
     };
-    assert_eq!(answer.id, RequestId::Number(1));
-    assert!(answer.result::<IsLlamaRunning>().unwrap());
+    assert_eq!(response.id, RequestId::Number(1));
+    assert!(response.result::<IsLlamaRunning>().unwrap());
 }
 
 #[test]
-fn an_answer_without_a_value_is_read() {
-    let answer = r#"{"jsonrpc": "2.0", "id": "x", "result": null}"#.parse();
-    let Ok(SidecarMessage::Response(answer)) = answer else {
-        panic!("{answer:?}");
+fn a_response_without_a_value_is_read() {
+    let response = r#"{"jsonrpc": "2.0", "id": "x", "result": null}"#.parse();
+    let Ok(SidecarMessage::Response(response)) = response else {
+        panic!("{response:?}");
     };
-    answer.result::<Shutdown>().unwrap();
+    response.result::<Shutdown>().unwrap();
 }
 
 #[test]
-fn an_error_is_read_with_everything_it_tells() {
+fn an_error_is_read_with_all_its_data() {
     let error = r#"{"jsonrpc": "2.0", "id": null, "error": {"code": -32016, "message": "Too long.", "data":
         {"name": "CONTEXT_TOO_LONG", "retryable": false, "hint": "Shorten it.", "max_context": 8}}}"#
         .parse();
@@ -121,7 +121,7 @@ fn an_event_of_a_later_version_is_marked_newer() {
 }
 
 #[test]
-fn a_line_that_is_no_message_is_refused() {
+fn a_line_that_is_not_a_message_is_rejected() {
     assert!("{\"jsonrpc\":\"2.0\"}".parse::<SidecarMessage>().is_err());
     assert!("[]".parse::<SidecarMessage>().is_err());
     assert!("llama".parse::<SidecarMessage>().is_err());

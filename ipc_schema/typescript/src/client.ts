@@ -1,8 +1,8 @@
 /**
  * A typed client over any transport.
  *
- * Owns the typing of calls: each method of the contract becomes a method of the client. Knows nothing of lines,
- * processes or sockets; `connection.ts` has the requests under way.
+ * Owns the types of calls: each method of the contract becomes a method of the client. Knows nothing of lines,
+ * processes or sockets; `connection.ts` owns the requests under way.
  */
 
 import { Connection, type Caller } from "./connection.js";
@@ -15,19 +15,20 @@ import type { MethodName, Methods } from "./types.js";
 /** What a call takes besides its parameters. */
 export interface CallOptions<Event> {
   /**
-   * Called with each event and its place, in order. Without it no events are sent, except to a channel of yours. An app
-   * that merges events on their way to its page says by `firstSeq` where they begin; it is `seq` everywhere else.
+   * Called with each event and its `seq`, in order. Without it no events are sent, except to a channel in the
+   * parameters. An app that merges events for its page passes the first one's number as `firstSeq`; elsewhere it equals
+   * `seq`.
    */
   onEvent?: ((event: Event, seq: number, firstSeq: number) => void) | undefined;
   /** Cancels the request; it is still answered, with CANCELLED. For `subscribe`: ends the subscription. */
   signal?: AbortSignal | undefined;
 }
 
-/** What a client can be told. */
+/** Options of a client. */
 export interface ClientOptions {
   /**
-   * Told of what belongs to no call: lines that can not be read, errors about them, exceptions of event handlers.
-   * Default: written to the console.
+   * Called with problems that belong to no call: invalid lines, errors about them, exceptions of event handlers.
+   * Default: they are written to the console.
    */
   onProblem?: ((problem: unknown) => void) | undefined;
 }
@@ -76,7 +77,7 @@ export interface Client extends ClientMethods {
   readonly closed: Promise<ConnectionClosedError>;
 }
 
-/** A client on a connection that is its own from now on. */
+/** A client that owns this connection. */
 export function createClient(transport: Transport, options: ClientOptions = {}): Client {
   const connection = new Connection(transport, options.onProblem ?? ((problem) => console.error(problem)));
   return clientOf({
@@ -86,7 +87,7 @@ export function createClient(transport: Transport, options: ClientOptions = {}):
   });
 }
 
-/** A client of what carries out requests. */
+/** A client that sends its requests through this caller. */
 export function clientOf(caller: Caller & Pick<Client, "close" | "closed">): Client {
   const methods = Object.keys(METHODS).map((method) => [
     method,
@@ -120,7 +121,7 @@ function stream<M extends StreamingMethodName>(
       queue.end(error);
     },
   }) as Promise<ResultOf<M>>;
-  // Who only iterates learns of a failure there.
+  // A reader that only iterates gets the failure from the iterator.
   result.catch(() => undefined);
   return { result, [Symbol.asyncIterator]: () => queue };
 }

@@ -1,8 +1,8 @@
 /**
  * The calls of one connection.
  *
- * Owns ids, channels, what is under way and what becomes of it when the connection goes: every request settles once,
- * by its answer or with the connection. Knows nothing of the contract's types, nor of what carries the lines.
+ * Owns ids, channels and the requests under way: every request settles once, by its answer or when the connection
+ * closes. Knows nothing of the contract's types or of the transport's kind.
  */
 
 import { METHODS, type Streaming, TERMINAL } from "./contract.js";
@@ -14,16 +14,16 @@ import type { MethodName } from "./types.js";
 export interface RequestOptions {
   onEvent?: ((event: unknown, seq: number, firstSeq: number) => void) | undefined;
   signal?: AbortSignal | undefined;
-  /** Called once, when neither events nor an answer will come any more. */
+  /** Called once, when neither events nor an answer will follow. */
   onEnd?: ((error?: Error) => void) | undefined;
 }
 
-/** What requests are made of. Rejects with SidecarError or ConnectionClosedError. */
+/** Sends requests. They reject with SidecarError or ConnectionClosedError. */
 export interface Caller {
   request(method: MethodName, params: object, options: RequestOptions): Promise<unknown>;
 }
 
-/** A request, and with a subscription what follows it. */
+/** A request, or a subscription until its end. */
 interface Call {
   readonly id: number;
   readonly streaming: Streaming;
@@ -35,8 +35,8 @@ interface Call {
   readonly onEnd: (error?: Error) => void;
 }
 
-/** How much of a line that can not be read is shown. */
-const EXCERPT = 200;
+/** How many characters of an invalid line are shown. */
+const EXCERPT_CHARS = 200;
 
 export class Connection implements Caller {
   readonly closed: Promise<ConnectionClosedError>;
@@ -113,7 +113,7 @@ export class Connection implements Caller {
   }
 
   #send(line: string): void {
-    // A connection that can not be written to is over; closing it is what tells every call.
+    // A connection that cannot be written to is lost; closing it rejects every call.
     this.#transport.send(line).catch(() => this.#transport.close());
   }
 
@@ -125,13 +125,13 @@ export class Connection implements Caller {
       message = undefined;
     }
     if (!isObject(message)) {
-      this.#onProblem(new Error(`The sidecar sent a line that is no message: ${line.slice(0, EXCERPT)}`));
+      this.#onProblem(new Error(`The sidecar sent a line that is not a message: ${line.slice(0, EXCERPT_CHARS)}`));
     } else if (message["method"] === "channel") {
       this.#receiveEvent(message["params"]);
     } else if (message["method"] === undefined) {
       this.#receiveAnswer(message);
     }
-    // Other notifications are for later versions of this client.
+    // Other notifications belong to newer versions of this client.
   }
 
   #receiveEvent(params: unknown): void {
@@ -152,14 +152,14 @@ export class Connection implements Caller {
     const error = "error" in message ? SidecarError.fromWire(message["error"]) : undefined;
     const call = this.#pending.get(message["id"] as number);
     if (call === undefined) {
-      this.#onProblem(error ?? new Error("The sidecar sent an answer to no request."));
+      this.#onProblem(error ?? new Error("The sidecar sent an answer to an unknown request."));
     } else if (error !== undefined) {
       this.#fail(call, error);
     } else {
       this.#pending.delete(call.id);
       call.resolve(message["result"]);
       if (call.streaming !== "subscription") this.#end(call);
-      else if (call.signal?.aborted === true) this.#unsubscribe(call); // the cancellation came too late
+      else if (call.signal?.aborted === true) this.#unsubscribe(call); // the cancellation was too late
     }
   }
 
@@ -182,9 +182,9 @@ export class Connection implements Caller {
   }
 }
 
-/** The channel of a call: the host's, or one of ours where events are wanted. */
-function channelOf(id: number, streaming: Streaming, params: object, wanted: boolean): string | undefined {
+/** The channel of a call: the host's, or a new one if the call has an event handler. */
+function channelOf(id: number, streaming: Streaming, params: object, hasHandler: boolean): string | undefined {
   if (streaming === "none") return undefined;
   if ("channel" in params && typeof params.channel === "string") return params.channel;
-  return wanted || streaming === "subscription" ? `call-${id}` : undefined;
+  return hasHandler || streaming === "subscription" ? `call-${id}` : undefined;
 }

@@ -1,14 +1,14 @@
-/** Events as an async iterable. Owns the queue between who sends and who reads; knows nothing of requests. */
+/** Events as an async iterable. Owns the queue between sender and reader; knows nothing of requests. */
 
-/** The events of one request. It can be read once. */
+/** The events of one request. They can be read once. */
 export interface EventStream<Event, Result> extends AsyncIterable<Event> {
-  /** What the request was answered with. It need not be looked at: an iteration that fails throws the same error. */
+  /** The request's result. It may be ignored: an iteration that fails throws the same error. */
   readonly result: Promise<Result>;
 }
 
 type Waiting<Event> = { resolve: (result: IteratorResult<Event, undefined>) => void; reject: (error: Error) => void };
 
-/** A queue without a bound: the sidecar merges what a slow host has not read, a slow loop in this process does not. */
+/** A queue without a bound: the sidecar merges events for a slow host, but not for a slow loop in this process. */
 export class EventQueue<Event> implements AsyncIterator<Event, undefined> {
   readonly #events: Event[] = [];
   readonly #waiting: Waiting<Event>[] = [];
@@ -16,7 +16,7 @@ export class EventQueue<Event> implements AsyncIterator<Event, undefined> {
   #ended = false;
   #error: Error | undefined;
 
-  /** `stop` is called when the reader leaves before the end. */
+  /** `stop` is called when the reader leaves early. */
   constructor(stop: () => void) {
     this.#stop = stop;
   }
@@ -27,7 +27,7 @@ export class EventQueue<Event> implements AsyncIterator<Event, undefined> {
     else waiting.resolve({ done: false, value: event });
   }
 
-  /** No more events. The reader still gets those that are queued, then the error if there is one. */
+  /** Ends the stream. The reader still gets the queued events, then the error if there is one. */
   end(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;

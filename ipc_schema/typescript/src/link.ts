@@ -1,9 +1,9 @@
 /**
- * A client whose connections come and go.
+ * A client that reconnects.
  *
- * Owns when the next connection is tried, that each begins with `initialize`, and that an answer under way goes on over
- * the next one. Every other call under way fails with the connection's one ConnectionClosedError, and so does a call
- * that is made while there is none: what waits unseen is sent when nobody wants it any more. Knows nothing of sockets.
+ * Owns when the next connection is tried, that each begins with `initialize`, and that an answer under way continues
+ * over the next one. Every other call under way rejects with the connection's ConnectionClosedError. So does a call
+ * without a connection: a queued call might be sent when the user no longer expects it. Knows nothing of sockets.
  */
 
 import { clientOf, type Client, type ClientOptions } from "./client.js";
@@ -14,24 +14,24 @@ import { Resumable, RESUMABLE } from "./resuming.js";
 import type { Transport } from "./transports/transport.js";
 import type { ClientInfo, InitializeResult, MethodName } from "./types.js";
 
-/** How it is with the connection; a new object at each change. */
+/** The state of the connection; a new object at each change. */
 export type LinkState =
   | { readonly status: "connecting" }
   | { readonly status: "ready"; readonly sidecar: InitializeResult }
-  /** It is lost, or there was none; the next one is tried after so long. */
+  /** It was lost or could not be opened; the next one is tried after `retryInMs`. */
   | { readonly status: "waiting"; readonly error: Error; readonly retryInMs: number }
-  /** For good: closed by us, not admitted, or a sidecar of another major version. */
+  /** Permanent: closed by this side, not admitted, or a sidecar of another major version. */
   | { readonly status: "closed"; readonly error: Error };
 
-/** What a link needs and may be told. */
+/** Options of a link. */
 export interface LinkOptions extends ClientOptions {
   /** Opens a connection: `() => openWebSocket({ url: addressFor(location) })`. */
   connect: () => Transport;
-  /** Who we are, for `initialize`. */
+  /** The page's name and version, for `initialize`. */
   client?: ClientInfo | undefined;
   /**
-   * Called on each new connection, before the state is `ready` for anybody else: the place to subscribe, since
-   * subscriptions end with their connection. What it throws is a problem, and the connection is used all the same.
+   * Called on each new connection, before the state becomes `ready`: the place to subscribe, since subscriptions end
+   * with their connection. An exception is passed to `onProblem`, and the connection is used all the same.
    */
   onReady?: ((client: Client, sidecar: InitializeResult) => void) | undefined;
   /** Waits between tries; the last one repeats. Default: from 250 ms up to 5 s. */
@@ -42,21 +42,21 @@ export interface LinkOptions extends ClientOptions {
 
 /** A client and its connection. */
 export interface Link {
-  /** The same one over all connections. Its `closed` resolves when the link is closed for good. */
+  /** The same client across all connections. Its `closed` resolves when the link is closed permanently. */
   readonly client: Client;
   readonly state: LinkState;
-  /** Be told of each new state; returns what ends that. */
+  /** Call a listener with each new state; returns a function that removes it. */
   onState(listener: (state: LinkState) => void): () => void;
-  /** Try now, where the next try is waited for. */
+  /** Skip the wait before the next try. */
   retry(): void;
-  /** Close for good. Safe to call twice. */
+  /** Close permanently. Safe to call twice. */
   close(): Promise<void>;
 }
 
-/** A browser that is back, or a sidecar that was started again, is found soon; one that is gone is not pestered. */
+/** Reconnects soon after a wake-up or a restart of the sidecar, and rarely when the sidecar is gone. */
 const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000, 5_000];
 
-/** The first `initialize` waits for a sidecar that is still starting, with a large history to look at. */
+/** The first `initialize` waits for a sidecar that is still starting, with a large history to read. */
 const INITIALIZE_TIMEOUT_MS = 30_000;
 
 /** Keep a client connected. */
@@ -76,7 +76,7 @@ class ReconnectingLink implements Link, Caller {
   #connection: Connection | undefined;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #lost = new ConnectionClosedError(new Error("it is not open yet"));
+  #closedError = new ConnectionClosedError(new Error("it is not open yet"));
   #resolveClosed: (error: ConnectionClosedError) => void = () => undefined;
 
   constructor(options: LinkOptions) {
@@ -103,15 +103,15 @@ class ReconnectingLink implements Link, Caller {
   }
 
   async close(): Promise<void> {
-    this.#closeForGood(new Error("closed by this side"));
+    this.#closePermanently(new Error("closed by this side"));
     await this.#transport?.close();
   }
 
   request(method: MethodName, params: object, options: RequestOptions): Promise<unknown> {
     const connection = this.#connection;
     if (connection === undefined) {
-      options.onEnd?.(this.#lost);
-      return Promise.reject(this.#lost);
+      options.onEnd?.(this.#closedError);
+      return Promise.reject(this.#closedError);
     }
     if (!RESUMABLE.has(method)) return connection.request(method, params, options);
     return new Resumable(params, options, () => this.#next()).run(connection, method);
@@ -123,21 +123,21 @@ class ReconnectingLink implements Link, Caller {
     try {
       transport = this.#options.connect();
     } catch (error) {
-      this.#lose(error instanceof Error ? error : new Error(String(error)));
+      this.#connectionLost(error instanceof Error ? error : new Error(String(error)));
       return;
     }
     this.#transport = transport;
     const connection = new Connection(transport, this.#onProblem);
-    void this.#introduce(connection, transport);
+    void this.#initialize(connection, transport);
     void connection.closed.then((error) => {
       if (this.#transport !== transport) return;
       this.#connection = undefined;
-      this.#lost = error;
-      this.#lose(error.cause as Error);
+      this.#closedError = error;
+      this.#connectionLost(error.cause as Error);
     });
   }
 
-  async #introduce(connection: Connection, transport: Transport): Promise<void> {
+  async #initialize(connection: Connection, transport: Transport): Promise<void> {
     const params = { contract_version: CONTRACT_VERSION, client: this.#options.client };
     const late = setTimeout(() => void transport.close(), this.#options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS);
     try {
@@ -145,8 +145,8 @@ class ReconnectingLink implements Link, Caller {
       if (this.#state.status === "closed" || this.#transport !== transport) return;
       this.#use(connection, sidecar);
     } catch (error) {
-      if (error instanceof SidecarError && error.errorName === "NOT_SUPPORTED") this.#closeForGood(error);
-      void transport.close(); // which loses the connection, where that has not happened
+      if (error instanceof SidecarError && error.errorName === "NOT_SUPPORTED") this.#closePermanently(error);
+      void transport.close(); // reports the connection as lost, if it is not yet
     } finally {
       clearTimeout(late);
     }
@@ -161,41 +161,41 @@ class ReconnectingLink implements Link, Caller {
       this.#onProblem(error);
     }
     this.#setState({ status: "ready", sidecar });
-    for (const { resolve } of this.#take()) resolve(connection);
+    for (const { resolve } of this.#takeWaiting()) resolve(connection);
   }
 
-  #lose(error: Error): void {
+  #connectionLost(error: Error): void {
     if (this.#state.status === "closed") return;
     if (error instanceof NotAdmittedError) {
-      this.#closeForGood(error);
+      this.#closePermanently(error);
       return;
     }
     const delays = this.#options.retryDelaysMs ?? RETRY_DELAYS_MS;
     const delay = delays[Math.min(this.#failures++, delays.length - 1)] ?? 0;
-    // Pages that lost the same sidecar do not come back in one instant.
+    // Jitter, so that pages that lost the same sidecar do not all reconnect together.
     const retryInMs = delay * (0.75 + Math.random() / 4);
     this.#timer = setTimeout(() => this.#connect(), retryInMs);
     this.#setState({ status: "waiting", error, retryInMs });
   }
 
-  #closeForGood(error: Error): void {
+  #closePermanently(error: Error): void {
     if (this.#state.status === "closed") return;
     clearTimeout(this.#timer);
     this.#connection = undefined;
-    this.#lost = new ConnectionClosedError(error);
-    for (const { reject } of this.#take()) reject(this.#lost);
-    this.#resolveClosed(this.#lost);
+    this.#closedError = new ConnectionClosedError(error);
+    for (const { reject } of this.#takeWaiting()) reject(this.#closedError);
+    this.#resolveClosed(this.#closedError);
     this.#setState({ status: "closed", error });
   }
 
-  /** The next connection that is ready; rejects when there will be none. */
+  /** The next connection that is ready; rejects when the link is closed. */
   #next(): Promise<Caller> {
     if (this.#connection !== undefined) return Promise.resolve(this.#connection);
-    if (this.#state.status === "closed") return Promise.reject(this.#lost);
+    if (this.#state.status === "closed") return Promise.reject(this.#closedError);
     return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
   }
 
-  #take() {
+  #takeWaiting() {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     return waiting;

@@ -1,8 +1,8 @@
 /**
  * An answer that outlives its connection.
  *
- * Owns which events the host has seen, so that it is shown each once however often the connection is lost: the sidecar
- * goes on answering, and `resume_session` tells the rest. Knows nothing of how connections are made.
+ * Owns which events the host has received, so that it gets each one once however often the connection is lost: the
+ * sidecar continues the answer, and `resume_session` sends the rest. Knows nothing of how connections are made.
  */
 
 import type { Caller, RequestOptions } from "./connection.js";
@@ -18,7 +18,7 @@ export const RESUMABLE: ReadonlySet<MethodName> = new Set<MethodName>([
   "resume_session",
 ]);
 
-/** One answer, over as many connections as it takes. */
+/** One answer, over any number of connections. */
 export class Resumable {
   readonly #params: object;
   readonly #options: RequestOptions;
@@ -26,14 +26,14 @@ export class Resumable {
   readonly #sessionId: string;
   readonly #afterSeq: number;
   readonly #stopped = new AbortController();
-  #seen = 0;
+  #lastSeq = 0;
   #resumed: Caller | undefined;
-  #anothers = false;
+  #superseded = false;
 
-  /** `next` gives the next connection that is ready. */
+  /** `next` returns the next connection that is ready. */
   constructor(params: object, options: RequestOptions, next: () => Promise<Caller>) {
     const { session_id, after_seq } = params as { session_id?: string | null; after_seq?: number | null };
-    // A new session's id is ours to choose, and without one there would be nothing to resume.
+    // The client chooses a new session's id, since an answer can only be resumed by it.
     this.#sessionId = session_id ?? crypto.randomUUID();
     this.#afterSeq = after_seq ?? 0;
     this.#params = { ...params, session_id: this.#sessionId };
@@ -41,7 +41,7 @@ export class Resumable {
     this.#next = next;
   }
 
-  /** Rejects as any request does; with ConnectionClosedError only where nothing can be resumed. */
+  /** Rejects as any request does, but with ConnectionClosedError only if the answer cannot be resumed. */
   async run(connection: Caller, method: MethodName): Promise<unknown> {
     const { signal, onEnd } = this.#options;
     const abort = (): void => this.#abort();
@@ -63,13 +63,13 @@ export class Resumable {
     let lost: ConnectionClosedError;
     try {
       return await connection.request(method, this.#params, {
-        onEvent: (event, seq, first) => this.#show(event, seq, first),
+        onEvent: (event, seq, first) => this.#deliver(event, seq, first),
         signal: this.#stopped.signal,
       });
     } catch (error) {
       if (!(error instanceof ConnectionClosedError)) throw error;
-      // Without an event nobody knows whether the sidecar got the message: the turn to resume may be an older one.
-      if (this.#seen === 0 && method !== "resume_session") throw error;
+      // Without an event the message may not have arrived, and the session's last turn may be an older one.
+      if (this.#lastSeq === 0 && method !== "resume_session") throw error;
       lost = error;
     }
     for (;;) {
@@ -77,7 +77,7 @@ export class Resumable {
       try {
         return await this.#resume(resumed);
       } catch (error) {
-        if (this.#anothers) throw lost;
+        if (this.#superseded) throw lost;
         if (!(error instanceof ConnectionClosedError)) throw error;
         lost = error;
       } finally {
@@ -88,27 +88,28 @@ export class Resumable {
 
   async #resume(connection: Caller): Promise<unknown> {
     const giveUp = new AbortController();
-    const seen = this.#seen;
+    const lastSeq = this.#lastSeq;
     this.#resumed = connection;
     if (this.#stopped.signal.aborted) this.#cancelTurn(connection);
-    const params = { ...this.#ownChannel(), session_id: this.#sessionId, after_seq: seen || this.#afterSeq };
+    const params = { ...this.#ownChannel(), session_id: this.#sessionId, after_seq: lastSeq || this.#afterSeq };
     const result = await connection.request("resume_session", params, {
       onEvent: (event, seq, first) => {
-        if (first < seen || (first === seen && !isLast(event))) {
-          this.#anothers = true; // ours ended, and the session's last turn is a newer one
+        if (first < lastSeq || (first === lastSeq && !isLast(event))) {
+          this.#superseded = true; // this turn has ended, and the session's last turn is a newer one
           giveUp.abort();
-        } else if (!this.#anothers && first > seen) {
-          this.#show(event, seq, first); // not the last event again, which is told to who has missed the answer
+        } else if (!this.#superseded && first > lastSeq) {
+          this.#deliver(event, seq, first); // the sidecar repeats the last event for a host that missed the answer
         }
       },
       signal: giveUp.signal,
     });
-    if (this.#anothers) throw SidecarError.cancelled();
+    if (this.#superseded) throw SidecarError.cancelled();
     return result;
   }
 
-  #show(event: unknown, seq: number, first: number): void {
-    this.#seen = Math.max(this.#seen, seq); // pieces of one event have the number of the one before
+  #deliver(event: unknown, seq: number, first: number): void {
+    // All pieces of an event except the last have the `seq` of the event before.
+    this.#lastSeq = Math.max(this.#lastSeq, seq);
     this.#options.onEvent?.(event, seq, first);
   }
 
@@ -117,7 +118,7 @@ export class Resumable {
     if (this.#resumed !== undefined) this.#cancelTurn(this.#resumed);
   }
 
-  /** To cancel `resume_session` only ends the looking on. */
+  /** Cancelling `resume_session` would only end its events, not the turn. */
   #cancelTurn(connection: Caller): void {
     connection.request("cancel_message", { session_id: this.#sessionId }, {}).catch(() => undefined);
   }

@@ -22,7 +22,7 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   throw new Error("it did not fail");
 }
 
-test("a call sends what it was given and resolves with the result", async () => {
+test("a call sends its parameters and resolves with the result", async () => {
   const { transport, client } = connect();
   const running = client.is_llama_running({ server_id: "one" });
   assert.deepEqual(transport.sent, [
@@ -40,7 +40,7 @@ test("a call without parameters sends an empty object", async () => {
   assert.deepEqual(await document, { openrpc: "1.3.2" });
 });
 
-test("answers find their calls in any order", async () => {
+test("answers settle their calls in any order", async () => {
   const { transport, client } = connect();
   const pong = client.ping();
   const servers = client.list_servers();
@@ -64,10 +64,10 @@ test("an error has everything that a host switches on", async () => {
 
 test("events reach their own call, in order", async () => {
   const { transport, client } = connect();
-  const seen: [string, number][] = [];
+  const received: [string, number][] = [];
   const answer = client.send_message(
     { message: "Hello" },
-    { onEvent: (event, seq) => event.status === "token" && seen.push([event.chunk, seq]) },
+    { onEvent: (event, seq) => event.status === "token" && received.push([event.chunk, seq]) },
   );
   const { channel } = transport.request("send_message").params;
   transport.event(channel, 1, { status: "token", chunk: "a" });
@@ -76,16 +76,16 @@ test("events reach their own call, in order", async () => {
   transport.answer("send_message", { content: "ab" });
   assert.equal((await answer).content, "ab");
   transport.event(channel, 3, { status: "token", chunk: "too late" });
-  assert.deepEqual(seen, [["a", 1], ["b", 2]]);
+  assert.deepEqual(received, [["a", 1], ["b", 2]]);
 });
 
-test("no channel is asked for where nobody listens", () => {
+test("a call without an event handler requests no channel", () => {
   const { transport, client } = connect();
   void client.send_message({ message: "Hello" });
   assert.deepEqual(transport.request("send_message").params, { message: "Hello" });
 });
 
-test("a channel of the host's own is kept, and is not used twice", async () => {
+test("a channel that the host chose is kept, and cannot be used twice", async () => {
   const { transport, client } = connect();
   void client.send_message({ message: "Hello", channel: "mine" });
   assert.equal(transport.request("send_message").params["channel"], "mine");
@@ -111,7 +111,7 @@ test("an exception of an event handler breaks nothing else", async () => {
   assert.deepEqual(problems, [mistake]);
 });
 
-test("a signal cancels on the wire, and the answer to it settles the call", async () => {
+test("a signal cancels on the wire, and the answer settles the call", async () => {
   const { transport, client } = connect();
   const controller = new AbortController();
   const answer = client.send_message({ message: "Hello" }, { signal: controller.signal });
@@ -143,7 +143,7 @@ test("an abort after the answer sends nothing", async () => {
   assert.equal(transport.sent.length, 1);
 });
 
-test("every call under way is rejected with one error when the connection goes", async () => {
+test("every call under way is rejected with the same error when the connection ends", async () => {
   const { transport, client } = connect();
   const calls = [client.ping(), client.list_servers(), client.send_message({ message: "Hello" })];
   transport.end("the sidecar ended with exit code 3");
@@ -153,25 +153,25 @@ test("every call under way is rejected with one error when the connection goes",
   assert.match(errors[0].message, /exit code 3/);
 });
 
-test("a connection that can not be written to is closed", async () => {
+test("a connection that cannot be written to is closed", async () => {
   const { transport, client } = connect();
   transport.broken = true;
   assert.ok((await failure(client.ping())) instanceof ConnectionClosedError);
 });
 
-test("a stream gives every event, then the result", async () => {
+test("a stream yields every event, then the result", async () => {
   const { transport, client } = connect();
   const stream = client.stream("send_message", { message: "Hello" });
   const { channel } = transport.request("send_message").params;
   transport.event(channel, 1, { status: "token", chunk: "a" });
-  const seen: string[] = [];
+  const received: string[] = [];
   for await (const event of stream) {
-    seen.push(event.status);
+    received.push(event.status);
     if (event.status !== "token") continue;
     transport.event(channel, 2, { status: "done", content: "a" });
     transport.answer("send_message", { content: "a" });
   }
-  assert.deepEqual(seen, ["token", "done"]);
+  assert.deepEqual(received, ["token", "done"]);
   assert.equal((await stream.result).content, "a");
 });
 
@@ -180,13 +180,13 @@ test("a stream whose request fails throws after its last event", async () => {
   const stream = client.stream("send_message", { message: "Hello" });
   transport.event(transport.request("send_message").params["channel"], 1, { status: "error", error: {} });
   transport.fail("send_message", -32014, "ENGINE_CRASHED");
-  const seen: TurnEvent[] = [];
+  const received: TurnEvent[] = [];
   const error = await failure(
     (async () => {
-      for await (const event of stream) seen.push(event);
+      for await (const event of stream) received.push(event);
     })(),
   );
-  assert.deepEqual(seen.map((event) => event.status), ["error"]);
+  assert.deepEqual(received.map((event) => event.status), ["error"]);
   assert.equal(error, await failure(stream.result));
 });
 
@@ -199,17 +199,17 @@ test("leaving a stream early cancels its request", async () => {
   assert.deepEqual(transport.sent[1], { jsonrpc: "2.0", method: "$/cancel", params: { id } });
 });
 
-test("a subscription goes on after its answer, until its channel's last event", async () => {
+test("a subscription continues after its answer, until its channel's last event", async () => {
   const { transport, client } = connect();
-  const seen: string[] = [];
-  const subscribed = client.subscribe({ topics: ["servers"] }, { onEvent: (event) => seen.push(event.status) });
+  const received: string[] = [];
+  const subscribed = client.subscribe({ topics: ["servers"] }, { onEvent: (event) => received.push(event.status) });
   const { channel } = transport.request("subscribe").params;
   transport.answer("subscribe", { channel, topics: ["servers"] });
   assert.equal((await subscribed).channel, channel);
   transport.event(channel, 1, { status: "server_removed", server_id: "one", dropped: 0 });
   transport.event(channel, 2, { status: "done" });
   transport.event(channel, 3, { status: "server_removed", server_id: "two", dropped: 0 });
-  assert.deepEqual(seen, ["server_removed", "done"]);
+  assert.deepEqual(received, ["server_removed", "done"]);
 });
 
 test("leaving a subscription's stream ends the subscription", async () => {
@@ -244,7 +244,7 @@ test("a subscription that was aborted too late to cancel is ended", async () => 
   assert.deepEqual(transport.request("unsubscribe").params, { channel });
 });
 
-test("what belongs to no call is told as a problem", () => {
+test("messages that belong to no call are reported as problems", () => {
   const { transport, problems } = connect();
   transport.receiveLine("llama");
   transport.receive({ id: null, error: { code: -32700, message: "No JSON.", data: { name: "PARSE_ERROR" } } });
@@ -254,7 +254,7 @@ test("what belongs to no call is told as a problem", () => {
   assert.ok(problems[1] instanceof SidecarError && problems[1].errorName === "PARSE_ERROR");
 });
 
-test("types tell what a method takes and gives", () => {
+test("types describe the parameters and results of methods", () => {
   const { client } = connect();
   const typed = (): unknown[] => [
     // @ts-expect-error a parameter that is not there

@@ -1,6 +1,6 @@
 """A sidecar that knows a few methods, for the tests of the stdio transport: a real process with real pipes.
 
-It writes in pieces that cut characters and lines, chatters on stderr, and ends as it is told to.
+It writes in pieces that cut characters and lines, writes to stderr, and ends as its options say.
 
     fake_sidecar.py [--piece-bytes N] [--stderr-bytes N] [--ignore-eof]
 """
@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 MAX_LIFE_SECONDS = 60
-"""With --ignore-eof: the test kills it long before."""
+"""With --ignore-eof; the test kills it long before."""
 
 
 class FakeSidecar:
@@ -57,7 +57,7 @@ class FakeSidecar:
 
 
 def main() -> None:
-    """Serve, then linger if told to."""
+    """Serve, then stay alive with --ignore-eof."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--piece-bytes", type=int, default=1_000_000)
     parser.add_argument("--stderr-bytes", type=int, default=0)

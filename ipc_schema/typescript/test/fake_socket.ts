@@ -15,7 +15,7 @@ export class FakeSocket implements WebSocketLike {
   }
 
   close(): void {
-    this.closed = true; // the other side never answers
+    this.closed = true; // the other side never replies
   }
 
   opens(): void {

@@ -1,4 +1,4 @@
-/** A transport in memory: what was sent can be looked at, and the test says what arrives. */
+/** A transport in memory: the test reads what was sent and chooses what arrives. */
 
 import type { Transport } from "../src/index.js";
 

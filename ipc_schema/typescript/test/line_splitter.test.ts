@@ -9,15 +9,15 @@ const BYTES = new TextEncoder().encode(`${LINES[0]}\n\n${LINES[1]}\r\n${LINES[2]
 test("lines are the same wherever the bytes are cut", () => {
   for (let size = 1; size <= BYTES.length; size++) {
     const splitter = new LineSplitter();
-    const seen: string[] = [];
+    const received: string[] = [];
     for (let start = 0; start < BYTES.length; start += size) {
-      seen.push(...splitter.push(BYTES.subarray(start, start + size)));
+      received.push(...splitter.push(BYTES.subarray(start, start + size)));
     }
-    assert.deepEqual(seen, LINES, `in pieces of ${size}`);
+    assert.deepEqual(received, LINES, `in pieces of ${size}`);
   }
 });
 
-test("a line without its end is not a line yet", () => {
+test("a line is returned once its end has arrived", () => {
   const splitter = new LineSplitter();
   assert.deepEqual(splitter.push(new TextEncoder().encode("half")), []);
   assert.deepEqual(splitter.push(new TextEncoder().encode(" and half\n")), ["half and half"]);

@@ -15,7 +15,7 @@ import { FakeTransport } from "./fake_transport.js";
 const SESSION = "0b8e6f2a-3c1d-4e5f-8a9b-0c1d2e3f4a5b";
 const SIDECAR = { server: { name: "llama-sidecar", version: "1" }, contract_version: "1.0" };
 
-/** A link whose connections the test has in its hand. */
+/** A link whose connections the test controls. */
 function connect(options: Partial<LinkOptions> = {}) {
   const transports: FakeTransport[] = [];
   const states: LinkState["status"][] = [];
@@ -55,7 +55,7 @@ function connect(options: Partial<LinkOptions> = {}) {
   return { link, transports, states, problems, until, newest, ready, reconnect };
 }
 
-/** Let what was resolved be taken notice of. */
+/** Let pending callbacks run. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
@@ -65,7 +65,7 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-test("each connection begins with initialize, and the client is the same over all of them", async () => {
+test("each connection begins with initialize, and the client stays the same", async () => {
   const { link, ready, newest, reconnect, states } = connect({ client: { name: "page", version: "2" } });
   const first = await ready();
   assert.deepEqual(first.request("initialize").params, {
@@ -81,7 +81,7 @@ test("each connection begins with initialize, and the client is the same over al
   await link.close();
 });
 
-test("calls under way fail with one typed error, and so do those without a connection", async () => {
+test("calls under way and calls without a connection fail with the same typed error", async () => {
   const { link, ready } = connect();
   const early = await failure(link.client.ping());
   assert.ok(early instanceof ConnectionClosedError);
@@ -97,11 +97,11 @@ test("calls under way fail with one typed error, and so do those without a conne
   await link.close();
 });
 
-test("each new connection is the time to subscribe again", async () => {
-  const seen: string[] = [];
+test("onReady can subscribe again on each new connection", async () => {
+  const received: string[] = [];
   const { link, ready, reconnect } = connect({
     onReady: (client) => {
-      client.subscribe({ topics: ["servers"] }, { onEvent: ({ status }) => seen.push(status) }).catch(() => undefined);
+      client.subscribe({ topics: ["servers"] }, { onEvent: ({ status }) => received.push(status) }).catch(() => undefined);
     },
   });
   (await ready()).end("gone");
@@ -109,17 +109,17 @@ test("each new connection is the time to subscribe again", async () => {
   const { channel } = second.request("subscribe").params;
   second.answer("subscribe", { channel, topics: ["servers"] });
   second.event(channel, 1, { status: "server_removed", server_id: "one", dropped: 0 });
-  assert.deepEqual(seen, ["server_removed"]);
+  assert.deepEqual(received, ["server_removed"]);
   await link.close();
 });
 
-test("an answer goes on over the next connection, with every event once", async () => {
+test("an answer continues over the next connection, with every event once", async () => {
   const { link, ready, reconnect } = connect();
-  const seen: [number, string][] = [];
+  const received: [number, string][] = [];
   const first = await ready();
   const answer = link.client.send_message(
     { message: "Hello" },
-    { onEvent: (event, seq) => seen.push([seq, event.status === "token" ? event.chunk : event.status]) },
+    { onEvent: (event, seq) => received.push([seq, event.status === "token" ? event.chunk : event.status]) },
   );
   const { channel, session_id } = first.request("send_message").params;
   first.event(channel, 1, { status: "queued", position: 0 });
@@ -145,27 +145,27 @@ test("an answer goes on over the next connection, with every event once", async 
   fourth.event(fourth.request("resume_session").params["channel"], 4, { status: "done" });
   fourth.answer("resume_session", { content: "ab" });
   assert.equal((await answer).content, "ab");
-  assert.deepEqual(seen, [[1, "queued"], [2, "a"], [3, "b"], [4, "done"]]);
+  assert.deepEqual(received, [[1, "queued"], [2, "a"], [3, "b"], [4, "done"]]);
   await link.close();
 });
 
-test("pieces of one event, which have the number of the one before, are all shown", async () => {
+test("all pieces of one event are delivered, though they have the seq of the event before", async () => {
   const { link, ready } = connect();
   const transport = await ready();
-  const seen: string[] = [];
+  const received: string[] = [];
   const answer = link.client.send_message(
     { message: "Hello" },
-    { onEvent: (event) => event.status === "token" && seen.push(event.chunk) },
+    { onEvent: (event) => event.status === "token" && received.push(event.chunk) },
   );
   const { channel } = transport.request("send_message").params;
   for (const [seq, chunk] of [[0, "a"], [0, "b"], [1, "c"]] as const) transport.event(channel, seq, { status: "token", chunk });
   transport.answer("send_message", { content: "abc" });
   await answer;
-  assert.deepEqual(seen, ["a", "b", "c"]);
+  assert.deepEqual(received, ["a", "b", "c"]);
   await link.close();
 });
 
-test("a stream goes on over the next connection", async () => {
+test("a stream continues over the next connection", async () => {
   const { link, ready, reconnect } = connect();
   const first = await ready();
   const stream = link.client.stream("send_message", { message: "Hello", session_id: SESSION });
@@ -176,14 +176,14 @@ test("a stream goes on over the next connection", async () => {
   const { channel } = second.request("resume_session").params;
   second.event(channel, 2, { status: "done" });
   second.answer("resume_session", { content: "a" });
-  const seen: TurnEvent["status"][] = [];
-  for await (const event of stream) seen.push(event.status);
-  assert.deepEqual(seen, ["token", "done"]);
+  const received: TurnEvent["status"][] = [];
+  for await (const event of stream) received.push(event.status);
+  assert.deepEqual(received, ["token", "done"]);
   assert.equal((await stream.result).content, "a");
   await link.close();
 });
 
-test("a message whose arrival nobody saw is not taken for an older one", async () => {
+test("an answer without any event is not resumed, since the last turn may be an older one", async () => {
   const { link, ready, reconnect } = connect();
   const first = await ready();
   const answer = failure(link.client.send_message({ message: "Hello", session_id: SESSION }));
@@ -195,12 +195,12 @@ test("a message whose arrival nobody saw is not taken for an older one", async (
   await link.close();
 });
 
-test("the newer answer of another page is not taken for ours", async () => {
+test("another page's newer answer is not delivered", async () => {
   const { link, ready, reconnect } = connect();
-  const seen: number[] = [];
+  const received: number[] = [];
   const first = await ready();
   const answer = failure(
-    link.client.send_message({ message: "Hello", session_id: SESSION }, { onEvent: (_, seq) => seen.push(seq) }),
+    link.client.send_message({ message: "Hello", session_id: SESSION }, { onEvent: (_, seq) => received.push(seq) }),
   );
   for (const seq of [1, 2, 3]) {
     first.event(first.request("send_message").params["channel"], seq, { status: "token", chunk: "a" });
@@ -213,11 +213,11 @@ test("the newer answer of another page is not taken for ours", async () => {
   assert.deepEqual(second.sent.at(-1)?.params, { id }); // of $/cancel
   second.receive({ id, error: { code: -32800, message: "Cancelled.", data: { name: "CANCELLED" } } });
   assert.ok((await answer) instanceof ConnectionClosedError);
-  assert.deepEqual(seen, [1, 2, 3]);
+  assert.deepEqual(received, [1, 2, 3]);
   await link.close();
 });
 
-test("an abort reaches the answer also when it was resumed, or is to be", async () => {
+test("an abort cancels an answer that was resumed or will be", async () => {
   for (const when of ["resumed", "lost"]) {
     const { link, ready, reconnect } = connect();
     const controller = new AbortController();
@@ -240,13 +240,13 @@ test("an abort reaches the answer also when it was resumed, or is to be", async 
   }
 });
 
-test("tries grow rarer, and begin anew after a connection that was ready", async () => {
+test("retry delays grow, and start again after a connection that was ready", async () => {
   const waits: number[] = [];
   const { link, newest, ready, until } = connect({ retryDelaysMs: [4, 8, 16] });
   link.onState((state) => state.status === "waiting" && waits.push(state.retryInMs));
   for (let count = 0; count < 4; count++) {
     const next = until("connecting");
-    newest().end("nobody there");
+    newest().end("no connection");
     await next;
   }
   (await ready()).end("gone");
@@ -257,10 +257,10 @@ test("tries grow rarer, and begin anew after a connection that was ready", async
   await link.close();
 });
 
-test("a try can be made at once", async () => {
+test("retry connects immediately", async () => {
   const { link, newest, until, transports } = connect({ retryDelaysMs: [60_000] });
   const waiting = until("waiting");
-  newest().end("nobody there");
+  newest().end("no connection");
   await waiting;
   link.retry();
   assert.equal(link.state.status, "connecting");
@@ -268,7 +268,7 @@ test("a try can be made at once", async () => {
   await link.close();
 });
 
-test("a page that is not let in does not try again", async () => {
+test("a page that is not admitted does not retry", async () => {
   const { link, newest, until, transports } = connect();
   const closed = until("closed");
   newest().endWith(new NotAdmittedError());
@@ -278,7 +278,7 @@ test("a page that is not let in does not try again", async () => {
   assert.equal(transports.length, 1);
 });
 
-test("a sidecar of another major version is not asked again", async () => {
+test("a sidecar of another major version is not retried", async () => {
   const { link, newest, until, transports } = connect();
   const closed = until("closed");
   newest().fail("initialize", -32031, "NOT_SUPPORTED");
@@ -287,13 +287,13 @@ test("a sidecar of another major version is not asked again", async () => {
   assert.equal(transports.length, 1);
 });
 
-test("a sidecar that never answers initialize is left for the next try", async () => {
+test("a connection without an answer to initialize is closed and retried", async () => {
   const { link, until } = connect({ initializeTimeoutMs: 5 });
   await until("waiting");
   await link.close();
 });
 
-test("closing for good fails what waits to be resumed", async () => {
+test("closing rejects answers that wait to be resumed", async () => {
   const { link, ready, until } = connect({ retryDelaysMs: [60_000] });
   const first = await ready();
   const answer = failure(link.client.send_message({ message: "Hello" }));

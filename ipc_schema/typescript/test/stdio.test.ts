@@ -34,7 +34,7 @@ test("text arrives whole when its bytes come in odd pieces", async () => {
   }
 });
 
-test("a message larger than every pipe goes through both ways", async () => {
+test("a message larger than every pipe buffer passes both ways", async () => {
   const { client } = start();
   const message = "🦙\u2028".repeat(500_000);
   const { content } = await client.send_message({ message });
@@ -57,7 +57,7 @@ test("an error arrives as an error", async () => {
   await client.close();
 });
 
-test("a sidecar that ends takes every call with it", async () => {
+test("every call under way is rejected when the sidecar ends", async () => {
   const { sidecar, client } = start();
   const calls: Promise<unknown>[] = [client.shutdown(), client.ping()];
   const errors = await Promise.all(calls.map((call) => call.catch((error: unknown) => error)));
@@ -75,7 +75,7 @@ test("a sidecar that does not end is killed", async () => {
   assert.deepEqual(await sidecar.exited, { code: null, signal: "SIGKILL" });
 });
 
-test("a program that is not there closes the connection with the reason", async () => {
+test("a program that does not exist closes the connection with the reason", async () => {
   const client = createClient(spawnSidecar({ command: "llama-sidecar-that-is-not-there" }));
   await assert.rejects(client.ping(), (error) => error instanceof ConnectionClosedError && /ENOENT/.test(error.message));
   await client.close();

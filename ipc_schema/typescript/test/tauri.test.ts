@@ -27,7 +27,7 @@ function connect() {
     Channel: FakeChannel,
   };
   let gone: (reason: Error) => void = () => undefined;
-  const transport = tauriTransport(fake as TauriCore, { onGone: (tell) => (gone = tell) });
+  const transport = tauriTransport(fake as TauriCore, { onGone: (report) => (gone = report) });
   const only = (command: string): Invoked & { channel: FakeChannel } => {
     const [one, ...others] = invoked.filter((call) => call.command === command);
     assert.ok(one !== undefined && others.length === 0, `not one ${command}`);
@@ -51,36 +51,36 @@ test("a method is the command of its name, with parameters as a Tauri front end 
   assert.deepEqual(await document, { openrpc: "1" });
 });
 
-test("what is inside a parameter keeps its names", () => {
+test("names inside a parameter are kept", () => {
   const { client, only } = connect();
   void client.set_config({ patch: { chat: { max_queue: 3 } } });
   assert.deepEqual(only("set_config").args["patch"], { chat: { max_queue: 3 } });
 });
 
-test("events come over a channel, one or several at once", async () => {
+test("events come over a channel, one or several in a message", async () => {
   const { client, only } = connect();
-  const seen: [string, number][] = [];
+  const received: [string, number][] = [];
   const answer = client.send_message(
     { message: "Hello" },
-    { onEvent: (one, seq) => one.status === "token" && seen.push([one.chunk, seq]) },
+    { onEvent: (one, seq) => one.status === "token" && received.push([one.chunk, seq]) },
   );
   const { channel, resolve } = only("send_message");
   channel.send(message(token(1, "a")));
   channel.send(message(token(2, "b"), token(3, "c"), done(4)));
   resolve({ content: "abc" });
   assert.equal((await answer).content, "abc");
-  assert.deepEqual(seen, [["a", 1], ["b", 2], ["c", 3]]);
+  assert.deepEqual(received, [["a", 1], ["b", 2], ["c", 3]]);
 });
 
-test("events that the app has merged say where they begin", async () => {
+test("merged events have the seq of the first one", async () => {
   const { client, only } = connect();
-  const seen: [number, number][] = [];
-  const answer = client.send_message({ message: "Hello" }, { onEvent: (_, seq, first) => seen.push([first, seq]) });
+  const received: [number, number][] = [];
+  const answer = client.send_message({ message: "Hello" }, { onEvent: (_, seq, first) => received.push([first, seq]) });
   const { channel, resolve } = only("send_message");
   channel.send(message(token(1, "a"), token(9, "bcdefghi", 2), done(10)));
   resolve({ content: "abcdefghi" });
   await answer;
-  assert.deepEqual(seen, [[1, 1], [2, 9], [10, 10]]);
+  assert.deepEqual(received, [[1, 1], [2, 9], [10, 10]]);
 });
 
 test("a result that overtakes the last events waits for them", async () => {
@@ -90,12 +90,12 @@ test("a result that overtakes the last events waits for them", async () => {
   resolve({ content: "a" });
   await new Promise((done) => setImmediate(done));
   channel.send(message(token(1, "a"), done(2)));
-  const seen: string[] = [];
-  for await (const one of stream) seen.push(one.status);
-  assert.deepEqual(seen, ["token", "done"]);
+  const received: string[] = [];
+  for await (const one of stream) received.push(one.status);
+  assert.deepEqual(received, ["token", "done"]);
 });
 
-test("errors keep what a host switches on, and those of Tauri become errors too", async () => {
+test("errors keep their name, and Tauri's own become errors too", async () => {
   const { client, only } = connect();
   const session = client.get_session({ session_id: "one" });
   only("get_session").reject({ code: -32027, message: "None.", data: { name: "SESSION_NOT_FOUND" } });
@@ -116,24 +116,24 @@ test("a signal cancels by the request's id", () => {
   assert.deepEqual(only("cancel_request").args, { requestId: only("send_message").args["requestId"] });
 });
 
-test("a sidecar that has ended, or was given up, ends the connection with the reason", async () => {
+test("a sidecar that has ended or is not restarted ends the connection with the reason", async () => {
   const given = { code: -32603, message: "There is no sidecar: it is not there.", data: { name: "SIDECAR_NOT_RUNNING" } };
-  const asking = connect();
-  const models = asking.client.list_models();
-  asking.only("list_models").reject(given);
+  const calling = connect();
+  const models = calling.client.list_models();
+  calling.only("list_models").reject(given);
   await assert.rejects(models, (error) => error instanceof ConnectionClosedError && /not there/.test(String(error.cause)));
 
   const ended = { code: -32603, message: "The sidecar has ended.", data: { name: "SIDECAR_ENDED" } };
-  const looking = connect();
-  const servers = looking.client.subscribe({ topics: ["servers"] });
-  const { channel, resolve } = looking.only("subscribe");
+  const subscribed = connect();
+  const servers = subscribed.client.subscribe({ topics: ["servers"] });
+  const { channel, resolve } = subscribed.only("subscribe");
   resolve({ channel: "call-1", topics: ["servers"] });
   await servers;
   channel.send(message({ first_seq: 0, seq: 0, event: { status: "error", error: ended } }));
-  await assert.rejects(looking.client.list_models(), ConnectionClosedError);
+  await assert.rejects(subscribed.client.list_models(), ConnectionClosedError);
 });
 
-test("a sidecar that is gone for good takes every call with it", async () => {
+test("every call under way is rejected when the sidecar has ended permanently", async () => {
   const { client, gone, invoked } = connect();
   const pong = client.ping();
   gone(new Error("the sidecar was ended by SIGKILL"));

@@ -1,4 +1,4 @@
-/** Compiles where Tauri's own module is what the transport takes. In the browser's check, since it needs the DOM. */
+/** Compiles only if the transport accepts Tauri's own module. Part of the browser check, since it needs the DOM. */
 
 import type * as core from "@tauri-apps/api/core";
 

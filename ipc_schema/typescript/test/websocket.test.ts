@@ -13,12 +13,12 @@ function open(options: Partial<WebSocketOptions> = {}) {
   return { socket, transport, reasons };
 }
 
-test("the address is beside the page", () => {
+test("the address has the page's host", () => {
   assert.equal(addressFor({ protocol: "http:", host: "127.0.0.1:8123" }), "ws://127.0.0.1:8123/rpc");
   assert.equal(addressFor({ protocol: "https:", host: "example.org" }), "wss://example.org/rpc");
 });
 
-test("the socket is asked for the versioned sub-protocol", () => {
+test("the socket requests the versioned sub-protocol", () => {
   const asked: string[] = [];
   open({ open: (...what) => (asked.push(...what), new FakeSocket()) });
   assert.deepEqual(asked, ["ws://127.0.0.1:8123/rpc", "llama-sidecar.v1"]);
@@ -33,7 +33,7 @@ test("lines that are sent before the socket is open are sent then, in order", as
   assert.deepEqual(socket.sent, ["1", "2", "3"]);
 });
 
-test("who sends waits while the socket is full", async () => {
+test("send waits while the socket's buffer is full", async () => {
   const { socket, transport } = open();
   socket.opens();
   socket.bufferedAmount = 2 * 1024 * 1024;
@@ -45,7 +45,7 @@ test("who sends waits while the socket is full", async () => {
   await sending;
 });
 
-test("lines that arrive before anybody listens are kept", () => {
+test("lines that arrive before onMessage is called are kept", () => {
   const { socket, transport } = open();
   socket.opens();
   socket.receives("1");
@@ -55,7 +55,7 @@ test("lines that arrive before anybody listens are kept", () => {
   assert.deepEqual(lines, ["1", "2"]);
 });
 
-test("the end is told once, with the reason", async () => {
+test("the end is reported once, with the reason", async () => {
   const { socket, transport, reasons } = open();
   socket.opens();
   socket.closes(1009, "The message is too long.");
@@ -67,7 +67,7 @@ test("the end is told once, with the reason", async () => {
   assert.equal(reasons[1], reasons[0]);
 });
 
-test("a socket that never opens is given up, and what was sent fails", async () => {
+test("a socket that never opens times out, and pending lines fail", async () => {
   const { socket, transport, reasons } = open({ openTimeoutMs: 10 });
   await assert.rejects(transport.send("1"), /no connection within 10 ms/);
   assert.equal(reasons.length, 1);
@@ -75,7 +75,7 @@ test("a socket that never opens is given up, and what was sent fails", async () 
   assert.ok(socket.closed);
 });
 
-test("closing waits for no answer", async () => {
+test("closing does not wait for an answer", async () => {
   const { socket, transport } = open();
   socket.opens();
   const client = createClient(transport);
@@ -85,7 +85,7 @@ test("closing waits for no answer", async () => {
   assert.ok(socket.closed);
 });
 
-test("a page that is not let in is told so", async () => {
+test("a page that is not admitted gets a NotAdmittedError", async () => {
   const { socket, reasons } = open();
   socket.opens();
   socket.closes(4401, "who are you?");

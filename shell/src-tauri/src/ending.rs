@@ -1,6 +1,6 @@
-//! The end of the app, whichever way it comes: the sidecar is stopped before the process ends, once.
+//! The end of the app, however it comes: the sidecar is stopped once, before the process ends.
 //!
-//! Of a kill nothing is asked; the library has bound the sidecar to us.
+//! When the app is killed, the library ends the sidecar.
 
 use std::io;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use tauri::{AppHandle, Manager, Runtime};
 
 use llama_sidecar_host::Bridge;
 
-/// Hides the windows, so that nobody looks at an app that does not answer, and stops the sidecar. Safe twice.
+/// Hides the windows, so that no unresponsive window is shown, and stops the sidecar. Safe to call twice.
 pub fn end<R: Runtime>(app: &AppHandle<R>) {
     for window in app.webview_windows().values() {
-        // It may have gone already.
+        // The window may already be closed.
         let _ = window.hide();
     }
     if let Some(bridge) = app.try_state::<Arc<Bridge>>() {
@@ -20,7 +20,7 @@ pub fn end<R: Runtime>(app: &AppHandle<R>) {
     }
 }
 
-/// Has the app end on the signals by which a session or a terminal ends it. Tauri itself hears none of them.
+/// Ends the app on the signals that a session or a terminal sends. Tauri handles none of them.
 #[cfg(unix)]
 pub fn on_signals<R: Runtime>(app: AppHandle<R>) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -28,7 +28,7 @@ pub fn on_signals<R: Runtime>(app: AppHandle<R>) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            // Not through the event loop: it may be what hangs.
+            // Not through the event loop, which may hang.
             if let Some(bridge) = app.try_state::<Arc<Bridge>>() {
                 bridge.stop();
             }

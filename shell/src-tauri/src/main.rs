@@ -1,7 +1,7 @@
 //! The desktop app: one window with the page, and the sidecar beside it.
 //!
-//! What is done with the sidecar is in the library in `host`. Here is what a window adds: `commands` are the page's
-//! requests, `ending` sees to every way an app can end, `links` to what does not belong into the window.
+//! The library in `host` runs the sidecar. This crate adds the window: `commands` are the page's requests, `ending`
+//! handles every way the app can end, `links` opens links outside the window.
 
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
@@ -16,12 +16,12 @@ use llama_sidecar_host::{Bridge, Program, Settings, Sidecar};
 use tauri::webview::{PageLoadEvent, WebviewWindowBuilder};
 use tauri::{App, AppHandle, Manager, RunEvent, Runtime};
 
-/// Names another sidecar than the bundled one, as a JSON list of words: `["python", "-m", "sidecar"]`.
+/// Names another sidecar than the bundled one, as a JSON list of arguments: `["python", "-m", "sidecar"]`.
 const COMMAND: &str = "LLAMA_SIDECAR_APP_COMMAND";
 
 fn main() {
     let app = tauri::Builder::default()
-        // The first, so that a second start does nothing else.
+        // First, so that a second start does nothing else.
         .plugin(tauri_plugin_single_instance::init(|app, _, _| show_window(app)))
         .setup(set_up)
         .invoke_handler(commands::handle)
@@ -33,9 +33,9 @@ fn main() {
             }
         })
         .build(tauri::generate_context!())
-        .expect("a window can be made");
+        .expect("the app can be built");
     app.run(|app, event| {
-        // The only event of all that comes whichever way a window is closed or an app is quit.
+        // The only event that comes however a window is closed or the app is quit.
         if let RunEvent::Exit = event {
             ending::end(app);
         }
@@ -48,7 +48,7 @@ fn set_up<R: Runtime>(app: &mut App<R>) -> Result<(), Box<dyn Error>> {
     settings.on_log = Arc::new(|line| eprintln!("{line}"));
     app.manage(Arc::new(Bridge::new(Sidecar::start(settings)?)));
     ending::on_signals(app.handle().clone())?;
-    // Not before: its page asks at once.
+    // The window comes last: its page sends requests immediately.
     for window in app.config().app.windows.clone() {
         WebviewWindowBuilder::from_config(app.handle(), &window)?
             .on_new_window(|address, _| links::open(&address))
@@ -67,13 +67,13 @@ fn program<R: Runtime>(app: &App<R>) -> Result<Program, Box<dyn Error>> {
         return Ok(Program { path, arguments: words.into_iter().map(Into::into).collect() });
     }
     let resources = app.path().resource_dir().ok();
-    // Else the one on PATH. Where there is none the page says so, which is better than no window.
+    // Else the one on PATH. If there is none, the page shows the error, which is better than no window.
     Ok(Program::find(None, resources.as_deref()).unwrap_or_else(|| Program::at("llama-sidecar")))
 }
 
 fn show_window<R: Runtime>(app: &AppHandle<R>) {
     for window in app.webview_windows().values() {
-        // A window that can not be shown is on its way out.
+        // A window that cannot be shown is closing.
         let _ = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
     }
 }

@@ -1,25 +1,25 @@
-/** Bytes to lines. Owns where a line ends: at the byte 0x0A and nowhere else, however the bytes are cut. */
+/** Splits bytes into lines. A line ends at the byte 0x0A and nowhere else, wherever the chunks are cut. */
 
 const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Takes chunks of bytes and gives whole lines, decoded as UTF-8.
+ * Turns chunks of bytes into whole lines, decoded as UTF-8.
  *
- * A line is decoded once it is whole, so no character is ever cut. U+2028, which Node's readline takes for the end of
- * a line, is text here.
+ * A line is decoded once it is whole, so no character is cut. U+2028 is text here, unlike in Node's readline, which
+ * ends a line at it.
  */
 export class LineSplitter {
   readonly #decoder = new TextDecoder();
   #parts: Uint8Array[] = [];
 
-  /** The lines that end in this chunk, without their ends; blank ones are left out. */
+  /** The lines that end in this chunk, without their line ends and without blank ones. */
   push(chunk: Uint8Array): string[] {
     const lines: string[] = [];
     let start = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
       this.#parts.push(chunk.subarray(start, end));
-      const line = this.#take();
+      const line = this.#takeLine();
       if (line !== "") lines.push(line);
       start = end + 1;
     }
@@ -27,7 +27,7 @@ export class LineSplitter {
     return lines;
   }
 
-  #take(): string {
+  #takeLine(): string {
     const parts = this.#parts;
     this.#parts = [];
     const line = parts.length === 1 && parts[0] !== undefined ? parts[0] : join(parts);

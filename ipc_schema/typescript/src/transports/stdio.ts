@@ -1,7 +1,7 @@
 /**
  * A sidecar as a child process, for Node and Electron's main process.
  *
- * Owns the process: its start, its pipes and its end. Knows nothing of what the lines say.
+ * Owns the process: its start, its pipes and its end. Knows nothing of what the lines contain.
  */
 
 import { spawn, type ChildProcessByStdio } from "node:child_process";
@@ -11,21 +11,21 @@ import { StringDecoder } from "node:string_decoder";
 import { LineSplitter } from "./line_splitter.js";
 import type { Transport } from "./transport.js";
 
-/** How to start a sidecar. */
+/** Options for the start of a sidecar. */
 export interface SidecarOptions {
   /** The program, such as "llama-sidecar". */
   command: string;
   args?: readonly string[] | undefined;
   cwd?: string | undefined;
-  /** Its whole environment. Default: this process's. */
+  /** Its complete environment. Default: this process's. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Told what the sidecar writes to stderr, in pieces. It is read in any case, so that the sidecar never waits. */
+  /** Called with the sidecar's stderr, in pieces. It is read in any case, so that the sidecar never blocks on it. */
   onStderr?: ((text: string) => void) | undefined;
   /** How long `close` waits for the sidecar to end by itself before it is killed. Default 8000. */
   closeTimeoutMs?: number | undefined;
 }
 
-/** How the process ended. Both are null where it could not be started. */
+/** How the process ended. Both are null if it could not be started. */
 export interface SidecarExit {
   code: number | null;
   signal: string | null;
@@ -33,19 +33,19 @@ export interface SidecarExit {
 
 /** A transport with a process behind it. */
 export interface StdioTransport extends Transport {
-  /** Undefined where the program could not be started; `onClose` says why. */
+  /** Undefined if the program could not be started; `onClose` has the reason. */
   readonly pid: number | undefined;
-  /** Resolves when the process is gone. Never rejects. */
+  /** Resolves when the process has ended. Never rejects. */
   readonly exited: Promise<SidecarExit>;
 }
 
-/** The sidecar promises to end within 5 s of the end of its stdin; this leaves it time to be slow. */
+/** The sidecar promises to end within 5 s of the end of its stdin; a slow machine gets some more. */
 const CLOSE_TIMEOUT_MS = 8_000;
 
-/** A grandchild may hold the pipes open after the sidecar has ended; what is in them has been read long before. */
+/** A grandchild may hold the pipes open after the sidecar has ended; their content is read well within this time. */
 const DRAIN_TIMEOUT_MS = 1_000;
 
-/** Start a sidecar. Closing stdin is what ends it, so that it also ends when this process does. */
+/** Start a sidecar. It ends when its stdin closes, so it also ends with this process. */
 export function spawnSidecar(options: SidecarOptions): StdioTransport {
   return new ChildTransport(options);
 }
@@ -71,7 +71,7 @@ class ChildTransport implements StdioTransport {
     this.exited = this.#exit();
     this.#finished = this.#finish();
     this.#readStderr(options.onStderr ?? (() => undefined));
-    // Each write learns of a broken pipe itself; without a listener it would end this process too.
+    // Each write reports a broken pipe to its own callback; without a listener the error would end this process.
     this.#child.stdin.on("error", () => undefined);
   }
 
@@ -81,7 +81,7 @@ class ChildTransport implements StdioTransport {
 
   send(line: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      // The callback comes when the operating system has taken the bytes: who waits for it never fills the memory.
+      // The callback comes when the system has taken the bytes: a sender that waits for it uses bounded memory.
       this.#child.stdin.write(`${line}\n`, (error) => (error == null ? resolve() : reject(error)));
     });
   }
@@ -106,7 +106,7 @@ class ChildTransport implements StdioTransport {
 
   async #close(): Promise<void> {
     this.#child.stdin.end();
-    // A sidecar that can not write its last lines could not end.
+    // A sidecar that cannot write its last lines would not end.
     if (!this.#reading) this.#child.stdout.resume();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), this.#closeTimeoutMs);
     await this.#finished;
@@ -117,7 +117,7 @@ class ChildTransport implements StdioTransport {
     return new Promise((resolve) => {
       this.#child.once("exit", (code, signal) => resolve({ code, signal }));
       this.#child.once("error", () => {
-        // Later errors, such as of kill, say nothing about the process.
+        // Later errors, such as of `kill`, do not mean that the process has ended.
         if (this.#child.pid === undefined) resolve({ code: null, signal: null });
       });
     });
@@ -134,7 +134,7 @@ class ChildTransport implements StdioTransport {
     clearTimeout(timer);
     this.#child.stdout.destroy();
     this.#child.stderr.destroy();
-    this.#reason = this.pid === undefined && failure !== undefined ? failure : new Error(inWords(exit));
+    this.#reason = this.pid === undefined && failure !== undefined ? failure : new Error(describeExit(exit));
     for (const handler of this.#closeHandlers.splice(0)) handler(this.#reason);
   }
 
@@ -144,7 +144,7 @@ class ChildTransport implements StdioTransport {
   }
 }
 
-function inWords({ code, signal }: SidecarExit): string {
+function describeExit({ code, signal }: SidecarExit): string {
   if (signal !== null) return `the sidecar was ended by ${signal}`;
   return code === 0 ? "the sidecar ended" : `the sidecar ended with exit code ${code}`;
 }

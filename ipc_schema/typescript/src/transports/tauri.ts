@@ -2,36 +2,36 @@
  * A sidecar behind a Tauri app's commands.
  *
  * Owns how a message becomes a command and back. Each method is a command of its own name (`rpc.discover` is
- * `rpc_discover`); it is given the method's parameters with camelCase names, `requestId`, and as `channel` a Tauri
- * channel where the request has events, on which the app sends `{events: [{first_seq, seq, event}, …]}`, merged and
- * several in one message as a webview can take them; `channelName` is the contract's name of it. A command resolves with
- * the result or rejects with the error `{code, message, data}`. `cancel_request {requestId}` cancels. The process is the
- * app's business: it outlives the page, and is started again; the connection ends with each one, which the app says by
- * its errors, also on the channels of subscriptions.
+ * `rpc_discover`). Its arguments are the method's parameters with camelCase names, `requestId`, and for a request with
+ * events `channel`, a Tauri channel, and `channelName`, its name in the contract. On the channel the app sends
+ * `{events: [{first_seq, seq, event}, …]}`, merged, several in one message, at a rate that a webview can handle. A
+ * command resolves with the result or rejects with the error `{code, message, data}`. `cancel_request {requestId}`
+ * cancels. The app owns the process, which outlives the page and may be restarted. The connection ends with each
+ * process; the app reports that by its errors, also on the channels of subscriptions.
  */
 
 import { TERMINAL } from "../contract.js";
 import { isObject, SidecarError } from "../errors.js";
 import type { Transport } from "./transport.js";
 
-/** What is used of `@tauri-apps/api/core`; the module itself is one. */
+/** The part of `@tauri-apps/api/core` that is used; the module itself can be passed. */
 export interface TauriCore {
   invoke<Result>(command: string, args?: Record<string, unknown>): Promise<Result>;
   Channel: new <Message>(onmessage?: (message: Message) => void) => object;
 }
 
 /**
- * What a Tauri channel carries: events as in the contract's `channel` notification. One may stand for several, from
- * `first_seq` to `seq`. Text may come in pieces, of which the last one has the `seq`, and those before it that of the
- * event before.
+ * A message on a Tauri channel: events as in the contract's `channel` notification. One may be several merged events,
+ * from `first_seq` to `seq`. An event may be split into pieces: the last has its `seq`, the others have the `seq` of
+ * the event before.
  */
 export interface ChannelMessage {
   events: readonly { first_seq: number; seq: number; event: unknown }[];
 }
 
-/** What else the app may tell. */
+/** Options of the Tauri transport. */
 export interface TauriOptions {
-  /** Given what is to be called when the app says that its sidecar is gone for good. */
+  /** Called with a function that the app calls when its sidecar has ended permanently. */
   onGone?: ((gone: (reason: Error) => void) => void) | undefined;
 }
 
@@ -49,15 +49,15 @@ interface Message {
   params: Record<string, unknown>;
 }
 
-/** JSON-RPC's code for a defect: the app refused a command, or failed itself. */
+/** JSON-RPC's code for an internal error: the app rejected a command, or failed. */
 const INTERNAL_ERROR = -32603;
 
-/** The app's errors for a sidecar that has ended, and for one that is not on its way either. */
+/** The app's errors for a sidecar that has ended, and for one that is not restarted. */
 const NO_SIDECAR: ReadonlySet<unknown> = new Set(["SIDECAR_ENDED", "SIDECAR_NOT_RUNNING"]);
 
 /**
- * How long a result waits for the last event, which takes another way and may be overtaken. On WebKitGTK it may be lost
- * (wry#1644); the result has the whole text.
+ * How long a result waits for the last event, which takes another path and may arrive later. On WebKitGTK it may be
+ * lost (wry#1644); the result has the whole text.
  */
 const LAST_EVENT_TIMEOUT_MS = 2_000;
 
@@ -77,7 +77,7 @@ class CommandTransport implements Transport {
     if (message.id !== undefined) {
       void this.#request(message.id, message.method, message.params);
     } else if (message.method === "$/cancel") {
-      // A request that is over can not be cancelled: no failure worth telling.
+      // A request that has ended cannot be cancelled; that is not worth reporting.
       this.#core.invoke("cancel_request", { requestId: message.params["id"] }).catch(() => undefined);
     }
     return Promise.resolve();
@@ -105,7 +105,7 @@ class CommandTransport implements Transport {
 
   async #request(id: number, method: string, params: Record<string, unknown>): Promise<void> {
     const args: Record<string, unknown> = { requestId: id };
-    for (const [name, value] of Object.entries(params)) args[camelCased(name)] = value;
+    for (const [name, value] of Object.entries(params)) args[camelCase(name)] = value;
     let lastEvent = Promise.resolve();
     if (typeof params["channel"] === "string" && method !== "unsubscribe") {
       const { channel, ended } = this.#channel(params["channel"]);
@@ -137,7 +137,7 @@ class CommandTransport implements Transport {
     return { channel, ended };
   }
 
-  /** Whether an error says that there is no sidecar any more. */
+  /** Ends the connection if the error says that the sidecar has ended; returns whether it does. */
   #endedBy(error: unknown): boolean {
     if (!isObject(error) || !isObject(error["data"]) || !NO_SIDECAR.has(error["data"]["name"])) return false;
     this.end(SidecarError.fromWire(error));
@@ -155,13 +155,13 @@ function within(ms: number, done: Promise<void>): Promise<void> {
   return Promise.race([done, late]).finally(() => clearTimeout(timer));
 }
 
-function camelCased(name: string): string {
+function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Tauri itself rejects with a text, such as where a command is not allowed. */
+/** Tauri itself rejects with a string, for example if a command is not allowed. */
 function asWireError(error: unknown): object {
   if (isObject(error) && typeof error["code"] === "number") return error;
-  const data = { name: "INTERNAL_ERROR", retryable: false, hint: "Look into the app's log." };
+  const data = { name: "INTERNAL_ERROR", retryable: false, hint: "Check the app's log." };
   return { code: INTERNAL_ERROR, message: error instanceof Error ? error.message : String(error), data };
 }

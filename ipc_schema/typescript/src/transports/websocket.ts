@@ -1,29 +1,29 @@
 /**
  * A sidecar behind a WebSocket, for pages that `llama-sidecar serve --web` serves.
  *
- * Owns one socket, from its opening to its end, and what its close codes mean. Knows nothing of what the lines say, and
- * opens no second one: `link.ts` does that.
+ * Owns one socket, from its opening to its end, and the meaning of its close codes. Knows nothing of what the lines
+ * contain, and does not reconnect: `link.ts` does that.
  */
 
 import { NotAdmittedError } from "../errors.js";
 import type { Transport } from "./transport.js";
 
-/** The sub-protocol: one JSON-RPC message a text frame. Another number is another way of talking. */
+/** The sub-protocol: one JSON-RPC message per text frame. An incompatible framing gets another number. */
 export const SUBPROTOCOL = "llama-sidecar.v1";
 
-/** The close code of a sidecar that does not know this browser: its token was used elsewhere, or it was started anew. */
+/** The close code for an unknown browser: its token was used elsewhere, or the sidecar was restarted. */
 export const NOT_ADMITTED = 4401;
 
 /** A sidecar on this machine answers in milliseconds; a tunnel to another one takes longer. */
 const OPEN_TIMEOUT_MS = 10_000;
 
-/** Unsent bytes beyond which `send` waits: a message with some images goes through without. */
+/** Unsent bytes beyond which `send` waits. A message with a few images stays below it. */
 const FULL_BYTES = 1024 * 1024;
 
-/** A browser does not say when there is room again. */
+/** A browser has no event for free room in its buffer. */
 const ROOM_POLL_MS = 10;
 
-/** What is used of a WebSocket; that of browsers and of Node 22 is one. */
+/** The part of a WebSocket that is used; those of browsers and of Node 22 have it. */
 export interface WebSocketLike {
   readonly bufferedAmount: number;
   onopen: ((event: any) => void) | null;
@@ -33,17 +33,17 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void;
 }
 
-/** Where to connect to, and with what. */
+/** Options of a WebSocket connection. */
 export interface WebSocketOptions {
-  /** Such as "ws://127.0.0.1:8123/rpc"; `addressFor` tells it. */
+  /** Such as "ws://127.0.0.1:8123/rpc"; `addressFor` returns it. */
   url: string;
-  /** Makes the socket. Default: the global WebSocket. */
+  /** Creates the socket. Default: the global WebSocket. */
   open?: ((url: string, protocol: string) => WebSocketLike) | undefined;
   /** How long the socket may take to open. Default 10000. */
   openTimeoutMs?: number | undefined;
 }
 
-/** The WebSocket's address beside a page: `addressFor(location)`. */
+/** The WebSocket's address for a page: `addressFor(location)`. */
 export function addressFor(page: { readonly protocol: string; readonly host: string }): string {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/rpc`;
 }
@@ -80,7 +80,7 @@ class SocketTransport implements Transport {
         reject(reason);
       });
     });
-    // Who sends nothing before the end is told of it by `onClose`.
+    // Without a pending `send`, only `onClose` reports the end.
     this.#opened.catch(() => undefined);
     this.#ended = new Promise((resolve) => this.onClose(() => resolve()));
     socket.onmessage = (event: { data: unknown }) => this.#receive(event.data);
@@ -107,7 +107,7 @@ class SocketTransport implements Transport {
   }
 
   close(): Promise<void> {
-    // The other side need not agree: its answer may take a minute where it hangs.
+    // The end is reported without the other side's answer, which may take a minute if it hangs.
     this.#end(new Error("closed by this side"));
     this.#socket.close(1000);
     return this.#ended;

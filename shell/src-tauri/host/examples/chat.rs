@@ -1,4 +1,4 @@
-//! A host in a terminal: `chat MESSAGE PROGRAM [ARGUMENTS…]` starts the sidecar that the rest of the line names, asks it
+//! A host in a terminal: `chat MESSAGE PROGRAM [ARGUMENTS…]` starts this program as the sidecar, sends it the message
 //! and prints the answer.
 
 use std::io::Write;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     client.start::<m::SendMessage>(t::SendMessageParams::new(message))?.for_each(|event| {
         if let t::TurnEvent::Token(token) = event.event {
             print!("{}", token.chunk);
-            // Where nobody reads any more nothing is shown.
+            // A closed stdout must not end the answer.
             let _ = std::io::stdout().flush();
         }
     })?;

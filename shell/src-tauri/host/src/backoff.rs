@@ -1,8 +1,8 @@
-//! How often, and how soon, an ended sidecar is started again. Knows nothing of processes.
+//! The retry budget of a sidecar that has ended: how often, and how soon, it is restarted. Knows nothing of processes.
 
 use std::time::Duration;
 
-/// A second for a first mishap; nothing that fails five times in a row is mended by a sixth.
+/// One second after a first failure; what fails five times in a row will not work the sixth time.
 const DELAYS: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -11,33 +11,33 @@ const DELAYS: [Duration; 5] = [
     Duration::from_secs(5),
 ];
 
-/// Who has been well for so long starts over with the shortest delay.
-const WELL: Duration = Duration::from_secs(300);
+/// A sidecar that was ready for this long gets the whole retry budget again.
+const RESET_AFTER: Duration = Duration::from_secs(300);
 
-/// The delays before the next starts; after the last one there is none.
+/// The delays before the next starts. After the last one the sidecar is not restarted.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     delays: Vec<Duration>,
-    well: Duration,
+    reset_after: Duration,
     used: usize,
 }
 
 impl Default for Backoff {
-    /// 1, 2, 5, 5 and 5 s; forgotten after 300 s in which the sidecar was ready.
+    /// 1, 2, 5, 5 and 5 s; reset after the sidecar was ready for 300 s.
     fn default() -> Self {
-        Self::new(&DELAYS, WELL)
+        Self::new(&DELAYS, RESET_AFTER)
     }
 }
 
 impl Backoff {
-    /// Delays of one's own, forgotten after a sidecar was ready for `well`.
-    pub fn new(delays: &[Duration], well: Duration) -> Self {
-        Self { delays: delays.to_vec(), well, used: 0 }
+    /// These delays, reset after a sidecar was ready for `reset_after`.
+    pub fn new(delays: &[Duration], reset_after: Duration) -> Self {
+        Self { delays: delays.to_vec(), reset_after, used: 0 }
     }
 
-    /// How long to wait before the next start, where the last run was ready for so long. `None`: give up.
+    /// The wait before the next start, after a run that was ready for `ready_for`. `None`: the budget is used up.
     pub(crate) fn next(&mut self, ready_for: Duration) -> Option<Duration> {
-        if ready_for >= self.well {
+        if ready_for >= self.reset_after {
             self.used = 0;
         }
         let delay = self.delays.get(self.used).copied();
@@ -45,8 +45,8 @@ impl Backoff {
         delay
     }
 
-    /// Somebody wants another try.
-    pub(crate) fn forget(&mut self) {
+    /// Restores the whole retry budget, for a restart that the user requests.
+    pub(crate) fn reset(&mut self) {
         self.used = 0;
     }
 
@@ -69,19 +69,19 @@ mod tests {
     }
 
     #[test]
-    fn a_long_time_in_health_is_a_new_beginning_and_a_short_one_is_not() {
+    fn only_a_long_ready_time_resets_the_delays() {
         let mut backoff = Backoff::default();
         backoff.next(Duration::ZERO);
-        assert_eq!(backoff.next(WELL - Duration::from_millis(1)), Some(DELAYS[1]));
-        assert_eq!(backoff.next(WELL), Some(DELAYS[0]));
+        assert_eq!(backoff.next(RESET_AFTER - Duration::from_millis(1)), Some(DELAYS[1]));
+        assert_eq!(backoff.next(RESET_AFTER), Some(DELAYS[0]));
         assert_eq!(backoff.next(Duration::ZERO), Some(DELAYS[1]));
     }
 
     #[test]
-    fn who_asks_for_another_try_gets_all_of_them() {
+    fn a_reset_restores_the_whole_retry_budget() {
         let mut backoff = Backoff::default();
         while backoff.next(Duration::ZERO).is_some() {}
-        backoff.forget();
+        backoff.reset();
         assert_eq!(backoff.next(Duration::ZERO), Some(DELAYS[0]));
     }
 }

@@ -1,6 +1,6 @@
-//! One request under way: the events that nobody has read yet, and the answer.
+//! One request under way: its unread events and its answer.
 //!
-//! The thread that reads the sidecar puts things in and never waits; whoever asked takes them out when it likes.
+//! The thread that reads the sidecar's stdout adds to it and never waits; the caller reads at its own pace.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Instant;
@@ -15,30 +15,30 @@ use crate::unread::{Merged, Unread, is_last, status};
 /// The methods whose requests follow an answer of a session.
 const TURNS: [&str; 4] = [SendMessage::NAME, RegenerateMessage::NAME, EditMessage::NAME, ResumeSession::NAME];
 
-/// What one look for something new came to.
+/// What `Exchange::next` returns.
 pub(crate) enum Next {
     Event(Merged),
-    /// There was nothing until the deadline.
+    /// No event came before the deadline.
     Nothing,
-    /// All events were read, and the answer is here.
+    /// All events were read, and the answer has arrived.
     Over,
 }
 
 pub(crate) struct Exchange {
     pub(crate) method: String,
-    /// Where its events come, if they are wanted.
+    /// The channel of its events, if it has any.
     pub(crate) channel: Option<String>,
     session_id: Option<String>,
-    now: Mutex<Now>,
+    inner: Mutex<Inner>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Now {
+struct Inner {
     id: i64,
     unread: Unread,
     last_seq: u64,
-    /// Whether the model has begun: from then on the sidecar knows the answer after a restart as well.
+    /// Whether generation has begun: from then on the sidecar can resume the answer after a restart.
     begun: bool,
     channel_over: bool,
     outcome: Option<Result<Value, Failure>>,
@@ -47,7 +47,7 @@ struct Now {
 impl Exchange {
     pub(crate) fn new(method: &str, params: &Map<String, Value>, channel: Option<String>) -> Self {
         let session_id = params.get("session_id").and_then(Value::as_str).map(str::to_owned);
-        Self { method: method.into(), channel, session_id, now: Mutex::default(), changed: Condvar::new() }
+        Self { method: method.into(), channel, session_id, inner: Mutex::default(), changed: Condvar::new() }
     }
 
     pub(crate) fn id(&self) -> i64 {
@@ -62,38 +62,38 @@ impl Exchange {
         self.method == Subscribe::NAME
     }
 
-    /// The session, where it follows an answer of one.
-    pub(crate) fn turn_of(&self) -> Option<&str> {
+    /// The session, if the request follows one of its answers.
+    pub(crate) fn turn_session(&self) -> Option<&str> {
         self.session_id.as_deref().filter(|_| TURNS.contains(&self.method.as_str()))
     }
 
-    /// The session whose answer it follows and the last event of it, where a restarted sidecar can tell the rest.
-    pub(crate) fn resumes(&self) -> Option<(&str, u64)> {
-        let now = self.lock();
-        let known = now.begun && now.outcome.is_none() && self.channel.is_some();
-        self.turn_of().filter(|_| known).map(|session| (session, now.last_seq))
+    /// The session whose answer it follows and the last `seq` of it, if a restarted sidecar can resume the answer.
+    pub(crate) fn resume_point(&self) -> Option<(&str, u64)> {
+        let inner = self.lock();
+        let known = inner.begun && inner.outcome.is_none() && self.channel.is_some();
+        self.turn_session().filter(|_| known).map(|session| (session, inner.last_seq))
     }
 
     pub(crate) fn put_event(&self, event: ChannelEvent) {
-        let mut now = self.lock();
+        let mut inner = self.lock();
         let last = is_last(&event.event);
-        // After a restart an event may come a second time; the end must come whatever its number.
-        if now.channel_over || (event.seq <= now.last_seq && !last) {
+        // After a restart an event may come twice; the last event is kept whatever its number.
+        if inner.channel_over || (event.seq <= inner.last_seq && !last) {
             return;
         }
-        now.last_seq = event.seq.max(now.last_seq + 1);
-        now.begun |= status(&event.event) != "queued";
-        now.channel_over = last;
-        let merged = Merged::one(now.last_seq, event.event);
-        now.unread.push(merged);
+        inner.last_seq = event.seq.max(inner.last_seq + 1);
+        inner.begun |= status(&event.event) != "queued";
+        inner.channel_over = last;
+        let merged = Merged::one(inner.last_seq, event.event);
+        inner.unread.push(merged);
         self.changed.notify_all();
     }
 
-    /// The answer. Only the first one counts, but that a subscription can fail after it was answered.
+    /// Sets the answer. Only the first one counts, except that a subscription can fail after it was answered.
     pub(crate) fn put_answer(&self, outcome: Result<Value, Failure>) {
-        let mut now = self.lock();
-        if now.outcome.is_none() || (self.is_subscription() && outcome.is_err() && !now.channel_over) {
-            now.outcome = Some(outcome);
+        let mut inner = self.lock();
+        if inner.outcome.is_none() || (self.is_subscription() && outcome.is_err() && !inner.channel_over) {
+            inner.outcome = Some(outcome);
         }
         self.changed.notify_all();
     }
@@ -102,54 +102,54 @@ impl Exchange {
         self.lock().outcome.clone()
     }
 
-    /// Whether nothing more comes.
+    /// Whether neither events nor an answer will follow.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().is_over(self.is_subscription())
     }
 
-    /// The next event; waits for it until the deadline.
+    /// Waits for the next event until the deadline.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Next {
-        let mut now = self.lock();
+        let mut inner = self.lock();
         loop {
-            if let Some(event) = now.unread.pop() {
+            if let Some(event) = inner.unread.pop() {
                 return Next::Event(event);
             }
-            if now.is_over(self.is_subscription()) {
+            if inner.is_over(self.is_subscription()) {
                 return Next::Over;
             }
-            now = match self.wait(now, deadline) {
-                Some(now) => now,
+            inner = match self.wait(inner, deadline) {
+                Some(inner) => inner,
                 None => return Next::Nothing,
             };
         }
     }
 
-    /// The answer; waits for it until the deadline. Events are left where they are.
+    /// Waits for the answer until the deadline; `None` when it has passed. Events stay unread.
     pub(crate) fn wait_answer(&self, deadline: Option<Instant>) -> Option<Result<Value, Failure>> {
-        let mut now = self.lock();
+        let mut inner = self.lock();
         loop {
-            if let Some(outcome) = &now.outcome {
+            if let Some(outcome) = &inner.outcome {
                 return Some(outcome.clone());
             }
-            now = self.wait(now, deadline)?;
+            inner = self.wait(inner, deadline)?;
         }
     }
 
-    fn wait<'a>(&self, now: MutexGuard<'a, Now>, deadline: Option<Instant>) -> Option<MutexGuard<'a, Now>> {
-        let Some(deadline) = deadline else { return Some(self.changed.wait(now).expect("nobody panics with it")) };
+    fn wait<'a>(&self, inner: MutexGuard<'a, Inner>, deadline: Option<Instant>) -> Option<MutexGuard<'a, Inner>> {
+        let Some(deadline) = deadline else { return Some(self.changed.wait(inner).expect("the lock is not poisoned")) };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return None;
         }
-        Some(self.changed.wait_timeout(now, left).expect("nobody panics with it").0)
+        Some(self.changed.wait_timeout(inner, left).expect("the lock is not poisoned").0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().expect("nobody panics with it")
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("the lock is not poisoned")
     }
 }
 
-impl Now {
+impl Inner {
     fn is_over(&self, subscription: bool) -> bool {
         match &self.outcome {
             Some(Ok(_)) => !subscription || self.channel_over,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn events_come_before_the_answer_that_came_after_them() {
+    fn events_are_read_before_the_answer() {
         let exchange = exchange("send_message");
         exchange.put_event(event(1, json!({"status": "token", "chunk": "a"})));
         exchange.put_answer(Ok(json!("result")));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_goes_on_after_its_answer_until_its_channel_ends() {
+    fn a_subscription_continues_after_its_answer_until_its_channel_ends() {
         let exchange = exchange("subscribe");
         exchange.put_answer(Ok(json!({})));
         assert!(matches!(exchange.next(Some(Instant::now())), Next::Nothing));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_fails_with_the_sidecar_even_though_it_was_answered() {
+    fn a_subscription_that_was_answered_still_fails_when_the_sidecar_ends() {
         let exchange = exchange("subscribe");
         exchange.put_answer(Ok(json!({})));
         exchange.put_answer(Err(Failure::Ended("gone".into())));
@@ -205,20 +205,20 @@ mod tests {
     #[test]
     fn only_an_answer_that_has_begun_is_resumed() {
         let turn = exchange("send_message");
-        assert_eq!(turn.resumes(), None);
+        assert_eq!(turn.resume_point(), None);
         turn.put_event(event(1, json!({"status": "queued", "position": 0})));
-        assert_eq!(turn.resumes(), None);
+        assert_eq!(turn.resume_point(), None);
         turn.put_event(event(2, json!({"status": "token", "chunk": "a"})));
-        assert_eq!(turn.resumes(), Some(("s", 2)));
+        assert_eq!(turn.resume_point(), Some(("s", 2)));
         turn.put_answer(Ok(json!({})));
-        assert_eq!(turn.resumes(), None);
+        assert_eq!(turn.resume_point(), None);
         let download = exchange("download_model");
         download.put_event(event(1, json!({"status": "downloading"})));
-        assert_eq!(download.resumes(), None);
+        assert_eq!(download.resume_point(), None);
     }
 
     #[test]
-    fn what_was_told_before_a_restart_is_not_told_twice_and_the_end_always_is() {
+    fn events_from_before_a_restart_are_not_repeated_and_the_last_event_is_kept() {
         let turn = exchange("send_message");
         for seq in [1, 2, 1, 2] {
             turn.put_event(event(seq, json!({"status": "token", "chunk": seq.to_string()})));
@@ -226,10 +226,10 @@ mod tests {
         turn.put_event(event(2, json!({"status": "error"})));
         turn.put_event(event(3, json!({"status": "error"})));
         turn.put_answer(Err(Failure::Ended("x".into())));
-        let mut seen = Vec::new();
+        let mut events = Vec::new();
         while let Next::Event(event) = turn.next(None) {
-            seen.push((event.first_seq, event.seq, status(&event.event).to_owned()));
+            events.push((event.first_seq, event.seq, status(&event.event).to_owned()));
         }
-        assert_eq!(seen, [(1, 2, "token".into()), (3, 3, "error".into())]);
+        assert_eq!(events, [(1, 2, "token".into()), (3, 3, "error".into())]);
     }
 }

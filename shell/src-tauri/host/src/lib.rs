@@ -1,4 +1,4 @@
-//! Starts llama-sidecar beside an app, keeps it running, speaks to it, and leaves no process behind.
+//! Starts llama-sidecar beside an app, keeps it running, sends it requests, and leaves no process behind.
 //!
 //! ```no_run
 //! use llama_sidecar_contract::{methods::SendMessage, types};
@@ -19,36 +19,37 @@
 //!
 //! # Lifetime
 //!
-//! The sidecar ends with its host, however that ends. An orderly [`Sidecar::stop`] asks it to, closes its stdin, and kills
-//! its process group after 5 s. Of a host that is killed nothing is asked: the pipe closes, the kernel kills the sidecar
-//! (Linux: `PR_SET_PDEATHSIG`; Windows: a job object), and the sidecar watches its host's process id where neither is to be
-//! had. A sidecar that ends is started again after 1, 2, 5, 5 and 5 s, one that does not answer for 30 s is killed first;
-//! after that [`State::Failed`] says why. Its requests all fail with one [`Failure::Ended`], but an answer that had begun
-//! is gone on with by `resume_session`.
+//! The sidecar ends with its host, however the host ends. [`Sidecar::stop`] requests a shutdown, closes the sidecar's
+//! stdin, and kills its process group after 5 s. A host that is killed can do nothing: its pipe closes, the kernel
+//! kills the sidecar (Linux: `PR_SET_PDEATHSIG`; Windows: a job object), and on other systems the sidecar watches the
+//! host's process id. A sidecar that ends is restarted after 1, 2, 5, 5 and 5 s; one that does not answer for 30 s is
+//! killed first. When the retry budget is used up, [`State::Failed`] has the cause. All requests to a sidecar that
+//! ended fail with the same [`Failure::Ended`], except answers that had begun: `resume_session` continues them.
 //!
 //! # Threads, and no runtime
 //!
-//! One thread supervises, and for each sidecar one writes, one reads and one takes its log. The kernel binds a child to
-//! a *thread*, so there has to be one that lasts, which the workers of an async runtime do not promise; clean-up at the
-//! end of an app has to happen before the last callback returns, where no runtime runs futures any more; and a Tauri
-//! command that blocks has `spawn_blocking`. What is left for an executor is to wait for a pipe, which a thread does as
-//! well.
+//! One thread supervises; each sidecar has a thread for its stdin, one for its stdout and one for its log. Linux binds
+//! a child to the *thread* that started it, so that thread must live as long as the app, which the workers of an async
+//! runtime do not promise. Clean-up at the end of an app must finish before the last callback returns, when no runtime
+//! polls futures any more. A Tauri command that blocks has `spawn_blocking`. All that an executor could do here is wait
+//! for a pipe, which a thread does as well.
 //!
-//! Linux is tried; the parts for macOS and Windows are untested.
+//! Tested on Linux; the code for macOS and Windows is untested.
 //!
-//! # Where things are
+//! # Modules
 //!
-//! `program` finds what to start, `system` starts and kills it, `threads` are at its pipes, `lines` and `queue` what they
-//! need; `supervisor` keeps it running with `backoff`; `client` asks, `desk` and `exchange` know what is under way,
-//! `shared` joins the two sides. For apps with a page: `page` says what it may ask, `unread` merges what it is told,
-//! `pacing` makes messages of that, `relay` sends them, `bridge` knows what a page has under way.
+//! `program` finds the executable, `system` starts and kills it, `threads` serve its pipes with `lines` and `queue`,
+//! and `supervisor` keeps it running with `backoff`. `client` sends requests, `in_flight` and `exchange` hold those
+//! under way, `shared` connects the two sides. For apps with a page: `page` has the methods it may call, `unread`
+//! merges its events, `pacing` packs them into messages, `relay` sends them, `bridge` owns the page's requests under
+//! way.
 
 mod backoff;
 mod bridge;
 mod client;
-mod desk;
 mod exchange;
 mod failure;
+mod in_flight;
 mod lines;
 mod pacing;
 pub mod page;
@@ -64,8 +65,8 @@ mod threads;
 mod unread;
 
 pub use backoff::Backoff;
-pub use bridge::{Asked, Bridge};
-pub use client::{Call, Client, Event, Progress, QUICK, Request, default_deadline};
+pub use bridge::{Bridge, PageRequest};
+pub use client::{Call, Client, DEFAULT_DEADLINE, Event, Progress, Request, default_deadline};
 pub use failure::Failure;
 pub use llama_sidecar_contract as contract;
 pub use pacing::{Message, Pacer};

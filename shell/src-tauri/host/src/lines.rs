@@ -1,14 +1,14 @@
-//! Bytes in, lines out. Split at LF only, as the contract says; memory is bounded whatever comes.
+//! Splits bytes into lines, at LF only, as the contract requires. Memory is bounded whatever the sidecar sends.
 
 /// What was found in the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Whole(Vec<u8>),
-    /// It was longer than the limit, and was thrown away up to its end.
+    /// It was longer than the limit and was discarded.
     TooLong,
 }
 
-/// Splits a stream into lines of at most so many bytes, without their LF and a CR before it.
+/// Splits a stream into lines of at most `limit` bytes, without their LF and a CR before it.
 pub(crate) struct Splitter {
     limit: usize,
     begun: Vec<u8>,
@@ -20,7 +20,7 @@ impl Splitter {
         Self { limit, begun: Vec::new(), too_long: false }
     }
 
-    /// The lines that end in this piece. Blank ones are left out.
+    /// The lines that end in this piece, without blank ones.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut pieces = piece.split(|byte| *byte == b'\n').peekable();
@@ -33,7 +33,7 @@ impl Splitter {
         lines
     }
 
-    /// What came after the last LF, with no more to come.
+    /// What came after the last LF, at the end of the stream.
     pub(crate) fn end(&mut self) -> Option<Line> {
         let mut line = std::mem::take(&mut self.begun);
         if std::mem::take(&mut self.too_long) {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_out_however_the_bytes_come_in() {
+    fn lines_are_the_same_wherever_the_bytes_are_split() {
         let text = "one\ntwo\r\n\n\u{2028}three\u{85}\nfo".as_bytes();
         for size in 1..=text.len() {
             let mut splitter = Splitter::new(100);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_the_limit_is_taken_and_a_longer_one_is_not_kept() {
+    fn a_line_at_the_limit_is_kept_and_a_longer_one_is_discarded() {
         let mut splitter = Splitter::new(4);
         assert_eq!(splitter.feed(b"1234\n"), whole(&["1234"]));
         for _ in 0..1000 {

@@ -1,8 +1,8 @@
-//! Messages for a page: few, small, numbered, and sent once more when one was lost.
+//! Messages for a page: few, small, numbered, and resent when one was lost.
 //!
-//! A webview takes 60 messages a second without a hitch, and one below 8,192 bytes in one step. It may lose one without a
-//! word, and it can not push back; so a page that is careful says what has arrived, and until it does only so much is
-//! sent. Meanwhile events merge. Pure: the clock is handed in.
+//! A webview handles 60 messages a second smoothly, and a message below 8,192 bytes in one step. It may lose a message
+//! silently and has no flow control, so a page can acknowledge messages, and only a window of them is sent ahead.
+//! Meanwhile events merge. Pure: the caller passes the time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,56 +11,56 @@ use serde::Serialize;
 
 use crate::unread::{Merged, Unread};
 
-/// A frame of the screen: between two of them nobody sees more.
+/// One frame of the screen: a page shows nothing between two of them.
 const PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 60);
 
-/// Events in one message; with the message around them they stay below 8,192 bytes of JSON.
+/// Bytes of events in one message; with its envelope it stays below 8,192 bytes of JSON.
 const MESSAGE_BYTES: usize = 7 * 1024 + 512;
 
-/// What each event in a message has around it: `{"first_seq":…,"seq":…,"event":…},` with numbers of ten digits.
+/// The envelope of each event in a message: `{"first_seq":…,"seq":…,"event":…},` with numbers of ten digits.
 const AROUND_EVENT: usize = 52;
 
-/// Messages that may be on their way: half a second of a page that is busy elsewhere.
-const MOST_UNSEEN: usize = 32;
+/// Messages that may be unacknowledged: half a second of a busy page.
+const MAX_UNACKNOWLEDGED: usize = 32;
 
-/// What a page is sent. `number` counts up from 1 without gaps; the events' `seq` are the channel's.
+/// One message to a page. `number` counts up from 1 without gaps; the events' `seq` are the channel's.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Message {
     pub number: u64,
     pub events: Vec<Merged>,
 }
 
-/// One channel on its way to one page.
+/// One channel's messages to one page.
 #[derive(Default)]
 pub struct Pacer {
     unread: Unread,
-    unseen: VecDeque<Message>,
+    unacknowledged: VecDeque<Message>,
     sent: u64,
     last_at: Option<Instant>,
-    unchecked: bool,
+    one_way: bool,
 }
 
 impl Pacer {
-    /// For a page that does not say what it has seen: nothing is kept for it, and nothing comes again.
-    pub fn unchecked() -> Self {
-        Self { unchecked: true, ..Self::default() }
+    /// For a page that acknowledges nothing: nothing is kept for it or resent.
+    pub fn one_way() -> Self {
+        Self { one_way: true, ..Self::default() }
     }
 
-    /// Takes in an event. It must come behind those before.
+    /// Adds an event, which must follow those before it.
     pub fn push(&mut self, event: Merged) {
         self.unread.push(event);
     }
 
-    /// How long until a message is due; `None` where there is nothing to send, or the page has too much to see.
+    /// How long until a message is due; `None` if there is nothing to send, or too much is unacknowledged.
     pub fn due_in(&self, now: Instant) -> Option<Duration> {
-        if self.unread.is_empty() || self.unseen.len() >= MOST_UNSEEN {
+        if self.unread.is_empty() || self.unacknowledged.len() >= MAX_UNACKNOWLEDGED {
             return None;
         }
         Some(self.last_at.map_or(Duration::ZERO, |last| (last + PERIOD).saturating_duration_since(now)))
     }
 
-    /// The next message, if it is due. A single event that is larger than a message, such as the whole answer at its
-    /// end, comes alone in one.
+    /// The next message, if it is due. An event larger than a message, such as the whole answer in the last event, is
+    /// sent alone.
     pub fn take(&mut self, now: Instant) -> Option<Message> {
         if self.due_in(now)? > Duration::ZERO {
             return None;
@@ -74,28 +74,28 @@ impl Pacer {
         self.last_at = Some(now);
         self.sent += 1;
         let message = Message { number: self.sent, events };
-        if !self.unchecked {
-            self.unseen.push_back(message.clone());
+        if !self.one_way {
+            self.unacknowledged.push_back(message.clone());
         }
         Some(message)
     }
 
-    /// The page has seen all messages up to this number.
-    pub fn seen(&mut self, number: u64) {
-        while self.unseen.front().is_some_and(|message| message.number <= number) {
-            self.unseen.pop_front();
+    /// The page has received all messages up to this number.
+    pub fn acknowledge(&mut self, number: u64) {
+        while self.unacknowledged.front().is_some_and(|message| message.number <= number) {
+            self.unacknowledged.pop_front();
         }
     }
 
-    /// What was sent after this number, once more: the page has missed one, or has waited for long.
-    pub fn again(&mut self, after: u64) -> Vec<Message> {
-        self.seen(after);
-        self.unseen.iter().cloned().collect()
+    /// The messages after this number again: the page has missed one, or has waited for long.
+    pub fn resend_after(&mut self, after: u64) -> Vec<Message> {
+        self.acknowledge(after);
+        self.unacknowledged.iter().cloned().collect()
     }
 
-    /// Whether the page has everything that was taken in.
-    pub fn is_level(&self) -> bool {
-        self.unread.is_empty() && self.unseen.is_empty()
+    /// Whether the page has received every event.
+    pub fn is_delivered(&self) -> bool {
+        self.unread.is_empty() && self.unacknowledged.is_empty()
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_message_is_due_at_once_and_the_next_a_frame_later() {
+    fn the_first_message_is_due_immediately_and_the_next_a_frame_later() {
         let mut page = Page::new();
         assert_eq!(page.pacer.due_in(page.now), None);
         page.tokens(1);
@@ -161,7 +161,7 @@ mod tests {
             page.tokens(10);
             page.now += Duration::from_millis(1);
             if let Some(message) = page.take() {
-                page.pacer.seen(message.number);
+                page.pacer.acknowledge(message.number);
                 messages.push(message);
             }
         }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_is_larger_than_a_webview_takes_in_one_step() {
+    fn no_message_is_larger_than_a_webview_handles_in_one_step() {
         let mut page = Page::new();
         for number in 0..2000 {
             page.push(json!({"status": "token", "chunk": "\"ü\n".repeat(number % 50)}));
@@ -184,27 +184,27 @@ mod tests {
         while let Some(message) = page.take() {
             assert!(serde_json::to_string(&message).unwrap().len() < 8192);
             events += message.events.len();
-            page.pacer.seen(message.number);
+            page.pacer.acknowledge(message.number);
             page.now += PERIOD;
         }
         assert_eq!(events, 4000);
     }
 
     #[test]
-    fn a_page_that_sees_nothing_is_sent_a_window_and_then_what_has_merged() {
+    fn a_page_that_acknowledges_nothing_is_sent_a_window_and_later_the_merged_rest() {
         let mut page = Page::new();
         for _ in 0..1000 {
             page.tokens(10);
             page.now += PERIOD;
             page.take();
         }
-        assert_eq!(page.pacer.unseen.len(), MOST_UNSEEN);
+        assert_eq!(page.pacer.unacknowledged.len(), MAX_UNACKNOWLEDGED);
         assert_eq!(page.pacer.due_in(page.now), None);
-        let mut messages = page.pacer.again(0);
-        page.pacer.seen(messages.last().unwrap().number);
+        let mut messages = page.pacer.resend_after(0);
+        page.pacer.acknowledge(messages.last().unwrap().number);
         while let Some(message) = page.take() {
             page.now += PERIOD;
-            page.pacer.seen(message.number);
+            page.pacer.acknowledge(message.number);
             messages.push(message);
         }
         assert!(messages.len() < 50, "{}", messages.len());
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_message_comes_again_with_those_behind_it() {
+    fn a_lost_message_is_resent_with_those_after_it() {
         let mut page = Page::new();
         let mut sent = Vec::new();
         for _ in 0..5 {
@@ -221,29 +221,29 @@ mod tests {
             page.now += PERIOD;
             sent.extend(page.take());
         }
-        assert_eq!(page.pacer.again(2), sent[2..]);
-        assert_eq!(page.pacer.again(2), sent[2..]);
-        assert_eq!(page.pacer.again(5), []);
+        assert_eq!(page.pacer.resend_after(2), sent[2..]);
+        assert_eq!(page.pacer.resend_after(2), sent[2..]);
+        assert_eq!(page.pacer.resend_after(5), []);
     }
 
     #[test]
-    fn a_page_that_is_not_asked_what_it_has_seen_is_sent_everything_at_its_pace() {
-        let mut page = Page { pacer: Pacer::unchecked(), ..Page::new() };
+    fn a_page_without_acknowledgements_is_sent_everything_at_the_frame_rate() {
+        let mut page = Page { pacer: Pacer::one_way(), ..Page::new() };
         let mut messages = Vec::new();
-        for _ in 0..10 * MOST_UNSEEN {
+        for _ in 0..10 * MAX_UNACKNOWLEDGED {
             page.tokens(1);
             messages.extend(page.take());
             assert_eq!(page.take(), None);
             page.now += PERIOD;
         }
-        assert_eq!(messages.len(), 10 * MOST_UNSEEN);
+        assert_eq!(messages.len(), 10 * MAX_UNACKNOWLEDGED);
         page.push(json!({"status": "done"}));
         page.take().unwrap();
-        assert!(page.pacer.is_level());
+        assert!(page.pacer.is_delivered());
     }
 
     #[test]
-    fn it_is_level_when_the_page_has_seen_all_and_a_large_event_comes_alone() {
+    fn all_is_delivered_once_acknowledged_and_a_large_event_is_sent_alone() {
         let mut page = Page::new();
         page.tokens(1);
         page.push(json!({"status": "done", "content": "x".repeat(20_000)}));
@@ -252,9 +252,9 @@ mod tests {
         page.now += PERIOD;
         let last = page.take().unwrap();
         assert!(last.events[0].is_last());
-        page.pacer.seen(first.number);
-        assert!(!page.pacer.is_level());
-        page.pacer.seen(last.number);
-        assert!(page.pacer.is_level());
+        page.pacer.acknowledge(first.number);
+        assert!(!page.pacer.is_delivered());
+        page.pacer.acknowledge(last.number);
+        assert!(page.pacer.is_delivered());
     }
 }

@@ -1,21 +1,21 @@
-//! What a page in a webview may ask for, and how it writes it.
+//! The methods that a page in a webview may call, and how it writes their parameters.
 //!
-//! A page speaks of what a person does: servers, chats, models. The life of the sidecar is the host's business. Names of
-//! parameters come as a Tauri front end writes them (`modelPath`), or as the contract does (`model_path`).
+//! A page calls the methods for servers, chats and models. The host owns the sidecar's lifetime. Parameter names are in
+//! camelCase as in a Tauri front end (`modelPath`), or as in the contract (`model_path`).
 
 use std::fmt;
 
 use llama_sidecar_contract::methods::NAMES;
 use serde_json::{Map, Value};
 
-/// Not for pages: who ends the sidecar, or introduces itself as its host, is the host.
-const NOT_FOR_PAGES: [&str; 4] = ["initialize", "ping", "shutdown", "rpc.discover"];
+/// Methods that only the host calls: it owns the sidecar's handshake and its end.
+const HOST_ONLY: [&str; 4] = ["initialize", "ping", "shutdown", "rpc.discover"];
 
-/// Why a page's request is not passed on.
+/// Why a page's request is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
     Method(String),
-    /// The same parameter in both ways of writing it.
+    /// The same parameter in both spellings.
     Twice(String),
 }
 
@@ -32,11 +32,11 @@ impl std::error::Error for Refused {}
 
 /// The methods that a page may call.
 pub fn methods() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().copied().filter(|name| !NOT_FOR_PAGES.contains(name))
+    NAMES.iter().copied().filter(|name| !HOST_ONLY.contains(name))
 }
 
-/// A page's request as the contract has it. Only the names of parameters are written anew: what is in them may be of
-/// free form, as variables of an environment and schemas of tools are.
+/// A page's request in the contract's names. Only the parameter names are converted: values may have free-form members,
+/// such as environment variables and tool schemas.
 pub fn request(method: &str, arguments: Map<String, Value>) -> Result<(&'static str, Map<String, Value>), Refused> {
     let method = methods().find(|name| *name == method).ok_or_else(|| Refused::Method(method.into()))?;
     let mut params = Map::new();
@@ -70,7 +70,7 @@ pub fn camel_case(name: &str) -> String {
         let mut letters = word.chars();
         match letters.next() {
             Some(first) if first.is_ascii_lowercase() => camel.push(first.to_ascii_uppercase()),
-            // There is no capital digit: the way back would not find the underscore.
+            // A digit has no capital: without its underscore the name could not be converted back.
             Some(first) => camel.extend(['_', first]),
             None => camel.push('_'),
         }
@@ -91,29 +91,29 @@ mod tests {
     }
 
     #[test]
-    fn the_contracts_samples_come_through_as_a_front_end_writes_them() {
-        let mut seen = 0;
+    fn the_contracts_samples_convert_from_camel_case() {
+        let mut count = 0;
         for (method, samples) in samples() {
             for sample in samples.as_array().unwrap() {
                 let sample = sample.as_object().unwrap().clone();
                 let camel = sample.iter().map(|(name, value)| (camel_case(name), value.clone())).collect();
-                if NOT_FOR_PAGES.contains(&method.as_str()) {
+                if HOST_ONLY.contains(&method.as_str()) {
                     assert_eq!(request(&method, camel), Err(Refused::Method(method.clone())));
                     continue;
                 }
                 let (name, params) = request(&method, camel).unwrap();
                 assert_eq!((name, &params), (method.as_str(), &sample));
                 assert_eq!(request(&method, sample.clone()).unwrap().1, sample);
-                seen += 1;
+                count += 1;
             }
         }
-        assert!(seen > 100, "{seen}");
+        assert!(count > 100, "{count}");
     }
 
     #[test]
-    fn every_method_is_a_pages_or_the_hosts() {
-        assert!(NOT_FOR_PAGES.iter().all(|name| NAMES.contains(name)));
-        assert_eq!(methods().count() + NOT_FOR_PAGES.len(), NAMES.len());
+    fn every_method_is_for_pages_or_for_the_host_only() {
+        assert!(HOST_ONLY.iter().all(|name| NAMES.contains(name)));
+        assert_eq!(methods().count() + HOST_ONLY.len(), NAMES.len());
         for name in ["start_llama_server", "send_message", "subscribe"] {
             assert!(methods().any(|allowed| allowed == name));
         }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_parameter_is_left_as_it_is() {
+    fn names_inside_a_parameter_are_kept() {
         let arguments = json!({"env": {"MY_VAR": "x", "myVar": "y"}, "nGpuLayers": 3, "cacheTypeK": "q8_0"});
         let (_, params) = request("start_llama_server", arguments.as_object().unwrap().clone()).unwrap();
         let expected = json!({"env": {"MY_VAR": "x", "myVar": "y"}, "n_gpu_layers": 3, "cache_type_k": "q8_0"});
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_in_both_ways_is_refused() {
+    fn a_parameter_in_both_spellings_is_rejected() {
         let arguments = json!({"modelPath": "a", "model_path": "b"}).as_object().unwrap().clone();
         assert_eq!(request("start_llama_server", arguments), Err(Refused::Twice("model_path".into())));
     }
 
     #[test]
-    fn names_survive_the_way_there_and_back() {
+    fn names_survive_a_round_trip() {
         for name in ["a", "model_path", "n_cpu_moe", "top_5_words", "q_8", "_x", "x_", "a__b"] {
             assert_eq!(snake_case(&camel_case(name)), name);
         }

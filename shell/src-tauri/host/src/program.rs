@@ -1,6 +1,6 @@
-//! What is started: the program, where it is found beside an app, and the environment that it gets.
+//! The program to start: where it is installed beside an app, and the environment it gets.
 //!
-//! Nothing in here touches a process; what there is on the disk is asked through a function.
+//! Starts no process; checks files through a function that the caller passes.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ const FOLDER: &str = "sidecar";
 
 const NAME: &str = if cfg!(windows) { "llama-sidecar.exe" } else { "llama-sidecar" };
 
-/// A program and what comes before our own options, such as `python -m sidecar`.
+/// A program and the arguments before our own options, such as `python -m sidecar`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     pub path: PathBuf,
@@ -18,14 +18,14 @@ pub struct Program {
 }
 
 impl Program {
-    /// A program that needs no arguments of its own.
+    /// A program without arguments of its own.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), arguments: Vec::new() }
     }
 
-    /// The program that was asked for, else the one that was bundled with this app; `None` where there is none.
+    /// The requested program, else the one bundled with this app; `None` if there is none.
     ///
-    /// `resources` is the app's resource folder where it knows one, as a Tauri app does.
+    /// `resources` is the app's resource folder, if it has one, as a Tauri app does.
     pub fn find(explicit: Option<&Path>, resources: Option<&Path>) -> Option<Self> {
         let app = std::env::current_exe().ok();
         find(explicit, resources, app.as_deref(), &|path| path.is_file()).map(Self::at)
@@ -39,7 +39,8 @@ fn find(
     is_file: &dyn Fn(&Path) -> bool,
 ) -> Option<PathBuf> {
     if let Some(path) = explicit {
-        // Not looked at: if it is not there, the start says so, which is better than running another one.
+        // Not checked: if it does not exist, the start fails with the reason, which is better than running another
+        // program.
         return Some(path.to_owned());
     }
     let among_resources = resources.map(|folder| folder.join(FOLDER).join(NAME));
@@ -58,18 +59,18 @@ fn places_beside(app: &Path) -> Vec<PathBuf> {
     places
 }
 
-/// Variables that would make the sidecar's Python or its libraries others than those it was built with.
+/// Prefixes of variables that would replace the Python or the libraries that the sidecar was built with.
 const FOREIGN: [&str; 4] = ["PYTHON", "_PYI_", "_MEIPASS", "LD_PRELOAD"];
 
-/// Kept although it begins as the ones above: it changes nothing but how text is encoded.
+/// Kept although it has such a prefix: it only changes how text is encoded.
 const KEPT: &str = "PYTHONUTF8";
 
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 const APP_IMAGE: &str = "APPDIR";
 
-/// The environment for the sidecar: ours, without what is only meant for ourselves.
+/// The environment for the sidecar: ours, without the variables that only concern this process.
 ///
-/// An AppImage puts its own libraries before the system's; they are not for other programs. What the user has set stays.
+/// An AppImage puts its own libraries before the system's; other programs must not load them. The user's entries stay.
 pub(crate) fn environment(ours: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
     let ours: Vec<_> = ours.collect();
     let app_image = ours.iter().find(|(name, _)| name == APP_IMAGE).map(|(_, folder)| PathBuf::from(folder));
@@ -87,7 +88,7 @@ fn is_foreign(name: &OsStr) -> bool {
     name != KEPT && FOREIGN.iter().any(|start| name.starts_with(start))
 }
 
-/// A search path without the places inside of a folder; `None` where nothing is left.
+/// A search path without the entries inside a folder; `None` if no entry is left.
 fn without(folder: &Path, value: &OsStr) -> Option<OsString> {
     let left: Vec<_> = std::env::split_paths(value).filter(|place| !place.starts_with(folder)).collect();
     if left.is_empty() { None } else { std::env::join_paths(left).ok() }
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_that_was_asked_for_is_taken_even_where_another_is_bundled() {
+    fn the_requested_program_is_preferred_to_a_bundled_one() {
         let bundled = Path::new("/app/sidecar").join(NAME);
         assert_eq!(found(Some("/mine"), Some("/app"), "/app/chat", &[bundled]), Some("/mine".into()));
     }
@@ -117,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_app_says_of_its_resources_comes_first() {
+    fn the_apps_resource_folder_is_searched_first() {
         let there = [Path::new("/resources/sidecar").join(NAME), Path::new("/opt/sidecar").join(NAME)];
         assert_eq!(found(None, Some("/resources"), "/opt/chat", &there), Some(there[0].clone()));
         assert_eq!(found(None, None, "/opt/chat", &there), Some(there[1].clone()));
     }
 
     #[test]
-    fn nothing_is_found_where_nothing_is() {
+    fn nothing_is_found_if_nothing_is_installed() {
         assert_eq!(found(None, Some("/resources"), "/opt/chat", &[]), None);
     }
 

@@ -1,16 +1,16 @@
-//! Lines on their way to the sidecar: a queue with a bound, between whoever asks and the one thread that writes.
+//! A bounded queue of lines for the sidecar, between its callers and the one thread that writes.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
-/// Bytes that may wait. A line is let in while there are fewer, so that one of the largest always finds its place.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// A line is accepted while fewer bytes are queued, so that even the longest line fits into an empty queue.
+const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     Closed,
-    /// There was no room until the deadline: the sidecar does not read.
+    /// There was no room before the deadline: the sidecar does not read.
     Late,
 }
 
@@ -28,19 +28,19 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Puts a line at the end, as soon as there is room.
+    /// Appends a line, as soon as there is room.
     pub(crate) fn push(&self, line: String, deadline: Option<Instant>) -> Result<(), Refused> {
         let mut waiting = self.lock();
-        while !waiting.closed && waiting.bytes >= MOST_BYTES {
+        while !waiting.closed && waiting.bytes >= MAX_QUEUED_BYTES {
             let Some(deadline) = deadline else {
-                waiting = self.changed.wait(waiting).expect("nobody panics with it");
+                waiting = self.changed.wait(waiting).expect("the lock is not poisoned");
                 continue;
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Refused::Late);
             }
-            waiting = self.changed.wait_timeout(waiting, left).expect("nobody panics with it").0;
+            waiting = self.changed.wait_timeout(waiting, left).expect("the lock is not poisoned").0;
         }
         if waiting.closed {
             return Err(Refused::Closed);
@@ -51,7 +51,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The next line; `None` when it is closed and empty.
+    /// Waits for the next line; `None` once the queue is closed and empty.
     pub(crate) fn pop(&self) -> Option<String> {
         let mut waiting = self.lock();
         loop {
@@ -63,18 +63,18 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
-            waiting = self.changed.wait(waiting).expect("nobody panics with it");
+            waiting = self.changed.wait(waiting).expect("the lock is not poisoned");
         }
     }
 
-    /// Takes in nothing more. What is in it still comes out.
+    /// Accepts no more lines. Queued lines can still be read.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().expect("nobody panics with it")
+        self.waiting.lock().expect("the lock is not poisoned")
     }
 }
 
@@ -85,21 +85,21 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_full_queue_makes_wait_until_somebody_reads_or_time_is_up() {
+    fn a_push_to_a_full_queue_waits_for_a_pop_or_its_deadline() {
         let queue = Queue::default();
-        queue.push("x".repeat(MOST_BYTES), None).unwrap();
+        queue.push("x".repeat(MAX_QUEUED_BYTES), None).unwrap();
         let soon = Some(Instant::now() + Duration::from_millis(20));
         assert_eq!(queue.push("late".into(), soon), Err(Refused::Late));
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.push("in time".into(), None));
-            assert_eq!(queue.pop().unwrap().len(), MOST_BYTES);
+            assert_eq!(queue.pop().unwrap().len(), MAX_QUEUED_BYTES);
             assert_eq!(waits.join().unwrap(), Ok(()));
         });
         assert_eq!(queue.pop().as_deref(), Some("in time"));
     }
 
     #[test]
-    fn a_closed_queue_gives_what_it_has_and_takes_nothing() {
+    fn a_closed_queue_returns_its_lines_and_accepts_none() {
         let queue = Queue::default();
         queue.push("last".into(), None).unwrap();
         queue.close();
@@ -108,9 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn closing_frees_those_that_wait() {
+    fn closing_wakes_waiting_pushes() {
         let queue = Queue::default();
-        queue.push("x".repeat(MOST_BYTES), None).unwrap();
+        queue.push("x".repeat(MAX_QUEUED_BYTES), None).unwrap();
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.push("never".into(), None));
             queue.close();

@@ -1,4 +1,4 @@
-//! Sends one request's events to a page, at the page's pace.
+//! Sends one request's events to a page, at the pace of its acknowledgements.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -9,33 +9,33 @@ use crate::client::{Progress, Request};
 use crate::failure::Failure;
 use crate::pacing::{Message, Pacer};
 
-/// For the page to see the last messages, once the answer is there. A page that was reloaded never does; it asks with
-/// `resume_session`.
-const LAST_LOOK: Duration = Duration::from_secs(10);
+/// For the page to acknowledge the last messages, once the answer has arrived. A page that was reloaded never does; it
+/// calls `resume_session`.
+const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to look for events before the page's side is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long to wait for events before the page's acknowledgements are checked again.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A request's way to a page. The page's commands call `seen` and `again` while `run` sends.
+/// Relays a request to a page. The page's commands call `acknowledge` and `resend_after` while `run` sends.
 #[derive(Default)]
 pub struct Relay {
     pacer: Mutex<Pacer>,
-    seen: Condvar,
+    acknowledged: Condvar,
 }
 
 impl Relay {
-    /// For a page that does not say what it has seen.
-    pub fn unchecked() -> Self {
-        Self { pacer: Mutex::new(Pacer::unchecked()), seen: Condvar::new() }
+    /// For a page that acknowledges nothing.
+    pub fn one_way() -> Self {
+        Self { pacer: Mutex::new(Pacer::one_way()), acknowledged: Condvar::new() }
     }
 
-    /// Sends messages until the page has seen the end; returns the request's result.
+    /// Sends messages until the page has acknowledged the last one; returns the request's result.
     ///
-    /// While the page is behind, events merge and nothing is sent.
+    /// While too many messages are unacknowledged, events merge and nothing is sent.
     pub fn run(&self, mut request: Request, send: impl Fn(Message)) -> Result<Value, Failure> {
         let mut over = false;
         while !over {
-            over = self.take_in(&mut request);
+            over = self.read_events(&mut request);
             let message = self.lock().take(Instant::now());
             message.into_iter().for_each(&send);
         }
@@ -43,29 +43,29 @@ impl Relay {
         request.wait()
     }
 
-    /// The page has seen all messages up to this number.
-    pub fn seen(&self, number: u64) {
-        self.lock().seen(number);
-        self.seen.notify_all();
+    /// The page has received all messages up to this number.
+    pub fn acknowledge(&self, number: u64) {
+        self.lock().acknowledge(number);
+        self.acknowledged.notify_all();
     }
 
-    /// What was sent after this number, for a page that has missed a message.
-    pub fn again(&self, after: u64) -> Vec<Message> {
-        let messages = self.lock().again(after);
-        self.seen.notify_all();
+    /// The messages after this number again, for a page that has missed one.
+    pub fn resend_after(&self, after: u64) -> Vec<Message> {
+        let messages = self.lock().resend_after(after);
+        self.acknowledged.notify_all();
         messages
     }
 
-    /// Waits for an event until a message is due; whether there are no more of them.
-    fn take_in(&self, request: &mut Request) -> bool {
-        let due = self.lock().due_in(Instant::now()).unwrap_or(LOOK_AGAIN);
+    /// Reads events until a message is due; returns whether there are no more.
+    fn read_events(&self, request: &mut Request) -> bool {
+        let due = self.lock().due_in(Instant::now()).unwrap_or(POLL_INTERVAL);
         let mut until = Instant::now() + due;
         loop {
             match request.next_event_within(until.saturating_duration_since(Instant::now())) {
                 Progress::Event(event) => {
                     let mut pacer = self.lock();
                     pacer.push(event);
-                    // The first of them may be due sooner than the look was to last.
+                    // The first event may make a message due earlier.
                     let due = pacer.due_in(Instant::now()).map(|due| Instant::now() + due);
                     until = due.map_or(until, |due| until.min(due));
                 }
@@ -76,21 +76,21 @@ impl Relay {
     }
 
     fn send_the_rest(&self, send: &impl Fn(Message)) {
-        let deadline = Instant::now() + LAST_LOOK;
+        let deadline = Instant::now() + LAST_MESSAGES_TIMEOUT;
         let mut pacer = self.lock();
-        while !pacer.is_level() && Instant::now() < deadline {
+        while !pacer.is_delivered() && Instant::now() < deadline {
             if let Some(message) = pacer.take(Instant::now()) {
                 drop(pacer);
                 send(message);
                 pacer = self.lock();
                 continue;
             }
-            let wait = pacer.due_in(Instant::now()).unwrap_or(LOOK_AGAIN);
-            pacer = self.seen.wait_timeout(pacer, wait).expect("nobody panics with it").0;
+            let wait = pacer.due_in(Instant::now()).unwrap_or(POLL_INTERVAL);
+            pacer = self.acknowledged.wait_timeout(pacer, wait).expect("the lock is not poisoned").0;
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pacer> {
-        self.pacer.lock().expect("nobody panics with it")
+        self.pacer.lock().expect("the lock is not poisoned")
     }
 }

@@ -1,4 +1,4 @@
-//! How a sidecar is started and who is told of it.
+//! How a sidecar is started and watched, and what receives its states and log.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,38 +9,38 @@ use crate::backoff::Backoff;
 use crate::program::Program;
 use crate::shared::State;
 
-/// How often a sidecar is asked whether it still answers.
-const WATCH_EVERY: Duration = Duration::from_secs(10);
+/// How often the supervisor pings the sidecar.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 type OnState = dyn Fn(&State) + Send + Sync;
 type OnLog = dyn Fn(&str) + Send + Sync;
 
-/// How a sidecar is started and who is told of it. What is told is told on threads of the sidecar's: it must not block,
-/// and must not call the sidecar.
+/// How a sidecar is started and watched. `on_state` and `on_log` are called on the sidecar's threads: they must not
+/// block or call the sidecar.
 pub struct Settings {
     pub program: Program,
     /// The app's name and version, for the sidecar's log.
     pub client: (String, String),
-    /// The data folder. Default: the user's.
+    /// The data folder. Default: the sidecar's own, in the user's profile.
     pub data_dir: Option<PathBuf>,
     /// Further command-line options.
     pub options: Vec<OsString>,
-    /// Variables on top of ours.
+    /// Environment variables added to ours.
     pub variables: Vec<(OsString, OsString)>,
-    /// Where it is started. Default: where we were.
+    /// The working directory. Default: this process's.
     pub working_dir: Option<PathBuf>,
-    /// How soon and how often it is started again.
+    /// How soon and how often it is restarted.
     pub backoff: Backoff,
-    /// How often it is asked whether it still answers; after three times without an answer it is killed. Default 10 s.
-    pub watch_every: Duration,
-    /// Told each new state.
+    /// How often it is pinged; after three pings in a row without an answer it is killed. Default 10 s.
+    pub ping_interval: Duration,
+    /// Called with each new state.
     pub on_state: Box<OnState>,
-    /// Told each line of its log.
+    /// Called with each line of its log.
     pub on_log: Arc<OnLog>,
 }
 
 impl Settings {
-    /// What must be given; everything else is left to its default.
+    /// Settings for this program and app; everything else has its default.
     pub fn new(program: Program, name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
             program,
@@ -50,7 +50,7 @@ impl Settings {
             variables: Vec::new(),
             working_dir: None,
             backoff: Backoff::default(),
-            watch_every: WATCH_EVERY,
+            ping_interval: PING_INTERVAL,
             on_state: Box::new(|_| {}),
             on_log: Arc::new(|_| {}),
         }

@@ -1,4 +1,4 @@
-//! The sidecar as an app has it: started, asked, stopped.
+//! The sidecar as an app uses it: start, send requests, stop.
 
 use std::io;
 use std::sync::mpsc::Sender;
@@ -8,9 +8,9 @@ use std::thread::{self, JoinHandle};
 use crate::client::Client;
 use crate::settings::Settings;
 use crate::shared::{Shared, State};
-use crate::supervisor::{STOPPED, Signal, Supervisor};
+use crate::supervisor::{STOPPED_WITHIN, Signal, Supervisor};
 
-/// A sidecar that is kept running. Dropped, it is stopped.
+/// A sidecar that is kept running. Dropping it stops it.
 pub struct Sidecar {
     shared: Arc<Shared>,
     signals: Sender<Signal>,
@@ -18,10 +18,10 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts it, and returns at once; requests wait until it is ready.
+    /// Starts it and returns immediately; requests wait until it is ready.
     ///
     /// # Errors
-    /// The system gives us no thread. That the program can not be started is told as a state.
+    /// The system has no thread for it. A program that cannot be started is reported as a state.
     pub fn start(settings: Settings) -> io::Result<Self> {
         let shared = Arc::new(Shared::new());
         let (supervisor, signals) = Supervisor::new(settings, Arc::clone(&shared));
@@ -29,32 +29,32 @@ impl Sidecar {
         Ok(Self { shared, signals, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Who asks it. Outlives the sidecar, and then all its requests fail.
+    /// A client. It outlives the sidecar; all its requests fail then.
     pub fn client(&self) -> Client {
         Client { shared: Arc::clone(&self.shared) }
     }
 
-    /// How it is.
+    /// The current state.
     pub fn state(&self) -> State {
         self.shared.state()
     }
 
-    /// Has a sidecar that was given up started again, and one that waits for its next start start now.
+    /// Restarts a sidecar whose retry budget was used up, or skips the wait before its next start.
     pub fn start_again(&self) {
-        self.shared.take_up();
-        // Whoever was stopped stays so.
+        self.shared.mark_starting();
+        // A sidecar that was stopped stays stopped.
         let _ = self.signals.send(Signal::StartAgain);
     }
 
-    /// Stops it, and returns when it is gone: usually within half a second, after 8 s at the latest. For every way an
-    /// app can end; safe on any thread but those that tell states and log lines, and safe to call twice.
+    /// Stops it, and returns when its process has ended: usually within half a second, after 8 s at the latest. Call it
+    /// whichever way the app ends, on any thread except those that call `on_state` and `on_log`. Safe to call twice.
     pub fn stop(&self) {
-        // Where nobody listens it has stopped already.
+        // If this fails, the supervisor has already ended.
         let _ = self.signals.send(Signal::Stop);
-        let stopped = self.shared.wait_stopped(STOPPED);
-        let thread = self.thread.lock().expect("nobody panics with it").take();
+        let stopped = self.shared.wait_stopped(STOPPED_WITHIN);
+        let thread = self.thread.lock().expect("the lock is not poisoned").take();
         if let (true, Some(thread)) = (stopped, thread) {
-            // Its panics were taken care of; it has nothing to say.
+            // The supervisor catches its own panics.
             let _ = thread.join();
         }
     }

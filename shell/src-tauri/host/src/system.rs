@@ -1,6 +1,6 @@
 //! The operating system: a child process that does not outlive us, and its end.
 //!
-//! Linux is tried; macOS and Windows are written for and untried.
+//! Tested on Linux; the code for macOS and Windows is untested.
 
 use std::io;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -8,10 +8,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often an ending process is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How often an ending process is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A running child. Dropped while it runs, it is killed.
+/// A running child. Dropping it kills it.
 pub(crate) struct Process {
     child: Mutex<Child>,
     bond: bond::Bond,
@@ -42,24 +42,24 @@ impl Process {
 
     /// How it ended; `None` while it runs.
     pub(crate) fn ended(&self) -> Option<ExitStatus> {
-        self.child.lock().expect("nobody panics with it").try_wait().ok().flatten()
+        self.child.lock().expect("the lock is not poisoned").try_wait().ok().flatten()
     }
 
-    /// Waits for its end, for so long at most.
+    /// Waits for its end, for `time` at most.
     pub(crate) fn wait(&self, time: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + time;
         loop {
             match self.ended() {
-                None if Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
+                None if Instant::now() < deadline => thread::sleep(POLL_INTERVAL),
                 ended => return ended,
             }
         }
     }
 
-    /// Kills it and those of its group. Safe after its end.
+    /// Kills it and its process group. Safe after its end.
     pub(crate) fn kill(&self) {
-        let mut child = self.child.lock().expect("nobody panics with it");
-        // Looked at under the lock: as long as nobody has waited for it, the number is no other process's.
+        let mut child = self.child.lock().expect("the lock is not poisoned");
+        // Checked under the lock: until the child has been waited for, no other process can get its id.
         if let Ok(None) = child.try_wait() {
             self.bond.kill_all(&mut child);
         }
@@ -69,12 +69,12 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        self.wait(GONE);
+        self.wait(KILL_TIMEOUT);
     }
 }
 
-/// A killed process is gone within milliseconds, unless the kernel holds it.
-pub(crate) const GONE: Duration = Duration::from_secs(2);
+/// A killed process ends within milliseconds, unless the kernel blocks it.
+pub(crate) const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(unix)]
 mod bond {
@@ -82,15 +82,15 @@ mod bond {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};
 
-    /// The group of the child, whose number is the child's.
+    /// The child's process group, whose id is the child's.
     pub(super) struct Bond;
 
     pub(super) fn prepare(command: &mut Command) {
         let host = std::process::id().cast_signed();
         let bind = move || {
-            // SAFETY: these take numbers, and are among what may be called between fork and exec.
+            // SAFETY: these take only numbers and are async-signal-safe, as required between fork and exec.
             unsafe {
-                // A session of its own: a Ctrl-C in the app's terminal is the app's to deal with.
+                // A session of its own: only the app handles a Ctrl-C in its terminal.
                 if libc::setsid() == -1 {
                     return Err(io::Error::last_os_error());
                 }
@@ -98,7 +98,8 @@ mod bond {
                 if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == -1 {
                     return Err(io::Error::last_os_error());
                 }
-                // Not "is it 1": in a container the host itself may be. It may have ended before it could be bound to.
+                // The host may have ended before `prctl`. Not compared with 1, which in a container may be the host's
+                // id.
                 if libc::getppid() != host {
                     return Err(io::Error::from_raw_os_error(libc::ESRCH));
                 }
@@ -115,7 +116,7 @@ mod bond {
 
     impl Bond {
         pub(super) fn kill_all(&self, child: &mut Child) {
-            // SAFETY: the child has not been waited for, so the number is its group's.
+            // SAFETY: the child has not been waited for, so the id is still its group's.
             unsafe { libc::killpg(child.id().cast_signed(), libc::SIGKILL) };
         }
     }
@@ -135,17 +136,17 @@ mod bond {
     };
     use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
 
-    /// The job that the child is in. The system kills what is in it when we end, however we end.
+    /// The child's job. The system kills its processes when this process ends, however it ends.
     pub(super) struct Bond(Option<OwnedHandle>);
 
     pub(super) fn prepare(command: &mut Command) {
         command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
     }
 
-    /// The child is in the job before it starts anything: it is busy with its own start for longer. Where there is no
-    /// job, the end of its stdin still ends it.
+    /// The child joins the job before it starts processes itself, since its own start takes longer. Without a job, the
+    /// end of its stdin still ends it.
     pub(super) fn bind(child: &Child) -> Bond {
-        // SAFETY: the handles are open, and the limits are what the call wants.
+        // SAFETY: the handles are open, and the limits have the type that the call expects.
         unsafe {
             let job = CreateJobObjectW(ptr::null(), ptr::null());
             if job.is_null() {
@@ -172,7 +173,7 @@ mod bond {
                 unsafe { TerminateJobObject(job.as_raw_handle(), 1) != 0 }
             });
             if !killed {
-                // It can only have ended meanwhile.
+                // It can only fail if the child has ended.
                 let _ = child.kill();
             }
         }
@@ -190,41 +191,41 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_takes_those_along_that_it_has_started() {
+    fn a_kill_ends_the_processes_that_it_has_started() {
         let (process, streams) = shell("sleep 600 & echo $!; wait");
         let mut line = String::new();
         BufReader::new(streams.stdout).read_line(&mut line).unwrap();
         let grandchild: i32 = line.trim().parse().unwrap();
         process.kill();
-        assert_eq!(process.wait(GONE).unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(process.wait(KILL_TIMEOUT).unwrap().signal(), Some(libc::SIGKILL));
         process.kill();
-        // The orphan is waited for by whoever adopts it; gone or a zombie, it runs no more.
-        let deadline = Instant::now() + GONE;
+        // The process that adopts the orphan waits for it; whether gone or a zombie, it does not run any more.
+        let deadline = Instant::now() + KILL_TIMEOUT;
         let runs =
             || std::fs::read_to_string(format!("/proc/{grandchild}/stat")).is_ok_and(|stat| !stat.contains(") Z"));
         while runs() && Instant::now() < deadline {
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(POLL_INTERVAL);
         }
         assert!(!runs());
     }
 
     #[test]
-    fn its_end_is_told_and_waited_for_no_longer_than_asked() {
+    fn wait_returns_the_exit_status_or_nothing_after_its_timeout() {
         let (process, streams) = shell("read line; exit 3");
         assert_eq!(process.wait(Duration::from_millis(20)), None);
         drop(streams);
-        assert_eq!(process.wait(GONE).unwrap().code(), Some(3));
+        assert_eq!(process.wait(KILL_TIMEOUT).unwrap().code(), Some(3));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn it_ends_with_the_thread_that_started_it() {
         let (process, _streams) = thread::spawn(|| shell("sleep 600")).join().unwrap();
-        assert_eq!(process.wait(GONE).unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(process.wait(KILL_TIMEOUT).unwrap().signal(), Some(libc::SIGKILL));
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_an_error() {
+    fn a_program_that_does_not_exist_is_an_error() {
         assert!(Process::start(&mut Command::new("/no/such/program")).is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! The events of one channel that are not read yet, merged as they wait.
+//! The unread events of one channel, merged while they wait.
 //!
-//! How an event merges is the contract's table (`merge_of`), as in the sidecar for a slow host, so memory is bounded by
-//! what the events say, not by how often they come. Knows nothing of threads, clocks or who reads.
+//! They merge by the contract's table (`merge_of`), as the sidecar does for a slow host, so memory is bounded by what
+//! the events contain, not by how often they come. Knows nothing of threads, clocks or readers.
 
 use std::collections::VecDeque;
 
@@ -9,17 +9,17 @@ use llama_sidecar_contract::{Merge, is_terminal, merge_of};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A piece of merged text or log in JSON. Webviews take a message below 8,192 bytes at once and fetch a larger one;
-/// the rest is for the message around it.
+/// The largest piece of merged text or log, in bytes of JSON. Webviews take a message below 8,192 bytes in one step and
+/// fetch a larger one separately; the difference is for the envelope.
 pub(crate) const PIECE_BYTES: usize = 7 * 1024;
 
-/// Events of a kind that is newer than this crate. They are not merged, since the table has no row for them.
+/// How many events newer than this crate are kept. They are not merged, since the table has no row for them.
 const UNKNOWN_EVENTS: usize = 4_096;
 
-/// One or more events of a channel in one, with their places.
+/// One or more events of a channel merged into one, with the range of their `seq`.
 ///
-/// `first_seq` follows on the `seq` of the one before. A single event too large for a message comes in pieces: only
-/// the last one counts its `seq`, the others end with the `seq` of the event before.
+/// `first_seq` is one more than the `seq` of the one before. An event too large for a message is split into pieces:
+/// only the last piece has its `seq`, the others have the `seq` of the event before.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Merged {
     pub first_seq: u64,
@@ -28,17 +28,17 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// An event as it came.
+    /// A single event.
     pub(crate) fn one(seq: u64, event: Value) -> Self {
         Self { first_seq: seq, seq, event }
     }
 
-    /// Whether it is the last one of its channel.
+    /// Whether it is the last event of its channel.
     pub fn is_last(&self) -> bool {
         is_last(&self.event)
     }
 
-    /// The `seq` of one of its pieces: only the last piece counts it.
+    /// The `seq` of one of its pieces: only the last piece has the event's own.
     fn seq_of_piece(&self, last_piece: bool) -> u64 {
         if last_piece { self.seq } else { self.first_seq - 1 }
     }
@@ -52,12 +52,12 @@ pub(crate) fn status(event: &Value) -> &str {
     event["status"].as_str().unwrap_or_default()
 }
 
-/// How a waiting event merges, with the key of what it shows.
+/// How an unread event merges.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
-    /// In this member.
+    /// Text in this member.
     Text(&'static str),
-    /// In this member, at most so many lines.
+    /// Lines in this member, and how many are kept.
     Lines(&'static str, usize),
     Progress,
     /// Subject and key.
@@ -83,11 +83,11 @@ fn kind(event: &Value) -> Kind {
 struct Entry {
     kind: Kind,
     merged: Merged,
-    /// How long its JSON is, about.
+    /// The approximate length of its JSON.
     bytes: usize,
 }
 
-/// A channel's events in order, from the first that nobody has read.
+/// A channel's unread events, in order.
 #[derive(Default)]
 pub(crate) struct Unread {
     entries: VecDeque<Entry>,
@@ -96,7 +96,7 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// Takes in what comes behind all that has come before.
+    /// Adds an event, which must follow those before it.
     pub(crate) fn push(&mut self, next: Merged) {
         let kind = kind(&next.event);
         match &kind {
@@ -125,9 +125,9 @@ impl Unread {
         self.add(kind, next);
     }
 
-    /// The next event, if it takes no more than this in JSON.
-    pub(crate) fn pop_within(&mut self, most_bytes: usize) -> Option<Merged> {
-        if self.entries.front()?.bytes > most_bytes { None } else { self.pop() }
+    /// The next event, if its JSON has at most `max_bytes`.
+    pub(crate) fn pop_within(&mut self, max_bytes: usize) -> Option<Merged> {
+        if self.entries.front()?.bytes > max_bytes { None } else { self.pop() }
     }
 
     pub(crate) fn pop(&mut self) -> Option<Merged> {
@@ -201,7 +201,7 @@ impl Unread {
         self.add(kind, next);
     }
 
-    /// Removes an entry; whatever follows it counts it in. Where nothing does, returns what would have to.
+    /// Removes an entry and adds its range to the next one. Returns its `first_seq` if there is no next one.
     fn remove(&mut self, place: usize) -> Option<u64> {
         let entry = self.entries.remove(place)?;
         self.forget(&entry);
@@ -232,12 +232,12 @@ fn count_dropped(event: &mut Value, more: u64) {
     event["dropped"] = json!(known + more);
 }
 
-/// A text in pieces that are none too long in JSON. An empty one is a piece as well: it has a `seq`.
+/// Splits a text into pieces that fit a message in JSON. An empty text is one piece, since it has a `seq`.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut begin, mut bytes) = (0, 0);
     for (place, letter) in text.char_indices() {
-        let more = letter_bytes(letter);
+        let more = char_bytes(letter);
         if bytes + more > PIECE_BYTES / 2 {
             pieces.push(&text[begin..place]);
             (begin, bytes) = (place, 0);
@@ -264,11 +264,11 @@ fn line_pieces(lines: Vec<Value>) -> Vec<Vec<Value>> {
 }
 
 fn text_bytes(text: &str) -> usize {
-    text.chars().map(letter_bytes).sum()
+    text.chars().map(char_bytes).sum()
 }
 
-/// How long a letter is as serde_json writes it.
-fn letter_bytes(letter: char) -> usize {
+/// How many bytes serde_json writes for a character.
+fn char_bytes(letter: char) -> usize {
     match letter {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
         letter if letter < ' ' => 6,
@@ -288,7 +288,7 @@ fn json_bytes(value: &Value) -> usize {
         }
     }
     let mut counter = Counter(0);
-    // Counting cannot fail, and what came as JSON can be written as JSON.
+    // Counting cannot fail, and a value parsed from JSON can be written as JSON.
     let _ = serde_json::to_writer(&mut counter, value);
     counter.0
 }
@@ -313,17 +313,17 @@ mod tests {
         unread
     }
 
-    /// Each range follows on the one before.
+    /// Each range continues the one before.
     fn assert_gapless(events: &[(u64, u64, Value)]) {
-        let mut told = 0;
+        let mut previous = 0;
         for (first, last, _) in events {
-            assert_eq!(*first, told + 1);
-            told = *last;
+            assert_eq!(*first, previous + 1);
+            previous = *last;
         }
     }
 
     #[test]
-    fn text_of_a_kind_grows_and_another_kind_comes_behind_it() {
+    fn text_of_one_kind_merges_and_another_kind_follows_it() {
         let think = |text: &str| json!({"status": "reasoning", "reasoning": text});
         let done = json!({"status": "done"});
         let mut unread = filled(&[think("h"), think("m"), token("a"), token("b"), done.clone()]);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_tokens_are_few_pieces_and_every_letter_is_there() {
+    fn a_hundred_thousand_tokens_merge_into_few_pieces_without_loss() {
         let mut unread = Unread::default();
         let letters = ["a", "\n", "\"", "ü", "\u{2028}", "\u{1}", "🦙"];
         let expected: String = (0..100_000).map(|number| letters[number % letters.len()]).collect();
@@ -347,21 +347,21 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_too_large_comes_in_pieces_and_is_told_with_the_last() {
+    fn an_event_that_is_too_large_is_split_and_its_last_piece_has_its_seq() {
         let text = "é\"".repeat(10_000);
         let mut unread = filled(&[token("a"), token(&text), token("z")]);
         let events = all(&mut unread);
         assert!(events.len() > 3);
         assert!(events.iter().all(|(_, _, event)| event.to_string().len() <= PIECE_BYTES));
         assert_gapless(&events);
-        assert!(events[..events.len() - 1].iter().all(|(_, told, _)| *told == 1));
+        assert!(events[..events.len() - 1].iter().all(|(_, seq, _)| *seq == 1));
         assert_eq!(events.last().unwrap().1, 3);
-        let told: String = events.iter().map(|(_, _, event)| event["chunk"].as_str().unwrap()).collect();
-        assert_eq!(told, format!("a{text}z"));
+        let joined: String = events.iter().map(|(_, _, event)| event["chunk"].as_str().unwrap()).collect();
+        assert_eq!(joined, format!("a{text}z"));
     }
 
     #[test]
-    fn what_was_merged_before_merges_again_in_its_range() {
+    fn merged_events_merge_again_and_keep_their_ranges() {
         let mut first = filled(&[token("a"), token("b"), token(&"x".repeat(2 * PIECE_BYTES)), token("c")]);
         let mut second = Unread::default();
         while let Some(merged) = first.pop() {
@@ -370,8 +370,8 @@ mod tests {
         let events = all(&mut second);
         assert_gapless(&events);
         assert_eq!(events.last().unwrap().1, 4);
-        let told: String = events.iter().map(|(_, _, event)| event["chunk"].as_str().unwrap()).collect();
-        assert_eq!(told.len(), 3 + 2 * PIECE_BYTES);
+        let joined: String = events.iter().map(|(_, _, event)| event["chunk"].as_str().unwrap()).collect();
+        assert_eq!(joined.len(), 3 + 2 * PIECE_BYTES);
     }
 
     #[test]
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_state_only_the_newest_is_kept_and_the_others_are_counted() {
+    fn only_the_newest_state_is_kept_and_the_others_are_counted() {
         let server = |id: &str, state: &str, dropped: u64| json!({"status": "server", "server": {"server_id": id, "state": state}, "dropped": dropped});
         let removed = json!({"status": "server_removed", "server_id": "a", "dropped": 0});
         let mut unread =
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_log_drops_the_oldest_lines_and_says_how_many() {
+    fn a_flood_of_log_lines_drops_the_oldest_and_counts_them() {
         let mut unread = Unread::default();
         for seq in 1..=1000_u64 {
             let lines: Vec<_> = (0..250).map(|line| json!({"message": format!("{seq} {line}")})).collect();
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_nobody_knows_are_kept_within_bounds() {
+    fn unknown_events_are_kept_up_to_a_bound() {
         let mut unread = Unread::default();
         for seq in 1..=UNKNOWN_EVENTS as u64 + 10 {
             unread.push(Merged::one(seq, json!({"status": "something_new", "number": seq})));

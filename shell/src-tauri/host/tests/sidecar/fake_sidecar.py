@@ -1,8 +1,8 @@
-"""A sidecar that misbehaves on demand. What it does stands in its arguments; a request's method says the rest.
+"""A sidecar that misbehaves on demand: its arguments say how.
 
 events=N   send_message sends N tokens and then its answer
-noise      writes what is no JSON to stdout, first of all
-deaf       ends neither with its stdin nor on `shutdown`
+noise      first writes a line that is not JSON to stdout
+deaf       ignores the end of its stdin and `shutdown`
 silent     answers nothing but `initialize`
 """
 
@@ -17,7 +17,7 @@ def write(message: dict) -> None:
     sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
 
 
-def welcome() -> dict:
+def initialize_result() -> dict:
     capabilities = {"methods": [], "topics": [], "max_line_bytes": 1000}
     server = {"name": "fake", "version": "0"}
     more = {"contract_hash": "", "pid": 2, "data_dir": "", "capabilities": capabilities, "notices": []}
@@ -29,7 +29,7 @@ def answer(request: dict) -> None:
     if method == "$/cancel":
         sys.stderr.write(f"cancelled {request['params']['id']}\n")
     elif method == "initialize":
-        write({"id": request["id"], "result": welcome()})
+        write({"id": request["id"], "result": initialize_result()})
     elif "silent" in WORDS:
         return
     elif method == "send_message":

@@ -1,4 +1,4 @@
-//! Sidecars that do not start, do not answer, do not stop, or say too much.
+//! Sidecars that do not start, do not answer, do not stop, or send too much.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ fn send_message() -> Map<String, serde_json::Value> {
 }
 
 #[test]
-fn a_sidecar_that_always_ends_is_given_up_with_its_cause_and_tried_again_when_asked() {
+fn a_sidecar_that_always_ends_fails_with_its_cause_and_is_restarted_on_request() {
     let script = vec!["-c".into(), "echo broken >&2; exit 3".into()];
     let host = Watched::start(settings(Program { path: "/bin/sh".into(), arguments: script }));
     assert_eq!(host.next_state(), State::Starting);
     for tries in 1..=3 {
         let state = host.next_state();
-        assert!(matches!(state, State::Restarting { tries: told, .. } if told == tries), "{state:?}");
+        assert!(matches!(state, State::Restarting { tries: reported, .. } if reported == tries), "{state:?}");
     }
     let State::Failed(cause) = host.next_state() else { panic!("it is still tried") };
     assert!(cause.message.contains("exit status: 3"), "{cause:?}");
@@ -32,7 +32,7 @@ fn a_sidecar_that_always_ends_is_given_up_with_its_cause_and_tried_again_when_as
 }
 
 #[test]
-fn a_program_that_is_not_there_is_not_tried_again() {
+fn a_program_that_does_not_exist_is_not_retried() {
     let host = Watched::start(settings(Program::at("/no/such/sidecar")));
     assert_eq!(host.next_state(), State::Starting);
     let State::Failed(cause) = host.next_state() else { panic!("it is tried again") };
@@ -52,26 +52,26 @@ fn a_sidecar_that_does_not_stop_is_killed_after_five_seconds() {
 }
 
 #[test]
-fn a_hundred_thousand_events_wait_for_a_slow_reader_and_hold_nobody_up() {
+fn a_hundred_thousand_events_wait_for_a_slow_reader_and_delay_no_other_request() {
     let place = Place::new();
     let host = Watched::start(fake(&place, &["events=100000"]));
     let mut slow = host.client.request("send_message", send_message(), true, None).unwrap();
-    // Answered behind all those events: whoever reads the pipe has not waited for us.
+    // Answered after all those events: the thread that reads the pipe does not wait for this reader.
     assert_eq!(host.client.request("ping", Map::new(), false, Some(LONG)).unwrap().wait().unwrap(), "pong");
-    let (mut text, mut told, mut events) = (String::new(), 0, 0);
+    let (mut text, mut last_seq, mut events) = (String::new(), 0, 0);
     while let Some(event) = slow.next_event().unwrap() {
-        assert_eq!(event.first_seq, told + 1);
-        told = event.seq;
+        assert_eq!(event.first_seq, last_seq + 1);
+        last_seq = event.seq;
         text += event.event["chunk"].as_str().unwrap();
         events += 1;
     }
-    assert_eq!(told, 100_000);
+    assert_eq!(last_seq, 100_000);
     assert!(events < 1000, "{events}");
     assert_eq!(text, (1..=100_000).map(|number| format!("w{number} ")).collect::<String>());
 }
 
 #[test]
-fn what_is_no_message_goes_to_the_log() {
+fn an_invalid_message_goes_to_the_log() {
     let place = Place::new();
     let host = Watched::start(fake(&place, &["noise"]));
     host.ready();
@@ -80,7 +80,7 @@ fn what_is_no_message_goes_to_the_log() {
 }
 
 #[test]
-fn a_request_without_an_answer_is_late_and_cancelled() {
+fn a_request_without_an_answer_times_out_and_is_cancelled() {
     let place = Place::new();
     let host = Watched::start(fake(&place, &["silent"]));
     let time = Duration::from_millis(100);
@@ -101,7 +101,7 @@ fn a_request_that_is_longer_than_the_sidecar_reads_is_not_sent() {
 }
 
 #[test]
-fn who_is_dropped_stops_its_sidecar() {
+fn dropping_the_handle_stops_the_sidecar() {
     let place = Place::new();
     let host = Watched::start(fake(&place, &[]));
     host.ready();

@@ -1,4 +1,4 @@
-//! Kills in the middle of an answer: of the sidecar, and of its host.
+//! The sidecar or its host is killed during an answer.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use llama_sidecar_host::{Failure, State};
 use crate::place::{LONG, Place, Watched, python, real, signal, tree, until};
 
 #[test]
-fn a_sidecar_that_is_killed_comes_back_and_the_answer_it_was_giving_comes_to_its_end() {
+fn a_sidecar_that_is_killed_is_restarted_and_the_answer_under_way_ends() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     let first = host.ready();
@@ -19,10 +19,10 @@ fn a_sidecar_that_is_killed_comes_back_and_the_answer_it_was_giving_comes_to_its
     let mut logs =
         host.client.start::<m::Subscribe>(t::SubscribeParams::new([t::Topic::Sessions], "sessions")).unwrap();
     let mut answer = host.client.start::<m::SendMessage>(t::SendMessageParams::new("tokens=50 hold-after=5")).unwrap();
-    let mut told = String::new();
-    while told.trim_end() != "w1 w2 w3 w4 w5" {
+    let mut text = String::new();
+    while text.trim_end() != "w1 w2 w3 w4 w5" {
         if let t::TurnEvent::Token(token) = answer.next_event().unwrap().unwrap().event {
-            told += &token.chunk;
+            text += &token.chunk;
         }
     }
 
@@ -41,11 +41,11 @@ fn a_sidecar_that_is_killed_comes_back_and_the_answer_it_was_giving_comes_to_its
     let mut last = None;
     while let Some(event) = answer.next_event().unwrap() {
         if let t::TurnEvent::Token(token) = &event.event {
-            told += &token.chunk;
+            text += &token.chunk;
         }
         last = Some(event.event);
     }
-    assert_eq!(told.trim_end(), "w1 w2 w3 w4 w5");
+    assert_eq!(text.trim_end(), "w1 w2 w3 w4 w5");
     assert!(matches!(last, Some(t::TurnEvent::Error(_) | t::TurnEvent::Cancelled(_))), "{last:?}");
     let failure = answer.wait().unwrap_err();
     assert!(matches!(failure, Failure::Refused(_)), "{failure}");
@@ -53,22 +53,22 @@ fn a_sidecar_that_is_killed_comes_back_and_the_answer_it_was_giving_comes_to_its
 }
 
 #[test]
-fn nothing_is_left_of_a_host_that_is_killed_in_the_middle_of_an_answer() {
+fn a_host_that_is_killed_during_an_answer_leaves_no_process() {
     for (how, hanging) in [("KILL", false), ("KILL", true), ("TERM", false)] {
         let place = Place::with_engine();
         let mut host = Command::new(example("chat"));
         host.arg("tokens=50 hold-after=5").arg(python()).args(["-m", "sidecar"]).current_dir(tree());
         host.env("LLAMA_SIDECAR_DATA_DIR", place.data());
         let mut host = host.stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = Vec::new();
+        let mut printed = Vec::new();
         let mut output = BufReader::new(host.stdout.take().unwrap());
-        while !String::from_utf8_lossy(&said).contains("w5") {
-            assert_ne!(output.read_until(b' ', &mut said).unwrap(), 0);
+        while !String::from_utf8_lossy(&printed).contains("w5") {
+            assert_ne!(output.read_until(b' ', &mut printed).unwrap(), 0);
         }
         let running = place.processes().len();
         assert!(running >= 3, "host, sidecar and engine: {running}");
         if hanging {
-            // It does not see that its stdin ends: this is for the kernel.
+            // It cannot notice the end of its stdin, so the kernel must kill it.
             signal(place.sidecar(), "STOP");
         }
 
@@ -80,10 +80,10 @@ fn nothing_is_left_of_a_host_that_is_killed_in_the_middle_of_an_answer() {
 }
 
 #[test]
-fn a_sidecar_that_hangs_is_killed_and_started_again() {
+fn a_sidecar_that_hangs_is_killed_and_restarted() {
     let place = Place::with_engine();
     let mut settings = real(&place);
-    settings.watch_every = Duration::from_millis(300);
+    settings.ping_interval = Duration::from_millis(300);
     let host = Watched::start(settings);
     let first = host.ready();
     signal(first, "STOP");

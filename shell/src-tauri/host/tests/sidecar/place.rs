@@ -1,4 +1,4 @@
-//! A folder, a sidecar in it, and what is told of it.
+//! A temporary folder, a sidecar that uses it, and the states and log that the sidecar reports.
 
 use std::env;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use llama_sidecar_host::{Backoff, Client, Program, Settings, Sidecar, State};
 
-/// Longest wait for anything; a test that needs it is broken.
+/// The longest wait; a test that reaches it fails.
 pub const LONG: Duration = Duration::from_secs(60);
 
 const PREPARE: &str = "
@@ -32,7 +32,7 @@ pub fn tree() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap().to_owned()
 }
 
-/// A folder of the test's own. When it goes, nobody may still run from it.
+/// A temporary folder. When it is dropped, no process may still use it.
 pub struct Place {
     pub folder: PathBuf,
 }
@@ -57,7 +57,7 @@ impl Place {
         self.folder.join("data")
     }
 
-    /// The processes that have to do with this folder, by their command lines and environments.
+    /// The processes that name this folder in their command line or environment.
     pub fn processes(&self) -> Vec<u32> {
         let folder = self.folder.to_str().unwrap();
         let names = |file: PathBuf| fs::read(file).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(folder));
@@ -110,7 +110,7 @@ pub fn settings(program: Program) -> Settings {
     Settings { backoff: Backoff::new(&soon, LONG), ..Settings::new(program, "test", "1") }
 }
 
-/// A sidecar whose states and log are kept.
+/// A sidecar whose states and log are recorded.
 pub struct Watched {
     pub sidecar: Sidecar,
     pub client: Client,
@@ -120,10 +120,10 @@ pub struct Watched {
 
 impl Watched {
     pub fn start(mut settings: Settings) -> Self {
-        let (tell, states) = mpsc::channel();
+        let (sender, states) = mpsc::channel();
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let to_log = Arc::clone(&log);
-        settings.on_state = Box::new(move |state| tell.send(state.clone()).unwrap_or_default());
+        settings.on_state = Box::new(move |state| sender.send(state.clone()).unwrap_or_default());
         settings.on_log = Arc::new(move |line| to_log.lock().unwrap().push(line.to_owned()));
         let sidecar = Sidecar::start(settings).unwrap();
         Self { client: sidecar.client(), sidecar, states, log }
@@ -133,11 +133,11 @@ impl Watched {
         self.states.recv_timeout(LONG).unwrap()
     }
 
-    /// Waits until it is ready; its process id.
+    /// Waits until it is ready; returns its process id.
     pub fn ready(&self) -> u32 {
         loop {
-            if let State::Ready(welcome) = self.next_state() {
-                return u32::try_from(welcome.pid).unwrap();
+            if let State::Ready(handshake) = self.next_state() {
+                return u32::try_from(handshake.pid).unwrap();
             }
         }
     }

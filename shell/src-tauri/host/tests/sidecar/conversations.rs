@@ -15,24 +15,24 @@ fn words(count: usize) -> String {
 }
 
 #[test]
-fn a_conversation_comes_through_and_nothing_is_left_after_it() {
+fn a_conversation_is_complete_and_leaves_no_process() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     let started = host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
     assert_eq!(started.state, t::ServerState::Ready);
 
-    let (mut told, mut seqs) = (String::new(), Vec::new());
+    let (mut text, mut seqs) = (String::new(), Vec::new());
     let ask = host.client.start::<m::SendMessage>(t::SendMessageParams::new("tokens=50")).unwrap();
     let whole = ask
         .for_each(|event| {
             seqs.push(event.seq);
             if let t::TurnEvent::Token(token) = event.event {
-                told += &token.chunk;
+                text += &token.chunk;
             }
         })
         .unwrap();
     assert_eq!(whole.content.trim_end(), words(50).trim_end());
-    assert_eq!(told.trim_end(), whole.content.trim_end());
+    assert_eq!(text.trim_end(), whole.content.trim_end());
     assert!(seqs.is_sorted() && seqs.len() > 1, "{seqs:?}");
 
     let unknown = t::GetSessionParams::new("00000000-0000-4000-8000-000000000000");
@@ -49,7 +49,7 @@ fn a_conversation_comes_through_and_nothing_is_left_after_it() {
 }
 
 #[test]
-fn who_is_dropped_is_cancelled_and_who_asks_to_be_is_too() {
+fn a_request_is_cancelled_on_request_and_when_it_is_dropped() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
@@ -69,20 +69,23 @@ fn who_is_dropped_is_cancelled_and_who_asks_to_be_is_too() {
     let mut dropped = held();
     while !matches!(dropped.next_event().unwrap().unwrap().event, t::TurnEvent::Token(_)) {}
     drop(dropped);
-    // It has one slot a conversation: the next answer would wait for ever behind one that is still held.
+    // The engine has one slot per conversation: the next answer would never start behind one that is still held.
     let ask = t::SendMessageParams { server_id: None, ..t::SendMessageParams::new("tokens=3") };
     assert_eq!(host.client.call::<m::SendMessage>(ask).unwrap().content.trim_end(), "w1 w2 w3");
 }
 
 #[test]
-fn a_subscription_lives_beside_other_requests_and_ends_when_it_is_dropped() {
+fn a_subscription_runs_beside_other_requests_and_ends_when_it_is_dropped() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     let subscribe = t::SubscribeParams::new([t::Topic::Sessions], "sessions");
     let mut sessions = host.client.start::<m::Subscribe>(subscribe.clone()).unwrap();
     let made = host.client.call::<m::CreateSession>(t::CreateSessionParams::default()).unwrap();
-    let told = sessions.next_event().unwrap().unwrap().event;
-    assert!(matches!(&told, t::TopicEvent::Session(event) if event.session.session_id == made.session_id), "{told:?}");
+    let event = sessions.next_event().unwrap().unwrap().event;
+    assert!(
+        matches!(&event, t::TopicEvent::Session(event) if event.session.session_id == made.session_id),
+        "{event:?}"
+    );
     drop(sessions);
     // Its name is free again, which it is only after `unsubscribe`.
     let again = host.client.start::<m::Subscribe>(subscribe).unwrap();
@@ -90,7 +93,7 @@ fn a_subscription_lives_beside_other_requests_and_ends_when_it_is_dropped() {
 }
 
 #[test]
-fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
+fn a_pages_request_is_relayed_completely_though_a_message_is_lost() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
@@ -102,7 +105,7 @@ fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
     let (to_page, messages) = mpsc::channel();
     thread::scope(|scope| {
         let sending = scope.spawn(|| relay.run(request, move |message| to_page.send(message).unwrap()));
-        let (mut text, mut seen, mut told) = (String::new(), 0, 0);
+        let (mut text, mut last_number, mut last_seq) = (String::new(), 0, 0);
         let mut lost = false;
         while let Ok(mut message) = messages.recv_timeout(LONG) {
             if message.number == 2 && !lost {
@@ -110,22 +113,22 @@ fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
                 continue;
             }
             let mut missed = Vec::new();
-            if message.number != seen + 1 {
-                missed = relay.again(seen);
+            if message.number != last_number + 1 {
+                missed = relay.resend_after(last_number);
                 message = missed.remove(0);
             }
             for message in std::iter::once(message).chain(missed) {
-                if message.number != seen + 1 {
+                if message.number != last_number + 1 {
                     continue;
                 }
-                seen = message.number;
+                last_number = message.number;
                 for event in message.events {
-                    assert_eq!(event.first_seq, told + 1);
-                    told = event.seq;
+                    assert_eq!(event.first_seq, last_seq + 1);
+                    last_seq = event.seq;
                     text += event.event["chunk"].as_str().unwrap_or_default();
                 }
             }
-            relay.seen(seen);
+            relay.acknowledge(last_number);
         }
         assert!(lost);
         let whole = sending.join().unwrap().unwrap();
@@ -135,7 +138,7 @@ fn a_pages_request_is_relayed_message_by_message_though_it_loses_one() {
 }
 
 #[test]
-fn a_deadline_of_ones_own_is_kept_while_others_go_on() {
+fn a_requests_deadline_applies_while_other_requests_continue() {
     let place = Place::with_engine();
     let host = Watched::start(real(&place));
     host.client.call::<m::StartLlamaServer>(t::StartLlamaServerParams::default()).unwrap();
