@@ -1,4 +1,4 @@
-"""The Rust crate's `events.rs`: how events merge while nobody reads them."""
+"""The Rust crate's `events.rs`: how unread events merge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-//! The lines themselves: JSON-RPC 2.0 envelopes.
+//! The lines on the wire: JSON-RPC 2.0 envelopes.
 //!
 //! Owns how a method's types are wrapped and unwrapped. Knows nothing of processes, sockets or what a method does.
 
@@ -74,7 +74,7 @@ impl<P: Serialize> Request<P> {
     /// The line to write, with its end.
     ///
     /// # Panics
-    /// Where a parameter is a `Newer` value: there is nothing to send for it.
+    /// If a parameter is a `Newer` value, which has no JSON form.
     pub fn to_line(&self) -> String {
         line(self)
     }
@@ -96,7 +96,7 @@ impl Cancel {
 }
 
 fn line(message: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(message).expect("a `Newer` value can not be sent");
+    let mut text = serde_json::to_string(message).expect("a `Newer` value cannot be sent");
     text.push('\n');
     text
 }
@@ -117,7 +117,7 @@ impl SidecarMessage {
     /// Read a line, with or without its end.
     pub fn from_line(line: &[u8]) -> serde_json::Result<Self> {
         let message: Value = serde_json::from_slice(line)?;
-        // By hand, since an untagged enum could only say that nothing matched.
+        // By hand, since an untagged enum would only report that no variant matched.
         if message.get("method").is_some() {
             ChannelNotification::deserialize(message).map(Self::Channel)
         } else if message.get("error").is_some() {
@@ -159,7 +159,7 @@ impl Response {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorResponse {
     pub jsonrpc: JsonRpc,
-    /// `None` where the sidecar could not read the request's id.
+    /// `None` if the sidecar could not read the request's id.
     pub id: Option<RequestId>,
     pub error: ErrorObject,
 }
@@ -195,7 +195,7 @@ pub struct ErrorData {
     /// What a host can do or offer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<Remedy>,
-    /// What else this error tells, such as `partial` or `log_tail`.
+    /// Further data of this error, such as `partial` or `log_tail`.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -216,7 +216,7 @@ pub enum ChannelMethod {
     Channel,
 }
 
-/// An event, its place and its channel.
+/// An event, its number and its channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelEvent {
     pub channel: String,
@@ -231,7 +231,7 @@ impl ChannelEvent {
         M::Event::deserialize(&self.event)
     }
 
-    /// Whether it is the last one of its channel.
+    /// Whether it is the last event of its channel.
     pub fn is_last(&self) -> bool {
         let status = self.event.get("status").and_then(Value::as_str);
         status.is_some_and(is_terminal)

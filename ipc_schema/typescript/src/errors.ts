@@ -1,4 +1,4 @@
-/** What a call can fail with. */
+/** The errors of calls. */
 
 import { ERROR_CODES, type ErrorName } from "./contract.js";
 import type { Remedy } from "./types.js";
@@ -17,7 +17,7 @@ export class SidecarError extends Error {
   readonly hint: string;
   /** What a host can do or offer; a later sidecar may name actions that this client does not know. */
   readonly remedies: readonly Remedy[];
-  /** Everything that the error tells, such as `partial` or `log_tail`. */
+  /** All data of the error, such as `partial` or `log_tail`. */
   readonly data: Readonly<Record<string, unknown>>;
 
   constructor(code: number, message: string, data: Readonly<Record<string, unknown>>) {
@@ -33,7 +33,7 @@ export class SidecarError extends Error {
   /** The `error` member of a response. */
   static fromWire(error: unknown): SidecarError {
     if (!isObject(error) || typeof error["code"] !== "number" || typeof error["message"] !== "string") {
-      return new SidecarError(ERROR_CODES.INTERNAL_ERROR, "The sidecar sent an error that can not be read.", {});
+      return new SidecarError(ERROR_CODES.INTERNAL_ERROR, "The sidecar sent an invalid error.", {});
     }
     return new SidecarError(error["code"], error["message"], isObject(error["data"]) ? error["data"] : {});
   }
@@ -46,7 +46,7 @@ export class SidecarError extends Error {
   }
 }
 
-/** The connection is gone. Every call under way rejects with the same one; `cause` says why, where that is known. */
+/** The connection is closed. Every call under way rejects with the same error; `cause` is the reason. */
 export class ConnectionClosedError extends Error {
   override readonly name = "ConnectionClosedError";
 
@@ -55,7 +55,7 @@ export class ConnectionClosedError extends Error {
   }
 }
 
-/** The sidecar does not let this page in, now or later: no connection is tried again. */
+/** The sidecar does not admit this page. This is permanent: the client does not reconnect. */
 export class NotAdmittedError extends Error {
   override readonly name = "NotAdmittedError";
 

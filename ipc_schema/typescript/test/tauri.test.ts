@@ -117,11 +117,11 @@ test("a signal cancels by the request's id", () => {
 });
 
 test("a sidecar that has ended or is not restarted ends the connection with the reason", async () => {
-  const given = { code: -32603, message: "There is no sidecar: it is not there.", data: { name: "SIDECAR_NOT_RUNNING" } };
+  const failed = { code: -32603, message: "The sidecar is not running: no such file.", data: { name: "SIDECAR_NOT_RUNNING" } };
   const calling = connect();
   const models = calling.client.list_models();
-  calling.only("list_models").reject(given);
-  await assert.rejects(models, (error) => error instanceof ConnectionClosedError && /not there/.test(String(error.cause)));
+  calling.only("list_models").reject(failed);
+  await assert.rejects(models, (error) => error instanceof ConnectionClosedError && /no such file/.test(String(error.cause)));
 
   const ended = { code: -32603, message: "The sidecar has ended.", data: { name: "SIDECAR_ENDED" } };
   const subscribed = connect();

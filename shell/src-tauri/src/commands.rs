@@ -1,18 +1,19 @@
 //! The page's requests as Tauri commands: each method of the contract that a page may call, under its own name.
 //!
-//! A command gets the method's parameters in camelCase; `requestId` is the page's number for it, `channel` a Tauri channel
-//! for its events and `channelName` the page's name of that. `cancel_request` cancels. Events are sent as messages
-//! `{number, events: [{first_seq, seq, event}, …]}`, 60 times a second at most. `initialize` begins a connection: what the
-//! one before only looked at ends. `start_sidecar_again` is for a person whose sidecar was given up.
+//! A command gets the method's parameters in camelCase; `requestId` is the page's number for it, `channel` a Tauri
+//! channel for its events and `channelName` the page's name of that channel. `cancel_request` cancels. Events are sent
+//! as messages `{number, events: [{first_seq, seq, event}, …]}`, at most 60 a second. `initialize` begins a connection
+//! and ends the subscriptions of the one before. `start_sidecar_again` restarts a sidecar whose retry budget was used
+//! up.
 
 use std::sync::Arc;
 
-use llama_sidecar_host::{Asked, Bridge, Failure, Message, page};
+use llama_sidecar_host::{Bridge, Failure, Message, PageRequest, page};
 use serde_json::{Map, Value, json};
 use tauri::ipc::{Channel, Invoke, InvokeBody, InvokeResolver, JavaScriptChannelId};
 use tauri::{Manager, Runtime, Webview, async_runtime};
 
-/// Carries out a command; whether it is one of ours.
+/// Handles a command; returns whether its arguments are a JSON object, as those of all our commands are.
 pub fn handle<R: Runtime>(invoke: Invoke<R>) -> bool {
     let Invoke { message, resolver, .. } = invoke;
     let InvokeBody::Json(Value::Object(arguments)) = message.payload().clone() else { return false };
@@ -21,7 +22,7 @@ pub fn handle<R: Runtime>(invoke: Invoke<R>) -> bool {
     match message.command() {
         "initialize" => {
             bridge.page_has_left();
-            in_background(move || settle(resolver, bridge.welcome()));
+            in_background(move || settle(resolver, bridge.handshake()));
         }
         "cancel_request" => {
             if let Some(number) = arguments.get("requestId").and_then(Value::as_i64) {
@@ -33,9 +34,9 @@ pub fn handle<R: Runtime>(invoke: Invoke<R>) -> bool {
             bridge.start_again();
             resolver.resolve(Value::Null);
         }
-        method => match asked(method, arguments, &webview) {
-            Ok((asked, channel)) => in_background(move || ask(&bridge, asked, channel.as_ref(), resolver)),
-            Err(refused) => resolver.reject(refused),
+        method => match page_request(method, arguments, &webview) {
+            Ok((request, channel)) => in_background(move || call(&bridge, request, channel.as_ref(), resolver)),
+            Err(error) => resolver.reject(error),
         },
     }
     true
@@ -43,11 +44,11 @@ pub fn handle<R: Runtime>(invoke: Invoke<R>) -> bool {
 
 type Events = Channel<Message>;
 
-fn asked<R: Runtime>(
+fn page_request<R: Runtime>(
     method: &str,
     mut arguments: Map<String, Value>,
     webview: &Webview<R>,
-) -> Result<(Asked, Option<Events>), Value> {
+) -> Result<(PageRequest, Option<Events>), Value> {
     let number = arguments.remove("requestId").as_ref().and_then(Value::as_i64);
     let channel = arguments.get("channel").and_then(Value::as_str);
     let events = channel.and_then(|id| id.parse::<JavaScriptChannelId>().ok()).map(|id| id.channel_on(webview.clone()));
@@ -59,20 +60,20 @@ fn asked<R: Runtime>(
         let data = json!({"name": "METHOD_NOT_FOUND", "retryable": false, "hint": "", "remedies": []});
         json!({"code": -32601, "message": refused.to_string(), "data": data})
     })?;
-    Ok((Asked { number, method, params, channel: name }, events))
+    Ok((PageRequest { number, method, params, channel: name }, events))
 }
 
-fn ask<R: Runtime>(bridge: &Bridge, asked: Asked, channel: Option<&Events>, resolver: InvokeResolver<R>) {
+fn call<R: Runtime>(bridge: &Bridge, request: PageRequest, channel: Option<&Events>, resolver: InvokeResolver<R>) {
     let answer = |outcome| settle(resolver, outcome);
     match channel {
         Some(channel) => {
             let send = |message: Message| {
-                // Where the page has gone nobody misses it.
+                // A page that has closed needs no events.
                 let _ = channel.send(message);
             };
-            bridge.ask(asked, Some(&send), answer);
+            bridge.call(request, Some(&send), answer);
         }
-        None => bridge.ask(asked, None, answer),
+        None => bridge.call(request, None, answer),
     }
 }
 
@@ -83,7 +84,7 @@ fn settle<R: Runtime>(resolver: InvokeResolver<R>, outcome: Result<Value, Failur
     }
 }
 
-/// On a thread that may wait.
+/// Runs on a thread that may block.
 fn in_background(work: impl FnOnce() + Send + 'static) {
     drop(async_runtime::spawn_blocking(work));
 }
@@ -96,7 +97,7 @@ mod tests {
     use tauri::webview::InvokeRequest;
     use tauri::{App, WebviewWindow, WebviewWindowBuilder};
 
-    /// An app whose sidecar is not there.
+    /// An app whose sidecar program does not exist.
     fn app() -> (App<MockRuntime>, WebviewWindow<MockRuntime>) {
         let sidecar = Sidecar::start(Settings::new(Program::at("/no/such/sidecar"), "test", "1")).unwrap();
         let builder = mock_builder().manage(Arc::new(Bridge::new(sidecar))).invoke_handler(handle);
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_of_the_contract_are_commands_and_fail_in_its_form() {
+    fn methods_of_the_contract_are_commands_and_fail_with_its_errors() {
         let (_app, window) = app();
         for command in ["initialize", "list_models", "send_message", "start_llama_server"] {
             let arguments = json!({"requestId": 1, "channel": "__CHANNEL__:3", "channelName": "c1"});
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_for_pages_is_no_command() {
+    fn methods_for_the_host_only_are_not_commands() {
         let (_app, window) = app();
         for command in ["shutdown", "ping", "no_such_method"] {
             let error = invoke(&window, command, json!({"requestId": 1})).unwrap_err();
@@ -139,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sidecar_that_was_given_up_is_tried_again_when_asked() {
+    fn a_failed_sidecar_is_restarted_on_request() {
         let (_app, window) = app();
         assert_eq!(invoke(&window, "start_sidecar_again", json!({})), Ok(Value::Null));
         assert!(invoke(&window, "initialize", json!({})).is_err());
     }
 
     #[test]
-    fn to_cancel_what_is_over_is_no_failure() {
+    fn cancelling_a_finished_request_is_not_an_error() {
         let (_app, window) = app();
         assert_eq!(invoke(&window, "cancel_request", json!({"requestId": 9})), Ok(Value::Null));
     }

@@ -1,4 +1,4 @@
-//! What a request can come to, besides its result.
+//! The errors of a request.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,25 +9,26 @@ use serde_json::{Value, json};
 /// Why a request has no result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Failure {
-    /// The sidecar says so; `data.name` is what to switch on.
+    /// The sidecar answered with an error; switch on `data.name`.
     Refused(Box<ErrorObject>),
-    /// The sidecar ended while it worked on the request, and says so for all of them alike. It is started again.
+    /// The sidecar ended during the request; all requests under way get the same cause. It is restarted.
     Ended(String),
-    /// There is no sidecar, and none is on its way.
+    /// No sidecar runs, and none is starting.
     NotRunning(String),
-    /// There was no answer in this time. The request was cancelled.
+    /// The request timed out after this time, and was cancelled.
     Late(Duration),
-    /// The request is longer than the sidecar reads.
+    /// The request is longer than the lines that the sidecar reads.
     TooLong { bytes: usize, limit: usize },
-    /// What was said is not what the contract says.
+    /// A message does not match the contract.
     NotInContract(String),
 }
 
-/// JSON-RPC's code for what is nobody's fault in particular.
+/// JSON-RPC's code for an internal error.
 const INTERNAL_ERROR: i64 = -32603;
 
 impl Failure {
-    /// As an error of the contract, for a page: the sidecar's own as it is, ours under names that it does not use.
+    /// The failure as an error of the contract, for a page. The sidecar's errors stay as they are; the host's have names
+    /// that the contract does not use.
     pub fn to_wire(&self) -> Value {
         let (name, retryable) = match self {
             Failure::Refused(error) => return serde_json::to_value(error).unwrap_or_else(|_| json!(error.to_string())),
@@ -47,22 +48,19 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Refused(error) => write!(f, "{error}"),
-            Failure::Ended(cause) => write!(f, "{cause} Ask again when it is back."),
-            Failure::NotRunning(cause) => write!(f, "There is no sidecar: {cause}"),
+            Failure::Ended(cause) => write!(f, "{cause} Try again after its restart."),
+            Failure::NotRunning(cause) => write!(f, "The sidecar is not running: {cause}"),
             Failure::Late(time) => {
-                write!(f, "The sidecar did not answer within {} s. Its log may say why.", time.as_secs_f32())
+                write!(f, "The sidecar did not answer within {} s. Check its log for the cause.", time.as_secs_f32())
             }
             Failure::TooLong { bytes, limit } => {
                 write!(
                     f,
-                    "The request has {bytes} bytes, and the sidecar reads {limit}. Hand large files over by path."
+                    "The request has {bytes} bytes, but the sidecar reads at most {limit}. Pass large files by path."
                 )
             }
             Failure::NotInContract(what) => {
-                write!(
-                    f,
-                    "The app and the sidecar do not understand each other: {what}. Install versions that belong together."
-                )
+                write!(f, "The app and the sidecar are incompatible: {what}. Install matching versions.")
             }
         }
     }
@@ -81,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_told_the_sidecars_errors_as_they_are_and_ours_in_their_form() {
+    fn a_page_gets_the_sidecars_errors_unchanged_and_the_hosts_in_the_same_form() {
         let error = json!({"code": -32016, "message": "Too long.", "data":
             {"name": "CONTEXT_TOO_LONG", "retryable": false, "hint": "Shorten it.", "remedies": [{"action": "change_params", "params": {"names": ["message"]}}],
              "max_context": 8}});
