@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import {
   ConnectionClosedError,
+  CONTRACT_VERSION,
   keepConnected,
   NotAdmittedError,
   SidecarError,
@@ -13,7 +14,7 @@ import {
 import { FakeTransport } from "./fake_transport.js";
 
 const SESSION = "0b8e6f2a-3c1d-4e5f-8a9b-0c1d2e3f4a5b";
-const SIDECAR = { server: { name: "llama-sidecar", version: "1" }, contract_version: "1.0" };
+const SIDECAR = { server: { name: "llama-sidecar", version: "1" }, contract_version: CONTRACT_VERSION };
 
 /** A link whose connections the test controls. */
 function connect(options: Partial<LinkOptions> = {}) {
@@ -69,7 +70,7 @@ test("each connection begins with initialize, and the client stays the same", as
   const { link, ready, newest, reconnect, states } = connect({ client: { name: "page", version: "2" } });
   const first = await ready();
   assert.deepEqual(first.request("initialize").params, {
-    contract_version: "1.0",
+    contract_version: CONTRACT_VERSION,
     client: { name: "page", version: "2" },
   });
   first.end("gone");

@@ -4,6 +4,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use llama_sidecar_host::contract::CONTRACT_VERSION;
 use llama_sidecar_host::{Bridge, Failure, Message, PageRequest, Sidecar, page};
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ fn start_server(bridge: &Arc<Bridge>) {
 fn a_page_uses_its_own_channel_names_and_cancels_by_its_own_number() {
     let place = Place::with_engine();
     let bridge = bridge(&place);
-    assert_eq!(bridge.handshake().unwrap()["contract_version"], "1.0");
+    assert_eq!(bridge.handshake().unwrap()["contract_version"], CONTRACT_VERSION);
     start_server(&bridge);
 
     let held = call(&bridge, 7, Some("c7"), "send_message", json!({"message": "tokens=50 hold-after=5"}));
