@@ -26,7 +26,7 @@ from sidecar.contract import METHODS
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.logs import Level
 from sidecar.dispatch.hosts import Hosts
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.requests import RequestTasks
 from sidecar.handlers import life
 from sidecar.handlers.call import Call, Handler
 from sidecar.host.lock import DataDirLock

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.requests import RequestTasks
 from sidecar.handlers import (
     chat,
     config,

@@ -24,7 +24,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sidecar import app
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.hosts import Hosts
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.requests import RequestTasks
 from sidecar.events.outbox import Outbox
 from sidecar.host import process_tree
 from sidecar.host.lock import DataDirLock

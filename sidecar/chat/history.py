@@ -299,4 +299,5 @@ class History:
         return session
 
     def _publish(self, session_id: str, session: Session | None) -> None:
-        self.changes.publish(SessionChange(session_id, session))
+        if self.changes.subscriptions:
+            self.changes.publish(SessionChange(session_id, session))

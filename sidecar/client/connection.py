@@ -21,7 +21,7 @@ from sidecar.client.methods import ContractMethods
 from sidecar.contract.errors import SidecarError, from_wire
 from sidecar.contract.method import TERMINAL
 from sidecar.host import process_tree
-from sidecar.host.paths import self_command
+from sidecar.host.environment import self_command
 from sidecar.transport.framing import LineFramer, Oversize
 
 logger = logging.getLogger(__name__)

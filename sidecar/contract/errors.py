@@ -57,7 +57,6 @@ class SidecarError(Exception):
         name: the stable name a host switches on.
         retryable: whether the same request may succeed later without a change.
         hint: what to do next, one sentence for people.
-        remedies: what a host can do or offer, for programs; by default those of its name and cause.
         data: further members of the wire error's `data`; never a traceback, a secret or a prompt.
     """
 
@@ -75,8 +74,13 @@ class SidecarError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = self.default_hint if hint is None else hint
-        self.remedies = default_remedies(self.name, data) if remedies is None else tuple(remedies)
         self.data = data
+        self._remedies = remedies
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What a host can do or offer, in the order of preference."""
+        return default_remedies(self.name, self.data) if self._remedies is None else tuple(self._remedies)
 
     def to_wire(self) -> dict[str, Any]:
         """The `error` member of a JSON-RPC response."""

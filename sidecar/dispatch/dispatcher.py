@@ -27,11 +27,10 @@ from sidecar.contract.errors import (
 )
 from sidecar.contract.servers import Channel
 from sidecar.dispatch import envelope
-from sidecar.dispatch.call import Channels, RequestCall
 from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, RepeatedKey, Request, RequestId
 from sidecar.dispatch.errors import as_sidecar_error
+from sidecar.dispatch.requests import Channels, Lanes, RequestCall, RequestTasks
 from sidecar.dispatch.rpc import JsonRpcError, Result, Success, async_dispatch_to_serializable
-from sidecar.dispatch.tasks import Lanes, RequestTasks
 from sidecar.events.outbox import Outbox, encode
 from sidecar.handlers.call import Handler
 from sidecar.logs.defects import internal_error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sidecar.dispatch.dispatcher import Dispatcher
-from sidecar.dispatch.tasks import Lanes, RequestTasks
+from sidecar.dispatch.requests import Lanes, RequestTasks
 from sidecar.events.outbox import Outbox
 from sidecar.handlers.call import Handler
 from sidecar.services import Lifetime

@@ -1,7 +1,7 @@
-"""Variables of the environment: the one that is ours, and those that child processes get, which are on a list.
+"""What child processes are started with: the variables on a list, and the command of this program.
 
-Owns the list, and what the loader of the frozen program has put into our own environment. An engine gets no variable
-that it has no use for, so no token or key of the host's leaks into it, no inherited `LLAMA_…` variable changes what it
+Owns the list, our own variable, and what the loader of the frozen program has put into our own environment. An engine
+gets no variable that it has no use for, so no token or key of the host's leaks into it, no inherited `LLAMA_…` variable changes what it
 does, and no library of ours is loaded in place of its own. Imports next to nothing, since it comes first of all.
 """
 
@@ -136,3 +136,10 @@ def _take_out(environ: dict[str, str], name: str, bundle: str) -> None:
     environ.pop(name)
     if others:
         environ[name] = os.pathsep.join(others)
+
+
+def self_command() -> list[str]:
+    """The command that starts this program again, frozen or from source."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    return [sys.executable, "-m", "sidecar"]

@@ -1,13 +1,12 @@
 """Where things are kept.
 
-Owns the layout of the data folder, and how the program starts itself again.
+Owns the layout of the data folder.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import sys
 from pathlib import Path
 
 import msgspec
@@ -27,13 +26,6 @@ def default_data_dir() -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("llama-sidecar", appauthor=False)
-
-
-def self_command() -> list[str]:
-    """The command that starts this program again, frozen or from source."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
-    return [sys.executable, "-m", "sidecar"]
 
 
 class DataDir(msgspec.Struct, frozen=True):

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from sidecar.contract.errors import SidecarError
 from sidecar.host import process_tree
-from sidecar.host.environment import child_environment
-from sidecar.host.paths import self_command
+from sidecar.host.environment import child_environment, self_command
 from sidecar.processes import tags
 from sidecar.processes.registry import ProcessRegistry
 

@@ -19,10 +19,9 @@ from sidecar.contract.errors import Cancelled, ContextTooLong, SessionNotFound
 from sidecar.contract.servers import StartQueued, StartWarming
 from sidecar.contract.topics import ServerRemovedEvent, SubscriptionDone
 from sidecar.dispatch import dispatcher as dispatcher_module
-from sidecar.dispatch.call import MAX_SUBSCRIPTIONS
 from sidecar.dispatch.dispatcher import Dispatcher
 from sidecar.dispatch.hosts import Hosts
-from sidecar.dispatch.tasks import Lanes, RequestTasks
+from sidecar.dispatch.requests import MAX_SUBSCRIPTIONS, Lanes, RequestTasks
 from sidecar.events.event_log import EventLog
 from sidecar.events.live_feed import LiveFeed
 from sidecar.events.outbox import Outbox

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from sidecar.contract import Lane, Params
-from sidecar.dispatch.tasks import Lanes
+from sidecar.dispatch.requests import Lanes
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.requests import RequestTasks
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.errors import DiskFull, PermissionDenied
-from sidecar.host.environment import DATA_DIR_VARIABLE
-from sidecar.host.paths import DataDir, default_data_dir, self_command
+from sidecar.host.environment import DATA_DIR_VARIABLE, self_command
+from sidecar.host.paths import DataDir, default_data_dir
 
 
 def mode_of(path: Path) -> int:

@@ -16,8 +16,9 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from sidecar.transport import chunks, stdio
-from sidecar.transport.stdio import LINES_AT_ONCE, StdioTransport
+from sidecar.transport import reading, stdio
+from sidecar.transport.reading import LINES_AT_ONCE
+from sidecar.transport.stdio import StdioTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -258,7 +259,7 @@ async def test_a_host_that_does_not_read_is_not_listened_to_until_it_reads(monke
 
 async def test_a_host_that_neither_reads_nor_keeps_stdin_open_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stdio, "MAX_WAITING_BYTES", 1000)
-    monkeypatch.setattr(chunks, "HANG_UP_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(reading, "HANG_UP_INTERVAL_SECONDS", 0.01)
     async with served() as host:
         host.on_line = lambda line: host.transport.outbox.send_line(b"y" * 100_000)
         sent = await fill_the_pipe(host, waiting_bytes=1000)

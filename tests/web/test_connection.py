@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from sidecar.contract.topics import SubscriptionDone
 from sidecar.dispatch.hosts import Hosts
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.requests import RequestTasks
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call
 from sidecar.services import Lifetime

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 import sidecar
 from sidecar.dispatch.hosts import Hosts
-from sidecar.dispatch.tasks import RequestTasks
+from sidecar.dispatch.requests import RequestTasks
 from sidecar.services import Lifetime
 from sidecar.transport.web.files import PageFiles, page_folder
 from sidecar.transport.web.server import WebTransport, listen

@@ -16,8 +16,8 @@ from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
 from sidecar.contract.servers import FLAGS
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.host.environment import self_command
 from sidecar.host.extras import how_to_get
-from sidecar.host.paths import self_command
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
 
 MODULE = "xllamacpp"
