@@ -1,8 +1,9 @@
 """What child processes are started with: the variables on a list, and the command of this program.
 
 Owns the list, our own variable, and what the loader of the frozen program has put into our own environment. An engine
-gets no variable that it has no use for, so no token or key of the host's leaks into it, no inherited `LLAMA_…` variable changes what it
-does, and no library of ours is loaded in place of its own. Imports next to nothing, since it comes first of all.
+gets no variable that it has no use for, so no token or key of the host's leaks into it, no inherited `LLAMA_…` variable
+changes what it does, and no library of ours is loaded in place of its own. Imports next to nothing, since it comes
+first.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ class StderrHandler(logging.Handler):
         super().__init__()
         self._fd = fd
         self._cut = False
+        self._poll = descriptors.writable_poll(fd)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -66,7 +67,7 @@ class StderrHandler(logging.Handler):
             if self._cut:
                 data = b"\n" + data
             size = len(data)
-            while data and _takes_a_piece(self._fd):
+            while data and self._takes_a_piece():
                 data = data[os.write(self._fd, data[:PIECE_BYTES]) :]
             if len(data) < size:
                 self._cut = bool(data)
@@ -75,18 +76,16 @@ class StderrHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - as every handler: what cannot be logged must not stop what logs it
             self.handleError(record)
 
+    def _takes_a_piece(self) -> bool:
+        """Whether PIECE_BYTES can be written without waiting; taken for granted where the system does not say."""
+        return self._poll is None or bool(self._poll(0))
+
 
 def _lines(record: logging.LogRecord) -> Iterator[str]:
     """One line for the record, and its traceback to the right of it, where nothing can be taken for another record."""
     yield printable(f"{record.levelname} {record.name}: {record.getMessage()}")
     for lines in traceback.format_exception(record.exc_info[1]) if record.exc_info else ():
         yield from (f"    {printable(line)}" for line in lines.splitlines())
-
-
-def _takes_a_piece(fd: int) -> bool:
-    """Whether PIECE_BYTES can be written without waiting; taken for granted where the system does not say."""
-    poll = descriptors.writable_poll(fd)
-    return poll is None or bool(poll(0))
 
 
 def set_up(level: Level, source: Source | None, loop: asyncio.AbstractEventLoop | None = None) -> None:

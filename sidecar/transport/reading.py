@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from sidecar.events.outbox import Outbox
 from sidecar.host import descriptors
 from sidecar.transport.framing import LineFramer, Oversize
 
@@ -27,6 +28,9 @@ HANG_UP_INTERVAL_SECONDS = 1.0
 nor keeps its end open would never be noticed otherwise. What it has left is in the pipe then, and bounded by it: it
 is read whether there is room or not."""
 
+MAX_WAITING_BYTES = 8 * 1024 * 1024
+"""Unwritten responses beyond which no more requests are taken in: the host is not reading."""
+
 LINES_AT_ONCE = 64
 """Lines taken in before everything else gets its turn: one chunk can hold a thousand requests, and the answers to
 those that take no time should be on their way before the next ones are begun."""
@@ -36,24 +40,24 @@ TakeChunk = Callable[[bytes], None]
 
 
 class LineReader:
-    """Gives a descriptor's lines to `on_line`, a few at a time, as long as `has_room` says so; at last `on_end`."""
+    """Gives a descriptor's lines to `on_line`, a few at a time, while the outbox is read; at last calls `on_end`."""
 
     def __init__(
         self,
         fd: int,
         framer: LineFramer,
+        outbox: Outbox,
         *,
         on_line: Callable[[bytes], None],
         on_oversize: Callable[[], None],
         on_end: Callable[[], None],
-        has_room: Callable[[], bool],
     ) -> None:
         self._chunks = chunks_of(fd, self._take_chunk)
         self._framer = framer
         self._on_line = on_line
         self._on_oversize = on_oversize
         self._on_end = on_end
-        self._has_room = has_room
+        self._outbox = outbox
         self._loop = asyncio.get_running_loop()
         self._lines: deque[bytes | Oversize] = deque()
         self._owes_a_chunk = False
@@ -71,7 +75,7 @@ class LineReader:
         self._chunks.stop()
 
     def resume(self) -> None:
-        """`has_room` may say something else now."""
+        """Responses have left the outbox."""
         if not self._scheduled and not self._stopped and (self._lines or self._owes_a_chunk):
             self._scheduled = True
             self._loop.call_soon(self._take_in_some)
@@ -102,6 +106,9 @@ class LineReader:
         elif self._owes_a_chunk and self._has_room():
             self._owes_a_chunk = False
             self._chunks.more()
+
+    def _has_room(self) -> bool:
+        return self._outbox.waiting_bytes <= MAX_WAITING_BYTES
 
     def _finish(self) -> None:
         if not self._stopped:

@@ -16,9 +16,6 @@ from sidecar.transport.framing import MAX_LINE_BYTES, LineFramer
 from sidecar.transport.reading import LineReader
 from sidecar.transport.writing import LineWriter
 
-MAX_WAITING_BYTES = 8 * 1024 * 1024
-"""Unwritten responses beyond which no more requests are taken in: the host is not reading."""
-
 
 class StdioTransport:
     """The wire over a pair of descriptors. Made and used in the event loop."""
@@ -47,10 +44,10 @@ class StdioTransport:
         self._reader = LineReader(
             self._read_fd,
             self._framer,
+            self.outbox,
             on_line=on_line,
             on_oversize=on_oversize,
             on_end=self._ended.set,
-            has_room=lambda: self.outbox.waiting_bytes <= MAX_WAITING_BYTES,
         )
         self._reader.start()
         await self._ended.wait()

@@ -14,7 +14,6 @@ import pytest
 from anyio import to_thread
 
 from sidecar.contract.logs import Level
-from sidecar.logs import handler as handler_module
 from sidecar.logs.defects import internal_error
 from sidecar.logs.handler import StderrHandler, StoreHandler, set_up
 from sidecar.logs.store import LogStore, Source
@@ -142,7 +141,7 @@ def test_a_record_that_was_cut_short_does_not_run_into_the_next_one(monkeypatch:
     read_fd, write_fd = os.pipe()
     stderr_of(write_fd)
     room = iter([True, False, True, True, True, True])
-    monkeypatch.setattr(handler_module, "_takes_a_piece", lambda fd: next(room))
+    monkeypatch.setattr(StderrHandler, "_takes_a_piece", lambda self: next(room))
     logger.warning("%s", "x" * 1000)
     logger.warning("whole")
     os.close(write_fd)

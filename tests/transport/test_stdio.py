@@ -16,7 +16,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from sidecar.transport import reading, stdio
+from sidecar.transport import reading
 from sidecar.transport.reading import LINES_AT_ONCE
 from sidecar.transport.stdio import StdioTransport
 
@@ -241,7 +241,7 @@ async def fill_the_pipe(host: Host, *, waiting_bytes: int) -> int:
 
 
 async def test_a_host_that_does_not_read_is_not_listened_to_until_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stdio, "MAX_WAITING_BYTES", 500_000)
+    monkeypatch.setattr(reading, "MAX_WAITING_BYTES", 500_000)
     async with served() as host:
         waiting: list[int] = []
 
@@ -258,7 +258,7 @@ async def test_a_host_that_does_not_read_is_not_listened_to_until_it_reads(monke
 
 
 async def test_a_host_that_neither_reads_nor_keeps_stdin_open_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stdio, "MAX_WAITING_BYTES", 1000)
+    monkeypatch.setattr(reading, "MAX_WAITING_BYTES", 1000)
     monkeypatch.setattr(reading, "HANG_UP_INTERVAL_SECONDS", 0.01)
     async with served() as host:
         host.on_line = lambda line: host.transport.outbox.send_line(b"y" * 100_000)

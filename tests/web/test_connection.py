@@ -19,7 +19,7 @@ from sidecar.dispatch.requests import RequestTasks
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call
 from sidecar.services import Lifetime
-from sidecar.transport.stdio import MAX_WAITING_BYTES
+from sidecar.transport.reading import MAX_WAITING_BYTES
 from sidecar.transport.web.connection import SUBPROTOCOL, Connection
 
 pytestmark = pytest.mark.anyio

@@ -15,8 +15,7 @@ from aiohttp import WSMsgType, web
 
 from sidecar.dispatch.hosts import Hosts
 from sidecar.events.outbox import Outbox
-from sidecar.transport.reading import LINES_AT_ONCE
-from sidecar.transport.stdio import MAX_WAITING_BYTES
+from sidecar.transport.reading import LINES_AT_ONCE, MAX_WAITING_BYTES
 from sidecar.transport.writing import WRITE_BYTES
 
 logger = logging.getLogger(__name__)
