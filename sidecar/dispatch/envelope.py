@@ -212,11 +212,11 @@ def _is_id(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
-def success(id_: RequestId, result: Any) -> dict[str, Any]:
+def success(id_: RequestId | NoId, result: Any) -> dict[str, Any]:
     """A response with a result."""
     return {"jsonrpc": "2.0", "id": id_, "result": result}
 
 
-def failure(id_: RequestId, error: dict[str, Any]) -> dict[str, Any]:
+def failure(id_: RequestId | NoId, error: dict[str, Any]) -> dict[str, Any]:
     """A response with an error."""
     return {"jsonrpc": "2.0", "id": id_, "error": error}
