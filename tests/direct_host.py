@@ -47,10 +47,23 @@ def _main_thread() -> threading.Thread:
     return current if current in _loop_threads else threading.main_thread()
 
 
+_running_hosts: set[object] = set()
+"""A process has one owner of processes: while hosts run, its registry is that of the first one."""
+
+
 def _register_once(path: Path) -> None:
-    """A process has one owner of processes, whose registry is that of its first sidecar here."""
     if vars(owner)["_registry"] is None:
         ProcessOwner.register_in(owner, path)
+
+
+def _unregister() -> None:
+    """Give the owner back as it is in programs that are no sidecar, so that no watchdog is left to later tests."""
+    state = vars(owner)
+    if state["_watchdog"] is not None:
+        state["_watchdog"].dismiss()
+    if state["_registry"] is not None:
+        state["_registry"].close()
+    state.update(_registry=None, _watchdog=None, _living=set())
 
 
 vars(owner)["register_in"] = _register_once
@@ -77,6 +90,7 @@ class DirectHost(LineHost):
         self._closed = False
         self._reads = asyncio.Event()
         self._reads.set()
+        _running_hosts.add(self)
         self._portal_context = start_blocking_portal()
         self._portal: BlockingPortal = self._portal_context.__enter__()
         self._running, _ = self._portal.start_task(self._run)
@@ -115,6 +129,9 @@ class DirectHost(LineHost):
             self._running.result(timeout=ANSWER_SECONDS)
         finally:
             self._portal_context.__exit__(None, None, None)
+            _running_hosts.discard(self)
+            if not _running_hosts:
+                _unregister()
         return 0
 
     def _handle(self, data: bytes) -> None:
