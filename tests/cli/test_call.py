@@ -55,6 +55,7 @@ def test_an_unknown_method_is_told_with_those_like_it(data_dir: Path) -> None:
     assert errors(data_dir, "list_model") == [
         'error: There is no method "list_model". (METHOD_NOT_FOUND)',
         "  Did you mean list_models? llama-sidecar call rpc.discover has all methods.",
+        '  remedies: [{"action":"rpc.discover","params":{}}]',
     ]
     assert not data_dir.exists()
 

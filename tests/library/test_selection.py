@@ -61,9 +61,9 @@ def test_the_default_wins_then_the_only_then_the_last_used_then_the_starter_mode
     [
         ([], None, None, ModelNotFound, "models folder"),
         ([BAD], None, "bad", ModelNotFound, "bad"),
-        ([A, B], None, None, ModelNotFound, "one of: a, b."),
-        ([A, B, BAD], None, "bad", ModelNotFound, "one of: a, b."),
-        ([A, B, BAD_STARTER], None, None, ModelNotFound, "one of: a, b."),
+        ([A, B], None, None, ModelNotFound, "settings: a, b."),
+        ([A, B, BAD], None, "bad", ModelNotFound, "settings: a, b."),
+        ([A, B, BAD_STARTER], None, None, ModelNotFound, "settings: a, b."),
         ([A], "gone", "a", ModelNotFound, "models.default"),
         ([A, BAD], "bad", "a", ModelInvalid, "the file is empty"),
     ],

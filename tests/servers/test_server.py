@@ -524,7 +524,7 @@ async def test_nobody_is_given_a_closed_link(stage: Stage) -> None:
         await server.started()
         os.kill(server.pid or 0, signal.SIGKILL)
         await until(lambda: server.state == "failed")
-    assert seen == [("warming", False), ("ready", False), ("stopping", False), ("failed", True)]
+    assert seen == [("ready", False), ("stopping", False), ("failed", True)]
 
 
 async def test_a_connection_that_only_breaks_is_not_taken_for_the_end(
