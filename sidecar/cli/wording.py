@@ -25,6 +25,8 @@ _WAYS = {
     "model_path": "--model",
     "llama_cpp_path": "--llama-cpp",
     "context_policy": "/config context_policy=drop_oldest",
+    "create_session": "/new",
+    "start_llama_server": "--ctx-size",
     "list_sessions": "/sessions",
     "restart_server": "/switch",
     "install_engine": "llama-sidecar engines install",

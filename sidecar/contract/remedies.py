@@ -63,7 +63,11 @@ BY_ERROR: dict[str, tuple[Remedy, ...]] = {
     ),
     "ENGINE_CRASHED": (RETRY, call("restart_server")),
     "ENGINE_UNRESPONSIVE": (RETRY, call("restart_server")),
-    "CONTEXT_TOO_LONG": (change_params("message", "context_policy"), call("start_llama_server")),
+    "CONTEXT_TOO_LONG": (
+        change_params("message", "context_policy"),
+        call("create_session"),
+        call("start_llama_server"),
+    ),
     "QUEUE_FULL": (RETRY,),
     "MODEL_NOT_FOUND": (call("list_models"), change_params("model", "model_path")),
     "MODEL_INVALID": (call("download_model"),),
