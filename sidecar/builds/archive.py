@@ -1,9 +1,8 @@
 """Release archives: reading them, and unpacking them into a new folder.
 
-Owns the formats (zip, tar in gzip or xz, as Python's own modules read them), their bounds, and the writing. What may be
-in an archive is decided in `entries`. Only ordinary files, folders and links to files of the archive come out, writable
-by their owner only, and the space on the disk is checked before anything is written. Everything here blocks on the
-disk.
+Owns the formats (zip, tar in gzip or xz, as Python's own modules read them), their bounds, and the writing. `entries`
+decides what an archive may contain. Only ordinary files, folders and links to files of the archive are written, with
+write permission for their owner only, and the free space is checked first. Everything here blocks on the disk.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ from sidecar.jobs.work import Work
 from sidecar.library.downloads.answers import ExpectedHead
 
 PIECE_BYTES = 256 * 1024
-"""Written in one piece: a cancel does not wait longer."""
+"""Bytes per write; a cancellation waits for one at most."""
 
 TAR_OVERHEAD_BYTES = 64 * 1024 * 1024
-"""Headers and the filling between files, of as many as are taken."""
+"""Headers and padding of the largest accepted number of files."""
 
 MAX_READ_BYTES = 1024 * 1024
-"""That a reader of tar files may ask for. Files are read in smaller pieces; a header that has more is none."""
+"""The largest read that tarfile may request. Files are read in smaller pieces; no valid header is larger."""
 
 XZ_MEMORY_BYTES = 256 * 1024 * 1024
-"""For unpacking xz: its highest level takes 65 MiB, and a header could ask for gigabytes."""
+"""Memory limit for unpacking xz: its highest level needs 65 MiB, and a header could request gigabytes."""
 
 MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
-"""Of a zip file's list of what is in it, which is read as a whole: 400 bytes for each of the most files."""
+"""The largest central directory of a zip file, which is read as a whole: 400 bytes for each of the most entries."""
 
 Kind = Literal["zip", "gz", "xz"]
 
 _HEADS: dict[bytes, Kind] = {b"PK\x03\x04": "zip", b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz"}
 
 _ZIP_END_MARK, _ZIP64_MARK = b"PK\x05\x06", b"PK\x06\x07"
-_LONGEST_ZIP_END = 22 + 65_535  # with its comment
+_MAX_ZIP_END = 22 + 65_535  # with its comment
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
 
@@ -58,16 +57,16 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
 ARCHIVE_HEAD = ExpectedHead(
     marks=tuple(_HEADS),
     error=ArchiveInvalid,
-    message="{name} is no archive: neither zip nor gzip nor xz.",
-    hint="Give a .zip, .tar.gz or .tar.xz of llama.cpp's releases; a web page is none.",
+    message="{name} is not an archive: it is neither zip nor gzip nor xz.",
+    hint="Give a .zip, .tar.gz or .tar.xz of llama.cpp's releases, not a web page.",
 )
 
 
 def kind_of(name: str, head: bytes) -> Kind:
-    """What kind of archive begins so.
+    """The kind of an archive with this head.
 
     Raises:
-        ArchiveInvalid: none.
+        ArchiveInvalid: it is none that can be read.
     """
     ARCHIVE_HEAD.check(name, head)
     return next(kind for mark, kind in _HEADS.items() if head.startswith(mark))
@@ -77,9 +76,9 @@ def unpack(archive: BinaryIO, name: str, folder: Path, work: Work) -> None:
     """Unpack an archive into a new folder; `work` counts its packed bytes.
 
     Raises:
-        ArchiveInvalid: it is damaged, or holds what no release holds.
+        ArchiveInvalid: it is damaged, or contains something that no release contains.
         DiskFull: there is no space for it.
-        OSError: the disk refuses.
+        OSError: it cannot be written.
         Stopped: it was stopped.
     """
     archive.seek(0)
@@ -134,12 +133,12 @@ def _unpack_zip(archive: BinaryIO, contents: Contents, work: Work) -> None:
 
 
 def _as_tar_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> tarfile.TarInfo:
-    """An entry of a zip file as one of a tar file, so that both are judged alike."""
+    """An entry of a zip file as one of a tar file, so that the same checks apply to both."""
     if info.flag_bits & 1:
-        raise ArchiveInvalid(f"{shown((info.filename,))} is locked with a password.")
+        raise ArchiveInvalid(f"{shown((info.filename,))} is encrypted with a password.")
     member = tarfile.TarInfo(info.filename)
     mode = info.external_attr >> 16
-    member.mode = stat.S_IMODE(mode) or 0o755  # archives made on Windows do not say what may be run
+    member.mode = stat.S_IMODE(mode) or 0o755  # archives made on Windows do not mark executables
     if info.is_dir() or stat.S_ISDIR(mode):
         member.type = tarfile.DIRTYPE
     elif stat.S_ISLNK(mode):
@@ -150,14 +149,14 @@ def _as_tar_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> tarfile.TarI
     elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
         member.size = info.file_size
     else:
-        member.type = tarfile.CHRTYPE  # or another one that is refused
+        member.type = tarfile.CHRTYPE  # a type that is refused
     return member
 
 
 def _check_zip_directory(archive: BinaryIO) -> None:
-    """See that the list of what is in a zip file is small enough, before it is read as a whole."""
-    archive.seek(max(archive.seek(0, os.SEEK_END) - _LONGEST_ZIP_END, 0))
-    tail = archive.read(_LONGEST_ZIP_END)
+    """Check the size of a zip file's central directory before it is read as a whole."""
+    archive.seek(max(archive.seek(0, os.SEEK_END) - _MAX_ZIP_END, 0))
+    tail = archive.read(_MAX_ZIP_END)
     at = tail.rfind(_ZIP_END_MARK)
     if at < 0:
         raise ArchiveInvalid("The archive is damaged: it ends too early.")
@@ -168,7 +167,7 @@ def _check_zip_directory(archive: BinaryIO) -> None:
 
 
 class _Bounded:
-    """An unpacked stream for tarfile, which takes headers into memory whatever size they say, and has no limit."""
+    """An unpacked stream with limits for tarfile, which reads headers of any size into memory."""
 
     def __init__(self, stream: IO[bytes], *, limit: int) -> None:
         self._stream = stream
@@ -179,23 +178,23 @@ class _Bounded:
         return self._position
 
     def seek(self, position: int) -> None:
-        """Read on up to there; tarfile goes forward only."""
+        """Read up to a position; tarfile seeks forward only."""
         while self._position < position and self.read(min(MAX_READ_BYTES, position - self._position)):
             continue
 
     def read(self, count: int) -> bytes:
-        """Exactly so many bytes, less at the end."""
+        """Exactly so many bytes, fewer only at the end."""
         if count > MAX_READ_BYTES:
             raise ArchiveInvalid("A header in the archive is larger than any real one.")
         data = self._stream.read(count)
         self._position += len(data)
         if self._position > self._limit:
-            raise ArchiveInvalid(f"There is more in the archive than {self._limit:,} bytes.")
+            raise ArchiveInvalid(f"The archive contains more than {self._limit:,} bytes.")
         return data
 
 
 class _XzReader(io.RawIOBase):
-    """As lzma.LZMAFile, which takes as much memory as an archive asks for."""
+    """Like lzma.LZMAFile, but with a limit of its memory."""
 
     def __init__(self, packed: BinaryIO) -> None:
         self._packed = packed
@@ -226,14 +225,14 @@ class _XzReader(io.RawIOBase):
 
 @contextmanager
 def _damage_as_archive_invalid() -> Iterator[None]:
-    """What the readers of archives raise, as ArchiveInvalid."""
+    """Convert the exceptions of the archive readers to ArchiveInvalid."""
     try:
         yield
     except (
         *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
         *(NotImplementedError, UnicodeError, ValueError, OverflowError, IndexError, KeyError, RuntimeError),
     ) as error:
-        raise ArchiveInvalid(f"The archive is damaged, or of a kind that is not read: {error}.") from None
+        raise ArchiveInvalid(f"The archive is damaged, or of an unsupported kind: {error}.") from None
 
 
 # --- writing ---------------------------------------------------------------------------------------------------
@@ -251,7 +250,7 @@ def _write(folder: Path, path: Parts, member: tarfile.TarInfo, data: IO[bytes] |
         while piece := data.read(PIECE_BYTES):
             written += file.write(piece)
             work.done(0)
-        if written != member.size:  # the readers stop at the size that they were promised
+        if written != member.size:  # the readers stop at the declared size, so it can only be less
             raise ArchiveInvalid(f"{shown(path)} ends too early.")
         os.fsync(file.fileno())
 
@@ -260,7 +259,7 @@ def _link(place: Path, target: Path) -> None:
     try:
         place.symlink_to(os.path.relpath(target, place.parent))
     except OSError:
-        if sys.platform == "win32":  # where only some may make links
+        if sys.platform == "win32":  # where only some users may create links
             shutil.copyfile(target, place)
         else:
             raise

@@ -1,6 +1,6 @@
 """The engines of this machine.
 
-Owns where each kind is searched for, the managed builds among them, and which one is best. Starts none.
+Owns where each kind is searched for, including the managed builds, and which engine is best. Starts none.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Engines:
     """Finds engines.
 
     Args:
-        config: read each time.
-        builds: the managed builds, where there can be some.
+        config: read at each search.
+        builds: the managed builds; `None` if this sidecar manages none.
     """
 
     def __init__(self, config: ConfigFile, builds: Builds | None = None) -> None:
@@ -42,13 +42,13 @@ class Engines:
         """The engine for a start: the one named, else the folder's, else the managed build's, else the config's
         preferred, else the best found.
 
-        A llama.cpp folder in the config is never passed over in silence; a broken llama-server on PATH is, with a
-        line in the log. A managed default that cannot be run is replaced by another one, if it cannot prove itself
-        any more. Next to the name of another engine `llama_cpp_path` and `build` say nothing.
+        A broken llama.cpp folder in the config is an error; a broken llama-server on PATH is skipped, with a line in
+        the log. A managed default that cannot be run is replaced by another build if its proof fails. If another
+        engine is named, `llama_cpp_path` and `build` are ignored.
 
         Raises:
-            EngineNotFound: it is not there, or there is none at all.
-            EngineStartFailed: there is one, but it cannot be run.
+            EngineNotFound: it is not installed, or no engine is.
+            EngineStartFailed: it is installed, but cannot be run.
             PathNotAllowed: a folder's path is not absolute.
         """
         name = name or ("llama-server" if llama_cpp_path or build else self._config.preferred)
@@ -61,7 +61,7 @@ class Engines:
                 if candidate == "llama-server" and self._config.llama_cpp_path:
                     raise
                 if isinstance(error, EngineStartFailed):
-                    logger.warning("the engine %s is left out: %s", candidate, error.message)
+                    logger.warning("the engine %s is skipped: %s", candidate, error.message)
         raise EngineNotFound(
             "There is no engine on this machine: no llama-server on PATH or in the config, no embedded engine.",
         )
@@ -84,7 +84,7 @@ class Engines:
         return sorted(infos, key=lambda info: (not info.available, info.engine != config.preferred))
 
     async def probe(self, llama_cpp_path: str) -> ProbeEngineResult:
-        """What a llama.cpp folder's llama-server is and can do."""
+        """The version, flags and devices of a llama.cpp folder's llama-server."""
         return await (await self._llama_servers.in_folder(llama_cpp_path)).probe()
 
     @property

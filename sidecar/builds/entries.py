@@ -1,8 +1,8 @@
-"""What is in an archive, judged before any of it is written.
+"""The checks of an archive's entries, before any of them is written.
 
-Owns which names, kinds and links are taken. Archives come from others: nothing in one may lead out of the folder that
-it is unpacked into, on whatever system, and no two of its names may be one for some system. tarfile's `data` filter
-judges kinds, modes and where links lead; the bounds and the names, for all systems, are ours.
+Owns which names, kinds and links are accepted. Archives are not trusted: on no system may an entry lead out of the
+folder that the archive is unpacked into, or two names be the same. tarfile's `data` filter checks kinds, modes and the
+targets of links; the bounds and the names, for all systems, are checked here.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from sidecar.contract.errors import ArchiveInvalid
 from sidecar.host import path_policy
 
 MAX_ENTRIES = 10_000
-"""A release has up to a hundred."""
+"""The most entries of an archive; a release has up to a hundred."""
 
 MAX_UNPACKED_BYTES = 8 * 1024**3
-"""The largest releases, those with CUDA's libraries, have 2 GB."""
+"""The largest content of an archive; the largest releases, those with CUDA's libraries, have 2 GB."""
 
 MAX_FOLDERS = 16
-"""In a name."""
+"""The most parts of a path."""
 
 MAX_NAME_LETTERS = 1000
 
-MAX_LINKS_ON = 16
-"""That lead from one to the next."""
+MAX_LINK_CHAIN = 16
+"""The longest chain of links."""
 
 SHOWN_LETTERS = 100
 
@@ -35,11 +35,11 @@ Parts = tuple[str, ...]
 
 
 class Contents:
-    """Takes the members of an archive one after the other, as far as they may be taken.
+    """Checks the members of an archive one after the other.
 
     Attributes:
         folder: where they are unpacked.
-        total_bytes: of the files so far.
+        total_bytes: size of the files so far.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,10 +50,10 @@ class Contents:
         self._links: dict[Parts, str] = {}
 
     def take(self, member: tarfile.TarInfo) -> Parts:
-        """Take a member, and give it a harmless mode; the parts of its path, none for the archive's own root.
+        """Accept a member, and give it a safe mode; returns the parts of its path, none for the archive's own root.
 
         Raises:
-            ArchiveInvalid: it is none that a release has, or is one too many.
+            ArchiveInvalid: it is none that a release has, or exceeds a bound.
             tarfile.FilterError: it leads out of the folder, or is neither a file nor a folder nor a link.
         """
         self._count += 1
@@ -61,34 +61,34 @@ class Contents:
         if self._count > MAX_ENTRIES:
             raise ArchiveInvalid(f"There are more than {MAX_ENTRIES:,} files in the archive.")
         if member.size < 0 or self.total_bytes > MAX_UNPACKED_BYTES:
-            raise ArchiveInvalid(f"There is more in the archive than {MAX_UNPACKED_BYTES:,} bytes.")
+            raise ArchiveInvalid(f"The archive contains more than {MAX_UNPACKED_BYTES:,} bytes.")
         path = path_of(member.name)
         if not path:
             return path
         member.mode = tarfile.data_filter(member, str(self.folder)).mode
         kind = "folder" if member.isdir() else "link" if member.issym() or member.islnk() else "file"
         if member.issparse():
-            raise ArchiveInvalid(f"{shown(path)} is a file with holes.")
+            raise ArchiveInvalid(f"{shown(path)} is a sparse file.")
         for depth in range(1, len(path)):
             self._note(path[:depth], "folder")
         if kind != "folder" and _folded(path) in self._known:
-            raise ArchiveInvalid(f"{shown(path)} is in the archive twice, for some systems at least.")
+            raise ArchiveInvalid(f"{shown(path)} is in the archive twice, at least on some systems.")
         self._note(path, kind)
         if kind == "link":
-            # A hard link names the same file from the archive's root, a symbolic one from its own folder.
+            # A hard link is relative to the archive's root, a symbolic one to its own folder.
             self._links[path] = member.linkname if member.issym() else _up(path) + "/".join(path_of(member.linkname))
         return path
 
     def links(self) -> dict[Parts, Parts]:
-        """The links, each with the file that it leads to in the end; what leads nowhere is left out.
+        """The links, each with the file that it finally leads to; dangling ones are left out.
 
         Raises:
-            ArchiveInvalid: one leads to something else than a file of the archive.
+            ArchiveInvalid: one leads to anything but a file of the archive.
         """
         found = {}
         for path in self._links:
             end = path
-            for _ in range(MAX_LINKS_ON):
+            for _ in range(MAX_LINK_CHAIN):
                 end = self._next(end)
                 if end not in self._links:
                     break
@@ -106,14 +106,14 @@ class Contents:
         if known != kind:
             raise ArchiveInvalid(f"{shown(path)} is a {known} and a {kind}.")
         if spelled != path:
-            raise ArchiveInvalid(f"{shown(path)} and {shown(spelled)} are the same for some systems.")
+            raise ArchiveInvalid(f"{shown(path)} and {shown(spelled)} are the same on some systems.")
 
     def _next(self, path: Parts) -> Parts:
-        """What a link leads to. No folder is a link, so that `..` means what it says."""
+        """The target of a link. No folder is a link, so `..` is always the parent folder."""
         target = self._links[path]
         for part in target.split("/"):
             if part not in (".", "..") and (problem := path_policy.problem_of(part)):
-                raise ArchiveInvalid(f"{shown(path)} is a link to a place that is refused: {problem}.")
+                raise ArchiveInvalid(f"{shown(path)} is a link to an invalid path: {problem}.")
         place = posixpath.normpath("/".join((*path[:-1], target)))
         parts = () if place == "." else tuple(place.split("/"))
         if ".." in parts:
@@ -125,7 +125,7 @@ def path_of(name: str) -> Parts:
     """The parts of a name in an archive; none for the archive's own root.
 
     Raises:
-        ArchiveInvalid: it could lead elsewhere, or is one that some system does not take.
+        ArchiveInvalid: it could lead out of the folder, or is not valid on every system.
     """
     if len(name) > MAX_NAME_LETTERS:
         raise ArchiveInvalid(f"{shown((name,))} is longer than any real name.")
@@ -134,14 +134,14 @@ def path_of(name: str) -> Parts:
         plain = plain[2:]
     if plain in ("", "."):
         if name.startswith("/"):
-            raise ArchiveInvalid("There is the root of a file system in the archive.")
+            raise ArchiveInvalid("The archive contains the root of a file system.")
         return ()
     path = tuple(plain.split("/"))
     for part in path:
         if problem := path_policy.problem_of(part):
             raise ArchiveInvalid(f"{shown(path)} cannot be a file's name: {problem}.")
     if len(path) > MAX_FOLDERS:
-        raise ArchiveInvalid(f"{shown(path)} lies in more than {MAX_FOLDERS} folders.")
+        raise ArchiveInvalid(f"{shown(path)} is nested in more than {MAX_FOLDERS} folders.")
     return path
 
 

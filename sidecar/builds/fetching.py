@@ -1,7 +1,7 @@
-"""Fetching the archive of a build.
+"""The download of a build's archive.
 
-Owns where what has come of it is kept until it is whole: under its hash, so that the same request resumes it, whatever
-has ended it. How a file is fetched, and from which addresses, is in `library.downloads`.
+Owns where the partial file is kept: under its hash, so that the same request resumes it after any interruption. How a
+file is downloaded, and from which addresses, is in `library.downloads`.
 """
 
 from __future__ import annotations
@@ -27,21 +27,23 @@ MAX_ARCHIVE_BYTES = 4 * 1024**3
 
 
 async def fetch(url: str, sha256: str, folder: Path, options: TransferOptions, events: EventLog) -> PartialFile:
-    """Fetch an archive into a folder; returns it whole, checked and closed.
+    """Download an archive into a folder; returns it complete, checked and closed.
 
     Raises:
         ChecksumMismatch: it is another file.
-        ArchiveInvalid: it is no archive.
-        SidecarError: it cannot be had; what was fetched stays.
-        OSError: the disk refuses.
+        ArchiveInvalid: it is not an archive.
+        SidecarError: it cannot be downloaded; the partial file stays.
+        OSError: it cannot be written.
     """
     source = Source(url)
     remote = await find(options.web, source)
     name = (remote.name or "the archive")[:200]
     if remote.size is None:
-        raise DownloadFailed(f"The server does not say how large {name} is.", hint="Download it, and give its path.")
+        raise DownloadFailed(
+            f"The server does not report the size of {name}.", hint="Download it yourself, and give its path."
+        )
     if remote.size > MAX_ARCHIVE_BYTES:
-        raise ArchiveInvalid(f"{name} has {remote.size:,} bytes, and no release has so many.")
+        raise ArchiveInvalid(f"{name} has {remote.size:,} bytes, more than any release.")
     partial = PartialFile(folder, sha256, remote.size)
     await anyio.to_thread.run_sync(_open, partial, folder, remote.size)
     progress = Progress([remote.size], done=[partial.blocks.received])
@@ -63,11 +65,11 @@ async def fetch(url: str, sha256: str, folder: Path, options: TransferOptions, e
     except ExceptionGroup as group:
         [problem] = group.exceptions  # the reports raise nothing
         if isinstance(problem, ChecksumMismatch | ArchiveInvalid | Changed):
-            # Of no use: the next try starts over.
+            # The partial file is useless: the next attempt starts over.
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(partial.remove)
         if isinstance(problem, Changed):
-            raise DownloadFailed(f"{name} has become another file while it was fetched.") from None
+            raise DownloadFailed(f"{name} was replaced by another file during the download.") from None
         raise problem from None
     finally:
         partial.close()

@@ -1,7 +1,7 @@
-"""One installation: from an archive to a build in a folder of its own, proved.
+"""One installation: from an archive to a proved build in a folder of its own.
 
-Owns the order of the steps, and that nothing is left of one that fails but what was fetched. Knows nothing of other
-installations.
+Owns the order of the steps, and the cleanup after a failure, which keeps only the partial download. Knows nothing of
+other installations.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ WHERE_THE_HASH_IS = (
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What is to be installed, checked.
+    """The checked parameters of an installation.
 
     Attributes:
-        sha256: in small letters; `None` where any file will do.
-        name: as it was given; `None` for a free one that is like the archive's.
+        sha256: in lower case; `None` if any file is accepted.
+        name: as requested; `None` for a free name similar to the archive's.
     """
 
     url: str | None
@@ -56,17 +56,17 @@ class Order(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, params: InstallEngineParams) -> Order:
-        """The order that a host gives.
+        """The order for a host's parameters.
 
         Raises:
-            InvalidParams: something is missing, or too much.
-            PathNotAllowed: the path is not absolute, or the name none for a folder.
+            InvalidParams: a parameter is missing, superfluous or invalid.
+            PathNotAllowed: the path is not absolute.
         """
         if (params.url is None) == (params.path is None):
             raise InvalidParams("Give either `url` or `path`.", path="$.url")
         if params.url is not None and params.sha256 is None:
             raise InvalidParams(
-                "An archive from the network is only installed with its `sha256`.",
+                "An archive from the network needs its `sha256`.",
                 path="$.sha256",
                 hint=WHERE_THE_HASH_IS,
             )
@@ -82,20 +82,20 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def source(self) -> str:
-        """Where it comes from, without what may be secret."""
+        """The path or address of the archive, without query and fragment, which may be secret."""
         return str(self.path) if self.url is None else self.url.partition("?")[0].partition("#")[0]
 
     @property
     def file_name(self) -> str:
-        """What the archive is called."""
+        """The file name of the archive."""
         return self.path.name if self.path is not None else unquote(urlsplit(self.url or "").path).rpartition("/")[2]
 
 
 class Installation:
-    """Makes a build of an archive.
+    """Makes a build from an archive.
 
     Args:
-        events: of each step.
+        events: receives the events of each step.
     """
 
     def __init__(
@@ -109,15 +109,15 @@ class Installation:
 
     @asynccontextmanager
     async def proved(self) -> AsyncIterator[tuple[Path, Build]]:
-        """The folder of a build that has proved itself, and what is to be kept of it; what of it has not become a
-        managed build by the end is removed.
+        """The folder of a proved build, and its record. At the end of the context the folder is removed, unless it
+        was moved to become a managed build.
 
         Raises:
             ChecksumMismatch: the archive is another file.
-            ArchiveInvalid: it is damaged, or none of llama.cpp for this machine.
+            ArchiveInvalid: it is damaged, or contains no llama.cpp for this machine.
             EngineStartFailed: the build generates no token.
-            SidecarError: it cannot be had.
-            OSError: the disk refuses.
+            SidecarError: it cannot be downloaded.
+            OSError: the disk cannot be read or written.
         """
         folder = None
         try:
@@ -129,7 +129,7 @@ class Installation:
             if program is None:
                 raise ArchiveInvalid(
                     f"There is no {PROGRAM} in the archive.",
-                    hint="Take the release archive of llama.cpp for this system and processor.",
+                    hint="Use the release archive of llama.cpp for this system and processor.",
                 )
             proof = await self._prover.prove(program)
             name = self._order.name
@@ -144,7 +144,7 @@ class Installation:
 
     @asynccontextmanager
     async def _archive(self) -> AsyncIterator[tuple[BinaryIO, str]]:
-        """The archive, open, and its hash; what was fetched is removed when it is unpacked."""
+        """The open archive and its hash; a downloaded archive is removed once it is unpacked."""
         order = self._order
         if order.path is not None:
             with await anyio.to_thread.run_sync(_opened, order.path) as file:
@@ -163,7 +163,7 @@ class Installation:
         await anyio.to_thread.run_sync(fetched.remove)
 
     async def _checked(self, file: BinaryIO, order: Order) -> str:
-        """The hash of a file, which is the one of the order."""
+        """The hash of a file, compared with the order's."""
         size = os.fstat(file.fileno()).st_size
         found = await run_in_thread(
             partial(_digest, file),
@@ -173,7 +173,7 @@ class Installation:
         )
         if order.sha256 not in (None, found):
             raise ChecksumMismatch(
-                f"{order.file_name} has the hash {found} where {order.sha256} was expected.", hint=WHERE_THE_HASH_IS
+                f"{order.file_name} has the hash {found} instead of {order.sha256}.", hint=WHERE_THE_HASH_IS
             )
         return found
 
@@ -190,8 +190,8 @@ def _opened(path: Path) -> BinaryIO:
     """An archive on this machine.
 
     Raises:
-        PathNotAllowed: it is not there, or no ordinary file.
-        PermissionDenied: it may not be read.
+        PathNotAllowed: it does not exist, or is not an ordinary file.
+        PermissionDenied: it cannot be read.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # checked first: opening a pipe would block
@@ -200,7 +200,7 @@ def _opened(path: Path) -> BinaryIO:
     except (FileNotFoundError, NotADirectoryError):
         raise PathNotAllowed(f"There is no file {path}.", hint="Give the absolute path of the archive.") from None
     except PermissionError:
-        raise PermissionDenied(f"{path} may not be read.") from None
+        raise PermissionDenied(f"{path} cannot be read: access is denied.") from None
 
 
 def _digest(file: BinaryIO, work: Work) -> str:

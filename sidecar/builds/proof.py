@@ -1,8 +1,8 @@
 """The proof that a llama.cpp build works on this machine: it runs a model and generates a token.
 
-Owns the question and its bounds. The model is one of our own (`proof_model`), so that none is needed; all of its layers
-are to go to the GPU, so that a build for GPUs shows what it can do there. Knows nothing of archives or of which build
-is used.
+Owns the request and its bounds. The model is generated (`proof_model`), so that none need be installed; all of its
+layers go to the GPU, so that the proof of a build for GPUs covers them. Knows nothing of archives or of the default
+build.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ from sidecar.storage.atomic_files import refusal
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
-"""Without a sign of progress: the model is read in no time, but a GPU's driver may take its time at its first use."""
+"""Start timeout without progress: the model loads in milliseconds, but a GPU's driver may be slow at its first use."""
 
 PROOF_SECONDS = 180.0
-"""For all of it: a CUDA build makes its kernels for a GPU that it does not know, once, which takes a minute or two."""
+"""Timeout of the whole proof: a CUDA build compiles its kernels once for an unknown GPU, which takes up to two
+minutes."""
 
 END_SECONDS = 1.0
-"""That an engine may take to end."""
+"""How long the engine may take to end."""
 
 SOURCE = "engine-proof"
-"""Of the log lines."""
+"""The source of the log lines."""
 
-QUESTION: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Say something."}],
-    "max_tokens": 2,  # the first comes with the question; the second takes a step of its own, as all others do
+    "max_tokens": 2,  # the first is computed with the prompt; the second in a step of its own, as all others
     "temperature": 0.0,
     "ignore_eos": True,
     "stream": True,
@@ -55,31 +56,31 @@ QUESTION: dict[str, Any] = {
 
 
 class Prover:
-    """Lets builds prove themselves, one at a time.
+    """Proves builds, one at a time.
 
     Args:
-        logs: where engines log.
-        runtime_dir: the folder of sockets.
-        work: a folder for the model while it is used; made where it is missing.
+        logs: the logs of engines.
+        runtime_dir: the folder for sockets.
+        work: a folder for the temporary model; created if it does not exist.
     """
 
     def __init__(self, *, logs: LogStore, runtime_dir: Path, work: Path) -> None:
         self._logs = logs
         self._runtime_dir = runtime_dir
         self._work = work
-        self._one = anyio.Lock()
+        self._lock = anyio.Lock()
 
     async def prove(self, folder: Path) -> EngineProof:
-        """Let the llama-server of a folder generate a token.
+        """Run the llama-server of a folder and have it generate a token.
 
         Raises:
             EngineNotFound: there is none in the folder.
             PathNotAllowed: the folder's path is not absolute.
-            EngineStartFailed: it does not; `cause` and `log_tail` say why.
+            EngineStartFailed: it generates none; `cause` and `log_tail` say why.
             DiskFull, PermissionDenied, StorageError: the model cannot be written.
         """
-        async with self._one:
-            server = await LlamaServers().in_folder(str(folder))  # asked again: it is in doubt
+        async with self._lock:
+            server = await LlamaServers().in_folder(str(folder))  # without a cache: the build may have changed
             probe = await server.probe()
             model = self._work / f"{secrets.token_hex(8)}.gguf"
             try:
@@ -120,7 +121,7 @@ class Prover:
                 await run.spawn()
                 async for _ in run.load():
                     pass  # a proof's load is not reported
-                return run, await _ask(run)
+                return run, await _time_tokens(run)
             raise _failed(run)
         except SidecarError as problem:
             reason = problem
@@ -131,19 +132,19 @@ class Prover:
 
 
 async def _tokens(engine: ChatEngine) -> int:
-    """How many tokens an engine generates for QUESTION."""
+    """How many tokens an engine generates for REQUEST."""
     tokens = 0
-    async with engine.stream_chat(QUESTION) as stream:
+    async with engine.stream_chat(REQUEST) as stream:
         async for chunks in stream:
             tokens = max(tokens, *(chunk.usage.completion_tokens for chunk in chunks if chunk.usage), 0)
     return tokens
 
 
-async def _ask(run: EngineRun) -> float:
-    """Milliseconds for the answer.
+async def _time_tokens(run: EngineRun) -> float:
+    """Milliseconds until the engine has generated its tokens.
 
     Raises:
-        EngineStartFailed: there is none.
+        EngineStartFailed: it generates none.
     """
     client, process = run.client, run.process
     assert client is not None  # noqa: S101 - it is ready
@@ -154,11 +155,11 @@ async def _ask(run: EngineRun) -> float:
     except EngineGone:
         with anyio.move_on_after(EXIT_NOTICE_SECONDS):
             await process.ended.wait()
-        raise _failed(run, "it hung up when it was to generate a token") from None
+        raise _failed(run, "it closed the connection instead of generating a token") from None
     except SidecarError as problem:
         raise _failed(run, f"it did not generate a token: {problem.message}") from None
     if tokens < 1:
-        raise _failed(run, "its answer has no token in it")
+        raise _failed(run, "its answer has no tokens")
     return round((time.perf_counter() - began) * 1e3, 2)
 
 

@@ -1,4 +1,4 @@
-"""A language model of our own, small enough to be made in a moment: it knows nothing, and generates tokens.
+"""A tiny language model with random weights, generated in milliseconds: its tokens are meaningless.
 
 Pure. Owns its shape. Every build of llama.cpp can run it: the architecture is llama, the weights are F32 and always the
 same, the tokens are bytes.
@@ -14,7 +14,7 @@ from typing import Any
 EMBEDDING = 64
 FEED_FORWARD = 64
 CONTEXT = 512
-"""Tokens that it is good for; the question has some fifty."""
+"""The context in tokens; the prompt of the proof has some fifty."""
 
 SPECIAL = ("<unk>", "<s>", "</s>")
 VOCABULARY = (*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)))
@@ -23,7 +23,7 @@ TEMPLATE = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
     "'\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-"""The one that every build knows, also those that do not read templates."""
+"""ChatML, which every build supports, also those without a template engine."""
 
 ALIGNMENT = 32
 
@@ -66,12 +66,12 @@ _TENSORS: Mapping[str, tuple[int, ...]] = {
     "blk.0.ffn_up.weight": (EMBEDDING, FEED_FORWARD),
     "blk.0.ffn_down.weight": (FEED_FORWARD, EMBEDDING),
 }
-"""By their dimensions, the innermost first."""
+"""Tensors with their dimensions, the innermost first."""
 
 
 def proof_model() -> bytes:
     """The model as a GGUF file: 270 KB."""
-    chance = random.Random(64)  # noqa: S311 - the same each time
+    chance = random.Random(64)  # noqa: S311 - a fixed seed: the weights are always the same
     header = [b"GGUF", struct.pack("<IQQ", 3, len(_TENSORS), len(_METADATA))]
     header += [_text(key) + _value(value) for key, value in _METADATA.items()]
     weights = []
@@ -87,7 +87,7 @@ def proof_model() -> bytes:
 
 
 def _weights(dimensions: tuple[int, ...], chance: random.Random) -> bytes:
-    if len(dimensions) == 1:  # a norm's
+    if len(dimensions) == 1:  # the weights of a norm
         return struct.pack(f"<{dimensions[0]}f", *[1.0] * dimensions[0])
     count = dimensions[0] * dimensions[1]
     spread = dimensions[0] ** -0.5

@@ -1,9 +1,9 @@
-"""The managed builds on the disk: a folder for each, and a small file that says which one starts take.
+"""The managed builds on the disk: a folder for each, and a small file that names the default.
 
-Owns the layout of the `engines` folder. The folders are the truth: a build is there when its `build.json` can be read,
-and comes and goes as a whole, by a rename. The small file (`choice.json`) is replaced as a whole; where it is lost or
-damaged, the build that has proved itself last is the default. Everything here blocks on the disk, and is for one writer
-at a time.
+Owns the layout of the `engines` folder. The folders are authoritative: a build exists when its `build.json` can be
+read, and is added and removed as a whole, by a rename. The small file (`choice.json`) is replaced as a whole; if it is
+lost or damaged, the build with the newest proof is the default. Everything here blocks on the disk, and supports one
+writer at a time.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ logger = logging.getLogger(__name__)
 
 RECORD, CHOICE, FILES = "build.json", "choice.json", "files"
 WORK, PARTIAL = ".work", ".partial-downloads"
-"""Folders for what is not whole yet. No build can be called so."""
+"""Folders for unfinished builds and downloads. No build can have these names."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 MAX_RECORD_BYTES = 1024 * 1024
-"""Of a file that is read: a build of a hundred devices has less."""
+"""The largest file that is read; the record of a build with a hundred devices is smaller."""
 
-DEEPEST_TOP = 3
-"""Folders with nothing else in them around a build."""
+MAX_TOP_FOLDERS = 3
+"""The most nested folders around a build that contain nothing else."""
 
 PARTIAL_KEPT_SECONDS = 7 * 86_400
-"""How long what has come of an archive waits to be asked for again."""
+"""How long a partial download is kept for a resume."""
 
 
 class Build(msgspec.Struct, kw_only=True):
-    """What is kept of a build.
+    """The stored record of a build.
 
     Attributes:
-        source: where its archive came from: an address without what follows a question mark, or a path.
-        sha256: the archive's.
-        problem: why it is not used any more; `None` where it is sound.
+        source: where its archive came from: an address without its query, or a path.
+        sha256: the hash of the archive.
+        problem: why it is no longer used; `None` if it works.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Build(msgspec.Struct, kw_only=True):
 
 
 class Choice(msgspec.Struct, kw_only=True):
-    """Which build starts take, and which others are good, the last one that was the default first."""
+    """The default build, and the other working ones, the most recent default first."""
 
     default: str | None = None
     good: list[str] = msgspec.field(default_factory=list)
@@ -70,17 +70,17 @@ class Registry:
     """The builds.
 
     Args:
-        root: the folder; made when there is a build.
+        root: the folder; created with the first build.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._began = time.time()
 
-    # --- what there is -----------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------
 
     def builds(self) -> list[Build]:
-        """All of them: the default first, then the good ones, then the others as they were installed."""
+        """All builds: the default first, then the working ones, then the others, the newest first."""
         found = self._found()
         choice = self._choice(found)
         order = [choice.default, *choice.good]
@@ -88,7 +88,7 @@ class Registry:
         return sorted(found, key=lambda one: (rank.get(one.name, len(order)), -one.installed_at))
 
     def default(self) -> Build | None:
-        """The one that starts take."""
+        """The default build."""
         found = self._found()
         name = self._choice(found).default
         return next((one for one in found if one.name == name), None)
@@ -97,7 +97,7 @@ class Registry:
         """A build.
 
         Raises:
-            EngineNotFound: there is none of this name.
+            EngineNotFound: no build has this name.
         """
         found = {one.name: one for one in self._found()}
         if name not in found:
@@ -108,7 +108,7 @@ class Registry:
         return found[name]
 
     def owner_of(self, program: Path) -> Build | None:
-        """The build that a program is of."""
+        """The build to which a program belongs."""
         return next((one for one in self._found() if program.is_relative_to(self.root / one.name / FILES)), None)
 
     def folder_of(self, name: str) -> Path:
@@ -120,7 +120,7 @@ class Registry:
         """A build as hosts see it."""
         program, problem = program_in(self.folder_of(build.name)), build.problem
         if problem is None and program is None:
-            problem = "Its program is gone."
+            problem = "Its program does not exist any more."
         return EngineInfo(
             engine="llama-server",
             available=problem is None,
@@ -136,7 +136,7 @@ class Registry:
         )
 
     def free_name(self, like: str) -> str:
-        """A name like this one that no build has."""
+        """A name similar to this one that no build has."""
         taken = {name.casefold() for name in _names(self.root)}
         name, number = like, 2
         while name.casefold() in taken or path_policy.problem_of(name):
@@ -146,21 +146,21 @@ class Registry:
     # --- changes -----------------------------------------------------------------------------------------------
 
     def new_folder(self) -> Path:
-        """An empty folder in which a build is put together. Raises OSError."""
+        """An empty folder in which to assemble a build. Raises OSError."""
         folder = self.root / WORK / secrets.token_hex(8)
         folder.mkdir(parents=True, mode=0o700)
         return folder
 
     def add(self, folder: Path, build: Build, *, make_default: bool) -> None:
-        """Let a build appear that was put together in a `new_folder`.
+        """Add a build that was assembled in a `new_folder`.
 
         Raises:
             PathNotAllowed: the name is taken.
-            OSError: it could not be done.
+            OSError: the disk cannot be written.
         """
         place = path_policy.place_in(self.root, build.name)
         if place.exists():
-            raise PathNotAllowed(f"There is a build {build.name} already.", hint="Give another name, or remove it.")
+            raise PathNotAllowed(f"The build {build.name} already exists.", hint="Give another name, or remove it.")
         choice = self._choice(self._found())
         self._write(folder, build)
         rename_synced(folder, place)
@@ -170,30 +170,30 @@ class Registry:
             self._keep(Choice(default=choice.default, good=[*choice.good, build.name]))
 
     def update(self, build: Build) -> None:
-        """Keep what has changed of a build. Raises OSError."""
+        """Store the changed record of a build. Raises OSError."""
         self._write(self.root / build.name, build)
 
     def make_default(self, name: str | None) -> None:
-        """Let starts take a build, or none. Raises OSError."""
+        """Make a build the default, or none. Raises OSError."""
         self._choose(name, self._choice(self._found()))
 
-    def give_up(self, build: Build, problem: str) -> str | None:
-        """Mark a build as broken; returns the default from now on. Raises OSError."""
+    def mark_broken(self, build: Build, problem: str) -> str | None:
+        """Mark a build as broken; returns the new default. Raises OSError."""
         choice = self._choice(self._found())
         self.update(msgspec.structs.replace(build, problem=problem))
         return self._without(build.name, choice)
 
     def remove(self, name: str) -> str | None:
-        """Remove a build; returns the default from now on. Raises OSError."""
+        """Remove a build; returns the new default. Raises OSError."""
         choice = self._choice(self._found())
         default = self._without(name, choice)
         gone = self.new_folder()
         rename_synced(self.root / name, gone / FILES)
-        shutil.rmtree(gone, ignore_errors=True)  # what cannot be removed now goes at the next start
+        shutil.rmtree(gone, ignore_errors=True)  # the rest is removed at the next start
         return default
 
     def tidy(self) -> None:
-        """Remove what an earlier sidecar that was killed has left behind; what cannot be removed stays."""
+        """Remove the leftovers of earlier sidecars that were killed; errors are ignored."""
         for path in _older(self.root / WORK, self._began):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -201,8 +201,6 @@ class Registry:
                 path.unlink(missing_ok=True)
         for path in _older(self.root / PARTIAL, self._began - PARTIAL_KEPT_SECONDS):
             path.unlink(missing_ok=True)
-
-    # --- pieces of it ------------------------------------------------------------------------------------------
 
     def _found(self) -> list[Build]:
         builds = []
@@ -217,19 +215,19 @@ class Registry:
         return builds
 
     def _choice(self, found: list[Build]) -> Choice:
-        sound = [one.name for one in found if one.problem is None]
+        working = [one.name for one in found if one.problem is None]
         try:
             with (self.root / CHOICE).open("rb") as file:
                 choice = msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=Choice)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             newest = sorted(found, key=lambda one: -one.proof.proved_at)
-            good = [one.name for one in newest if one.name in sound]
+            good = [one.name for one in newest if one.name in working]
             if good and not isinstance(error, FileNotFoundError):
-                logger.warning("which build is the default cannot be read: it is the one that was proved last")
+                logger.warning("the name of the default build cannot be read: the build with the newest proof is used")
             return Choice(default=good[0] if good else None, good=good)
-        good = [name for name in dict.fromkeys(choice.good) if name in sound]
+        good = [name for name in dict.fromkeys(choice.good) if name in working]
         default = choice.default
-        if default is not None and default not in sound:  # somebody has removed its folder
+        if default is not None and default not in working:  # its folder was removed by hand
             default = good[0] if good else None
         return Choice(default=default, good=good)
 
@@ -254,8 +252,8 @@ class Registry:
 
 
 def program_folder(files: Path) -> Path | None:
-    """Where the llama-server of an unpacked archive is, also below a top folder; `None` where there is none."""
-    for _ in range(DEEPEST_TOP + 1):
+    """The folder with llama-server in an unpacked archive, also below top folders; `None` if there is none."""
+    for _ in range(MAX_TOP_FOLDERS + 1):
         if program_in(files) is not None:
             return files
         try:
@@ -269,7 +267,7 @@ def program_folder(files: Path) -> Path | None:
 
 
 def name_of_archive(file_name: str) -> str:
-    """What to call a build whose archive is called so."""
+    """The name for a build, from the file name of its archive."""
     plain = re.sub(r"\.(zip|tgz|txz|tar|tar\.gz|tar\.xz)$", "", file_name, flags=re.I)
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64].rstrip("-._")
     return plain or "build"
@@ -283,7 +281,7 @@ def _names(root: Path) -> list[str]:
 
 
 def _older(folder: Path, than: float) -> list[Path]:
-    """What is in a folder of ours and was not written to since then."""
+    """The entries of a folder that were last modified before then."""
     try:
         return [path for path in folder.iterdir() if path.lstat().st_mtime < than]
     except OSError:

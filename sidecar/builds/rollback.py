@@ -1,7 +1,7 @@
-"""What becomes of a default that fails: it is proved again, and the last good build takes its place.
+"""The rollback of a default build that fails: if its proof fails as well, the last working build replaces it.
 
-Owns which failures may be a build's own fault, and the verdict. Whoever calls makes sure that nothing else changes the
-builds meanwhile.
+Owns which failures may be caused by the build itself, and the verdict. The caller ensures that nothing else changes the
+builds in the meantime.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sidecar.contract.errors import Cause, EngineNotFound, EngineStartFailed, Si
 logger = logging.getLogger(__name__)
 
 ITS_OWN_FAULT: frozenset[Cause] = frozenset({"MISSING_LIBRARY", "PERMISSION_DENIED", "TIMEOUT", "KILLED", "UNKNOWN"})
-"""Why a build may be broken. The others are the model's, a flag's, the machine's or a port's fault: another build would
-do no better. That it really is broken only its proof says."""
+"""Causes for which the build itself may be broken. The others lie in the model, a flag, the machine or a port, and
+another build would fail as well. Only the proof shows whether the build really is broken."""
 
 
 def may_be_its_own(reason: SidecarError) -> bool:
@@ -29,31 +29,31 @@ def may_be_its_own(reason: SidecarError) -> bool:
 
 
 async def demoted(name: str, registry: Registry, prover: Prover) -> bool:
-    """Whether a build that has failed is no longer the default. Where it still generates a token it stays, and also
-    where it cannot be written down that it does not."""
+    """Prove a build again that has failed, and demote it if the proof fails; returns whether it is no longer the
+    default. It stays if it still generates a token, or if the change cannot be stored."""
     build = await anyio.to_thread.run_sync(registry.default)
     if build is None or build.name != name:
-        return True  # another start was faster, or a person
+        return True  # another start or a user has changed it already
     try:
         await prover.prove(await anyio.to_thread.run_sync(registry.folder_of, name))
     except SidecarError as problem:
-        if not may_be_its_own(problem):  # such as a GPU whose memory others have taken
-            logger.warning("whether the llama.cpp build %s works is not known: %s", name, problem.message)
+        if not may_be_its_own(problem):  # such as a GPU whose memory other programs use
+            logger.warning("the proof of the llama.cpp build %s could not be repeated: %s", name, problem.message)
             return False
         why = problem.message
     else:
         return False
     try:
-        instead = await anyio.to_thread.run_sync(registry.give_up, build, why)
+        instead = await anyio.to_thread.run_sync(registry.mark_broken, build, why)
     except OSError as error:
         logger.warning(
-            "the llama.cpp build %s does not work any more, which cannot be written down: %s", name, error.strerror
+            "the llama.cpp build %s no longer works, but cannot be marked as broken: %s", name, error.strerror
         )
         return False
     logger.warning(
-        "the llama.cpp build %s does not work any more, and is not used: %s Starts take %s now.",
+        "the llama.cpp build %s no longer works, and is no longer used: %s The default is now %s.",
         name,
         why,
-        f"the build {instead}" if instead else "the best engine that is found elsewhere",
+        f"the build {instead}" if instead else "the best other engine",
     )
     return True

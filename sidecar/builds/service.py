@@ -1,7 +1,7 @@
-"""The managed builds: which there are, and which one starts take.
+"""The managed builds, and which one is the default.
 
-Owns the order of changes, of which one is made at a time, and publishes them. A build becomes the default only when it
-has just generated a token. What becomes of a default that fails is in `rollback`. Does not know which of them run.
+Owns their changes, which are made one at a time, and publishes them. A build becomes the default only after a new
+proof. `rollback` handles a default that fails. Does not know which of them are running.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Builds:
     """The builds.
 
     Args:
-        root: the folder that they are in.
-        downloads: what all transfers share.
-        prover: lets them prove themselves.
-        config: read each time.
+        root: the folder of the builds.
+        downloads: the options of all transfers.
+        prover: proves builds.
+        config: read at each use.
 
     Attributes:
-        changes: all builds, whenever there are others than before, or another one is the default.
+        changes: all builds, whenever a build or the default changes.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Builds:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let installations run; on leaving they are stopped."""
+        """Run installations; on exit they are stopped."""
         try:
             yield
         finally:
@@ -85,23 +85,23 @@ class Builds:
                     await job.interrupt("stop")
 
     def tidy(self) -> None:
-        """Remove what an earlier sidecar that was killed has left behind. Blocks on the disk."""
+        """Remove the leftovers of earlier sidecars that were killed. Blocks on the disk."""
         try:
             self._registry.tidy()
         except OSError as error:
-            logger.warning("what is left of installations cannot be removed: %s", error.strerror)
+            logger.warning("the leftovers of installations cannot be removed: %s", error.strerror)
 
-    # --- what hosts ask for ------------------------------------------------------------------------------------
+    # --- requests of hosts -------------------------------------------------------------------------------------
 
     async def install(self, params: InstallEngineParams, events: EventLog) -> EngineInfo:
-        """Install a build; returns when it is there. Its events go to `events`.
+        """Install a build; returns when it is installed. Its events go to `events`.
 
         Raises:
-            InvalidParams: it is not said what, or the name is taken.
-            Cancelled: the sidecar stops.
-            SidecarError: see the method's errors; nothing of it is left.
+            InvalidParams: a parameter is missing or invalid, or the name is taken.
+            Cancelled: the sidecar is stopping.
+            SidecarError: see the method's errors; nothing is left of the installation.
         """
-        from sidecar.builds.install import Order  # what start-up does without
+        from sidecar.builds.install import Order  # late, since start-up does not need it
 
         order = Order.of(params)
         events.append(InstallQueued())
@@ -124,24 +124,24 @@ class Builds:
         return info
 
     async def set_default(self, name: str | None) -> ManagedEngines:
-        """Let starts take a build that generates a token, or none.
+        """Make a build the default if it generates a token; `None` for no default.
 
         Raises:
             EngineNotFound: there is no such build.
-            EngineStartFailed: it generates none; the default stays.
-            DiskFull, PermissionDenied, StorageError: it cannot be kept.
+            EngineStartFailed: it generates no token; the default stays.
+            DiskFull, PermissionDenied, StorageError: the choice cannot be stored.
         """
         if name is None:
             async with self._changing:
                 await self._on_disk(lambda: self._registry.make_default(None), "The default was not changed")
             return await self._publish()
-        await self._proved_again(await self._in_thread(lambda: self._registry.named(name)), make_default=True)
+        await self._prove_again(await self._in_thread(lambda: self._registry.named(name)), make_default=True)
         return await self.managed()
 
     @asynccontextmanager
     async def removing(self, name: str) -> AsyncIterator[Path]:
-        """Remove a build on leaving. Whoever calls gets its folder, and raises where it is still in use: meanwhile
-        nothing else changes the builds.
+        """Remove a build at the end of the context. The caller gets its folder, and raises if it is still in use; in
+        the meantime nothing else changes the builds.
 
         Raises:
             EngineNotFound: there is no such build.
@@ -154,11 +154,11 @@ class Builds:
         await self._publish()
 
     async def prove(self, folder: str) -> EngineProof:
-        """Let any build of llama.cpp generate a token.
+        """Prove any build of llama.cpp.
 
         Raises:
             EngineNotFound, PathNotAllowed: there is none in the folder.
-            EngineStartFailed: it generates none.
+            EngineStartFailed: it generates no token.
         """
         return await self._prover.prove(Path(folder))
 
@@ -167,12 +167,12 @@ class Builds:
         return await self._in_thread(self._managed)
 
     async def notices(self) -> list[Notice]:
-        """What the person should know of them."""
+        """Notices about broken builds."""
         builds = await self._in_thread(self._registry.builds)
         return [
             Notice(
                 name="ENGINE_BUILD_BROKEN",
-                message=f"The llama.cpp build {build.name} does not work any more: {build.problem}",
+                message=f"The llama.cpp build {build.name} no longer works: {build.problem}",
                 hint="Try to make it the default again, or remove it.",
                 remedies=[call("set_default_engine"), call("remove_engine")],
             )
@@ -180,10 +180,10 @@ class Builds:
             if build.problem is not None
         ]
 
-    # --- what starts ask for -----------------------------------------------------------------------------------
+    # --- requests of starts ------------------------------------------------------------------------------------
 
     async def default(self) -> tuple[str, str] | None:
-        """Name and folder of the build that starts take."""
+        """Name and folder of the default build."""
 
         def find() -> tuple[str, str] | None:
             build = self._registry.default()
@@ -195,19 +195,19 @@ class Builds:
         """The folder of a build.
 
         Raises:
-            EngineNotFound: there is none of this name.
+            EngineNotFound: no build has this name.
         """
         return await self._in_thread(lambda: str(self._registry.folder_of(self._registry.named(name).name)))
 
     async def replaced(self, launch: Launch, reason: SidecarError) -> bool:
-        """Whether another engine has taken this one's place, so that the plan is worth making again.
+        """Whether another engine has replaced the one of a failed start, so that the start should be planned again.
 
-        Only where it was the default, and was not named. It is proved again, and keeps its place where it can still
-        generate a token.
+        Only the default is replaced, and only if the start did not name it. It is proved again, and stays if it can
+        still generate a token.
 
         Args:
             launch: of a start that has failed before it was ready.
-            reason: why.
+            reason: why it failed.
         """
         settings = launch.settings
         named = settings.llama_cpp_path or settings.engine_build or self._config.config.engines.llama_cpp_path
@@ -217,7 +217,7 @@ class Builds:
         return build is not None and await self.replace_default(build.name, reason)
 
     async def replace_default(self, name: str, reason: SidecarError) -> bool:
-        """The same for a build that cannot even be asked what it is."""
+        """The same for a build that cannot even be probed."""
         if not may_be_its_own(reason):
             return False
         async with self._changing:
@@ -226,24 +226,24 @@ class Builds:
             await self._publish()
         return gone
 
-    # --- pieces of it ------------------------------------------------------------------------------------------
+    # --- steps -------------------------------------------------------------------------------------------------
 
     async def _installed(self, order: Order, events: EventLog) -> EngineInfo | None:
         from sidecar.builds.install import Installation
 
-        if (there := await self._there_already(order.name, order.sha256)) is not None:
-            return await self._proved_again(there, make_default=order.make_default)
+        if (existing := await self._find_existing(order.name, order.sha256)) is not None:
+            return await self._prove_again(existing, make_default=order.make_default)
         installation = Installation(order, self._registry, self._downloads, self._prover, events)
         async with installation.proved() as (folder, build), self._changing:
-            with anyio.CancelScope(shield=True):  # what is there is reported, also where it is cancelled by now
+            with anyio.CancelScope(shield=True):  # a build that was added is reported even after a cancellation
                 return await self._add(folder, build, make_default=order.make_default)
         return None
 
-    async def _there_already(self, name: str | None, sha256: str | None) -> Build | None:
-        """The build that is asked for again.
+    async def _find_existing(self, name: str | None, sha256: str | None) -> Build | None:
+        """The installed build with this hash, and this name if it is given.
 
         Raises:
-            InvalidParams: the name is another build's.
+            InvalidParams: another build has the name.
         """
         builds = await self._in_thread(self._registry.builds)
         for build in builds:
@@ -251,7 +251,7 @@ class Builds:
                 return build
             if name is not None and build.name.casefold() == name.casefold():
                 raise InvalidParams(
-                    f"There is another build {build.name}.",
+                    f"Another build is called {build.name}.",
                     path="$.name",
                     hint="Give another name, or remove that one.",
                     remedies=(change_params("name"), call("remove_engine")),
@@ -266,7 +266,7 @@ class Builds:
         await self._publish()
         return await self._info(build.name)
 
-    async def _proved_again(self, build: Build, *, make_default: bool) -> EngineInfo:
+    async def _prove_again(self, build: Build, *, make_default: bool) -> EngineInfo:
         async with self._changing:
             folder = await self._in_thread(lambda: self._registry.folder_of(build.name))
             proof = await self._prover.prove(folder)
@@ -297,7 +297,7 @@ class Builds:
         return managed
 
     async def _on_disk(self, work: Callable[[], T], what: str) -> T:
-        """Change something on the disk, to its end, whatever is cancelled meanwhile."""
+        """Run a change of the disk in a thread. A cancellation does not interrupt it."""
         try:
             return await anyio.to_thread.run_sync(work)
         except OSError as error:

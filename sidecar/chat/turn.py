@@ -162,7 +162,7 @@ class Turn:
         with anyio.CancelScope() as reading:
             async with aclosing(generation.steps()) as steps:
                 async for _ in steps:
-                    if kept is None and generation.is_asked:  # not before: the engine has more to do than the disk
+                    if kept is None and generation.is_sent:  # not before: the engine has more to do than the disk
                         self._record = Record(self._history, plan, self._message_id, generation)
                         kept = self._record.begin()
                         kept.add_done_callback(publish_or_stop)

@@ -301,7 +301,7 @@ class PortInUse(SidecarError):
 
     code = -32026
     name = "PORT_IN_USE"
-    default_hint = "Let the system choose a port, or name another."
+    default_hint = "Let the system choose a port, or choose another one."
     extra = ("port",)
 
 

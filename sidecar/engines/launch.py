@@ -1,6 +1,6 @@
-"""What it takes to start an engine.
+"""The data that describes the start of an engine.
 
-Owns the words between those who choose (engine, model, settings) and those who run: data, decided beforehand.
+Owns the types between the code that chooses (engine, model, settings) and the code that runs.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from sidecar.processes.command import Command
 LOOPBACK = "127.0.0.1"
 
 ALL_LAYERS = 999
-"""More layers than any model has: what a negative `n_gpu_layers`, "as many as fit", is where a number is needed."""
+"""More layers than any model has: stands for a negative `n_gpu_layers`, "as many as fit", where a number is needed."""
 
 MAX_SOCKET_PATH_BYTES = 100
-"""A socket's path has room for 104 bytes on macOS and for 108 on Linux (sun_path)."""
+"""The longest path of a socket: sun_path has 104 bytes on macOS and 108 on Linux."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
     """Where an engine listens.
 
     Attributes:
-        socket_path: a UNIX socket; then the others do not count.
+        socket_path: a UNIX socket; if it is set, the others are ignored.
         host: address to listen on.
         port: TCP port; 0 lets the system choose.
     """
@@ -40,7 +40,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     port: int = 0
 
     def base_url(self, port: int) -> str:
-        """Where the API is on this machine once the engine listens on a port."""
+        """The URL of the API on this machine once the engine listens on a port."""
         host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -49,18 +49,18 @@ class EngineCommand(Command, frozen=True):
     """The process that runs an engine.
 
     Attributes:
-        ignored: settings that the engine does not know, by their names in the contract.
+        ignored: settings that the engine does not support, by their names in the contract.
     """
 
     ignored: list[str] = msgspec.field(default_factory=list)
 
     def with_key(self, key: str) -> EngineCommand:
-        """The same with the engine's key: a copy, since the command itself is shown to hosts."""
+        """A copy with the engine's key; the command itself is shown to hosts."""
         return msgspec.structs.replace(self, env={**self.env, API_KEY_VARIABLE: key})
 
 
 class Engine(Protocol):
-    """An engine, wherever it runs."""
+    """An engine, local or remote."""
 
     @property
     def name(self) -> EngineName: ...
@@ -70,12 +70,12 @@ class Engine(Protocol):
 
     @property
     def path(self) -> str:
-        """The program or module, for people."""
+        """The program or module, for display."""
         ...
 
     @property
     def refuses_long_prompts(self) -> bool:
-        """Whether it answers a prompt beyond its context with an error before the stream begins."""
+        """Whether it rejects a prompt beyond its context with an error before the stream begins."""
         ...
 
 
@@ -96,11 +96,10 @@ class Launch(msgspec.Struct, frozen=True):
     """One start, with every choice made.
 
     Attributes:
-        engine: what runs it.
-        model_name: the model as people know it.
+        model_name: the model's name, for display.
         model_path: the file to load.
-        ctx_size, parallel, n_gpu_layers: as asked for, else the config's; layers below 0 are as many as fit.
-        settings: the settings as asked for, the preset's included; paths checked.
+        ctx_size, parallel, n_gpu_layers: as requested, else the config's; layers below 0 mean as many as fit.
+        settings: the settings as requested, the preset's included; paths checked.
     """
 
     engine: LocalProcess
@@ -112,7 +111,7 @@ class Launch(msgspec.Struct, frozen=True):
     settings: ServerSettings
 
     def endpoint(self, runtime_dir: Path) -> Endpoint:
-        """Where the engine is to listen: as asked for, else on a new private socket in a folder, else on any port."""
+        """Where the engine is to listen: as requested, else on a new private socket in a folder, else on any port."""
         settings = self.settings
         if settings.port is not None or settings.host is not None:
             return Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0)
@@ -122,7 +121,7 @@ class Launch(msgspec.Struct, frozen=True):
         return Endpoint()
 
     def again(self) -> ServerSettings:
-        """What makes the same launch once more: whatever was chosen for it is named now."""
+        """The settings for the same launch again, with every choice made explicit."""
         folder = str(Path(self.engine.path).parent) if self.engine.name == "llama-server" else None
         return msgspec.structs.replace(
             self.settings,

@@ -1,12 +1,12 @@
-"""What can be asked of an engine that answers, by capability.
+"""The capabilities of engines, as protocols.
 
     Engine          what every engine is                     `launch`
       LocalProcess  … that we spawn from a command           `launch`, made by `kinds`
     ChatEngine      answers chats                            `EngineClient`
     Tokenizer       counts tokens as a chat would cost them  `EngineClient`
 
-Whoever needs one capability names that and nothing more. An endpoint that we do not spawn is an Engine with some of the
-capabilities, and no LocalProcess.
+Code that needs one capability takes that protocol and nothing more. An endpoint that we do not spawn is an Engine with
+some of the capabilities, and no LocalProcess.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ChatEngine(Protocol):
 class Tokenizer(Protocol):
     """Counts tokens.
 
-    Each method raises SidecarError where the engine cannot, and EngineGone where it hangs up.
+    Each method raises SidecarError if the engine cannot count, and EngineGone if it closes the connection.
     """
 
     async def count_text(self, text: str) -> int:
@@ -36,5 +36,5 @@ class Tokenizer(Protocol):
         ...
 
     async def count_chat(self, body: dict[str, Any]) -> int:
-        """Tokens of a conversation with the model's template around it."""
+        """Tokens of a conversation rendered with the model's template."""
         ...

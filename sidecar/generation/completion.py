@@ -1,7 +1,7 @@
-"""A chat completion: the request as an engine takes it, and the answer as it grows.
+"""A chat completion: the request in the engine's format, and the answer as it grows.
 
-Owns the engine's form of a conversation and of the settings, what the chunks of a stream add up to, and which events
-they become. No I/O. Knows nothing of where messages are kept.
+Owns the engine's format of a conversation and of the settings, the accumulation of a stream's chunks, and the events
+made from them. No I/O. Knows nothing of where messages are stored.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _SAMPLING = SamplingParams.__struct_fields__
 
 
 class GenerationRequest(msgspec.Struct, kw_only=True):
-    """What a model is asked.
+    """A request to a model.
 
     Attributes:
         messages: the conversation, oldest first, without its system prompt.
-        system: the system prompt, where there is one. It is never left out.
-        sampling: how tokens are chosen; what is `None` is left to the engine. `max_tokens` bounds the answer.
-        policy: what to do where not everything fits into the context.
-        server_id: who answers; default: `last_server_id`, else "default", else the only server that can.
-        last_server_id: who answered before; used while there is such a server.
+        system: the system prompt, if there is one. It is never dropped.
+        sampling: how tokens are chosen; for `None` the engine's default applies. `max_tokens` bounds the answer.
+        policy: what to do if not everything fits into the context.
+        server_id: the server to use; default: `last_server_id`, else "default", else the only usable server.
+        last_server_id: the server that answered before; used if it still exists.
         tools: functions the model may call, in OpenAI's form.
         tool_choice: as OpenAI's tool_choice.
         response_format: as OpenAI's response_format.
-        reasoning: whether a model that can think may; default: the model's own way.
+        reasoning: whether a model that can think may do so; default: the model's own.
     """
 
     messages: Sequence[ChatMessage]
@@ -51,7 +51,7 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
     reasoning: bool | None = None
 
     def body(self, messages: Sequence[ChatMessage]) -> dict[str, Any]:
-        """The body of the request to the engine, with these of its messages."""
+        """The body of the request to the engine, with these messages."""
         body: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
         for name in _SAMPLING:
             if (value := getattr(self.sampling, name)) is not None:
@@ -66,11 +66,11 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
 
 
 class Answer:
-    """Text, reasoning and tool calls so far; the events of what was added go to the log.
+    """Text, reasoning and tool calls so far; an event of each addition goes to the log.
 
     Attributes:
-        tool_calls: the calls that are complete: none before `end`. What there is of a call before has no use.
-        begun_at: when something of the answer itself came, on the performance counter.
+        tool_calls: the complete calls; none before `end`, since an incomplete call cannot be used.
+        begun_at: when the first part of the answer arrived, on the performance counter.
     """
 
     def __init__(self, events: EventLog) -> None:
@@ -94,11 +94,11 @@ class Answer:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing worth keeping."""
+        """Whether nothing has arrived that should be stored."""
         return not self._content and not self._reasoning and not self.tool_calls
 
     def add(self, chunks: Sequence[ChatChunk]) -> None:
-        """Take in chunks that came together; their text of one kind is one event."""
+        """Add chunks that arrived together; consecutive text of one kind is one event."""
         kind: TextStatus = "token"
         texts: list[str] = []
         for chunk in chunks:
@@ -130,13 +130,13 @@ class Answer:
             self._add_text(kind, texts)
 
     def end(self) -> None:
-        """Take the stream's end: the calls are complete, and published. Pieces of them may have come mixed."""
+        """End the stream: the tool calls are complete and published, since their pieces may arrive interleaved."""
         self.tool_calls = [self._calls[index] for index in sorted(self._calls)]
         for call in self.tool_calls:
             self._events.append(TurnToolCall(tool_call=call))
 
     def timings(self, *, started: float) -> Timings:
-        """How long it took, in milliseconds since `started` on the performance counter, and the engine's own rates."""
+        """Durations in milliseconds since `started` on the performance counter, and the engine's own rates."""
         engine, first = self.engine_timings, self.begun_at
         return Timings(
             ttft_ms=_ms(first - started) if first else None,
@@ -171,10 +171,10 @@ class Answer:
 
 
 def conversation(system: str | None, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """A system prompt and messages as engines take them.
+    """A system prompt and messages in the format of engines.
 
-    Answers without anything in them are left out, and messages of one role that then follow each other become one:
-    many models' templates refuse two user messages in a row.
+    Empty answers are left out, and consecutive messages of one role are joined: the templates of many models reject two
+    user messages in a row.
     """
     out: list[ChatMessage] = [{"role": "system", "content": system}] if system else []
     for message in messages:

@@ -1,7 +1,7 @@
-"""What fits into a model's context, and what is left out where not everything does.
+"""What fits into a model's context, and which messages are dropped if not everything does.
 
-Owns the policies. Decides on counts that it asks for; knows nothing of engines. The system prompt and the newest
-exchange are never left out.
+Owns the policies. Decides on token counts from a given function; knows nothing of engines. The system prompt and the
+newest exchange are never dropped.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from sidecar.contract.sessions import ContextPolicy
 from sidecar.generation.completion import ChatMessage
 
 RESERVED_SHARE = 0.25
-"""Share of the context kept free for the answer when messages are left out and max_tokens is not given."""
+"""Share of the context kept free for the answer when messages are dropped and max_tokens is not given."""
 
 Count = Callable[[Sequence[ChatMessage]], Awaitable[int]]
-"""Exact tokens of the system prompt and these messages, with the model's template around them."""
+"""Exact tokens of the system prompt and these messages, rendered with the model's template."""
 
 
 class Fit(msgspec.Struct, frozen=True):
     """What is sent.
 
     Attributes:
-        dropped: the positions of the messages that are left out; all others are sent.
-        tokens: of what is sent; of everything where it does not fit.
+        dropped: the positions of the dropped messages; all others are sent.
+        tokens: of what is sent; of everything if it does not fit.
         fits: whether it can be sent.
         reserved: tokens kept free for the answer.
     """
@@ -46,15 +46,15 @@ async def fit(
 ) -> Fit:
     """Choose what to send.
 
-    Whole exchanges are left out, a question with its answer, as few as will do: found by halving, so a thousand
-    exchanges cost ten counts.
+    Whole exchanges are dropped, a question with its answer, as few as possible. They are found by bisection, so a
+    thousand exchanges cost ten counts.
 
     Args:
         messages: the conversation, the new message last.
         policy: see `ContextPolicy`.
         max_context: tokens that prompt and answer may use together.
-        max_tokens: longest answer, where one was named.
-        count: counts.
+        max_tokens: the longest answer; `None` if the request does not limit it.
+        count: counts tokens.
     """
     total = await count(messages)
     nothing = range(0)
@@ -71,7 +71,7 @@ async def fit(
         middle = (low + high) // 2
         dropped = range(starts[kept_first], starts[kept_first + middle])
         tokens = await count(without(messages, dropped))
-        # With the most left out that can be, a shorter answer is better than none.
+        # With the most exchanges dropped, a shorter answer is better than none.
         room = reserved if middle < len(starts) - 1 - kept_first else 1
         if tokens + room <= max_context:
             best, high = (dropped, tokens), middle - 1
@@ -85,10 +85,10 @@ async def fit(
 
 
 def exchange_starts(messages: Sequence[ChatMessage]) -> list[int]:
-    """Where exchanges begin: a user message and all that follows until the next one belong together."""
+    """The positions where exchanges begin: each is a user message and all messages until the next one."""
     return [i for i, message in enumerate(messages) if i == 0 or message["role"] == "user"]
 
 
 def without(messages: Sequence[ChatMessage], dropped: range) -> list[ChatMessage]:
-    """The messages that are not left out."""
+    """The messages that are not dropped."""
     return [*messages[: dropped.start], *messages[dropped.stop :]] if dropped else list(messages)

@@ -1,6 +1,6 @@
-"""What a request would cost, without an answer to it.
+"""Token counts of texts and requests, without generating an answer.
 
-Owns the questions about tokens; an engine's tokenizer answers them.
+Chooses the server; its engine's tokenizer counts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class TokenCounter:
-    """Counts by the tokenizers of servers. Where one has unloaded its model, it loads it again.
+    """Counts with the tokenizers of servers. A server that sleeps is woken.
 
-    Each method returns with its result how many tokens prompt and answer may use together, and raises SidecarError
-    where there is no server that could count, or why it did not.
+    Each method also returns how many tokens prompt and answer may use together, and raises SidecarError if no server
+    can count, or if counting fails.
     """
 
     def __init__(self, servers: ServerManager) -> None:
@@ -31,18 +31,18 @@ class TokenCounter:
     async def text(self, text: str, *, server_id: str | None = None) -> tuple[int, int]:
         """Exact tokens of a text, without a template."""
         server = await self._servers.choose(server_id, None)
-        return await _ask(server, lambda engine: engine.count_text(text)), max_context_of(server)
+        return await _count(server, lambda engine: engine.count_text(text)), max_context_of(server)
 
     async def request(self, request: GenerationRequest) -> tuple[int, int]:
-        """Exact tokens of a request, with the model's template around it."""
+        """Exact tokens of a request, rendered with the model's template."""
         server = await self._servers.choose(request.server_id, request.last_server_id)
         body = request.body(request.messages)
-        return await _ask(server, lambda engine: engine.count_chat(body)), max_context_of(server)
+        return await _count(server, lambda engine: engine.count_chat(body)), max_context_of(server)
 
     async def fit(self, request: GenerationRequest) -> tuple[Fit, int]:
-        """What of a request would be sent, and what left out."""
+        """Which messages of a request would be sent, and which dropped."""
         server = await self._servers.choose(request.server_id, request.last_server_id)
-        return await _ask(server, lambda _: fit_request(request, server)), max_context_of(server)
+        return await _count(server, lambda _: fit_request(request, server)), max_context_of(server)
 
 
 def max_context_of(server: Server) -> int:
@@ -51,10 +51,10 @@ def max_context_of(server: Server) -> int:
 
 
 async def fit_request(request: GenerationRequest, server: Server) -> Fit:
-    """What of a request fits into a server's context, by its engine's own count.
+    """Which messages of a request fit into a server's context, counted by its engine.
 
     Raises:
-        EngineGone: the engine hung up.
+        EngineGone: the engine closed the connection.
         SidecarError: it cannot count.
     """
 
@@ -70,15 +70,15 @@ async def fit_request(request: GenerationRequest, server: Server) -> Fit:
     )
 
 
-async def _ask(server: Server, ask: Callable[[Tokenizer], Coroutine[Any, Any, T]]) -> T:
-    """A server's answer to a small question.
+async def _count(server: Server, count: Callable[[Tokenizer], Coroutine[Any, Any, T]]) -> T:
+    """The result of a count by a server's engine, once that is ready.
 
     Raises:
-        SidecarError: why there is none, where the engine hangs up.
+        SidecarError: it cannot count; if its engine closed the connection, why.
     """
     async for _ in server.until_ready():
         pass
     try:
-        return await ask(server.ready_client())
+        return await count(server.ready_client())
     except EngineGone as broken:
         raise await server.explain_broken_connection(broken) from None

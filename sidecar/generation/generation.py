@@ -1,7 +1,7 @@
-"""A request and the answer that a server gives to it.
+"""A request to a model and its answer.
 
-Owns the way of a request: choose the server, wait for a place, be ready, fit the context, ask, take in the answer.
-Knows nothing of sessions, of a history or of who asks.
+Owns the steps of a request: choose the server, wait for a slot, wait until it is ready, fit the context, send, read
+the answer. Knows nothing of sessions, history or callers.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from sidecar.storage.config import ConfigFile
 
 IDLE_POLL_SECONDS = 0.02
 IDLE_SECONDS = 5.0
-"""How long `Generator.until_idle` waits to see an engine idle. A prompt's batch that is being computed is not
-interrupted."""
+"""How long `Generator.until_idle` waits. An engine does not interrupt a batch of the prompt that it is computing."""
 
 
 class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,26 +49,27 @@ class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generation:
-    """A request under way. It is carried out by whoever takes its steps, in their task:
+    """A request that is carried out step by step, in the task of its caller:
 
         generation = generator.generate(request)
         async with aclosing(generation.steps()) as steps:
             async for _ in steps:
                 show(generation.events.take())
 
-    Leaving them hangs up, which makes the engine stop. Whoever wants only the answer calls `finish`.
+    Closing the steps early closes the connection, which makes the engine stop. Callers that need only the answer call
+    `finish`.
 
     Args:
-        started: when whoever asks began to wait, on the performance counter.
+        started: when the caller began to wait, on the performance counter.
 
     Attributes:
-        events: its queue position, the load of a model, and what the engine sends: progress, text, reasoning and tool
+        events: its queue position, the load of a model, and the parts of the answer: progress, text, reasoning and tool
             calls. The log is not closed.
-        answer: as far as it has come.
-        server: who answers, once that is decided.
-        model: the model's name, once it is asked.
-        is_asked: an engine has the request, or has turned out not to be there.
-        result: the whole answer, after the last step.
+        answer: the answer so far.
+        server: the server, once it is chosen.
+        model: the model's name, once the request is fitted.
+        is_sent: the request was sent; if that failed, the next step raises.
+        result: the complete answer, after the last step.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Generation:
         self.answer = Answer(self.events)
         self.server: Server | None = None
         self.model: str | None = None
-        self.is_asked = False
+        self.is_sent = False
         self.result: GenerationResult | None = None
         self._request = request
         self._servers = servers
@@ -96,10 +96,10 @@ class Generation:
         return self.result
 
     async def steps(self) -> AsyncGenerator[None, None]:
-        """Carry it out; after each step there may be new events. Once.
+        """Carry out the request; after each step there may be new events. May be called once.
 
         Raises:
-            SidecarError: what went wrong. What there is of the answer is in `answer`.
+            SidecarError: why it failed. The partial text is in `answer`.
         """
         request, events = self._request, self.events
         while True:
@@ -111,7 +111,7 @@ class Generation:
                 while (position := await ticket.next_position()) is not None:
                     events.append(TurnQueued(position=position))
                     yield
-                # A crash, or a server that is replaced, fails what was being answered, and nothing that waits.
+                # A crash or a replacement of the server fails the answers under way, but no request that waits.
                 async for load in server.until_ready():
                     events.append(TurnLoading(stage=load.stage, progress=load.progress))
                     yield
@@ -121,7 +121,7 @@ class Generation:
                     fitted = await self._fit(server)
                     messages = without(request.messages, fitted.dropped) if fitted else request.messages
                     async with server.ready_client().stream_chat(request.body(messages)) as stream:
-                        self.is_asked = True
+                        self.is_sent = True
                         yield
                         async for chunks in stream:
                             self.answer.add(chunks)
@@ -129,20 +129,20 @@ class Generation:
                     self.answer.end()
                     self.result = self._result(await _usage(self.answer, fitted, server), fitted, server)
                 except EngineGone as broken:
-                    # Before the place is given back: whoever is next must not take a dead engine for a ready one.
+                    # Before the place is released: the next request must not take a dead engine for a ready one.
                     raise await _explained(server, broken) from None
                 return
 
     def timings(self) -> Timings:
-        """How long it took, until now."""
+        """The durations until now."""
         return self.answer.timings(started=self._started)
 
     async def _fit(self, server: Server) -> Fit | None:
-        """What of the request fits, where that needs counting: an engine that refuses long prompts counts by itself.
+        """Which messages of the request fit; `None` if the engine itself rejects a prompt that is too long.
 
         Raises:
-            ContextTooLong: the policy allows nothing that fits.
-            EngineGone: the engine hung up.
+            ContextTooLong: it does not fit under its policy.
+            EngineGone: the engine closed the connection.
         """
         launch = server.launch
         self.model = launch.model_name if launch else None
@@ -173,14 +173,14 @@ class Generation:
 
 
 class Generator:
-    """Asks servers.
+    """Sends requests to servers.
 
     Args:
-        servers: who can answer.
-        config: says how many may wait for a server.
+        servers: the servers to choose from.
+        config: limits how many requests may wait for a server.
 
     Attributes:
-        tokens: counts without asking for an answer.
+        tokens: counts tokens without generating an answer.
     """
 
     def __init__(self, servers: ServerManager, config: ConfigFile) -> None:
@@ -189,11 +189,11 @@ class Generator:
         self._scheduler = Scheduler(config)
 
     def generate(self, request: GenerationRequest, *, started: float | None = None) -> Generation:
-        """A request to be carried out, by taking its steps.
+        """The generation for a request, which its steps carry out.
 
         Args:
-            request: what is asked.
-            started: when whoever asks began to wait, on the performance counter; default: now.
+            request: the request.
+            started: when the caller began to wait, on the performance counter; default: now.
         """
         return Generation(
             request,
@@ -203,13 +203,13 @@ class Generator:
         )
 
     async def until_idle(self, server: Server) -> bool | None:
-        """Wait until an engine works on no more requests than are under way here; whether it does so within
-        IDLE_SECONDS; `None`: it hides that."""
+        """Wait until an engine processes no more requests than are under way here; returns whether that happened within
+        IDLE_SECONDS, `None` if the engine does not report its slots."""
         with anyio.move_on_after(IDLE_SECONDS):
             while True:
                 try:
                     busy = await server.ready_client().busy_slots()
-                except (SidecarError, EngineGone):  # the server itself is gone: nothing works any more
+                except (SidecarError, EngineGone):  # without a ready engine nothing is being processed
                     return True
                 if busy is None:
                     return None
@@ -224,7 +224,7 @@ async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:
     if counted is None:  # llama-cpp-python's stream has no usage, but its tokenizer counts
         try:
             tokens = await server.ready_client().count_text(answer.reasoning + answer.content)
-        except (SidecarError, EngineGone):  # a whole answer does not fail for a figure
+        except (SidecarError, EngineGone):  # a complete answer must not fail for want of its usage
             tokens = 0
         return Usage(prompt_tokens=fitted.tokens if fitted else 0, completion_tokens=tokens, cached_tokens=0)
     details = counted.prompt_tokens_details
@@ -237,7 +237,7 @@ async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:
 
 
 async def _explained(server: Server, broken: EngineGone) -> SidecarError:
-    """Why the engine hung up; an error of this request's own, since each gets its partial text."""
+    """Why the engine closed the connection, as a new error: each request adds its own partial text to it."""
     with anyio.CancelScope(shield=True):
         error = await server.explain_broken_connection(broken)
     return type(error)(error.message, hint=error.hint, remedies=error.remedies, **error.data)

@@ -1,7 +1,7 @@
-"""The order in which requests get a server.
+"""The order in which requests are admitted to a server.
 
-Owns one queue for each server, with as many places as its engine has slots: engines answer strictly in the order in
-which they are asked, so all waiting happens here. Knows nothing of what is waited for.
+Owns one queue for each server, which admits as many requests as its engine has slots: engines process requests strictly
+in the order of arrival, so all waiting happens here. Knows nothing of the requests themselves.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class AdmissionQueue:
             QueueFull: too many wait.
         """
         if len(self._waiting) >= max_waiting:
-            raise QueueFull(f"{len(self._waiting)} messages wait already.", queue_size=len(self._waiting))
+            raise QueueFull(f"{len(self._waiting)} messages are already waiting.", queue_size=len(self._waiting))
         if self._admitted < self._capacity:
             self._admitted += 1
             return Ticket(self, 0)
@@ -51,7 +51,7 @@ class AdmissionQueue:
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        """Give a place back, admitted or still waiting."""
+        """Release a place, admitted or still waiting."""
         if ticket.position:
             self._waiting.remove(ticket)
         else:
@@ -64,10 +64,10 @@ class AdmissionQueue:
 
 
 class Ticket:
-    """A place in a queue; whoever holds it must leave, once. As a context it leaves at the end.
+    """A place in a queue; its holder must leave exactly once. As a context it leaves at the end.
 
     Attributes:
-        position: how many are before it; 0: it is admitted.
+        position: its place among those that wait, from 1; 0 once it is admitted.
     """
 
     def __init__(self, queue: AdmissionQueue, position: int) -> None:
@@ -76,15 +76,15 @@ class Ticket:
         self._moved: anyio.Event | None = None
 
     def move(self, position: int) -> None:
-        """Change its position. For the queue."""
+        """Change its position; only the queue calls this."""
         if position != self.position:
             self.position = position
             if self._moved is not None:
                 self._moved.set()
 
     async def next_position(self) -> int | None:
-        """Its position, as soon as that is another one than it was at first or the last time; `None` where it was
-        admitted then, and the loop gets no turn in between. For one task."""
+        """Wait until the position differs from the one known to the caller, and return it; `None`, without a switch of
+        tasks, if the caller knows that it is admitted. For one task."""
         await anyio.lowlevel.checkpoint_if_cancelled()
         if not self._known:
             return None
@@ -95,7 +95,7 @@ class Ticket:
         return self.position
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Release the place."""
         self._queue.leave(self)
 
     def __enter__(self) -> Self:
@@ -111,7 +111,7 @@ class Scheduler:
     """The queues of the servers.
 
     Args:
-        config: says how many may wait for one server.
+        config: limits how many requests may wait for one server.
     """
 
     def __init__(self, config: ConfigFile) -> None:
@@ -127,7 +127,7 @@ class Scheduler:
         return self._queue(server).join(max_waiting=self._config.config.chat.max_queue)
 
     def admitted(self, server: Server) -> int:
-        """How many requests a server works on."""
+        """How many requests are admitted to a server."""
         return self._queue(server).admitted
 
     def _queue(self, server: Server) -> AdmissionQueue:

@@ -1,8 +1,8 @@
-"""One job: its state, who waits for it and who follows it.
+"""One job: its state, the requests that wait for it, and its followers.
 
-Owns the table of allowed state changes, interrupting a job that runs, and the event logs of its followers. The kind of
-the job (a download, an installation) does the work: it enters `turn`, and there that of its lane; it enters phases, and
-publishes its events. Knows nothing of what a job does, and not when it is a job's turn (`lane`).
+Owns the table of allowed state changes, the interruption of a running job, and the event logs of its followers. The
+kind of the job (a download, an installation) does the work: it enters `turn`, then that of its lane, then phases, and
+publishes its events. Knows nothing of what a job does, nor when it is a job's turn (`lane`).
 
     queued ──► running ──► done
       ▲  │      │ │ └────► failed ──► queued, cancelled
@@ -38,13 +38,13 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
 """The states that each state may change to."""
 
 ACTIVE = frozenset[JobState]({"queued", "running"})
-"""Something is being done, or waits for its turn."""
+"""The job is running, or waits for its turn."""
 
 ENDED = frozenset[JobState]({"done", "cancelled"})
-"""Final: no other state comes after it."""
+"""Final states."""
 
 Phases = Mapping[str | None, Collection[str]]
-"""The steps of a kind's running state and the steps that may follow each; those of `None` come first."""
+"""The steps of a kind's running state, and the steps that may follow each; those of `None` are first."""
 
 Interruption = Literal["pause", "cancel", "stop"]
 """Why a job is interrupted; "stop" is the end of the sidecar."""
@@ -53,7 +53,7 @@ R = TypeVar("R", bound=JobRecord)
 
 
 class _Turn:
-    """From being queued to being idle again."""
+    """One period of activity, from queued to idle."""
 
     def __init__(self) -> None:
         self.scope: anyio.CancelScope | None = None
@@ -64,18 +64,18 @@ class Job(Generic[R]):
     """A job, queued from the beginning.
 
     Args:
-        record: what is stored of it.
-        kind: the word for messages, such as "download".
+        record: its stored record.
+        kind: the noun for messages, such as "download".
         phases: the steps of its running state.
-        priority: jobs of a higher one have their turn first.
+        priority: jobs with a higher one have their turn first.
 
     Attributes:
-        phase: the step that it is in; `None` unless it is running.
+        phase: its present step; `None` unless it is running.
         error: why it failed.
-        updated_at: of the last change of its state, in seconds since the epoch.
+        updated_at: when its state last changed, in seconds since the epoch.
         finished_at: when it was done, failed or was cancelled; `None` before.
-        resumes: whether a stop of the sidecar, rather than a person, has paused it.
-        progress: how far it is.
+        resumes: whether it was paused by the end of the sidecar, not by a user.
+        progress: its progress.
     """
 
     def __init__(self, record: R, *, kind: str, phases: Phases | None = None, priority: int = 0) -> None:
@@ -97,7 +97,7 @@ class Job(Generic[R]):
 
     @classmethod
     def restored(cls, record: R, *, kind: str, phases: Phases | None = None, priority: int = 0) -> Job[R]:
-        """A job of an earlier sidecar, idle."""
+        """An idle job from the record of an earlier sidecar."""
         job = cls(record, kind=kind, phases=phases, priority=priority)
         job.state = "failed" if record.on_restart is OnRestart.FAIL else "paused"
         job.resumes = record.on_restart is OnRestart.RESUME
@@ -126,7 +126,7 @@ class Job(Generic[R]):
     # --- changes of state --------------------------------------------------------------------------------------
 
     def queue(self) -> None:
-        """Queue it again. `turn` has to be entered afterwards, by one task."""
+        """Queue it again. One task must enter `turn` afterwards."""
         self._become("queued")
         self.error = self.finished_at = self._interruption = None
         self.resumes = False
@@ -135,7 +135,7 @@ class Job(Generic[R]):
             self._ended = anyio.Event()
 
     def begin(self) -> None:
-        """It has its turn (`lane`)."""
+        """Change to running; `lane` calls this."""
         self._become("running")
 
     def enter(self, phase: str) -> None:
@@ -149,16 +149,16 @@ class Job(Generic[R]):
         self.phase = phase
 
     def finish(self) -> None:
-        """It is done."""
+        """Change to done."""
         self._end("done")
 
     def fail(self, error: SidecarError) -> None:
-        """It has failed. It can be queued again."""
+        """Change to failed. The job can be queued again."""
         self.error = error
         self._end("failed")
 
     async def interrupt(self, reason: Interruption) -> None:
-        """Pause, cancel or stop it; returns when its turn is left. What is done stays done."""
+        """Pause, cancel or stop it; returns when it is idle. Work that is done is kept."""
         if reason == "pause":
             self.resumes = False
         if self.active:
@@ -171,7 +171,8 @@ class Job(Generic[R]):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait and work in here: `interrupt` cancels it. The job is idle afterwards; a SidecarError has failed it."""
+        """The context for waiting and working: `interrupt` cancels it. Afterwards the job is idle; a SidecarError
+        fails it."""
         turn = self._turn
         try:
             with anyio.CancelScope() as turn.scope:
@@ -186,15 +187,15 @@ class Job(Generic[R]):
             raise
         finally:
             if self.active and self._interruption is not None:
-                self._rest(self._interruption)
+                self._apply(self._interruption)
             turn.left.set()
 
     async def wait_until_ended(self) -> None:
-        """Wait until it is done, failed, cancelled, or stopped by the end of the sidecar; a pause is not its end."""
+        """Wait until it is done, failed, cancelled, or stopped by the end of the sidecar; a pause does not count."""
         while not self._ended.is_set():
             await self._ended.wait()
 
-    def _rest(self, interruption: Interruption) -> None:
+    def _apply(self, interruption: Interruption) -> None:
         self.progress.waiting = None
         if interruption == "cancel":
             self._end("cancelled")
@@ -225,9 +226,9 @@ class Job(Generic[R]):
 
     @contextmanager
     def followed_by(self, log: EventLog) -> Iterator[None]:
-        """Append the events from now on to a log, for a request that waits for its end.
+        """Append the events from now on to a log, for a request that waits for the job's end.
 
-        A slow reader gets the newest of each kind; what was read is not kept, however long the job takes.
+        A slow reader gets the newest event of each kind; events that were read are not kept.
         """
         self._followers.append(log)
         try:

@@ -1,6 +1,6 @@
-"""Whose turn it is among jobs that share a limit.
+"""A limit of running jobs, and the order in which waiting jobs have their turn.
 
-Owns the order and the count. Knows nothing of what jobs do, and starts nothing: a job waits in here for its turn.
+Owns the order and the count. Knows nothing of what jobs do, and starts nothing: jobs wait here for their turn.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class _Place:
 
 
 class Lane:
-    """So many jobs have their turn at a time: those of a higher priority first, else in the order in which they came.
+    """Runs a limited number of jobs at a time: those with a higher priority first, else in the order of arrival.
 
     Args:
-        limit: how many; a job that has its turn keeps it when the limit is lowered.
+        limit: how many; lowering it does not interrupt running jobs.
     """
 
     def __init__(self, limit: int) -> None:
@@ -36,7 +36,7 @@ class Lane:
 
     @property
     def limit(self) -> int:
-        """How many jobs have their turn at a time."""
+        """How many jobs may run at a time."""
         return self._limit
 
     @limit.setter
@@ -46,7 +46,7 @@ class Lane:
 
     @asynccontextmanager
     async def turn(self, job: Job[Any]) -> AsyncIterator[None]:
-        """Wait for the job's turn, and have it until the end of the block. It becomes running."""
+        """Wait for the job's turn, and keep it until the end of the block. The job becomes running."""
         place = _Place(job)
         self._waiting.append(place)
         self._admit()

@@ -1,7 +1,7 @@
-"""How far a job is, how fast, how long it will take, and when that is worth a report.
+"""The progress of a job: done bytes, speed, remaining time, and when a report is due.
 
-Whoever does the work writes; whoever reports it waits for `next_report` and reads. Nobody is called. Owns the smoothing
-of the speed and how often is reported. Knows nothing of events.
+The worker writes; the reporter waits for `next_report` and reads. There are no callbacks. Owns the smoothing of the
+speed and the interval of reports. Knows nothing of events.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from collections.abc import Sequence
 import anyio
 
 REPORT_SECONDS = 0.25
-"""Between two reports, four times a second at most (contract, DownloadModelParams)."""
+"""Interval of reports: at most four a second (contract, DownloadModelParams)."""
 
 SMOOTHING_SECONDS = 8.0
-"""A change of speed shows to two thirds after that: networks stutter, and a time left that jumps is of no use."""
+"""Time constant of the smoothing: network speeds fluctuate, and a remaining time that jumps is useless."""
 
 FIRST_FIGURE_SECONDS = 1.0
-"""Before that no speed is reported: it would be of the first packets."""
+"""No speed is reported before: it would be that of the first packets."""
 
-SHORTEST_SECONDS = 1e-3
-"""Between two readings: clocks of some systems stand still for as long."""
+MIN_SECONDS = 1e-3
+"""The least time between two readings: the clocks of some systems have this resolution."""
 
 
 class Rate:
-    """Bytes a second, smoothed. Pure: the time is given.
+    """Bytes per second, smoothed. Pure: the time is given.
 
     Args:
-        now: seconds, of any clock that only goes forward.
+        now: seconds of a monotonic clock.
     """
 
     def __init__(self, now: float) -> None:
@@ -38,8 +38,8 @@ class Rate:
         self._weight = 0.0
 
     def add(self, count: int, now: float) -> None:
-        """Count bytes since the last time."""
-        passed = max(now - self._at, SHORTEST_SECONDS)
+        """Count the bytes since the last call."""
+        passed = max(now - self._at, MIN_SECONDS)
         kept = math.exp(-passed / SMOOTHING_SECONDS)
         self._mean = self._mean * kept + (count / passed) * (1 - kept)
         self._weight = self._weight * kept + (1 - kept)
@@ -47,30 +47,30 @@ class Rate:
 
     @property
     def per_second(self) -> float | None:
-        """Bytes a second; `None` in the beginning."""
+        """Bytes per second; `None` in the first FIRST_FIGURE_SECONDS."""
         if self._at - self._began < FIRST_FIGURE_SECONDS or not self._weight:
             return None
         return self._mean / self._weight
 
     def seconds_for(self, left: int | None) -> float | None:
-        """How long so many bytes will take; `None` where that is not known."""
+        """How long so many bytes will take; `None` if it is not known."""
         speed = self.per_second
         return left / speed if left is not None and speed else None
 
 
 class Progress:
-    """How far a job is. The bytes are counted in parts, such as its files, which are worked on one after the other.
+    """The progress of a job. The bytes are counted in parts, such as its files, which are processed one by one.
 
     Args:
-        sizes: of the parts, in bytes; `None` where one is not known yet.
-        done: of each part, what is there before any work.
-        report_seconds: between two reports.
+        sizes: sizes of the parts in bytes; `None` if one is not known yet.
+        done: bytes of each part that exist before any work.
+        report_seconds: interval of reports.
 
     Attributes:
-        part: the index of the part that is worked on.
-        checked: of each part, the bytes that were read again for their hash.
-        complete: whether nothing of the part is missing, so that it is only checked.
-        waiting: why nothing happens at the moment, for people.
+        part: the index of the present part.
+        checked: of each part, the bytes that were read again for the integrity check.
+        complete: whether the part is complete, and is only being checked.
+        waiting: why the work is waiting, as a message; `None` if it is not.
     """
 
     def __init__(
@@ -94,23 +94,24 @@ class Progress:
     # --- writing -----------------------------------------------------------------------------------------------
 
     def add(self, count: int) -> None:
-        """Count bytes of the part that have just been done. May be called from the one thread that does the work."""
+        """Count new bytes of the part. May be called from one worker thread."""
         self.done[self.part] += count
         self._moved += count
 
     def correct(self, done: int, *, complete: bool) -> None:
-        """Set what is there of the part, such as after blocks were found damaged. A change of `complete` is due."""
+        """Set the bytes of the part, such as after blocks were found damaged. A change of `complete` makes a report
+        due."""
         self.done[self.part] = done
         if self.complete != complete:
             self.complete = complete
             self._due.set()
 
     def check(self, position: int) -> None:
-        """The part was read again up to this byte."""
+        """Set up to which byte the part was checked."""
         self.checked[self.part] = position
 
     def wait_for(self, reason: str | None) -> None:
-        """Set why nothing happens, or `None` once something does. A new reason is due immediately."""
+        """Set why the work is waiting; `None` once it continues. A new reason makes a report due immediately."""
         if reason is not None and reason != self.waiting:
             self._due.set()
         self.waiting = reason
@@ -118,7 +119,7 @@ class Progress:
     # --- reading -----------------------------------------------------------------------------------------------
 
     async def next_report(self) -> None:
-        """Wait until a report is due: after `report_seconds`, or as soon as something else than a number changes."""
+        """Wait until a report is due: after `report_seconds`, or as soon as anything but a number changes."""
         with anyio.move_on_after(self._report_seconds):
             await self._due.wait()
         self._due = anyio.Event()
@@ -127,27 +128,27 @@ class Progress:
 
     @property
     def done_bytes(self) -> int:
-        """Of all parts."""
+        """The done bytes of all parts."""
         return sum(self.done)
 
     @property
     def checked_bytes(self) -> int:
-        """Of all parts, what was read again."""
+        """The checked bytes of all parts."""
         return sum(self.checked)
 
     @property
     def total_bytes(self) -> int | None:
-        """Of all parts; `None` where one of them is not known."""
+        """The size of all parts; `None` if one of them is not known."""
         known = [size for size in self.sizes if size is not None]
         return sum(known) if known and len(known) == len(self.sizes) else None
 
     @property
     def bytes_per_second(self) -> float | None:
-        """Smoothed; `None` in the beginning."""
+        """The smoothed speed; `None` in the first FIRST_FIGURE_SECONDS."""
         return self._rate.per_second
 
     @property
     def eta_seconds(self) -> float | None:
-        """Until all is done; `None` where that is not known."""
+        """The remaining time; `None` if it is not known."""
         total = self.total_bytes
         return self._rate.seconds_for(None if total is None else max(total - self.done_bytes, 0))

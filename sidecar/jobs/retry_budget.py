@@ -1,6 +1,6 @@
-"""How long to keep trying over a network, and how long to wait in between.
+"""How long to retry over a network, and how long to wait in between.
 
-Owns the waits after failures. Every byte that arrives renews the budget.
+Owns the delays after failures. Every byte that arrives renews the budget.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from sidecar.contract.errors import DownloadFailed
 from sidecar.jobs.progress import Progress
 
 FIRST_DELAY_SECONDS = 0.1
-"""A connection that broke is tried again soon: the network is there, as the bytes before it show."""
+"""The first delay is short: bytes have just arrived, so the network works."""
 
 MAX_DELAY_SECONDS = 30.0
-"""A network that has come back is found within that."""
+"""The longest delay, after which a restored network is detected."""
 
-MAX_ASKED_SECONDS = 600.0
-"""How long a server may make us wait (Retry-After); it is asked again then, whatever it said."""
+MAX_RETRY_AFTER_SECONDS = 600.0
+"""The longest wait that a server may request (Retry-After)."""
 
 
 class TryAgain(Exception):
-    """It did not work now and may work later.
+    """A failure that may be temporary.
 
     Attributes:
-        reason: for people.
-        after_seconds: when the server is ready to be asked again.
-        status: the HTTP status, where there was an answer.
+        reason: a message for users.
+        after_seconds: after how long the server allows a retry.
+        status: the HTTP status, if there was a response.
     """
 
     def __init__(self, reason: str, *, after_seconds: float | None = None, status: int | None = None) -> None:
@@ -41,14 +41,14 @@ class TryAgain(Exception):
 
 
 class Expired(TryAgain):
-    """The address does not work any more: the one that it came from has to be asked for another."""
+    """The address has expired: a new one must be requested from its source."""
 
 
 class RetryBudget:
     """Counts failures without a byte in between.
 
     Args:
-        progress: where the reason for waiting is shown.
+        progress: shows the reason for waiting.
     """
 
     def __init__(self, progress: Progress | None = None) -> None:
@@ -57,13 +57,13 @@ class RetryBudget:
         self._since: float | None = None
 
     def renew(self) -> None:
-        """Something arrived."""
+        """Renew the budget, since bytes have arrived."""
         if self._failures:
             self._failures, self._since = 0, None
             self._progress.wait_for(None)
 
     async def wait(self, problem: TryAgain, *, within: float) -> None:
-        """Wait as long as is right after a failure.
+        """Wait after a failure, with exponential backoff.
 
         Args:
             problem: the failure.
@@ -76,12 +76,12 @@ class RetryBudget:
         if self._since is None:
             self._since = now
         delay = min(FIRST_DELAY_SECONDS * 2 ** min(self._failures, 10), MAX_DELAY_SECONDS)
-        delay *= random.uniform(0.8, 1.2)  # noqa: S311 - connections that broke together need not come back together
+        delay *= random.uniform(0.8, 1.2)  # noqa: S311 - so that connections that broke together retry apart
         self._failures += 1
         if problem.after_seconds is not None:
-            asked = min(problem.after_seconds, MAX_ASKED_SECONDS)
-            delay = max(delay, asked)
-            self._since += asked  # a wait that the server asks for does not use up the budget
+            requested = min(problem.after_seconds, MAX_RETRY_AFTER_SECONDS)
+            delay = max(delay, requested)
+            self._since += requested  # a wait that the server requests does not use up the budget
         if now + delay > self._since + within:
             data: dict[str, Any] = {} if problem.status is None else {"http_status": problem.status}
             raise DownloadFailed(problem.reason, **data) from None

@@ -1,7 +1,7 @@
-"""What is stored of jobs, so that they survive whatever ends the sidecar.
+"""The stored records of jobs, with which they survive the end of the sidecar.
 
-Owns the files: one for each job, replaced as a whole. Each kind has a record type of its own with what it needs. The
-files are readable by their owner only, since a kind may store addresses that are signed.
+Owns the files: one for each job, replaced as a whole. Each kind has a record type of its own. The files are readable by
+their owner only, since a kind may store signed addresses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 MAX_RECORD_BYTES = 8 * 1024 * 1024
-"""Of a file that is read: the record of a model of ten thousand files has less."""
+"""The largest file that is read; the record of a model of ten thousand files is smaller."""
 
 
 def new_id() -> str:
@@ -32,7 +32,7 @@ def new_id() -> str:
 
 
 class OnRestart(Enum):
-    """What becomes of a job at the next start. The values are those of the files."""
+    """What happens to a job at the next start. The values are those of the files, and stay for files that exist."""
 
     RESUME = "go on"
     PAUSE = "pause"
@@ -40,12 +40,12 @@ class OnRestart(Enum):
 
 
 class JobRecord(msgspec.Struct, kw_only=True):
-    """What is stored of a job of any kind; a kind adds its own fields.
+    """The stored record of a job; each kind adds its own fields. The names in the files stay for files that exist.
 
     Attributes:
         job_id: 16 hexadecimal digits, the file's name.
         created_at: seconds since the epoch.
-        on_restart: what becomes of it at the next start.
+        on_restart: what happens to it at the next start.
         error: why it failed, as on the wire.
     """
 
@@ -62,7 +62,7 @@ class JobStore(Generic[R]):
     """The records of one kind. Everything blocks on the disk.
 
     Args:
-        folder: where they are; made when there is one to save.
+        folder: their folder; created with the first record.
         record: the kind's record type.
     """
 
@@ -71,7 +71,7 @@ class JobStore(Generic[R]):
         self._record = record
 
     def load(self) -> list[R]:
-        """All of them, the oldest first. A file that cannot be read is left where it is, and left out."""
+        """All records, the oldest first. Files that cannot be read are skipped, and not removed."""
         try:
             paths = sorted(self._folder.glob("*.json"))
         except OSError as error:
@@ -90,12 +90,12 @@ class JobStore(Generic[R]):
         return sorted(found, key=lambda record: record.created_at)
 
     def save(self, record: R) -> None:
-        """Write one. Raises OSError."""
+        """Write a record. Raises OSError."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         write_atomically(self._path(record), msgspec.json.format(msgspec.json.encode(record), indent=1))
 
     def remove(self, record: R) -> None:
-        """Remove one. Raises OSError."""
+        """Remove a record. Raises OSError."""
         self._path(record).unlink(missing_ok=True)
 
     def _path(self, record: R) -> Path:

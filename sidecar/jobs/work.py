@@ -1,6 +1,6 @@
-"""Work on whole files in a worker thread: until it is done or somebody cancels it, with its progress reported.
+"""Work on whole files in a worker thread, with progress events and cancellation.
 
-Owns how a cancel reaches the thread, and when events of the progress are appended. Knows nothing of files.
+Owns how a cancellation reaches the thread, and when events of the progress are appended. Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from sidecar.events.event_log import EventLog
 from sidecar.jobs.progress import Progress
 
 REPORT_SECONDS = 0.1
-"""Between two events. A disk is fast: most of this work takes seconds, and a bar in ten steps a second looks smooth."""
+"""Interval of events: most of this work takes only seconds, and ten steps a second make a smooth progress bar."""
 
 T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """The work was stopped; nothing of it is left."""
+    """The work was stopped; it has left nothing behind."""
 
 
 class Work:
-    """The state of some work. The thread counts in it, and stops when `stop` is set.
+    """The state of some work. The thread counts its progress here, and stops when `stop` is set.
 
     Args:
-        total_bytes: what there is to do; 0 where that is not known yet.
+        total_bytes: the bytes to process; 0 if not known yet.
     """
 
     def __init__(self, total_bytes: int = 0) -> None:
@@ -41,7 +41,7 @@ class Work:
 
     @property
     def total_bytes(self) -> int:
-        """What there is to do."""
+        """The bytes to process; 0 if not known yet."""
         return self.progress.total_bytes or 0
 
     @total_bytes.setter
@@ -49,10 +49,10 @@ class Work:
         self.progress.sizes[0] = total_bytes
 
     def done(self, count: int) -> None:
-        """So many bytes more are done.
+        """Count processed bytes.
 
         Raises:
-            Stopped: it is to stop.
+            Stopped: `stop` is set.
         """
         if self.stop.is_set():
             raise Stopped
@@ -62,14 +62,14 @@ class Work:
 async def run_in_thread(
     run: Callable[[Work], T], *, events: EventLog, event: Callable[[int, int], Event], total_bytes: int = 0
 ) -> T:
-    """What `run` returns, from a thread. A cancel is passed on to the work, and waits until that has ended.
+    """Call `run` in a thread, and return its result. A cancellation stops the work, and waits for its end.
 
     Args:
-        run: does the work, counting it.
-        events: of the job.
-        event: makes an event of the bytes done and their total; appended as soon as the total is known, while the work
-            is done, and when it is done.
-        total_bytes: what there is to do, where that is known before.
+        run: does the work, and counts it.
+        events: the log for the events.
+        event: makes an event from the done bytes and their total; appended once the total is known, during the work,
+            and at its end.
+        total_bytes: the bytes to process, if known in advance.
 
     Raises:
         Cancelled: it was stopped.
@@ -89,14 +89,14 @@ async def run_in_thread(
     async with anyio.create_task_group() as watching:
         watching.start_soon(watch)
         with anyio.CancelScope(shield=True):
-            await anyio.lowlevel.checkpoint()  # let it begin to watch
+            await anyio.lowlevel.checkpoint()  # the watch begins first
             try:
                 outcome.append(await anyio.to_thread.run_sync(run, work))
             except Exception as error:  # noqa: BLE001 - raised below, where no task group wraps it
                 failure = error
         watching.cancel_scope.cancel()
     if isinstance(failure, Stopped):
-        raise Cancelled("The work was cancelled; nothing of it is left.")
+        raise Cancelled("The work was cancelled; it has left nothing behind.")
     if failure is not None:
         raise failure
     _report(work, events, event)

@@ -1,1 +1,1 @@
-"""Servers as hosts ask for them: from loose settings to a start with every choice made."""
+"""Servers: engines with a model under an id that a host chose; planned, started, evicted and stopped."""

@@ -1,7 +1,7 @@
-"""Room for one more engine: which servers sleep so that another can start.
+"""The memory budget: which servers are evicted so that another can start.
 
-Owns the limit on loaded models and the order of eviction. `evictions` decides and is pure; `MemoryBudget` acts. What a
-launch takes of memory is estimated by `memory`, and how a server sleeps is up to the server.
+Owns the limit on loaded models and the order of eviction. `evictions` decides and is pure; `MemoryBudget` acts.
+`memory` estimates how much memory a launch uses, and the server itself decides how it goes to sleep.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from sidecar.storage.config import ConfigFile
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.25
-"""How often servers that are all answering are asked again, until one of them is idle."""
+"""Pause between two attempts to evict while every server is busy."""
 
 
 class Need(msgspec.Struct, frozen=True):
     """What a start needs.
 
     Attributes:
-        most: loaded servers beside it; `None` for no limit.
-        fits: whether its launch fits into the memory that is free.
+        most: how many other servers may be loaded; `None` for no limit.
+        fits: whether its launch fits into the free memory.
     """
 
     most: int | None = None
@@ -41,27 +41,27 @@ class Running(msgspec.Struct, frozen=True):
     """A server that is loaded.
 
     Attributes:
-        asked_at: when it was last asked, on any clock.
+        last_used_at: when it was last used, on any clock.
         is_idle: it may be evicted; False where it has refused to sleep.
     """
 
     server_id: str
-    asked_at: float
+    last_used_at: float
     is_idle: bool = True
 
 
 def evictions(need: Need, running: Sequence[Running]) -> list[str]:
-    """The servers to evict now, in this order: as many as the limit demands, and at least one where the launch does not
-    fit. Those that were not asked for longest go first. Pure."""
+    """The servers to evict now, in this order: as many as the limit demands, and at least one if the launch does not
+    fit. The least recently used go first. Pure."""
     count = 0 if need.most is None else len(running) - need.most
     if not need.fits:
         count = max(count, 1)
-    idle = sorted((one for one in running if one.is_idle), key=lambda one: one.asked_at)
+    idle = sorted((one for one in running if one.is_idle), key=lambda one: one.last_used_at)
     return [one.server_id for one in idle[: max(count, 0)]]
 
 
 class Evictable(Protocol):
-    """A server, as far as it is of interest here."""
+    """What eviction needs of a server."""
 
     @property
     def server_id(self) -> str: ...
@@ -72,20 +72,20 @@ class Evictable(Protocol):
         ...
 
     @property
-    def asked_at(self) -> float: ...
+    def last_used_at(self) -> float: ...
 
     async def sleep(self) -> bool:
-        """Let the engine end, if it is idle; whether it does."""
+        """Unload the engine if it is idle; returns whether it was."""
         ...
 
 
 class MemoryBudget:
-    """Makes room, for one start at a time.
+    """Makes room for one start at a time.
 
     Args:
-        servers: all of them by their ids, those that are not loaded as well.
-        config: read each time.
-        memory: estimates what a launch would take now.
+        servers: every server by its id, loaded or not.
+        config: read at each start.
+        memory: estimates how much memory a launch would use now.
     """
 
     def __init__(self, servers: Mapping[str, Evictable], *, config: ConfigFile, memory: MemoryEstimates) -> None:
@@ -95,10 +95,11 @@ class MemoryBudget:
         self._turn = anyio.Lock()
 
     async def make_room(self, server_id: str, launch: Launch) -> None:
-        """Let others sleep until there is room for a server's engine.
+        """Evict other servers until there is room for a server's engine.
 
         Raises:
-            QueueFull: as many models are loaded as may be, and for too long all of them have been in use.
+            QueueFull: the limit on loaded models is reached, and all of them stayed in use for
+                `engines.start_timeout_seconds`.
         """
         async with self._turn:
             await self._keep_to_limit(server_id)
@@ -116,24 +117,24 @@ class MemoryBudget:
                     await anyio.sleep(RETRY_SECONDS)
             return
         raise QueueFull(
-            f"{config.max_loaded} models are loaded, which engines.max_loaded allows, and all of them are in use.",
+            f"{config.max_loaded} models are loaded, the limit of engines.max_loaded, and all of them are in use.",
             hint="Stop a server, try again later, or allow more loaded models in the settings.",
             remedies=(call("stop_llama_server"), RETRY, open_settings("engines.max_loaded")),
         )
 
     async def _free_memory(self, server_id: str, launch: Launch) -> None:
-        """Free what can be freed, as long as the launch does not fit; whether it then does is for the engine to say."""
+        """Evict servers until the launch fits or none is idle; whether it then loads, the engine decides."""
         while self._loaded(server_id):
             try:
                 found = await self._memory.estimate(launch, quick=True)
             except SidecarError as problem:  # a header that cannot be read fails the start itself, with its reason
-                logger.info("the memory for %s is not known: %s", launch.model_name, problem.message)
+                logger.info("the memory for %s cannot be estimated: %s", launch.model_name, problem.message)
                 return
             if found.fits or not await self._evict(Need(fits=False), server_id, found.message):
                 return
 
     async def _evict(self, need: Need, server_id: str, why: str) -> bool:
-        """Evict what is to be evicted; False where something of it could not be."""
+        """Evict the servers that `evictions` chooses; False if one of them could not be evicted."""
         busy: set[str] = set()
         while chosen := evictions(need, self._running(server_id, busy)):
             for name in chosen:
@@ -141,15 +142,16 @@ class MemoryBudget:
                 if server is None or not await server.sleep():
                     busy.add(name)
                     break
-                logger.info("server %s sleeps, to make room for %s: %s", name, server_id, why)
+                logger.info("server %s was evicted to make room for %s: %s", name, server_id, why)
             else:
                 return True
         return not busy
 
     def _running(self, server_id: str, busy: set[str]) -> list[Running]:
         return [
-            Running(one.server_id, one.asked_at, is_idle=one.server_id not in busy) for one in self._loaded(server_id)
+            Running(one.server_id, one.last_used_at, is_idle=one.server_id not in busy)
+            for one in self._loaded(server_id)
         ]
 
-    def _loaded(self, but: str) -> list[Evictable]:
-        return [one for one in self._servers.values() if one.server_id != but and one.is_loaded]
+    def _loaded(self, excluded: str) -> list[Evictable]:
+        return [one for one in self._servers.values() if one.server_id != excluded and one.is_loaded]

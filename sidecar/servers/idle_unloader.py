@@ -1,7 +1,7 @@
-"""When the engine of one server may end since it is not asked, and what wakes it.
+"""When a server unloads its idle engine, and what wakes it.
 
-Owns whether the server is asleep: from the moment in which the client of the engine is no longer handed out until
-another engine is ready. The server itself ends and starts processes.
+Owns whether the server is asleep: from when the client of the engine is no longer handed out until another engine is
+ready. The server itself ends and starts processes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class IdleUnloader:
     """The sleep of one server.
 
     Args:
-        settings: with a port or an address of its own it is there for others, too, who would find nothing there, and
-            could not wake it.
-        idle_minutes: how long it may go unasked before it sleeps by itself; `None` for as long as one likes.
+        settings: a server with a port or an address of its own never sleeps: other programs use it as well, and could
+            not wake it.
+        idle_minutes: how long it may stay unused before it sleeps by itself; `None` for no limit.
 
     Attributes:
-        asleep: it has no engine until one is needed, or that one is on its way.
+        asleep: it has no engine until one is needed, or that one is being started.
         no_room: why it could not be woken, until the engine is needed again.
     """
 
@@ -39,7 +39,7 @@ class IdleUnloader:
         self._needed = anyio.Event()
 
     async def unload(self, client: EngineClient) -> bool:
-        """Sleep from now on, if this engine works on nothing; whether it does."""
+        """Begin to sleep if this engine is idle; returns whether it is."""
         if not self._allowed or client.closed or not await _is_idle(client) or client.closed:
             return False
         if not self.asleep:
@@ -49,7 +49,7 @@ class IdleUnloader:
         return True
 
     async def until_unloading(self, client: EngineClient) -> None:
-        """Wait until a ready engine is to end: it was not asked for long enough, or was unloaded from outside."""
+        """Wait until a ready engine is to end: its idle timeout has passed, or it was evicted."""
         async with anyio.create_task_group() as tasks:
             if self._allowed and self._idle_seconds is not None:
                 tasks.start_soon(self._unload_when_idle, client, self._idle_seconds)
@@ -62,16 +62,16 @@ class IdleUnloader:
         self.no_room = None
 
     def wake(self) -> None:
-        """The engine is needed."""
+        """Request the engine."""
         self._needed.set()
 
-    def sleep_on(self, no_room: QueueFull) -> None:
-        """It cannot be woken now: the room is taken by others. When it is needed next, it tries again."""
+    def stay_asleep(self, no_room: QueueFull) -> None:
+        """It cannot be woken now: other servers use the room. The next request for the engine tries again."""
         self.no_room = no_room
         self._needed = anyio.Event()
 
     def end(self) -> None:
-        """There is an engine again, or there will be none."""
+        """The sleep is over: an engine is ready, or there will be none."""
         self.asleep = False
         self._unloading = anyio.Event()
 
@@ -82,7 +82,7 @@ class IdleUnloader:
 
 
 async def _until_unused(client: EngineClient, seconds: float) -> None:
-    """Wait until an engine was asked nothing for so long."""
+    """Wait until an engine has been unused for so long."""
     left = seconds
     while left > 0:
         await anyio.sleep(left)
@@ -90,11 +90,11 @@ async def _until_unused(client: EngineClient, seconds: float) -> None:
 
 
 async def _is_idle(client: EngineClient) -> bool:
-    """Whether an engine works on nothing, for others neither. Finding out counts as a question."""
+    """Whether an engine is idle, for other programs as well. The check itself counts as a use."""
     if client.is_in_use:
         return False
     try:
         busy = await client.busy_slots()
     except EngineGone:
-        return False  # it is not idle, it ends
+        return False  # it is ending, not idle
     return not busy and not client.is_in_use

@@ -1,7 +1,7 @@
-"""One server: an engine with a model, from the plan to the end; where it crashes or sleeps, one run after the other.
+"""One server: an engine with a model, from the plan to the end, over crashes and sleeps.
 
-Owns the server's task (`run`), which starts engines and is the only writer of the server's state; its table of states
-stands in `server_state`. Everything else asks the task to stop, to wake or to sleep. Knows nothing of sessions.
+Owns the server's task (`run`), which starts engines and is the only writer of the server's state; the table of states
+is in `server_state`. All other code asks the task to stop, to wake or to sleep. Knows nothing of sessions.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ from sidecar.storage.config import ConfigFile
 logger = logging.getLogger(__name__)
 
 RUNS_REMEMBERED = 3
-"""Engines of which it is known why they ended: a turn that was under way asks late where the disk is slow."""
+"""Engines whose reason for ending is kept: a turn that was under way asks for it late if the disk is slow."""
 
 OBSERVE_AFTER_SECONDS = 0.1
-"""How long after it is ready what it took of memory is observed: its answer goes first to whoever has started it."""
+"""Delay from readiness to the measurement of memory, so that the caller gets the result of the start first."""
 
 
 class StartServices(msgspec.Struct, frozen=True, kw_only=True):
-    """What every server works with.
+    """What every server needs for its starts.
 
     Attributes:
-        builds: the managed builds, where there can be some.
-        gpus: read where a model is not on the GPU as asked for.
+        builds: the managed builds; `None` if this sidecar manages none.
+        gpus: read when a model is not on the GPU as requested.
         runtime_dir: the folder for sockets.
     """
 
@@ -72,7 +72,7 @@ class StartServices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server(KnownServer):
-    """A server, started once by a host. While it has not failed its engine is started again when it crashes."""
+    """A server, started once by a host. Until it fails, its engine is restarted after each crash."""
 
     def __init__(
         self, server_id: str, settings: ServerSettings, *, table: ServerTable[Server], services: StartServices
@@ -89,13 +89,13 @@ class Server(KnownServer):
         self._finished = anyio.Event()
         self._scope = anyio.CancelScope()
 
-    # --- what others ask ---------------------------------------------------------------------------------
+    # --- requests ----------------------------------------------------------------------------------------
 
     async def started(self) -> ServerInfo:
         """Wait until the server is ready for the first time.
 
         Raises:
-            SidecarError: why it did not become ready; `Cancelled` if it was stopped meanwhile.
+            SidecarError: why it did not become ready; `Cancelled` if it was stopped first.
         """
         await self._settled.wait()
         if self.failure is not None:
@@ -103,11 +103,11 @@ class Server(KnownServer):
         return self.info()
 
     async def stop(self, *, grace_seconds: float | None = None) -> None:
-        """Stop the server in whatever state it is; returns when its process is gone.
+        """Stop the server in any state; returns when its process is gone.
 
         Args:
-            grace_seconds: how long the engine may take to end by itself, where that is less than the config's. It
-                holds for a stop that is under way, too.
+            grace_seconds: how long the engine may take to end by itself, if that is less than the config's. It also
+                applies to a stop that is under way.
         """
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
@@ -118,11 +118,11 @@ class Server(KnownServer):
             await self._finished.wait()
 
     async def until_ready(self) -> AsyncIterator[StartLoading]:
-        """Wake it where it sleeps, and wait while its engine is being started again, until that is decided; it ends
-        immediately where it is neither. Whether it is ready then, `ready_client` says.
+        """Wake the server if it sleeps, and wait until a restart has succeeded or failed. Returns immediately in every
+        other state. `ready_client` says whether the server is ready then.
 
         Yields:
-            How far the load is, whenever that has changed.
+            The progress of the load, whenever it has changed.
 
         Raises:
             QueueFull: it sleeps, and there is no room for its engine.
@@ -131,12 +131,12 @@ class Server(KnownServer):
             self._idle.wake()
             await self._changed.wait()
             if (why := self._idle.no_room) is not None:
-                raise QueueFull(why.message, hint=why.hint, remedies=why.remedies)  # for each an error of its own
+                raise QueueFull(why.message, hint=why.hint, remedies=why.remedies)  # one exception for each waiter
             if self.state == "loading" and self._loading is not None:
                 yield self._loading
 
     async def sleep(self) -> bool:
-        """Let the engine end, if it works on nothing; returns when its memory is free: whether it is."""
+        """Unload the engine if it is idle. Returns once its memory is free; False if it was not unloaded."""
         client = self.client
         if self.state != "ready" or client is None or not await self._idle.unload(client):
             return False
@@ -145,8 +145,8 @@ class Server(KnownServer):
         return self.asleep
 
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
-        """Why an engine hung up: it crashed, was stopped, or only the connection broke. It need not be the present
-        engine; what has become of the server since then does not matter."""
+        """Why an engine closed the connection: it crashed, was stopped, or only the connection broke. It may be an
+        earlier engine of this server; the present state of the server does not matter."""
         run = next((run for run in self._runs if run.client is broken.client), self._runs[-1])
         error = await run.explain()
         return ServerNotRunning(self._was_stopped) if isinstance(error, Cancelled) else error
@@ -154,7 +154,7 @@ class Server(KnownServer):
     # --- the owner task ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Bring the server up and keep it up to its end. Runs once."""
+        """Start the server and keep it running until it stops or fails. Runs once."""
         self.events.append(StartQueued())
         failure: SidecarError = Cancelled(self._was_stopped)
         try:
@@ -164,7 +164,7 @@ class Server(KnownServer):
             self._finish(failure)
 
     async def _run_engines(self) -> SidecarError:
-        """One engine after the other; returns why no other one follows."""
+        """Run one engine after the other; returns why none follows the last."""
         settings = self.settings
         while True:
             reason, pause = await self._run_engine(settings)
@@ -174,7 +174,7 @@ class Server(KnownServer):
                 await anyio.sleep(pause)
             elif self.asleep and isinstance(reason, Cancelled | QueueFull):
                 if isinstance(reason, QueueFull):
-                    self._idle.sleep_on(reason)
+                    self._idle.stay_asleep(reason)
                 self._enter("sleeping")
                 await self._idle.until_needed()
                 self._enter("queued")
@@ -185,7 +185,7 @@ class Server(KnownServer):
                 return reason
 
     async def _start(self, settings: ServerSettings) -> EngineRun:
-        """Start an engine: a first one, one that follows a crash or a sleep, and one of another build alike.
+        """Start an engine: the first one, and each that follows a crash, a sleep or a change of build.
 
         Raises:
             SidecarError: why it does not become ready.
@@ -196,7 +196,7 @@ class Server(KnownServer):
         self._report(StartPlanning())
         launch = await services.planner.plan(settings)
 
-        if any(other.is_loaded for other in self._table.all() if other is not self):  # else there is room
+        if any(other.is_loaded for other in self._table.all() if other is not self):  # else there is nothing to evict
             await services.budget.make_room(self.server_id, launch)
 
         run = self._new_run(launch)
@@ -219,16 +219,16 @@ class Server(KnownServer):
         return run
 
     async def _run_engine(self, settings: ServerSettings) -> tuple[SidecarError, float | None]:
-        """Start an engine and wait for its end; returns why it ended, and the pause before the next if there is one."""
+        """Start an engine and wait for its end; returns why it ended, and the pause before a restart, if any."""
         reason: SidecarError = Cancelled(self._was_stopped)
         pause: float | None = None
         try:
             run = await self._start(settings)
-            self._be_ready(run)
+            self._become_ready(run)
             reason = await self._until_over_or_asleep(run)
         except SidecarError as error:
             reason = error
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other servers along
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other servers
             reason = internal_error(error)
         finally:
             if not isinstance(reason, Cancelled):
@@ -242,8 +242,8 @@ class Server(KnownServer):
         return reason, pause
 
     def _pause_after(self, reason: SidecarError) -> float | None:
-        """The pause before the restart that follows an end; `None` where none does."""
-        # A first start that fails is reported, and whoever asked for it decides. What found no room was no start.
+        """The pause in seconds before the restart; `None` if no restart follows."""
+        # A first start that fails is reported, and its caller decides. Without room there was no start to repeat.
         if not self._settled.is_set() or isinstance(reason, QueueFull):
             return None
         self._policy = self._policy or RestartPolicy(self._config.max_restarts)
@@ -253,7 +253,7 @@ class Server(KnownServer):
         return pause
 
     async def _until_over_or_asleep(self, run: EngineRun) -> SidecarError:
-        """Wait until a ready engine ends by itself, stands still, or is to sleep; returns why it is over."""
+        """Wait until a ready engine ends by itself, hangs, or is to sleep; returns why it is over."""
         client = self.ready_client()
         reason: SidecarError = Cancelled(f"The server {self.server_id!r} sleeps.")
         async with anyio.create_task_group() as tasks:
@@ -274,18 +274,18 @@ class Server(KnownServer):
             return
         try:
             await self._services.memory.observe(run.launch, run.process.output.memory, run.process.pid)
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not end an engine that is well
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end a healthy engine
             internal_error(error)
 
     async def _has_other_build(self, reason: SidecarError) -> bool:
-        """Whether the first start, which has failed, is worth another try with another build."""
+        """Whether the first start, which has failed, can be tried again with another build."""
         builds = self._services.builds
         if self._settled.is_set() or builds is None or self.launch is None:
             return False
         self._enter("queued")
         return await builds.replaced(self.launch, reason)
 
-    def _be_ready(self, run: EngineRun) -> None:
+    def _become_ready(self, run: EngineRun) -> None:
         self.actual, self.warning, self.crash = run.actual, run.warning, None
         self._idle.end()
         self._enter("ready")
@@ -298,7 +298,7 @@ class Server(KnownServer):
             return
         try:
             await self.engine_run.end(reason, grace_seconds=self._stop_grace)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the end must not wait without end
+        except Exception as error:  # noqa: BLE001 - callers of stop() must not wait without end
             internal_error(error)
 
     def _finish(self, failure: SidecarError) -> None:
@@ -313,8 +313,6 @@ class Server(KnownServer):
         self._settled.set()
         self._finished.set()
 
-    # --- pieces of it ------------------------------------------------------------------------------------
-
     @property
     def _was_stopped(self) -> str:
         return f"The server {self.server_id!r} was stopped."
@@ -325,5 +323,5 @@ class Server(KnownServer):
         elif self.events.closed:
             self._loading = step if isinstance(step, StartLoading) else None
             self._notify()
-        if not self.events.closed:  # they are those of the first start
+        if not self.events.closed:  # they show the first start only
             self.events.append(step)

@@ -1,7 +1,7 @@
 """All servers: started, stopped and replaced side by side under their ids.
 
-The only writer of which servers there are. What each of them does, and which state it is in, it knows itself
-(`server`); which one answers stands in `server_table`.
+The only writer of which servers exist. Each server owns its own state (`server`); `server_table` decides which one
+answers a message.
 """
 
 from __future__ import annotations
@@ -29,16 +29,12 @@ from sidecar.servers.start_planner import StartPlanner
 from sidecar.storage.config import ConfigFile
 
 LAST_GRACE_SECONDS = 1.0
-"""How long engines may take to end when the sidecar itself does, whatever the config says: nothing is to be left of us
-after 2 s, and to kill what has not ended by then takes a moment, too."""
+"""How long engines may take to end when the sidecar itself ends, whatever the config says: every process must be gone
+after 2 s, and to kill those that are left takes time as well."""
 
 
 class ServerManager(ServerTable[Server]):
-    """The servers.
-
-    Args:
-        planner, memory, builds, gpus, logs, runtime_dir, config: what starts work with; see `StartServices`.
-    """
+    """The servers. Its arguments are described in `StartServices`."""
 
     def __init__(
         self,
@@ -68,7 +64,7 @@ class ServerManager(ServerTable[Server]):
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let servers run; on leaving, all are stopped."""
+        """Run the servers' tasks; on exit, all servers are stopped."""
         async with anyio.create_task_group() as self._tasks:
             try:
                 yield
@@ -88,17 +84,17 @@ class ServerManager(ServerTable[Server]):
         if current is not None and current.state not in ("failed", "stopped"):
             raise ServerAlreadyRunning(f"The server {server_id!r} is {current.state}.")
         server = Server(server_id, settings, table=self, services=self._services)
-        self.servers.pop(server_id, None)  # its place is that of its start
+        self.servers.pop(server_id, None)  # servers are listed in the order of their starts
         self.servers[server_id] = server
         self._tasks.start_soon(server.run)
         return server
 
     async def until_ready(self, server: Server) -> ServerInfo:
-        """Wait until a server that was started is ready. Whoever is cancelled in this stops it: a start that is
-        cancelled leaves no process.
+        """Wait until a server that was started is ready. If this wait is cancelled, the server is stopped: a cancelled
+        start leaves no process.
 
         Raises:
-            SidecarError: why it did not become ready; `Cancelled` if it was stopped meanwhile.
+            SidecarError: why it did not become ready; `Cancelled` if it was stopped first.
         """
         try:
             info = await server.started()
@@ -111,8 +107,8 @@ class ServerManager(ServerTable[Server]):
         return info
 
     async def stop(self, server: Server) -> None:
-        """Stop a server and take it off the table; returns when its process is gone. Another one that has taken its
-        place meanwhile is left alone."""
+        """Stop a server and remove it from the table; returns when its process is gone. A server that has replaced it
+        under its id in the meantime is left alone."""
         self._dismissed.add(server)
         await server.stop()
         if self.servers.get(server.server_id) is server:
@@ -121,11 +117,11 @@ class ServerManager(ServerTable[Server]):
 
     @asynccontextmanager
     async def replacing(self, server: Server, settings: ServerSettings) -> AsyncIterator[Server]:
-        """Stop a server and begin to start one of the same id. Whoever chooses it meanwhile waits until this is left,
-        so leave it when the new one is ready, or will not be.
+        """Stop a server and begin to start one of the same id. Messages for that id wait until the context exits, so
+        exit when the new server is ready or has failed.
 
         Raises:
-            Cancelled: it was stopped from elsewhere, which counts.
+            Cancelled: another request stopped the server, which takes precedence.
             ServerAlreadyRunning: another replacement was faster.
         """
         over = self.begin_replacing(server.server_id)
@@ -145,7 +141,7 @@ class ServerManager(ServerTable[Server]):
         ]
 
     def loaded_files(self) -> list[tuple[str, Path]]:
-        """The files that engines work with, each with its server's id."""
+        """The files that engines use, each with its server's id."""
         return [
             (server.server_id, Path(path))
             for server in self.servers.values()

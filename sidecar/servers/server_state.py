@@ -1,9 +1,9 @@
-"""What is known of a server: its state, as its task writes it and as everyone else reads it.
+"""The state of a server, as its task writes it and as all other code reads it.
 
-Reading is always fine. The only writer is the task of `server`, but for what is named otherwise.
+Reading is always allowed. The only writer is the server's task (`server`), except where noted.
 
     state      means                             is followed by
-    queued     a start is to come                planning
+    queued     waiting for a start               planning
     planning   choosing, checking, making room   starting; after a refusal sleeping, queued, failed
     starting   the process is being spawned      loading
     loading    the model is being read           warming, ready
@@ -11,10 +11,10 @@ Reading is always fine. The only writer is the task of `server`, but for what is
     ready      it answers                        stopping
     stopping   the process is being ended        queued (restart, other build), sleeping, failed, stopped
     sleeping   no engine until it is needed      queued
-    failed     over: it ended by itself
-    stopped    over: it was stopped
+    failed     final: it ended by itself
+    stopped    final: it was stopped
 
-A stop leads from every state to stopping, where there is a process, and then to stopped.
+A stop leads from every state to stopping, if there is a process, and then to stopped.
 """
 
 from __future__ import annotations
@@ -62,18 +62,18 @@ _LOADED: frozenset[ServerState] = frozenset({"starting", "loading", "warming", "
 
 
 class KnownServer:
-    """What is known of a server.
+    """The readable part of a server.
 
     Attributes:
-        settings: what it was asked to run with.
+        settings: the settings as requested.
         events: its first start, for channels.
-        state: how far it is.
-        crash: why its engine is being started again, where it is.
-        failure: why it ended; `Cancelled` where it was stopped.
-        engine_run: the present engine, or the last; `None` while none has been spawned yet.
-        launch, command, actual, warning: of that engine; while it is being started again, of the one before.
-        restarts: how often its engine was started again after a crash.
-        superseded: another one takes its place, and answers what waits for it; the manager writes it.
+        state: see the table above.
+        crash: why its engine is being restarted; `None` if it is not.
+        failure: why it ended; `Cancelled` if it was stopped.
+        engine_run: the present engine, or the last; `None` until one has been spawned.
+        launch, command, actual, warning: of that engine; during a restart, of the one before.
+        restarts: how often its engine was restarted after a crash.
+        superseded: another server replaces it and answers the messages that wait for it; the manager writes this.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class KnownServer:
 
     @property
     def asleep(self) -> bool:
-        """Whether it has no engine until one is needed, or that one is on its way."""
+        """Whether it has no engine until one is needed, or that one is being started."""
         return self._idle.asleep
 
     @property
@@ -119,12 +119,12 @@ class KnownServer:
 
     @property
     def client(self) -> EngineClient | None:
-        """The client of its engine, in whatever state that is; `None` before there is one."""
+        """The client of its engine, in any state; `None` before there is one."""
         return self.engine_run.client if self.engine_run is not None else None
 
     @property
-    def asked_at(self) -> float:
-        """When its engine was asked last, on the monotonic clock; 0 where there is none."""
+    def last_used_at(self) -> float:
+        """When its engine was last used, on the monotonic clock; 0 if there is none."""
         return self.client.last_used_at if self.client is not None else 0.0
 
     @property
@@ -134,11 +134,11 @@ class KnownServer:
 
     @property
     def settings_again(self) -> ServerSettings:
-        """What starts it once more just as it was."""
+        """The settings for a restart with the same choices."""
         return self.settings if self.launch is None else self.launch.again()
 
     def ready_client(self) -> EngineClient:
-        """The client of its engine, to ask it something.
+        """The client of its engine, for requests.
 
         Raises:
             ServerNotRunning: the server is not ready.
@@ -154,7 +154,7 @@ class KnownServer:
             )
         if self.crash is not None:
             raise ServerNotRunning(
-                f"The server {self.server_id!r} is being started again, and is {self.state}: {self.crash.message}",
+                f"The server {self.server_id!r} is being restarted, and is {self.state}: {self.crash.message}",
                 hint="Send it again once the server is ready.",
                 remedies=(RETRY, call("list_servers")),
             )
@@ -174,7 +174,7 @@ class KnownServer:
         return ServerInfo(**self._members())
 
     def details(self) -> ServerDetails:
-        """The server, and how to reach it past the sidecar."""
+        """The server, and how to reach its engine directly."""
         run = self.engine_run
         socket = run.endpoint.socket_path if run else None
         return ServerDetails(
@@ -184,7 +184,7 @@ class KnownServer:
         )
 
     def _members(self) -> dict[str, Any]:
-        """The members of ServerInfo, which other structs have as well."""
+        """The members of ServerInfo, which `ServerDetails` and `StartDone` share."""
         launch, command, run = self.launch, self.command, self.engine_run
         process = run.process if run else None
         port = run.port if run else None
@@ -224,7 +224,7 @@ class KnownServer:
         if self.state == "failed" and self.failure is not None:
             return self.failure.message
         if self.crash is not None:
-            return f"{_MESSAGES[self.state]} It is being started again: {self.crash.message}"
+            return f"{_MESSAGES[self.state]} It is being restarted: {self.crash.message}"
         return _MESSAGES[self.state]
 
     def _enter(self, state: ServerState) -> None:

@@ -1,7 +1,7 @@
-"""Which servers there are, and which one a message goes to.
+"""Which servers exist, and which one answers a message.
 
-Owns the table, the one rule that says which server answers, and the changes that hosts are notified of. Starts and
-stops nothing, and knows no more of a server than whether it takes messages and how it is shown.
+Owns the table, the rule that chooses the server for a message, and the changes that are published to hosts. Starts and
+stops nothing, and knows only whether a server accepts messages and how it is shown.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from sidecar.events.changes import Changes
 
 
 class Listed(Protocol):
-    """A server, as far as it is of interest here."""
+    """What the table needs of a server."""
 
     @property
     def server_id(self) -> str: ...
 
     @property
     def is_usable(self) -> bool:
-        """Whether it takes messages: it is ready, or will be once it is woken."""
+        """Whether it accepts messages: it is ready, or will be once it is woken."""
         ...
 
     def check_usable(self) -> None:
-        """Raise ServerNotRunning where it is not usable."""
+        """Raise ServerNotRunning if it is not usable."""
         ...
 
     def info(self) -> ServerInfo:
@@ -40,7 +40,7 @@ S = TypeVar("S", bound=Listed)
 
 
 class ServerChange(NamedTuple):
-    """A server's new state; `info` is `None` when it is gone from the table."""
+    """A server's new state; `info` is `None` after its removal from the table."""
 
     server_id: str
     info: ServerInfo | None
@@ -50,8 +50,8 @@ class ServerTable(Generic[S]):
     """The servers by their ids, in the order of their starts.
 
     Attributes:
-        servers: all of them, in whatever state. Only the manager adds and removes.
-        changes: what happens to them.
+        servers: every server, in any state. Only the manager adds and removes.
+        changes: their changes of state.
     """
 
     def __init__(self) -> None:
@@ -61,10 +61,10 @@ class ServerTable(Generic[S]):
         self._default: str | None = None
 
     def get(self, server_id: str) -> S:
-        """A server, in whatever state.
+        """A server, in any state.
 
         Raises:
-            ServerNotRunning: there is none of this id.
+            ServerNotRunning: no server has this id.
         """
         if server_id not in self.servers:
             raise ServerNotRunning(f"There is no server {server_id!r}.")
@@ -85,16 +85,16 @@ class ServerTable(Generic[S]):
     # --- which one answers -------------------------------------------------------------------------------
 
     async def choose(self, server_id: str | None, remembered: str | None) -> S:
-        """The server for a message: the one named, else the session's, else the one of `default_id`. Where it is being
-        replaced, the new one, once that is ready.
+        """The server for a message: the one named, else the session's, else the default. If it is being replaced, the
+        new one, once that is ready.
 
-        A session's server that is there and not ready is not passed over: another one has another model.
+        A session's server that exists and is not ready is not skipped: another server has another model.
 
         Raises:
             ServerNotRunning: it is not ready, or there is none.
         """
-        # Bounded as a stop and a start are. When one is over, another one may have begun.
-        while replacements := self._replacements.get(name := self._meant(server_id, remembered)):
+        # Bounded by the timeouts of a stop and a start. After one replacement another one may have begun.
+        while replacements := self._replacements.get(name := self._resolve(server_id, remembered)):
             await replacements[0].wait()
         server = self.get(name)
         server.check_usable()
@@ -102,16 +102,16 @@ class ServerTable(Generic[S]):
 
     @property
     def default_id(self) -> str | None:
-        """The server for messages that name none: "default", else the only one that takes messages; `None` where it
-        could be one or another, or there is none."""
+        """The server for messages that name none: "default", else the only one that accepts messages; `None` if there
+        are several, or none."""
         usable = self._usable()
         return DEFAULT_SERVER_ID if DEFAULT_SERVER_ID in usable else usable[0] if len(usable) == 1 else None
 
-    def _meant(self, server_id: str | None, remembered: str | None) -> str:
+    def _resolve(self, server_id: str | None, remembered: str | None) -> str:
         """The id of the server for a message.
 
         Raises:
-            ServerNotRunning: it could be one or another.
+            ServerNotRunning: the message names no server, and several accept it.
         """
         name = server_id or (remembered if remembered in self.servers else None) or self.default_id
         if name is None and (usable := self._usable()):
@@ -128,23 +128,23 @@ class ServerTable(Generic[S]):
     # --- changes -----------------------------------------------------------------------------------------
 
     def publish(self, server_id: str) -> None:
-        """Notify readers of a server's new state, and of servers that have become the default or no longer are."""
+        """Publish a server's new state, and that of servers that have become the default or no longer are."""
         if self.changes.subscriptions:
             self._publish(server_id)
 
     def removed(self, server_id: str) -> None:
-        """Notify readers that a server is gone from the table."""
+        """Publish that a server was removed from the table."""
         self.changes.publish(ServerChange(server_id, None))
         self._publish()
 
     def begin_replacing(self, server_id: str) -> anyio.Event:
-        """Let those who choose a server wait until its replacement is over."""
+        """Make messages for a server wait until its replacement is over."""
         over = anyio.Event()
         self._replacements.setdefault(server_id, []).append(over)
         return over
 
     def end_replacing(self, server_id: str, over: anyio.Event) -> None:
-        """The replacement is over."""
+        """Let the waiting messages through."""
         self._replacements[server_id].remove(over)
         if not self._replacements[server_id]:
             del self._replacements[server_id]

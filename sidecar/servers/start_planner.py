@@ -1,7 +1,7 @@
 """The plan of a start.
 
 Owns how engine, model, settings and address are chosen and checked before anything is started. Starts nothing, and
-knows no server.
+knows no servers.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from sidecar.storage.database import KeyValueStore
 logger = logging.getLogger(__name__)
 
 LAST_MODEL = "last_model"
-"""The name under which the model used last is kept."""
+"""The key under which the last used model is stored."""
 
 
 class StartPlanner:
-    """Makes plans from parameters, the config and what is on this machine."""
+    """Plans starts from parameters, the config, and the engines and models of this machine."""
 
     def __init__(self, *, config: ConfigFile, engines: Engines, library: Library, store: KeyValueStore) -> None:
         self._file = config
@@ -52,10 +52,10 @@ class StartPlanner:
         self._store = store
 
     def settings(self, params: StartLlamaServerParams | PreviewCommandParams | EstimateMemoryParams) -> ServerSettings:
-        """The parameters over their preset, as plain settings.
+        """The parameters merged over their preset, as plain settings.
 
         Raises:
-            InvalidParams: there is no such preset, or a flag or variable that is not for a host to give.
+            InvalidParams: there is no such preset, or a flag or variable is reserved for the sidecar.
         """
         given = {name: getattr(params, name) for name in ServerSettings.__struct_fields__}
         if params.preset is not None:
@@ -70,29 +70,29 @@ class StartPlanner:
             given = base | {name: value for name, value in given.items() if value is not None}
         if given["extra_args"] and (found := reserved_flag(given["extra_args"])):
             flag, hint = found
-            raise InvalidParams(f"{flag} is not taken in extra_args.", path="$.extra_args", hint=hint)
+            raise InvalidParams(f"{flag} is not accepted in extra_args.", path="$.extra_args", hint=hint)
         if given["env"] and (name := reserved_variable(given["env"])):
             raise InvalidParams(
-                f"{name} is not taken in env: it would change the engine's key or settings behind the sidecar's back.",
+                f"{name} is not accepted in env: it would override the key or the settings of the engine.",
                 path="$.env",
                 hint="Use the parameter for the setting, or extra_args.",
             )
         return ServerSettings(**given)
 
     async def plan(self, settings: ServerSettings) -> Launch:
-        """Every choice of a start. Raises SidecarError where one cannot be made."""
+        """Every choice of a start. Raises SidecarError if one cannot be made."""
         launch = await self.choose(settings)
         if settings.port is not None or settings.host is not None:
             host = settings.host or LOOPBACK
             if not await anyio.to_thread.run_sync(check_port, host, settings.port or 0):
                 logger.warning(
-                    "%s is an address that other machines reach: only the key keeps them out, and it travels in clear",
+                    "%s can be reached from other machines: only the key protects it, and it is sent unencrypted",
                     host,
                 )
         return launch
 
     async def choose(self, settings: ServerSettings) -> Launch:
-        """The choices of a start, but for whether its port is free. Raises SidecarError where one cannot be made."""
+        """The choices of a start, without the check of its port. Raises SidecarError if one cannot be made."""
         engine = await self._engines.pick(settings.engine, settings.llama_cpp_path, settings.engine_build)
         last_used = await self._last_used() if _names_no_model(settings) else None
         model, settings = await anyio.to_thread.run_sync(self._resolve, settings, last_used)
@@ -108,14 +108,14 @@ class StartPlanner:
         )
 
     async def remember(self, launch: Launch) -> None:
-        """Make the model of a start that went well the one to start next time, where none is named."""
+        """Store the model of a successful start as the one to start next time when none is named."""
         try:
             await self._store.set(LAST_MODEL, str(launch.model_path))
-        except SidecarError as problem:  # the server runs; that its model is not remembered is no failure of the start
-            logger.warning("the model used last cannot be remembered: %s", problem.message)
+        except SidecarError as problem:  # the server runs all the same
+            logger.warning("the last used model cannot be stored: %s", problem.message)
 
     async def preview(self, settings: ServerSettings) -> PreviewCommandResult:
-        """The command of a start with these settings, on TCP: a private socket is made at the start itself."""
+        """The command of a start with these settings, on TCP: a private socket is created only by a real start."""
         launch = await self.choose(settings)
         command = launch.engine.command(launch, Endpoint(host=settings.host or LOOPBACK, port=settings.port or 0))
         return PreviewCommandResult(argv=command.argv, one_liner=shlex.join(command.argv), ignored=command.ignored)
@@ -124,8 +124,8 @@ class StartPlanner:
         """The settings that a server runs with, or would start with.
 
         Args:
-            settings: as asked for.
-            port: what it listens on, where that is known.
+            settings: as requested.
+            port: the port it listens on, if known.
         """
         config = self._config
         defaults = config.server_defaults
@@ -146,7 +146,7 @@ class StartPlanner:
         return self._file.config
 
     def _resolve(self, settings: ServerSettings, last_used: str | None) -> tuple[ModelInfo, ServerSettings]:
-        """The model, with its path checked, and the settings with all that goes with it. Blocks on the disk."""
+        """The model, with its path checked, and the settings with the files that belong to it. Blocks on the disk."""
         if _names_no_model(settings):
             models = self._library.list()
             model = choose_model(models=models, default=self._config.models.default, last_used=last_used)
@@ -172,7 +172,7 @@ class StartPlanner:
         try:
             last_used = await self._store.get(LAST_MODEL)
         except SidecarError as problem:
-            logger.warning("the model used last is not known: %s", problem.message)
+            logger.warning("the last used model cannot be read: %s", problem.message)
             return None
         return last_used if isinstance(last_used, str) else None
 
@@ -182,7 +182,7 @@ def _names_no_model(settings: ServerSettings) -> bool:
 
 
 def with_model(settings: ServerSettings, model: str) -> ServerSettings:
-    """The settings for another model, without what belongs to the one before."""
+    """The settings for another model, without the files and the template of the one before."""
     return msgspec.structs.replace(
         settings,
         model=model,
@@ -210,12 +210,12 @@ def check_port(host: str, port: int) -> bool:
     """Check that an engine can listen on a port; 0 is any. Blocks: a name may have to be resolved.
 
     Returns:
-        Whether it is on this machine only: others cannot reach it.
+        Whether only this machine can reach it.
 
     Raises:
-        PortInUse: it is not.
-        PermissionDenied: it may not be listened on.
-        InvalidParams: the address is none of this machine.
+        PortInUse: another program listens there.
+        PermissionDenied: the system does not permit it.
+        InvalidParams: the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -226,9 +226,9 @@ def check_port(host: str, port: int) -> bool:
     except PermissionError as error:
         raise PermissionDenied(
             f"{host}:{port} cannot be listened on: {error.strerror}.",
-            hint="Name a port from 1024 on, or leave port out.",
+            hint="Choose a port from 1024 up, or leave port out.",
         ) from None
-    except (OSError, UnicodeError, TypeError) as error:  # TypeError: a NUL or half a character in it
+    except (OSError, UnicodeError, TypeError) as error:  # TypeError: a NUL or a lone surrogate in it
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise PortInUse(f"Another program listens on {host}:{port}.", port=port) from None
         reason = error.strerror if isinstance(error, OSError) else "it is no host name"

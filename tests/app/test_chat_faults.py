@@ -102,7 +102,7 @@ def test_a_message_that_waits_for_a_restart_can_be_cancelled(talk: Talking, tmp_
     assert talk.error_of(dying)["data"]["name"] == "ENGINE_CRASHED"
     refused, _ = engine.begin_turn("tokens=1", new_session())
     error = talk.error_of(refused)
-    assert (error["data"]["name"], "being started again" in error["message"]) == ("SERVER_NOT_RUNNING", True)
+    assert (error["data"]["name"], "being restarted" in error["message"]) == ("SERVER_NOT_RUNNING", True)
     assert talk.call("cancel_message", session_id=session) == {"cancelled": 1, "engine_idle": True}
     assert talk.error_of(waiting)["data"]["name"] == "CANCELLED"
     assert not talk.has_session(session)

@@ -274,7 +274,7 @@ def test_an_engine_killed_while_it_is_idle_is_started_again_and_who_subscribes_s
     for info in again[:-1]:
         assert (info["error"]["code"], info["error"]["data"]["name"]) == (-32014, "ENGINE_CRASHED")
         assert (info["error"]["data"]["cause"], info["error"]["data"]["exit_code"]) == ("KILLED", -signal.SIGKILL)
-        assert (info["restarts"], "being started again" in info["message"]) == (1, True)
+        assert (info["restarts"], "being restarted" in info["message"]) == (1, True)
     assert (again[-1]["error"], again[-1]["restarts"], again[-1]["pid"] != pid) == (None, 1, True)
     for one in below:
         wait_until_gone(one)

@@ -260,7 +260,7 @@ def test_an_address_for_other_machines_wants_the_key_and_earns_a_warning(talk: T
     for key, status in ((None, 401), ("wrong", 401), (server["api_key"], 200)):
         assert get(info["port"], "/props", key) == status
     warnings = talk.call("get_logs", source="sidecar", min_level="warning")["entries"]
-    assert [entry for entry in warnings if f"{EVERYWHERE} is an address that other machines reach" in entry["message"]]
+    assert [entry for entry in warnings if f"{EVERYWHERE} can be reached from other machines" in entry["message"]]
 
 
 # --- stopping and starting again ---------------------------------------------------------------------------

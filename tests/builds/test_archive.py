@@ -129,7 +129,7 @@ def test_more_than_a_release_has_is_refused(tmp_path: Path, kind: str, monkeypat
     with pytest.raises(ArchiveInvalid, match="more than 3 files"):
         unpacked(make(tmp_path / "many" / f"b.{kind}", [Item(f"f{i}") for i in range(4)]))
     monkeypatch.setattr(entries, "MAX_UNPACKED_BYTES", 1_000_000)
-    with pytest.raises(ArchiveInvalid, match=r"more in the archive than 1,000,000 bytes"):
+    with pytest.raises(ArchiveInvalid, match=r"contains more than 1,000,000 bytes"):
         unpacked(make(tmp_path / "much" / f"b.{kind}", [Item("zeros", bytes(1_000_001))]))
     assert not list((tmp_path / "much" / "out").iterdir())
 
@@ -190,9 +190,9 @@ def test_a_damaged_archive_is_said_to_be_one(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("head", [b"<!DOCTYPE html>", b"GGUF", b""])
-def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, head: bytes) -> None:
+def test_what_is_not_an_archive_is_refused(tmp_path: Path, head: bytes) -> None:
     (tmp_path / "b.zip").write_bytes(head)
-    with pytest.raises(ArchiveInvalid, match="is no archive"):
+    with pytest.raises(ArchiveInvalid, match="is not an archive"):
         unpacked(tmp_path / "b.zip")
 
 

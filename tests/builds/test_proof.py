@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.builds import proof as proofs
-from sidecar.builds.proof import QUESTION, SOURCE, Prover
+from sidecar.builds.proof import REQUEST, SOURCE, Prover
 from sidecar.builds.proof_model import CONTEXT, proof_model
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.library.inspection import inspect
@@ -57,7 +57,7 @@ async def test_one_that_does_not_says_why(prover: Prover, tmp_path: Path) -> Non
 async def test_an_answer_without_a_token_proves_nothing(
     prover: Prover, fake_llama_cpp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(QUESTION, "max_tokens", 0)
+    monkeypatch.setitem(REQUEST, "max_tokens", 0)
     with pytest.raises(EngineStartFailed, match="no token"):
         await prover.prove(fake_llama_cpp)
 

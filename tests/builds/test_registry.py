@@ -76,10 +76,10 @@ def test_one_that_is_removed_leaves_its_place_to_the_last_good_one(registry: Reg
 
 
 def test_one_that_is_broken_is_no_default_any_more_and_says_why(registry: Registry) -> None:
-    assert registry.give_up(registry.named("first"), "It crashes.") == "second"
+    assert registry.mark_broken(registry.named("first"), "It crashes.") == "second"
     assert registry.named("first").problem == "It crashes."
-    assert registry.give_up(registry.named("second"), "It, too.") == "third"
-    assert registry.give_up(registry.named("third"), "All do.") is None
+    assert registry.mark_broken(registry.named("second"), "It, too.") == "third"
+    assert registry.mark_broken(registry.named("third"), "All do.") is None
     assert registry.default() is None
 
 
@@ -102,7 +102,7 @@ def test_where_nothing_was_ever_installed_there_is_nothing(tmp_path: Path) -> No
 def test_a_choice_that_is_lost_or_damaged_leaves_a_sound_default(
     registry: Registry, tmp_path: Path, damage: bytes | None
 ) -> None:
-    registry.give_up(registry.named("third"), "broken")
+    registry.mark_broken(registry.named("third"), "broken")
     choice = tmp_path / "engines" / CHOICE
     choice.unlink() if damage is None else choice.write_bytes(damage)
     default = registry.default()
@@ -130,7 +130,7 @@ def test_a_folder_that_somebody_has_removed_is_not_missed(registry: Registry, tm
 def test_a_build_without_its_program_says_so(registry: Registry) -> None:
     (registry.folder_of("first") / PROGRAM).unlink()
     info = registry.info(registry.named("first"), default=True)
-    assert (info.available, info.path, info.problem) == (False, None, "Its program is gone.")
+    assert (info.available, info.path, info.problem) == (False, None, "Its program does not exist any more.")
 
 
 def test_a_name_is_never_taken_twice(registry: Registry) -> None:

@@ -136,8 +136,8 @@ async def test_a_default_that_fails_gives_its_place_to_the_last_good_one(
     with caplog.at_level(logging.WARNING):
         assert await stage.builds.replaced(stage.launch("new"), failure("UNKNOWN"))
     assert await stage.default() == "old"
-    assert "the llama.cpp build new does not work any more" in caplog.text
-    assert "Starts take the build old now." in caplog.text
+    assert "the llama.cpp build new no longer works" in caplog.text
+    assert "The default is now the build old." in caplog.text
     assert [(told.default, told.engines[-1].problem) for told in stage.changes.take()] == [("old", "It did not start.")]
     assert [(notice.name, "build new" in notice.message) for notice in await stage.builds.notices()] == [
         ("ENGINE_BUILD_BROKEN", True)

@@ -20,7 +20,7 @@ from sidecar.contract.errors import (
     PortInUse,
     SidecarError,
 )
-from sidecar.engines.kinds.llama_server import ask
+from sidecar.engines.kinds.llama_server import output_of
 from sidecar.engines.lifecycle.engine_errors import is_retryable
 from sidecar.engines.lifecycle.exit_diagnosis import PERMANENT
 from sidecar.processes import capture
@@ -35,12 +35,12 @@ def question(program: str) -> tuple[str, ...]:
 
 async def refused(program: str) -> EngineStartFailed:
     with pytest.raises(EngineStartFailed) as caught:
-        await ask(*question(program))
+        await output_of(*question(program))
     return caught.value
 
 
 async def test_both_outputs_are_the_answer() -> None:
-    answer = await ask(*question("import os; os.write(1, b'one '); os.write(2, 'zwö'.encode())"))
+    answer = await output_of(*question("import os; os.write(1, b'one '); os.write(2, 'zwö'.encode())"))
     assert answer == "one zwö"
 
 
@@ -60,7 +60,7 @@ async def test_a_program_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_program_that_asks_back_finds_nobody() -> None:
-    assert await ask(*question("import sys; print(repr(sys.stdin.read()))")) == "''\n"
+    assert await output_of(*question("import sys; print(repr(sys.stdin.read()))")) == "''\n"
 
 
 async def test_a_flood_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,13 +72,13 @@ async def test_a_flood_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_program_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(EngineNotFound):
-        await ask(str(tmp_path / "nothing"), "--help")
+        await output_of(str(tmp_path / "nothing"), "--help")
 
 
 async def test_a_question_that_nobody_waits_for_leaves_no_process() -> None:
     with anyio.fail_after(WAIT_SECONDS):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask, *question("import time; time.sleep(3600)"))
+            tasks.start_soon(output_of, *question("import time; time.sleep(3600)"))
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 

@@ -50,10 +50,10 @@ async def test_a_start_is_news_and_so_is_its_end(source: Source) -> None:
     process = await EngineProcess.start(python(program), source)
     with anyio.fail_after(WAIT_SECONDS):
         while not process.lines:
-            assert not await process.news(0.01)
+            assert not await process.wait_for_change(0.01)
         await process.stop(grace_seconds=WAIT_SECONDS)
-        assert await process.news(WAIT_SECONDS)
-    assert not await process.news(0)
+        assert await process.wait_for_change(WAIT_SECONDS)
+    assert not await process.wait_for_change(0)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -64,7 +64,7 @@ def test_lines_that_come_one_by_one_or_together_are_the_same(cuts: list[int], tm
     lines = SAMPLE.split(b"\n")
     places = [0, *sorted({*cuts} - {0}), len(lines)]
     for start, end in pairwise(places):
-        process.take_in(b"\n".join(lines[start:end]))
+        process.feed(b"\n".join(lines[start:end]))
     assert process.tail() == LINES
     assert process.output == EngineOutput(supervised=True, progress=Progress("m", 0.5), port=8080)
     logs.close()
@@ -75,8 +75,8 @@ def test_any_bytes_are_taken_in(pieces: list[bytes]) -> None:
     logs = LogStore(Path("/nowhere"), max_file_bytes=65_536, kept_files=1)
     process = EngineProcess(logs.source("x"))
     for piece in pieces:
-        process.take_in(piece)
-        process.take_in(b"cmd_child_to_router:state:" + piece)
+        process.feed(piece)
+        process.feed(b"cmd_child_to_router:state:" + piece)
     assert not process.output.ready
 
 
@@ -127,7 +127,7 @@ async def listening(source: Source, *, count: int, told: str) -> tuple[EnginePro
     process = await EngineProcess.start(python(LISTEN.format(count=count, told=told)), source)
     with anyio.fail_after(WAIT_SECONDS):
         while process.output.port is None:
-            await process.news(1)
+            await process.wait_for_change(1)
     return process, [int(port) for port in process.tail()[0].split()]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.engines.lifecycle.gpu_check import GpuEvidence, judge
-from sidecar.engines.output.start_output import EngineOutput, GpuWords
+from sidecar.engines.output.start_output import EngineOutput, GpuLines
 
 CPU_BUILD = "I cmn  common_param: system_info: n_threads = 2 (n_threads_batch = 2) / 2 | CPU : SSE3 = 1 | REPACK = 1 | "
 # ollama/ollama#9496
@@ -29,15 +29,15 @@ USING = "llama_model_load_from_file_impl: using device CUDA0 (NVIDIA RTX A6000) 
 NO_USABLE = "warning: no usable GPU found, --gpu-layers option will be ignored"
 
 
-def words(*lines: str) -> GpuWords:
+def words(*lines: str) -> GpuLines:
     output = EngineOutput()
     output.read_log("\n".join(lines).encode())
-    return output.gpu_words
+    return output.gpu_lines
 
 
 def evidence(*lines: str, requested: int = 99, on_gpu: int | None = 0, **more: Any) -> GpuEvidence:
     given: dict[str, Any] = {"engine": "llama-server", "required": False, "total": 31}
-    return GpuEvidence(requested=requested, on_gpu=on_gpu, words=words(*lines), **given | more)
+    return GpuEvidence(requested=requested, on_gpu=on_gpu, lines=words(*lines), **given | more)
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_backends_and_devices_are_remembered_up_to_a_bound() -> None:
     output = EngineOutput()
     for number in range(1000):
         output.read_log(b"llama: using device GPU%d (x)\nsystem_info: | B%d : A = 1" % (number, number))
-    assert (len(output.gpu_words.devices), len(output.gpu_words.backends)) == (32, 32)
+    assert (len(output.gpu_lines.devices), len(output.gpu_lines.backends)) == (32, 32)

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.engines.client.engine_client import EngineClient
 from sidecar.engines.lifecycle import engine_run
-from sidecar.engines.lifecycle.engine_run import until_silent
+from sidecar.engines.lifecycle.engine_run import until_unresponsive
 from tests.busy import BUSY_SECONDS
 from tests.processes.programs import WAIT_SECONDS
 
@@ -46,7 +46,7 @@ class Peer:
 async def seconds_until_silent(peer: Peer) -> float:
     begun = anyio.current_time()
     with anyio.fail_after(WAIT_SECONDS):
-        await until_silent(cast(EngineClient, peer), DEADLINE)
+        await until_unresponsive(cast(EngineClient, peer), DEADLINE)
     return anyio.current_time() - begun
 
 
@@ -82,7 +82,7 @@ async def test_refusals_are_no_answers_and_no_hurry_either() -> None:
 async def test_an_engine_that_streams_is_not_asked() -> None:
     peer = Peer("silence", hears=lambda: int(anyio.current_time() * 1e6))
     with anyio.move_on_after(0.2):
-        await until_silent(cast(EngineClient, peer), DEADLINE)
+        await until_unresponsive(cast(EngineClient, peer), DEADLINE)
         raise AssertionError("it was taken for dead")
     assert peer.questions == 0
 
@@ -100,7 +100,7 @@ async def test_an_engine_that_streams_while_it_does_not_answer_lives() -> None:
 
     peer = Busy("silence", hears=hears)
     with anyio.move_on_after(DEADLINE * 3):
-        await until_silent(cast(EngineClient, peer), DEADLINE)
+        await until_unresponsive(cast(EngineClient, peer), DEADLINE)
         raise AssertionError("it was taken for dead")
     assert peer.questions >= 2
 
@@ -109,5 +109,5 @@ async def test_it_is_asked_no_more_often_than_it_must(monkeypatch: pytest.Monkey
     monkeypatch.setattr(engine_run, "LIVENESS_INTERVAL_SECONDS", 0.1)
     peer = Peer(200)
     with anyio.move_on_after(0.35):
-        await until_silent(cast(EngineClient, peer), DEADLINE)
+        await until_unresponsive(cast(EngineClient, peer), DEADLINE)
     assert 1 <= peer.questions <= 3

@@ -118,13 +118,13 @@ async def test_growing_memory_is_getting_on(source: Source, monkeypatch: pytest.
     signs = SignsOfLife(process, clock)
     with anyio.fail_after(WAIT_SECONDS):
         while not process.lines:  # until it has come to rest
-            await process.news(0.05)
+            await process.wait_for_change(0.05)
         await signs.missing(10)
         clock.now += 11
         assert await signs.missing(10)
         os.kill(process.pid, signal.SIGUSR1)
         while await signs.missing(10):
-            await process.news(0.05)
+            await process.wait_for_change(0.05)
     await process.stop(grace_seconds=WAIT_SECONDS)
 
 
@@ -178,7 +178,7 @@ async def test_progress_memory_and_reads_keep_a_load_alive_for_ever(loading: Loa
         if i % 2:
             loading.output.progress = Progress("text_model", i / 100)
         else:
-            loading.bytes += 2 * loading_module.LEAST_GROWTH_BYTES
+            loading.bytes += 2 * loading_module.MIN_GROWTH_BYTES
         assert not await loading.missing_after(9)
     loading.output.warming = True
     assert not await loading.missing_after(9)
@@ -211,7 +211,7 @@ async def test_progress_that_goes_round_in_circles_is_none(loading: Loading) -> 
 
 async def test_a_little_growth_is_the_noise_of_a_process_that_waits(loading: Loading) -> None:
     await loading.missing_after(3)
-    loading.bytes += loading_module.LEAST_GROWTH_BYTES // 2
+    loading.bytes += loading_module.MIN_GROWTH_BYTES // 2
     assert await loading.missing_after(11)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.engines.output.memory_lines import MIB, MemoryLines, Room, Taken
+from sidecar.engines.output.memory_lines import MIB, GpuMemory, MemoryLines, Taken
 
 PLAN = """\
 0.00.187.258 I common_memory_breakdown_print: | memory breakdown [MiB] | total   free    self   model   context   compute    unaccounted |
@@ -46,7 +46,7 @@ def test_a_gpu_s_row_has_its_room_as_well() -> None:
         "CUDA0": Taken(weights=4000 * MIB + HALF, kv_cache=2000 * MIB + HALF, compute=187 * MIB + HALF),
         "Host": Taken(weights=500 * MIB + HALF, compute=33 * MIB + HALF),
     }
-    assert lines.rooms == {"CUDA0": Room("RTX 3080", 10238 * MIB, 8100 * MIB)}
+    assert lines.gpu_memory == {"CUDA0": GpuMemory("RTX 3080", 10238 * MIB, 8100 * MIB)}
 
 
 def test_of_several_plans_the_last_counts() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.engines.output.memory_lines import Taken
-from sidecar.engines.output.start_output import STATE_LINE, STATE_PREFIX, EngineOutput, GpuWords, Progress
+from sidecar.engines.output.start_output import STATE_LINE, STATE_PREFIX, EngineOutput, GpuLines, Progress
 from tests.engines import recordings
 
 
@@ -33,7 +33,7 @@ def test_a_recorded_start_tells_all_that_is_known() -> None:
         build="0 (unknown)",
         offloaded=(31, 31),
         memory=output.memory,
-        gpu_words=GpuWords(backends={"CPU"}),
+        gpu_lines=GpuLines(backends={"CPU"}),
     )
     assert (output.memory.taken, output.memory.fitted) == (
         {"Host": Taken(weights=96_573_849, kv_cache=24_379_392, compute=15_214_837)},

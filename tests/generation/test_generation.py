@@ -93,7 +93,7 @@ async def test_text_is_published_while_it_comes_and_leaving_it_stops_the_engine(
     async with desk_on(stage, parallel=1) as desk:
         generation = desk.generate("tokens=9 hold-after=2")
         async with aclosing(generation.steps()) as steps:
-            await step(steps, lambda: generation.is_asked)
+            await step(steps, lambda: generation.is_sent)
             assert generation.answer.is_empty
             await step(steps, lambda: generation.answer.content == "w1 w2 ")
             assert text_of(generation.events, "token") == "w1 w2 "
@@ -107,7 +107,7 @@ async def test_requests_wait_for_a_place_and_publish_how_many_are_before_them(st
         desk.config.config = Config(chat=ChatConfig(max_queue=1))
         first, second, third = (desk.generate("tokens=9 hold-after=1"), *(desk.generate("tokens=1") for _ in range(2)))
         async with aclosing(first.steps()) as steps, aclosing(second.steps()) as waiting:
-            await step(steps, lambda: first.is_asked)
+            await step(steps, lambda: first.is_sent)
             await anext(waiting)
             assert second.events.take() == [TurnQueued(position=1)]
             with pytest.raises(QueueFull):
@@ -123,11 +123,11 @@ async def test_a_request_that_is_cancelled_while_it_waits_is_never_asked(stage: 
     async with desk_on(stage, parallel=1) as desk:
         first, second = desk.generate("tokens=9 hold-after=1"), desk.generate("tokens=1")
         async with aclosing(first.steps()) as steps, anyio.create_task_group() as tasks:
-            await step(steps, lambda: first.is_asked)
+            await step(steps, lambda: first.is_sent)
             tasks.start_soon(second.finish)
             await until(lambda: second.events.last_seq)
             tasks.cancel_scope.cancel()
-        assert not second.is_asked
+        assert not second.is_sent
         assert (await desk.generate("tokens=1").finish()).content == "w1 "
 
 
@@ -143,7 +143,7 @@ async def test_without_a_server_nothing_is_asked(stage: Stage) -> None:
     generation = Desk(stage.server(), stage.runtime_dir).generate("Hi")
     with pytest.raises(ServerNotRunning):
         await generation.finish()
-    assert not generation.is_asked
+    assert not generation.is_sent
 
 
 async def test_the_oldest_exchanges_are_left_out_where_the_policy_says_so(stage: Stage) -> None:

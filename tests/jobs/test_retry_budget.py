@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.contract.errors import DownloadFailed
 from sidecar.jobs.progress import Progress
-from sidecar.jobs.retry_budget import MAX_ASKED_SECONDS, RetryBudget, TryAgain
+from sidecar.jobs.retry_budget import MAX_RETRY_AFTER_SECONDS, RetryBudget, TryAgain
 
 
 class Shown(Progress):
@@ -76,4 +76,4 @@ async def test_a_wait_that_the_server_asks_for_does_not_use_up_the_budget(slept:
     await budget.wait(TryAgain("busy", after_seconds=300.0), within=5.0)
     await budget.wait(TryAgain("busy", after_seconds=10**9), within=5.0)
     await budget.wait(TryAgain("busy"), within=5.0)
-    assert slept == [300.0, MAX_ASKED_SECONDS, 0.4]
+    assert slept == [300.0, MAX_RETRY_AFTER_SECONDS, 0.4]

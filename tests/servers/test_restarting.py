@@ -313,7 +313,7 @@ async def test_who_comes_meanwhile_is_told_to_come_again(stage: Stage, starts: P
         await until(lambda: server.restarts and server.state == "loading")
         with pytest.raises(SidecarError) as caught:
             server.ready_client()
-    assert (caught.value.name, "being started again" in caught.value.message) == ("SERVER_NOT_RUNNING", True)
+    assert (caught.value.name, "being restarted" in caught.value.message) == ("SERVER_NOT_RUNNING", True)
     assert "once the server is ready" in caught.value.hint
 
 

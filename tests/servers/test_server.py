@@ -304,7 +304,7 @@ async def test_a_start_that_gets_on_may_take_as_long_as_it_likes(stage: Stage) -
 async def test_a_start_that_only_logs_is_borne_for_a_while_and_then_given_up(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.engines.lifecycle.loading.ONLY_LINES", 1.2)
+    monkeypatch.setattr("sidecar.engines.lifecycle.loading.LOG_ONLY_FACTOR", 1.2)
     server = stage.server("--log-every", "0.02", timeout=SAMPLED_SECONDS)
     async with running(server):
         begun = anyio.current_time()

@@ -311,7 +311,7 @@ async def test_a_server_that_is_being_started_again_is_stopped_and_replaced_like
             os.kill(server.pid or 0, signal.SIGKILL)
             await until(partial(is_loading_again, server))
             assert harbour.states() == {name: "loading"}
-            with pytest.raises(ServerNotRunning, match="being started again"):
+            with pytest.raises(ServerNotRunning, match="being restarted"):
                 await fleet.choose(name, None)
             with pytest.raises(ServerAlreadyRunning, match="loading"):
                 harbour.start(name)

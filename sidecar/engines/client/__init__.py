@@ -1,1 +1,1 @@
-"""Talking to an engine over its HTTP API."""
+"""The client of an engine's HTTP API."""

@@ -1,7 +1,7 @@
 """An engine's streamed answer, from bytes to chunks.
 
-Owns the form: OpenAI's server-sent events with llama.cpp's additions (`timings`, `prompt_progress`,
-`reasoning_content`); members that are not named here are skipped unread. Knows nothing of what an answer is for.
+Owns the format: OpenAI's server-sent events with llama.cpp's additions (`timings`, `prompt_progress`,
+`reasoning_content`); members that are not declared here are skipped. Knows nothing of what an answer is for.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from sidecar.engines.client.http_errors import refusal
 from sidecar.engines.output.start_output import NOT_JSON
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-"""A longer event is no token, and what sends it no engine."""
+"""The largest event; an engine sends none that is longer."""
 
 MAX_REFUSAL_BYTES = 1024 * 1024
-"""That are read of an error response."""
+"""How much of an error response is read."""
 
 
 class FunctionDelta(msgspec.Struct):
@@ -39,7 +39,7 @@ class ToolCallDelta(msgspec.Struct):
 
 
 class Delta(msgspec.Struct):
-    """What is new in the answer."""
+    """The next piece of the answer."""
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -47,7 +47,7 @@ class Delta(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One of the answers; we ask for one."""
+    """One of the answers; we request one."""
 
     delta: Delta = msgspec.field(default_factory=Delta)
     finish_reason: str | None = None
@@ -68,7 +68,7 @@ class UsageCount(msgspec.Struct):
 
 
 class EngineTimings(msgspec.Struct):
-    """llama.cpp's own clock: counts, and rates in tokens a second."""
+    """llama.cpp's own measurements: counts, and rates in tokens per second."""
 
     cache_n: int = 0
     prompt_n: int = 0
@@ -100,13 +100,13 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class ChunkReader:
-    """Cuts a byte stream into chunks, however the bytes arrive.
+    """Splits a byte stream into chunks, in whatever pieces the bytes arrive.
 
     Attributes:
-        over: nothing more is read, for one of these reasons.
-        done: the stream has said that it is complete.
-        error: the engine's own error, with which it ends a stream.
-        problem: what came is not what a chat completion sends.
+        over: nothing more is read, for one of these reasons:
+        done: the stream ended with its marker.
+        error: the engine ended the stream with this error.
+        problem: why the data is no chat completion.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class ChunkReader:
             if self.over:
                 break
             try:
-                # A CR behind it is fine with JSON.
+                # JSON permits the CR of a CRLF.
                 chunk = _decode(line[6:]) if line.startswith(b"data: {") else self._read_other(line)
             except NOT_JSON as error:
                 self.over, self.problem = True, str(error)
@@ -150,20 +150,20 @@ class ChunkReader:
                 self.over = self.done = True
             elif payload:
                 return _decode(payload)
-        elif line.startswith(b"error:"):  # llama-server of before 2025
+        elif line.startswith(b"error:"):  # llama-server before 2025
             return ChatChunk(error=_error(line[6:].strip()))
         return None
 
 
 class ChatStream:
-    """A streamed answer: `async for chunks in stream` gives all chunks that have come since the last time.
+    """A streamed answer: `async for chunks in stream` yields all chunks that have arrived since the last iteration.
 
-    An answer that is read slowly waits here, and beyond a bound in the engine.
+    An answer that is read slowly is buffered here up to a bound, and beyond that in the engine.
 
     Raises:
-        ContextTooLong, InvalidParams, NotSupported, EngineUnresponsive: the engine refuses, or its answer makes no
-            sense; what came before is given first, here and below.
-        EngineGone: the engine hung up, or there is none.
+        ContextTooLong, InvalidParams, NotSupported, EngineUnresponsive: the engine refuses, or its answer is invalid;
+            the chunks before are yielded first.
+        EngineGone: the engine closed the connection, or cannot be reached; the chunks before are yielded first.
     """
 
     def __init__(self, exchange: Exchange) -> None:

@@ -1,4 +1,4 @@
-"""Where an engine is, and how to reach it: a UNIX socket, TCP, TLS, and proxies on the way.
+"""The address of an engine, and how to connect to it: a UNIX socket, TCP, TLS, and proxies.
 
 Owns addresses and connecting. Knows nothing of requests, except for the one that opens a tunnel through a proxy.
 """
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     import ssl
 
 LOCAL_SECONDS = 5.0
-"""For connecting. An engine on this machine accepts immediately or not at all."""
+"""Connect timeout on this machine, where an engine accepts immediately or not at all."""
 
 REMOTE_SECONDS = 15.0
-"""The same through a network: a name, a proxy and TLS take some seconds where the network is poor."""
+"""Connect timeout over a network: name resolution, a proxy and TLS take some seconds on a poor network."""
 
 BACKLOG_PAUSES = (0.01, 0.05, 0.2, 1.0)
-"""Seconds before the next attempts where more connections wait at a UNIX socket than it has room for: the engine is
-there, and accepts them as soon as it has time."""
+"""Pauses in seconds before the next attempts while the backlog of a UNIX socket is full: the engine is running, and
+accepts as soon as it has time."""
 
 MAX_TUNNEL_BYTES = 16 * 1024
-"""Of a proxy's response."""
+"""The largest head of a proxy's response."""
 
 UNIX_SCHEME = "unix://"
 
@@ -42,7 +42,7 @@ class Proxy(NamedTuple):
     """A proxy that speaks HTTP.
 
     Attributes:
-        authorization: what it is shown, where it needs a name and a password.
+        authorization: the value of Proxy-Authorization, if it needs a name and a password.
     """
 
     host: str
@@ -54,7 +54,7 @@ class Proxy(NamedTuple):
         """A proxy given as `http://…` or `host:port`.
 
         Raises:
-            ValueError: it is none, or one that speaks something else.
+            ValueError: it is no address, or not one of an HTTP proxy.
         """
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme != "http" or not parts.hostname:
@@ -67,14 +67,14 @@ class Proxy(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where an engine is.
+    """The address of an engine.
 
     Attributes:
         socket_path: of a UNIX socket; then `port` has no meaning.
-        host: a name or a number, and what requests name it.
+        host: a name or an IP address; also used in the Host header.
         secure: whether to use TLS.
-        path: what stands before the paths of the API.
-        proxy: what stands in between.
+        path: the prefix of the API's paths.
+        proxy: the proxy to connect through.
     """
 
     socket_path: str | None = None
@@ -88,27 +88,27 @@ class Address(NamedTuple):
     def parse(cls, address: str) -> Address:
         """An address given as `unix://…`, `http://…` or `https://…`.
 
-        The proxy of `HTTP_PROXY` or `HTTPS_PROXY` is used where `NO_PROXY` does not except the host, as this machine
-        is set up; never for an engine on this machine.
+        The proxy of `HTTP_PROXY` or `HTTPS_PROXY`, or of the system's settings, is used unless `NO_PROXY` excludes the
+        host; never for an engine on this machine.
 
         Raises:
-            ValueError: it is none, or its proxy is none.
+            ValueError: the address or its proxy is invalid.
         """
         if address.startswith(UNIX_SCHEME):
             return cls(address.removeprefix(UNIX_SCHEME))
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("this is no address of an engine")
+            raise ValueError("this is not the address of an engine")
         secure = parts.scheme == "https"
         path = quote(parts.path, safe="/%:@!$&'()*+,;=~")
         return cls(None, parts.hostname, parts.port or (443 if secure else 80), secure, path, _proxy_of(parts))
 
     @property
     def host_field(self) -> str:
-        """The host as requests name it.
+        """The value of the Host header.
 
         Raises:
-            ValueError: it cannot be a host's name.
+            ValueError: the host name is invalid.
         """
         name = f"[{self.host}]" if ":" in self.host else self.host
         if not name.isascii():
@@ -117,14 +117,14 @@ class Address(NamedTuple):
 
     @property
     def base(self) -> str:
-        """What stands before the paths of the API in requests: a proxy without a tunnel needs the whole address."""
+        """The prefix of the API's paths in requests: a proxy without a tunnel needs the whole address."""
         return f"http://{self.host_field}{self.path}" if self.proxy and not self.secure else self.path
 
     def fields(self) -> list[str]:
-        """What requests say of the way: the host, and what a proxy without a tunnel is shown.
+        """The headers for this address: Host, and Proxy-Authorization for a proxy without a tunnel.
 
         Raises:
-            ValueError: as `host_field`.
+            ValueError: the host name is invalid.
         """
         fields = [f"Host: {self.host_field}"]
         if self.proxy and self.proxy.authorization and not self.secure:
@@ -132,10 +132,10 @@ class Address(NamedTuple):
         return fields
 
     async def connect(self) -> socket.socket:
-        """A connected socket; TLS, where it is used, has still to be started on it.
+        """A connected socket; the caller starts TLS on it, if it is used.
 
         Raises:
-            OSError, ValueError: there is no connection, or not within LOCAL_SECONDS or REMOTE_SECONDS.
+            OSError, ValueError: no connection was made within LOCAL_SECONDS or REMOTE_SECONDS.
         """
         seconds = LOCAL_SECONDS if self.socket_path is not None or _is_loopback(self.host) else REMOTE_SECONDS
         try:
@@ -160,14 +160,14 @@ class Address(NamedTuple):
 
 
 def tls_context() -> ssl.SSLContext:
-    """What certificates are checked with: those of this machine. `SSL_CERT_FILE` names others."""
-    import ssl  # ten milliseconds that only a remote engine needs
+    """The context for TLS: the root certificates of this machine, or those of `SSL_CERT_FILE`."""
+    import ssl  # takes 10 ms, and only remote engines need it
 
     return ssl.create_default_context()
 
 
 def _proxy_of(parts: SplitResult) -> Proxy | None:
-    from urllib.request import getproxies, proxy_bypass  # for remote engines only: they bring an HTTP client along
+    from urllib.request import getproxies, proxy_bypass  # late, since it imports an HTTP client
 
     host = parts.hostname or ""
     if _is_loopback(host) or proxy_bypass(host):
@@ -186,7 +186,7 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _connect_unix(path: str) -> socket.socket:
-    """Connect to a UNIX socket, with more attempts where it has no room. Raises OSError."""
+    """Connect to a UNIX socket; tries again while its backlog is full. Raises OSError."""
     connected = sockets.unix_socket()
     try:
         connected.setblocking(False)
@@ -225,7 +225,7 @@ async def _connect_tcp(host: str, port: int) -> socket.socket:
 
 
 async def _open_tunnel(connected: socket.socket, host: str, proxy: Proxy) -> None:
-    """Have a proxy pass bytes on to a host. Raises OSError."""
+    """Open a tunnel to a host through a proxy (CONNECT). Raises OSError."""
     loop = asyncio.get_running_loop()
     lines = [f"CONNECT {host} HTTP/1.1", f"Host: {host}"]
     if proxy.authorization is not None:
@@ -233,10 +233,10 @@ async def _open_tunnel(connected: socket.socket, host: str, proxy: Proxy) -> Non
     await loop.sock_sendall(connected, "\r\n".join([*lines, "", ""]).encode("ascii"))
     head = b""
     while b"\r\n\r\n" not in head:
-        data = await loop.sock_recv(connected, 4096)  # whoever is behind the proxy waits for TLS to be started
+        data = await loop.sock_recv(connected, 4096)  # the host sends nothing before TLS is started
         head += data
         if not data or len(head) > MAX_TUNNEL_BYTES:
-            raise OSError("the proxy does not answer as one does")
+            raise OSError("the proxy sent no valid response")
     status = _TUNNEL_STATUS.match(head)
     if status is None or not status[1].startswith(b"2"):
         raise OSError(f"the proxy refuses: HTTP {status[1].decode() if status else 'nothing'}")

@@ -1,7 +1,7 @@
 """A client of one engine's HTTP API, which is llama-server's: health, properties, token counts, answers.
 
-Owns the requests, the key and what responses mean. Knows nothing of processes: where the engine is gone it says so,
-and whoever asked finds out why. What is asked is read by whoever asks: nothing is called back.
+Owns the requests, the key and the meaning of responses. Knows nothing of processes: if the engine is gone it raises
+EngineGone, and the caller finds out why. Callers read the answers themselves; there are no callbacks.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from sidecar.engines.output.start_output import NOT_JSON
 __all__ = ["EngineClient", "EngineGone", "Props"]
 
 ANSWER_SECONDS = 30.0
-"""For small questions: health, properties, token counts of long texts."""
+"""Timeout of small requests: properties, slots, token counts of long texts."""
 
 IDLE_SECONDS = 180.0
-"""Longest silence before and within a streamed answer, at least; at most twice that. llama-server sends something every
-30 s even while it waits."""
+"""Idle timeout before and within a streamed answer; it expires after one to two times this. llama-server sends
+something every 30 s even while it waits."""
 
 LAST_BYTES_SECONDS = 0.5
-"""How long the answers of an engine that has ended may take to be read to their end. Its sockets are closed by then,
-unless a process below it holds one."""
+"""How long it may take to read the remaining bytes of an engine that has ended. Its sockets are closed by then, unless
+a child process of it holds one."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""The largest answer to a question: token lists of the longest texts have some MB."""
+"""The largest response to a small request: token lists of the longest texts have some MB."""
 
 T = TypeVar("T")
 
 
 class Props(msgspec.Struct):
-    """What an engine says of itself. A member that an older build leaves out has a default."""
+    """An engine's properties. Members that older builds leave out have defaults."""
 
     class Generation(msgspec.Struct):
         n_ctx: int = 0
@@ -57,7 +57,7 @@ class Props(msgspec.Struct):
 
 
 class Slot(msgspec.Struct):
-    """One of an engine's places for requests."""
+    """One of an engine's slots."""
 
     is_processing: bool = False
 
@@ -75,24 +75,25 @@ class TokenCount(msgspec.Struct):
 
 
 class Prompt(msgspec.Struct):
-    """A conversation with the model's template around it."""
+    """A conversation rendered with the model's template."""
 
     prompt: str
 
 
 class EngineClient:
-    """A client of one engine. Making one sends nothing.
+    """A client of one engine. The constructor sends nothing.
 
     Args:
         address: `unix://…`, `http://…` or `https://…`.
-        api_key: sent with every request, where there is one.
+        api_key: sent with every request; `None` for no key.
 
     Attributes:
-        last_used_at: when a request last ended, or this was made, on the monotonic clock. Health checks do not count.
+        last_used_at: when the last request ended, or this client was made, on the monotonic clock. Health checks do
+            not count.
         closed: no more requests can be made.
 
     Raises:
-        ValueError: the address is none.
+        ValueError: the address is invalid.
     """
 
     def __init__(self, address: str, api_key: str | None) -> None:
@@ -105,44 +106,41 @@ class EngineClient:
             self._fields.append(f"Authorization: Bearer {api_key}")
         self._received = 0
         self._open: set[Exchange] = set()
-        self._questions = 0
+        self._requests = 0
 
     @property
     def received(self) -> int:
-        """Grows with whatever the engine sends."""
+        """A counter that grows with every read from the engine."""
         return self._received + sum(exchange.received for exchange in self._open)
 
     @property
     def is_in_use(self) -> bool:
-        """Whether an answer is awaited."""
-        return self._questions > 0
+        """Whether a request is under way."""
+        return self._requests > 0
 
     async def drain(self) -> None:
-        """Wait until all is here that an engine which has ended has sent: its last words are still under way.
-
-        Its sockets end by themselves; at most LAST_BYTES_SECONDS for those that do not.
-        """
+        """Wait until the remaining bytes of an engine that has ended are read: at most LAST_BYTES_SECONDS."""
         with anyio.move_on_after(LAST_BYTES_SECONDS):
             for exchange in list(self._open):
                 await exchange.ended.wait()
 
     def close(self) -> None:
-        """Hang up: whatever is under way ends with EngineGone. Safe to call twice."""
+        """Close all connections: requests that are under way end with EngineGone. Safe to call twice."""
         self.closed = True
         for exchange in self._open:
             exchange.close(EngineGone("the client is closed"))
 
     async def health(self, timeout_seconds: float | None = None) -> tuple[int | None, float]:
-        """HTTP status of `/health` and the milliseconds it took; no status where there is no answer in time.
+        """HTTP status of `/health` and the milliseconds it took; the status is `None` if no response came in time.
 
         Args:
-            timeout_seconds: LOCAL_SECONDS where it is left out.
+            timeout_seconds: default: LOCAL_SECONDS.
         """
         started = time.perf_counter()
         status = None
         try:
             with anyio.fail_after(timeout_seconds or LOCAL_SECONDS):
-                async with self._exchange("GET", "/health", is_question=False) as exchange:
+                async with self._exchange("GET", "/health", counts_as_use=False) as exchange:
                     await exchange.read()
                     status = exchange.response.status
         except (EngineGone, TimeoutError):
@@ -150,11 +148,11 @@ class EngineClient:
         return status, (time.perf_counter() - started) * 1e3
 
     async def props(self) -> Props:
-        """What the engine says of itself."""
+        """The engine's properties."""
         return await self._ask("GET", "/props", answer=Props)
 
     async def busy_slots(self) -> int | None:
-        """How many requests it works on; `None` where it does not say."""
+        """How many requests the engine is processing; `None` if it does not report that."""
         try:
             slots = await self._ask("GET", "/slots", answer=list[Slot])
         except SidecarError:
@@ -166,10 +164,10 @@ class EngineClient:
         return len((await self._ask("POST", "/tokenize", {"content": text}, answer=Tokens)).tokens)
 
     async def count_chat(self, body: dict[str, Any]) -> int:
-        """Tokens of a conversation with the model's template around it: what an answer to this body would cost."""
+        """Tokens of a conversation rendered with the model's template: the length of the prompt for this body."""
         try:
             count = await self._ask("POST", "/v1/chat/completions/input_tokens", body, answer=TokenCount)
-        except NotSupported:  # builds from before that endpoint
+        except NotSupported:  # builds older than that endpoint
             prompt = (await self._ask("POST", "/apply-template", body, answer=Prompt)).prompt
             text = {"content": prompt, "add_special": True, "parse_special": True}
             return len((await self._ask("POST", "/tokenize", text, answer=Tokens)).tokens)
@@ -180,24 +178,24 @@ class EngineClient:
         """A streamed chat completion.
 
             async with client.stream_chat(body) as answer:
-                ...  # the engine is at work, or has turned out not to be there, which `answer` raises
+                ...  # the request is sent; if that failed, iterating raises
                 async for chunks in answer:
                     ...
 
-        Leaving the block hangs up, which makes the engine stop.
+        Leaving the block closes the connection, which makes the engine stop.
 
         Raises:
-            Whatever ChatStream raises.
+            The errors of ChatStream.
         """
         async with self._exchange("POST", "/v1/chat/completions", body, idle_seconds=IDLE_SECONDS) as exchange:
             yield ChatStream(exchange)
 
     async def _ask(self, verb: str, path: str, body: object = None, *, answer: type[T]) -> T:
-        """Ask a small question.
+        """Send a small request.
 
         Raises:
-            SidecarError: the engine refuses, is silent, or answers something else.
-            EngineGone: the engine hung up.
+            SidecarError: the engine refuses, does not answer in time, or sends an invalid response.
+            EngineGone: the engine closed the connection.
         """
         data = bytearray()
         try:
@@ -218,13 +216,19 @@ class EngineClient:
 
     @asynccontextmanager
     async def _exchange(
-        self, verb: str, path: str, body: object = None, *, idle_seconds: float | None = None, is_question: bool = True
+        self,
+        verb: str,
+        path: str,
+        body: object = None,
+        *,
+        idle_seconds: float | None = None,
+        counts_as_use: bool = True,
     ) -> AsyncIterator[Exchange]:
-        """A request that is sent, or has failed to be, and its response; closed at the end of the block."""
+        """A request and its response; closed at the end of the block. If it could not be sent, reading raises."""
         data = orjson.dumps(body) if body is not None else None
         exchange = Exchange(request(verb, self._base + path, self._fields, data), idle_seconds=idle_seconds)
         self._open.add(exchange)
-        self._questions += is_question
+        self._requests += counts_as_use
         try:
             if self.closed:
                 exchange.close(EngineGone("the client is closed"))
@@ -238,6 +242,6 @@ class EngineClient:
             exchange.close()
             self._open.discard(exchange)
             self._received += exchange.received
-            if is_question:
-                self._questions -= 1
+            if counts_as_use:
+                self._requests -= 1
                 self.last_used_at = time.monotonic()

@@ -1,9 +1,9 @@
 """One HTTP/1.1 request and its response, on a connection of its own.
 
-Owns what a request looks like, how bytes become a status and a body, and the connection: an engine closes idle ones
-after some seconds, and a request that is sent at that very moment would be lost; connecting takes a tenth of a
-millisecond. The parser is httptools (README.md has the figures and the reason). Strict about what says where a body
-ends: a response that is cut wrongly is another response. Knows nothing of JSON or events.
+Owns the format of requests, the parsing of responses into status and body, and the connection. Connections are not
+reused: an engine closes idle ones after some seconds, and a request sent just then would be lost, while connecting
+takes only a tenth of a millisecond. The parser is httptools (README.md has the figures and the reason). It is strict
+about the framing of bodies, to prevent response smuggling. Knows nothing of JSON or events.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from sidecar.contract.errors import EngineUnresponsive
 from sidecar.engines.client.connection import REMOTE_SECONDS, Address, tls_context
 
 MAX_HEAD_BYTES = 16 * 1024
-"""Of a response, and of all else between two parts of its body: ten times what engines send."""
+"""The largest head of a response, and the most bytes between two parts of its body: ten times what engines send."""
 
 READ_BYTES = 16 * 1024
-"""Read at a time of one connection, fifty tokens of a flood: the others, and a ping, have their turn in between."""
+"""Bytes per read, about fifty tokens of a fast stream, so that other connections have their turn in between."""
 
 MAX_UNREAD_BYTES = 256 * 1024
-"""That wait for whoever reads the body; more are left to the kernel, and so to the engine, until these are taken."""
+"""Bytes of the body that may wait here for their reader; beyond that, reading pauses, and backpressure reaches the
+engine."""
 
 
 class NotHttp(Exception):
-    """What came is no response, or none whose end can be found."""
+    """The data is no valid response, or one without a definite end."""
 
 
 class EngineGone(Exception):
-    """The connection failed or broke: the engine ended or hung up, or there is none.
+    """The connection failed or broke: the engine ended, closed it, or cannot be reached.
 
     Attributes:
-        client: whose it was; a restarted engine has another one.
+        client: the client it belonged to; a restarted engine has another one.
     """
 
     def __init__(self, message: str, client: object = None) -> None:
@@ -44,12 +45,12 @@ class EngineGone(Exception):
 
 
 def request(verb: str, target: str, fields: Sequence[str], body: bytes | None) -> bytes:
-    """A request on a connection of its own.
+    """A request on a connection of its own, as bytes.
 
     Args:
-        target: quoted as it has to be.
-        fields: of its head, besides those that every request here has.
-        body: JSON, where there is one.
+        target: the request target, quoted.
+        fields: headers in addition to those of every request.
+        body: JSON; `None` for no body.
     """
     lines = [f"{verb} {target} HTTP/1.1", *fields, "Accept: */*", "Connection: close"]
     if body is not None:
@@ -58,12 +59,12 @@ def request(verb: str, target: str, fields: Sequence[str], body: bytes | None) -
 
 
 class Response:
-    """Reads one response, however its bytes are cut.
+    """Parses one response, in whatever pieces its bytes arrive.
 
     Attributes:
-        status: HTTP's; `None` until the head is complete.
+        status: the HTTP status; `None` until the head is complete.
         done: the body is complete.
-        has_news: there is a part of the body to be taken.
+        has_data: a part of the body can be taken.
     """
 
     def __init__(self) -> None:
@@ -73,51 +74,51 @@ class Response:
         self._lengths = 0
         self._codings: list[bytes] = []
         self._bytes_between = 0
-        self.on_body = self._parts.append  # httptools calls it for each chunk: no function of Python's in between
+        self.on_body = self._parts.append  # httptools calls it for each chunk, without a Python frame in between
         self._parser = HttpResponseParser(self)
 
     @property
-    def has_news(self) -> bool:
+    def has_data(self) -> bool:
         return bool(self._parts)
 
     def take(self) -> bytes:
-        """The part of the body that has come since the last time."""
+        """The part of the body that has arrived since the last call."""
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         return data
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Read more bytes.
+        """Parse more bytes.
 
         Raises:
-            NotHttp: this is no response. Nothing more may be fed.
+            NotHttp: this is no valid response. Nothing more may be fed.
         """
         parts = len(self._parts)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            if not self.done:  # what follows a response says nothing of it
+            if not self.done:  # bytes after a complete response are ignored
                 raise NotHttp(str(error.__context__ or error)) from None
         if len(self._parts) > parts:
             self._bytes_between = 0
             return
         self._bytes_between += len(data)
         if self._bytes_between > MAX_HEAD_BYTES and not self.done:
-            raise NotHttp(f"there are more than {MAX_HEAD_BYTES} bytes of head in it")
+            raise NotHttp(f"its head has more than {MAX_HEAD_BYTES} bytes")
 
     def end(self) -> bool:
-        """Take the connection's end; whether the response is complete with it."""
+        """Handle the end of the connection; returns whether the response is complete."""
         self.done = self.done or (self.status is not None and not self._lengths and not self._codings)
         return self.done
 
-    # --- what httptools calls ---------------------------------------------------------------------------------
+    # --- callbacks of httptools -------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         if self.done:
             raise NotHttp("a second response")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.status is not None:  # one behind the last chunk
+        if self.status is not None:  # a trailer
             return
         if name.lower() == b"content-length":
             self._lengths += 1
@@ -130,7 +131,7 @@ class Response:
         status = self._parser.get_status_code()
         if not 100 <= status < 600:
             raise NotHttp("it has no status")
-        if status >= 200:  # the others announce the response
+        if status >= 200:  # 1xx is interim
             self.status = status
 
     def on_message_complete(self) -> None:
@@ -141,13 +142,13 @@ class Exchange(asyncio.BufferedProtocol):
     """One request and its response.
 
     Args:
-        request: what is sent.
-        idle_seconds: the longest time without a byte, at least; at most twice that. No limit where it is left out.
+        request: the bytes to send.
+        idle_seconds: the idle timeout, which expires after one to two times this; `None` for no limit.
 
     Attributes:
-        response: as far as it has come.
-        received: grows with whatever comes.
-        ended: the connection is over; what came of the body can still be read.
+        response: the response as received so far.
+        received: a counter that grows with every read.
+        ended: the connection has ended; the received part of the body can still be read.
     """
 
     def __init__(self, request: bytes, *, idle_seconds: float | None = None) -> None:
@@ -161,11 +162,11 @@ class Exchange(asyncio.BufferedProtocol):
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
         self._unread = 0
-        self._news: asyncio.Future[None] | None = None
+        self._reader: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
 
     async def open(self, address: Address) -> None:
-        """Connect, and send the request. Returns when it is on its way; what fails before is raised by `read`."""
+        """Connect, and send the request. Errors are raised by `read`."""
         self._check_idle(-1)
         try:
             await self._begin(await address.connect(), address)
@@ -173,27 +174,27 @@ class Exchange(asyncio.BufferedProtocol):
             self.close(EngineGone(str(error)))
 
     async def read(self) -> bytes:
-        """What has come of the body since the last time: at least a byte, or nothing at its end.
+        """The part of the body that has arrived since the last call: at least a byte, or nothing at its end.
 
         Raises:
-            EngineGone: the connection failed or broke, or what came over it is no response.
-            EngineUnresponsive: nothing came for too long.
-            Exception: what `close` was given.
+            EngineGone: the connection failed or broke, or the response is invalid.
+            EngineUnresponsive: the idle timeout has expired.
+            Exception: the reason given to `close`.
         """
-        while not self.response.has_news:
+        while not self.response.has_data:
             if self.ended.is_set():
                 if self._outcome is not None:
                     raise self._outcome
                 return b""
-            self._news = asyncio.get_running_loop().create_future()
-            await self._news
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         if self._unread > MAX_UNREAD_BYTES and self._transport is not None and not self.ended.is_set():
             self._transport.resume_reading()
         self._unread = 0
         return self.response.take()
 
     def close(self, reason: Exception | None = None) -> None:
-        """Hang up; `read` ends with the reason, if the connection has not ended yet. Safe to call twice."""
+        """Close the connection; `read` raises the reason if it had not ended before. Safe to call twice."""
         if not self.ended.is_set():
             self.ended.set()
             self._outcome = reason
@@ -201,14 +202,14 @@ class Exchange(asyncio.BufferedProtocol):
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
         if self._transport is not None:
-            self._transport.abort()  # an engine stops when its client is gone
+            self._transport.abort()  # an engine stops when its client disconnects
 
     async def _begin(self, connected: socket.socket, address: Address) -> None:
-        """Give the loop a connected socket. Raises OSError, ValueError."""
-        if self.ended.is_set():  # closed while the socket had no room
+        """Hand a connected socket to the event loop. Raises OSError, ValueError."""
+        if self.ended.is_set():  # closed while it connected
             connected.close()
             return
-        if not address.secure:  # an engine has the request before the loop gets its next turn
+        if not address.secure:  # the engine gets the request before the loop's next iteration
             try:
                 self._unsent = self._unsent[connected.send(self._unsent) :]
             except OSError:
@@ -223,11 +224,11 @@ class Exchange(asyncio.BufferedProtocol):
         )
 
     def _wake(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     def _check_idle(self, received: int) -> None:
-        """End the exchange where nothing has come since the last check. Reading that is paused waits for us."""
+        """End the exchange if nothing has arrived since the last check, unless reading is paused by us."""
         if self._idle_seconds is None or self.ended.is_set():
             return
         if self.received == received and self._unread <= MAX_UNREAD_BYTES:
@@ -256,7 +257,7 @@ class Exchange(asyncio.BufferedProtocol):
         try:
             self.response.feed(self._view[:nbytes])
         except NotHttp as error:
-            self.close(EngineGone(f"this is no response: {error}"))
+            self.close(EngineGone(f"the response is invalid: {error}"))
             return
         if self.response.done:
             self.close()

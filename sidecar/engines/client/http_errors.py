@@ -1,6 +1,6 @@
-"""What an engine's error responses mean.
+"""The meaning of an engine's error responses.
 
-Pure. The forms are those of llama-server (`error` with `type` and `code`) and of llama-cpp-python.
+Pure. The formats are those of llama-server (`error` with `type` and `code`) and of llama-cpp-python.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import orjson
 from sidecar.contract.errors import ContextTooLong, EngineUnresponsive, InvalidParams, NotSupported, SidecarError
 
 MAX_MESSAGE = 300
-"""Letters of an engine's message that are passed on: enough to understand it, too few for a whole prompt."""
+"""Characters of an engine's message that are passed on: enough to understand it, too few for a whole prompt."""
 
 _TOO_LONG = re.compile(r"maximum context length is (?P<max>\d{1,12}).*?requested (?P<length>\d{1,12})", re.DOTALL)
-"""llama-cpp-python's words, taken from OpenAI's."""
+"""The message of llama-cpp-python, which is that of OpenAI."""
 
 
 def refusal(status: int, data: bytes) -> SidecarError:
@@ -30,14 +30,14 @@ def refusal(status: int, data: bytes) -> SidecarError:
     if status in (404, 501) or "not supported" in message:
         return NotSupported(text, hint="Use a model, an engine or a projector that can do this.")
     if status in (400, 413, 422):
-        return InvalidParams(text, path="$", hint="Correct what the engine names.")
+        return InvalidParams(text, path="$", hint="Correct the parameter that the engine's message names.")
     return EngineUnresponsive(f"{text} (HTTP {status}).")
 
 
 def context_too_long(max_context: int, input_length: int) -> ContextTooLong:
     """The error for a prompt that does not fit."""
     return ContextTooLong(
-        f"The prompt has {input_length} tokens, the context {max_context}.",
+        f"The prompt has {input_length} tokens, and the context {max_context}.",
         max_context=max_context,
         input_length=input_length,
     )

@@ -1,1 +1,1 @@
-"""The engines there are, one file each: how each is found and which command runs it."""
+"""The kinds of engines, one file each: how an engine is found, and which command runs it."""

@@ -1,6 +1,6 @@
 """The embedded engine: llama.cpp's server as a prebuilt Python module (xllamacpp), in a child process of ours.
 
-Owns whether the module is there and the child's command line; `embedded_child` is what runs in the child.
+Owns whether the module is installed and the child's command line; `embedded_child` runs in the child.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MODULE = "xllamacpp"
 CHILD = "engine-child"
 """The first argument with which this program becomes the child."""
 
-_HANDED_OVER = (*(name for name, flag in FLAGS.items() if "embedded" in flag.kinds), "extra_args")
-_NOT_KNOWN = tuple(name for name, flag in FLAGS.items() if "embedded" not in flag.kinds)
+_FORWARDED = (*(name for name, flag in FLAGS.items() if "embedded" in flag.kinds), "extra_args")
+_UNSUPPORTED = tuple(name for name, flag in FLAGS.items() if "embedded" not in flag.kinds)
 
 
 class Embedded(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Embedded(msgspec.Struct, frozen=True):
     refuses_long_prompts: bool = True
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
-        settings = {name: getattr(launch.settings, name) for name in _HANDED_OVER}
+        settings = {name: getattr(launch.settings, name) for name in _FORWARDED}
         job = {
             "model_path": str(launch.model_path),
             "model_name": launch.model_name,
@@ -51,16 +51,16 @@ class Embedded(msgspec.Struct, frozen=True):
             **{name: value for name, value in settings.items() if value is not None},
         }
         argv = [*self_command(), CHILD, "embedded", json.dumps(job, ensure_ascii=False)]
-        # As for llama-server: writes the progress of loading and ends with its stdin.
+        # As for llama-server: it reports the progress of the load and exits when its stdin is closed.
         env = {"LLAMA_SERVER_ROUTER_PORT": "0"} | (launch.settings.env or {})
-        # With -m, Python searches for modules where it is started first of all: not in whatever folder the host is in.
+        # With -m, Python imports modules from its working directory first, which must not be that of the host.
         home = Path(sidecar.__file__).parents[1]
-        ignored = [name for name in _NOT_KNOWN if getattr(launch.settings, name) not in (None, [])]
+        ignored = [name for name in _UNSUPPORTED if getattr(launch.settings, name) not in (None, [])]
         return EngineCommand(argv, env, cwd=home, ignored=ignored)
 
 
 def find_embedded() -> Embedded:
-    """The embedded engine. Its module is looked for, not imported. Blocks.
+    """The embedded engine. Its module is located, not imported. Blocks.
 
     Raises:
         EngineNotFound: the module is not installed.
@@ -70,7 +70,7 @@ def find_embedded() -> Embedded:
             f"The embedded engine's module {MODULE} is not installed.",
             hint=how_to_get("embedded"),
         )
-    from importlib.metadata import PackageNotFoundError, version  # brings all of email along
+    from importlib.metadata import PackageNotFoundError, version  # late, since it imports the email package
 
     try:
         return Embedded(version(MODULE))

@@ -1,7 +1,7 @@
-"""What runs in the embedded engine's child process: xllamacpp's server, until stdin ends.
+"""The embedded engine's child process: xllamacpp's server, until stdin is closed.
 
-Owns the translation of settings to xllamacpp's parameters. Runs alone in its process; a crash of the native code
-ends that process and nothing else.
+Owns the translation of settings to xllamacpp's parameters. It has a process of its own, so that a crash of the native
+code ends nothing else.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ LAYER_EXPERTS = r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps=CPU"
 """Keeps one layer's experts on the CPU (LLM_FFN_EXPS_REGEX in llama.cpp's common.h)."""
 
 MEMORY_VERBOSITY = 4
-"""The least at which the engine says where memory and layers went."""
+"""The lowest verbosity at which the engine logs the use of memory and the placement of layers."""
 
 
 def main(arguments: str) -> int:
-    """Load the model and serve it; the process ends with its stdin, while it loads, too."""
+    """Load the model and serve it; the process exits when its stdin is closed, also during the load."""
     import xllamacpp
 
     watch = threading.Thread(target=_exit_with_stdin, daemon=True)
@@ -46,15 +46,15 @@ def main(arguments: str) -> int:
 
 
 def _exit_with_stdin() -> None:
-    while os.read(0, 4096):  # nothing is ever sent; it ends when the sidecar closes it or dies
+    while os.read(0, 4096):  # nothing is ever sent; stdin is closed when the sidecar closes it or dies
         continue
-    # The server's threads have no other way to end.
+    # The server's threads cannot be stopped otherwise.
     os._exit(0)
 
 
 def _params(xllamacpp: Any, job: dict[str, Any]) -> Any:
     if not (api_key := os.environ.get(API_KEY_VARIABLE)):
-        raise ValueError(f"{API_KEY_VARIABLE} is not set, and without a key everybody on this machine could use it")
+        raise ValueError(f"{API_KEY_VARIABLE} is not set, and without a key every user of this machine could use it")
     params = xllamacpp.CommonParams()
     params.model.path = job["model_path"]
     params.model_alias = {job["model_name"]}
@@ -155,14 +155,14 @@ def _apply_extra(params: Any, arguments: list[str]) -> None:
     """`--some-name value` sets xllamacpp's parameter `some_name`, `--some-name` alone switches it on.
 
     Raises:
-        ValueError: there is no such parameter, or it takes no such value.
+        ValueError: there is no such parameter, or its value is invalid.
     """
     words = list(arguments)
     while words:
         flag = words.pop(0)
         name = flag.removeprefix("--").replace("-", "_")
         if not flag.startswith("--") or name.startswith("_") or not hasattr(params, name):
-            raise ValueError(f"{flag} is no parameter of the embedded engine")
+            raise ValueError(f"{flag} is not a parameter of the embedded engine")
         current = getattr(params, name)
         if isinstance(current, bool):
             has_value = bool(words) and words[0] in ("true", "false", "on", "off", "1", "0")

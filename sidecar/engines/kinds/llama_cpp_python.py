@@ -1,7 +1,7 @@
 """llama-cpp-python's `llama_cpp.server`, in a child process of ours.
 
-Owns which Python has it and the child's command line; `llama_cpp_python_child` is what runs in the child. That file
-runs under whatever Python has the package, so it imports nothing of ours.
+Owns which Python has the package and the child's command line; `llama_cpp_python_child` runs in the child. That file
+runs under any Python that has the package, so it imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.contract.remedies import open_settings
 from sidecar.contract.servers import FLAGS
-from sidecar.engines.kinds.llama_server import ask
+from sidecar.engines.kinds.llama_server import output_of
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.host import path_policy
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
 
 MODULE, PACKAGE = "llama_cpp", "llama-cpp-python"
-VERSION_QUESTION = "--version"
+VERSION_FLAG = "--version"
 CHILD = Path(__file__).with_name("llama_cpp_python_child.py")
 
-_HANDED_OVER = (*(name for name, flag in FLAGS.items() if "llama-cpp-python" in flag.kinds), "extra_args")
-_NOT_KNOWN = tuple(name for name, flag in FLAGS.items() if "llama-cpp-python" not in flag.kinds)
+_FORWARDED = (*(name for name, flag in FLAGS.items() if "llama-cpp-python" in flag.kinds), "extra_args")
+_UNSUPPORTED = tuple(name for name, flag in FLAGS.items() if "llama-cpp-python" not in flag.kinds)
 
 _LIBRARY_VARIABLES = ("LLAMA_CPP_LIB_PATH",)
-"""Where the package finds its native library when it was installed without one."""
+"""The variable that names the package's native library if it was installed without one."""
 
 
 class LlamaCppPython(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class LlamaCppPython(msgspec.Struct, frozen=True):
         return self.python
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
-        settings = {name: getattr(launch.settings, name) for name in _HANDED_OVER}
+        settings = {name: getattr(launch.settings, name) for name in _FORWARDED}
         job = {
             "model_path": str(launch.model_path),
             "model_name": launch.model_name,
@@ -60,7 +60,7 @@ class LlamaCppPython(msgspec.Struct, frozen=True):
             "n_gpu_layers": launch.n_gpu_layers,
             **{name: value for name, value in settings.items() if value is not None},
         }
-        ignored = [name for name in _NOT_KNOWN if getattr(launch.settings, name) is not None]
+        ignored = [name for name in _UNSUPPORTED if getattr(launch.settings, name) is not None]
         if launch.parallel > 1:
             ignored.append("parallel")  # it answers one message at a time
         env = {name: os.environ[name] for name in _LIBRARY_VARIABLES if name in os.environ}
@@ -79,7 +79,7 @@ async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
         return LlamaCppPython(sys.executable, await anyio.to_thread.run_sync(_own_version))
     python = await anyio.to_thread.run_sync(path_policy.program, python)
     try:
-        return LlamaCppPython(python, (await ask(python, str(CHILD), VERSION_QUESTION)).strip())
+        return LlamaCppPython(python, (await output_of(python, str(CHILD), VERSION_FLAG)).strip())
     except EngineStartFailed as error:
         if error.data["exit_code"] is None:
             raise
@@ -89,7 +89,7 @@ async def find_llama_cpp_python(python: str | None) -> LlamaCppPython:
 def _own_version() -> str | None:
     if getattr(sys, "frozen", False) or importlib.util.find_spec(MODULE) is None:
         raise _not_installed(f"{PACKAGE} is not installed")
-    from importlib.metadata import PackageNotFoundError, version  # brings all of email along
+    from importlib.metadata import PackageNotFoundError, version  # late, since it imports the email package
 
     try:
         return version(PACKAGE)
@@ -100,6 +100,6 @@ def _own_version() -> str | None:
 def _not_installed(problem: str) -> EngineNotFound:
     return EngineNotFound(
         f"{problem}.",
-        hint=f"Install it with: pip install '{PACKAGE}[server]'; or name a Python that has it in the settings.",
+        hint=f"Install it with: pip install '{PACKAGE}[server]'; or set a Python that has it in the settings.",
         remedies=(open_settings("engines.python"),),
     )

@@ -1,7 +1,7 @@
-"""What runs in llama-cpp-python's child process: its own server, with the small questions of llama-server added.
+"""llama-cpp-python's child process: its own server, with those endpoints of llama-server added that it lacks.
 
-Runs under any Python that has `llama-cpp-python[server]`; imports nothing else of ours. Writes the progress of loading
-in llama-server's state lines, listens where it is to, lets in only who has the key, and ends with its stdin.
+Runs under any Python that has `llama-cpp-python[server]`; imports nothing else of ours. It reports the progress of the
+load in llama-server's state lines, serves only clients with the key, and exits when its stdin is closed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "
 
 KEY_VARIABLE = "LLAMA_API_KEY"
 HEALTH = "/health"
-"""What everybody may ask: it says that the server is there, and nothing else."""
+"""The endpoint without a key: it reports that the server runs, and nothing else."""
 
 LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
-"""The web pages that may read answers, as with llama-server's `--cors-origins localhost`; the package lets in all."""
+"""The origins of web pages that may read answers, as with llama-server's `--cors-origins localhost`; the package
+allows all."""
 
 BACKLOG = 128
-"""Connections that may wait while the model is loaded."""
+"""Connections that may wait during the load."""
 
 
 class Counted(Exception):
-    """Carries the tokens of a prompt out of a chat handler that was about to complete it."""
+    """Carries the token count of a prompt out of a chat handler that was about to complete it."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__(tokens)
@@ -38,7 +39,7 @@ class Counted(Exception):
 
 
 class CountingLlama:
-    """A model whose completions are not computed, only their prompt is counted."""
+    """A model that counts the tokens of a prompt instead of completing it."""
 
     def __init__(self, llama: Any) -> None:
         self._llama = llama
@@ -51,7 +52,7 @@ class CountingLlama:
 
 
 class Gate:
-    """Lets in only who has the key, to whatever path, before anything of a request is read."""
+    """Rejects requests without the key, on every path, before their bodies are read."""
 
     def __init__(self, app: Any, key: str) -> None:
         self._app = app
@@ -83,7 +84,7 @@ def main(arguments: str) -> int:
     job: dict[str, Any] = json.loads(arguments)
     threading.Thread(target=_exit_with_stdin, daemon=True).start()
     listener = _listen(job)
-    _tell_progress()
+    _report_progress()
     try:
         settings = _settings(job)
     except (ValueError, OSError) as error:
@@ -98,7 +99,7 @@ def main(arguments: str) -> int:
 
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     print(f"llama_cpp.server: listening on {_address(job, listener)}", flush=True)  # noqa: T201
-    # The socket has listened since before the load: a request that comes now is answered once the loop runs.
+    # The socket has listened since before the load: a request that arrives now is answered once the loop runs.
     _write_state("ready", {})
     uvicorn.Server(config).run(sockets=[listener])
     return 0
@@ -108,23 +109,23 @@ def _settings(job: dict[str, Any]) -> tuple[Any, Any]:
     """The settings of the server and of its model, in the package's own types.
 
     Raises:
-        ValueError: one of them is wrong.
+        ValueError: one of them is invalid.
     """
     from llama_cpp.server.settings import ModelSettings, ServerSettings
 
-    # A second message must wait for the first, not end it.
+    # A second request must wait for the first, not interrupt it.
     server = ServerSettings(api_key=_key(), interrupt_requests=False)
     return server, ModelSettings(**_model_settings(job, ModelSettings))
 
 
 def _key() -> str:
     if not (key := os.environ.get(KEY_VARIABLE)):
-        raise ValueError(f"{KEY_VARIABLE} is not set, and without a key everybody on this machine could use it")
+        raise ValueError(f"{KEY_VARIABLE} is not set, and without a key every user of this machine could use it")
     return key
 
 
 def _make_app(job: dict[str, Any], server: Any, model: Any) -> Any:
-    """The server's own application with the model loaded, our questions, and the key before everything.
+    """The package's application with the model loaded, our endpoints added, and the check of the key in front.
 
     Raises:
         ValueError: the model cannot be loaded.
@@ -136,16 +137,16 @@ def _make_app(job: dict[str, Any], server: Any, model: Any) -> Any:
     llama = server_module._llama_proxy()
     if template := _template(job):
         _use_template(llama, template)
-    _add_questions(app, llama)
+    _add_endpoints(app, llama)
     app.user_middleware = [one for one in app.user_middleware if one.cls is not CORSMiddleware]
     pages = {"allow_origin_regex": LOCAL_PAGES, "allow_methods": ["*"], "allow_headers": ["*"]}
     return CORSMiddleware(Gate(app, _key()), **pages)
 
 
 def _template(job: dict[str, Any]) -> str | None:
-    """The Jinja text of a chat template that was asked for."""
+    """The Jinja text of the requested chat template."""
     if "chat_template_file" in job:
-        with open(job["chat_template_file"], encoding="utf-8") as file:  # noqa: PTH123 - a path as it came
+        with open(job["chat_template_file"], encoding="utf-8") as file:  # noqa: PTH123 - the path is a plain string
             return file.read()
     template = job.get("chat_template")
     return template if template and "{" in template else None
@@ -169,7 +170,7 @@ def _model_settings(job: dict[str, Any], known: Any) -> dict[str, Any]:
             settings[theirs] = CACHE_TYPES[job[ours]]
     if "lora" in job:
         if len(job["lora"]) > 1:
-            raise ValueError("invalid argument: llama-cpp-python takes one LoRA adapter")
+            raise ValueError("invalid argument: llama-cpp-python supports one LoRA adapter only")
         settings["lora_path"] = job["lora"][0]
     if "mmproj_path" in job:
         settings |= {"clip_model_path": job["mmproj_path"], "chat_format": "mtmd"}
@@ -190,13 +191,13 @@ def _extra(arguments: list[str], known: Any) -> dict[str, str]:
         flag = words.pop(0)
         name = flag.removeprefix("--").replace("-", "_")
         if not flag.startswith("--") or name not in known.model_fields:
-            raise ValueError(f"invalid argument: {flag} is no setting of llama_cpp.server")
+            raise ValueError(f"invalid argument: {flag} is not a setting of llama_cpp.server")
         extra[name] = words.pop(0) if words and not words[0].startswith("--") else "true"
     return extra
 
 
-def _add_questions(app: Any, llama: Any) -> None:
-    """The questions of llama-server that this server does not know."""
+def _add_endpoints(app: Any, llama: Any) -> None:
+    """Add the endpoints of llama-server that this server lacks."""
     import llama_cpp
     from llama_cpp.server import app as server
 
@@ -228,7 +229,7 @@ def _add_questions(app: Any, llama: Any) -> None:
 
 
 def _use_template(llama: Any, template: str) -> None:
-    """A Jinja chat template in place of the model's own; the package renders it in a sandbox."""
+    """Use a Jinja chat template instead of the model's own; the package renders it in a sandbox."""
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
     def piece(token: int) -> str:
@@ -241,7 +242,7 @@ def _use_template(llama: Any, template: str) -> None:
 
 
 def _count(llama: Any, body: dict[str, Any]) -> int:
-    """Tokens of a conversation, as the model's own chat handler puts it together."""
+    """Tokens of a conversation, as the model's own chat handler renders it."""
     from llama_cpp.llama_chat_format import get_chat_completion_handler
 
     handler = (
@@ -263,7 +264,7 @@ def _listen(job: dict[str, Any]) -> socket.socket:
     else:
         family = socket.AF_INET6 if ":" in job["host"] else socket.AF_INET
         listener = socket.socket(family)
-        if sys.platform != "win32":  # there it would let two programs share a port
+        if sys.platform != "win32":  # on Windows it would let two programs share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((job["host"], job["port"]))
     listener.listen(BACKLOG)
@@ -276,8 +277,8 @@ def _address(job: dict[str, Any], listener: socket.socket) -> str:
     return f"http://{job['host']}:{listener.getsockname()[1]}"
 
 
-def _tell_progress() -> None:
-    """Have the native loader report: llama-cpp-python itself does not pass its callback on."""
+def _report_progress() -> None:
+    """Make the native loader report its progress: llama-cpp-python does not expose the callback."""
     from llama_cpp import llama_cpp as native
 
     defaults = native.llama_model_default_params
@@ -287,7 +288,7 @@ def _tell_progress() -> None:
         return True
 
     callback = native.llama_progress_callback(report)
-    native.llama_progress_callback_kept = callback  # the native side holds no reference
+    native.llama_progress_callback_kept = callback  # a reference, since the native side holds none
 
     def with_progress() -> Any:
         params = defaults()
@@ -309,6 +310,6 @@ def _exit_with_stdin() -> None:
 
 
 if __name__ == "__main__":
-    # Its own folder would shadow packages of the same names.
+    # The script's folder would shadow packages of the same names.
     sys.path.pop(0)
     sys.exit(main(sys.argv[1]))

@@ -1,6 +1,6 @@
 """llama.cpp's own `llama-server`, from a folder or from PATH.
 
-Owns where the program is looked for, what a build is asked, and its command line.
+Owns where the program is searched for, the probe of a build, and its command line.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from sidecar.processes.errors import ProcessError
 PROGRAM = f"llama-server{PROGRAM_SUFFIX}"
 
 _SUPERVISED = {"LLAMA_SERVER_ROUTER_PORT": "0"}
-"""Makes llama-server behave as the child of its own router: it writes the progress of loading to stdout and exits when
-its stdin ends. Builds that do not know it take no notice (see `output`, which finds out)."""
+"""Makes llama-server behave as the child of its own router: it writes the progress of the load to stdout and exits when
+its stdin is closed. Builds that do not know the variable ignore it (`output` detects that)."""
 
 _VERSION = re.compile(r"version: (?P<version>[^\n]+)")
 _DEVICE = re.compile(
@@ -36,10 +36,10 @@ _DEVICE = re.compile(
 )
 _MIB = 1024 * 1024
 
-_FOLDER_HINT = f"Give the absolute path of the folder that holds {PROGRAM}, such as build/bin of a llama.cpp checkout."
+_FOLDER_HINT = f"Give the absolute path of the folder with {PROGRAM}, such as build/bin of a llama.cpp checkout."
 
 Identity = tuple[int, ...]
-"""What changes when a program is built again."""
+"""File facts that change when a program is built again."""
 
 
 class LlamaServer(msgspec.Struct, frozen=True):
@@ -66,14 +66,14 @@ class LlamaServer(msgspec.Struct, frozen=True):
         return EngineCommand([str(self.program), *arguments], env, ignored=ignored)
 
     async def probe(self) -> ProbeEngineResult:
-        """What the build is, devices included.
+        """The version, the flags and the devices of the build.
 
         Raises:
             EngineStartFailed: it cannot be run.
         """
         devices: list[EngineDevice] = []
         if "--list-devices" in self.flags:
-            devices = list(_devices(await ask(str(self.program), "--list-devices")))
+            devices = list(_devices(await output_of(str(self.program), "--list-devices")))
         backends = {"CPU", *(re.sub(r"\d+$", "", device.name) for device in devices)}
         return ProbeEngineResult(
             path=str(self.program),
@@ -86,7 +86,7 @@ class LlamaServer(msgspec.Struct, frozen=True):
 
 
 class LlamaServers:
-    """Finds llama-server programs, and asks each build once."""
+    """Finds llama-server programs, and probes each build once."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Identity, LlamaServer]] = {}
@@ -95,11 +95,11 @@ class LlamaServers:
         """The llama-server of a llama.cpp folder: its root, build or bin folder, or the program itself.
 
         Raises:
-            PathNotAllowed: the path is not absolute, or none that the system takes.
+            PathNotAllowed: the path is not absolute, or not valid on this system.
             EngineNotFound: there is none.
             EngineStartFailed: it cannot be run.
         """
-        return await self._ask_once(*await anyio.to_thread.run_sync(_find_in, folder))
+        return await self._probe_once(*await anyio.to_thread.run_sync(_find_in, folder))
 
     async def on_path(self) -> LlamaServer:
         """The llama-server on PATH.
@@ -108,17 +108,17 @@ class LlamaServers:
             EngineNotFound: there is none.
             EngineStartFailed: it cannot be run.
         """
-        return await self._ask_once(*await anyio.to_thread.run_sync(_find_on_path))
+        return await self._probe_once(*await anyio.to_thread.run_sync(_find_on_path))
 
-    async def _ask_once(self, program: Path, identity: Identity) -> LlamaServer:
+    async def _probe_once(self, program: Path, identity: Identity) -> LlamaServer:
         known = self._known.get(str(program))
         if known is not None and known[0] == identity:
             return known[1]
-        help_text, version_text = await _ask_side_by_side(str(program))
+        help_text, version_text = await _help_and_version(str(program))
         flags = parse_help(help_text)
         if "--model" not in flags:
             raise EngineStartFailed(
-                f"{program} is no llama-server: its --help does not name --model.",
+                f"{program} is not a llama-server: its --help does not list --model.",
                 hint="Give the folder of a llama.cpp build.",
                 cause="UNKNOWN",
                 exit_code=0,
@@ -130,12 +130,12 @@ class LlamaServers:
         return server
 
 
-async def ask(*argv: str) -> str:
-    """What an engine's program prints when it is run with these arguments.
+async def output_of(*argv: str) -> str:
+    """The output of an engine's program that is run with these arguments.
 
     Raises:
-        EngineNotFound: the program is not there.
-        EngineStartFailed: it cannot be run, fails, or does not come to an end.
+        EngineNotFound: the program does not exist.
+        EngineStartFailed: it cannot be run, fails, or does not exit.
     """
     try:
         return await capture(*argv)
@@ -143,31 +143,31 @@ async def ask(*argv: str) -> str:
         raise engine_error(error) from None
 
 
-async def _ask_side_by_side(program: str) -> tuple[str, str]:
-    """A program's help and its version: the first start waits for them, and each takes a process of its own.
+async def _help_and_version(program: str) -> tuple[str, str]:
+    """A program's help and its version, from two processes that run in parallel, since the first start waits for them.
 
     Raises:
-        EngineNotFound, EngineStartFailed: as `ask`.
+        EngineNotFound, EngineStartFailed: as `output_of`.
     """
-    answers: dict[str, str] = {}
+    outputs: dict[str, str] = {}
     problems: dict[str, SidecarError] = {}
 
-    async def put(question: str) -> None:
+    async def run(flag: str) -> None:
         try:
-            answers[question] = await ask(program, question)
+            outputs[flag] = await output_of(program, flag)
         except SidecarError as problem:
-            problems[question] = problem
+            problems[flag] = problem
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(put, "--help")
-        tasks.start_soon(put, "--version")
+        tasks.start_soon(run, "--help")
+        tasks.start_soon(run, "--version")
     if problems:
         raise problems.get("--help") or problems["--version"]
-    return answers["--help"], answers["--version"]
+    return outputs["--help"], outputs["--version"]
 
 
 def program_in(folder: Path) -> Path | None:
-    """The program that `in_folder` finds; `None` where there is none. Blocks on the disk."""
+    """The program that `in_folder` finds; `None` if there is none. Blocks on the disk."""
     try:
         return next((candidate for candidate in _candidates(folder) if candidate.is_file()), None)
     except OSError:
@@ -185,10 +185,10 @@ def _find_in(folder: str) -> tuple[Path, Identity]:
                 return candidate, _identity(candidate)
         exists = root.exists()
     except PermissionError:
-        raise PathNotAllowed(f"{folder} may not be looked into.", hint=_FOLDER_HINT) from None
+        raise PathNotAllowed(f"{folder} cannot be read: access is denied.", hint=_FOLDER_HINT) from None
     except OSError as error:  # too long
         raise PathNotAllowed(
-            f"{folder!r} is not a path that the system takes: {error.strerror}.", hint=_FOLDER_HINT
+            f"{folder!r} is not a valid path on this system: {error.strerror}.", hint=_FOLDER_HINT
         ) from None
     if not exists:
         raise EngineNotFound(f"There is no folder {root}.", hint=_FOLDER_HINT)
@@ -205,7 +205,7 @@ def _find_on_path() -> tuple[Path, Identity]:
 
 
 def _identity(program: Path) -> Identity:
-    # Its folder, too: the program may be a stub, and what was built again one of the libraries beside it.
+    # The folder counts as well: the program may be a stub, and a library beside it may have been built again.
     info, folder = program.stat(), program.parent.stat()
     return info.st_size, info.st_mtime_ns, folder.st_mtime_ns
 

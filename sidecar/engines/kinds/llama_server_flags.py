@@ -1,7 +1,7 @@
-"""llama-server's flags: which ones a build knows by its `--help`, and settings in their spelling.
+"""llama-server's flags: which ones a build supports according to its `--help`, and settings as flags.
 
-Pure. Flags come and go between builds (`--mlock`, `--no-webui`), so none is taken for granted: a setting whose flag the
-build does not have is reported as ignored, never passed on to fail the start.
+Pure. Flags are added and removed between builds (`--mlock`, `--no-webui`), so none is assumed: a setting whose flag the
+build does not support is reported as ignored, and never passed on, where it would fail the start.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgspec
 from sidecar.contract.servers import FLAGS
 from sidecar.engines.launch import ALL_LAYERS, Endpoint, Launch
 
-# --- what a build knows ----------------------------------------------------------------------------------------------
+# --- the flags of a build --------------------------------------------------------------------------------------------
 
-_LARGEST_INDENT = 3
-"""Blanks before an entry: 0, or 2 in builds of before September 2024. Descriptions stand much further right."""
+_MAX_INDENT = 3
+"""Blanks before an entry: 0, or 2 in builds before September 2024. Descriptions are indented much further."""
 
 _NAME = re.compile(r"--?[A-Za-z][\w.-]*")
 
@@ -28,7 +28,7 @@ class Flag(msgspec.Struct, frozen=True):
 
     Attributes:
         names: every spelling.
-        value: what stands for its value, such as `N`; `None` for a switch.
+        value: the placeholder of its value, such as `N`; `None` for a switch.
         text: the description.
     """
 
@@ -44,7 +44,7 @@ class FlagSet:
         self._by_name = {name: flag for flag in flags for name in flag.names}
 
     def get(self, *names: str) -> tuple[str, Flag] | None:
-        """The first of these names that the build knows, and its entry."""
+        """The first of these names that the build supports, and its entry."""
         for name in names:
             if flag := self._by_name.get(name):
                 return name, flag
@@ -63,11 +63,11 @@ class FlagSet:
 
 
 def parse_help(text: str) -> FlagSet:
-    """The flags in a help text; none in a text that is something else."""
+    """The flags in a help text; none if it is no help text."""
     flags: list[Flag] = []
     for line in text.splitlines():
         entry = line.lstrip(" ")
-        if len(line) - len(entry) <= _LARGEST_INDENT and (flag := _entry(entry)):
+        if len(line) - len(entry) <= _MAX_INDENT and (flag := _entry(entry)):
             flags.append(flag)
         elif flags and line.startswith(" "):
             last = flags[-1]
@@ -91,23 +91,23 @@ def _entry(line: str) -> Flag | None:
 # --- settings as flags -----------------------------------------------------------------------------------------------
 
 TRACE = "4"
-"""The verbosity at which a build says where the memory and the layers went. Older builds count otherwise: their 4 would
-write prompts into the log."""
+"""The verbosity at which a build logs the use of memory and the placement of layers. Older builds number the levels
+differently: their 4 would write prompts into the log."""
 
-_HOUSE_FLAGS: tuple[tuple[str, ...], ...] = (
-    ("--jinja",),  # older builds need it for tools and reasoning, and before a template of one's own
+_DEFAULT_FLAGS: tuple[tuple[str, ...], ...] = (
+    ("--jinja",),  # older builds need it for tools, reasoning and custom templates
     ("--kv-unified",),  # ctx_size is what one message may use, as the contract says; slots share it
-    ("--offline",),  # an engine of ours fetches nothing
+    ("--offline",),  # engines download nothing
     ("--no-ui", "--no-webui"),
     ("--no-cors-credentials",),
     ("--log-prefix",),  # the level of each line
     ("--log-timestamps",),
 )
-"""Switches for every start, where the build knows them."""
+"""Switches of every start, each if the build supports it; of several names, the first supported one is used."""
 
 
 def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> tuple[list[str], list[str]]:
-    """Arguments for a llama-server, and the settings that it does not know."""
+    """Arguments for a llama-server, and the settings that it does not support."""
     arguments = [*_always(launch, endpoint, flags)]
     ignored: list[str] = []
     settings = launch.settings
@@ -121,7 +121,7 @@ def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -
 
 
 def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]:
-    yield from (found[0] for names in _HOUSE_FLAGS if (found := flags.get(*names)))
+    yield from (found[0] for names in _DEFAULT_FLAGS if (found := flags.get(*names)))
     if "--cors-origins" in flags:
         yield from ("--cors-origins", "localhost")
     if (found := flags.get("--verbosity")) and f"{TRACE}: trace" in found[1].text:
@@ -174,7 +174,7 @@ def _lora(paths: list[str] | None, name: str, flags: FlagSet) -> list[str] | Non
 
 
 def _csv(text: str) -> str:
-    """A field of the lists that llama.cpp reads."""
+    """A field of a comma-separated list, quoted as llama.cpp parses it."""
     if "," in text or text.startswith('"'):
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -1,8 +1,8 @@
-"""What a host may not give to an engine past the sidecar: its model, its address, its key, and who else gets in.
+"""Options that a host may not pass to an engine: its model, its address, its key, and who else may use it.
 
-Pure. Owns the flags and variables that the sidecar sets itself, in the words of all three engines. Everything else is
-up to the host: it is trusted, and these are only what would open an engine by accident, lose the way to it, or put a
-secret where every user can read it. Imports nothing of ours, since the embedded engine's child reads it, too.
+Pure. Owns the flags and variables that are reserved for the sidecar, in the spelling of all three engines. The host is
+trusted with everything else: the reserved ones would open an engine by accident, make it unreachable, or put a secret
+where every user can read it. Imports nothing of ours, since the embedded engine's child imports it, too.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterable
 
 API_KEY_VARIABLE = "LLAMA_API_KEY"
-"""Every engine of ours takes its key from it; argv can be read by every user."""
+"""The variable from which every engine reads its key; every user can read command lines."""
 
-_MODEL = "Name the model with model or model_path."
-_ADDRESS = "Say where it listens with host and port, or leave them out for a private socket."
-_KEY = "Every engine has a key of the sidecar's making; get_server returns it."
-_PAGES = "Web pages of other machines are never let in; have the host answer them."
-_TOOLS = "Tools run in the host: give them to send_message, and answer its tool calls."
-_TOKEN = "An engine fetches nothing, and the command line can be read by every user."  # noqa: S105 - no secret
+_MODEL = "Choose the model with model or model_path."
+_ADDRESS = "Choose the address with host and port, or leave them out for a private socket."
+_KEY = "The sidecar creates the key of every engine; get_server returns it."
+_PAGES = "Web pages of other machines have no access to engines; let the host serve them."
+_TOOLS = "Tools run in the host: pass them to send_message, and answer its tool calls."
+_TOKEN = "An engine downloads nothing, and every user can read the command line."  # noqa: S105 - no secret
 
 _FLAGS: dict[str, tuple[str, ...]] = {
     _MODEL: (
@@ -41,15 +41,15 @@ _FLAGS: dict[str, tuple[str, ...]] = {
 _HINT_OF = {name: hint for hint, names in _FLAGS.items() for name in names}
 
 _READY_MADE = re.compile(r"(?:fim|gpt-oss|vision|embd)-.*(?:default|spec)")
-"""llama-server's switches for a certain model, which set the port as well."""
+"""llama-server's switches for particular models, which set the port as well."""
 
 _VARIABLES = re.compile(r"LLAMA_API_KEY|LLAMA_ARG_.*|LLAMA_SERVER_.*|CONFIG_FILE", re.I)
-"""The key, flags by another name, how the sidecar follows a start, and the file that llama-cpp-python would take its
-key from."""
+"""The key, flags as variables, the variable that makes an engine report its start, and the file from which
+llama-cpp-python would read its key."""
 
 
 def reserved_flag(extra_args: Iterable[str]) -> tuple[str, str] | None:
-    """The first flag among further arguments that is not for a host to give, and what to do instead."""
+    """The first reserved flag among the extra arguments, and what to do instead."""
     for word in extra_args:
         flag = word.partition("=")[0]
         name = flag.lstrip("-").replace("_", "-")
@@ -60,5 +60,5 @@ def reserved_flag(extra_args: Iterable[str]) -> tuple[str, str] | None:
 
 
 def reserved_variable(env: Iterable[str]) -> str | None:
-    """The first name among further environment variables that is not for a host to give."""
+    """The first reserved name among the extra environment variables."""
     return next((name for name in env if _VARIABLES.fullmatch(name)), None)

@@ -1,7 +1,7 @@
-"""What went wrong with an engine, as the error that a host gets.
+"""The failures of an engine, as the errors that a host gets.
 
-Owns the wording of refused, failed and broken starts, crashes and standstills, and which of them are worth another
-start. The causes are found by `exit_diagnosis`.
+Owns the messages of refused and failed starts, crashes and hangs, and which of them can be retried. `exit_diagnosis`
+finds the causes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sidecar.logs.lines import printable
 from sidecar.processes.errors import CaptureFailed, ProcessError, ProgramNotFound, SpawnReason, SpawnRefused
 
 CRASH_LINES = 10
-"""Lines of the log that a crash is explained by: it had time for many more while it ran."""
+"""Lines at the end of the log that are searched for the cause of a crash; earlier ones are about other events."""
 
-LONGEST_QUESTION = 80
-"""Letters of a question in an error."""
+MAX_ARGUMENT_LETTERS = 80
+"""Characters of a probe's arguments in a message."""
 
 _CAUSES: dict[SpawnReason, Cause] = {
     "bad_arguments": "BAD_FLAG",
@@ -36,7 +36,7 @@ _CAUSES: dict[SpawnReason, Cause] = {
     "other": "UNKNOWN",
 }
 
-_NOT_FOR_THIS_MACHINE = "Check that it is a program for this machine."
+_NOT_FOR_THIS_MACHINE = "Check that the program is built for this machine."
 
 _HINTS: dict[SpawnReason, str] = {
     "arguments_too_long": "Put a long chat template into a file.",
@@ -46,17 +46,17 @@ _HINTS: dict[SpawnReason, str] = {
 
 
 def is_retryable(reason: SidecarError) -> bool:
-    """Whether another start may do better than the one that ended so."""
+    """Whether another start may succeed after this one has failed."""
     if isinstance(reason, EngineCrashed | EngineStartFailed):
         return reason.data["cause"] not in PERMANENT
     return isinstance(reason, EngineUnresponsive | PortInUse)
 
 
-# --- before there is a process ---------------------------------------------------------------------------------------
+# --- spawning and probing --------------------------------------------------------------------------------------------
 
 
 def engine_error(error: ProcessError) -> SidecarError:
-    """The error of the contract for a process that did not do what an engine is to do."""
+    """The error of the contract for a failed process."""
     if isinstance(error, ProgramNotFound):
         return EngineNotFound(str(error))
     if isinstance(error, CaptureFailed):
@@ -80,9 +80,9 @@ def _capture_failed(error: CaptureFailed) -> EngineStartFailed:
         words = exit_words(error.exit_code)
         if why.cause != "UNKNOWN":
             words = f"{why.message} ({words})"
-    asked = " ".join(error.argv[1:])[:LONGEST_QUESTION]
+    arguments = " ".join(error.argv[1:])[:MAX_ARGUMENT_LETTERS]
     return EngineStartFailed(
-        f"{error.argv[0]} cannot be asked for {asked}: {words}.",
+        f"{error.argv[0]} failed with {arguments}: {words}.",
         hint="Check that it is a build for this machine." if why.cause in ("UNKNOWN", "TIMEOUT") else why.hint,
         cause=why.cause,
         exit_code=error.exit_code,
@@ -90,11 +90,11 @@ def _capture_failed(error: CaptureFailed) -> EngineStartFailed:
     )
 
 
-# --- while it starts -------------------------------------------------------------------------------------------------
+# --- starting --------------------------------------------------------------------------------------------------------
 
 
 def start_failed(engine: str, process: EngineProcess, complaint: str | None = None) -> EngineStartFailed:
-    """Why a start failed: the engine has ended, else there is a complaint, else it has been silent for too long."""
+    """Why a start failed: the engine has ended, else the complaint, else a timeout."""
     tail, exit_code = process.tail(), process.exit_code
     if exit_code is not None:
         why, complaint = classify(exit_code, tail), None
@@ -110,7 +110,7 @@ def start_failed(engine: str, process: EngineProcess, complaint: str | None = No
 
 
 def gpu_not_used(engine: str, warning: StartWarning, process: EngineProcess) -> EngineStartFailed:
-    """A start that was to fail rather than run without the GPU."""
+    """A start with require_gpu that did not use the GPU."""
     return EngineStartFailed(
         f"{engine} was ended, since require_gpu is set: {warning.message}",
         hint=warning.hint,
@@ -121,7 +121,7 @@ def gpu_not_used(engine: str, warning: StartWarning, process: EngineProcess) -> 
     )
 
 
-# --- once it was ready -----------------------------------------------------------------------------------------------
+# --- ready -----------------------------------------------------------------------------------------------------------
 
 
 def crashed(process: EngineProcess) -> EngineCrashed:
@@ -138,26 +138,26 @@ def crashed(process: EngineProcess) -> EngineCrashed:
     )
 
 
-def hung_up(process: EngineProcess | None) -> EngineCrashed:
-    """The engine broke a connection, and seems to run still."""
+def connection_broken(process: EngineProcess | None) -> EngineCrashed:
+    """The engine broke a connection, and still seems to run."""
     tail = process.tail() if process is not None else []
     return EngineCrashed("The engine broke the connection.", cause="UNKNOWN", exit_code=None, log_tail=tail)
 
 
-def silent(seconds: float) -> EngineUnresponsive:
-    """A ready engine answers nothing any more, and is ended."""
+def unresponsive(seconds: float) -> EngineUnresponsive:
+    """A ready engine no longer answers, and is ended."""
     return EngineUnresponsive(
-        f"The engine stood still: it has not answered for {seconds:g} s, so it was ended.",
+        f"The engine hung: it has not answered for {seconds:g} s, so it was ended.",
         hint="Send it again when the server is ready; if it was only busy, raise the health timeout in the settings.",
         remedies=(RETRY, open_settings("engines.health_timeout_seconds")),
     )
 
 
 def after_restarts(error: SidecarError, restarts: int) -> SidecarError:
-    """The end of a server that was started again before."""
+    """The failure of a server that was restarted before."""
     times = "once" if restarts == 1 else f"{restarts} times"
     return type(error)(
-        f"{error.message} It was started again {times} before, and is left alone now.",
+        f"{error.message} It was restarted {times} before, and is not restarted again.",
         hint="Find the cause in the server's log, then restart it." if is_retryable(error) else error.hint,
         remedies=(call("get_logs"), call("restart_server")) if is_retryable(error) else error.remedies,
         **error.data,

@@ -1,7 +1,7 @@
-"""An engine's process, and what its output says.
+"""An engine's process and its output.
 
-Owns where each line of the output goes: state lines to `output`, all others to the log.
-Does not know when it is to start or stop.
+Owns where each line of the output goes: state lines to `output`, all others to the log. Does not decide when the
+process starts or stops.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from sidecar.logs.store import Source
 from sidecar.processes.child import ChildProcess
 from sidecar.processes.command import Command
 
-LONGEST_LINE = 64 * 1024
-"""Bytes without an LF that are held back to see whether they are a state line."""
+MAX_LINE_BYTES = 64 * 1024
+"""Bytes without an LF that are buffered, since they may become a state line."""
 
 
 class EngineProcess:
     """A started engine.
 
     Attributes:
-        output: what its output has made known.
-        ended: it has ended, and all of its output has been taken in.
+        output: the facts read from its output so far.
+        ended: it has ended, and all of its output has been read.
     """
 
     def __init__(self, source: Source) -> None:
@@ -35,16 +35,16 @@ class EngineProcess:
         self.ended = asyncio.Event()
         self._source = source
         self._lines_before = source.taken_in
-        self._news = anyio.Event()
+        self._changed = anyio.Event()
         self._child: ChildProcess
         self._reading: asyncio.Task[None]
 
     @classmethod
     async def start(cls, command: Command, source: Source) -> EngineProcess:
-        """Start an engine; whoever calls has to `stop` it. Its output goes to a log source.
+        """Start an engine; the caller must `stop` it. Its output goes to a log source.
 
         Raises:
-            ProcessError: the program is not there, or the system refuses to run it.
+            ProcessError: the program does not exist, or the system refuses to run it.
         """
         engine = cls(source)
         engine._child = await ChildProcess.start(command)
@@ -76,25 +76,25 @@ class EngineProcess:
         """Lines that it has logged so far."""
         return self._source.taken_in - self._lines_before
 
-    async def news(self, seconds: float) -> bool:
-        """Wait until its output changes what is known, or it ends; False where nothing happens for so long."""
+    async def wait_for_change(self, seconds: float) -> bool:
+        """Wait until `output` changes, or the engine ends; False if neither happens in time."""
         with anyio.move_on_after(seconds):
-            await self._news.wait()
-        happened, self._news = self._news.is_set(), anyio.Event()
+            await self._changed.wait()
+        happened, self._changed = self._changed.is_set(), anyio.Event()
         return happened
 
     def tail(self, count: int = LOG_TAIL_LINES) -> list[str]:
-        """The end of its log; lines of an earlier start of the same server do not count."""
+        """The end of its log, without lines of an earlier start of the same server."""
         return self._source.tail(min(count, self.lines))
 
     async def listening_port(self, requested: int) -> int | None:
-        """The TCP port that it really listens on; `None` where it does not yet.
+        """The TCP port that it really listens on; `None` if it does not listen yet.
 
-        A line of the log is no proof: a model's texts stand in the log as well, and whoever believes them sends its
-        prompts to a stranger. Nor is an open port, which may be another program's.
+        A line of the log is no proof: a model's texts are in the log as well, and prompts must not be sent to a port
+        that such a text names. An open port is no proof either, since it may belong to another program.
 
         Args:
-            requested: the port that it was asked to listen on; 0 for any.
+            requested: the port that it should listen on; 0 for any.
         """
         ports = await anyio.to_thread.run_sync(process_tree.listening_ports, self.pid)
         named = requested or self.output.port
@@ -103,33 +103,33 @@ class EngineProcess:
         return ports.pop() if len(ports) == 1 and not requested else None
 
     async def stop(self, *, grace_seconds: float) -> None:
-        """End it and everything it has started. Safe to call twice; not to be cancelled half-way."""
+        """End it and its child processes. Safe to call twice; must not be cancelled half-way."""
         await self._child.stop(grace_seconds=grace_seconds)
         if self._child.ended.is_set():
             await self._reading
 
     async def _read(self) -> None:
         try:
-            while (head := await self._child.output.read_lines(longest=LONGEST_LINE)) is not None:
-                self.take_in(head)
+            while (lines := await self._child.output.read_lines(longest=MAX_LINE_BYTES)) is not None:
+                self.feed(lines)
         finally:
             self.ended.set()
-            self._news.set()
+            self._changed.set()
 
-    def take_in(self, head: bytes) -> None:
-        """Take in whole lines of its output, without the last LF."""
-        news = False
-        if STATE_PREFIX in head:
+    def feed(self, lines: bytes) -> None:
+        """Read whole lines of its output, without the last LF."""
+        changed = False
+        if STATE_PREFIX in lines:
             ordinary = []
-            for line in head.split(b"\n"):
-                # Its logger may have written the time of its next line already: the marker need not come first.
+            for line in lines.split(b"\n"):
+                # The logger may already have written the time of its next line, so the marker need not come first.
                 log, marker, state = line.partition(STATE_PREFIX)
-                news |= bool(marker) and self.output.read_state(marker + state)
+                changed |= bool(marker) and self.output.read_state(marker + state)
                 if log:
                     ordinary.append(log)
-            head = b"\n".join(ordinary)
-        if head:
-            news |= self.output.read_log(head)
-            self._source.feed(head + b"\n")
-        if news:
-            self._news.set()
+            lines = b"\n".join(ordinary)
+        if lines:
+            changed |= self.output.read_log(lines)
+            self._source.feed(lines + b"\n")
+        if changed:
+            self._changed.set()

@@ -1,7 +1,7 @@
-"""One engine: spawned from a finished launch, ready, watched, ended.
+"""One run of an engine: spawned from a launch, loaded, watched, ended.
 
-Owns the process, the client of it and its key; all of them are new in each run. Knows neither how a launch is chosen
-nor which state a server is in nor whether another run follows.
+Owns the process, its client and its key; all of them are new in each run. Does not know how a launch is chosen, which
+state a server is in, or whether another run follows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from sidecar.contract.errors import EngineUnresponsive, SidecarError
 from sidecar.contract.servers import StartActual, StartWarning
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 from sidecar.engines.launch import Launch
-from sidecar.engines.lifecycle.engine_errors import crashed, engine_error, gpu_not_used, hung_up, silent, start_failed
+from sidecar.engines.lifecycle.engine_errors import (
+    connection_broken,
+    crashed,
+    engine_error,
+    gpu_not_used,
+    start_failed,
+    unresponsive,
+)
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.lifecycle.gpu_check import GpuEvidence, judge
 from sidecar.engines.lifecycle.loading import LoadProgress, LoadStep, SignsOfLife, address_of, described
@@ -34,30 +41,30 @@ from sidecar.processes.errors import ProcessError
 logger = logging.getLogger(__name__)
 
 READINESS_INTERVAL_SECONDS = 0.1
-"""How often a start asks for `/health` where the engine does not say itself that it is ready."""
+"""How often a start requests `/health` if the engine does not report its readiness itself."""
 
 LIVENESS_INTERVAL_SECONDS = 5.0
-"""How often a ready engine is asked that sends nothing by itself. A question costs both sides about a millisecond."""
+"""How often a silent ready engine is checked. A health check costs both sides about a millisecond."""
 
-LIVENESS_QUESTIONS = 2
-"""How many must go unanswered, one after the other. When the machine wakes up, or we do, clocks jump and time seems to
-be over: that costs one question, and the engine gets another."""
+LIVENESS_CHECKS = 2
+"""How many health checks must fail in a row. When the machine wakes up from sleep, clocks jump and a check times out
+without cause; the next one decides."""
 
 REFUSED_PAUSE_SECONDS = 0.2
-"""Pause after a question that was refused immediately: the engine may be about to end."""
+"""Pause after a health check that was refused immediately: the engine may be about to end."""
 
 EXIT_NOTICE_SECONDS = 5.0
-"""How long an engine that has broken a connection, or an answer, may take to turn out to have ended."""
+"""How long to wait for the exit of an engine that has broken a connection."""
 
 
 class EngineRun:
-    """One engine.
+    """One run of an engine.
 
     Attributes:
-        launch, command, endpoint, api_key: what is started, how, and where it is to be reached.
-        process, client, actual: what is known by then, else `None`.
-        port: the TCP port it listens on, or is to listen on.
-        warning: in what it does not run as it was asked for.
+        launch, command, endpoint, api_key: what is started, how, and where it is reached.
+        process, client, actual: `None` until they are known.
+        port: the TCP port that it listens on, or is to listen on.
+        warning: how it differs from the request; `None` if it does not.
         failure: why it is over.
     """
 
@@ -81,14 +88,14 @@ class EngineRun:
         self._over = anyio.Event()
 
     async def spawn(self) -> EngineProcess:
-        """Start the process; whoever calls has to `end` the run.
+        """Start the process; the caller must `end` the run.
 
         Raises:
-            EngineNotFound: the program is not there.
+            EngineNotFound: the program does not exist.
             EngineStartFailed: the system refuses to run it.
         """
         logger.info("%s: %s", self._source.name, shlex.join(self.command.argv))
-        # Once there is a process nothing is cancelled before the assignment: there is none that is not known here.
+        # No cancellation can come between the start and the assignment, so no process is lost.
         try:
             self.process = await EngineProcess.start(self.command.with_key(self.api_key), self._source)
         except ProcessError as error:
@@ -96,15 +103,15 @@ class EngineRun:
         return self.process
 
     async def load(self) -> AsyncIterator[LoadStep]:
-        """Read the load's progress until the engine is ready.
+        """Report the load's progress until the engine is ready.
 
         Raises:
-            EngineStartFailed: it has ended, does not move for too long, or does not answer as an engine does.
+            EngineStartFailed: it has ended, makes no progress for too long, or does not answer as an engine does.
         """
         process = self._spawned()
         progress, signs = LoadProgress(), SignsOfLife(process)
         while True:
-            await process.news(READINESS_INTERVAL_SECONDS)  # first: nothing answers as soon as it is spawned
+            await process.wait_for_change(READINESS_INTERVAL_SECONDS)  # first: a new process never answers immediately
             if process.ended.is_set():
                 raise start_failed(self.launch.engine.name, process)
             for step in progress.steps(process.output):
@@ -120,44 +127,44 @@ class EngineRun:
         self._ready_clock = time.monotonic()
 
     async def until_over(self) -> SidecarError:
-        """Wait until the ready engine ends by itself, or stands still; returns why it is over."""
+        """Wait until the ready engine ends by itself, or hangs; returns why it is over."""
         process, client = self._spawned(), self.client
         assert client is not None  # noqa: S101 - it is ready
         timeout = self._config.health_timeout_seconds
 
         async def watch() -> None:
-            await until_silent(client, timeout)
+            await until_unresponsive(client, timeout)
             tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             await process.ended.wait()
             tasks.cancel_scope.cancel()
-        return crashed(process) if process.ended.is_set() else silent(timeout)
+        return crashed(process) if process.ended.is_set() else unresponsive(timeout)
 
     async def end(self, reason: SidecarError, *, grace_seconds: float) -> None:
-        """End what there is of it. Safe to call twice, the second time with a shorter grace; not to be cancelled."""
+        """End the process and close the client. Safe to call again with a shorter grace; must not be cancelled."""
         self.failure = self.failure or reason
         self._over.set()
         if self.process is None:
             return
         try:
             if self.client is not None:
-                if self.process.exit_code is not None:  # what it has sent before it ended is still on its way
+                if self.process.exit_code is not None:  # the bytes that it sent before its end are still unread
                     await self.client.drain()
                 self.client.close()
         finally:
-            # What stands still takes no notice of being asked to end.
-            standing = isinstance(self.failure, EngineUnresponsive)
-            await self.process.stop(grace_seconds=0 if standing else grace_seconds)
+            # A hanging process ignores a request to end.
+            hangs = isinstance(self.failure, EngineUnresponsive)
+            await self.process.stop(grace_seconds=0 if hangs else grace_seconds)
         if self.endpoint.socket_path is not None:
             self.endpoint.socket_path.unlink(missing_ok=True)
 
     async def explain(self) -> SidecarError:
-        """Why its connection broke: the run is over, or only the connection is."""
+        """Why a connection broke: the run is over, or only the connection."""
         with anyio.move_on_after(EXIT_NOTICE_SECONDS):
             await self._over.wait()
-        return self.failure or hung_up(self.process)
+        return self.failure or connection_broken(self.process)
 
     @property
     def pid(self) -> int | None:
@@ -166,7 +173,7 @@ class EngineRun:
 
     @property
     def ready_seconds(self) -> float:
-        """How long it has been ready; 0 where it never was."""
+        """How long it has been ready; 0 if it never was."""
         return time.monotonic() - self._ready_clock if self._ready_clock is not None else 0.0
 
     def _spawned(self) -> EngineProcess:
@@ -174,7 +181,7 @@ class EngineRun:
         return self.process
 
     async def _answers(self, process: EngineProcess) -> bool:
-        """Whether the engine answers."""
+        """Whether the engine answers a health check. Makes the client as soon as the address is known."""
         if process.output.supervised and not process.output.ready:
             return False
         if self.client is None:
@@ -195,22 +202,22 @@ class EngineRun:
             raise start_failed(self.launch.engine.name, process, complaint) from None
 
     async def _check_gpu(self, process: EngineProcess, actual: StartActual) -> StartWarning | None:
-        """In what the GPU is not used as it was asked for.
+        """The warning if the GPU is not used as requested.
 
         Raises:
-            EngineStartFailed: that, where it was required.
+            EngineStartFailed: it is not, and require_gpu is set.
         """
         launch = self.launch
         required = bool(launch.settings.require_gpu)
         if actual.gpu_layers is None and not required:
-            return None  # it does not say where its layers are
+            return None  # the log does not show where its layers are
         evidence = GpuEvidence(
             engine=launch.engine.name,
             requested=launch.n_gpu_layers,
             required=required,
             on_gpu=actual.gpu_layers,
             total=actual.total_layers,
-            words=process.output.gpu_words,
+            lines=process.output.gpu_lines,
             env=gpu_variables(self.command.env),
         )
         if evidence.on_gpu == 0 and self._gpus is not None and (evidence.requested or required):
@@ -227,25 +234,25 @@ class EngineRun:
         return warning
 
 
-async def until_silent(client: EngineClient, timeout_seconds: float) -> None:
-    """Wait until an engine gives no sign of life for so long. Streamed answers are signs, too."""
+async def until_unresponsive(client: EngineClient, timeout_seconds: float) -> None:
+    """Wait until an engine neither streams an answer nor answers health checks within the timeout."""
     while True:
         received = client.received
         await anyio.sleep(min(LIVENESS_INTERVAL_SECONDS, timeout_seconds))
         if client.received != received:
             continue
-        for _ in range(LIVENESS_QUESTIONS):
-            if await _lives(client, timeout_seconds / LIVENESS_QUESTIONS) or client.received != received:
+        for _ in range(LIVENESS_CHECKS):
+            if await _is_alive(client, timeout_seconds / LIVENESS_CHECKS) or client.received != received:
                 break
         else:
             return
 
 
-async def _lives(client: EngineClient, seconds: float) -> bool:
+async def _is_alive(client: EngineClient, seconds: float) -> bool:
     with anyio.move_on_after(seconds):
         while True:
             status, _ = await client.health(seconds)
-            if status is not None:  # whatever it says: it lives
+            if status is not None:  # any status is a sign of life
                 return True
             await anyio.sleep(REFUSED_PAUSE_SECONDS)
     return False

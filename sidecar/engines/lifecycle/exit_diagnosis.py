@@ -1,6 +1,6 @@
 """Why an engine failed, from its exit code and the end of its log.
 
-Pure. The phrases are those of llama.cpp, ggml, the dynamic loaders and uvicorn; each stands in a test with the log
+Pure. The phrases are those of llama.cpp, ggml, the dynamic loaders and uvicorn; a test has each of them with the log
 that it came from.
 """
 
@@ -15,7 +15,7 @@ import msgspec
 from sidecar.contract.errors import Cause
 
 LOG_TAIL_LINES = 30
-"""Lines of the log that go with an error."""
+"""Lines of the log that are attached to an error."""
 
 PERMANENT: frozenset[Cause] = frozenset(
     {
@@ -24,17 +24,17 @@ PERMANENT: frozenset[Cause] = frozenset(
         "MODEL_NOT_SUPPORTED",
         "MISSING_LIBRARY",
         "PERMISSION_DENIED",
-        # The same settings need the same memory, and to load them once more takes what others have left.
+        # The same settings need the same memory, and another attempt would slow down other programs.
         "OUT_OF_MEMORY",
         "GPU_NOT_USED",
     }
 )
-"""Causes that no new start does away with. KILLED is none of them, though the system may have done it for want of
-memory: somebody may as well have done it by hand."""
+"""Causes that a restart does not remove. KILLED is not among them: it may be the system's out-of-memory killer, but
+also a user."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """A failure in plain words."""
+    """The cause of a failure, with a message and a hint."""
 
     cause: Cause
     message: str
@@ -44,7 +44,7 @@ class Fault(msgspec.Struct, frozen=True):
 _WORDS: dict[Cause, tuple[str, str]] = {
     "OUT_OF_MEMORY": (
         "there was not enough memory",
-        "Take a smaller context, fewer parallel slots, fewer layers on the GPU, or a smaller quantization.",
+        "Use a smaller context, fewer parallel slots, fewer layers on the GPU, or a smaller quantization.",
     ),
     "MODEL_CORRUPT": ("the model file is damaged or incomplete", "Download the model again."),
     "MODEL_NOT_SUPPORTED": (
@@ -53,7 +53,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     ),
     "BAD_FLAG": (
         "it does not accept one of its flags",
-        "Correct the further flags; the build's own help lists those that it takes.",
+        "Correct the extra arguments; the build's --help lists the flags that it accepts.",
     ),
     "MISSING_LIBRARY": (
         "a library it needs is missing",
@@ -61,7 +61,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     ),
     "PORT_IN_USE": (
         "its port is used by another program",
-        "Let the system choose a port, or name another.",
+        "Let the system choose a port, or choose another one.",
     ),
     "PERMISSION_DENIED": (
         "the system refused access to a file",
@@ -69,17 +69,17 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     ),
     "KILLED": (
         "it was killed from outside",
-        "If this was not intended, the system was probably out of memory: take a smaller context or a smaller model.",
+        "If this was not intended, the system was probably out of memory: use a smaller context or a smaller model.",
     ),
     "TIMEOUT": (
-        "it took too long without any sign of progress",
+        "it made no progress for too long",
         "Try again, or raise the start timeout in the settings.",
     ),
     "GPU_NOT_USED": (
-        "it would not use the GPU, which was required",
-        "Do not require the GPU, to run it as it is; the message says why the GPU is not used.",
+        "it does not use the GPU, which was required",
+        "Unset require_gpu to run it without the GPU; the message says why the GPU is not used.",
     ),
-    "UNKNOWN": ("it gave no reason that we know", "Check the end of the server's log."),
+    "UNKNOWN": ("its log shows no known reason", "Check the end of the server's log."),
 }
 
 _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
@@ -137,7 +137,7 @@ _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         (
             r"gguf_init_from_\w+: (?!failed to open)",
             "not within the file bounds",
-            r"(?:model|file) is corrupted",  # not heaps, of which glibc says so
+            r"(?:model|file) is corrupted",  # glibc reports the same of heaps
             "corrupted model",
             r"invalid (?:model|split)",
             "failed to load GGUF split",
@@ -155,27 +155,27 @@ _PHRASES: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         ),
     ),
 )
-"""Causes by what a line says. Where a line fits two, the first one counts."""
+"""Causes by the text of a line. If several match, the first one counts."""
 
 _PATTERNS = tuple((cause, re.compile("|".join(phrases), re.IGNORECASE)) for cause, phrases in _PHRASES)
 
 _NO_ERROR = re.compile(r"^(?:[\d.]+ )?[DIW] ")
-"""Lines below the level of an error: what failed there was got over (a lock on memory, a plug-in), or stands in a
-model's name."""
+"""Lines below the level of an error: a failure there was harmless (a lock on memory, a plug-in), or the text is part of
+a model's name."""
 
 _LOADER_FAILED = {127, -1073741515, 3221225781}
-"""Exit codes of a loader that missed a library: the shell's, and Windows' 0xC0000135 signed and unsigned."""
+"""Exit codes of a loader that did not find a library: the shell's, and Windows' 0xC0000135 signed and unsigned."""
 
 _NOT_EXECUTABLE = 126
-"""The shell's, where the engine is started by a script."""
+"""The shell's exit code if a script cannot run the engine."""
 
 _SIGTERM, _SIGKILL = 15, 9  # Windows has no name for the second
 _KILLED = {-_SIGTERM, -_SIGKILL, 128 + _SIGTERM, 128 + _SIGKILL}
-"""Ended by a signal, or by way of a shell."""
+"""Exit codes of a process that was ended by a signal, directly or in a shell."""
 
 
 def classify(exit_code: int | None, log_tail: Sequence[str]) -> Fault:
-    """The cause of a failure: what the last line says that says anything, else the exit code.
+    """The cause of a failure: from the last line that matches a phrase, else from the exit code.
 
     Args:
         exit_code: negative for a signal, as in `subprocess`; `None` while the process still ran.
@@ -197,13 +197,13 @@ def classify(exit_code: int | None, log_tail: Sequence[str]) -> Fault:
 
 
 def fault(cause: Cause) -> Fault:
-    """A cause with its words."""
+    """A cause with its message and hint."""
     reason, hint = _WORDS[cause]
     return Fault(cause, reason, hint)
 
 
 def exit_words(exit_code: int | None) -> str:
-    """An exit code for people."""
+    """An exit code for messages."""
     if exit_code is None:
         return "still running"
     if exit_code < 0:

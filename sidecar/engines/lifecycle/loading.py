@@ -1,7 +1,7 @@
-"""An engine's load: how far it is, whether it still moves, and what the engine is once it answers.
+"""An engine's load: its progress, its signs of life, and the properties of the engine once it answers.
 
-Owns the clocks of one load. The estimate is the rate so far; the signs are what any program shows that is not stuck.
-Does not know when a load is over or has failed: `engine_run` decides that from what is found here.
+Owns the clocks of one load. The estimate of the remaining time assumes the rate so far. Does not decide when a load is
+over or has failed: `engine_run` does.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.output.memory_lines import Taken
 from sidecar.engines.output.start_output import EngineOutput
 
-LEAST_STEP = 0.01
-"""Progress is reported in steps of one percent: a load writes it hundreds of times."""
+MIN_STEP = 0.01
+"""Progress is reported in steps of one percent: an engine writes it hundreds of times."""
 
 SILENT_SECONDS = 1.0
-"""A load that has written no progress for so long is shown without one."""
+"""A load that has written no progress for so long is reported without a figure."""
 
-LEAST_ETA_PROGRESS = 0.05
-"""No estimate before so much is done: the first bytes say nothing about the rest."""
+MIN_ETA_PROGRESS = 0.05
+"""No estimate before so much is done: the rate of the first bytes is not that of the rest."""
 
 SAMPLE_INTERVAL_SECONDS = 2.0
 """How often the process itself is sampled; each sample costs a few system calls."""
 
-LEAST_GROWTH_BYTES = 1024 * 1024
-"""Growth of memory or reads that counts as a sign: less is the noise of a process that waits."""
+MIN_GROWTH_BYTES = 1024 * 1024
+"""Growth of memory or reads that counts as a sign of life: less is the noise of a waiting process."""
 
-ONLY_LINES = 5.0
-"""How much longer a load may take that writes to its log and does nothing else that can be measured: by default that is
-a quarter of an hour, far beyond what any step of an honest load takes without memory, disk or progress."""
+LOG_ONLY_FACTOR = 5.0
+"""How many times the timeout a load may take while log lines are its only sign of life: by default a quarter of an
+hour, far longer than any step of a real load takes without memory, disk or progress."""
 
 DEFAULT_STAGE = "text_model"
-"""What is loaded where the engine does not say: its model."""
+"""The stage that is reported if the engine names none."""
 
 
 LoadStep = StartLoading | StartWarming
 
 
 class LoadProgress:
-    """One load as it is reported: loading, further and further, then warming up, once.
+    """The progress of one load as it is reported: several times loading, then once warming up.
 
     Args:
         clock: seconds; for the estimate and for SILENT_SECONDS.
@@ -59,14 +59,14 @@ class LoadProgress:
         self._warming = False
 
     def steps(self, output: EngineOutput, *, at_end: bool = False) -> list[LoadStep]:
-        """What is new; at the end of the load also what came too fast to be noticed on the way."""
+        """The new steps; at the end of the load also those that were too fast to be reported before."""
         if self._warming:
             return []
         if output.warming or output.ready:
             self._warming = True
             return [*self._complete(output), StartWarming()]
         if output.progress is not None:
-            return self._further(output.progress.stage, output.progress.value)
+            return self._advance(output.progress.stage, output.progress.value)
         if not self._shown_silent and (at_end or self._clock() - self._started >= SILENT_SECONDS):
             self._shown_silent = True
             return [StartLoading(stage=DEFAULT_STAGE, progress=None)]
@@ -77,21 +77,21 @@ class LoadProgress:
             return [] if self._last == 1 else [StartLoading(stage=output.progress.stage, progress=1.0)]
         return [] if self._shown_silent else [StartLoading(stage=DEFAULT_STAGE, progress=None)]
 
-    def _further(self, stage: str, progress: float) -> list[LoadStep]:
-        if self._last is not None and progress - self._last < LEAST_STEP:
+    def _advance(self, stage: str, progress: float) -> list[LoadStep]:
+        if self._last is not None and progress - self._last < MIN_STEP:
             return []
         self._last = progress
         event = StartLoading(stage=stage, progress=round(progress, 4))
-        if progress >= LEAST_ETA_PROGRESS:
+        if progress >= MIN_ETA_PROGRESS:
             event.eta_ms = round((self._clock() - self._started) * 1e3 * (1 - progress) / progress)
         return [event]
 
 
 class SignsOfLife:
-    """Whether a load moves: it writes progress, or its memory or its reads grow; or at least it logs.
+    """The signs of life of a load: it reports progress, its memory or its reads grow, or at least it logs.
 
-    A mapped model of 40 GB is read page by page without a word, for minutes on a slow disk. Lines of log, on the other
-    hand, come just as well from an engine that tries the same thing without end, so they alone do not count for long.
+    A mapped model of 40 GB is read page by page without any output, for minutes on a slow disk. Log lines alone, on the
+    other hand, may come from an engine that retries the same step endlessly, so they count only for a limited time.
 
     Args:
         clock: seconds.
@@ -107,7 +107,7 @@ class SignsOfLife:
         self._moved_at = self._logged_at = clock()
 
     async def missing(self, seconds: float) -> bool:
-        """Whether there has been none for so long, or only lines of log for ONLY_LINES times as long."""
+        """Whether there was none for so long, or only log lines for LOG_ONLY_FACTOR times as long."""
         moved = await self._has_moved()
         lines, self._lines = self._lines, self._process.lines
         now = self._clock()
@@ -116,7 +116,7 @@ class SignsOfLife:
         if self._lines != lines:
             self._logged_at = now
         silent, stuck = now - max(self._moved_at, self._logged_at), now - self._moved_at
-        return silent > seconds or stuck > seconds * ONLY_LINES
+        return silent > seconds or stuck > seconds * LOG_ONLY_FACTOR
 
     async def _has_moved(self) -> bool:
         stage, self._stage = self._stage, max(self._stage, _stage_of(self._process.output))
@@ -126,13 +126,13 @@ class SignsOfLife:
             return False
         self._sampled_at = self._clock()
         before, self._bytes = self._bytes, await anyio.to_thread.run_sync(_bytes_moved, self._process.pid)
-        return self._bytes - before > LEAST_GROWTH_BYTES
+        return self._bytes - before > MIN_GROWTH_BYTES
 
 
 async def address_of(process: EngineProcess, endpoint: Endpoint) -> tuple[str, int | None] | None:
-    """Where an engine answers, and its TCP port; `None` where it does not listen yet.
+    """The address at which an engine answers, and its TCP port; `None` if it does not listen yet.
 
-    The engine itself has to listen there, not whoever else may be found at its address.
+    Checks that the engine itself listens there, not another program.
     """
     if endpoint.socket_path is not None:
         return f"unix://{endpoint.socket_path}", None  # in a folder that no other user can enter
@@ -141,10 +141,10 @@ async def address_of(process: EngineProcess, endpoint: Endpoint) -> tuple[str, i
 
 
 async def described(process: EngineProcess, client: EngineClient) -> StartActual:
-    """What an engine that answers says of itself.
+    """The properties of an engine that answers.
 
     Raises:
-        EngineGone, SidecarError: it ends, or does not say it.
+        EngineGone, SidecarError: it ends, or does not return them.
     """
     props = await client.props()
     return StartActual(
@@ -174,7 +174,7 @@ def memory_taken(table: Mapping[str, Taken]) -> list[MemoryTaken]:
 
 
 def _stage_of(output: EngineOutput) -> tuple[bool, bool, float]:
-    """How far a load is in its own words; more is further."""
+    """How far a load is according to its output; the greater value is further."""
     return output.ready, output.warming, output.progress.value if output.progress else -1.0
 
 
@@ -185,7 +185,7 @@ def _bytes_moved(pid: int) -> int:
     try:
         process = psutil.Process(pid)
         read = process.io_counters() if hasattr(process, "io_counters") else None
-        # On Linux `read_bytes` are those of the disk; what comes from the page cache is among the `read_chars` only.
+        # On Linux `read_bytes` counts disk reads only; reads from the page cache are among the `read_chars`.
         return int(process.memory_info().rss) + sum(int(getattr(read, n, 0)) for n in ("read_bytes", "read_chars"))
     except psutil.Error:
         return 0

@@ -1,1 +1,1 @@
-"""What an engine writes: state lines, and the log lines that count."""
+"""Parsing of an engine's output: state lines, and the relevant log lines."""

@@ -1,7 +1,7 @@
-"""What an engine's log says of memory: what its allocator planned, and what it then took of each device.
+"""Memory in an engine's log: what its allocator planned, and what it then took of each device.
 
-Pure. The lines are llama.cpp's own, of llama-server and of the embedded engine alike; `kinds` asks for them (verbosity
-4). None of it is trusted: a model's own texts are in the log, too, so what is remembered is bounded.
+Pure. The lines are llama.cpp's, the same in llama-server and in the embedded engine; `kinds` requests them (verbosity
+4). The log is not trusted: it contains a model's own texts, too, so the stored data is bounded.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 import msgspec
 
 HOST = "Host"
-"""The machine's own memory, whatever the buffer's kind."""
+"""Main memory, for every kind of buffer."""
 
 MAX_DEVICES = 256
-"""Devices that are remembered; a machine has a dozen."""
+"""Devices that are stored; a machine has up to a dozen."""
 
 MIB = 1024 * 1024
 
@@ -28,7 +28,7 @@ MARKS = (
     b"model size:",
     _DRAFT,
 )
-"""What these lines have in common."""
+"""Texts of which each of these lines contains one."""
 
 _ON_HOST = re.compile(r"^(?:CPU|.*_Host$|BLAS)")
 _KIND = re.compile(r"_(?:Mapped|Private|REPACK|Split)$")
@@ -62,8 +62,8 @@ class Taken(msgspec.Struct):
         return self.weights + self.kv_cache + self.compute + self.projector
 
 
-class Room(msgspec.Struct):
-    """What a GPU has, in bytes, as the engine sees it."""
+class GpuMemory(msgspec.Struct):
+    """The memory of a GPU, in bytes, as the engine reports it."""
 
     about: str
     total: int
@@ -71,18 +71,18 @@ class Room(msgspec.Struct):
 
 
 class MemoryLines(msgspec.Struct):
-    """What the log has said so far.
+    """The memory lines of the log so far.
 
     Attributes:
-        planned: by its allocator, before anything is loaded; the last plan where it made several.
+        planned: by its allocator, before anything is loaded; of several plans, the last.
         taken: what it then allocated.
-        rooms: the GPUs.
+        gpu_memory: the GPUs.
         fitted: the planning is over.
     """
 
     planned: dict[str, Taken] = msgspec.field(default_factory=dict)
     taken: dict[str, Taken] = msgspec.field(default_factory=dict)
-    rooms: dict[str, Room] = msgspec.field(default_factory=dict)
+    gpu_memory: dict[str, GpuMemory] = msgspec.field(default_factory=dict)
     fitted: bool = False
     _projector: int = 0
     _draft: dict[str, Taken] = msgspec.field(default_factory=dict)
@@ -90,7 +90,7 @@ class MemoryLines(msgspec.Struct):
     _table: dict[str, Taken] = msgspec.field(default_factory=dict)
 
     def read(self, line: bytes) -> bool:
-        """Take in a line of the log. True if it is one of these."""
+        """Parse a line of the log; returns whether it is about memory."""
         if match := _BUFFER.search(line):
             self._take(match)
         elif match := _ROW.search(line):
@@ -107,8 +107,8 @@ class MemoryLines(msgspec.Struct):
             self._of(self.taken, HOST).projector += _bytes(match["size"])
         elif _FITTED.search(line):
             self.fitted = True
-            self.taken.clear()  # what verbose engines said of a model that was only tried
-            for device, draft in self._draft.items():  # a second model, which has a table of its own
+            self.taken.clear()  # verbose engines log the buffers of a trial as well
+            for device, draft in self._draft.items():  # the draft model has a table of its own
                 planned = self._of(self.planned, device)
                 planned.weights += draft.weights
                 planned.kv_cache += draft.kv_cache
@@ -129,7 +129,7 @@ class MemoryLines(msgspec.Struct):
         elif match["kind"] == b"compute":
             taken.compute += size
         else:
-            name = _PARTS[match["kind"] or b"model"]  # builds of 2024 said it without the word
+            name = _PARTS[match["kind"] or b"model"]  # builds of 2024 leave the word out
             setattr(taken, name, getattr(taken, name) + size)
 
     def _plan(self, match: re.Match[bytes]) -> None:
@@ -137,8 +137,8 @@ class MemoryLines(msgspec.Struct):
         name = match["name"].decode("utf-8", "replace").strip()
         if len(numbers) == 7:  # total = free + (self = model + context + compute) + unaccounted
             total, free, _, model, context, compute, _ = numbers
-            if len(self.rooms) < MAX_DEVICES:
-                self.rooms[name] = Room((match["about"] or b"").decode("utf-8", "replace"), total, free)
+            if len(self.gpu_memory) < MAX_DEVICES:
+                self.gpu_memory[name] = GpuMemory((match["about"] or b"").decode("utf-8", "replace"), total, free)
         elif len(numbers) == 4:
             _, model, context, compute = numbers
             name = HOST if name == HOST else _device(name.encode())
@@ -162,12 +162,12 @@ def _device(name: bytes) -> str:
 
 
 def _whole(size: int) -> int:
-    """A size that was cut to whole MiB: half of one more on the average."""
+    """A size that was rounded down to whole MiB, plus the average error of half a MiB."""
     return size + MIB // 2 if size > 0 else 0
 
 
 def _bytes(mib: bytes) -> int:
     try:
         return int(float(mib) * MIB)
-    except ValueError:  # digits and dots, but no number
+    except ValueError:  # such as several dots
         return 0

@@ -1,8 +1,8 @@
-"""What an engine's output says of its start.
+"""The facts about a start in an engine's output.
 
-Pure. Two kinds of lines count: llama-server's state lines, which it writes as the child of a router, and a few lines
-of the ordinary log that say where it listens, where the model's layers are, and which GPUs it can use. None of it is
-trusted: a model's own texts are in the log, too.
+Pure. Two kinds of lines are read: llama-server's state lines, which it writes as the child of a router, and a few lines
+of the ordinary log, about its port, the model's layers and the GPUs. None of it is trusted: a model's own texts are in
+the log, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STATE_PREFIX = b"cmd_child_to_router:"
 STATE_LINE = b"cmd_child_to_router:state:"
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading a JSON value of somebody else's can raise."""
+"""The exceptions of decoding JSON from outside."""
 
 
 class LoadPayload(msgspec.Struct):
@@ -55,27 +55,27 @@ _MARKS = (
     *(b"system_info", b"using device", b"loaded ", b"failed to initialize", b"no usable GPU", b"devices found"),
     *memory_lines.MARKS,
 )
-"""What the lines that count have in common. A whole chunk of output is searched for them: most of it does not count,
-and a regular expression would take twenty times as long."""
+"""Texts of which each relevant line contains one. A whole chunk of output is searched for them first: most of it is not
+relevant, and a regular expression would take twenty times as long."""
 
 MAX_BACKENDS = 32
-"""Backends that are remembered; a build has up to six."""
+"""Backends that are stored; a build has up to six."""
 
 
 class Progress(msgspec.Struct):
-    """How far a load has come: `stage` and 0 to 1 over all stages."""
+    """The progress of a load: its stage, and 0 to 1 over all stages."""
 
     stage: str
     value: float
 
 
-class GpuWords(msgspec.Struct):
-    """What the log says of GPUs.
+class GpuLines(msgspec.Struct):
+    """The lines of the log about GPUs.
 
     Attributes:
-        backends: of the build, as its system_info names them; empty where it does not.
+        backends: of the build, from its system_info; empty if there is none.
         devices: GPUs that it uses.
-        trouble: why a driver could not be used, in its own words.
+        trouble: the driver's message why it could not be used.
     """
 
     backends: set[str] = msgspec.field(default_factory=set)
@@ -83,7 +83,7 @@ class GpuWords(msgspec.Struct):
     trouble: str | None = None
 
     def read(self, line: bytes) -> None:
-        """Take in a line of the log."""
+        """Parse a line of the log."""
         if b"system_info" in line:
             self._add(self.backends, *_BACKENDS.findall(line))
         elif match := _LOADED.search(line):
@@ -103,18 +103,18 @@ class GpuWords(msgspec.Struct):
 
 
 class EngineOutput(msgspec.Struct):
-    """What an engine's output has said so far.
+    """The facts from an engine's output so far.
 
     Attributes:
         supervised: it writes state lines.
-        ready: it says so in one.
-        progress: the last one reported.
-        warming: the model is read, or a log line says that it warms up.
-        port: the TCP port that the log says it listens on.
-        build: the build in its own words.
+        ready: a state line reports that it is ready.
+        progress: the last reported progress.
+        warming: the model is read, or a log line reports that it warms up.
+        port: the TCP port according to the log.
+        build: the build's own name.
         offloaded: layers "offloaded to GPU", and all layers.
-        memory: what it says of memory.
-        gpu_words: what it says of GPUs.
+        memory: the lines about memory.
+        gpu_lines: the lines about GPUs.
     """
 
     supervised: bool = False
@@ -125,11 +125,11 @@ class EngineOutput(msgspec.Struct):
     build: str | None = None
     offloaded: tuple[int, int] | None = None
     memory: MemoryLines = msgspec.field(default_factory=MemoryLines)
-    gpu_words: GpuWords = msgspec.field(default_factory=GpuWords)
+    gpu_lines: GpuLines = msgspec.field(default_factory=GpuLines)
 
     @property
     def gpu_layers(self) -> int | None:
-        """Layers that really are on a GPU: llama.cpp says "offloaded" also where there is no GPU to take them."""
+        """Layers that really are on a GPU: llama.cpp logs "offloaded" even if there is no GPU."""
         holding = {device for device, taken in self.memory.taken.items() if taken.weights}
         if not holding:
             return None
@@ -143,7 +143,7 @@ class EngineOutput(msgspec.Struct):
         return self.offloaded[1] if self.offloaded else None
 
     def read_state(self, line: bytes) -> bool:
-        """Take in a line that starts with STATE_PREFIX. True if it changed what is known."""
+        """Parse a line that starts with STATE_PREFIX; returns whether it was valid."""
         if not line.startswith(STATE_LINE):
             return False
         try:
@@ -160,11 +160,11 @@ class EngineOutput(msgspec.Struct):
         return True
 
     def read_log(self, chunk: bytes) -> bool:
-        """Take in whole lines of the ordinary log. True if some of them say something that counts."""
+        """Parse whole lines of the ordinary log; returns whether one of them matters to a waiting start."""
         if not any(mark in chunk for mark in _MARKS):
             return False
-        news = [self._read_log_line(line) for line in chunk.split(b"\n")]
-        return any(news)
+        changed = [self._read_log_line(line) for line in chunk.split(b"\n")]
+        return any(changed)
 
     def _read_log_line(self, line: bytes) -> bool:
         if match := _LISTENING.search(line):
@@ -172,13 +172,13 @@ class EngineOutput(msgspec.Struct):
         elif match := _OFFLOADED.search(line):
             self.offloaded = int(match["gpu"]), int(match["all"])
         elif self.memory.read(line):
-            return False  # no wait ends with it
+            return False  # no start waits for it
         elif _WARMING.search(line):
             self.warming = True
         elif match := _BUILD.search(line):
             self.build = match["build"].decode("utf-8", "replace").strip()
         else:
-            self.gpu_words.read(line)
+            self.gpu_lines.read(line)
             return False
         return True
 

@@ -1,1 +1,1 @@
-"""Whether a model fits: what a start takes of each memory, what is there, and what to change where it is too much."""
+"""Whether a model fits: the memory that a start uses on each device, what is free, and which settings to lower."""

@@ -1,9 +1,9 @@
-"""What an engine's own allocator says that a start would take, without loading the weights.
+"""The memory that a start would use according to the engine's own allocator, without loading the weights.
 
 Owns the trial start: the engine's own command, ended as soon as it has made its plan, before it reads a weight.
 llama-fit-params, which exists for this, is not used: it reserves outputs for a whole batch where a server has one for
-each slot, leaves out the copy that is rearranged for the CPU, and knows neither projectors nor slots (280 MiB in place
-of 200 for the starter model).
+each slot, leaves out the copy that is repacked for the CPU, and knows neither projectors nor slots (280 MiB instead of
+200 for the starter model).
 """
 
 from __future__ import annotations
@@ -25,57 +25,57 @@ from sidecar.processes.child import ChildProcess
 from sidecar.processes.errors import ProcessError
 
 TRIAL_SECONDS = 20.0
-"""A plan takes 0.3 s, on a cold disk and for a model of hundreds of layers some seconds."""
+"""A plan takes 0.3 s; on a cold disk, or for a model of hundreds of layers, it takes some seconds."""
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-"""An engine has said where its memory goes after 20 KB."""
+"""The limit of a trial's output; an engine prints its plan within the first 20 KB."""
 
 MAX_LINE_BYTES = 8 * 1024
-"""Of a line that is read: one that counts has 200. Patterns take seconds for one of 64 KB."""
+"""The longest line that is parsed: a line of the plan has 200 bytes, and the patterns take seconds for 64 KB."""
 
-PLANS_REMEMBERED = 64
-"""Settings of which the plan is kept; looking for what fits tries a dozen."""
+MAX_CACHED_PLANS = 64
+"""Plans in the cache; a search for settings that fit tries a dozen."""
 
-ROOMS_SECONDS = 2.0
-"""How long a plan with GPUs is kept: what they have free changes with every start. What is planned of main memory alone
-stays the same."""
+GPU_PLAN_SECONDS = 2.0
+"""How long a plan with GPUs stays in the cache: their free memory changes with every start. A plan of main memory alone
+does not expire."""
 
-_ASKABLE = frozenset({"llama-server", "embedded"})
+_PLANNING_ENGINES = frozenset({"llama-server", "embedded"})
 _LOADING = (b"loading model tensors", b"listening on")
-"""An engine that gets so far without a plan makes none."""
+"""Log texts of an engine that loads without having printed a plan: it makes none."""
 
 
 class Allocators:
-    """Asks engines for their plans, each for the same settings once, or anew where it tells of GPUs.
+    """Runs trial starts for memory plans, and caches the plans.
 
     Args:
-        clock: seconds, for ROOMS_SECONDS.
+        clock: seconds, for GPU_PLAN_SECONDS.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._known: OrderedDict[Any, tuple[float, MemoryLines | None]] = OrderedDict()
         self._clock = clock
-        self._one = anyio.Lock()
+        self._lock = anyio.Lock()
 
     async def plan(self, launch: Launch) -> MemoryLines | None:
-        """The plan of an engine; `None` where it makes none, or cannot be asked."""
-        if launch.engine.name not in _ASKABLE:
+        """The plan of an engine; `None` if it makes none, or cannot be run."""
+        if launch.engine.name not in _PLANNING_ENGINES:
             return None
-        async with self._one:  # several at once would only hold each other up
+        async with self._lock:  # concurrent trials would only slow each other down
             key = await anyio.to_thread.run_sync(_key, launch)
-            if not self._holds(key):
-                lines = await _ask(launch)
+            if not self._is_current(key):
+                lines = await _run_trial(launch)
                 self._known[key] = (self._clock(), lines)
-                if len(self._known) > PLANS_REMEMBERED:
+                if len(self._known) > MAX_CACHED_PLANS:
                     self._known.popitem(last=False)
             return self._known[key][1]
 
-    def _holds(self, key: Any) -> bool:
-        """Whether a plan is known and still true."""
+    def _is_current(self, key: Any) -> bool:
+        """Whether a plan is in the cache and has not expired."""
         if key not in self._known:
             return False
-        asked_at, lines = self._known[key]
-        return lines is None or not lines.rooms or self._clock() - asked_at < ROOMS_SECONDS
+        made_at, lines = self._known[key]
+        return lines is None or not lines.gpu_memory or self._clock() - made_at < GPU_PLAN_SECONDS
 
 
 def _key(launch: Launch) -> Any:
@@ -86,7 +86,7 @@ def _key(launch: Launch) -> Any:
         try:
             info = Path(path).stat()
             files.append((path, info.st_size, info.st_mtime_ns))
-        except OSError:  # the engine will say so
+        except OSError:  # the engine reports it
             files.append((path, 0, 0))
     command = launch.engine.command(launch, Endpoint())
     program = _stamp(launch.engine.path)
@@ -100,32 +100,32 @@ def _stamp(path: str) -> int:
         return 0
 
 
-async def _ask(launch: Launch) -> MemoryLines | None:
-    listener = _Listener()
+async def _run_trial(launch: Launch) -> MemoryLines | None:
+    reader = _PlanReader()
     command = launch.engine.command(launch, Endpoint()).with_key(secrets.token_hex(32))
     try:
         child = await ChildProcess.start(command)
-    except ProcessError:  # a start with these settings will tell why
+    except ProcessError:  # a start with these settings reports the reason
         return None
     try:
         with anyio.move_on_after(TRIAL_SECONDS):
             while (lines := await child.output.read_lines(longest=MAX_LINE_BYTES)) is not None:
-                if listener.take_in(lines):
+                if reader.feed(lines):
                     break
     finally:
         await child.stop(grace_seconds=0)
-    return listener.lines if listener.lines.fitted and listener.lines.planned else None
+    return reader.lines if reader.lines.fitted and reader.lines.planned else None
 
 
-class _Listener:
-    """Reads a trial's output as far as its plan."""
+class _PlanReader:
+    """Reads a trial's output up to the end of its plan."""
 
     def __init__(self) -> None:
         self.lines = MemoryLines()
         self._state = EngineOutput()
         self._bytes = 0
 
-    def take_in(self, lines: bytes) -> bool:
+    def feed(self, lines: bytes) -> bool:
         """Read whole lines, without the last LF; returns whether no more are needed."""
         self._bytes += len(lines)
         for line in lines.split(b"\n"):

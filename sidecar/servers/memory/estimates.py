@@ -1,7 +1,7 @@
-"""Memory estimates and recommended settings, for whoever asks.
+"""Memory estimates and recommended settings.
 
-Owns that what makes them is imported when the first is asked for: most hosts start one server and never ask. What is
-estimated, and how, is `service`'s and `recommending`'s.
+Imports the code that makes them with the first request: most hosts start one server and never request any. `service`
+estimates, `recommending` recommends.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class MemoryEstimates:
-    """What launches take of memory.
+    """How much memory launches use.
 
     Args:
-        store: keeps what starts have taken.
-        headers: of models, read or cached.
+        store: keeps the measurements of earlier starts.
+        headers: the headers of models.
         gpus: read at each estimate.
     """
 
@@ -36,7 +36,7 @@ class MemoryEstimates:
         self._gpus = gpus
 
     async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
-        """What a launch would take; with `quick`, without an engine being run for it.
+        """How much memory a launch would use; with `quick`, no engine is run for it.
 
         Raises:
             ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied: the model's header cannot be read.
@@ -54,10 +54,10 @@ class MemoryEstimates:
         return await recommend(launch, self._planner.estimate, chosen=chosen or {"model": launch.model_name})
 
     async def observe(self, launch: Launch, lines: MemoryLines, pid: int) -> None:
-        """Remember what a start has taken that has just become ready. For want of a figure nothing is raised.
+        """Record how much memory a start uses that has just become ready. A failed measurement raises nothing.
 
         Args:
-            lines: what the engine has said of memory.
+            lines: what the engine's log says of memory.
             pid: its process.
         """
         await self._experience.observe(launch, lines, pid)

@@ -1,7 +1,7 @@
-"""What earlier starts on this machine have taken of memory, and how far off their plans were.
+"""How much memory earlier starts on this machine used, and how far off their plans were.
 
-Owns the record of starts and what is made of it: factors for the formula, the size of the program itself, and the
-margin of error. One engine's build and one family of models count first; where they have not run yet, all starts of the
+Owns the record of starts and the corrections computed from it: factors for the formula, the size of the program itself,
+and the margin of error. Starts of the same build and model family count first; if there are none, all starts of the
 engine do.
 """
 
@@ -27,53 +27,53 @@ from sidecar.storage.database import KeyValueStore
 logger = logging.getLogger(__name__)
 
 STARTS = "memory_of_starts"
-"""The name under which the record is kept."""
+"""The key under which the record is stored."""
 
-MOST_KEPT = 200
-"""Starts that are remembered; the oldest go first."""
+MAX_STARTS = 200
+"""Starts in the record; the oldest are dropped."""
 
-COUNTED = 16
-"""The last ones of a build and family that count: a driver or a llama.cpp that changes is believed soon."""
+RECENT_STARTS = 16
+"""Starts of a build and family that are used, the newest: a changed driver or llama.cpp takes effect soon."""
 
-ENOUGH = 3
-"""Starts of a family from which on its own margin holds."""
+ENOUGH_STARTS = 3
+"""From so many starts of a family on, its own margin may fall below the default."""
 
 FACTOR_BOUNDS = (0.5, 2.0)
-"""No start, and no log that lies, turns a plan round altogether."""
+"""Bounds of a correction, so that no single start or misleading log distorts the plan."""
 
 DEFAULT_MARGINS = {"allocator": 0.05, "formula": 0.10}
-"""Before anything has been observed: what the trials of tests/memory show, doubled."""
+"""Margins before any start was measured: twice the errors in the trials of tests/memory."""
 
-LEAST_MARGIN = 0.03
-"""However well it went so far: a process grows by some per cent with its first conversations."""
+MIN_MARGIN = 0.03
+"""The least margin, however exact the plans were: a process grows by some per cent with its first conversations."""
 
-MOST_MARGIN = 0.5
+MAX_MARGIN = 0.5
 
 PROGRAM_BYTES = 24 * 1024 * 1024
-"""llama-server with its libraries and its threads, measured."""
+"""llama-server with its libraries and threads, measured."""
 
 EMBEDDED_BYTES = 64 * 1024 * 1024
 """The same in a Python process, measured."""
 
 TOKEN_BYTES = 400
-"""Of a vocabulary, for each token: its text, its merges and the tables over them, measured at 49,000 tokens."""
+"""Memory for each token of a vocabulary: its text, its merges and the tables over them, measured at 49,000 tokens."""
 
 REQUESTS_BYTES = 4 * 1024 * 1024
-"""What the first prompts add to a program that has just become ready: parsed JSON, templates, the prompt itself."""
+"""Growth of a program that has just become ready by its first prompts: parsed JSON, templates, the prompt itself."""
 
-MOST_PROGRAM_BYTES = 4 * 1024 * 1024 * 1024
+MAX_PROGRAM_BYTES = 4 * 1024 * 1024 * 1024
 
 
 class ObservedStart(msgspec.Struct, kw_only=True):
-    """One start. All in bytes.
+    """One start. All figures are in bytes.
 
     Attributes:
         build: engine and version.
         family: the model's architecture.
-        planned_…, taken_…: by the formula, and by the engine's own log; over all devices.
-        allocator_total: what its allocator had planned; 0 where it did not say so.
-        process_bytes: of the machine's memory, once it was ready.
-        host_buffers: of that, weights and cache by its own log.
+        planned_…, taken_…: by the formula, and by the engine's log; over all devices.
+        allocator_total: the plan of its allocator; 0 if the log shows none.
+        process_bytes: resident memory once it was ready.
+        host_buffers: of that, weights and cache according to its log.
     """
 
     build: str
@@ -90,13 +90,13 @@ class ObservedStart(msgspec.Struct, kw_only=True):
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan is corrected by.
+    """The correction of a plan.
 
     Attributes:
         weights, kv_cache, compute: factors for the formula's parts.
-        program_bytes: of the engine itself; `None` where it is not known yet.
+        program_bytes: memory of the engine itself; `None` if it is not known yet.
         formula_margin, allocator_margin: how far off the corrected plan may be, as a fraction.
-        count: starts that this is from.
+        count: how many starts it was computed from.
     """
 
     weights: float = 1.0
@@ -109,60 +109,60 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_of(engine: Engine) -> str:
-    """An engine's build, by its name and version: what starts of it have in common."""
+    """An engine's build: its name and version."""
     return f"{engine.name} {engine.version or 'unknown'}"
 
 
 class Experience:
-    """What starts have taken on this machine."""
+    """The memory use of starts on this machine."""
 
     def __init__(self, store: KeyValueStore, headers: HeaderCache) -> None:
         self._store = store
         self._starts: list[ObservedStart] | None = None
         self._headers = headers
-        self._one = anyio.Lock()
+        self._lock = anyio.Lock()
 
     async def correction(self, build: str, family: str) -> Correction:
-        """What earlier starts say about the next one."""
-        async with self._one:
+        """The correction for the next start of this build and family."""
+        async with self._lock:
             return correction(await self._load(), build, family)
 
     async def observe(self, launch: Launch, lines: MemoryLines, pid: int) -> None:
-        """Remember a start that has just become ready. What goes wrong here is no failure of it.
+        """Record a start that has just become ready. A failure to do so is logged and does not affect the start.
 
         Args:
-            lines: what the engine has said of memory.
+            lines: what the engine's log says of memory.
             pid: its process.
         """
         try:
             start = await self._measure(launch, lines, pid)
             if start is None:
                 return
-            async with self._one:
+            async with self._lock:
                 self._starts = remembered(await self._load(), start)
                 await self._store.set(STARTS, msgspec.to_builtins(self._starts))
         except SidecarError as problem:
-            logger.warning("what the start took of memory is not remembered: %s", problem.message)
+            logger.warning("the memory use of the start cannot be recorded: %s", problem.message)
 
     async def _load(self) -> list[ObservedStart]:
         if self._starts is None:
             try:
                 self._starts = _read(await self._store.get(STARTS))
             except SidecarError as problem:
-                logger.warning("what earlier starts took of memory is not known: %s", problem.message)
+                logger.warning("the memory use of earlier starts cannot be read: %s", problem.message)
                 return []
         return self._starts
 
     async def _measure(self, launch: Launch, lines: MemoryLines, pid: int) -> ObservedStart | None:
         if not lines.taken or launch.settings.extra_args or launch.settings.lora or launch.settings.embeddings:
-            return None  # it does not say, or what it took depends on what the formula does not know
+            return None  # the log has no figures, or they depend on settings that the formula does not know
         resident = await anyio.to_thread.run_sync(process_bytes, pid) or 0
         shape = await anyio.to_thread.run_sync(self._headers.shape, launch.model_path)
-        gpus = [room.free for room in lines.rooms.values()]
+        gpus = [gpu.free for gpu in lines.gpu_memory.values()]
         planned, taken = need(shape, load_settings(launch, gpus)), _sum(lines.taken)
         everywhere = [planned.host, *planned.gpus]
         host = lines.taken.get(HOST, Taken())
-        said = _sum(lines.planned).total + (planned.gap if lines.planned else 0)
+        allocated = _sum(lines.planned).total + (planned.gap if lines.planned else 0)
         return ObservedStart(
             build=build_of(launch.engine),
             family=shape.architecture,
@@ -172,7 +172,7 @@ class Experience:
             taken_weights=taken.weights,
             taken_kv_cache=taken.kv_cache,
             taken_compute=taken.compute,
-            allocator_total=said - _sum(lines.planned).projector,
+            allocator_total=allocated - _sum(lines.planned).projector,
             process_bytes=resident,
             host_buffers=host.weights + host.kv_cache + host.projector,
         )
@@ -189,7 +189,7 @@ def _sum(table: dict[str, Taken]) -> Taken:
 
 
 def _read(value: Any) -> list[ObservedStart]:
-    """The record as it was kept; none where another version kept it otherwise."""
+    """The stored record; empty if another version stored it in another form."""
     try:
         return msgspec.convert(value or [], list[ObservedStart])
     except msgspec.ValidationError:
@@ -197,9 +197,9 @@ def _read(value: Any) -> list[ObservedStart]:
 
 
 def correction(starts: Sequence[ObservedStart], build: str, family: str) -> Correction:
-    """What earlier starts say about one of this build and family."""
-    of_build = [one for one in starts if one.build == build][-COUNTED:]
-    own = [one for one in starts if one.build == build and one.family == family][-COUNTED:]
+    """The correction for a start of this build and family, from earlier starts. Pure."""
+    of_build = [one for one in starts if one.build == build][-RECENT_STARTS:]
+    own = [one for one in starts if one.build == build and one.family == family][-RECENT_STARTS:]
     weights = _factor((one.taken_weights, one.planned_weights) for one in own)
     kv_cache = _factor((one.taken_kv_cache, one.planned_kv_cache) for one in own)
     compute = _factor((one.taken_compute, one.planned_compute) for one in own)
@@ -221,7 +221,7 @@ def correction(starts: Sequence[ObservedStart], build: str, family: str) -> Corr
         weights=weights,
         kv_cache=kv_cache,
         compute=compute,
-        program_bytes=None if program is None else min(max(program, 0), MOST_PROGRAM_BYTES),
+        program_bytes=None if program is None else min(max(program, 0), MAX_PROGRAM_BYTES),
         formula_margin=_margin(formula, DEFAULT_MARGINS["formula"]),
         allocator_margin=_margin(allocator, DEFAULT_MARGINS["allocator"]),
         count=len(own),
@@ -230,13 +230,13 @@ def correction(starts: Sequence[ObservedStart], build: str, family: str) -> Corr
 
 def remembered(starts: Sequence[ObservedStart], start: ObservedStart) -> list[ObservedStart]:
     """The record with one more start."""
-    return [*starts, start][-MOST_KEPT:]
+    return [*starts, start][-MAX_STARTS:]
 
 
 def usual_program_bytes(engine: str, vocabulary: int) -> int:
-    """The engine itself, where nothing has been observed."""
+    """The memory of the engine itself before any start was measured."""
     base = PROGRAM_BYTES if engine == "llama-server" else EMBEDDED_BYTES
-    return min(base + vocabulary * TOKEN_BYTES, MOST_PROGRAM_BYTES)
+    return min(base + vocabulary * TOKEN_BYTES, MAX_PROGRAM_BYTES)
 
 
 def _factor(pairs: Iterable[tuple[int, int]]) -> float:
@@ -250,10 +250,10 @@ def _error(planned: float, taken: int) -> float:
 
 
 def _margin(errors: Sequence[float], default: float) -> float:
-    """The worst that was observed, and never less than a few starts can show."""
+    """The worst observed error, and while there are few starts at least the default."""
     if not errors:
         return default
     worst = max(errors)
-    if len(errors) < ENOUGH:
-        return min(max(worst, default), MOST_MARGIN)
-    return round(min(max(worst * 1.25, LEAST_MARGIN), MOST_MARGIN), 3)
+    if len(errors) < ENOUGH_STARTS:
+        return min(max(worst, default), MAX_MARGIN)
+    return round(min(max(worst * 1.25, MIN_MARGIN), MAX_MARGIN), 3)

@@ -1,4 +1,4 @@
-"""Whether a need fits what is free, and how far settings can go until it does not.
+"""Whether a need fits into the free memory, and how far settings can be raised before it does not.
 
 Pure. Owns reserves, margins, the searches, and the order in which settings are lowered.
 """
@@ -13,26 +13,26 @@ from sidecar.library.gguf.model_shape import ModelShape
 from sidecar.servers.memory.formula import CELL_STEP, LoadSettings, Need, Parts
 
 HOST_RESERVE = 256 * 1024 * 1024
-"""What the machine keeps: for the page cache, for programs that grow, for the engine's own requests."""
+"""Main memory that stays free: for the page cache, for programs that grow, for the engine's own requests."""
 
 GPU_RESERVE = 1024 * 1024 * 1024
-"""What llama.cpp leaves on each GPU (--fit-target); a start that plans past it is cut down by the engine itself."""
+"""Memory that llama.cpp leaves free on each GPU (--fit-target); the engine itself reduces a start that needs more."""
 
-LARGEST_CTX = 16 * 1024 * 1024
-"""Where the search for the largest context ends if the model says nothing of itself."""
+MAX_CTX = 16 * 1024 * 1024
+"""The upper end of the search for the largest context if the model's header names none."""
 
-SMALLEST_CTX = 512
+MIN_CTX = 512
 """A context that still holds a question and an answer."""
 
 SMALL_UBATCH = 128
 """A step that still keeps a processor busy."""
 
 Estimate = Callable[[LoadSettings], Need]
-"""What settings take, with everything that is known by now."""
+"""The memory that settings need."""
 
 
 class Free(msgspec.Struct, frozen=True):
-    """What can be had now, in bytes; `None` where that is not known."""
+    """The memory that is free now, in bytes; `None` if it is not known."""
 
     host: int | None
     gpus: tuple[int | None, ...] = ()
@@ -42,9 +42,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A setting to lower.
 
     Attributes:
-        settings: the settings with it, and with those before it.
-        frees: of all devices together, with it alone.
-        fits_then: with it and those before it.
+        settings: the settings with this change and those before it.
+        frees: bytes that this change alone frees, over all devices.
+        fits_then: whether the model fits with this change and those before it.
     """
 
     setting: str
@@ -68,7 +68,7 @@ class Fitting(msgspec.Struct, frozen=True):
     margin: float
 
     def short(self, found: Need) -> list[int]:
-        """What is missing of the host and of each GPU, with margin and reserve; 0 where it fits."""
+        """Bytes that are missing on the host and on each GPU, with margin and reserve; 0 where it fits."""
         gpus = zip(found.gpus, self.free.gpus, strict=True)
         return [
             self._short(found.host, self.free.host, HOST_RESERVE),
@@ -82,37 +82,37 @@ class Fitting(msgspec.Struct, frozen=True):
     def largest_ctx(self, settings: LoadSettings) -> int | None:
         """The largest context that fits, up to the model's own; `None` where not even the smallest does."""
         trained = self.shape.trained_for
-        most = max(1, -(-(trained or LARGEST_CTX) // CELL_STEP))
+        most = max(1, -(-(trained or MAX_CTX) // CELL_STEP))
         steps = _largest(
             1, most, lambda steps: self.fits(msgspec.structs.replace(settings, ctx_size=steps * CELL_STEP))
         )
         if steps is None:
             return None
-        return min(steps * CELL_STEP, trained or LARGEST_CTX)
+        return min(steps * CELL_STEP, trained or MAX_CTX)
 
     def most_layers(self, settings: LoadSettings) -> int | None:
-        """The most layers that fit on the GPUs; 0 where none does, `None` where there is no GPU.
+        """The most layers that fit on the GPUs; 0 if none fits, `None` if there is no GPU.
 
-        Where the host is short whatever is done, the GPUs are used as far as they go.
+        The host's memory is not considered: if it is short in any case, the GPUs are used as far as possible.
         """
         if not settings.gpus:
             return None
         every = len(self.shape.layers) + 1
-        there = msgspec.structs.replace(self, free=msgspec.structs.replace(self.free, host=None))
-        return _largest(0, every, lambda layers: there.fits(msgspec.structs.replace(settings, gpu_layers=layers)))
+        gpus_only = msgspec.structs.replace(self, free=msgspec.structs.replace(self.free, host=None))
+        return _largest(0, every, lambda layers: gpus_only.fits(msgspec.structs.replace(settings, gpu_layers=layers)))
 
     def changes(self, settings: LoadSettings) -> Iterator[Change]:
-        """What to lower where it does not fit, in order, until it does.
+        """The settings to lower, in order, until the model fits.
 
-        First what only shortens conversations, then what costs a little quality, then what costs speed.
+        First those that only shorten conversations, then those that cost a little quality, then those that cost speed.
         """
         now, whole = settings, self.estimate(settings)
-        for lower in (self._shorter, _smaller_cache, _smaller_step, _fewer_at_once, self._fewer_layers):
+        for lower in (self._shorter, _smaller_cache, _smaller_step, _fewer_slots, self._fewer_layers):
             change, alone = lower(now), lower(settings)
             if change is None or alone is None:
                 continue
             frees = whole.total - self.estimate(alone.settings).total
-            if change.setting == "n_gpu_layers":  # the host takes them
+            if change.setting == "n_gpu_layers":  # the layers move to the host
                 frees = _on_gpus(whole) - _on_gpus(self.estimate(alone.settings))
             if frees <= 0:
                 continue
@@ -124,7 +124,7 @@ class Fitting(msgspec.Struct, frozen=True):
 
     def _shorter(self, settings: LoadSettings) -> Change | None:
         current = settings.ctx_size or self.shape.trained_for
-        shortest = min(SMALLEST_CTX, current)
+        shortest = min(MIN_CTX, current)
         best = max(self.largest_ctx(settings) or shortest, shortest)
         if best >= current:
             return None
@@ -159,7 +159,7 @@ def _smaller_cache(settings: LoadSettings) -> Change | None:
         setting="cache_type_k",
         value="q8_0",
         settings=msgspec.structs.replace(settings, cache_type_k="q8_0", cache_type_v="q8_0"),
-        reason="With cache_type_v q8_0 as well: half the cache, hardly a difference in the answers.",
+        reason="With cache_type_v q8_0 as well: half the cache, with hardly a difference in the answers.",
     )
 
 
@@ -174,14 +174,14 @@ def _smaller_step(settings: LoadSettings) -> Change | None:
     )
 
 
-def _fewer_at_once(settings: LoadSettings) -> Change | None:
+def _fewer_slots(settings: LoadSettings) -> Change | None:
     if settings.parallel == 1:
         return None
     return Change(
         setting="parallel",
         value=1,
         settings=msgspec.structs.replace(settings, parallel=1),
-        reason="One message is answered at a time; frees much only with models that keep a state or a window.",
+        reason="One message is answered at a time; this frees much only with models that keep a state or a window.",
     )
 
 
@@ -190,7 +190,7 @@ def _on_gpus(found: Need) -> int:
 
 
 def _largest(low: int, high: int, good: Callable[[int], bool]) -> int | None:
-    """The largest number that is good, where all below it are."""
+    """The largest good number between low and high, by bisection; `None` if low is not good."""
     if high < low or not good(low):
         return None
     while low < high:

@@ -1,9 +1,9 @@
-"""What a start takes, calculated from a model's shape and the settings.
+"""The memory that a start needs, computed from a model's shape and the settings.
 
 Pure. Follows llama.cpp 0.5 (the build in build/locks): src/llama-model.cpp for where layers go, src/llama-kv-cache.cpp,
--iswa.cpp and src/llama-memory-recurrent.cpp for the cache, ggml-cpu/repack.cpp for what is kept twice. Working memory
-(`compute_bytes`) was found by measuring: what lives at once in the worst step, to within 4 % for the shapes that
-tests/memory has.
+-iswa.cpp and src/llama-memory-recurrent.cpp for the cache, ggml-cpu/repack.cpp for weights that are kept twice. Working
+memory (`compute_bytes`) was found by measurement: the buffers that live together in the worst step, to within 4 % for
+the shapes of tests/memory.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CELL_STEP = 256
 FLOAT_BYTES, HALF_BYTES = 4, 2
 
 REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
-"""Types that a processor with AVX2 wants rearranged (ggml_repack_get_optimal_repack_type): what is mapped from the file
-stays, and a second copy is made. Rows come in eights."""
+"""Types that are repacked for a processor with AVX2 (ggml_repack_get_optimal_repack_type): the mapped file stays, and a
+second copy is made. Rows are repacked in groups of eight."""
 
 REPACKED_ON_ARM = REPACKED | {"Q5_K", "Q6_K", "Q8_0"}
-"""The same of one with dot products (untested); where it has none, the plan is too careful."""
+"""The same for ARM with dot products (untested); without them, the plan is too large."""
 
 BATCH, UBATCH = 2048, 512
 
@@ -43,14 +43,14 @@ _SIZES = {name: (block, size) for name, block, size in TENSOR_TYPES.values()}
 
 
 class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings as far as they matter here, after every default.
+    """The settings that memory depends on, with every default filled in.
 
     Attributes:
         ctx_size: in tokens; 0 is the model's own.
         gpu_layers: layers on GPUs, the output layer included.
         gpus: free bytes of each GPU that layers may go to.
-        mapped: weights are mapped from the file, as is the default.
-        repacked: types that the machine's processor wants rearranged.
+        mapped: weights are mapped from the file, which is the default.
+        repacked: types that are repacked for the machine's processor.
     """
 
     ctx_size: int
@@ -70,7 +70,7 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
 def load_settings(launch: Launch, gpus: Sequence[int]) -> LoadSettings:
     """The settings of a launch, with the engine's defaults filled in (common/common.h).
 
-    -1 for the layers becomes all of them here: how many fit is decided by the caller.
+    -1 for the layers becomes all of them here: the caller decides how many fit.
 
     Args:
         gpus: free bytes of each GPU that the engine can use.
@@ -94,7 +94,7 @@ def load_settings(launch: Launch, gpus: Sequence[int]) -> LoadSettings:
 
 
 class Parts(msgspec.Struct):
-    """What is taken of one memory, in bytes."""
+    """What is needed of one device's memory, in bytes."""
 
     weights: int = 0
     kv_cache: int = 0
@@ -108,10 +108,10 @@ class Parts(msgspec.Struct):
 
 
 class Need(msgspec.Struct):
-    """What is taken of each memory.
+    """What is needed of the memory of each device.
 
     Attributes:
-        gap: what of the host's weights is mapped only because it lies between others.
+        gap: bytes of the host's weights that are mapped only because they lie between others.
     """
 
     host: Parts = msgspec.field(default_factory=Parts)
@@ -124,7 +124,7 @@ class Need(msgspec.Struct):
 
 
 def need(shape: ModelShape, settings: LoadSettings) -> Need:
-    """What a model takes with these settings, but for the projector and the program itself."""
+    """What a model needs with these settings, without the projector and the program itself."""
     found = Need(gpus=[Parts() for _ in settings.gpus])
     places = [_gpu_of(index, shape, settings) for index in range(len(shape.layers) + 1)]  # the last is the output layer
     _place_weights(found, shape, settings, places)
@@ -155,9 +155,9 @@ def cache_bytes(layer: Layer, window: int, settings: LoadSettings, all_cells: in
 
 
 def compute_bytes(shape: ModelShape, settings: LoadSettings) -> int:
-    """Working memory: the largest of what attention, feed-forward, recurrence and the output need at once.
+    """Working memory: the largest of what the steps attention, feed-forward, recurrence and output need.
 
-    With flash attention the masks are halves; without, they are floats and every head has a row of scores besides.
+    With flash attention the masks are halves; without, they are floats and every head also has a row of scores.
     """
     tokens, row = _tokens(shape, settings), FLOAT_BYTES
     masks = _masks(shape, settings, flash=settings.flash_attn)
@@ -189,7 +189,7 @@ def _window_cells(window: int, settings: LoadSettings, all_cells: int) -> int:
 
 
 def _masks(shape: ModelShape, settings: LoadSettings, *, flash: bool) -> int:
-    """Which token may see which: one for the layers that see all, one for those with a window."""
+    """The attention masks: one for the layers with full attention, one for those with a window."""
     all_cells, attending = cells(shape, settings), [layer for layer in shape.layers if layer.k_row]
     count = all_cells if any(not layer.windowed for layer in attending) else 0
     if any(layer.windowed for layer in attending):
@@ -198,7 +198,7 @@ def _masks(shape: ModelShape, settings: LoadSettings, *, flash: bool) -> int:
 
 
 def _gpu_of(index: int, shape: ModelShape, settings: LoadSettings) -> int | None:
-    """The GPU of a layer, `None` for the CPU (get_layer_buft_list): the last ones go to GPUs, by their free memory."""
+    """The GPU of a layer, `None` for the CPU (get_layer_buft_list): the last ones are on GPUs, by free memory."""
     every = len(shape.layers) + 1
     on_gpus = min(settings.gpu_layers, every)
     start = every - on_gpus
@@ -229,7 +229,7 @@ def _place_weights(found: Need, shape: ModelShape, settings: LoadSettings, place
             on_host.append(weight)
         else:
             found.gpus[place].weights += weight.bytes
-    # With a GPU in the machine llama.cpp rearranges nothing for the CPU (make_cpu_buft_list).
+    # With a GPU in the machine llama.cpp repacks nothing for the CPU (make_cpu_buft_list).
     twice = [] if settings.gpus else [weight for weight in on_host if _repacked(weight, shape, settings)]
     found.host.weights = sum(weight.bytes for weight in twice)
     gone = {weight.name for weight in twice} - {EMBEDDING}
@@ -242,12 +242,12 @@ def _repacked(weight: Weight, shape: ModelShape, settings: LoadSettings) -> bool
     flat = len(weight.dims) == 2 or weight.expert
     if weight.type not in settings.repacked or not flat or weight.dims[1] % 8:
         return False
-    # Where the embedding is the output layer as well, that is a copy of its own.
+    # If the embedding is also the output layer, llama.cpp makes a copy of it.
     return weight.layer is not None or weight.name == (EMBEDDING if shape.tied else "output.weight")
 
 
 def _span(weights: Sequence[Weight]) -> int:
-    """Mapped is each file from its first tensor that is used to its last, with what lies between."""
+    """The mapped bytes: of each file, from the first used tensor to the last, with everything in between."""
     files: dict[int, tuple[int, int]] = {}
     for weight in weights:
         start, end = files.get(weight.file, (weight.start, weight.end))

@@ -1,6 +1,6 @@
 """Settings for a model on this machine, each with the reason for it.
 
-Owns the choices; what they take is estimated as for any start.
+Owns the choices; their memory is estimated as for any start.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ COMFORTABLE_CTX = 8192
 """A context below which a smaller cache type is worth its price."""
 
 MANY_CORES = 8
-"""From so many cores on, one more or less makes no difference that can be measured."""
+"""From so many cores on, one more or less makes no measurable difference."""
 
 
 class Cores(msgspec.Struct, frozen=True):
-    """The processors: how many there are, and how many others have kept busy for the last minutes."""
+    """The cores: how many there are, and how many of them other programs used in the last five minutes."""
 
     physical: int
     busy: float
 
 
 def read_cores() -> Cores:
-    """The processors now. Blocks for a moment."""
+    """The cores now. Blocks for some milliseconds."""
     import psutil
 
     count = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
@@ -44,8 +44,8 @@ async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any
 
     Args:
         launch: with engine and model chosen, and the config's defaults for the rest.
-        estimate: what a launch would take.
-        chosen: what says which engine and model it is, in start_llama_server's words.
+        estimate: estimates the memory of a launch.
+        chosen: the parameters of start_llama_server that choose this engine and model.
     """
     cores = await anyio.to_thread.run_sync(read_cores)
     found = await estimate(msgspec.structs.replace(launch, ctx_size=0))
@@ -73,12 +73,12 @@ async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any
             value="on" if cache else "auto",
             reason="The smaller V cache needs it."
             if cache
-            else "The engine knows where it helps: it spares most of the working memory of long contexts.",
+            else "The engine uses it where it helps: it saves most of the working memory of long contexts.",
         ),
     ]
     reasons += [
         Recommendation(
-            setting=name, value=value, reason="Half the cache, or the context would be too short to be of use."
+            setting=name, value=value, reason="It halves the cache; otherwise the context would be too short."
         )
         for name, value in cache.items()
     ]
@@ -91,30 +91,30 @@ async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any
 
 
 def _with(launch: Launch, **changes: Any) -> Launch:
-    """A launch with other settings; context, slots and layers stand in it twice."""
+    """A launch with other settings; its context and layers are fields of the launch itself."""
     own = {name: changes.pop(name) for name in ("ctx_size", "n_gpu_layers") if name in changes}
     settings = msgspec.structs.replace(launch.settings, **changes)
     return msgspec.structs.replace(launch, settings=settings, **{"ctx_size": 0, **own})
 
 
 def _threads(cores: Cores) -> tuple[int, str]:
-    """Threads that wait actively hold each other up on a machine that has other things to do."""
+    """The number of threads and its reason: threads that spin slow each other down on a busy machine."""
     if cores.physical == 1:
         return 1, "There is one core."
     others = min(int(cores.busy), cores.physical // 2)
     threads = max(1, cores.physical - 1 - others)
-    reason = f"Of {cores.physical} cores one is left for the rest of the machine"
+    reason = f"Of {cores.physical} cores one is left for other programs"
     if cores.physical <= MANY_CORES:
-        reason += ": threads that wait for a busy one are slower than fewer threads"
+        reason += ": fewer threads are faster than threads that wait for a busy core"
     if others:
-        reason += f"; others have kept {others} busy lately"
+        reason += f"; other programs have used {others} in the last minutes"
     return threads, f"{reason}."
 
 
 def _layers(found: MemoryEstimate) -> tuple[int, str]:
     best = found.largest_n_gpu_layers
     if best is None:
-        return 0, "This engine has no GPU that it can use here."
+        return 0, "This engine finds no GPU that it can use."
     if best >= found.total_layers:
         return -1, f"All {found.total_layers} layers fit on the GPU."
     if best == 0:
@@ -124,7 +124,7 @@ def _layers(found: MemoryEstimate) -> tuple[int, str]:
 
 def _ctx_reason(ctx_size: int, whole: int, fits: bool) -> str:
     if not fits:
-        return "Not even this fits now; estimate.lower_first says what else would help."
+        return "Not even this fits now; estimate.lower_first lists what else would help."
     if ctx_size == whole:
         return f"The model's own context of {whole} tokens fits."
     return f"The largest that fits now; the model was made for {whole} tokens."
@@ -133,4 +133,4 @@ def _ctx_reason(ctx_size: int, whole: int, fits: bool) -> str:
 def _parallel_reason(parallel: int) -> str:
     if parallel == 1:
         return "One message at a time."
-    return f"{parallel} messages at a time share the context; for itself each costs next to nothing."
+    return f"{parallel} messages at a time share the context; a further slot costs almost no memory."

@@ -1,7 +1,7 @@
-"""The memory plan of a start: brings the model's shape, the engine's word, what is free and what was observed together.
+"""The memory plan of a start, from the model's shape, the engine's own plan, the free memory and earlier starts.
 
-Owns the order in which they are asked, and the answer for hosts. `formula`, `fitting` and `experience` do the counting.
-Starts no engine that stays.
+Owns the order in which these are read, and the result for hosts. `formula`, `fitting` and `experience` compute. Starts
+engines only for trials.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from sidecar.servers.memory.fitting import Fitting, Free
 from sidecar.servers.memory.formula import LoadSettings, Need, Parts, load_settings, need
 
 GPU_PROGRAM_BYTES = 400 * 1024 * 1024
-"""What CUDA keeps of each GPU for itself, by its users' reports (300 to 500 MiB); not measured here."""
+"""Memory that CUDA itself uses on each GPU, as users report it (300 to 500 MiB); not measured here."""
 
-MOST_TOLD = 2**53
-"""JSON's whole numbers, as JavaScript reads them."""
+MAX_JSON_INTEGER = 2**53
+"""The largest integer that JavaScript reads exactly."""
 
 PROMPT_CACHE_NOTE = (
-    "llama-server keeps earlier prompts in memory, up to 8.6 GB over time (a further flag, --cache-ram, limits it)."
+    "llama-server keeps earlier prompts in memory, up to 8.6 GB over time (the extra argument --cache-ram limits it)."
 )
 
 
@@ -48,7 +48,7 @@ class MemoryPlanner:
 
     Args:
         gpus: reads the machine's GPUs.
-        free_bytes: what of main memory can be had; blocks.
+        free_bytes: reads the free main memory; blocks.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class MemoryPlanner:
         self._free_bytes = free_bytes
 
     async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
-        """What a launch would take, and whether it fits.
+        """How much memory a launch would use, and whether it fits.
 
         Raises:
             ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied: the model's header cannot be read.
         """
         shape = await anyio.to_thread.run_sync(self._headers.shape, launch.model_path)
         projector = await self._projector_bytes(launch)
-        said = None if quick else await self._allocators.plan(launch)
-        gpus = await self._gpus(launch, said, quick=quick)
+        reported = None if quick else await self._allocators.plan(launch)
+        gpus = await self._gpus(launch, reported, quick=quick)
         free = Free(await anyio.to_thread.run_sync(self._free_bytes), tuple(gpu.free for gpu in gpus))
         correction = await self._experience.correction(build_of(launch.engine), shape.architecture)
         settings = load_settings(launch, [gpu.free or 0 for gpu in gpus])
         settings = msgspec.structs.replace(settings, gpu_layers=min(settings.gpu_layers, len(shape.layers) + 1))
-        plan = _Plan(launch, shape, correction, gpus, free, said, projector)
+        plan = _Plan(launch, shape, correction, gpus, free, reported, projector)
         return plan.answer(plan.resolved(settings))
 
     async def _projector_bytes(self, launch: Launch) -> int:
@@ -89,35 +89,35 @@ class MemoryPlanner:
             return 0
         return await anyio.to_thread.run_sync(_file_bytes, path)
 
-    async def _gpus(self, launch: Launch, said: MemoryLines | None, *, quick: bool) -> list[Gpu]:
-        if said is not None:
-            return [Gpu(name=name, free=room.free) for name, room in said.rooms.items()]
+    async def _gpus(self, launch: Launch, reported: MemoryLines | None, *, quick: bool) -> list[Gpu]:
+        if reported is not None:
+            return [Gpu(name=name, free=memory.free) for name, memory in reported.gpu_memory.items()]
         if launch.n_gpu_layers == 0 or not isinstance(launch.engine, LlamaServer):
             return []
         machine = await self._machine_gpus.read()
         if not machine.gpus and quick:
-            return []  # llama-server is not run for an answer that there is none
+            return []  # llama-server need not be run to find that there is none
         probe = await launch.engine.probe()
         return [Gpu(name=device.name, free=device.free_bytes) for device in probe.devices if device.free_bytes]
 
 
 class _Plan(msgspec.Struct, frozen=True):
-    """One answer in the making."""
+    """One estimate."""
 
     launch: Launch
     shape: ModelShape
     correction: Correction
     gpus: list[Gpu]
     free: Free
-    said: MemoryLines | None
+    reported: MemoryLines | None
     projector: int
 
     @property
     def margin(self) -> float:
-        return self.correction.formula_margin if self.said is None else self.correction.allocator_margin
+        return self.correction.formula_margin if self.reported is None else self.correction.allocator_margin
 
     def resolved(self, settings: LoadSettings) -> LoadSettings:
-        """With as many layers on the GPUs as fit, where it is left to the engine."""
+        """The settings with as many layers on the GPUs as fit, if the engine is to choose."""
         if self.launch.n_gpu_layers >= 0 or not settings.gpus:
             return settings
         fitting = Fitting(self.shape, self._by_formula, self.free, self.correction.formula_margin)
@@ -128,10 +128,10 @@ class _Plan(msgspec.Struct, frozen=True):
         found = fitting.estimate(settings)
         short = fitting.short(found)
         names = [HOST, *(gpu.name for gpu in self.gpus)]
-        rooms = [self.free.host, *self.free.gpus]
+        free = [self.free.host, *self.free.gpus]
         devices = [
-            _device(name, parts, room, missing)
-            for name, parts, room, missing in zip(names, [found.host, *found.gpus], rooms, short, strict=True)
+            _device(name, parts, free_bytes, missing)
+            for name, parts, free_bytes, missing in zip(names, [found.host, *found.gpus], free, short, strict=True)
         ]
         good = not any(short)
         lower = [] if good else list(fitting.changes(settings))
@@ -139,15 +139,15 @@ class _Plan(msgspec.Struct, frozen=True):
             model=self.launch.model_name,
             model_path=str(self.launch.model_path),
             engine=self.launch.engine.name,
-            ctx_size=_sayable(settings.ctx_size or self.shape.trained_for),
+            ctx_size=_clamped(settings.ctx_size or self.shape.trained_for),
             parallel=settings.parallel,
             n_gpu_layers=settings.gpu_layers,
             total_layers=len(self.shape.layers) + 1,
-            method="formula" if self.said is None else "allocator",
+            method="formula" if self.reported is None else "allocator",
             error_margin=self.margin,
             observations=self.correction.count,
             devices=devices,
-            total_bytes=_sayable(found.total),
+            total_bytes=_clamped(found.total),
             fits=good,
             message=_message(devices),
             largest_ctx_size=fitting.largest_ctx(settings),
@@ -156,7 +156,7 @@ class _Plan(msgspec.Struct, frozen=True):
                 LowerFirst(
                     setting=change.setting,
                     value=change.value,
-                    frees_bytes=_sayable(change.frees),
+                    frees_bytes=_clamped(change.frees),
                     fits_then=change.fits_then,
                     reason=change.reason,
                 )
@@ -166,7 +166,7 @@ class _Plan(msgspec.Struct, frozen=True):
         )
 
     def _by_formula(self, settings: LoadSettings) -> Need:
-        """The formula, corrected, with the program itself and the projector."""
+        """The corrected formula, with the program itself and the projector."""
         found, factors = need(self.shape, settings), self.correction
         for parts in (found.host, *found.gpus):
             parts.weights = int(parts.weights * factors.weights)
@@ -180,30 +180,32 @@ class _Plan(msgspec.Struct, frozen=True):
         return found
 
     def _from(self, settings: LoadSettings) -> Callable[[LoadSettings], Need]:
-        """The engine's word for these settings; for others, as much more or less as the formula says."""
-        if self.said is None:
+        """The engine's plan for these settings; for others, the plan plus the difference by the formula."""
+        if self.reported is None:
             return self._by_formula
         base = self._by_formula(settings)
-        said = self._as_allocator_says(base)
+        reported = self._as_allocator_says(base)
 
         def estimate(other: LoadSettings) -> Need:
             found = self._by_formula(other)
-            pairs = zip((found.host, *found.gpus), (base.host, *base.gpus), (said.host, *said.gpus), strict=True)
-            for parts, before, word in pairs:
-                parts.weights = max(0, parts.weights - before.weights + word.weights)
-                parts.kv_cache = max(0, parts.kv_cache - before.kv_cache + word.kv_cache)
-                parts.compute = _scaled(parts.compute, before.compute, word.compute)
-                parts.projector = word.projector
+            pairs = zip(
+                (found.host, *found.gpus), (base.host, *base.gpus), (reported.host, *reported.gpus), strict=True
+            )
+            for parts, before, reported_parts in pairs:
+                parts.weights = max(0, parts.weights - before.weights + reported_parts.weights)
+                parts.kv_cache = max(0, parts.kv_cache - before.kv_cache + reported_parts.kv_cache)
+                parts.compute = _scaled(parts.compute, before.compute, reported_parts.compute)
+                parts.projector = reported_parts.projector
             return found
 
         return estimate
 
     def _as_allocator_says(self, base: Need) -> Need:
-        """The engine's plan, which knows nothing of what is mapped only because it lies between."""
-        assert self.said is not None  # noqa: S101 - asked for only then
+        """The engine's plan, to which the mapped bytes between the used tensors are added."""
+        assert self.reported is not None  # noqa: S101 - asked for only then
         found = Need()
         for name, before in zip([HOST, *(gpu.name for gpu in self.gpus)], [base.host, *base.gpus], strict=True):
-            taken = self.said.planned.get(name)
+            taken = self.reported.planned.get(name)
             parts = Parts() if taken is None else Parts(taken.weights, taken.kv_cache, taken.compute, taken.projector)
             parts.program = before.program
             if name == HOST:
@@ -219,54 +221,54 @@ class _Plan(msgspec.Struct, frozen=True):
             self.launch.settings.extra_args or ()
         ):
             notes.append(PROMPT_CACHE_NOTE)
-        if self.said is None and self.launch.settings.extra_args:
-            notes.append("The formula takes no notice of further flags.")
-        if self.said is None and self.launch.settings.lora:
-            notes.append("The formula leaves LoRA adapters out.")
+        if self.reported is None and self.launch.settings.extra_args:
+            notes.append("The formula does not consider extra arguments.")
+        if self.reported is None and self.launch.settings.lora:
+            notes.append("The formula does not consider LoRA adapters.")
         return notes
 
 
 def _file_bytes(path: str) -> int:
-    """How long a file is; 0 where that cannot be read."""
+    """The size of a file; 0 if it cannot be read."""
     try:
         return Path(path).stat().st_size
     except OSError:
         return 0
 
 
-def _scaled(other: int, before: int, word: int) -> int:
-    return int(word * other / before) if before else word
+def _scaled(other: int, before: int, reported: int) -> int:
+    return int(reported * other / before) if before else reported
 
 
 def _device(name: str, parts: Parts, free: int | None, short: int) -> DeviceMemory:
     return DeviceMemory(
         device=name,
-        weights_bytes=_sayable(parts.weights),
-        kv_cache_bytes=_sayable(parts.kv_cache),
-        compute_bytes=_sayable(parts.compute),
+        weights_bytes=_clamped(parts.weights),
+        kv_cache_bytes=_clamped(parts.kv_cache),
+        compute_bytes=_clamped(parts.compute),
         projector_bytes=parts.projector,
         program_bytes=parts.program,
-        total_bytes=_sayable(parts.total),
+        total_bytes=_clamped(parts.total),
         free_bytes=free,
         fits=not short,
-        short_by_bytes=_sayable(short),
+        short_by_bytes=_clamped(short),
     )
 
 
-def _sayable(count: int) -> int:
-    """A number that every host can read, whatever a header has led to."""
-    return min(count, MOST_TOLD)
+def _clamped(count: int) -> int:
+    """A number that every host can read, even for a header with absurd sizes."""
+    return min(count, MAX_JSON_INTEGER)
 
 
 def _message(devices: list[DeviceMemory]) -> str:
-    sizes = [f"{_size(one.total_bytes)} of {_called(one)}" for one in devices if one.total_bytes]
-    short = [f"{_size(one.short_by_bytes)} more than {_called(one)} has free" for one in devices if not one.fits]
+    sizes = [f"{_size(one.total_bytes)} of {_memory_name(one)}" for one in devices if one.total_bytes]
+    short = [f"{_size(one.short_by_bytes)} more than {_memory_name(one)} has free" for one in devices if not one.fits]
     if short:
         return f"It does not fit: {' and '.join(short)} ({', '.join(sizes)}, with margin and reserve)."
     return f"It fits: {', '.join(sizes)}."
 
 
-def _called(device: DeviceMemory) -> str:
+def _memory_name(device: DeviceMemory) -> str:
     return "main memory" if device.device == HOST else f"{device.device}'s memory"
 
 

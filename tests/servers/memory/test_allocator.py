@@ -12,7 +12,7 @@ from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Launch
 from sidecar.servers.memory import allocator
-from sidecar.servers.memory.allocator import ROOMS_SECONDS, Allocators
+from sidecar.servers.memory.allocator import GPU_PLAN_SECONDS, Allocators
 from tests import fake_engine
 from tests.library.gguf_files import write_model
 from tests.servers.memory.test_memory_over_the_wire import GPU_PLAN, PLAN
@@ -57,7 +57,7 @@ async def test_an_engine_is_ended_once_it_has_a_plan_and_asked_once_for_the_same
 async def test_what_gpus_have_free_is_asked_anew_after_a_while(tmp_path: Path, said: str, asked_in_all: int) -> None:
     times = [0.0]
     asked, same = Allocators(clock=lambda: times[-1]), launch(tmp_path, "--say-on-load", said, "--never-ready")
-    for time in (0.0, ROOMS_SECONDS - 0.1, ROOMS_SECONDS, 2 * ROOMS_SECONDS - 0.1):
+    for time in (0.0, GPU_PLAN_SECONDS - 0.1, GPU_PLAN_SECONDS, 2 * GPU_PLAN_SECONDS - 0.1):
         times.append(time)
         assert await asked.plan(same) is not None
     assert len(starts(tmp_path)) == asked_in_all

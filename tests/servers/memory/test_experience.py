@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sidecar.servers.memory.experience import (
-    COUNTED,
-    MOST_KEPT,
-    MOST_MARGIN,
+    MAX_MARGIN,
+    MAX_STARTS,
+    RECENT_STARTS,
     REQUESTS_BYTES,
     Correction,
     ObservedStart,
@@ -68,7 +68,7 @@ def test_another_build_or_family_teaches_nothing_of_parts() -> None:
 def test_logs_that_lie_turn_no_plan_round() -> None:
     found = correction([seen(taken=1_000_000), seen(taken=1_000_000)], "b1", "llama")
     assert found.compute == 2.0
-    assert found.formula_margin <= MOST_MARGIN
+    assert found.formula_margin <= MAX_MARGIN
 
 
 def test_few_starts_do_not_narrow_the_margin() -> None:
@@ -78,9 +78,9 @@ def test_few_starts_do_not_narrow_the_margin() -> None:
 
 def test_the_last_starts_count_and_the_record_is_bounded() -> None:
     record: list[ObservedStart] = []
-    for _ in range(MOST_KEPT + 10):
+    for _ in range(MAX_STARTS + 10):
         record = remembered(record, seen(taken=200))
-    for _ in range(COUNTED):
+    for _ in range(RECENT_STARTS):
         record = remembered(record, seen(taken=100))
-    assert len(record) == MOST_KEPT
+    assert len(record) == MAX_STARTS
     assert correction(record, "b1", "llama").compute == 1.0
