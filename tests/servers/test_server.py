@@ -524,7 +524,8 @@ async def test_nobody_is_given_a_closed_link(stage: Stage) -> None:
         await server.started()
         os.kill(server.pid or 0, signal.SIGKILL)
         await until(lambda: server.state == "failed")
-    assert seen == [("ready", False), ("stopping", False), ("failed", True)]
+    warming = [("warming", False)] if seen[0][0] == "warming" else []  # it may have a client by then
+    assert seen == [*warming, ("ready", False), ("stopping", False), ("failed", True)]
 
 
 async def test_a_connection_that_only_breaks_is_not_taken_for_the_end(
