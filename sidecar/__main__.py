@@ -1,7 +1,7 @@
 """The program's entry: `llama-sidecar`, or `python -m sidecar`.
 
-Owns the first moments: that nothing of how a frozen program is loaded stays behind, which of the program's faces is
-asked for, and that nothing else can reach the wire before anything is imported that could write to it.
+Owns the first steps: remove the traces of a frozen program's loader, choose what the program is run as, and take the
+wire before anything is imported that could write to it.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def serve(options: argparse.Namespace) -> NoReturn:
 
     read_fd, write_fd = take_wire()
 
-    gc.disable()  # what modules are made of is no garbage; to collect it takes a twentieth of the time
+    gc.disable()  # imports make objects that stay; collections would take a twentieth of the time
 
     from sidecar import app
 
-    gc.freeze()  # nor is it collected later
+    gc.freeze()  # later collections skip them, too
     gc.enable()
     code = 1
     try:
@@ -73,7 +73,7 @@ def serve(options: argparse.Namespace) -> NoReturn:
     except BaseException:  # noqa: BLE001 - a defect of ours
         sys.excepthook(*sys.exc_info())
     finally:
-        # Not return: a thread may stand in a read that ends with the host only, or in a dead disk or GPU driver.
+        # Not return: a thread may block in a read until the host ends, or in a dead disk or GPU driver.
         os._exit(code)
 
 

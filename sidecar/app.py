@@ -1,7 +1,7 @@
-"""One sidecar's life: the data folder is taken, its hosts are served, and everything is taken down in order.
+"""One sidecar's life: lock the data folder, serve hosts, and stop everything in order.
 
-Owns the order of start and stop. What the first reply does not need is imported after it: the features, all of them in
-`composition`.
+Owns the order of start and stop. The features, which the first reply does not need, are imported after it:
+all of them are in `composition`.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HEAD_START_SECONDS = 0.02
-"""For a host's first request, which is on its way when we start: what is imported beside it would hold it up. It takes
-a few milliseconds; one that comes later finds most of the imports done."""
+"""Before the features are imported: imports would delay the host's first request, which usually arrives as we start
+and takes a few milliseconds."""
 
 STOP_SECONDS = 4.8
-"""From the request to stop to the end, whatever hangs (contract, Transport: 5 s)."""
+"""From the stop request to the end of the process, whatever hangs (contract, Transport: 5 s)."""
 
-LAST_WORDS_SECONDS = 1.0
-"""For the host to read the last answers."""
+DRAIN_SECONDS = 1.0
+"""For hosts to read the last responses."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -60,10 +60,10 @@ class Options(msgspec.Struct, frozen=True):
 
     Attributes:
         data_dir: the data folder.
-        config_file: the config file, where it is not in the data folder.
+        config_file: the config file, if it is not in the data folder.
         max_line_bytes: the longest line that is read.
-        log_level: wins over the config's.
-        host_pid: stop when this process has ended.
+        log_level: overrides the config's.
+        host_pid: stop when this process ends.
     """
 
     data_dir: Path
@@ -74,25 +74,25 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Transport(Protocol):
-    """Where hosts come in.
+    """Where hosts connect.
 
     Attributes:
-        leads_to_owner: whether there is one host, and the sidecar is its own: it ends with it, watches the process it
-            names, and answers it with what is wrong at the start. Otherwise whoever started us learns that.
+        has_single_host: whether one host owns the sidecar: the sidecar ends with it, watches the process it names, and
+            answers its requests with the error of a failed start. Otherwise `run` raises that error.
     """
 
-    leads_to_owner: bool
+    has_single_host: bool
 
     async def serve(self, hosts: Hosts) -> None:
-        """Let hosts talk. Returns when none can any more."""
+        """Serve hosts. Returns when none can connect any more."""
         ...
 
     def stop_reading(self) -> None:
-        """Take in nothing more; `serve` returns."""
+        """Stop reading requests; `serve` returns."""
         ...
 
     async def drain(self) -> None:
-        """Write what waits for every host, and close the connections."""
+        """Write everything queued for the hosts, and close the connections."""
         ...
 
 
@@ -104,8 +104,8 @@ class App:
 
     Args:
         options: how it was started.
-        transport: made in the event loop that runs it.
-        announce: called when hosts are about to be let in.
+        transport: created in the event loop that runs it.
+        announce: called just before hosts can connect.
     """
 
     def __init__(self, options: Options, transport: Transport, announce: Callable[[], None] = lambda: None) -> None:
@@ -113,43 +113,43 @@ class App:
         self._announce = announce
         self._transport = transport
         self._lock = DataDirLock(DataDir(options.data_dir).lock_file)
-        self._lifetime = Lifetime(owned=transport.leads_to_owner)
+        self._lifetime = Lifetime(owned=transport.has_single_host)
         self._services = services_of(options, self._lifetime)
         self._requests = RequestTasks()
         self._hosts: Hosts | None = None
 
     async def run(self) -> None:
-        """Serve until the owner is gone or the end is asked for; returns when everything is stopped.
+        """Serve until the owning host is gone or a stop is requested; returns when everything has stopped.
 
         Raises:
-            SidecarError: there is nothing to work on, and no owner to answer.
+            SidecarError: the data folder cannot be used, and no single host can be answered with that.
         """
         logging_handler.set_up(self._options.log_level or "info", None)
         with set_by_signals(self._lifetime.stopping):
             try:
                 problem = self._take_data_dir()
-                if problem is not None and not self._transport.leads_to_owner:
+                if problem is not None and not self._transport.has_single_host:
                     raise problem
                 async with self._lifetime.run():
-                    await self._serve_what_can_be(problem)
+                    await self._serve_or_refuse(problem)
             finally:
                 if self._hosts is not None:
                     self._hosts.finish()
-                with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
+                with anyio.move_on_after(DRAIN_SECONDS, shield=True):
                     await self._transport.drain()
                 self._lock.release()
 
-    async def _serve_what_can_be(self, problem: SidecarError | None) -> None:
+    async def _serve_or_refuse(self, problem: SidecarError | None) -> None:
         if problem is None:
             async with working(self._services, self._requests) as handlers:
                 await self._serve(handlers)
         else:
             logger.error("%s %s", problem.message, problem.hint)
             async with self._requests.run():
-                await self._serve(_refusing(problem, self._services))
+                await self._serve(_refusing_handlers(problem, self._services))
 
     def _take_data_dir(self) -> SidecarError | None:
-        """Make the data folder ours; the problem where it is another sidecar's, or cannot be used."""
+        """Lock the data folder; returns why it cannot be used, or `None`."""
         try:
             self._services.data_dir.create()
             self._lock.acquire()
@@ -160,23 +160,23 @@ class App:
         return None
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
-        """Carry out requests until it is time to stop."""
+        """Handle requests until a stop is requested."""
         self._hosts = Hosts(handlers=handlers, tasks=self._requests, lifetime=self._lifetime)
         if self._options.host_pid is not None:
             self._lifetime.watch(self._options.host_pid)
         try:
             async with anyio.create_task_group() as serving:
-                serving.start_soon(self._let_in, self._hosts)
+                serving.start_soon(self._accept, self._hosts)
                 await self._lifetime.stopping.wait()
                 self._transport.stop_reading()
         finally:
-            # From here on nothing may take long. What hangs then is waited for no longer: the end was asked for.
+            # From here on nothing may take long. What hangs is not waited for: a stop was requested.
             code = 0 if self._lifetime.stopping.is_set() else 1
             deadline = threading.Timer(STOP_SECONDS, os._exit, (code,))
             deadline.daemon = True
             deadline.start()
 
-    async def _let_in(self, hosts: Hosts) -> None:
+    async def _accept(self, hosts: Hosts) -> None:
         self._announce()
         await self._transport.serve(hosts)
         if not self._lifetime.stopping.is_set():
@@ -185,7 +185,7 @@ class App:
 
 
 def services_of(options: Options, lifetime: Lifetime) -> Services:
-    """What features share, as far as it is there from the start."""
+    """The services, with what is available from the start."""
     data_dir = DataDir(options.data_dir)
     return Services(
         data_dir=data_dir,
@@ -198,10 +198,10 @@ def services_of(options: Options, lifetime: Lifetime) -> Services:
 
 @asynccontextmanager
 async def working(services: Services, requests: RequestTasks) -> AsyncIterator[dict[str, Handler]]:
-    """A table of handlers, with those of the first reply; the others are put into it as soon as they are imported.
+    """A table of the first reply's handlers; the others are added as soon as they are imported.
 
-    On leaving, all is stopped. A request that waits for its handler then is still begun, as it would be if that had
-    been there.
+    On exit, everything is stopped. A request that then still waits for its handler is started all the same, as if the
+    handler had been there from the start.
     """
     config = services.config.config.logs
     services.logs = logs = LogStore(
@@ -231,7 +231,7 @@ async def _add_features(
     lifetime = services.lifetime
     with anyio.move_on_after(HEAD_START_SECONDS):
         await lifetime.needed.wait()
-    # On a thread, since hosts are to be heard meanwhile.
+    # On a thread, so that requests are read meanwhile.
     composition = await anyio.to_thread.run_sync(_import_composition)
     async with composition.features(services, requests) as found:
         handlers |= found
@@ -249,25 +249,25 @@ def _import_composition() -> ModuleType:
     return composition
 
 
-def _refusing(problem: SidecarError, services: Services) -> dict[str, Handler]:
-    """Handlers of a sidecar that has no data folder to work on: it lives, and says why it does nothing."""
+def _refusing_handlers(problem: SidecarError, services: Services) -> dict[str, Handler]:
+    """Handlers of a sidecar without a usable data folder: they answer with the reason."""
 
     async def refuse(_params: Any, _call: Call) -> Any:
-        raise problem.with_traceback(None)  # else it would grow with each request
+        raise problem.with_traceback(None)  # else the traceback would grow with each request
 
     always = life.register(services)
     return dict.fromkeys(METHODS, refuse) | {name: always[name] for name in ("ping", "shutdown", "rpc.discover")}
 
 
 def serve(options: Options, read_fd: int, write_fd: int) -> None:
-    """Run a sidecar for a host on these descriptors to its end."""
+    """Run a sidecar for a host on these descriptors until it stops."""
     serve_behind(options, lambda: StdioTransport(read_fd, write_fd, max_line_bytes=options.max_line_bytes))
 
 
 def serve_behind(
     options: Options, make_transport: Callable[[], T], announce: Callable[[T], None] = lambda _: None
 ) -> None:
-    """Run a sidecar to its end. The transport is made in the event loop, and announced when it is about to serve.
+    """Run a sidecar until it stops. The transport is created in the event loop, and announced just before it serves.
 
     Raises:
         SidecarError: as `App.run`.

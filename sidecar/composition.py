@@ -1,7 +1,7 @@
-"""The features of a sidecar, in the order in which they are made.
+"""The features of a sidecar, in the order in which they are created.
 
-Owns which features there are, and the order in which they run and end. Imports all of them, which takes as long as
-everything before the first reply, so `app` imports it after that.
+Owns the list of features, and the order in which they start and stop. Imports all of them, which takes as long as
+everything before the first reply, so `app` imports this module after it.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ FEATURES: tuple[Callable[[Services], dict[str, Handler]], ...] = (
     config.register,
     subscriptions.register,
 )
-"""Each may use what those before it have left in the services."""
+"""Each may use the services that those before it set."""
 
 
 @asynccontextmanager
 async def features(services: Services, requests: RequestTasks) -> AsyncIterator[dict[str, Handler]]:
-    """The handlers of all features, which run; on leaving, all are stopped.
+    """Run all features, and yield their handlers; on exit, all are stopped.
 
-    They are left in turn: what answers requests that wait for it, the background, the requests under way, and then what
-    those needed to their end, such as engines.
+    They stop in this order: what answers the requests that wait for it, the background work, the running requests, and
+    then what those needed until their end, such as engines.
     """
     handlers: dict[str, Handler] = {}
     try:
         for register in FEATURES:
             handlers |= register(services)
         async with AsyncExitStack() as running:
-            for run in services.run_to_the_end:
+            for run in services.run_until_last_request:
                 await running.enter_async_context(run())
             await running.enter_async_context(requests.run())
             background = await running.enter_async_context(anyio.create_task_group())

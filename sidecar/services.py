@@ -1,7 +1,7 @@
 """What the features of one sidecar share.
 
-Owns the phases of its life (`Lifetime`), and the shared objects with the order in which they end (`Services`). Each
-feature's `register(services)` (in `handlers/<family>.py`) makes its objects, leaves here what others use, and returns
+Owns the phases of its life (`Lifetime`), and the shared objects with the order in which they close (`Services`). Each
+feature's `register(services)` (in `handlers/<family>.py`) creates its objects, sets here what others use, and returns
 its handlers; `composition` lists the features. Imports nothing that the first reply does not need.
 """
 
@@ -49,11 +49,11 @@ class Lifetime:
     Attributes:
         needed: a request waits for the features.
         ready: every method has its handler.
-        stopping: it is time to stop.
+        stopping: a stop was requested.
         host_count: the hosts that are connected; written by `dispatch.hosts` only.
 
     Args:
-        owned: whether the sidecar is its only host's own, and ends with it.
+        owned: whether a single host owns the sidecar, which ends with it.
     """
 
     def __init__(self, *, owned: bool = True) -> None:
@@ -68,13 +68,13 @@ class Lifetime:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Watch processes; on leaving, none is watched any more."""
+        """Watch processes until exit."""
         async with anyio.create_task_group() as self._tasks:
             yield
             self._tasks.cancel_scope.cancel()
 
     async def until_ready(self) -> None:
-        """Wait for the features, which are imported sooner for it."""
+        """Wait for the features; this starts their import if it has not started."""
         self.needed.set()
         await self.ready.wait()
 
@@ -83,24 +83,24 @@ class Lifetime:
         self._introduced.set()
 
     async def at_introductions(self, do: Work) -> None:
-        """Do something whenever a host has introduced itself, and now where one has already. For one task."""
+        """Call `do` whenever a host introduces itself, and now if one already has. For one task."""
         while True:
             await self._introduced.wait()
             self._introduced = anyio.Event()
             await do()
 
     def stop(self) -> None:
-        """It is time to stop."""
+        """Request a stop."""
         self.stopping.set()
 
     def watch(self, pid: int) -> None:
-        """Stop when a process has ended."""
+        """Stop when a process ends."""
         if pid not in self._watched:
             self._watched.add(pid)
             self._tasks.start_soon(self._stop_after, pid)
 
     def watch_host(self, pid: int) -> None:
-        """Stop when the host's process has ended.
+        """Stop when the host's process ends.
 
         Raises:
             NotSupported: the sidecar has many hosts and outlives each.
@@ -119,10 +119,10 @@ class Lifetime:
 
 
 class NoticeSource(Protocol):
-    """Something that a person should know more of."""
+    """A feature that may have notices."""
 
     async def notices(self) -> list[Notice]:
-        """What there is to know."""
+        """The notices of now."""
         ...
 
 
@@ -133,22 +133,22 @@ Work = Callable[[], Coroutine[Any, Any, object]]
 class Services:
     """The objects that features share.
 
-    Those that are there from the start are arguments. The others are set by the `register` of the feature that owns
-    them; whoever reads one too early gets an AttributeError with its name, and belongs later in `composition`'s list.
+    Those available from the start are arguments. The others are set by the `register` of the feature that owns them; a
+    feature that reads one too early gets an AttributeError with its name, and belongs later in `composition`'s list.
 
     Attributes:
-        notice_sources: asked for their notices when a host introduces itself.
-        run_to_the_end: what requests need as long as there are any: entered first, left after the last request.
-        run_until_stop: what ends before the requests under way are cancelled, and answers those that wait for it.
+        notice_sources: queried when a host introduces itself.
+        run_until_last_request: what requests need until their end: entered first, exited after the last request.
+        run_until_stop: what ends before the running requests are cancelled, and answers those that wait for it.
         background: started once all of these run; cancelled before the requests are.
-        at_end: closes what is open, when everything else has ended.
+        at_end: closes what is open once everything else has ended.
 
     Args:
         data_dir: the data folder.
         config: the config; read at each use, since it may change at any time.
         lifetime: of this sidecar.
         max_line_bytes: the longest line that is read.
-        log_level: wins over the config's.
+        log_level: overrides the config's.
     """
 
     logs: LogStore
@@ -178,7 +178,7 @@ class Services:
         self.max_line_bytes = max_line_bytes
         self.log_level = log_level
         self.notice_sources: list[NoticeSource] = []
-        self.run_to_the_end: list[Run] = []
+        self.run_until_last_request: list[Run] = []
         self.run_until_stop: list[Run] = []
         self.background: list[Work] = []
         self.at_end = AsyncExitStack()

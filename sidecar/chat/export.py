@@ -1,6 +1,6 @@
-"""Sessions as text to keep, and back.
+"""Export of sessions as text, and import.
 
-Owns the exported formats. The JSON form holds the whole tree and can be imported; Markdown is for people.
+Owns the exported formats. The JSON form has the whole tree and can be imported; Markdown is for people.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read_json(content: str) -> SessionExport:
     """An exported session.
 
     Raises:
-        InvalidParams: the text is no such thing.
+        InvalidParams: the text is not an exported session.
     """
     try:
         exported = msgspec.json.decode(content, type=SessionExport)
@@ -97,7 +97,7 @@ def read_json(content: str) -> SessionExport:
 
 
 def insert(db: sqlite3.Connection, exported: SessionExport) -> Session:
-    """Add an exported session; ids that are taken are replaced by new ones."""
+    """Insert an exported session; ids in use are replaced by new ones."""
     session_id, new_ids = exported.session_id, {m.message_id: m.message_id for m in exported.messages}
     if db.execute("SELECT 1 FROM sessions WHERE id = ?", (session_id,)).fetchone():
         session_id = new_id()
@@ -118,16 +118,14 @@ def insert(db: sqlite3.Connection, exported: SessionExport) -> Session:
 
 
 def _check_parts(message: ExportedMessage) -> None:
-    """See that the parts are such as a host could have sent: an engine would fetch an image from anywhere."""
+    """Check the parts as those of a host's message: an engine would fetch an image from any address."""
     try:
         parts = msgspec.convert(message.parts or [], list[ContentPart])
     except (msgspec.ValidationError, RecursionError) as error:
-        raise InvalidParams(
-            f"The message {message.message_id} has parts that are none: {error}.", path="$.content"
-        ) from None
+        raise InvalidParams(f"The message {message.message_id} has invalid parts: {error}.", path="$.content") from None
     if any(isinstance(part, ImagePart) and not part.image_url.url.startswith("data:image/") for part in parts):
         raise InvalidParams(
-            f"The message {message.message_id} has an image that is not in it.",
+            f"The message {message.message_id} has an image that is not a data: URL.",
             path="$.content",
             hint="Images of an imported session are data: URLs; addresses are not fetched.",
         )
@@ -156,6 +154,6 @@ def _stored(message: ExportedMessage, session_id: str, new_ids: dict[str, str]) 
 
 
 def _file_name(title: str) -> str:
-    """A file name that every system takes."""
+    """A file name that is valid on every system."""
     name = re.sub(r"[^\w.-]+", "-", title)[:FILE_NAME_CHARACTERS].strip("-.")
     return f"{name or 'chat'}-{time.strftime('%Y-%m-%d')}"

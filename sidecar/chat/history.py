@@ -1,6 +1,6 @@
-"""Sessions as hosts ask for them.
+"""Operations on sessions.
 
-Owns what is done with the history as a whole: each method is one transaction, and changes are published.
+Owns the transactions on the history: each method is one, and changes are published.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from sidecar.storage.interruptible_query import QueryTimeout
 DAY_SECONDS = 86_400.0
 
 SEARCH_SECONDS = 2.0
-"""The longest search: a hundred times what one in a million messages takes that a person would type."""
+"""Longest search: a hundred times the duration of a usual search in a million messages."""
 
 
 class SessionChange(NamedTuple):
@@ -53,8 +53,8 @@ class History:
     """The sessions and their messages.
 
     Args:
-        database: where they are.
-        journals: know of answers that broke off. They are encrypted as the history is.
+        database: where they are stored.
+        journals: have the events of interrupted answers. They are encrypted like the history.
         config: the system prompt of new sessions, and how long deleted ones are kept.
 
     Attributes:
@@ -71,7 +71,7 @@ class History:
         self._is_untidy = False
 
     async def ready(self) -> None:
-        """Wait until the history can be used and has what earlier answers left behind, and journals can be read.
+        """Wait until the history can be used and has the interrupted answers, and journals can be read.
 
         Raises:
             SidecarError: why it cannot.
@@ -80,13 +80,13 @@ class History:
             await self._database.run(lambda _: None)
             self._journals.use_cipher(self._database.cipher)
             self._is_ready = True
-        if self._is_untidy:  # it could not be tidied up at the start: there was no key, or the disk was full
+        if self._is_untidy:  # the clean-up at start failed: there was no key, or the disk was full
             await self.tidy()
 
     async def encrypt(self, sealed: bool) -> None:
         """Encrypt the history and its journals from now on, or write them in plain text again.
 
-        It is done even if whoever asks is cancelled. Where it fails, all is as it was before.
+        It completes even if the caller is cancelled. If it fails, nothing has changed.
 
         Raises:
             NotSupported: there is no keyring that could keep the key.
@@ -101,15 +101,15 @@ class History:
         await asyncio.shield(asyncio.ensure_future(switch()))
 
     async def tidy(self) -> None:
-        """What is done once at start: keep and mark answers that broke off, remove sessions deleted long ago."""
+        """Clean up once at start: store and mark interrupted answers, remove sessions deleted long ago."""
         before = time.time() - self._retention_seconds
 
         def work(db: Any) -> None:
             for session_id, message_id in messages.running(db):
                 partial = self._journals.partial_answer(session_id, message_id, cipher_of(db))
                 messages.interrupt(db, session_id, message_id, *partial)
-            sessions.condemn(db, deleted_before=before)
-            self._is_untidy = False  # here, so that no answer that begins now is taken for an earlier one's leftover
+            sessions.mark_for_purge(db, deleted_before=before)
+            self._is_untidy = False  # here, so that an answer that begins now is not marked as interrupted
 
         self._is_tidying = True
         try:
@@ -120,8 +120,8 @@ class History:
         finally:
             self._is_tidying = False
         while await self._database.run(sessions.purge):
-            continue  # what was asked for meanwhile has had its turn
-        with suppress(SidecarError):  # without the key nothing can be read: whoever needs it gets the error
+            continue  # requests that arrived meanwhile go first
+        with suppress(SidecarError):  # without the key nothing can be read: requests get the error
             await self.ready()
 
     @property
@@ -129,7 +129,7 @@ class History:
         return self._config.config.storage.deleted_retention_days * DAY_SECONDS
 
     async def create(self, params: CreateSessionParams) -> Session:
-        """Make an empty session. Where no system prompt is given, it has the config's."""
+        """Create an empty session. If no system prompt is given, it has the config's."""
         system = self._config.config.chat.system if params.system is None else params.system
         session_id = params.session_id or new_id()
 
@@ -151,7 +151,7 @@ class History:
         return await self._database.run(lambda db: sessions.get(db, session_id))
 
     async def open(self, session_id: str) -> tuple[Session | None, list[StoredMessage]]:
-        """A session to go on with and its branch in use, oldest first; `None` where it is to be made yet.
+        """A session to continue and its branch in use, oldest first; `None` where it does not exist yet.
 
         Raises:
             InvalidParams: it is deleted.
@@ -240,10 +240,10 @@ class History:
         return self._published(await self._database.run(lambda db: sessions.restore(db, session_id)))
 
     async def search(self, params: SearchMessagesParams) -> SearchMessagesResult:
-        """Messages that hold all the words.
+        """Messages that contain all the words.
 
         Raises:
-            InvalidParams: it would take too long.
+            InvalidParams: the search took too long.
         """
 
         def read(db: Any) -> SearchMessagesResult:
@@ -277,9 +277,9 @@ class History:
         return self._published(await self._database.run(lambda db: export.insert(db, exported)))
 
     def change(self, session_id: str, work: Work[None]) -> asyncio.Future[Session | None]:
-        """Hand in a change of a session's messages, which is then made whatever becomes of whoever asked for it.
+        """Start a change of a session's messages; it completes even if the caller is cancelled.
 
-        The future has the session as it is when the change is kept; `None` where it is gone.
+        The future has the session once the change is committed; `None` where the session is gone.
         """
 
         def change_and_read(db: Any) -> Session | None:

@@ -1,6 +1,6 @@
-"""A message as a host sends it, taken apart.
+"""Parsing of messages that hosts send.
 
-Owns the forms in which text, images and earlier messages may come. Pure, but for image files, which are read here.
+Owns the accepted forms of text, images and earlier messages. Pure, except that image files are read here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sidecar.contract.sessions import ImagePart, TextPart
 from sidecar.host import path_policy
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
-"""A larger image file is a mistake: no model of today sees more than a few megapixels."""
+"""A larger image file is a mistake: current models use at most a few megapixels."""
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -34,13 +34,13 @@ _ONE_STRING = re.compile(r"\s*<\|(?:system|user)\|>")
 
 
 class ParsedMessage(msgspec.Struct):
-    """A message as it came in, taken apart.
+    """A parsed message.
 
     Attributes:
         text: its text, for people and for search.
-        parts: OpenAI content parts, where there is more than text.
-        system: a system prompt that came with it.
-        earlier: messages that came before it in the same string: role and text.
+        parts: OpenAI content parts, if there is more than text.
+        system: a system prompt in the same string.
+        earlier: messages before it in the same string: role and text.
     """
 
     text: str
@@ -50,7 +50,7 @@ class ParsedMessage(msgspec.Struct):
 
 
 def read_message(content: MessageContent, images: Sequence[str] | None, template: str | None) -> ParsedMessage:
-    """Take a message apart.
+    """Parse a message.
 
     Raises:
         InvalidParams: the template has no place for the message, or an image cannot be used.
@@ -63,7 +63,7 @@ def read_message(content: MessageContent, images: Sequence[str] | None, template
         parts = [_plain_part(part) for part in content]
     if template is not None:
         if "{message}" not in template:
-            raise InvalidParams("The template has no {message} in it.", path="$.template")
+            raise InvalidParams("The template does not contain {message}.", path="$.template")
         parsed.text = template.replace("{message}", parsed.text)
         parts = [_text_part(parsed.text), *(part for part in parts if part["type"] != "text")]
     parts += [_image_part(image_url(image, path="$.images")) for image in images or ()]
@@ -77,7 +77,7 @@ def image_url(image: str, *, path: str) -> str:
 
     Args:
         image: the image.
-        path: the parameter it came in, for errors.
+        path: the parameter it was sent in, for errors.
 
     Raises:
         InvalidParams: it is none of these.
@@ -99,14 +99,16 @@ def image_url(image: str, *, path: str) -> str:
     elif not data:
         raise InvalidParams("An image is neither a data: URL, nor base64, nor an absolute path.", path=path)
     if mime_type is None:
-        raise InvalidParams("An image is of no known kind.", path=path, hint="PNG, JPEG, GIF, BMP and WebP are known.")
+        raise InvalidParams(
+            "An image has an unknown format.", path=path, hint="PNG, JPEG, GIF, BMP and WebP are supported."
+        )
     return f"data:{mime_type};base64,{base64.b64encode(data).decode()}"
 
 
 def _read_one_string(text: str) -> ParsedMessage:
     """The older form `<|system|>…<|end|><|user|>…<|end|>`, the newest user message last; all else is plain text.
 
-    An `<|assistant|>` with nothing after it, for the answer to come, is understood; a missing `<|end|>`, too.
+    An `<|assistant|>` with nothing after it, for the answer to come, is accepted; so is a missing `<|end|>`.
     """
     if not _ONE_STRING.match(text):
         return ParsedMessage(text)
@@ -141,7 +143,7 @@ def _image_part(url: str) -> dict[str, Any]:
 
 
 def _from_base64(text: str) -> bytes:
-    """The bytes; none where it is no base64."""
+    """The bytes; empty if it is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -152,7 +154,7 @@ def _read_image(image: str, path: str) -> bytes:
     try:
         file = path_policy.file(image)
         size = file.stat().st_size
-        if size == 0:  # as for the system's own files, some of which never end
+        if size == 0:  # reports 0 also for the kernel's files, some of which never end
             raise InvalidParams(f"The image {image} is empty.", path=path)
         if size > MAX_IMAGE_BYTES:
             raise InvalidParams(f"The image {image} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path=path)

@@ -1,7 +1,7 @@
-"""The events of turns on disk, ahead of every host.
+"""The events of turns, written to disk before hosts receive them.
 
-Owns the files, one a session for its running or last turn, and that an event is in its file before it is published:
-so a turn is resumed under the same numbers after a kill of the sidecar. Nothing is synced here: what has to survive a
+Owns the files, one per session for its running or last turn, and writes each event to its file before it is published:
+so a turn is resumed under the same numbers after the sidecar was killed. Nothing is synced here: what has to survive a
 power cut is in the history. Knows nothing of engines or of what a turn does; how a file is read is `replay`'s.
 """
 
@@ -27,26 +27,26 @@ from sidecar.storage.cipher import Cipher
 logger = logging.getLogger(__name__)
 
 KEPT_JOURNALS = 64
-"""Sessions whose last turn can be resumed event by event, or more where more turns run at the same time: some 100 KB
-each for a long answer. The answers of older ones come from the history, whole."""
+"""Sessions whose last turn can be resumed event by event, or more if more turns run concurrently: some 100 KB each for
+a long answer. For older sessions the history has the whole answer."""
 
 SUFFIX = ".jsonl"
 
 _quoted = json.encoder.encode_basestring_ascii
-"""A text as JSON that escapes everything: no character can break a line or be refused. One a token."""
+"""A text as JSON that escapes everything: no character can break a line or be refused. One per token."""
 
 
 class Journal:
-    """The file of one turn: JSON lines that are only added to, each of them encrypted where the history is.
+    """The file of one turn: append-only JSON lines, each of them encrypted if the history is.
 
-    What is published goes through it, since an event is first written and then added to the log. That is one write
-    for each event; tokens that come together are one event.
+    Events are published through it: each is first written and then added to the log. That is one write for each event;
+    tokens that arrive together are one event.
 
     Args:
         path: the file.
         message_id: the answer's.
         events: the turn's log; what is in it already is written first.
-        cipher: what records are encrypted with; `None` where they are in plain text.
+        cipher: encrypts records; `None` for plain text.
     """
 
     def __init__(self, path: Path, message_id: str, events: EventLog, cipher: Cipher | None) -> None:
@@ -65,7 +65,7 @@ class Journal:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is being written: the turn is not over, and nothing was in the way."""
+        """Whether it is being written: the turn is not over, and no write failed."""
         return self._fd is not None
 
     def publish(self, *entries: Entry) -> None:
@@ -81,7 +81,7 @@ class Journal:
                 self._events.append(entry)
 
     def use_cipher(self, cipher: Cipher | None) -> None:
-        """Write everything again, encrypted in this way; later records, too."""
+        """Write everything again with this cipher, and use it for later records."""
         self._cipher = cipher
         if self._fd is not None:
             try:
@@ -125,14 +125,14 @@ class Journal:
         return base64.b64encode(sealed) + b"\n"
 
     def _give_up(self, error: OSError) -> None:
-        """Go on without: the answer itself matters more than its replay."""
+        """Continue without a journal: the answer matters more than its replay."""
         logger.warning("a turn cannot be resumed after a restart, its journal is not written: %s", error.strerror)
         self.close()
         self.path.unlink(missing_ok=True)
 
 
 class Journals:
-    """The journals of the sessions that were used last, so that a host that comes back misses nothing.
+    """The journals of the last used sessions, so that a host that reconnects misses nothing.
 
     Records are in plain text until `use_cipher`.
 
@@ -145,17 +145,19 @@ class Journals:
         self._cipher: Cipher | None = None
         self._used: OrderedDict[Path, str | None] | None = None
         self._begun: WeakSet[Journal] = WeakSet()
-        self._acknowledging = anyio.Lock()  # so that none reads what another has written in part
+        self._acknowledging = anyio.Lock()  # so that no thread reads what another has partly written
 
     def begin(self, session_id: str, message_id: str, events: EventLog) -> Journal:
-        """Begin to write a session's newest turn, in the place of its last one."""
+        """Begin to write a session's newest turn, replacing its last one."""
         path = self._path(session_id)
         used = self._by_use()
         used[path] = message_id
         used.move_to_end(path)
         journal = Journal(path, message_id, events, self._cipher)
         self._begun.add(journal)
-        running = {journal.path for journal in self._begun if journal.is_open}  # the history has less of them
+        running = {
+            journal.path for journal in self._begun if journal.is_open
+        }  # the history has less of the partial answer
         ended = [path for path in used if path not in running]
         for path in ended[: max(len(used) - KEPT_JOURNALS, 0)]:
             del used[path]
@@ -163,24 +165,24 @@ class Journals:
         return journal
 
     def read(self, session_id: str) -> JournaledTurn | None:
-        """What is kept of a session's last turn; `None` where nothing is, or nothing that can be used. Blocks."""
+        """What is kept of a session's last turn; `None` where nothing usable is. Blocks."""
         return replay.read(self._path(session_id), self._cipher)
 
     def partial_answer(self, session_id: str, message_id: str, cipher: Cipher | None) -> tuple[str, str | None]:
-        """Content and reasoning of an answer that broke off, as far as they are known. Blocks; for any thread."""
+        """Content and reasoning of an interrupted answer, as far as they are known. Blocks; thread-safe."""
         kept = replay.read(self._path(session_id), cipher)
         if kept is None or kept.message_id != message_id:
             return "", None
         return kept.text("token"), kept.text("reasoning") or None
 
     async def acknowledge(self, session_id: str, seq: int | None) -> int:
-        """Drop the events of a turn that has ended, but for its last one; returns how many are kept: none where
-        meanwhile another turn has begun, or the session was deleted."""
+        """Drop the events of a turn that has ended, except its last one; returns how many are kept: none if another
+        turn has begun meanwhile, or the session was deleted."""
         path, used = self._path(session_id), self._by_use()
         async with self._acknowledging:
             answer = used.get(path)
             kept = await anyio.to_thread.run_sync(self.read, session_id)
-            if kept is None or path not in used or used[path] != answer:  # what was read need not be there any more
+            if kept is None or path not in used or used[path] != answer:  # the file may have changed since it was read
                 return 0
             kept.events.forget(seq)
             Journal(path, kept.message_id, kept.events, self._cipher).close()
@@ -193,10 +195,10 @@ class Journals:
         self._remove(path)
 
     def use_cipher(self, cipher: Cipher | None) -> None:
-        """Encrypt records in this way, or write them in plain text where it is `None`. Blocks.
+        """Encrypt records with this cipher, or write them in plain text if it is `None`. Blocks.
 
-        Where they are encrypted, no journal in plain text stays: those of running turns are written again, and the
-        others are removed, since the history has their answers.
+        With a cipher, no journal in plain text stays: those of running turns are written again, and the others are
+        removed, since the history has their answers.
         """
         if cipher is None and self._cipher is None:
             return
@@ -210,7 +212,7 @@ class Journals:
                     self._remove(path)
 
     def _path(self, session_id: str) -> Path:
-        # Hosts may write an id either way, and to some file systems these are one name.
+        # Hosts may write an id in either case, and on some file systems these are one name.
         return self._folder / f"{session_id.lower()}{SUFFIX}"
 
     def _by_use(self) -> OrderedDict[Path, str | None]:

@@ -30,18 +30,18 @@ _COLUMNS = ", ".join(_NAMES)
 _COLUMNS_OF_M = ", ".join(f"m.{name}" for name in _NAMES)
 _JSON = ("parts", "tool_calls", "usage", "timings", "context")
 _OUTCOME = ("content", "reasoning", "tool_calls", "state", "finish_reason", "usage", "timings", "context")
-"""What is known of an answer only when it has ended."""
+"""Columns that are known only when an answer has ended."""
 
 Role = Literal["user", "assistant", "tool"]
 
 
 class StoredMessage(Message, kw_only=True):
-    """A message as it is kept: what hosts see, and what became of the context when it was written."""
+    """A message as stored: what hosts receive, and how the context was used when it was written."""
 
     context: ContextUse | None = None
 
     def as_contract(self) -> Message:
-        """What hosts see of it."""
+        """The part that hosts receive."""
         return Message(**{name: getattr(self, name) for name in Message.__struct_fields__})
 
 
@@ -51,7 +51,7 @@ def new_id() -> str:
 
 
 def new_message(session_id: str, parent_id: str | None, *, role: Role, content: str) -> StoredMessage:
-    """A whole message made now, under an id of its own."""
+    """A complete message with a new id and the current time."""
     return StoredMessage(
         message_id=new_id(),
         session_id=session_id,
@@ -69,12 +69,12 @@ def new_message(session_id: str, parent_id: str | None, *, role: Role, content: 
 
 
 def tool_calls_of(message: Message) -> list[ToolCall]:
-    """The calls a message asks for."""
+    """The tool calls in a message."""
     return message.tool_calls if isinstance(message.tool_calls, list) else []
 
 
 def as_chat_message(message: Message) -> ChatMessage:
-    """A message as a model is sent it."""
+    """A message as it is sent to a model."""
     out: ChatMessage = {"role": message.role, "content": message.content}
     if isinstance(message.parts, list):
         out["content"] = message.parts
@@ -86,7 +86,7 @@ def as_chat_message(message: Message) -> ChatMessage:
 
 
 def insert(db: sqlite3.Connection, *messages: StoredMessage) -> None:
-    """Add messages to their session's tree, parents before children; all are of one session."""
+    """Add messages to their session's tree, parents before children; all in one session."""
     marks, cipher = ", ".join("?" * len(_NAMES)), cipher_of(db)
     for message in messages:
         values = tuple(_column(message, name, cipher) for name in _NAMES)
@@ -97,7 +97,7 @@ def insert(db: sqlite3.Connection, *messages: StoredMessage) -> None:
 
 
 def finish(db: sqlite3.Connection, message: StoredMessage) -> None:
-    """Write what became of an answer that was `running`."""
+    """Store the end of an answer that was `running`."""
     assignments, cipher = ", ".join(f"{name} = ?" for name in _OUTCOME), cipher_of(db)
     db.execute(
         f"UPDATE messages SET {assignments} WHERE id = ?",
@@ -105,11 +105,11 @@ def finish(db: sqlite3.Connection, message: StoredMessage) -> None:
     )
 
 
-def take_back(db: sqlite3.Connection, session_id: str, message_ids: list[str], *, head: str | None) -> None:
-    """Take messages out again that turned out not to be any, children before parents.
+def withdraw(db: sqlite3.Connection, session_id: str, message_ids: list[str], *, head: str | None) -> None:
+    """Delete messages that were refused, children before parents.
 
-    Where the session's branch in use ends with one of them, it ends with `head` from now on; a host that has gone on
-    to another branch meanwhile stays there.
+    If the session's branch in use ends with one of them, it ends with `head` from now on; a host that has switched to
+    another branch meanwhile stays there.
     """
     for message_id in message_ids:
         db.execute("UPDATE sessions SET head = ? WHERE id = ? AND head = ?", (head, session_id, message_id))
@@ -168,7 +168,7 @@ def leaf_below(db: sqlite3.Connection, session_id: str, message_id: str) -> str:
 
 
 def fill_in_siblings(db: sqlite3.Connection, session_id: str, messages: list[StoredMessage]) -> None:
-    """Set each message's `siblings`. Only points where the tree branches are looked up."""
+    """Set each message's `siblings`. Only points where the tree branches are queried."""
     rows = db.execute(
         "SELECT parent_id, json_group_array(id) FROM (SELECT parent_id, id FROM messages WHERE session_id = ?"
         " ORDER BY rowid) GROUP BY parent_id HAVING count(*) > 1",
@@ -195,7 +195,7 @@ def running(db: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def interrupt(db: sqlite3.Connection, session_id: str, message_id: str, content: str, reasoning: str | None) -> None:
-    """Mark an answer as broken off, with what there is of it."""
+    """Mark an answer as interrupted, and store its known part."""
     message = get(db, session_id, message_id)
     message.state, message.content = "interrupted", content
     message.reasoning = reasoning or msgspec.UNSET

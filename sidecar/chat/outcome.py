@@ -1,6 +1,6 @@
-"""How a turn ends, and turns that are over, for hosts that come back.
+"""How a turn ends, and ended turns for hosts that reconnect.
 
-Owns what is published of one: its events where the journal has them, else what the history has.
+Owns what is published of one: its events if the journal has them, otherwise what the history has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sidecar.events.event_log import EventLog
 
 
 class EndedTurn(msgspec.Struct, frozen=True):
-    """What a turn leaves behind."""
+    """A turn that has ended."""
 
     events: EventLog
     outcome: TurnResult | SidecarError | None
@@ -49,7 +49,7 @@ def final_event(outcome: TurnResult | SidecarError) -> TurnDone | ErrorEvent | C
 
 
 def result_of(message: StoredMessage) -> TurnResult:
-    """A kept answer as the response to the request that made it."""
+    """A stored answer as the response to its request."""
     return TurnResult(
         session_id=message.session_id,
         message_id=message.message_id,
@@ -68,7 +68,7 @@ def result_of(message: StoredMessage) -> TurnResult:
 def from_journal(kept: JournaledTurn, message: StoredMessage | None) -> EndedTurn | None:
     """A turn with its events under their old numbers.
 
-    `None` where it broke off and its message is not in the history: then nothing of it was ever acknowledged.
+    `None` where it was interrupted and its message is not in the history: then nothing of it was acknowledged.
     """
     if kept.events.closed:
         ((_, final),) = kept.events.peek(kept.events.last_seq - 1)
@@ -93,7 +93,7 @@ def from_history(message: StoredMessage, after_seq: int) -> EndedTurn:
 
 
 def _outcome_in(final: object) -> TurnResult | SidecarError:
-    """What a turn's last event says of it."""
+    """The outcome in a turn's last event."""
     if isinstance(final, TurnDone):
         return TurnResult(**{name: getattr(final, name) for name in TurnResult.__struct_fields__})
     if isinstance(final, ErrorEvent):
@@ -103,14 +103,14 @@ def _outcome_in(final: object) -> TurnResult | SidecarError:
 
 
 def _outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
-    """What the history says of an answer."""
+    """The outcome of an answer in the history."""
     if message.state == "complete":
         return result_of(message)
     if message.state == "cancelled":
         return Cancelled("The message was cancelled.", partial=message.content)
     return EngineCrashed(
-        "The answer broke off before it was complete; what there is of it is kept.",
-        hint="Let it be answered again.",
+        "The answer was interrupted before it was complete; the partial answer is kept.",
+        hint="Generate the answer again.",
         remedies=(call("regenerate_message"),),
         cause="UNKNOWN",
         exit_code=None,

@@ -1,6 +1,6 @@
-"""Journals of turns, read again.
+"""Reading of turns' journals.
 
-Owns what is believed of a file: everything up to the first record that does not follow. Writes nothing.
+Owns which part of a file is valid: everything up to the first record out of sequence. Writes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _AnyEvent: Any = Union[TURN_EVENTS]  # noqa: UP007 - made from a tuple
 
 
 class JournaledTurn(msgspec.Struct, frozen=True):
-    """What a journal has of a turn.
+    """A turn as read from its journal.
 
     Attributes:
         message_id: the answer's.
@@ -38,15 +38,15 @@ class JournaledTurn(msgspec.Struct, frozen=True):
     events: EventLog
 
     def text(self, status: str) -> str:
-        """All text of a kind."""
+        """All text of the events with a status."""
         entries = [entry for _, entry in self.events.peek(0)]
         return "".join(entry.text for entry in entries if isinstance(entry, Text) and entry.status == status)
 
 
 def read(path: Path, cipher: Cipher | None) -> JournaledTurn | None:
-    """What a file has of a turn; `None` where there is none, or nothing that can be used. Blocks."""
+    """The turn in a file; `None` where there is no file, or nothing usable. Blocks."""
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]  # behind the last LF: half a record
+        lines = path.read_bytes().split(b"\n")[:-1]  # behind the last LF: a partial record
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -65,13 +65,13 @@ def is_plain(path: Path) -> bool:
 
 
 def about(path: Path, message_id: str, number: int) -> str:
-    """The associated data of an encrypted record, so that none can stand in another's place. The first one says which
-    message it is."""
+    """The associated data of an encrypted record, so that none can replace another. The first one has the id of
+    the message."""
     return f"turn {path.stem} {message_id if number else ''} {number}"
 
 
 def _records(path: Path, lines: list[bytes], cipher: Cipher | None) -> Iterator[dict[str, Any]]:
-    """The records up to the first that cannot be used."""
+    """The records up to the first invalid one."""
     message_id = ""
     for number, line in enumerate(lines):
         try:
@@ -87,7 +87,7 @@ def _records(path: Path, lines: list[bytes], cipher: Cipher | None) -> Iterator[
 
 
 def _restored(records: Iterator[dict[str, Any]]) -> JournaledTurn | None:
-    """The turn of these records, up to the first that does not follow."""
+    """The turn of these records, up to the first one out of sequence."""
     message_id = next(records, {}).get("message_id")
     if not isinstance(message_id, str):
         return None

@@ -1,4 +1,4 @@
-"""Full-text search over all messages (SQLite FTS5), the newest first. There is none in an encrypted history."""
+"""Full-text search over all messages (SQLite FTS5), the newest first. Not available in an encrypted history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sidecar.chat.sessions import UNTITLED
-from sidecar.chat.snippet import is_unfinished, snippet
+from sidecar.chat.snippet import is_prefix, snippet
 from sidecar.contract.errors import InvalidParams, NotSupported
 from sidecar.contract.remedies import call, open_settings
 from sidecar.contract.sessions import SearchHit, SearchMessagesResult
@@ -20,7 +20,7 @@ _CURSOR = re.compile("[0-9]{1,19}")
 
 _MATCHES = "messages_text MATCH ?1 AND messages_text.rowid BETWEEN ?2 AND ?3"
 _MINE = " AND +messages_text.rowid IN (SELECT rowid FROM messages WHERE session_id = ?4)"
-"""With the plus the index finds the words and these are looked up in it; else it would be asked again for each."""
+"""The plus makes SQLite query the index once, and then check the session of each match."""
 
 _FOUND, _FOUND_IN_SESSION = (
     "SELECT m.rowid, m.session_id, s.title, m.id, m.role, m.content, m.created_at"
@@ -29,22 +29,22 @@ _FOUND, _FOUND_IN_SESSION = (
     " ORDER BY messages_text.rowid DESC"
     for where in (_MATCHES, _MATCHES + _MINE)
 )
-"""In this order: what matches, newest first, then its message, then its session. Read as far as a page goes."""
+"""CROSS JOIN fixes the order: matches, newest first, then messages, then sessions. Rows are read for one page only."""
 
 
 def match_expression(query: str) -> str | None:
-    """What a person typed as an FTS5 expression: all the words, the last one perhaps unfinished.
+    """A query as an FTS5 expression: all the words, the last one perhaps as a prefix.
 
-    `None` where nothing was typed. What stands between blanks is quoted, so that nothing is taken as FTS5's own
-    syntax and FTS5 itself finds the words in it, as it does in the messages; one without any is as good as left out.
+    `None` for an empty query. Each text between spaces is quoted, so that nothing in it is FTS5 syntax, and FTS5 itself
+    splits it into words, as it does the messages; a text without words has no effect.
     """
     chunks = query.replace("\0", " ").split()
     if not chunks:
         return None
     quoted = ['"' + chunk.replace('"', '""') + '"' for chunk in chunks]
-    if is_unfinished(query):
+    if is_prefix(query):
         quoted[-1] += "*"
-    return " ".join(dict.fromkeys(quoted))  # each is looked for once, however often it was typed
+    return " ".join(dict.fromkeys(quoted))  # each once, however often it was typed
 
 
 def search(
@@ -60,7 +60,7 @@ def search(
     """
     if cipher_of(db) is not None:
         raise NotSupported(
-            "Search is off because the history is encrypted: an index would hold all its words in plain text.",
+            "Search is off because the history is encrypted: an index would contain all its words in plain text.",
             hint="To search, switch encryption off in the settings, which decrypts it; titles are found anyway.",
             remedies=(open_settings("storage.encrypt"), call("list_sessions")),
         )
@@ -88,18 +88,16 @@ def search(
 
 
 def took_too_long(seconds: float) -> InvalidParams:
-    """Why a search was given up."""
+    """The error of a search that was cancelled."""
     return InvalidParams(
-        f"The search was given up after {seconds:g} s: too many messages hold too many of these words.",
+        f"The search was cancelled after {seconds:g} s: too many messages contain these words.",
         path="$.query",
         hint="Search for fewer words, or rarer ones, or in one session.",
     )
 
 
 def _in_session(db: sqlite3.Connection, expression: str, session_id: str, last: int) -> Iterable[tuple[Any, ...]]:
-    """What is found in one session: between its first message and its last, and by number, so that nothing is read of
-    all that matches elsewhere.
-    """
+    """Matches in one session, by row ids from its first to its last message, so that no others are read."""
     first, newest = db.execute(
         "SELECT min(rowid), max(rowid) FROM messages WHERE session_id = ?", (session_id,)
     ).fetchone()

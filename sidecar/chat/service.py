@@ -1,7 +1,7 @@
-"""Chat as hosts ask for it.
+"""The chat service.
 
-Owns the turns under way, and the order of those of one session. What a turn has to do is decided by `turn_plan`, how it
-is done by `turn`.
+Owns the running turns, and the order of those in one session. `turn_plan` decides what a turn has to do, and `turn`
+does it.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class Chat:
         self._generator = generator
         self._config = config
         self._planner = TurnPlanner(history, config)
-        # They live as long as there is one of them.
+        # An entry exists as long as its session has turns.
         self._turns: WeakValueDictionary[str, SessionTurns] = WeakValueDictionary()
         self._tasks: anyio.abc.TaskGroup
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let turns run; on leaving, all are stopped and what there is of their answers is kept."""
+        """Run turns; on exit, all are stopped and their partial answers are stored."""
         async with anyio.create_task_group() as self._tasks:
             try:
                 yield
@@ -66,8 +66,8 @@ class Chat:
                 self._tasks.cancel_scope.cancel()
 
     async def tidy(self) -> None:
-        """Keep what earlier answers have left behind, and remove sessions that were deleted long ago. Hosts get the
-        error of a history that cannot be used as soon as they ask for something in it."""
+        """Store interrupted answers, and remove sessions that were deleted long ago. If the history cannot be used,
+        each request that needs it gets the error."""
         try:
             await self._history.tidy()
         except SidecarError as problem:
@@ -86,12 +86,12 @@ class Chat:
         return self._begin(params.session_id, params)
 
     def edit(self, params: EditMessageParams) -> Turn:
-        """Begin to answer a question in other words."""
+        """Begin to answer an edited question."""
         return self._begin(params.session_id, params)
 
     async def cancel(self, session_id: str) -> CancelMessageResult:
-        """Stop a session's answers; returns when the engine works on them no longer."""
-        turns = self._under_way(session_id)
+        """Stop a session's answers; returns when the engine no longer works on them."""
+        turns = self._unfinished(session_id)
         stopped = await _stop(turns)
         server = turns[0].server if turns else None
         idle = await self._generator.until_idle(server) if server is not None else None
@@ -99,32 +99,32 @@ class Chat:
 
     async def delete(self, session_id: str) -> DeleteSessionResult:
         """Stop a session's answers and delete it; it can be restored for a while. Raises SessionNotFound."""
-        await _stop(self._under_way(session_id))
+        await _stop(self._unfinished(session_id))
         deleted = await self._history.delete(session_id)
-        self._journals.forget(session_id)  # not before: at a start the history still has to read it
+        self._journals.forget(session_id)  # not earlier: the clean-up at start may still read it
         return deleted
 
     # --- resuming ------------------------------------------------------------------------------------------
 
     async def resume(self, session_id: str, after_seq: int) -> tuple[Turn | EndedTurn, int]:
-        """The running or last turn of a session, and after which of its events a host reads on that has those up to
-        `after_seq`.
+        """The running or last turn of a session, and the `seq` after which a host that has the events up to `after_seq`
+        continues.
 
         Raises:
             SessionNotFound: there is none.
         """
         turn = self._running(session_id) or await self._ended(session_id, after_seq)
-        if after_seq > turn.events.last_seq:  # a seq of an earlier turn: the host has nothing of this one
+        if after_seq > turn.events.last_seq:  # a seq of an earlier turn: the host has no events of this one
             after_seq = 0
         return turn, turn.events.resume_point(after_seq)
 
     async def ack(self, session_id: str, seq: int | None) -> AckResult:
-        """Drop events that have arrived."""
+        """Drop events that the host has received."""
         turn = self._running(session_id)
         if turn is None:
             await self._history.ready()
             return AckResult(kept_events=await self._journals.acknowledge(session_id, seq))
-        if seq is not None:  # else it is meant for an answer that has ended: no host has all events of this one
+        if seq is not None:  # else it acknowledges an answer that has ended: no host has all events of this one
             turn.events.forget(seq)
         return AckResult(kept_events=turn.events.kept)
 
@@ -142,10 +142,10 @@ class Chat:
         return from_history(last, after_seq)
 
     def _running(self, session_id: str) -> Turn | None:
-        """The turn that a host means by a session's answer while some are under way: the first of them."""
-        return next(iter(self._under_way(session_id)), None)
+        """The running turn of a session: the first of those that are not over."""
+        return next(iter(self._unfinished(session_id)), None)
 
-    def _under_way(self, session_id: str) -> list[Turn]:
+    def _unfinished(self, session_id: str) -> list[Turn]:
         """The turns of a session that are not over."""
         session = self._turns.get(session_id)
         return list(session.turns) if session is not None else []
@@ -171,7 +171,7 @@ class Chat:
         return CountTokensResult(tokens=tokens, max_context=max_context)
 
     async def preview_context(self, params: PreviewContextParams) -> PreviewContextResult:
-        """What would be sent and what left out."""
+        """What would be sent and what dropped."""
         settings = TurnParams(
             server_id=params.server_id, context_policy=params.context_policy, max_tokens=params.max_tokens
         )
@@ -211,5 +211,5 @@ class Chat:
 
 
 async def _stop(turns: list[Turn]) -> int:
-    """Stop a session's turns, those behind first so that none of them gets its turn; returns how many were stopped."""
+    """Stop a session's turns, the last first so that none of them starts; returns how many were stopped."""
     return sum([await turn.cancel() for turn in reversed(turns)])

@@ -26,10 +26,10 @@ TITLE_CHARACTERS = 60
 """Length of a title taken from a message: one line of a list."""
 
 UNTITLED = "New chat"
-"""What a session is called before there is a message in it."""
+"""Title of a session without messages."""
 
 _CONDEMNED = 0.0
-"""The `deleted_at` of a session that is about to be removed for good."""
+"""The `deleted_at` of a session that is about to be removed permanently."""
 
 _COLUMNS = "id, title, system, server_id, config, archived, created_at, updated_at, message_count, head"
 
@@ -44,10 +44,10 @@ def insert(
     config: SessionConfig,
     created_at: float | None = None,
 ) -> None:
-    """Make an empty session.
+    """Insert an empty session.
 
     Raises:
-        InvalidParams: the id is taken.
+        InvalidParams: the id is in use.
     """
     now = time.time() if created_at is None else created_at
     values = {
@@ -70,7 +70,7 @@ def insert(
 
 
 def require_free(db: sqlite3.Connection, session_id: str) -> None:
-    """See that an id can be given to a new session.
+    """Check that an id is free for a new session.
 
     Raises:
         InvalidParams: a session has it, deleted or not.
@@ -79,9 +79,9 @@ def require_free(db: sqlite3.Connection, session_id: str) -> None:
     if row is None:
         return
     if row[0] is None:
-        message, hint = f"There is a session {session_id} already.", "Leave session_id out to get a new one."
+        message, hint = f"The session {session_id} already exists.", "Leave session_id out to get a new one."
     else:
-        message, hint = f"The session {session_id} is deleted.", "Bring it back with restore_session."
+        message, hint = f"The session {session_id} is deleted.", "Restore it with restore_session."
     raise InvalidParams(message, path="$.session_id", hint=hint)
 
 
@@ -110,10 +110,10 @@ def get(db: sqlite3.Connection, session_id: str) -> Session:
 def page(
     db: sqlite3.Connection, *, query: str | None, archived: bool, limit: int, cursor: str | None
 ) -> ListSessionsResult:
-    """Sessions, the last used first; with a query, those whose title holds it, in capitals or not.
+    """Sessions, the last used first; with a query, those whose title contains it, in any case.
 
     Raises:
-        InvalidParams: the cursor is none of ours.
+        InvalidParams: the cursor is invalid.
     """
     cipher = cipher_of(db)
     conditions = ["deleted_at IS NULL", "archived = ?"]
@@ -147,7 +147,7 @@ def update(db: sqlite3.Connection, session_id: str, changes: dict[str, Any]) -> 
 
 
 def write(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> None:
-    """Change columns and nothing else, where there is such a session."""
+    """Change columns and nothing else; does nothing if there is no such session."""
     columns = _columns(db, session_id, values)
     assignments = ", ".join(f"{column} = ?" for column in columns)
     db.execute(f"UPDATE sessions SET {assignments} WHERE id = ?", (*columns.values(), session_id))
@@ -159,7 +159,7 @@ def set_head(db: sqlite3.Connection, session_id: str, head: str | None, **column
 
 
 def give_title(db: sqlite3.Connection, session_id: str, text: str) -> None:
-    """Take the title from a message that says something, where the session has none yet."""
+    """Set the title from a message that has text, if the session has none yet."""
     if text.strip() and db.execute("SELECT 1 FROM sessions WHERE id = ? AND title = ''", (session_id,)).fetchone():
         write(db, session_id, {"title": title_of(text)})
 
@@ -187,26 +187,26 @@ def restore(db: sqlite3.Connection, session_id: str) -> Session:
 
 
 def remove(db: sqlite3.Connection, session_id: str) -> None:
-    """Remove a session and its messages for good."""
+    """Remove a session and its messages permanently."""
     db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
-def condemn(db: sqlite3.Connection, *, deleted_before: float) -> None:
-    """Let sessions that were deleted before a time be restored no more; `purge` removes them."""
+def mark_for_purge(db: sqlite3.Connection, *, deleted_before: float) -> None:
+    """Mark sessions deleted before a time for `purge`; they can no longer be restored."""
     db.execute("UPDATE sessions SET deleted_at = ? WHERE deleted_at < ?", (_CONDEMNED, deleted_before))
 
 
 def purge(db: sqlite3.Connection) -> bool:
-    """Remove a condemned session for good; False where there is none.
+    """Remove a marked session permanently; False where there is none.
 
-    One at a time, since each of its messages has to leave the search index, too: 10 ms for a hundred.
+    One per call, since each of its messages is removed from the search index, too: 10 ms for a hundred.
     """
     one = "SELECT id FROM sessions WHERE deleted_at = ? LIMIT 1"
     return db.execute(f"DELETE FROM sessions WHERE id = ({one})", (_CONDEMNED,)).rowcount > 0
 
 
 def title_of(text: str) -> str:
-    """A title from a message: its first line that says something, cut at a word."""
+    """A title from a message: its first line with text, cut at a word."""
     line = next((" ".join(line.split()) for line in text.splitlines() if line.strip()), UNTITLED)
     if len(line) <= TITLE_CHARACTERS:
         return line
@@ -215,7 +215,7 @@ def title_of(text: str) -> str:
 
 
 def _columns(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Values as they stand in the table."""
+    """Values as stored in the table."""
     columns = dict(values)
     if isinstance(columns.get("config"), SessionConfig):
         columns["config"] = _to_json(columns["config"])

@@ -1,7 +1,7 @@
-"""The text around what a search found.
+"""The text around a search's matches.
 
-Pure. Owns how much of a message is shown and which words of it are marked. SQLite's own snippet() would do, but takes
-the square of the number of matches: half a minute for a word that stands fifty thousand times in a message.
+Pure. Owns how much of a message is shown and which words of it are marked. SQLite's own snippet() is quadratic in the
+number of matches: half a minute for a word that occurs fifty thousand times in a message.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import unicodedata
 from collections.abc import Callable
 
 BEFORE = 60
-"""Characters before the first match, about."""
+"""Approximate number of characters before the first match."""
 
 LENGTH = 200
-"""Characters of a snippet, about: two lines of a list."""
+"""Approximate length of a snippet in characters: two lines of a list."""
 
 SEARCHED = 1_000_000
-"""Characters of a message that are looked through. A match further on is shown by the beginning of the message."""
+"""Characters of a message that are scanned. For a later match the beginning of the message is shown."""
 
 FIRST_IDEOGRAM = "\u2e80"
-"""From here on Unicode has the scripts whose characters are words, or stand without blanks between words."""
+"""First code point of the scripts whose characters are words, or that have no spaces between words."""
 
 _LAST_WORD = re.compile(r"[^\W_]+\Z")
 
@@ -42,20 +42,20 @@ def snippet(text: str, query: str) -> str:
     return f"{'…' if start else ''}{shown}{'…' if end < len(text) else ''}"
 
 
-def is_unfinished(query: str) -> bool:
-    """Whether the last word may be the beginning of one.
+def is_prefix(query: str) -> bool:
+    """Whether the last word may be a prefix.
 
-    A single letter is not: half of all messages hold a word that begins so, and the index would have to put them in
-    order first. A character of Chinese or Japanese is, since sentences stand in the index as words.
+    A single letter is not: half of all messages have a word that starts with it, and the index would have to sort them
+    first. A character of Chinese or Japanese is, since the index has whole sentences as words.
     """
     last = _LAST_WORD.search(query)
     return last is not None and (len(last[0]) > 1 or last[0] >= FIRST_IDEOGRAM)
 
 
 def _matcher(query: str) -> Callable[[str], bool]:
-    """Whether a word is one of a query's; the last one may be unfinished."""
+    """Whether a word is one of a query's; the last one may be a prefix."""
     words = [_folded(word) for word in _WORD.findall(query)]
-    beginning = words[-1] if words and is_unfinished(query) else None
+    beginning = words[-1] if words and is_prefix(query) else None
 
     def matches(word: str) -> bool:
         folded = _folded(word)

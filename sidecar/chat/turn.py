@@ -34,11 +34,11 @@ Ending = Literal["complete", "cancelled", "interrupted", "error"]
 """How an answer ended."""
 
 REFUSALS = (ContextTooLong, InvalidParams, NotSupported)
-"""With these an engine says that it will never answer the question, however often it is asked."""
+"""With these an engine refuses the question permanently."""
 
 
 class SessionTurns:
-    """The turns of one session that are not over, in the order in which they are answered: one after the other."""
+    """The unfinished turns of one session, in the order in which they are answered: one after the other."""
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
@@ -46,13 +46,13 @@ class SessionTurns:
 
 
 class Turn:
-    """A message under way, and what became of it.
+    """A message that is being answered, and its outcome.
 
     Args:
-        session_id: the session; the id may be made for this message.
-        params: what is asked.
+        session_id: the session; the id may be new.
+        params: the request.
         session: the turns of the session, which this one joins.
-        max_waiting: how many may wait there.
+        max_waiting: how many turns may wait there.
 
     Attributes:
         events: for hosts. They are in the journal before they are here, once the turn has one.
@@ -93,20 +93,20 @@ class Turn:
 
     @property
     def server(self) -> Server | None:
-        """Who answers, once that is decided."""
+        """The server that answers, once it is chosen."""
         return self._generation.server if self._generation is not None else None
 
     async def result(self) -> TurnResult:
         """Wait for the answer.
 
         Raises:
-            SidecarError: what went wrong; `Cancelled` if it was cancelled.
+            SidecarError: the turn failed; `Cancelled` if it was cancelled.
         """
         await self._finished.wait()
         return result_or_raise(self.outcome)
 
     async def result_or_cancel(self) -> TurnResult:
-        """As `result`; where whoever waits is cancelled, the turn is, too, unless it is over already."""
+        """As `result`; if the caller is cancelled, the turn is, too, unless it is over already."""
         try:
             return await self.result()
         except anyio.get_cancelled_exc_class():
@@ -114,7 +114,7 @@ class Turn:
             return result_or_raise(self.outcome)
 
     async def cancel(self) -> bool:
-        """Stop the turn; returns when its partial text is kept: whether it was stopped and not over already."""
+        """Stop the turn; returns when its partial text is stored: whether it was stopped and not over already."""
         self._cancel_requested = True
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
@@ -134,7 +134,7 @@ class Turn:
                 await self._answer(plan, self._journal)
         except SidecarError as error:
             problem = error
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not take other turns along
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end other turns
             problem = internal_error(error)
         finally:
             try:
@@ -142,14 +142,14 @@ class Turn:
                     self.outcome = self.outcome or await self._give_up(problem)
                     self._end(self.outcome)
             finally:
-                # Only now: the session's next turn follows on what is kept of this one.
+                # Only now: the session's next turn continues from what this one stored.
                 self._session.turns.remove(self)
                 self._ticket.leave()
                 self._finished.set()
 
     async def _answer(self, plan: TurnPlan, journal: Journal) -> None:
-        """Have a model answer, and keep the question and the answer. Nothing of the answer is published before the
-        question is kept, which is done while the engine works."""
+        """Generate the answer, and store the question and the answer. Nothing of the answer is published before the
+        question is stored, which happens while the engine works."""
         generation = self._generation = self._generator.generate(plan.request, started=self._started)
         kept: asyncio.Future[Session | None] | None = None
 
@@ -162,14 +162,14 @@ class Turn:
         with anyio.CancelScope() as reading:
             async with aclosing(generation.steps()) as steps:
                 async for _ in steps:
-                    if kept is None and generation.is_sent:  # not before: the engine has more to do than the disk
+                    if kept is None and generation.is_sent:  # not earlier: the engine takes longer than the disk
                         self._record = Record(self._history, plan, self._message_id, generation)
                         kept = self._record.begin()
                         kept.add_done_callback(publish_or_stop)
                     elif kept is None or _has_succeeded(kept):
                         journal.publish(*generation.events.take())
         if self._record is None or kept is None:
-            raise RuntimeError("a generation has ended without asking")
+            raise RuntimeError("a generation has ended without a request to its engine")
         await asyncio.wait([kept])
         kept.result()
         journal.publish(*generation.events.take())
@@ -177,7 +177,7 @@ class Turn:
             self.outcome = result_of(await self._record.complete())
 
     async def _give_up(self, problem: SidecarError | None) -> SidecarError:
-        """Keep what there is of an answer that is not complete; returns what the host gets."""
+        """Store the partial answer; returns the error for the host."""
         generation, partial = self._generation, ""
         if generation is not None and self._record is not None and await self._record.was_begun():
             state: Ending = "error" if problem else "cancelled" if self._cancel_requested else "interrupted"
@@ -186,7 +186,7 @@ class Turn:
                 self._journal.publish(*generation.events.take())
             try:
                 await self._record.give_up(state=state, refused=isinstance(problem, REFUSALS))
-            except SidecarError as failure:  # the history cannot be written: that is what the host must know
+            except SidecarError as failure:  # the history cannot be written: the host has to get this error
                 problem = failure
             except Exception as failure:  # noqa: BLE001 - as in `run`
                 problem = internal_error(failure)
@@ -208,8 +208,8 @@ class Record:
     """The rows of one turn in the history: one commit for the question, one for the answer, none for a token.
 
     Args:
-        message_id: the answer's.
-        generation: the answer; it is being made.
+        message_id: id of the answer.
+        generation: produces the answer.
     """
 
     def __init__(self, history: History, plan: TurnPlan, message_id: str, generation: Generation) -> None:
@@ -221,7 +221,7 @@ class Record:
         self._begun: asyncio.Future[Session | None] | None = None
 
     def begin(self) -> asyncio.Future[Session | None]:
-        """Keep the question and a place for the answer, in one commit; the future is done when they are kept."""
+        """Store the question and an empty answer, in one commit; the future is done when they are stored."""
         plan = self._plan
         place = self._answer("", "running")
         text = next((m.content for m in plan.new_messages if m.role == "user"), "")
@@ -245,14 +245,14 @@ class Record:
         return self._begun
 
     async def was_begun(self) -> bool:
-        """Whether the question is kept; waits for a commit that is under way."""
+        """Whether the question is stored; waits for a commit in progress."""
         if self._begun is None:
             return False
         await asyncio.wait([self._begun])
         return _has_succeeded(self._begun)
 
     async def complete(self) -> StoredMessage:
-        """Keep the whole answer."""
+        """Store the complete answer."""
         result, message = self._generation.result, self._filled("complete")
         if result is not None:
             message.usage, message.timings, message.context = result.usage, result.timings, result.context
@@ -260,10 +260,10 @@ class Record:
         return message
 
     async def give_up(self, *, state: Ending, refused: bool) -> None:
-        """Keep what there is of an answer that is not complete. The question is kept.
+        """Store the partial answer. The question is stored already.
 
-        A question that the engine refused is taken out again: it was never asked, and every later message of the
-        session would be refused with it.
+        A question that the engine refused is withdrawn: otherwise every later message of the session would be refused
+        with it.
         """
         if not self._generation.answer.is_empty:
             message = self._filled(state)
@@ -278,10 +278,10 @@ class Record:
                 sessions.remove(db, plan.session_id)
             elif refused:
                 gone = [self._message_id, *reversed(new)]
-                messages.take_back(db, plan.session_id, gone, head=plan.old_head)
+                messages.withdraw(db, plan.session_id, gone, head=plan.old_head)
             else:
                 head = new[-1] if new else plan.old_head
-                messages.take_back(db, plan.session_id, [self._message_id], head=head)
+                messages.withdraw(db, plan.session_id, [self._message_id], head=head)
 
         await self._keep(work)
 

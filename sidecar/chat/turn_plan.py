@@ -1,7 +1,7 @@
 """What a turn has to do: decided from the host's parameters, the session, the presets and the config.
 
-Owns which messages an answer follows on and which settings win. Changes nothing: a plan is carried out by `turn`, and
-what is new in it is kept by `record`.
+Owns which messages an answer continues and which settings take precedence. Changes nothing: `turn` carries out a plan
+and stores what is new in it.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from sidecar.generation.completion import GenerationRequest
 from sidecar.storage.config import ConfigFile
 
 AskParams = SendMessageParams | RegenerateMessageParams | EditMessageParams
-"""What a host may ask a session."""
+"""The requests that begin a turn."""
 
 
 class TurnPlan(msgspec.Struct):
-    """What an answer follows on, what of it is new, and what a model is asked.
+    """What an answer continues, what of it is new, and the request to the model.
 
     Attributes:
         session_id: the session.
         history: the branch before the new messages, oldest first.
-        new_messages: messages to keep before the answer: the user's, or nothing where it is kept already.
-        request: what a model is asked, with all these messages.
-        old_head: the session's head before.
-        new_session: columns of the session to make, where there is none yet.
-        session_columns: what changes in a session that there is.
+        new_messages: messages to store before the answer: the user's, or none if it is stored already.
+        request: the request to the model, with all these messages.
+        old_head: the session's previous head.
+        new_session: columns of the session to create, if there is none yet.
+        session_columns: changed columns of an existing session.
     """
 
     session_id: str
@@ -56,7 +56,7 @@ class TurnPlan(msgspec.Struct):
 
     @property
     def conversation(self) -> list[StoredMessage]:
-        """All messages that the answer follows on."""
+        """All messages that the answer continues."""
         return [*self.history, *self.new_messages]
 
 
@@ -81,7 +81,7 @@ class TurnPlanner:
         return await self._plan_edit(params)
 
     async def preview(self, session_id: str | None, message: MessageContent | None, params: TurnParams) -> TurnPlan:
-        """What sending a message would have to do; without one, what it would be to send the session as it is.
+        """The plan of sending a message; without one, of sending the session as it is.
 
         Raises:
             SessionNotFound: there is no such session.
@@ -97,7 +97,7 @@ class TurnPlanner:
         return self._plan(params, session, session_id or "", history, new, system=system)
 
     async def _plan_message(self, session_id: str, params: SendMessageParams) -> TurnPlan:
-        """To answer a message, or the results of tools."""
+        """The plan to answer a message, or the results of tools."""
         if params.tool_results:
             if params.message or params.images:
                 hint = "Send the message when the model has answered."
@@ -105,7 +105,7 @@ class TurnPlanner:
             parsed = ParsedMessage("")
         else:
             parsed = await _read(params.message, params.images, params.template)
-        is_new = params.session_id is None  # then the id was made for this message, and there is nothing to be read
+        is_new = params.session_id is None  # the id was created for this message, so there is nothing to read
         session, history = (None, []) if is_new else await self._history.open(session_id)
         if params.tool_results:
             new = _tool_results(params.tool_results, session_id, history)
@@ -115,7 +115,7 @@ class TurnPlanner:
         return self._plan(params, session, session_id, history, new, system=system)
 
     async def _plan_regeneration(self, params: RegenerateMessageParams) -> TurnPlan:
-        """To answer a question again."""
+        """The plan to answer a question again."""
         session = await self._history.get(params.session_id)
         last = session.head
         if params.message_id is not None:
@@ -128,7 +128,7 @@ class TurnPlanner:
         return self._plan(params, session, params.session_id, history, [])
 
     async def _plan_edit(self, params: EditMessageParams) -> TurnPlan:
-        """To answer a question in other words."""
+        """The plan to answer an edited question."""
         parsed = await _read(params.message, params.images)
         session = await self._history.get(params.session_id)
         old = await self._history.message(params.session_id, params.message_id)
@@ -173,7 +173,7 @@ class TurnPlanner:
             plan.new_session = {"system": used_system}
         else:
             plan.old_head = session.head
-            if system is not None:  # a preset's is for this message alone
+            if system is not None:  # a preset's applies to this message only
                 plan.session_columns["system"] = system or None
         return plan
 
@@ -193,7 +193,7 @@ class TurnPlanner:
 async def _read(
     content: MessageContent, images: Sequence[str] | None = None, template: str | None = None
 ) -> ParsedMessage:
-    """A message taken apart. In a thread where there may be image files to read.
+    """A parsed message; on a thread if there may be image files to read.
 
     Raises:
         InvalidParams: it is empty, or cannot be used.
@@ -203,14 +203,14 @@ async def _read(
     else:
         parsed = await anyio.to_thread.run_sync(read_message, content, images, template)
     if not (parsed.text.strip() or parsed.parts):
-        raise InvalidParams("The message is empty.", path="$.message", hint="Say something in it.")
+        raise InvalidParams("The message is empty.", path="$.message", hint="Give it text or an image.")
     return parsed
 
 
 def _user_messages(
     parsed: ParsedMessage, session_id: str, parent_id: str | None, *, with_earlier: bool
 ) -> list[StoredMessage]:
-    """A user message to keep, after those that came before it in the same string where the session has none yet."""
+    """The user message to store, after the earlier messages in its string if the session has none yet."""
     new: list[StoredMessage] = []
     for role, text in [*(parsed.earlier if with_earlier else ()), ("user", parsed.text)]:
         new.append(new_message(session_id, _last_id(new) or parent_id, role=role, content=text))
@@ -222,10 +222,10 @@ def _user_messages(
 def _tool_results(
     results: Sequence[ToolResult], session_id: str, history: Sequence[StoredMessage]
 ) -> list[StoredMessage]:
-    """Messages to keep with what tools gave back.
+    """Messages to store, with the results of tools.
 
     Raises:
-        InvalidParams: one of them answers nothing that the model has asked for.
+        InvalidParams: one of them belongs to no open tool call.
     """
     waiting = _unanswered_calls(history)
     new: list[StoredMessage] = []
@@ -258,7 +258,7 @@ def _last_id(messages: Sequence[StoredMessage]) -> str | None:
 
 
 def _sampling(*layers: SamplingParams) -> SamplingParams:
-    """For each setting, what the first layer says that has it."""
+    """Each setting from the first layer that has it."""
     chosen = SamplingParams()
     for layer in reversed(layers):
         for name in SamplingParams.__struct_fields__:

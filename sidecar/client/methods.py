@@ -202,11 +202,12 @@ class ContractMethods(ABC):
         contract_version: str | int | None = None,
         host_pid: int | None = None,
     ) -> InitializeResult:
-        """Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work.
+        """Introduce the host, and return the sidecar's version and capabilities. Optional for simple hosts.
 
         Args:
             client: Name and version of the host.
-            contract_version: The contract the host was written for, like "1" or "1.1". Another major is refused.
+            contract_version: The contract the host was written for, such as "1" or "1.1". Another major version is
+                refused.
             host_pid: Process id of the host: the sidecar stops when this process ends.
         """
         answer: InitializeResult = await self._request(
@@ -221,17 +222,17 @@ class ContractMethods(ABC):
         return answer
 
     async def ping(self) -> Literal["pong"]:
-        """Answer immediately: the connection lives."""
+        """Answer immediately, which shows that the connection works."""
         answer: Literal["pong"] = await self._request("ping", {}, Literal["pong"])
         return answer
 
     async def shutdown(self) -> None:
-        """Stop every engine and owned process, flush, answer, exit 0. At most 5 s."""
+        """Stop every engine and owned process, flush, answer, and exit with code 0, within 5 s."""
         answer: None = await self._request("shutdown", {}, None)
         return answer
 
     async def discover(self) -> dict[str, Any]:
-        """The contract as an OpenRPC document."""
+        """Return the contract as an OpenRPC document."""
         answer: dict[str, Any] = await self._request("rpc.discover", {}, dict[str, Any])
         return answer
 
@@ -243,10 +244,10 @@ class ContractMethods(ABC):
         options: SubscribeOptions | None = None,
         on_event: Callable[[TopicEvent], None] | None = None,
     ) -> SubscribeResult:
-        """Receive the events of topics on a channel, beginning with the present state.
+        """Receive the events of topics on a channel, starting with the current state.
 
         The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
-        For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+        If the host reads slowly, old events are dropped or replaced by newer ones, and counted in `dropped`.
 
         Args:
             on_event: Called with each event of the channel, in order, until it ends.
@@ -269,7 +270,7 @@ class ContractMethods(ABC):
         *,
         channel: str,
     ) -> UnsubscribeResult:
-        """End a subscription; its channel ends with `done` before this is answered."""
+        """End a subscription; its channel ends with `done` before the response."""
         answer: UnsubscribeResult = await self._request(
             "unsubscribe",
             _given(
@@ -315,20 +316,20 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Start an engine with a model; answered when it is ready for messages.
 
-        With no engine named the best one found is used: a configured llama.cpp folder, then the default of the
-        builds that
-        install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
+        If no engine is named, the best one found is used: the configured llama.cpp folder, then the default
+        managed build,
+        then PATH, then the embedded engine, then llama-cpp-python.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
-            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
-            model_path: The GGUF file to load. Wins over `model`.
-            model: Name of a model in the library. With neither: the config's default, else the only one, else the last
-                used, else the starter model.
+            engine_build: Name of a managed build. `llama_cpp_path` overrides it.
+            model_path: The GGUF file to load. Overrides `model`.
+            model: Name of a model in the library. If neither is given: the config's default, else the only model, else
+                the last used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
-            ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
-            parallel: Messages answered at the same time; they share the context. Default 4.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
+            ctx_size: Context in tokens; 0 uses the model's own. Default 4096.
+            parallel: Messages answered concurrently; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
             engine: Default: the best one found.
             mmproj_path: Projector GGUF of a vision or audio model.
@@ -338,20 +339,20 @@ class ContractMethods(ABC):
             flash_attn: Flash attention. Default auto.
             cache_type_k: Type of the K cache. Default f16.
             cache_type_v: Type of the V cache. Default f16.
-            require_gpu: Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+            require_gpu: Fail instead of running wholly or partly on the CPU when a GPU was requested.
             n_cpu_moe: Layers whose experts stay on the CPU. Default 0.
             chat_template: Name or Jinja text of a chat template. Default: the model's.
             chat_template_file: File with a Jinja chat template.
             lora: LoRA adapter files to apply.
-            reasoning_budget: Tokens a model may think; -1 without a limit, 0 none. Default -1.
+            reasoning_budget: Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
-            extra_args: Further flags, handed over as they are; refused where the engine has none such, and where they
-                would change its model, its address, its key or who else may ask it.
-            env: Further environment variables of the engine process; of the sidecar's own it gets only what drivers
-                need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+            extra_args: Further flags, passed unchanged. Refused if the engine does not have them, or if they would
+                change its model, address, key or access rules.
+            env: Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY
+                and LLAMA_ARG_… are refused.
             server_id: Which server. Default "default".
-            preset: Name in the config's `server_presets`; parameters given here win over it.
+            preset: Name in the config's `server_presets`; parameters given here override it.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: ServerInfo = await self._request(
@@ -398,7 +399,7 @@ class ContractMethods(ABC):
         *,
         server_id: str | None = None,
     ) -> Literal["llama-server stopped"]:
-        """Stop a server, in whatever state it is; answered when its process is gone.
+        """Stop a server in any state; answered when its process has ended.
 
         Args:
             server_id: Which server. Default "default".
@@ -417,7 +418,7 @@ class ContractMethods(ABC):
         *,
         server_id: str | None = None,
     ) -> bool:
-        """Whether the server takes messages: it is ready, or sleeps until the next one.
+        """Return whether the server accepts messages: it is ready, or sleeps until the next message.
 
         Args:
             server_id: Which server. Default "default".
@@ -436,7 +437,7 @@ class ContractMethods(ABC):
         *,
         server_id: str | None = None,
     ) -> LlamaConfig:
-        """The settings a server runs with; those it would start with where there is none.
+        """Return the settings a server runs with, or would start with if it does not exist.
 
         Args:
             server_id: Which server. Default "default".
@@ -455,7 +456,7 @@ class ContractMethods(ABC):
         *,
         server_id: str | None = None,
     ) -> ServerDetails:
-        """A server, with how to reach it directly.
+        """Return a server, and how to connect to it directly.
 
         Args:
             server_id: Which server. Default "default".
@@ -470,7 +471,7 @@ class ContractMethods(ABC):
         return answer
 
     async def list_servers(self) -> list[ServerInfo]:
-        """Every server that was started and not stopped, failed ones too."""
+        """List every server that was started and not stopped, including failed ones."""
         answer: list[ServerInfo] = await self._request("list_servers", {}, list[ServerInfo])
         return answer
 
@@ -482,8 +483,7 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Stop a server and start it with the same settings.
 
-        Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for
-        the new one.
+        Running answers end with SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 
         Args:
             server_id: Which server. Default "default".
@@ -509,9 +509,9 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
-        What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are
-        under way
-        end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+        Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers
+        end with
+        SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 
         Args:
             model: Name in the library, or path of a GGUF file.
@@ -563,18 +563,18 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         preset: str | None = None,
     ) -> PreviewCommandResult:
-        """The command that start_llama_server would run. Nothing is started, nothing is written.
+        """Return the command that start_llama_server would run. Nothing is started or written.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
-            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
-            model_path: The GGUF file to load. Wins over `model`.
-            model: Name of a model in the library. With neither: the config's default, else the only one, else the last
-                used, else the starter model.
+            engine_build: Name of a managed build. `llama_cpp_path` overrides it.
+            model_path: The GGUF file to load. Overrides `model`.
+            model: Name of a model in the library. If neither is given: the config's default, else the only model, else
+                the last used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
-            ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
-            parallel: Messages answered at the same time; they share the context. Default 4.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
+            ctx_size: Context in tokens; 0 uses the model's own. Default 4096.
+            parallel: Messages answered concurrently; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
             engine: Default: the best one found.
             mmproj_path: Projector GGUF of a vision or audio model.
@@ -584,18 +584,18 @@ class ContractMethods(ABC):
             flash_attn: Flash attention. Default auto.
             cache_type_k: Type of the K cache. Default f16.
             cache_type_v: Type of the V cache. Default f16.
-            require_gpu: Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+            require_gpu: Fail instead of running wholly or partly on the CPU when a GPU was requested.
             n_cpu_moe: Layers whose experts stay on the CPU. Default 0.
             chat_template: Name or Jinja text of a chat template. Default: the model's.
             chat_template_file: File with a Jinja chat template.
             lora: LoRA adapter files to apply.
-            reasoning_budget: Tokens a model may think; -1 without a limit, 0 none. Default -1.
+            reasoning_budget: Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
-            extra_args: Further flags, handed over as they are; refused where the engine has none such, and where they
-                would change its model, its address, its key or who else may ask it.
-            env: Further environment variables of the engine process; of the sidecar's own it gets only what drivers
-                need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+            extra_args: Further flags, passed unchanged. Refused if the engine does not have them, or if they would
+                change its model, address, key or access rules.
+            env: Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY
+                and LLAMA_ARG_… are refused.
             server_id: Which server. Default "default".
             preset: As in start_llama_server.
         """
@@ -642,7 +642,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         base_url: str | None = None,
     ) -> PingServerResult:
-        """Ask an engine whether it is well.
+        """Check the health of an engine.
 
         Args:
             server_id: Which server. Default "default".
@@ -659,7 +659,7 @@ class ContractMethods(ABC):
         return answer
 
     async def list_engines(self) -> list[EngineInfo]:
-        """The engines of this machine, best first; each build that install_engine has brought is one of them."""
+        """List the engines of this machine, best first, including every managed build."""
         answer: list[EngineInfo] = await self._request("list_engines", {}, list[EngineInfo])
         return answer
 
@@ -669,11 +669,11 @@ class ContractMethods(ABC):
         llama_cpp_path: str,
         prove: bool | None = None,
     ) -> ProbeEngineResult:
-        """Ask a llama.cpp folder what it can do.
+        """Report the capabilities of a llama.cpp build in a folder.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build.
-            prove: Also let it generate a token, with a tiny model made for that. Default false.
+            prove: Also prove it: generate a token with a tiny model created for this. Default false.
         """
         answer: ProbeEngineResult = await self._request(
             "probe_engine",
@@ -695,22 +695,22 @@ class ContractMethods(ABC):
         make_default: bool | None = None,
         on_event: Callable[[InstallEvent], None] | None = None,
     ) -> EngineInfo:
-        """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved
-        itself.
+        """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered once the build is
+        proved.
 
-        Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate
+        Give `url` or `path`. The archive is checked and unpacked beside the other builds. The build must generate
         one token
-        with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not
-        kept, and the
-        default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes
-        on.
+        with a tiny model that the sidecar creates for this; only then is it installed. A build that fails is
+        removed, and
+        the default does not change. Cancelling keeps only the downloaded part, from which the same request
+        resumes.
 
         Args:
-            url: https address of the archive. `sha256` has to be given with it.
+            url: https address of the archive. Requires `sha256`.
             path: Absolute path of the archive on this machine.
-            sha256: What the archive must be, as GitHub shows it beside each file of a release.
-            name: What to call the build. Default: as the archive is called.
-            make_default: Whether starts take it where no engine is named. Default true.
+            sha256: Expected SHA-256 of the archive, as GitHub shows it beside each file of a release.
+            name: Name of the build. Default: from the name of the archive.
+            make_default: Whether starts that name no engine use it. Default true.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: EngineInfo = await self._request(
@@ -733,7 +733,7 @@ class ContractMethods(ABC):
         *,
         name: str | None = None,
     ) -> ManagedEngines:
-        """Let starts that name no engine take another managed build, once it has generated a token, or none of them.
+        """Choose the managed build for starts that name no engine, once it is proved; or none.
 
         Args:
             name: As in list_engines. Default: none.
@@ -752,7 +752,7 @@ class ContractMethods(ABC):
         *,
         name: str,
     ) -> ManagedEngines:
-        """Remove a managed build. Where it was the default, the last one that was good is it then.
+        """Remove a managed build. If it was the default, the last good build becomes the default.
 
         Args:
             name: As in list_engines.
@@ -792,33 +792,34 @@ class ContractMethods(ABC):
         template: str | None = None,
         on_event: Callable[[TurnEvent], None] | None = None,
     ) -> TurnResult:
-        """Say something in a session and get the answer, streamed where `channel` is given.
+        """Send a message to a session and get the answer, streamed if `channel` is given.
 
-        Messages to one session are answered in the order they came. The user's message is kept before the first
-        event that comes from the engine is sent, the answer before `done`.
+        Messages to one session are answered in order of arrival. The user's message is stored before the first
+        event
+        from the engine is sent, and the answer is stored before `done`.
 
         Args:
-            message: Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood.
-            temperature: 0 always takes the likeliest token.
-            top_p: Nucleus sampling; 1 switches it off.
+            message: Text or content parts. The form <|system|>…<|end|><|user|>…<|end|> is also accepted.
+            temperature: 0 always chooses the likeliest token.
+            top_p: Nucleus sampling; 1 disables it.
             top_k: Likeliest tokens to choose from; 0 is all.
-            min_p: Least probability, relative to the likeliest token's.
-            max_tokens: Longest answer. Default: until the model ends or the context is full.
-            repeat_penalty: 1 switches it off.
-            seed: -1 is a new one each time.
+            min_p: Minimum probability, relative to that of the likeliest token.
+            max_tokens: Maximum length of the answer. Default: until the model stops or the context is full.
+            repeat_penalty: 1 disables it.
+            seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
-            server_id: Default: the session's, else "default", else the only one running.
-            tools: Functions the model may call, in OpenAI's form.
-            tool_choice: As OpenAI's tool_choice.
-            response_format: As OpenAI's response_format: a JSON schema the answer must follow.
-            reasoning: Whether a model that can think may. Default: the model's own way.
-            preset: Name in the config's `chat_presets`; parameters given here win over it.
+            server_id: Default: the session's, else "default", else the only server running.
+            tools: Functions the model may call, in OpenAI's format.
+            tool_choice: Same as OpenAI's tool_choice.
+            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow.
+            reasoning: Whether a reasoning model may reason. Default: the model's own default.
+            preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
-            session_id: Left out, or a UUID not seen yet: a new session is made.
-            system: System prompt; kept as the session's from now on.
+            session_id: Left out, or a UUID not in use: a new session is created.
+            system: System prompt; stored as the session's from now on.
             images: Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
-            tool_results: Answers to the model's tool calls, in place of a message: leave `message` empty then.
-            template: A text with {message} in it, in whose place the message is put.
+            tool_results: Results of the model's tool calls, in place of a message: leave `message` empty.
+            template: A text in which {message} is replaced by the message.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: TurnResult = await self._request(
@@ -874,25 +875,25 @@ class ContractMethods(ABC):
         message_id: str | None = None,
         on_event: Callable[[TurnEvent], None] | None = None,
     ) -> TurnResult:
-        """Answer again. The old answer stays as a sibling branch.
+        """Generate an answer again. The old answer stays as a sibling branch.
 
         Args:
-            temperature: 0 always takes the likeliest token.
-            top_p: Nucleus sampling; 1 switches it off.
+            temperature: 0 always chooses the likeliest token.
+            top_p: Nucleus sampling; 1 disables it.
             top_k: Likeliest tokens to choose from; 0 is all.
-            min_p: Least probability, relative to the likeliest token's.
-            max_tokens: Longest answer. Default: until the model ends or the context is full.
-            repeat_penalty: 1 switches it off.
-            seed: -1 is a new one each time.
+            min_p: Minimum probability, relative to that of the likeliest token.
+            max_tokens: Maximum length of the answer. Default: until the model stops or the context is full.
+            repeat_penalty: 1 disables it.
+            seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
-            server_id: Default: the session's, else "default", else the only one running.
-            tools: Functions the model may call, in OpenAI's form.
-            tool_choice: As OpenAI's tool_choice.
-            response_format: As OpenAI's response_format: a JSON schema the answer must follow.
-            reasoning: Whether a model that can think may. Default: the model's own way.
-            preset: Name in the config's `chat_presets`; parameters given here win over it.
+            server_id: Default: the session's, else "default", else the only server running.
+            tools: Functions the model may call, in OpenAI's format.
+            tool_choice: Same as OpenAI's tool_choice.
+            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow.
+            reasoning: Whether a reasoning model may reason. Default: the model's own default.
+            preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
-            message_id: The answer to make again. Default: the last one.
+            message_id: The answer to generate again. Default: the last one.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: TurnResult = await self._request(
@@ -950,20 +951,20 @@ class ContractMethods(ABC):
 
         Args:
             message_id: The user message to replace.
-            temperature: 0 always takes the likeliest token.
-            top_p: Nucleus sampling; 1 switches it off.
+            temperature: 0 always chooses the likeliest token.
+            top_p: Nucleus sampling; 1 disables it.
             top_k: Likeliest tokens to choose from; 0 is all.
-            min_p: Least probability, relative to the likeliest token's.
-            max_tokens: Longest answer. Default: until the model ends or the context is full.
-            repeat_penalty: 1 switches it off.
-            seed: -1 is a new one each time.
+            min_p: Minimum probability, relative to that of the likeliest token.
+            max_tokens: Maximum length of the answer. Default: until the model stops or the context is full.
+            repeat_penalty: 1 disables it.
+            seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
-            server_id: Default: the session's, else "default", else the only one running.
-            tools: Functions the model may call, in OpenAI's form.
-            tool_choice: As OpenAI's tool_choice.
-            response_format: As OpenAI's response_format: a JSON schema the answer must follow.
-            reasoning: Whether a model that can think may. Default: the model's own way.
-            preset: Name in the config's `chat_presets`; parameters given here win over it.
+            server_id: Default: the session's, else "default", else the only server running.
+            tools: Functions the model may call, in OpenAI's format.
+            tool_choice: Same as OpenAI's tool_choice.
+            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow.
+            reasoning: Whether a reasoning model may reason. Default: the model's own default.
+            preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
             images: As in send_message.
             on_event: Called with each event of the request, in order; without it none are sent.
@@ -1002,7 +1003,7 @@ class ContractMethods(ABC):
         *,
         session_id: str,
     ) -> CancelMessageResult:
-        """Stop the answer of a session; answered when the engine works on it no longer."""
+        """Stop a session's answer; answered when the engine no longer works on it."""
         answer: CancelMessageResult = await self._request(
             "cancel_message",
             _given(
@@ -1020,12 +1021,12 @@ class ContractMethods(ABC):
         message: MessageContent | None = None,
         server_id: str | None = None,
     ) -> CountTokensResult:
-        """Exact tokens of a text, or of a conversation with the model's template around it.
+        """Count the exact tokens of a text, or of a conversation in the model's chat template.
 
         Args:
             text: Plain text, without a template.
-            session_id: The branch in use of this session, as it would be sent.
-            message: A further user message after it.
+            session_id: Count this session's branch in use, as it would be sent.
+            message: A further user message at its end.
         """
         answer: CountTokensResult = await self._request(
             "count_tokens",
@@ -1048,7 +1049,7 @@ class ContractMethods(ABC):
         context_policy: ContextPolicy | None = None,
         max_tokens: int | None = None,
     ) -> PreviewContextResult:
-        """What send_message would send, leave out, and why. Nothing is sent to the model or kept.
+        """Show what send_message would send and leave out, and why. Nothing is sent to the model or stored.
 
         Args:
             max_tokens: As in send_message.
@@ -1075,12 +1076,11 @@ class ContractMethods(ABC):
     ) -> TurnResult:
         """Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 
-        The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as
-        they
-        come. Answered as the send_message that it follows.
+        The events after `after_seq` are sent again on `channel` under their old `seq`, then the new ones as they
+        occur. The response is that of the send_message that is followed.
 
         Args:
-            after_seq: The last `seq` the host has. Default 0: everything.
+            after_seq: The last `seq` the host received. Default 0: send everything.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: TurnResult = await self._request(
@@ -1101,11 +1101,10 @@ class ContractMethods(ABC):
         session_id: str,
         seq: int | None = None,
     ) -> AckResult:
-        """Say that the events of a session's last answer have arrived, so that they need not be kept for
-        resume_session.
+        """Acknowledge the events of a session's last answer, so that they need not be kept for resume_session.
 
         Args:
-            seq: The last one. Default: all of them, once the answer has ended.
+            seq: `seq` of the last event received. Default: all, once the answer has ended.
         """
         answer: AckResult = await self._request(
             "ack",
@@ -1126,13 +1125,13 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         config: SessionConfig | None = None,
     ) -> Session:
-        """Make an empty session.
+        """Create an empty session.
 
         Args:
-            session_id: A UUID made by the host. Default: a new one.
+            session_id: A UUID generated by the host. Default: a new UUID.
             title: Default: from the first user message.
             system: System prompt. Default: the config's.
-            server_id: The server to use. Default: the one ready.
+            server_id: The server to use. Default: the one that is ready.
             config: Settings of this session. Default: none.
         """
         answer: Session = await self._request(
@@ -1156,13 +1155,13 @@ class ContractMethods(ABC):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> ListSessionsResult:
-        """Sessions, the last used first.
+        """List sessions, the last used first.
 
         Args:
-            query: Only those whose title holds this text.
-            archived: Only archived ones, or only others. Default: others.
+            query: Only sessions whose title contains this text.
+            archived: true: only archived sessions; false (default): only others.
             limit: Default 50.
-            cursor: `next_cursor` of the page before.
+            cursor: `next_cursor` of the previous page.
         """
         answer: ListSessionsResult = await self._request(
             "list_sessions",
@@ -1181,7 +1180,7 @@ class ContractMethods(ABC):
         *,
         session_id: str,
     ) -> Session:
-        """One session."""
+        """Return a session."""
         answer: Session = await self._request(
             "get_session",
             _given(
@@ -1199,12 +1198,12 @@ class ContractMethods(ABC):
         limit: int | None = None,
         before: str | None = None,
     ) -> GetMessagesResult:
-        """The messages of a branch, oldest first.
+        """Return the messages of a branch, oldest first.
 
         Args:
-            branch: Id of the branch's last message, or of any on it. Default: the branch in use.
-            limit: At most so many, the newest of them. Default: all.
-            before: Only messages above this one, to page upwards.
+            branch: Id of any message on the branch. Default: the branch in use.
+            limit: Maximum number of messages; the newest are returned. Default: all.
+            before: Only messages before this one, to page backwards.
         """
         answer: GetMessagesResult = await self._request(
             "get_messages",
@@ -1229,13 +1228,13 @@ class ContractMethods(ABC):
         config: SessionConfig | None = None,
         branch: str | None = None,
     ) -> Session:
-        """Change a session; what is left out stays.
+        """Change a session; omitted members keep their value.
 
         Args:
             system: System prompt; "" removes it.
             server_id: The server to use from now on.
             config: Replaces the session's settings.
-            branch: Id of a message: go on from its branch.
+            branch: Id of a message: continue on its branch.
         """
         answer: Session = await self._request(
             "update_session",
@@ -1257,7 +1256,7 @@ class ContractMethods(ABC):
         *,
         session_id: str,
     ) -> DeleteSessionResult:
-        """Delete a session. It can be brought back with restore_session until it is purged."""
+        """Delete a session. restore_session can restore it until it is purged."""
         answer: DeleteSessionResult = await self._request(
             "delete_session",
             _given(
@@ -1290,18 +1289,18 @@ class ContractMethods(ABC):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> SearchMessagesResult:
-        """Messages that hold all the words, the newest first. The last word may be unfinished, from its second
-        letter on.
+        """Search for messages that contain all the words, the newest first. The last word may be a prefix of two
+        letters.
 
-        INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes
-        too long.
+        A search that takes too long is cancelled with INVALID_PARAMS and the path `$.query`.
 
-        Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+        Refused while the history is encrypted (`storage.encrypt`): an index would contain its words in plain
+        text.
 
         Args:
             session_id: Only in this session.
             limit: Default 20.
-            cursor: `next_cursor` of the page before.
+            cursor: `next_cursor` of the previous page.
         """
         answer: SearchMessagesResult = await self._request(
             "search_messages",
@@ -1321,7 +1320,7 @@ class ContractMethods(ABC):
         session_id: str,
         format: Literal["json", "markdown"] | None = None,
     ) -> ExportSessionResult:
-        """A session as text to keep: everything as JSON, or the branch in use as Markdown.
+        """Export a session: everything as JSON, or the branch in use as Markdown.
 
         Args:
             format: Default json.
@@ -1341,7 +1340,7 @@ class ContractMethods(ABC):
         *,
         content: str,
     ) -> Session:
-        """Bring in what export_session wrote as JSON. It gets a new id where the old one is taken.
+        """Import JSON that export_session wrote. The session gets a new id if the old one is in use.
 
         Args:
             content: The JSON text.
@@ -1356,7 +1355,7 @@ class ContractMethods(ABC):
         return answer
 
     async def get_config(self) -> Config:
-        """The whole config, defaults filled in."""
+        """Return the whole config, with defaults filled in."""
         answer: Config = await self._request("get_config", {}, Config)
         return answer
 
@@ -1365,10 +1364,11 @@ class ContractMethods(ABC):
         *,
         patch: dict[str, Any],
     ) -> Config:
-        """Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+        """Change settings by a JSON merge patch (RFC 7396): omitted keys keep their value, `null` restores the
+        default.
 
-        The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
-        `storage.encrypt` rewrites the history before this is answered.
+        The file is replaced atomically. Running servers keep the settings they were started with.
+        A change of `storage.encrypt` rewrites the history before the response.
         """
         answer: Config = await self._request(
             "set_config",
@@ -1384,7 +1384,7 @@ class ContractMethods(ABC):
         *,
         keys: list[str] | None = None,
     ) -> Config:
-        """Go back to the defaults.
+        """Restore the defaults.
 
         Args:
             keys: Dotted keys such as "chat.temperature". Default: everything.
@@ -1399,7 +1399,7 @@ class ContractMethods(ABC):
         return answer
 
     async def get_config_schema(self) -> dict[str, Any]:
-        """The JSON Schema of the config, with descriptions and defaults."""
+        """Return the JSON Schema of the config, with descriptions and defaults."""
         answer: dict[str, Any] = await self._request("get_config_schema", {}, dict[str, Any])
         return answer
 
@@ -1411,13 +1411,13 @@ class ContractMethods(ABC):
         limit: int | None = None,
         min_level: Level | None = None,
     ) -> GetLogsResult:
-        """The latest lines that are still held in memory, oldest first.
+        """Return the latest lines that are still in memory, oldest first.
 
         Args:
             source: Default: all.
             since: Only lines with a greater `seq`.
-            limit: At most so many, the newest. Default 500.
-            min_level: Default debug: everything that is kept.
+            limit: Maximum number of lines; the newest are returned. Default 500.
+            min_level: Lowest level to return. Default debug: everything that is kept.
         """
         answer: GetLogsResult = await self._request(
             "get_logs",
@@ -1432,7 +1432,7 @@ class ContractMethods(ABC):
         return answer
 
     async def list_log_sources(self) -> list[LogSource]:
-        """Who has logged."""
+        """List the sources that have logged."""
         answer: list[LogSource] = await self._request("list_log_sources", {}, list[LogSource])
         return answer
 
@@ -1441,7 +1441,7 @@ class ContractMethods(ABC):
         *,
         source: str | None = None,
     ) -> None:
-        """Forget the lines in memory and empty the files.
+        """Clear the lines in memory and empty the files.
 
         Args:
             source: Default: all.
@@ -1456,10 +1456,10 @@ class ContractMethods(ABC):
         return answer
 
     async def list_models(self) -> list[ModelInfo]:
-        """The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+        """List the models in the library: the sidecar's own, those in the config's folders, and those of other
+        programs.
 
-        Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written
-        to.
+        Models of other programs are used in place: their files are never copied or written to.
         """
         answer: list[ModelInfo] = await self._request("list_models", {}, list[ModelInfo])
         return answer
@@ -1469,7 +1469,7 @@ class ContractMethods(ABC):
         *,
         model: str,
     ) -> ModelDetails:
-        """A model with what its header says, read to its end.
+        """Return a model with the details in its header, which is read completely.
 
         Args:
             model: Name, file name or path, as in list_models.
@@ -1489,11 +1489,11 @@ class ContractMethods(ABC):
         verify: bool | None = None,
         on_event: Callable[[ScanEvent], None] | None = None,
     ) -> ScanModelsResult:
-        """Look at all places, as list_models does, and say what is in each and what was left out there.
+        """Scan all sources, as list_models does, and report what each one has and what was skipped.
 
         Args:
-            verify: Also read all headers to their end, and whole files where two may be copies of each other: such as
-                are copies are one model afterwards. Takes minutes for large ones. Default: false.
+            verify: Also read all headers completely, and hash whole files that may be copies of each other: copies are
+                then listed as one model. Takes minutes for large models. Default: false.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: ScanModelsResult = await self._request(
@@ -1512,7 +1512,7 @@ class ContractMethods(ABC):
         *,
         path: str,
     ) -> InspectModelResult:
-        """What a GGUF file says of itself. Only its header is read.
+        """Return the header of a GGUF file. Nothing else of the file is read.
 
         Args:
             path: Absolute path.
@@ -1534,16 +1534,16 @@ class ContractMethods(ABC):
         name: str | None = None,
         on_event: Callable[[ImportEvent], None] | None = None,
     ) -> ModelInfo:
-        """Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its
+        """Import a GGUF file into the sidecar's own models folder, with the other parts of a split model and its
         projector.
 
-        Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+        Existing files are never overwritten. A model of another program can be linked or copied, not moved.
 
         Args:
             path: Absolute path of the file.
-            mode: `link` (default): a further name of the same file, which takes no room; a link to it where file
-                systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself.
-            name: What to call it. Default: as its file is called, or as its program calls it.
+            mode: `link` (default): a hard link, which uses no disk space; a symbolic link across file systems, which
+                breaks if the file is removed. `copy`: a separate file. `move`: the file itself.
+            name: Name of the model. Default: the file's name, or its name in its program.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: ModelInfo = await self._request(
@@ -1566,15 +1566,15 @@ class ContractMethods(ABC):
         permanently: bool | None = None,
         dry_run: bool | None = None,
     ) -> DeletedModel:
-        """Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+        """Delete a model in the sidecar's own folder. restore_model can restore it until it is purged.
 
-        Files of other programs and of the config's folders are never touched: of a link in our folder, only the
-        link goes.
+        Files of other programs and in the config's folders are never deleted: of a link in our folder, only the
+        link is.
 
         Args:
             model: Name, file name or path, as in list_models.
-            permanently: At once and for ever. Default: false.
-            dry_run: Only say what would happen. Default: false.
+            permanently: Delete immediately and permanently. Default: false.
+            dry_run: Only report what would be deleted. Default: false.
         """
         answer: DeletedModel = await self._request(
             "delete_model",
@@ -1588,7 +1588,7 @@ class ContractMethods(ABC):
         return answer
 
     async def list_deleted_models(self) -> list[TrashedModel]:
-        """The deleted models that can be brought back, the last deleted first."""
+        """List the deleted models that can be restored, the last deleted first."""
         answer: list[TrashedModel] = await self._request("list_deleted_models", {}, list[TrashedModel])
         return answer
 
@@ -1597,10 +1597,10 @@ class ContractMethods(ABC):
         *,
         model: str,
     ) -> ModelInfo:
-        """Undo delete_model: the files go back to where they were.
+        """Undo delete_model: the files are moved back to where they were.
 
         Args:
-            model: `trash_id`, or the name of the model deleted last under it.
+            model: `trash_id`, or a name: of models with this name, the last deleted.
         """
         answer: ModelInfo = await self._request(
             "restore_model",
@@ -1616,10 +1616,10 @@ class ContractMethods(ABC):
         *,
         model: str | None = None,
     ) -> EmptyTrashResult:
-        """Delete for ever what restore_model could bring back.
+        """Delete permanently what restore_model could restore.
 
         Args:
-            model: Only this one: `trash_id` or name. Default: everything.
+            model: Only this model: `trash_id` or name. Default: everything.
         """
         answer: EmptyTrashResult = await self._request(
             "empty_trash",
@@ -1636,13 +1636,13 @@ class ContractMethods(ABC):
         query: str,
         limit: int | None = None,
     ) -> list[HubModel]:
-        """Models on the hub that have GGUF files, the most downloaded first.
+        """Search the hub for models that have GGUF files; the most downloaded first.
 
         The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
 
         Args:
-            query: Words of the name; empty for the most downloaded of all.
-            limit: How many at most. Default 20.
+            query: Words of the name; empty for the most downloaded models.
+            limit: Maximum number of results. Default 20.
         """
         answer: list[HubModel] = await self._request(
             "search_hub",
@@ -1660,10 +1660,10 @@ class ContractMethods(ABC):
         repo: str,
         revision: str | None = None,
     ) -> ListHubFilesResult:
-        """The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+        """List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine.
 
         Args:
-            repo: `owner/name`, or the address of its page; a quantisation after a colon.
+            repo: `owner/name`, or the address of its page; optionally with a quantisation after a colon.
             revision: Branch, tag or commit. Default: main.
         """
         answer: ListHubFilesResult = await self._request(
@@ -1686,24 +1686,23 @@ class ContractMethods(ABC):
         target_dir: str | None = None,
         on_event: Callable[[DownloadEvent], None] | None = None,
     ) -> Download:
-        """Fetch a model into the library; answered when it is whole, checked and in its place.
+        """Download a model into the library; answered when the model is complete, verified and in place.
 
-        Give `repo`, or `url`. A split model and its projector are one download. What has come survives
-        everything: a
-        download goes on where it was after a lost connection, a restart of the sidecar or the end of its host.
-        Its files
-        are nobody's model until the last of them is there and right.
+        Give `repo` or `url`. A split model and its projector are one download. Received data is kept: a download
+        resumes
+        where it stopped after a lost connection, a restart of the sidecar or the end of its host. The model is
+        listed only
+        when all of its files are complete and verified.
 
-        Asked for again, a download that is there already is followed, and one that has failed or was paused goes
-        on.
-        Cancelling the request pauses the download; cancel_download gives it up.
+        A repeated request follows a running download, and resumes one that failed or was paused.
+        Cancelling the request pauses the download; cancel_download discards it.
 
         Args:
-            repo: `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
-            url: The address of a repository's page, of a file in it, or https of any GGUF file.
+            repo: `owner/name`, or with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
+            url: Address of a repository's page or of a file in it, or the https address of any GGUF file.
             file: A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest.
-            revision: Branch, tag or commit of the repository. Default: main, as it is at the start.
-            target_dir: Absolute path of a folder. Default: a folder of its own in the sidecar's models folder.
+            revision: Branch, tag or commit of the repository. Default: main, as of the start.
+            target_dir: Absolute path of a folder. Default: a new folder in the sidecar's models folder.
             on_event: Called with each event of the request, in order; without it none are sent.
         """
         answer: Download = await self._request(
@@ -1722,7 +1721,7 @@ class ContractMethods(ABC):
         return answer
 
     async def list_downloads(self) -> list[Download]:
-        """Downloads that are not done, and those that ended since the sidecar started; the oldest first."""
+        """List downloads that are not done, and those that ended since the sidecar started; oldest first."""
         answer: list[Download] = await self._request("list_downloads", {}, list[Download])
         return answer
 
@@ -1731,7 +1730,7 @@ class ContractMethods(ABC):
         *,
         download_id: str,
     ) -> Download:
-        """Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+        """Pause a download and keep the received data. Answered when the transfer has stopped.
 
         Args:
             download_id: As in list_downloads.
@@ -1750,7 +1749,7 @@ class ContractMethods(ABC):
         *,
         download_id: str,
     ) -> Download:
-        """Let a download go on that was paused or has failed; answered at once.
+        """Resume a download that was paused or failed; answered immediately.
 
         Args:
             download_id: As in list_downloads.
@@ -1769,7 +1768,7 @@ class ContractMethods(ABC):
         *,
         download_id: str,
     ) -> Download:
-        """Give a download up: what has come of it is removed. What is done stays.
+        """Cancel a download and delete the received data. A finished download is kept.
 
         Args:
             download_id: As in list_downloads.
@@ -1816,22 +1815,22 @@ class ContractMethods(ABC):
         preset: str | None = None,
         quick: bool | None = None,
     ) -> MemoryEstimate:
-        """What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+        """Estimate the memory that start_llama_server would use with these settings. Nothing is loaded.
 
-        The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about
-        half a
-        second, remembered); otherwise a formula over the model's header tells.
+        The estimate comes from the engine's own allocator if it has one (llama-server and the embedded engine:
+        about half
+        a second, then cached); otherwise it is calculated from the model's header.
 
         Args:
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
-            engine_build: Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
-            model_path: The GGUF file to load. Wins over `model`.
-            model: Name of a model in the library. With neither: the config's default, else the only one, else the last
-                used, else the starter model.
+            engine_build: Name of a managed build. `llama_cpp_path` overrides it.
+            model_path: The GGUF file to load. Overrides `model`.
+            model: Name of a model in the library. If neither is given: the config's default, else the only model, else
+                the last used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
-            host: Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
-            ctx_size: Context in tokens; 0 takes the model's own. Default 4096.
-            parallel: Messages answered at the same time; they share the context. Default 4.
+            host: Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
+            ctx_size: Context in tokens; 0 uses the model's own. Default 4096.
+            parallel: Messages answered concurrently; they share the context. Default 4.
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
             engine: Default: the best one found.
             mmproj_path: Projector GGUF of a vision or audio model.
@@ -1841,20 +1840,20 @@ class ContractMethods(ABC):
             flash_attn: Flash attention. Default auto.
             cache_type_k: Type of the K cache. Default f16.
             cache_type_v: Type of the V cache. Default f16.
-            require_gpu: Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+            require_gpu: Fail instead of running wholly or partly on the CPU when a GPU was requested.
             n_cpu_moe: Layers whose experts stay on the CPU. Default 0.
             chat_template: Name or Jinja text of a chat template. Default: the model's.
             chat_template_file: File with a Jinja chat template.
             lora: LoRA adapter files to apply.
-            reasoning_budget: Tokens a model may think; -1 without a limit, 0 none. Default -1.
+            reasoning_budget: Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
-            extra_args: Further flags, handed over as they are; refused where the engine has none such, and where they
-                would change its model, its address, its key or who else may ask it.
-            env: Further environment variables of the engine process; of the sidecar's own it gets only what drivers
-                need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+            extra_args: Further flags, passed unchanged. Refused if the engine does not have them, or if they would
+                change its model, address, key or access rules.
+            env: Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY
+                and LLAMA_ARG_… are refused.
             preset: As in start_llama_server.
-            quick: By the formula alone: milliseconds, and no engine is run. For marks in long lists.
+            quick: Only calculate from the header: takes milliseconds and runs no engine. For long lists.
         """
         answer: MemoryEstimate = await self._request(
             "estimate_memory",
@@ -1901,11 +1900,11 @@ class ContractMethods(ABC):
         engine: EngineName | None = None,
         llama_cpp_path: str | None = None,
     ) -> RecommendSettingsResult:
-        """Settings for a model that suit this machine as it is now, each with its reason.
+        """Recommend settings for a model on this machine in its current state, each with a reason.
 
         Args:
             model: As in start_llama_server.
-            model_path: As in start_llama_server; wins over `model`.
+            model_path: As in start_llama_server; overrides `model`.
             engine: Default: the best one found.
             llama_cpp_path: As in start_llama_server.
         """
@@ -1922,6 +1921,6 @@ class ContractMethods(ABC):
         return answer
 
     async def get_resources(self) -> Resources:
-        """A reading of the machine, now."""
+        """Read the machine's resources now."""
         answer: Resources = await self._request("get_resources", {}, Resources)
         return answer

@@ -28,41 +28,41 @@ _NAME = Meta(description="As in list_engines.")
 
 
 class InstallEngineParams(Params, kw_only=True):
-    """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+    """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered once the build is proved.
 
-    Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
-    with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
-    default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+    Give `url` or `path`. The archive is checked and unpacked beside the other builds. The build must generate one token
+    with a tiny model that the sidecar creates for this; only then is it installed. A build that fails is removed, and
+    the default does not change. Cancelling keeps only the downloaded part, from which the same request resumes.
     """
 
     url: Annotated[
         Annotated[str, Meta(min_length=1, max_length=8192)] | None,
-        Meta(description="https address of the archive. `sha256` has to be given with it."),
+        Meta(description="https address of the archive. Requires `sha256`."),
     ] = None
     path: Annotated[
         Annotated[str, Meta(min_length=1)] | None, Meta(description="Absolute path of the archive on this machine.")
     ] = None
     sha256: Annotated[
         Annotated[str, Meta(pattern=r"^(sha256:)?[0-9a-fA-F]{64}$(?!\n)")] | None,
-        Meta(description="What the archive must be, as GitHub shows it beside each file of a release."),
+        Meta(description="Expected SHA-256 of the archive, as GitHub shows it beside each file of a release."),
     ] = None
-    name: Annotated[
-        BuildName | None, Meta(description="What to call the build. Default: as the archive is called.")
-    ] = None
+    name: Annotated[BuildName | None, Meta(description="Name of the build. Default: from the name of the archive.")] = (
+        None
+    )
     make_default: Annotated[
-        bool | None, Meta(description="Whether starts take it where no engine is named. Default true.")
+        bool | None, Meta(description="Whether starts that name no engine use it. Default true.")
     ] = None
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
 class InstallQueued(Event, tag="queued"):
-    """It waits for another installation to end."""
+    """The request waits for another installation to finish."""
 
     merge = PROGRESS
 
 
 class InstallDownloading(Event, tag="downloading", kw_only=True):
-    """How far the archive is."""
+    """Progress of the archive's download."""
 
     merge = PROGRESS
 
@@ -70,11 +70,11 @@ class InstallDownloading(Event, tag="downloading", kw_only=True):
     total_bytes: int | None
     bytes_per_second: float | None
     eta_seconds: float | None
-    waiting: Annotated[str | None, Meta(description="Why nothing comes at the moment, while it keeps trying.")]
+    waiting: Annotated[str | None, Meta(description="Why no data arrives, while the download retries.")]
 
 
 class InstallVerifying(Event, tag="verifying", kw_only=True):
-    """All of the archive is here, and is read for its hash."""
+    """The archive is complete, and its hash is being computed."""
 
     merge = PROGRESS
 
@@ -91,13 +91,13 @@ class InstallUnpacking(Event, tag="unpacking", kw_only=True):
 
 
 class InstallProving(Event, tag="proving"):
-    """The build is to generate a token."""
+    """The build is being proved: it generates a token."""
 
     merge = PROGRESS
 
 
 class InstallDone(EngineInfo, Event, tag="done"):
-    """It is there; the members are the response's."""
+    """The build is installed; the members are the response's."""
 
 
 INSTALL_EVENTS = (
@@ -113,13 +113,13 @@ INSTALL_EVENTS = (
 
 
 class SetDefaultEngineParams(Params, kw_only=True):
-    """Let starts that name no engine take another managed build, once it has generated a token, or none of them."""
+    """Choose the managed build for starts that name no engine, once it is proved; or none."""
 
     name: Annotated[BuildName | None, Meta(description="As in list_engines. Default: none.")] = None
 
 
 class RemoveEngineParams(Params, kw_only=True):
-    """Remove a managed build. Where it was the default, the last one that was good is it then."""
+    """Remove a managed build. If it was the default, the last good build becomes the default."""
 
     name: Annotated[BuildName, _NAME]
 
@@ -127,8 +127,8 @@ class RemoveEngineParams(Params, kw_only=True):
 class ManagedEngines(Result, kw_only=True):
     """The managed builds."""
 
-    default: Annotated[str | None, Meta(description="The one that a start takes.")]
-    engines: Annotated[list[EngineInfo], Meta(description="All of them, the default first, then the last good ones.")]
+    default: Annotated[str | None, Meta(description="The build that starts use.")]
+    engines: Annotated[list[EngineInfo], Meta(description="All builds: the default first, then the last good ones.")]
 
 
 _KEEPING_ERRORS = (DiskFull, PermissionDenied, StorageError)

@@ -1,4 +1,4 @@
-"""Chat: a message goes in, events stream back, the answer is kept in its session."""
+"""Chat: send a message, receive events, and keep the answer in its session."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from sidecar.contract.servers import CHANNEL, Channel, ServerId
 from sidecar.contract.sessions import ContentPart, ContextPolicy, SamplingParams, Text, Timings, ToolCall, Usage, Uuid
 
 MessageContent = Text | Annotated[list[ContentPart], Meta(min_length=1, max_length=1000)]
-"""What is said: text, or content parts."""
+"""Text, or content parts."""
 
 
 class ToolResult(Params, kw_only=True):
-    """What a tool gave back."""
+    """The result of a tool call."""
 
-    tool_call_id: Annotated[str, Meta(description="`id` of the tool call it answers.")]
+    tool_call_id: Annotated[str, Meta(description="`id` of the tool call.")]
     content: Text
 
 
 class TurnParams(SamplingParams, kw_only=True):
-    """How an answer is made."""
+    """How an answer is generated."""
 
     server_id: Annotated[
         ServerId | None,
-        Meta(description='Default: the session\'s, else "default", else the only one running.'),
+        Meta(description='Default: the session\'s, else "default", else the only server running.'),
     ] = None
     tools: Annotated[
-        list[dict[str, Any]] | None, Meta(description="Functions the model may call, in OpenAI's form.")
+        list[dict[str, Any]] | None, Meta(description="Functions the model may call, in OpenAI's format.")
     ] = None
     tool_choice: Annotated[
         Literal["auto", "none", "required"] | dict[str, Any] | None,
-        Meta(description="As OpenAI's tool_choice."),
+        Meta(description="Same as OpenAI's tool_choice."),
     ] = None
     response_format: Annotated[
         dict[str, Any] | None,
-        Meta(description="As OpenAI's response_format: a JSON schema the answer must follow."),
+        Meta(description="Same as OpenAI's response_format: a JSON schema the answer must follow."),
     ] = None
     reasoning: Annotated[
-        bool | None, Meta(description="Whether a model that can think may. Default: the model's own way.")
+        bool | None, Meta(description="Whether a reasoning model may reason. Default: the model's own default.")
     ] = None
     preset: Annotated[
         str | None,
-        Meta(description="Name in the config's `chat_presets`; parameters given here win over it."),
+        Meta(description="Name in the config's `chat_presets`; parameters given here override it."),
     ] = None
     context_policy: Annotated[ContextPolicy | None, Meta(description="Default: the session's, else the config's.")] = (
         None
@@ -63,43 +63,41 @@ class TurnParams(SamplingParams, kw_only=True):
 
 
 class SendMessageParams(TurnParams, kw_only=True):
-    """Say something in a session and get the answer, streamed where `channel` is given.
+    """Send a message to a session and get the answer, streamed if `channel` is given.
 
-    Messages to one session are answered in the order they came. The user's message is kept before the first
-    event that comes from the engine is sent, the answer before `done`.
+    Messages to one session are answered in order of arrival. The user's message is stored before the first event
+    from the engine is sent, and the answer is stored before `done`.
     """
 
     message: Annotated[
         MessageContent,
-        Meta(
-            description="Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood."
-        ),
+        Meta(description="Text or content parts. The form <|system|>…<|end|><|user|>…<|end|> is also accepted."),
     ]
-    session_id: Annotated[Uuid | None, Meta(description="Left out, or a UUID not seen yet: a new session is made.")] = (
-        None
-    )
-    system: Annotated[Text | None, Meta(description="System prompt; kept as the session's from now on.")] = None
+    session_id: Annotated[
+        Uuid | None, Meta(description="Left out, or a UUID not in use: a new session is created.")
+    ] = None
+    system: Annotated[Text | None, Meta(description="System prompt; stored as the session's from now on.")] = None
     images: Annotated[
         list[str] | None,
         Meta(description="Images for a vision model: data: URLs, bare base64, or absolute paths of image files."),
     ] = None
     tool_results: Annotated[
         list[ToolResult] | None,
-        Meta(description="Answers to the model's tool calls, in place of a message: leave `message` empty then."),
+        Meta(description="Results of the model's tool calls, in place of a message: leave `message` empty."),
     ] = None
     template: Annotated[
         Annotated[str, Meta(max_length=1_000_000)] | None,
-        Meta(description="A text with {message} in it, in whose place the message is put."),
+        Meta(description="A text in which {message} is replaced by the message."),
     ] = None
 
 
 class ContextUse(Result, kw_only=True):
-    """What became of the context. Nothing is ever left out without being counted here."""
+    """How the context was used. Everything that was left out is counted here."""
 
     policy: ContextPolicy
     max_context: Annotated[int, Meta(description="Tokens that prompt and answer may use together.")]
     used: Annotated[int, Meta(description="Tokens of prompt and answer.")]
-    dropped_messages: Annotated[int, Meta(description="Messages of the branch that were not sent to the model.")]
+    dropped_messages: Annotated[int, Meta(description="Messages of the branch not sent to the model.")]
     summarised: Annotated[bool, Meta(description="Whether older messages were replaced by a summary.")]
 
 
@@ -108,7 +106,7 @@ class TurnResult(Result, kw_only=True):
 
     session_id: str
     message_id: Annotated[str, Meta(description="Id of the answer.")]
-    user_message_id: Annotated[str | None, Meta(description="Id of the message that it answers.")]
+    user_message_id: Annotated[str | None, Meta(description="Id of the message it answers.")]
     content: str
     reasoning: str | UnsetType = UNSET
     tool_calls: list[ToolCall] | UnsetType = UNSET
@@ -122,7 +120,7 @@ class TurnResult(Result, kw_only=True):
 
 
 class TurnQueued(Event, tag="queued", kw_only=True):
-    """Accepted; so many messages are before it."""
+    """Accepted; `position` messages are ahead of it."""
 
     merge = PROGRESS
 
@@ -130,16 +128,18 @@ class TurnQueued(Event, tag="queued", kw_only=True):
 
 
 class TurnLoading(Event, tag="loading", kw_only=True):
-    """The server has slept, or its engine has crashed: an engine is being started for the message."""
+    """The server was asleep or its engine crashed: an engine is being started for the message."""
 
     merge = PROGRESS
 
-    stage: Annotated[str, Meta(description="What is being loaded, such as text_model or mmproj_model.")]
-    progress: Annotated[float | None, Meta(description="0 to 1 over all stages; null where the engine does not tell.")]
+    stage: Annotated[str, Meta(description="Component being loaded, such as text_model or mmproj_model.")]
+    progress: Annotated[
+        float | None, Meta(description="0 to 1 over all stages; null if the engine does not report it.")
+    ]
 
 
 class TurnPrefill(Event, tag="prefill", kw_only=True):
-    """The prompt is being computed."""
+    """The prompt is being processed."""
 
     merge = PROGRESS
 
@@ -149,7 +149,7 @@ class TurnPrefill(Event, tag="prefill", kw_only=True):
 
 
 class TurnReasoning(Event, tag="reasoning", kw_only=True):
-    """The model thinks."""
+    """The next piece of the model's reasoning."""
 
     merge = Merge(policy="text", member="reasoning")
 
@@ -157,7 +157,7 @@ class TurnReasoning(Event, tag="reasoning", kw_only=True):
 
 
 class TurnToken(Event, tag="token", kw_only=True):
-    """The answer goes on."""
+    """The next piece of the answer."""
 
     merge = Merge(policy="text", member="chunk")
 
@@ -165,13 +165,13 @@ class TurnToken(Event, tag="token", kw_only=True):
 
 
 class TurnToolCall(Event, tag="tool_call", kw_only=True):
-    """The model wants a function called; complete."""
+    """The model requests a function call; the call is complete."""
 
     tool_call: ToolCall
 
 
 class TurnDone(TurnResult, Event, tag="done"):
-    """Complete and kept; the members are the response's."""
+    """The answer is complete and stored; the members are the response's."""
 
 
 TURN_EVENTS = (
@@ -188,10 +188,10 @@ TURN_EVENTS = (
 
 
 class RegenerateMessageParams(TurnParams, kw_only=True):
-    """Answer again. The old answer stays as a sibling branch."""
+    """Generate an answer again. The old answer stays as a sibling branch."""
 
     session_id: Uuid
-    message_id: Annotated[Uuid | None, Meta(description="The answer to make again. Default: the last one.")] = None
+    message_id: Annotated[Uuid | None, Meta(description="The answer to generate again. Default: the last one.")] = None
 
 
 class EditMessageParams(TurnParams, kw_only=True):
@@ -204,7 +204,7 @@ class EditMessageParams(TurnParams, kw_only=True):
 
 
 class CancelMessageParams(Params, kw_only=True):
-    """Stop the answer of a session; answered when the engine works on it no longer."""
+    """Stop a session's answer; answered when the engine no longer works on it."""
 
     session_id: Uuid
 
@@ -212,32 +212,32 @@ class CancelMessageParams(Params, kw_only=True):
 class CancelMessageResult(Result, kw_only=True):
     """What was stopped."""
 
-    cancelled: Annotated[int, Meta(description="Answers stopped: the running one and those waiting behind it.")]
+    cancelled: Annotated[int, Meta(description="Answers stopped: the running one and those queued behind it.")]
     engine_idle: Annotated[
-        bool | None, Meta(description="Whether the engine was seen idle again; null where it does not tell.")
+        bool | None, Meta(description="Whether the engine is idle again; null if it does not report that.")
     ]
 
 
 class CountTokensParams(Params, kw_only=True):
-    """Exact tokens of a text, or of a conversation with the model's template around it."""
+    """Count the exact tokens of a text, or of a conversation in the model's chat template."""
 
     text: Annotated[Text | None, Meta(description="Plain text, without a template.")] = None
-    session_id: Annotated[Uuid | None, Meta(description="The branch in use of this session, as it would be sent.")] = (
+    session_id: Annotated[Uuid | None, Meta(description="Count this session's branch in use, as it would be sent.")] = (
         None
     )
-    message: Annotated[MessageContent | None, Meta(description="A further user message after it.")] = None
+    message: Annotated[MessageContent | None, Meta(description="A further user message at its end.")] = None
     server_id: ServerId | None = None
 
 
 class CountTokensResult(Result, kw_only=True):
-    """Tokens."""
+    """The token count."""
 
     tokens: int
     max_context: int
 
 
 class PreviewContextParams(Params, kw_only=True):
-    """What send_message would send, leave out, and why. Nothing is sent to the model or kept."""
+    """Show what send_message would send and leave out, and why. Nothing is sent to the model or stored."""
 
     session_id: Uuid
     message: MessageContent
@@ -258,10 +258,12 @@ class PreviewContextResult(Result, kw_only=True):
     """The plan for a message."""
 
     policy: ContextPolicy
-    fits: Annotated[bool, Meta(description="Whether it would be sent; false is CONTEXT_TOO_LONG.")]
+    fits: Annotated[bool, Meta(description="Whether the message would be sent; false means CONTEXT_TOO_LONG.")]
     max_context: int
-    input_length: Annotated[int, Meta(description="Tokens of what would be sent; of everything where it does not fit.")]
-    reserved: Annotated[int, Meta(description="Tokens kept free for the answer when messages are left out.")]
+    input_length: Annotated[
+        int, Meta(description="Tokens that would be sent; of the whole conversation if it does not fit.")
+    ]
+    reserved: Annotated[int, Meta(description="Tokens reserved for the answer when messages are left out.")]
     sent_messages: Annotated[list[str], Meta(description="Ids of the messages that would be sent, oldest first.")]
     dropped: list[DroppedMessage]
 
@@ -269,25 +271,25 @@ class PreviewContextResult(Result, kw_only=True):
 class ResumeSessionParams(Params, kw_only=True):
     """Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 
-    The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
-    come. Answered as the send_message that it follows.
+    The events after `after_seq` are sent again on `channel` under their old `seq`, then the new ones as they
+    occur. The response is that of the send_message that is followed.
     """
 
     session_id: Uuid
     after_seq: Annotated[
         Annotated[int, Meta(ge=0)] | None,
-        Meta(description="The last `seq` the host has. Default 0: everything."),
+        Meta(description="The last `seq` the host received. Default 0: send everything."),
     ] = None
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
 class AckParams(Params, kw_only=True):
-    """Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session."""
+    """Acknowledge the events of a session's last answer, so that they need not be kept for resume_session."""
 
     session_id: Uuid
     seq: Annotated[
         Annotated[int, Meta(ge=0)] | None,
-        Meta(description="The last one. Default: all of them, once the answer has ended."),
+        Meta(description="`seq` of the last event received. Default: all, once the answer has ended."),
     ] = None
 
 

@@ -1,4 +1,4 @@
-"""Config: one JSON file, every key with its default here and nowhere else."""
+"""Config: one JSON file; every key and its default is defined here and nowhere else."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class EnginesConfig(Params, kw_only=True):
     """Which engine to use."""
 
     llama_cpp_path: Annotated[str | None, Meta(description="Folder of a llama.cpp build to prefer.")] = None
-    preferred: Annotated[EngineName | None, Meta(description="Engine to use where none is named.")] = None
+    preferred: Annotated[EngineName | None, Meta(description="Engine to use if none is named.")] = None
     python: Annotated[
         str | None,
-        Meta(description="Python program that has llama-cpp-python, where the sidecar's own does not."),
+        Meta(description="Python interpreter that has llama-cpp-python, if the sidecar's own does not."),
     ] = None
     start_timeout_seconds: Annotated[
         float,
         Meta(
             gt=0,
             le=86_400,
-            description="Longest start of an engine without any sign of progress. "
-            "One that only writes to its log is given up after five times as long.",
+            description="How long an engine may start without progress. An engine that only writes to its log is "
+            "stopped after five times as long.",
         ),
     ] = 180.0
     health_timeout_seconds: Annotated[
@@ -39,7 +39,7 @@ class EnginesConfig(Params, kw_only=True):
         Meta(
             gt=0,
             le=86_400,
-            description="How long a ready engine may be silent when it is asked before it is ended and started again.",
+            description="How long a ready engine may leave a health check unanswered before it is restarted.",
         ),
     ] = 20.0
     max_restarts: Annotated[
@@ -47,76 +47,82 @@ class EnginesConfig(Params, kw_only=True):
         Meta(
             ge=0,
             le=5,
-            description="How often an engine that crashes is started again by itself within three minutes of being "
-            "ready, before its server has failed; 0 for never. There are five starts in that time at most, "
-            "the first one included.",
+            description="Automatic restarts of a crashing engine within three minutes of being ready, before its "
+            "server fails; 0 for none. At most five starts happen in that time, the first one included.",
         ),
     ] = 5
     idle_unload_minutes: Annotated[
         Annotated[float, Meta(gt=0, le=525_600)] | None,
         Meta(
-            description="How long nobody may have asked a server before its engine is ended and its memory is free; "
-            "the next message starts it again. Servers on a port of their own are left alone. null: never."
+            description="Idle timeout: minutes without a request after which a server's engine is stopped and its "
+            "memory freed; the next message starts it again. Servers on a port of their own are not stopped. "
+            "null: never."
         ),
     ] = None
     max_loaded: Annotated[
         Annotated[int, Meta(ge=1, le=1000)] | None,
         Meta(
-            description="How many servers may have their model loaded; a start beyond that puts the one to sleep that "
-            "has not been asked for longest, and waits where all are answering. null: as many as there is memory for."
+            description="How many servers may have their model loaded. A start beyond that evicts the least recently "
+            "used server, and waits while all of them are answering. null: as many as fit in memory."
         ),
     ] = None
     make_room: Annotated[
         bool,
         Meta(
-            description="Put servers that nobody is asking to sleep where a start would not fit beside them, those not "
-            "asked for longest first."
+            description="Evict idle servers, the least recently used first, if a start would not fit in memory beside "
+            "them."
         ),
     ] = True
     stop_grace_seconds: Annotated[
-        float, Meta(ge=0, le=4, description="How long an engine may take to end before it is killed.")
+        float, Meta(ge=0, le=4, description="How long an engine may take to exit before it is killed.")
     ] = 1.0
 
 
 class ModelsConfig(Params, kw_only=True):
-    """Where models are."""
+    """Where models are found."""
 
-    folders: Annotated[list[str], Meta(description="Folders to list beside the sidecar's own; never written to.")] = (
-        field(default_factory=list)
-    )
-    default: Annotated[str | None, Meta(description="Model to start where none is named.")] = None
+    folders: Annotated[
+        list[str], Meta(description="Folders to list besides the sidecar's own; they are read only.")
+    ] = field(default_factory=list)
+    default: Annotated[str | None, Meta(description="Model to start if none is named.")] = None
     sources: Annotated[
         list[ForeignOrigin] | None,
         Meta(
-            description="Other programs whose models are listed, where they lie; [] for none. Default: all. "
-            "They are never written to."
+            description="Other programs whose models are listed and used in place; [] for none. Default: all. "
+            "Their files are read only."
         ),
     ] = None
     deleted_retention_days: Annotated[
         float,
-        Meta(ge=0, le=3650, description="How long a deleted model can be brought back; its room is taken till then."),
+        Meta(ge=0, le=3650, description="How long a deleted model can be restored; it uses disk space until then."),
     ] = 7.0
 
 
 class DownloadsConfig(Params, kw_only=True):
-    """How models are fetched. A change counts at once, for downloads under way, too."""
+    """How models are downloaded. A change applies immediately, also to running downloads."""
 
     max_bytes_per_second: Annotated[
         Annotated[int, Meta(ge=1024, le=10**12)] | None,
-        Meta(description="Of all downloads together. Default: as fast as it goes."),
+        Meta(description="Rate limit of all downloads together. Default: none."),
     ] = None
-    at_once: Annotated[int, Meta(ge=1, le=16, description="Downloads under way; the others wait in their order.")] = 2
-    connections: Annotated[int, Meta(ge=1, le=16, description="Parts of a file that are fetched side by side.")] = 4
+    at_once: Annotated[
+        int, Meta(ge=1, le=16, description="Downloads that run concurrently; the others wait in order.")
+    ] = 2
+    connections: Annotated[int, Meta(ge=1, le=16, description="Parts of a file that are downloaded in parallel.")] = 4
     resume_at_start: Annotated[
         bool,
         Meta(
-            description="Whether downloads that a restart has interrupted go on by themselves, once a host has called "
+            description="Whether downloads that a restart interrupted resume automatically, once a host has called "
             "initialize."
         ),
     ] = True
     retry_seconds: Annotated[
         float,
-        Meta(ge=0, le=604_800, description="How long a download that gets nothing keeps trying before it has failed."),
+        Meta(
+            ge=0,
+            le=604_800,
+            description="Retry budget: how long a download that receives no data retries before it fails.",
+        ),
     ] = 600.0
     hub_endpoint: Annotated[
         Annotated[str, Meta(pattern=r"^https?://", max_length=500)] | None,
@@ -124,19 +130,19 @@ class DownloadsConfig(Params, kw_only=True):
     ] = None
     allow_private_addresses: Annotated[
         bool,
-        Meta(description="Also fetch from this machine and the local network, and from there without TLS."),
+        Meta(description="Also download from this machine and the local network, there also without TLS."),
     ] = False
 
 
 class ServerDefaults(Params, kw_only=True):
-    """Start settings where none are given."""
+    """Default start settings."""
 
     ctx_size: Annotated[int, Meta(ge=0, le=2**31 - 1)] = CTX_SIZE
     parallel: Annotated[int, Meta(ge=1, le=256)] = PARALLEL
     n_gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = N_GPU_LAYERS
     threads: Annotated[
         Annotated[int, Meta(ge=1, le=1024)] | None,
-        Meta(description="CPU threads; fewer than cores where others need them, too. Default: the engine's choice."),
+        Meta(description="CPU threads; fewer than cores if other programs need some. Default: the engine's choice."),
     ] = None
 
 
@@ -148,7 +154,7 @@ class ChatPreset(SamplingParams, kw_only=True):
 
 
 class ChatConfig(SamplingParams, kw_only=True):
-    """Chat settings where neither message nor session has them."""
+    """Chat settings, used where neither message nor session has them."""
 
     system: Annotated[str | None, Meta(description="System prompt of new sessions.")] = None
     context_policy: ContextPolicy = "error"
@@ -161,24 +167,24 @@ class StorageConfig(Params, kw_only=True):
     """History."""
 
     deleted_retention_days: Annotated[
-        float, Meta(ge=0, le=3650, description="How long a deleted session can be brought back.")
+        float, Meta(ge=0, le=3650, description="How long a deleted session can be restored.")
     ] = 30.0
     encrypt: Annotated[
         bool | None,
         Meta(
             description=(
-                "Encrypt what is said: messages, reasoning, tool calls, titles, system prompts and settings of"
-                " sessions (AES-256-GCM, each for itself), with a key that the system's keyring keeps. Needs a"
-                " keyring and pip install 'llama-sidecar[encrypt]'; without them set_config refuses, and a history"
-                " that is encrypted can neither be read nor added to. It protects a stolen disk and copies of the"
-                " data folder. It does not protect from programs that run as the same user: they can ask the keyring,"
-                " too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and"
+                "Encrypt the content of the history: messages, reasoning, tool calls, titles, system prompts and"
+                " settings of sessions (AES-256-GCM, each value separately), with a key in the system's keyring."
+                " Requires a keyring and pip install 'llama-sidecar[encrypt]'; without them set_config refuses, and an"
+                " encrypted history can be neither read nor written. This protects against a stolen disk and copies of"
+                " the data folder, not against programs that run as the same user: they can read the keyring, too."
+                " Ids, times, lengths, token counts, roles and names of models and servers stay readable, and"
                 " this config file, with chat.system and chat_presets, is not encrypted. search_messages is off."
-                " Whoever loses the key loses the history: a backup needs the keyring as well."
-                " A change takes effect at once and rewrites the whole history before set_config is answered; plain"
-                " text is overwritten in history.db, but older copies of it are yours to remove, and an SSD may keep"
-                " what was overwritten for a while. null: as the history is, so a lost config decrypts nothing;"
-                " a new one is not encrypted."
+                " If the key is lost, the history is lost: a backup needs the keyring as well."
+                " A change takes effect immediately and rewrites the whole history before set_config is answered."
+                " Plain text is overwritten in history.db, but you have to remove older copies of the file, and an SSD"
+                " may keep overwritten data for a while. null: keep the history as it is, so a lost config decrypts"
+                " nothing; a new history is not encrypted."
             )
         ),
     ] = None
@@ -189,9 +195,9 @@ class LogsConfig(Params, kw_only=True):
 
     level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Lowest level kept.")] = "info"
     max_file_bytes: Annotated[
-        int, Meta(ge=65_536, le=1_073_741_824, description="Size at which a log file is turned over.")
+        int, Meta(ge=65_536, le=1_073_741_824, description="Size at which a log file is rotated.")
     ] = 5_242_880
-    kept_files: Annotated[int, Meta(ge=1, le=100, description="Older files kept of each source.")] = 3
+    kept_files: Annotated[int, Meta(ge=1, le=100, description="Rotated files kept for each source.")] = 3
 
 
 class Config(Params, kw_only=True):
@@ -214,21 +220,21 @@ class Config(Params, kw_only=True):
 
 
 class GetConfigParams(Params):
-    """The whole config, defaults filled in."""
+    """Return the whole config, with defaults filled in."""
 
 
 class SetConfigParams(Params, kw_only=True):
-    """Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+    """Change settings by a JSON merge patch (RFC 7396): omitted keys keep their value, `null` restores the default.
 
-    The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
-    `storage.encrypt` rewrites the history before this is answered.
+    The file is replaced atomically. Running servers keep the settings they were started with.
+    A change of `storage.encrypt` rewrites the history before the response.
     """
 
     patch: dict[str, Any]
 
 
 class ResetConfigParams(Params, kw_only=True):
-    """Go back to the defaults."""
+    """Restore the defaults."""
 
     keys: Annotated[
         list[str] | None, Meta(description='Dotted keys such as "chat.temperature". Default: everything.')
@@ -236,7 +242,7 @@ class ResetConfigParams(Params, kw_only=True):
 
 
 class GetConfigSchemaParams(Params):
-    """The JSON Schema of the config, with descriptions and defaults."""
+    """Return the JSON Schema of the config, with descriptions and defaults."""
 
 
 METHODS = (

@@ -1,4 +1,4 @@
-"""Downloads: models on their way to this machine."""
+"""Downloads of models."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _DOWNLOAD_ID = Meta(min_length=1, max_length=100, description="As in list_downlo
 
 
 class DownloadModelParams(Params, kw_only=True):
-    """Fetch a model into the library; answered when it is whole, checked and in its place.
+    """Download a model into the library; answered when the model is complete, verified and in place.
 
-    Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
-    download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
-    are nobody's model until the last of them is there and right.
+    Give `repo` or `url`. A split model and its projector are one download. Received data is kept: a download resumes
+    where it stopped after a lost connection, a restart of the sidecar or the end of its host. The model is listed only
+    when all of its files are complete and verified.
 
-    Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
-    Cancelling the request pauses the download; cancel_download gives it up.
+    A repeated request follows a running download, and resumes one that failed or was paused.
+    Cancelling the request pauses the download; cancel_download discards it.
     """
 
     repo: Annotated[
         HubReferenceText | None,
-        Meta(description="`owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page."),
+        Meta(description="`owner/name`, or with a quantisation (`owner/name:Q4_K_M`), or the address of its page."),
     ] = None
     url: Annotated[
         Annotated[str, Meta(min_length=1, max_length=8192)] | None,
-        Meta(description="The address of a repository's page, of a file in it, or https of any GGUF file."),
+        Meta(description="Address of a repository's page or of a file in it, or the https address of any GGUF file."),
     ] = None
     file: Annotated[
         Annotated[str, Meta(min_length=1, max_length=1024)] | None,
@@ -52,58 +52,58 @@ class DownloadModelParams(Params, kw_only=True):
     ] = None
     revision: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
-        Meta(description="Branch, tag or commit of the repository. Default: main, as it is at the start."),
+        Meta(description="Branch, tag or commit of the repository. Default: main, as of the start."),
     ] = None
     target_dir: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
-        Meta(description="Absolute path of a folder. Default: a folder of its own in the sidecar's models folder."),
+        Meta(description="Absolute path of a folder. Default: a new folder in the sidecar's models folder."),
     ] = None
     channel: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
-        Meta(description="Where to send its progress, four times a second at most."),
+        Meta(description="Channel for its progress, at most four events a second."),
     ] = None
 
 
 class DownloadFile(Result, kw_only=True):
     """A file of a download."""
 
-    name: Annotated[str, Meta(description="In its folder.")]
-    size_bytes: Annotated[int | None, Meta(description="Null where the server does not tell.")]
+    name: Annotated[str, Meta(description="Path in the download's folder.")]
+    size_bytes: Annotated[int | None, Meta(description="Null if the server does not report it.")]
     received_bytes: int
     sha256: Annotated[
-        str | None, Meta(description="What the hub says it must be, or what it turned out to be; in hexadecimal.")
+        str | None, Meta(description="Expected, as the hub reports it, else as computed; in hexadecimal.")
     ]
 
 
 class Download(Result, kw_only=True):
-    """A download, at rest or under way."""
+    """A download, in whatever state."""
 
     download_id: str
     state: DownloadState
-    repo: Annotated[str | None, Meta(description="On the hub.")]
+    repo: Annotated[str | None, Meta(description="The repository on the hub.")]
     revision: Annotated[str | None, Meta(description="The commit, once it is known.")]
-    url: Annotated[str | None, Meta(description="Of a file that is on no hub, without what follows a question mark.")]
-    folder: Annotated[str, Meta(description="Where the files will be.")]
-    files: Annotated[list[DownloadFile], Meta(description="Empty until the hub has been asked.")]
-    received_bytes: Annotated[int, Meta(description="What is here already, kept over restarts.")]
+    url: Annotated[str | None, Meta(description="Address of a file that is not on the hub, without its query.")]
+    folder: Annotated[str, Meta(description="Destination folder of the files.")]
+    files: Annotated[list[DownloadFile], Meta(description="Empty until the hub has answered.")]
+    received_bytes: Annotated[int, Meta(description="Bytes received so far; they survive restarts.")]
     total_bytes: int | None
-    bytes_per_second: Annotated[float | None, Meta(description="Smoothed over some seconds; null at rest.")]
+    bytes_per_second: Annotated[
+        float | None, Meta(description="Smoothed over several seconds; null unless data is expected.")
+    ]
     eta_seconds: float | None
-    waiting: Annotated[
-        str | None, Meta(description="Why nothing comes at the moment, in words, while it keeps trying.")
-    ]
-    verified_bytes: Annotated[int, Meta(description="How much of it has been read again for its hash.")]
+    waiting: Annotated[str | None, Meta(description="Why no data arrives, in a sentence, while the download retries.")]
+    verified_bytes: Annotated[int, Meta(description="Bytes read again to compute the hash.")]
     goes_on: Annotated[
-        bool, Meta(description="Paused by a restart, and going on by itself once a host has introduced itself.")
+        bool, Meta(description="Paused by a restart; it resumes automatically once a host has called initialize.")
     ]
-    error: Annotated[WireError | None, Meta(description="Why it has failed; resume_download tries again.")]
-    model_path: Annotated[str | None, Meta(description="The model's file, or the first of them; once it is done.")]
+    error: Annotated[WireError | None, Meta(description="Why it failed; resume_download retries.")]
+    model_path: Annotated[str | None, Meta(description="The model's first or only file, once the download is done.")]
     created_at: float
     finished_at: float | None
 
 
 class DownloadQueued(Event, tag="queued", kw_only=True):
-    """It waits for others to end."""
+    """The download waits for others to finish."""
 
     merge = PROGRESS
 
@@ -111,7 +111,7 @@ class DownloadQueued(Event, tag="queued", kw_only=True):
 
 
 class DownloadChecking(Event, tag="checking", kw_only=True):
-    """The hub is asked what there is, and the disk whether there is room for it."""
+    """The file list is being fetched from the hub, and the disk space checked."""
 
     merge = PROGRESS
 
@@ -119,7 +119,7 @@ class DownloadChecking(Event, tag="checking", kw_only=True):
 
 
 class DownloadProgress(Event, tag="downloading", kw_only=True):
-    """How far it is."""
+    """Progress."""
 
     merge = PROGRESS
 
@@ -132,7 +132,7 @@ class DownloadProgress(Event, tag="downloading", kw_only=True):
 
 
 class DownloadVerifying(Event, tag="verifying", kw_only=True):
-    """All is here, and is read again for its hash as far as that has not been done on the way."""
+    """All data has been received; hashes that were not computed on the way are being computed."""
 
     merge = PROGRESS
 
@@ -142,7 +142,7 @@ class DownloadVerifying(Event, tag="verifying", kw_only=True):
 
 
 class DownloadPaused(Event, tag="paused", kw_only=True):
-    """It rests until resume_download, and the channel stays open."""
+    """The download is paused until resume_download; the channel stays open."""
 
     merge = PROGRESS
 
@@ -152,7 +152,7 @@ class DownloadPaused(Event, tag="paused", kw_only=True):
 
 
 class DownloadDone(Download, Event, tag="done"):
-    """In its place; the members are the response's."""
+    """The model is in place; the members are the response's."""
 
 
 DOWNLOAD_EVENTS = (
@@ -168,23 +168,23 @@ DOWNLOAD_EVENTS = (
 
 
 class ListDownloadsParams(Params):
-    """Downloads that are not done, and those that ended since the sidecar started; the oldest first."""
+    """List downloads that are not done, and those that ended since the sidecar started; oldest first."""
 
 
 class PauseDownloadParams(Params, kw_only=True):
-    """Let a download rest; what has come is kept. Answered when nothing is fetched any more."""
+    """Pause a download and keep the received data. Answered when the transfer has stopped."""
 
     download_id: Annotated[str, _DOWNLOAD_ID]
 
 
 class ResumeDownloadParams(Params, kw_only=True):
-    """Let a download go on that was paused or has failed; answered at once."""
+    """Resume a download that was paused or failed; answered immediately."""
 
     download_id: Annotated[str, _DOWNLOAD_ID]
 
 
 class CancelDownloadParams(Params, kw_only=True):
-    """Give a download up: what has come of it is removed. What is done stays."""
+    """Cancel a download and delete the received data. A finished download is kept."""
 
     download_id: Annotated[str, _DOWNLOAD_ID]
 

@@ -17,11 +17,11 @@ EngineName = Literal["llama-server", "embedded", "llama-cpp-python"]
 EngineOrigin = Literal["config", "managed", "path", "package"]
 
 BuildName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
-"""What a build that install_engine has brought is called."""
+"""Name of a managed build, which install_engine installed."""
 
 
 class ListEnginesParams(Params):
-    """The engines of this machine, best first; each build that install_engine has brought is one of them."""
+    """List the engines of this machine, best first, including every managed build."""
 
 
 class EngineDevice(Result, kw_only=True):
@@ -34,66 +34,63 @@ class EngineDevice(Result, kw_only=True):
 
 
 class EngineProof(Result, kw_only=True):
-    """What a build said of itself when it generated a token, with a tiny model that the sidecar makes for that."""
+    """What a build reported when it generated a token with a tiny model that the sidecar creates for this."""
 
     proved_at: Annotated[float, Meta(description="Unix seconds.")]
     version: str
-    backends: Annotated[list[str], Meta(description="Kinds of device that it can use, such as CPU, CUDA, Vulkan.")]
+    backends: Annotated[list[str], Meta(description="Kinds of device it can use, such as CPU, CUDA, Vulkan.")]
     devices: list[EngineDevice]
-    gpu_layers: Annotated[int | None, Meta(description="Layers that it has put on a GPU, where it says so.")]
-    total_layers: Annotated[int | None, Meta(description="Layers of the tiny model, where it says so.")]
+    gpu_layers: Annotated[int | None, Meta(description="Layers on a GPU, if it reports them.")]
+    total_layers: Annotated[int | None, Meta(description="Layers of the tiny model, if it reports them.")]
     load_ms: Annotated[float, Meta(description="From the start of its process until it was ready.")]
-    token_ms: Annotated[float, Meta(description="From the question to the end of the answer of one token.")]
+    token_ms: Annotated[float, Meta(description="From the request to the end of the one-token answer.")]
 
 
 class EngineInfo(Result, kw_only=True):
-    """An engine that can be used, or why it can not."""
+    """An engine, and whether it can be used."""
 
     engine: EngineName
     available: bool
-    path: Annotated[str | None, Meta(description="The program or module that would run.")]
+    path: Annotated[str | None, Meta(description="The program or module to run.")]
     version: str | None
     origin: Annotated[
         EngineOrigin,
         Meta(
-            description="Where it was found: the config's llama_cpp_path, a build of install_engine, PATH, or a Python "
-            "package."
+            description="Where it was found: the config's llama_cpp_path, a managed build, PATH, or a Python package."
         ),
     ]
-    message: Annotated[str, Meta(description="In words: found, or what is missing and how to get it.")]
+    message: Annotated[str, Meta(description="A sentence: found, or what is missing and how to install it.")]
     name: Annotated[
-        str | None, Meta(description="Of a managed build: for engine_build, set_default_engine and remove_engine.")
+        str | None, Meta(description="Name of a managed build, for engine_build, set_default_engine and remove_engine.")
     ] = None
-    default: Annotated[bool, Meta(description="Whether it is the managed build that a start takes.")] = False
-    installed_at: Annotated[float | None, Meta(description="Of a managed build, Unix seconds.")] = None
-    proof: Annotated[EngineProof | None, Meta(description="Of a managed build: the last time that it was proved.")] = (
-        None
-    )
+    default: Annotated[bool, Meta(description="Whether it is the managed build that starts use.")] = False
+    installed_at: Annotated[float | None, Meta(description="Install time of a managed build, Unix seconds.")] = None
+    proof: Annotated[EngineProof | None, Meta(description="The last proof of a managed build.")] = None
     problem: Annotated[
-        str | None, Meta(description="Why a managed build can not be used, or was given up for another one.")
+        str | None, Meta(description="Why a managed build cannot be used, or was replaced as the default.")
     ] = None
 
 
 class ProbeEngineParams(Params, kw_only=True):
-    """Ask a llama.cpp folder what it can do."""
+    """Report the capabilities of a llama.cpp build in a folder."""
 
     llama_cpp_path: Annotated[str, Meta(min_length=1, description="Folder of a llama.cpp build.")]
     prove: Annotated[
         bool | None,
-        Meta(description="Also let it generate a token, with a tiny model made for that. Default false."),
+        Meta(description="Also prove it: generate a token with a tiny model created for this. Default false."),
     ] = None
 
 
 class ProbeEngineResult(Result, kw_only=True):
-    """What a build is."""
+    """A build's version and capabilities."""
 
     path: Annotated[str, Meta(description="The llama-server program.")]
     version: str
     backends: Annotated[list[str], Meta(description="Kinds of device, such as CPU, CUDA, Vulkan.")]
     devices: list[EngineDevice]
-    flags: Annotated[list[str], Meta(description="Every long flag that it takes.")]
+    flags: Annotated[list[str], Meta(description="Every long flag it accepts.")]
     unix_socket: Annotated[bool, Meta(description="Whether it can listen on a UNIX socket.")]
-    proof: Annotated[EngineProof | None, Meta(description="Null where it was not asked for.")] = None
+    proof: Annotated[EngineProof | None, Meta(description="Null if not requested.")] = None
 
 
 METHODS = (

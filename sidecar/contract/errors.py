@@ -27,7 +27,7 @@ import msgspec
 from sidecar.contract.remedies import Remedy, default_remedies
 
 MAX_MESSAGE_CHARACTERS = 2000
-"""Of an error's message: it may quote a name that a host or a file has made as long as a whole line."""
+"""Longest message of an error: it may quote a name, which a host or a file can make as long as a whole line."""
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -50,7 +50,7 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 
 class SidecarError(Exception):
-    """A failure that a host is notified of.
+    """A failure that is returned to a host.
 
     Attributes:
         code: the JSON-RPC error code, fixed for each name.
@@ -135,7 +135,7 @@ class InternalError(SidecarError):
 
     code = -32603
     name = "INTERNAL_ERROR"
-    default_hint = "Look up error_id in the log of source 'sidecar' and report it."
+    default_hint = "Find error_id in the log of source 'sidecar' and report it."
     extra = ("error_id",)
 
 
@@ -148,7 +148,7 @@ class Cancelled(SidecarError):
 
 
 class Overloaded(SidecarError):
-    """More requests are under way than the sidecar takes at once."""
+    """More requests are running than the sidecar accepts concurrently."""
 
     code = -32001
     name = "OVERLOADED"
@@ -174,12 +174,12 @@ class ServerAlreadyRunning(SidecarError):
 
 
 class EngineNotFound(SidecarError):
-    """The engine that was asked for is not on this machine."""
+    """The requested engine is not on this machine."""
 
     code = -32012
     name = "ENGINE_NOT_FOUND"
     default_hint = (
-        "Name a llama.cpp build's folder, or install the embedded engine: pip install 'llama-sidecar[embedded]'."
+        "Give the folder of a llama.cpp build, or install the embedded engine: pip install 'llama-sidecar[embedded]'."
     )
 
 
@@ -192,12 +192,12 @@ class EngineStartFailed(SidecarError):
 
 
 class EngineCrashed(SidecarError):
-    """The engine ended while it was in use; partial text is kept."""
+    """The engine crashed while it was in use; partial text is kept."""
 
     code = -32014
     name = "ENGINE_CRASHED"
     retryable = True
-    default_hint = "Send it again when the server is ready; one that has failed has to be restarted."
+    default_hint = "Send it again when the server is ready; restart a server that has failed."
     extra = ("cause", "exit_code", "log_tail", "partial")
 
 
@@ -216,16 +216,18 @@ class ContextTooLong(SidecarError):
 
     code = -32016
     name = "CONTEXT_TOO_LONG"
-    default_hint = "Shorten the message, let old messages be left out, or start the server with a larger context."
+    default_hint = (
+        "Shorten the message, choose a policy that drops old messages, or start the server with a larger context."
+    )
     extra = ("max_context", "input_length")
 
 
 class ModelNotFound(SidecarError):
-    """No model file at this path or of this name."""
+    """No model has this name, or no model file is at this path."""
 
     code = -32017
     name = "MODEL_NOT_FOUND"
-    default_hint = "Choose a model of the library, or the path of a GGUF file."
+    default_hint = "Choose a model from the library, or give the path of a GGUF file."
 
 
 class ModelInvalid(SidecarError):
@@ -253,12 +255,12 @@ class DeleteNotAllowed(SidecarError):
 
 
 class DownloadFailed(SidecarError):
-    """A transfer ended early, or the hub did not answer; what has come is kept."""
+    """A transfer ended early, or the hub did not answer; received data is kept."""
 
     code = -32021
     name = "DOWNLOAD_FAILED"
     retryable = True
-    default_hint = "Check the connection and try again: it continues where it was."
+    default_hint = "Check the connection and try again: the download resumes where it stopped."
     extra = ("http_status",)
 
 
@@ -268,11 +270,11 @@ class ChecksumMismatch(SidecarError):
     code = -32022
     name = "CHECKSUM_MISMATCH"
     retryable = True
-    default_hint = "Download it again. If it stays so, the file on the server is damaged or was replaced."
+    default_hint = "Download it again. If that does not help, the file on the server is damaged or was replaced."
 
 
 class DiskFull(SidecarError):
-    """There is no room left on the disk; what was there before is intact."""
+    """The disk is full; existing data is intact."""
 
     code = -32023
     name = "DISK_FULL"
@@ -285,7 +287,7 @@ class PermissionDenied(SidecarError):
 
     code = -32024
     name = "PERMISSION_DENIED"
-    default_hint = "Check who owns the file or folder and its permissions."
+    default_hint = "Check the owner and permissions of the file or folder."
 
 
 class PathNotAllowed(SidecarError):
@@ -297,7 +299,7 @@ class PathNotAllowed(SidecarError):
 
 
 class PortInUse(SidecarError):
-    """Another program listens on the port that was asked for."""
+    """Another program listens on the requested port."""
 
     code = -32026
     name = "PORT_IN_USE"
@@ -314,7 +316,7 @@ class SessionNotFound(SidecarError):
 
 
 class QueueFull(SidecarError):
-    """Too many messages wait for this server."""
+    """Too many messages are queued for this server."""
 
     code = -32028
     name = "QUEUE_FULL"
@@ -324,7 +326,7 @@ class QueueFull(SidecarError):
 
 
 class DataDirLocked(SidecarError):
-    """Another sidecar works on the data folder."""
+    """Another sidecar uses the data folder."""
 
     code = -32029
     name = "DATA_DIR_LOCKED"
@@ -340,7 +342,7 @@ class StorageError(SidecarError):
 
 
 class NotSupported(SidecarError):
-    """This engine, model or build cannot do what was asked."""
+    """This engine, model or build does not support the request."""
 
     code = -32031
     name = "NOT_SUPPORTED"
@@ -355,7 +357,7 @@ class DownloadNotFound(SidecarError):
 
 
 class HubAccessDenied(SidecarError):
-    """The repository is private or gated, and the hub does not let this user in."""
+    """The repository is private or gated, and the hub denies this user access."""
 
     code = -32041
     name = "HUB_ACCESS_DENIED"
@@ -363,7 +365,7 @@ class HubAccessDenied(SidecarError):
 
 
 class AddressNotAllowed(SidecarError):
-    """The address is not one that is downloaded from: not https, or inside this machine or network."""
+    """Downloads from this address are not allowed: it is not https, or is inside this machine or network."""
 
     code = -32042
     name = "ADDRESS_NOT_ALLOWED"
@@ -380,11 +382,11 @@ class EngineInUse(SidecarError):
 
 
 class ArchiveInvalid(SidecarError):
-    """The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept."""
+    """The archive is damaged, has no llama.cpp build for this machine, or has unexpected entries; nothing is kept."""
 
     code = -32044
     name = "ARCHIVE_INVALID"
-    default_hint = "Take a release archive of llama.cpp for this system, as it is."
+    default_hint = "Use an unmodified release archive of llama.cpp for this system."
 
 
 def all_errors() -> list[type[SidecarError]]:
@@ -394,7 +396,7 @@ def all_errors() -> list[type[SidecarError]]:
 
 
 def from_wire(error: Mapping[str, Any]) -> SidecarError:
-    """The error that `to_wire` wrote; one of a name that is not known is an InternalError."""
+    """The error that `to_wire` wrote; an unknown name becomes an InternalError."""
     data = dict(error.get("data") or {})
     name = data.pop("name", "")
     kind = next((one for one in SidecarError.__subclasses__() if one.name == name), InternalError)

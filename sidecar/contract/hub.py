@@ -15,39 +15,42 @@ HubReferenceText = Annotated[str, Meta(min_length=1, max_length=2048)]
 Fit = Literal["gpu", "memory", "no"]
 
 HUB_ERRORS = (ModelNotFound, HubAccessDenied, DownloadFailed, NotSupported)
-"""What asking the hub can end with."""
+"""Errors of requests to the hub."""
 
 
 class SearchHubParams(Params, kw_only=True):
-    """Models on the hub that have GGUF files, the most downloaded first.
+    """Search the hub for models that have GGUF files; the most downloaded first.
 
     The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
     """
 
     defaults = MappingProxyType({"limit": 20})
 
-    query: Annotated[str, Meta(max_length=500, description="Words of the name; empty for the most downloaded of all.")]
-    limit: Annotated[Annotated[int, Meta(ge=1, le=100)] | None, Meta(description="How many at most. Default 20.")] = (
-        None
-    )
+    query: Annotated[str, Meta(max_length=500, description="Words of the name; empty for the most downloaded models.")]
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None, Meta(description="Maximum number of results. Default 20.")
+    ] = None
 
 
 class HubModel(Result, kw_only=True):
     """A repository on the hub."""
 
-    repo: Annotated[str, Meta(description="What `repo` of list_hub_files and download_model takes.")]
+    repo: Annotated[str, Meta(description="For `repo` of list_hub_files and download_model.")]
     downloads: Annotated[int | None, Meta(description="In the last month.")]
     likes: int | None
-    gated: Annotated[bool, Meta(description="Whether its owner has to let you in, or a licence has to be accepted.")]
+    gated: Annotated[
+        bool, Meta(description="Whether access requires the owner's approval or the acceptance of a licence.")
+    ]
     updated_at: float | None
     tags: list[str]
 
 
 class ListHubFilesParams(Params, kw_only=True):
-    """The models in a repository of the hub: each quantisation with its size, and whether it fits this machine."""
+    """List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine."""
 
     repo: Annotated[
-        HubReferenceText, Meta(description="`owner/name`, or the address of its page; a quantisation after a colon.")
+        HubReferenceText,
+        Meta(description="`owner/name`, or the address of its page; optionally with a quantisation after a colon."),
     ]
     revision: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
@@ -58,37 +61,41 @@ class ListHubFilesParams(Params, kw_only=True):
 class HubFile(Result, kw_only=True):
     """A file in a repository."""
 
-    path: Annotated[str, Meta(description="In the repository; what `file` of download_model takes.")]
+    path: Annotated[str, Meta(description="Path in the repository, for `file` of download_model.")]
     size_bytes: int | None
-    sha256: Annotated[str | None, Meta(description="Of the whole file, in hexadecimal.")]
+    sha256: Annotated[str | None, Meta(description="SHA-256 of the whole file, in hexadecimal.")]
 
 
 class HubVariant(Result, kw_only=True):
-    """One quantisation of a model, whole: all files of a split one."""
+    """One quantisation of a model, with all files if it is split."""
 
-    name: Annotated[str, Meta(description="File name of the first file, without its ending.")]
-    quantization: Annotated[str | None, Meta(description="Such as Q4_K_M, by the file's name.")]
-    files: Annotated[list[HubFile], Meta(description="In their order.")]
-    size_bytes: Annotated[int | None, Meta(description="All files together.")]
+    name: Annotated[str, Meta(description="Name of the first file, without its extension.")]
+    quantization: Annotated[str | None, Meta(description="Such as Q4_K_M, from the file name.")]
+    files: Annotated[list[HubFile], Meta(description="In order.")]
+    size_bytes: Annotated[int | None, Meta(description="Total size of all files.")]
     fits: Annotated[
         Fit | None,
         Meta(
-            description="By its size alone, against what is free now: `gpu` into the memory of the GPUs, `memory` into "
-            "the machine's, `no` into neither. Null where the size is not known."
+            description="By size alone, compared with the memory that is free now. `gpu`: it fits on the GPUs. "
+            "`memory`: it fits in main memory. `no`: it fits in neither. Null if the size is unknown."
         ),
     ]
-    default: Annotated[bool, Meta(description="What download_model takes where no file and no quantisation is named.")]
+    default: Annotated[bool, Meta(description="Whether download_model chooses it by default.")]
 
 
 class ListHubFilesResult(Result, kw_only=True):
-    """What a repository has."""
+    """The models in a repository."""
 
-    repo: Annotated[str, Meta(description="As the hub writes it.")]
-    revision: Annotated[str, Meta(description="The commit; give it to download_model to get just this.")]
+    repo: Annotated[str, Meta(description="The name as the hub spells it.")]
+    revision: Annotated[
+        str, Meta(description="The commit; give it to download_model to download exactly this version.")
+    ]
     gated: bool
     licence: str | None
     variants: Annotated[list[HubVariant], Meta(description="Smallest first.")]
-    projectors: Annotated[list[HubFile], Meta(description="For images; download_model fetches the best along.")]
+    projectors: Annotated[
+        list[HubFile], Meta(description="Projectors for images; download_model also downloads the best one.")
+    ]
 
 
 METHODS = (

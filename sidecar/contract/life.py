@@ -12,23 +12,25 @@ from sidecar.contract.remedies import Remedy
 from sidecar.contract.topics import TOPIC_EVENTS, TOPICS, Topic
 
 CONTRACT_VERSION = "1.1"
-"""Major and minor. A host that asks for another major is refused."""
+"""Major and minor. A host that requires another major version is refused."""
 
 
 class ClientInfo(Params, kw_only=True):
-    """Who the host is; written to the log."""
+    """Name and version of the host; written to the log."""
 
     name: Annotated[str, Meta(max_length=200)]
     version: Annotated[str, Meta(max_length=200)] = ""
 
 
 class InitializeParams(Params, kw_only=True):
-    """Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work."""
+    """Introduce the host, and return the sidecar's version and capabilities. Optional for simple hosts."""
 
     client: Annotated[ClientInfo | None, Meta(description="Name and version of the host.")] = None
     contract_version: Annotated[
         str | int | None,
-        Meta(description='The contract the host was written for, like "1" or "1.1". Another major is refused.'),
+        Meta(
+            description='The contract the host was written for, such as "1" or "1.1". Another major version is refused.'
+        ),
     ] = None
     host_pid: Annotated[
         Annotated[int, Meta(ge=2)] | None,
@@ -44,15 +46,15 @@ class ServerIdentity(Result, kw_only=True):
 
 
 class Capabilities(Result, kw_only=True):
-    """What this sidecar serves."""
+    """What this sidecar supports."""
 
     methods: Annotated[list[str], Meta(description="Every method that can be called.")]
     topics: Annotated[list[str], Meta(description="Every topic that can be subscribed to.")]
-    max_line_bytes: Annotated[int, Meta(description="The longest line that is read, without its LF.")]
+    max_line_bytes: Annotated[int, Meta(description="The longest line accepted, without its LF.")]
 
 
 class Notice(Result, kw_only=True):
-    """Something that the person in front of the host should know."""
+    """Something that the person who uses the host should know."""
 
     name: Annotated[str, Meta(description="Stable name, such as CONFIG_BROKEN.")]
     message: Annotated[str, Meta(description="What happened and why.")]
@@ -72,33 +74,35 @@ class InitializeResult(Result, kw_only=True):
     data_dir: Annotated[str, Meta(description="Folder of models, history, config and logs.")]
     capabilities: Capabilities
     notices: Annotated[
-        list[Notice], Meta(description="Things set right at start, such as a broken config file put aside.")
+        list[Notice], Meta(description="Problems found at start, such as a broken config file that was set aside.")
     ]
 
 
 class PingParams(Params):
-    """Answer immediately: the connection lives."""
+    """Answer immediately, which shows that the connection works."""
 
 
 class ShutdownParams(Params):
-    """Stop every engine and owned process, flush, answer, exit 0. At most 5 s."""
+    """Stop every engine and owned process, flush, answer, and exit with code 0, within 5 s."""
 
 
 class DiscoverParams(Params):
-    """The contract as an OpenRPC document."""
+    """Return the contract as an OpenRPC document."""
 
 
 _INTERVALS = ", ".join(f"{row.interval_ms} for {name}" for name, row in TOPICS.items() if row.interval_ms)
 
 
 class SubscribeOptions(Params, kw_only=True):
-    """How much of a topic to send."""
+    """What to send of a topic."""
 
     interval_ms: Annotated[
         Annotated[int, Meta(ge=100, le=60_000)] | None,
-        Meta(description=f"Time between two readings of a topic that is read periodically; by default {_INTERVALS}."),
+        Meta(description=f"Time between two readings of a topic that is polled. Default: {_INTERVALS}."),
     ] = None
-    source: Annotated[str | None, Meta(description="logs: one source, as in list_log_sources. Default: all.")] = None
+    source: Annotated[str | None, Meta(description="logs: only this source, as in list_log_sources. Default: all.")] = (
+        None
+    )
     min_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
         Meta(description="logs: the lowest level to send. Default: info."),
@@ -106,10 +110,10 @@ class SubscribeOptions(Params, kw_only=True):
 
 
 class SubscribeParams(Params, kw_only=True):
-    """Receive the events of topics on a channel, beginning with the present state.
+    """Receive the events of topics on a channel, starting with the current state.
 
     The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
-    For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+    If the host reads slowly, old events are dropped or replaced by newer ones, and counted in `dropped`.
     """
 
     topics: Annotated[list[Topic], Meta(min_length=1)]
@@ -125,13 +129,13 @@ class SubscribeResult(Result, kw_only=True):
 
 
 class UnsubscribeParams(Params, kw_only=True):
-    """End a subscription; its channel ends with `done` before this is answered."""
+    """End a subscription; its channel ends with `done` before the response."""
 
     channel: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class UnsubscribeResult(Result, kw_only=True):
-    """Whether there was such a subscription."""
+    """Whether the subscription existed."""
 
     channel: str
     found: bool

@@ -1,4 +1,4 @@
-"""Logs: what the sidecar and its engines say, by source."""
+"""Logs of the sidecar and its engines, by source."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from msgspec import Meta
 from sidecar.contract.method import Method, Params, Result
 
 Level = Literal["debug", "info", "warning", "error"]
-"""How grave a line is, least first."""
+"""Severity of a line, lowest first."""
 
 
 class LogEntry(Result, kw_only=True):
     """One line."""
 
-    seq: Annotated[int, Meta(description="Counts over all sources, never goes back.")]
-    at: Annotated[float, Meta(description="When it was taken in, Unix seconds.")]
+    seq: Annotated[int, Meta(description="Number over all sources; never decreases.")]
+    at: Annotated[float, Meta(description="When the line was received, Unix seconds.")]
     source: Annotated[str, Meta(description='"sidecar", or "server:" and a server_id.')]
     level: Level
     message: Annotated[str, Meta(description="Control characters are escaped.")]
 
 
 class GetLogsParams(Params, kw_only=True):
-    """The latest lines that are still held in memory, oldest first."""
+    """Return the latest lines that are still in memory, oldest first."""
 
     defaults = MappingProxyType({"limit": 500, "min_level": "debug"})
 
@@ -32,23 +32,25 @@ class GetLogsParams(Params, kw_only=True):
     since: Annotated[int | None, Meta(description="Only lines with a greater `seq`.")] = None
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)] | None,
-        Meta(description="At most so many, the newest. Default 500."),
+        Meta(description="Maximum number of lines; the newest are returned. Default 500."),
     ] = None
-    min_level: Annotated[Level | None, Meta(description="Default debug: everything that is kept.")] = None
+    min_level: Annotated[
+        Level | None, Meta(description="Lowest level to return. Default debug: everything that is kept.")
+    ] = None
 
 
 class GetLogsResult(Result, kw_only=True):
-    """Lines, and where to go on."""
+    """Lines, and where to continue."""
 
     entries: list[LogEntry]
-    last_seq: Annotated[int, Meta(description="Give it as `since` next time.")]
+    last_seq: Annotated[int, Meta(description="For `since` of the next request.")]
     complete: Annotated[
-        bool, Meta(description="Whether every line after `since` is still in memory; the files have the others.")
+        bool, Meta(description="Whether every line after `since` was still in memory; older lines are in the files.")
     ]
 
 
 class ListLogSourcesParams(Params):
-    """Who has logged."""
+    """List the sources that have logged."""
 
 
 class LogSource(Result, kw_only=True):
@@ -56,12 +58,12 @@ class LogSource(Result, kw_only=True):
 
     source: str
     file: Annotated[str, Meta(description="Its newest log file.")]
-    lines: Annotated[int, Meta(description="Lines taken in so far.")]
+    lines: Annotated[int, Meta(description="Lines received so far.")]
     file_bytes: int
 
 
 class ClearLogsParams(Params, kw_only=True):
-    """Forget the lines in memory and empty the files."""
+    """Clear the lines in memory and empty the files."""
 
     source: Annotated[str | None, Meta(description="Default: all.")] = None
 

@@ -1,4 +1,4 @@
-"""Memory: what a start would take, whether that is there, and which settings suit this machine."""
+"""Memory: how much a start needs, whether it is available, and which settings suit this machine."""
 
 from __future__ import annotations
 
@@ -20,91 +20,93 @@ from sidecar.contract.servers import ServerSettings
 
 
 class EstimateMemoryParams(ServerSettings, kw_only=True):
-    """What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+    """Estimate the memory that start_llama_server would use with these settings. Nothing is loaded.
 
-    The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
-    second, remembered); otherwise a formula over the model's header tells.
+    The estimate comes from the engine's own allocator if it has one (llama-server and the embedded engine: about half
+    a second, then cached); otherwise it is calculated from the model's header.
     """
 
     preset: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
     quick: Annotated[
         bool | None,
-        Meta(description="By the formula alone: milliseconds, and no engine is run. For marks in long lists."),
+        Meta(description="Only calculate from the header: takes milliseconds and runs no engine. For long lists."),
     ] = None
 
 
 class DeviceMemory(Result, kw_only=True):
-    """One memory: the machine's own (`Host`) or a GPU's."""
+    """Memory of one device: the machine's own (`Host`) or a GPU's."""
 
     device: Annotated[str, Meta(description="`Host`, or the engine's name of a GPU, such as CUDA0.")]
     weights_bytes: Annotated[
-        int, Meta(description="The model. On `Host` with what the engine keeps a second time, rearranged for the CPU.")
+        int, Meta(description="The model; on `Host` including the copies that the engine rearranges for the CPU.")
     ]
-    kv_cache_bytes: Annotated[int, Meta(description="What it remembers of texts: KV cache and recurrent state.")]
-    compute_bytes: Annotated[int, Meta(description="Working memory of a step.")]
-    projector_bytes: Annotated[int, Meta(description="The projector for images; on `Host` wherever it really goes.")]
+    kv_cache_bytes: Annotated[int, Meta(description="KV cache and recurrent state.")]
+    compute_bytes: Annotated[int, Meta(description="Compute buffers.")]
+    projector_bytes: Annotated[
+        int, Meta(description="The projector for images; counted on `Host` wherever it is really loaded.")
+    ]
     program_bytes: Annotated[int, Meta(description="The engine itself: its code, vocabulary and tables.")]
     total_bytes: int
     free_bytes: Annotated[
-        int | None, Meta(description="What can be had now, under the limits that hold for us; null where not known.")
+        int | None, Meta(description="Memory available now within the limits of our process; null if unknown.")
     ]
-    fits: Annotated[bool, Meta(description="Whether the total fits with its margin of error and a reserve.")]
-    short_by_bytes: Annotated[int, Meta(description="What is missing for that; 0 where it fits.")]
+    fits: Annotated[bool, Meta(description="Whether the total fits, with its margin of error and a reserve.")]
+    short_by_bytes: Annotated[int, Meta(description="How much memory is missing; 0 if it fits.")]
 
 
 class LowerFirst(Result, kw_only=True):
-    """A setting to change where memory is short."""
+    """A setting to lower if memory is short."""
 
     setting: Annotated[str, Meta(description="Parameter of start_llama_server.")]
     value: int | str
-    frees_bytes: Annotated[int, Meta(description="Of all devices together, with this change alone.")]
-    fits_then: Annotated[bool, Meta(description="With this change and those before it.")]
+    frees_bytes: Annotated[int, Meta(description="Memory freed on all devices together by this change alone.")]
+    fits_then: Annotated[bool, Meta(description="Whether it fits with this change and those before it.")]
     reason: str
 
 
 class MemoryEstimate(Result, kw_only=True):
-    """What a start would take."""
+    """Memory that a start would use."""
 
     model: str
     model_path: str
     engine: EngineName
-    ctx_size: Annotated[int, Meta(description="As the engine would have it: 0 is resolved to the model's own.")]
+    ctx_size: Annotated[int, Meta(description="As the engine would use it: 0 is resolved to the model's own.")]
     parallel: int
     n_gpu_layers: Annotated[int, Meta(description="Layers on GPUs; -1 is resolved to what fits.")]
-    total_layers: Annotated[int, Meta(description="Layers of the model, the output layer included.")]
+    total_layers: Annotated[int, Meta(description="Layers of the model, including the output layer.")]
     method: Annotated[
         Literal["allocator", "formula"],
-        Meta(description="`allocator`: the engine said it of itself. `formula`: calculated from the model's header."),
+        Meta(description="`allocator`: reported by the engine. `formula`: calculated from the model's header."),
     ]
     error_margin: Annotated[
-        float, Meta(description="How far off it may be, 0.05 for 5 %: what earlier starts have shown, else a default.")
+        float, Meta(description="Relative error, 0.05 for 5 %: from earlier starts, else a default.")
     ]
-    observations: Annotated[int, Meta(description="Earlier starts on this machine that it was corrected by.")]
+    observations: Annotated[int, Meta(description="Earlier starts on this machine that the estimate was corrected by.")]
     devices: Annotated[list[DeviceMemory], Meta(description="`Host` first.")]
     total_bytes: int
     fits: Annotated[bool, Meta(description="Whether it fits on every device.")]
-    message: Annotated[str, Meta(description="The same in a sentence.")]
+    message: Annotated[str, Meta(description="The result in a sentence.")]
     largest_ctx_size: Annotated[
-        int | None, Meta(description="The largest context that fits with these settings; null where none does.")
+        int | None, Meta(description="The largest context that fits with these settings; null if none fits.")
     ]
     largest_n_gpu_layers: Annotated[
-        int | None, Meta(description="The most layers that fit on the GPUs; null where there is no GPU.")
+        int | None, Meta(description="The most layers that fit on the GPUs; null if there is no GPU.")
     ]
-    lower_first: Annotated[list[LowerFirst], Meta(description="What to change where it does not fit, in order.")]
-    notes: Annotated[list[str], Meta(description="What else may take memory, later or elsewhere.")]
+    lower_first: Annotated[list[LowerFirst], Meta(description="Settings to change if it does not fit, in order.")]
+    notes: Annotated[list[str], Meta(description="What else may use memory, later or elsewhere.")]
 
 
 class RecommendSettingsParams(Params, kw_only=True):
-    """Settings for a model that suit this machine as it is now, each with its reason."""
+    """Recommend settings for a model on this machine in its current state, each with a reason."""
 
     model: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
-    model_path: Annotated[str | None, Meta(description="As in start_llama_server; wins over `model`.")] = None
+    model_path: Annotated[str | None, Meta(description="As in start_llama_server; overrides `model`.")] = None
     engine: Annotated[EngineName | None, Meta(description="Default: the best one found.")] = None
     llama_cpp_path: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
 
 
 class Recommendation(Result, kw_only=True):
-    """One setting and why."""
+    """One setting and its reason."""
 
     setting: str
     value: int | str
@@ -114,10 +116,10 @@ class Recommendation(Result, kw_only=True):
 class RecommendSettingsResult(Result, kw_only=True):
     """Settings to start a model with."""
 
-    settings: Annotated[dict[str, Any], Meta(description="start_llama_server takes them as they are.")]
+    settings: Annotated[dict[str, Any], Meta(description="Parameters for start_llama_server.")]
     reasons: list[Recommendation]
     fits: bool
-    estimate: Annotated[MemoryEstimate, Meta(description="What a start with these settings would take.")]
+    estimate: Annotated[MemoryEstimate, Meta(description="Memory that a start with these settings would use.")]
 
 
 _ERRORS = (EngineNotFound, EngineStartFailed, ModelNotFound, ModelInvalid, PathNotAllowed, PermissionDenied)

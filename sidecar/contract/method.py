@@ -1,4 +1,4 @@
-"""What a method of the contract is: its name, types, errors, events and lane.
+"""A method of the contract: its name, types, errors, events and lane.
 
 The tables in this package are the only authored form of the contract. The dispatcher reads them to
 convert parameters, `openrpc` reads them to describe the wire, and the clients are generated from them.
@@ -19,7 +19,7 @@ class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Parameters of a method, by name. Unknown names are refused; `null` means "use the default".
 
     Attributes:
-        defaults: what is used for parameters that are left out or null, where it is one value; `default` in the schema.
+        defaults: values of parameters that are left out or null, where they are constant; `default` in the schema.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -30,17 +30,17 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How events of one status merge while nobody reads them. The sidecar's channels and its clients go by it.
+    """How unread events of one status merge. The sidecar's channels and its clients follow it.
 
     Attributes:
-        policy: what becomes of an unread event. `keep`: it stays as it is. `progress`: a newer one of its status right
+        policy: what happens to an unread event. `keep`: it stays as it is. `progress`: a newer one of its status right
             behind it replaces it. `newest`: a newer one of its subject and key replaces it and counts it in `dropped`.
             `text`: the text of the next one of its status is appended to its own. `lines`: beyond `limit` lines the
             oldest are dropped, and counted in `dropped`.
         member: of `text` and `lines`, the member that grows.
         subject: of `newest`, what kind of thing the event shows; the events of one subject share their keys.
         key: of `newest`, the JSON pointer of the thing's id in the event; empty where there is one thing only.
-        removes: of `newest`, whether the event says that the thing is gone.
+        removes: of `newest`, whether the event reports that the thing was removed.
         limit: of `lines`, how many are kept.
     """
 
@@ -52,7 +52,7 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit: int = 0
 
     def key_of(self, event: Event) -> tuple[str, object]:
-        """What the event shows: of unread events with the same key only the newest is of use."""
+        """What the event shows: of unread events with the same key only the newest is needed."""
         found: Any = event
         for name in self.key.split("/")[1:]:
             found = getattr(found, name)
@@ -67,13 +67,13 @@ TERMINAL = ("done", "error", "cancelled")
 
 
 class Event(msgspec.Struct, kw_only=True, tag_field="status"):
-    """Something that happens on a channel; `status` says what."""
+    """An event on a channel; `status` says which."""
 
     merge: ClassVar[Merge] = KEEP
 
 
 class WireError(Result, kw_only=True):
-    """An error as the host sees it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`."""
+    """An error as a host receives it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`."""
 
     code: int
     message: str
@@ -86,13 +86,13 @@ class WireError(Result, kw_only=True):
 
 
 class ErrorEvent(Event, tag="error", kw_only=True):
-    """It failed; `error` is the response's."""
+    """The request failed; `error` is the response's."""
 
     error: WireError
 
 
 class CancelledEvent(Event, tag="cancelled", kw_only=True):
-    """Cancelled by the host; what was kept of an answer is in `partial`."""
+    """The host cancelled the request; the part of an answer that was kept is in `partial`."""
 
     partial: str | UnsetType = UNSET
 
@@ -109,19 +109,19 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 COMMON_ERRORS: tuple[type[SidecarError], ...] = (InvalidParams, InternalError, Cancelled, Overloaded, DataDirLocked)
-"""What every method can answer with."""
+"""Errors that every method can return."""
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the contract.
 
     Attributes:
-        name: what a host calls, `verb_noun`.
+        name: the wire name, `verb_noun`.
         params: the struct its parameters are converted to; the struct's docstring describes the method.
         result: the type of its result.
-        errors: the errors that it raises beside those that every method can.
+        errors: the errors that it raises besides COMMON_ERRORS.
         events: what its channel carries; empty where the method does not stream.
-        lane: whom it waits for; `None` for nobody.
+        lane: which requests it waits for; `None` for none.
     """
 
     name: str

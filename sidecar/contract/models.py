@@ -20,7 +20,7 @@ from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event,
 from sidecar.contract.servers import CHANNEL, Channel
 
 ForeignOrigin = Literal["huggingface", "lm_studio", "ollama", "jan", "llama_cpp"]
-"""Other programs whose models are found where they lie."""
+"""Other programs whose models are found and used in place."""
 
 FOREIGN: tuple[ForeignOrigin, ...] = get_args(ForeignOrigin)
 
@@ -32,57 +32,57 @@ _MODEL = Meta(min_length=1, description="Name, file name or path, as in list_mod
 
 
 class ListModelsParams(Params):
-    """The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+    """List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
 
-    Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+    Models of other programs are used in place: their files are never copied or written to.
     """
 
 
 class ModelInfo(Result, kw_only=True):
     """A model in the library."""
 
-    name: Annotated[str, Meta(description="What `model` parameters take.")]
-    path: Annotated[str, Meta(description="The file; the first of a split model.")]
-    size_bytes: Annotated[int, Meta(description="All files of the model together.")]
-    files: Annotated[int, Meta(description="How many files it is split into.")]
+    name: Annotated[str, Meta(description="For `model` parameters.")]
+    path: Annotated[str, Meta(description="The file; the first file of a split model.")]
+    size_bytes: Annotated[int, Meta(description="Total size of all files of the model.")]
+    files: Annotated[int, Meta(description="Number of files it is split into.")]
     modified_at: float
     origin: Annotated[
         ModelOrigin,
         Meta(
-            description="`own`: in the sidecar's models folder. `folder`: in one of the config's. "
-            "The others: kept by the program of that name, `huggingface` by its cache."
+            description="`own`: in the sidecar's models folder. `folder`: in one of the config's folders. "
+            "Others: stored by the program of that name; `huggingface` is its cache."
         ),
     ]
-    mmproj_path: Annotated[str | None, Meta(description="A projector beside it, for images.")]
-    valid: Annotated[bool, Meta(description="Whether its header could be read.")]
-    problem: Annotated[str | None, Meta(description="Why not, in words.")]
+    mmproj_path: Annotated[str | None, Meta(description="The projector beside it, for images or audio.")]
+    valid: Annotated[bool, Meta(description="Whether its header is readable.")]
+    problem: Annotated[str | None, Meta(description="Why it is not valid, in a sentence.")]
     architecture: str | None
     quantization: Annotated[str | None, Meta(description="Such as Q4_K_M.")]
     parameters: Annotated[int | None, Meta(description="Number of weights.")]
     context_length: Annotated[int | None, Meta(description="Context the model was trained for, tokens.")]
-    display_name: Annotated[str | None, Meta(description="What its program or its header calls it.")] = None
-    repo: Annotated[str | None, Meta(description="Where it came from, such as ORG/NAME, where that is known.")] = None
+    display_name: Annotated[str | None, Meta(description="Its name in its program or its header.")] = None
+    repo: Annotated[str | None, Meta(description="The repository it came from, such as ORG/NAME, if known.")] = None
     capabilities: Annotated[
         list[Capability] | None,
         Meta(
-            description="As header, chat template and projector say. null until the header has been read to its end, "
-            "which the next listing may have done."
+            description="From header, chat template and projector. null until the whole header has been read; a later "
+            "listing then has them."
         ),
     ] = None
     adapters: Annotated[
         list[str],
-        Meta(description="LoRA files made for it, as they say themselves; for `lora` of start_llama_server."),
+        Meta(description="LoRA files whose headers name this model, for `lora` of start_llama_server."),
     ] = field(default_factory=list)
-    other_paths: Annotated[
-        list[str], Meta(description="Where else the same content lies: links to it, and copies known to be some.")
-    ] = field(default_factory=list)
+    other_paths: Annotated[list[str], Meta(description="Other paths of the same content: links, and known copies.")] = (
+        field(default_factory=list)
+    )
     aliases: Annotated[
-        list[str], Meta(description="Other names that find it, such as those of a copy in another program.")
+        list[str], Meta(description="Other names for it, such as that of a copy in another program.")
     ] = field(default_factory=list)
 
 
 class GetModelParams(Params, kw_only=True):
-    """A model with what its header says, read to its end."""
+    """Return a model with the details in its header, which is read completely."""
 
     model: Annotated[str, _MODEL]
 
@@ -95,10 +95,10 @@ class ModelPart(Result, kw_only=True):
 
 
 class ModelDetails(ModelInfo, kw_only=True):
-    """A model in the library, in detail. What a damaged one does not say is null."""
+    """A model in the library, in detail. Values that a damaged header does not provide are null."""
 
     parts: list[ModelPart]
-    projectors: Annotated[list[str], Meta(description="All that fit, the one that is used first.")]
+    projectors: Annotated[list[str], Meta(description="Matching projectors; the first is used.")]
     layers: int | None
     embedding_length: int | None
     heads: int | None
@@ -110,45 +110,45 @@ class ModelDetails(ModelInfo, kw_only=True):
 
 
 class ScanModelsParams(Params, kw_only=True):
-    """Look at all places, as list_models does, and say what is in each and what was left out there."""
+    """Scan all sources, as list_models does, and report what each one has and what was skipped."""
 
     verify: Annotated[
         bool | None,
         Meta(
-            description="Also read all headers to their end, and whole files where two may be copies of each other: "
-            "such as are copies are one model afterwards. Takes minutes for large ones. Default: false."
+            description="Also read all headers completely, and hash whole files that may be copies of each other: "
+            "copies are then listed as one model. Takes minutes for large models. Default: false."
         ),
     ] = None
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
 class LibrarySource(Result, kw_only=True):
-    """A place where models are looked for."""
+    """A place that is scanned for models."""
 
     origin: ModelOrigin
     path: str
-    found: Annotated[bool, Meta(description="Whether there is such a place.")]
-    files: Annotated[int, Meta(description="GGUF files there, each once.")]
+    found: Annotated[bool, Meta(description="Whether the place exists.")]
+    files: Annotated[int, Meta(description="GGUF files there, each counted once.")]
     models: Annotated[int, Meta(description="Models listed as being there; copies count where they are listed.")]
-    problems: Annotated[list[str], Meta(description="What was left out there, and why; 20 at most.")]
+    problems: Annotated[list[str], Meta(description="What was skipped there, and why; at most 20.")]
 
 
 class ScanModelsResult(Result, kw_only=True):
-    """What was found."""
+    """The result of a scan."""
 
     models: int
     damaged: int
-    unread: Annotated[int, Meta(description="Models whose headers have not been read to their end so far.")]
+    unread: Annotated[int, Meta(description="Models whose headers have not been read completely yet.")]
     sources: list[LibrarySource]
     possible_copies: Annotated[
         list[list[str]],
-        Meta(description="Names of models of one size that begin alike; `verify` finds out whether they are copies."),
+        Meta(description="Names of models with the same size and beginning; `verify` checks whether they are copies."),
     ]
-    took_ms: Annotated[float, Meta(description="Of the look itself, without what `verify` read.")]
+    took_ms: Annotated[float, Meta(description="Duration of the scan, without the reads of `verify`.")]
 
 
 class ModelWork(Event, tag="working", kw_only=True):
-    """Bytes are read or copied."""
+    """Bytes are being read or copied."""
 
     merge = PROGRESS
 
@@ -163,112 +163,114 @@ class ScanDone(Event, tag="done", kw_only=True):
 
 
 class ImportModelParams(Params, kw_only=True):
-    """Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+    """Import a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
 
-    Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+    Existing files are never overwritten. A model of another program can be linked or copied, not moved.
     """
 
     path: Annotated[str, Meta(min_length=1, description="Absolute path of the file.")]
     mode: Annotated[
         Literal["link", "copy", "move"] | None,
         Meta(
-            description="`link` (default): a further name of the same file, which takes no room; a link to it where "
-            "file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself."
+            description="`link` (default): a hard link, which uses no disk space; a symbolic link across file systems, "
+            "which breaks if the file is removed. `copy`: a separate file. `move`: the file itself."
         ),
     ] = None
     name: Annotated[
         Annotated[str, Meta(min_length=1, max_length=150)] | None,
-        Meta(description="What to call it. Default: as its file is called, or as its program calls it."),
+        Meta(description="Name of the model. Default: the file's name, or its name in its program."),
     ] = None
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
 class ImportDone(Event, tag="done", kw_only=True):
-    """It is in the library; the response has it."""
+    """The model is in the library; the response describes it."""
 
     model: str
 
 
 class DeleteModelParams(Params, kw_only=True):
-    """Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+    """Delete a model in the sidecar's own folder. restore_model can restore it until it is purged.
 
-    Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+    Files of other programs and in the config's folders are never deleted: of a link in our folder, only the link is.
     """
 
     model: Annotated[str, _MODEL]
-    permanently: Annotated[bool | None, Meta(description="At once and for ever. Default: false.")] = None
-    dry_run: Annotated[bool | None, Meta(description="Only say what would happen. Default: false.")] = None
+    permanently: Annotated[bool | None, Meta(description="Delete immediately and permanently. Default: false.")] = None
+    dry_run: Annotated[bool | None, Meta(description="Only report what would be deleted. Default: false.")] = None
 
 
 class DeletedFile(Result, kw_only=True):
-    """A file that goes."""
+    """A file that is deleted."""
 
     path: str
     size_bytes: int
-    frees_bytes: Annotated[int, Meta(description="0 where it is a link, or the content has another name as well.")]
-    link: Annotated[bool, Meta(description="Whether it is a link, whose target stays.")]
+    frees_bytes: Annotated[int, Meta(description="0 if it is a link, or the content has another hard link.")]
+    link: Annotated[bool, Meta(description="Whether it is a link; its target is kept.")]
 
 
 class KeptFile(Result, kw_only=True):
-    """A file that stays although it goes with the model."""
+    """A file of the model that is kept."""
 
     path: str
-    used_by: Annotated[list[str], Meta(description="Other models that need it.")]
+    used_by: Annotated[list[str], Meta(description="Other models that use it.")]
 
 
 class DeletedModel(Result, kw_only=True):
-    """What goes, or would go."""
+    """What was or would be deleted."""
 
     model: str
     deleted: Annotated[bool, Meta(description="false for a dry run.")]
     files: list[DeletedFile]
-    frees_bytes: Annotated[
-        int, Meta(description="Room on the disk that this makes: at once if permanent, else purged.")
-    ]
+    frees_bytes: Annotated[int, Meta(description="Disk space freed: immediately if permanent, otherwise when purged.")]
     kept: list[KeptFile]
-    other_paths: Annotated[list[str], Meta(description="Where the same content stays.")]
-    used_by_servers: Annotated[list[str], Meta(description="Ids of running servers that have it loaded.")]
+    other_paths: Annotated[list[str], Meta(description="Paths where the same content is kept.")]
+    used_by_servers: Annotated[list[str], Meta(description="Ids of running servers that use it.")]
     trash_id: Annotated[str | None, Meta(description="For restore_model; null if permanent or a dry run.")]
-    purged_at: Annotated[float | None, Meta(description="Until when it can be brought back.")]
+    purged_at: Annotated[float | None, Meta(description="Until when it can be restored.")]
 
 
 class TrashedModel(Result, kw_only=True):
-    """A deleted model that can be brought back."""
+    """A deleted model that can be restored."""
 
     trash_id: str
     model: str
-    path: Annotated[str, Meta(description="Where it was.")]
+    path: Annotated[str, Meta(description="Its path before it was deleted.")]
     files: int
     size_bytes: int
     deleted_at: float
-    purged_at: Annotated[float, Meta(description="When it goes for ever: `models.deleted_retention_days` later.")]
+    purged_at: Annotated[
+        float, Meta(description="When it is deleted permanently: `models.deleted_retention_days` later.")
+    ]
 
 
 class ListDeletedModelsParams(Params):
-    """The deleted models that can be brought back, the last deleted first."""
+    """List the deleted models that can be restored, the last deleted first."""
 
 
 class RestoreModelParams(Params, kw_only=True):
-    """Undo delete_model: the files go back to where they were."""
+    """Undo delete_model: the files are moved back to where they were."""
 
-    model: Annotated[str, Meta(min_length=1, description="`trash_id`, or the name of the model deleted last under it.")]
+    model: Annotated[
+        str, Meta(min_length=1, description="`trash_id`, or a name: of models with this name, the last deleted.")
+    ]
 
 
 class EmptyTrashParams(Params, kw_only=True):
-    """Delete for ever what restore_model could bring back."""
+    """Delete permanently what restore_model could restore."""
 
-    model: Annotated[str | None, Meta(description="Only this one: `trash_id` or name. Default: everything.")] = None
+    model: Annotated[str | None, Meta(description="Only this model: `trash_id` or name. Default: everything.")] = None
 
 
 class EmptyTrashResult(Result, kw_only=True):
-    """What is gone."""
+    """What was deleted."""
 
     models: int
     freed_bytes: int
 
 
 class InspectModelParams(Params, kw_only=True):
-    """What a GGUF file says of itself. Only its header is read."""
+    """Return the header of a GGUF file. Nothing else of the file is read."""
 
     path: Annotated[str, Meta(min_length=1, description="Absolute path.")]
 
@@ -296,7 +298,7 @@ class InspectModelResult(Result, kw_only=True):
     metadata: Annotated[
         dict[str, Any],
         Meta(
-            description='Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all '
+            description='Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in total '
             'as {"text_bytes": n}.'
         ),
     ]

@@ -27,7 +27,7 @@ REF_TEMPLATE = "#/components/schemas/{name}"
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole contract as plain JSON values. Made once, since that takes 0.1 s; not to be changed."""
+    """The whole contract as plain JSON values. Cached, since building it takes 0.1 s; callers must not change it."""
     families = {method.name: family for family, methods in FAMILIES.items() for method in methods}
     return {
         "openrpc": "1.3.2",
@@ -57,13 +57,13 @@ def schemas() -> dict[str, Any]:
     ours = f"{__package__}."
     structs = {s.__name__: s for s in _subclasses(msgspec.Struct) if s.__module__.startswith(ours)}
     for name in components.keys() - sent_by_hosts.keys() - {SessionExport.__name__, ExportedMessage.__name__}:
-        _require_what_is_always_sent(structs[name], components[name])
+        _require_sent_members(structs[name], components[name])
     for name, schema in components.items():
         struct = structs[name]
         if issubclass(struct, Event) and struct.merge is not KEEP:
             schema["x-merge"] = msgspec.to_builtins(struct.merge)
         if issubclass(struct, Params):
-            _say_defaults(struct, schema["properties"])
+            _add_defaults(struct, schema["properties"])
         if "description" in schema:  # a docstring, which Python before 3.13 leaves indented
             schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
@@ -107,7 +107,7 @@ def _params(method: Method) -> Iterator[dict[str, Any]]:
         }
 
 
-def _say_defaults(params: type[Params], members: dict[str, Any]) -> None:
+def _add_defaults(params: type[Params], members: dict[str, Any]) -> None:
     for name, value in params.defaults.items():
         members[name]["default"] = value
     if issubclass(params, ServerSettings):
@@ -129,8 +129,8 @@ def _error(error: type[SidecarError]) -> dict[str, Any]:
     }
 
 
-def _require_what_is_always_sent(struct: type[msgspec.Struct], schema: dict[str, Any]) -> None:
-    """A default in what only we send is a convenience of ours: for a host the member is always there, unless UNSET."""
+def _require_sent_members(struct: type[msgspec.Struct], schema: dict[str, Any]) -> None:
+    """A default in a struct that only the sidecar sends is internal: hosts always receive the member, unless UNSET."""
     tag = [struct.__struct_config__.tag_field] if struct.__struct_config__.tag is not None else []
     always = [f.encode_name for f in msgspec.structs.fields(struct) if f.default is not msgspec.UNSET]
     schema["required"] = [*tag, *always]

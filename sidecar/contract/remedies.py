@@ -1,7 +1,7 @@
 """Remedies: what a host can do, or offer to a person, about an error or a warning.
 
-Owns the form of a remedy and the remedies that go with each error, cause and warning; where more is known of a case,
-others are given there. Knows nothing of the errors' classes, and imports nothing.
+Owns the form of a remedy and the remedies that go with each error, cause and warning; where more is known
+of a case, more specific ones are given there. Knows nothing of the errors' classes, and imports nothing.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import msgspec
 from msgspec import Meta
 
 RemedyWord = Literal["retry", "change_params", "open_settings", "install_extra"]
-"""What a remedy is where it is no method. `retry`: the same request again. `change_params`: the same request with other
+"""Actions that are not methods. `retry`: the same request again. `change_params`: the same request with other
 values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
 `install_extra`: the optional part `extra` of the llama-sidecar package."""
 
 
 class Remedy(msgspec.Struct, frozen=True):
-    """Something that helps. Its sentence for people is the error's `hint`."""
+    """An action that may resolve the problem. Its sentence for people is the error's `hint`."""
 
     action: Annotated[str, Meta(description="A method of this contract, or a RemedyWord.")]
     params: Annotated[
         dict[str, Any],
-        Meta(description="What is known of the method's parameters; a person or the host chooses the others."),
+        Meta(description="Known parameters of the action; a person or the host chooses the others."),
     ]
 
 
 def call(method: str, **params: Any) -> Remedy:
-    """To call a method; what is left out of its parameters is the host's to choose."""
+    """To call a method; the host chooses the parameters that are left out."""
     return Remedy(method, params)
 
 
@@ -81,7 +81,7 @@ BY_ERROR: dict[str, tuple[Remedy, ...]] = {
     "ADDRESS_NOT_ALLOWED": (change_params("url"), open_settings("downloads.allow_private_addresses")),
     "ENGINE_IN_USE": (call("stop_llama_server"),),
 }
-"""By the error's name; none where nothing helps that a host could do."""
+"""By the error's name; none where a host can do nothing."""
 
 BY_CAUSE: dict[str, tuple[Remedy, ...]] = {
     "OUT_OF_MEMORY": (change_params("ctx_size", "parallel", "n_gpu_layers", "model"), call("estimate_memory")),
@@ -96,7 +96,7 @@ BY_CAUSE: dict[str, tuple[Remedy, ...]] = {
     "GPU_NOT_USED": (change_params("require_gpu"),),
     "UNKNOWN": (call("get_logs"),),
 }
-"""By the cause of a start that failed."""
+"""By the cause of a failed start."""
 
 BY_GPU_CAUSE: dict[str, tuple[Remedy, ...]] = {
     "NO_GPU_BACKEND": (call("install_engine"), change_params("llama_cpp_path")),
@@ -112,11 +112,11 @@ BY_GPU_CAUSE: dict[str, tuple[Remedy, ...]] = {
     "NOT_WANTED": (change_params("n_gpu_layers", "require_gpu"),),
     "UNKNOWN": (call("get_logs"),),
 }
-"""By the cause of a warning that the GPU is not used as it should be."""
+"""By the cause of a warning that the GPU is not used as requested."""
 
 
 def default_remedies(name: str, data: dict[str, Any]) -> tuple[Remedy, ...]:
-    """What helps with an error of this name and `data`, where no more is known of the case."""
+    """The remedies of an error with this name and `data`, where no more is known of the case."""
     if name == "ENGINE_START_FAILED":
         return BY_CAUSE.get(data.get("cause", "UNKNOWN"), ())
     return BY_ERROR.get(name, ())

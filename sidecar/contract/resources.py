@@ -1,4 +1,4 @@
-"""Resources: what the machine has and what is used of it."""
+"""Resources of the machine, and their use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecar.contract.method import Method, Params, Result
 class CpuUse(Result, kw_only=True):
     """The processors."""
 
-    percent: Annotated[float, Meta(description="0 to 100 over all cores, since the reading before.")]
+    percent: Annotated[float, Meta(description="0 to 100 over all cores, since the previous reading.")]
     logical_cores: int
     physical_cores: int | None
 
@@ -21,7 +21,7 @@ class MemoryUse(Result, kw_only=True):
     """Main memory."""
 
     total_bytes: int
-    available_bytes: Annotated[int, Meta(description="What programs can still get without swapping.")]
+    available_bytes: Annotated[int, Meta(description="Memory that programs can allocate without swapping.")]
     used_bytes: int
 
 
@@ -34,12 +34,12 @@ class DiskUse(Result, kw_only=True):
 
 
 class GpuUse(Result, kw_only=True):
-    """A GPU. What its driver does not tell is null."""
+    """A GPU. Values that its driver does not report are null."""
 
     index: int
     name: str
     uuid: str
-    total_bytes: Annotated[int | None, Meta(description="Its own memory; null where it shares the machine's.")]
+    total_bytes: Annotated[int | None, Meta(description="Its own memory; null if it shares main memory.")]
     used_bytes: int | None
     free_bytes: int | None
     utilization_percent: float | None
@@ -49,7 +49,7 @@ class GpuUse(Result, kw_only=True):
 
 
 class GpuStatus(Result, kw_only=True):
-    """Whether GPUs can be read at all. A driver that fails or hangs is told here; it is never an error."""
+    """Whether GPUs can be read. A driver that fails or hangs is reported here, never as an error."""
 
     state: Annotated[
         Literal["ok", "absent", "failing", "hanging"],
@@ -64,12 +64,12 @@ class ServerUse(Result, kw_only=True):
     server_id: str
     pid: int
     memory_bytes: Annotated[int, Meta(description="Resident memory, shared pages such as a mapped model included.")]
-    cpu_percent: Annotated[float, Meta(description="100 is one core, since the reading before.")]
-    gpu_memory_bytes: Annotated[int | None, Meta(description="Over all GPUs; null where the driver does not tell.")]
+    cpu_percent: Annotated[float, Meta(description="100 is one core, since the previous reading.")]
+    gpu_memory_bytes: Annotated[int | None, Meta(description="Over all GPUs; null if the driver does not report it.")]
 
 
 class GetResourcesParams(Params):
-    """A reading of the machine, now."""
+    """Read the machine's resources now."""
 
 
 class Resources(Result, kw_only=True):

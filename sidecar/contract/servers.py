@@ -1,4 +1,4 @@
-"""Servers: one engine process with one model each, side by side under their `server_id`s."""
+"""Servers: each runs one engine process with one model, under a `server_id`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ DEFAULT_SERVER_ID = "default"
 ServerState = Literal[
     "queued", "planning", "starting", "loading", "warming", "ready", "sleeping", "stopping", "stopped", "failed"
 ]
-"""How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
-`queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
-memory; the next message for it starts its engine again, and waits for that."""
+"""State of a server. `stopped` and `failed` are final. A server whose engine crashed goes through `stopping` and
+`queued` (the pause before the restart) to `ready` again. A `sleeping` server has no engine and uses no memory; the next
+message starts its engine again, and waits for it."""
 
 ServerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
 Channel = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -43,11 +43,11 @@ CHANNEL = Meta(description="Name for this request's events, unique among the hos
 
 
 CTX_SIZE, PARALLEL, N_GPU_LAYERS, HOST = 4096, 4, -1, "127.0.0.1"
-"""Defaults of a start, where the config has no others."""
+"""Defaults of a start; the config may set others."""
 
 
 class ServerSettings(Params, kw_only=True):
-    """How to run a model. Everything is optional."""
+    """How to run a model. All settings are optional."""
 
     defaults = MappingProxyType(
         {
@@ -73,14 +73,14 @@ class ServerSettings(Params, kw_only=True):
     ] = None
     engine_build: Annotated[
         BuildName | None,
-        Meta(description="Name of a build that install_engine has brought. `llama_cpp_path` wins over it."),
+        Meta(description="Name of a managed build. `llama_cpp_path` overrides it."),
     ] = None
-    model_path: Annotated[str | None, Meta(description="The GGUF file to load. Wins over `model`.")] = None
+    model_path: Annotated[str | None, Meta(description="The GGUF file to load. Overrides `model`.")] = None
     model: Annotated[
         str | None,
         Meta(
-            description="Name of a model in the library. With neither: the config's default, else the only one, "
-            "else the last used, else the starter model."
+            description="Name of a model in the library. If neither is given: the config's default, else the only "
+            "model, else the last used, else the starter model."
         ),
     ] = None
     port: Annotated[
@@ -89,15 +89,15 @@ class ServerSettings(Params, kw_only=True):
     ] = None
     host: Annotated[
         Annotated[str, Meta(max_length=255)] | None,
-        Meta(description=f"Address to listen on, with `port`. Default {HOST}. Others need the key all the same."),
+        Meta(description=f"Address to listen on, with `port`. Default {HOST}. Other addresses require the key, too."),
     ] = None
     ctx_size: Annotated[
         Annotated[int, Meta(ge=0, le=2**31 - 1)] | None,
-        Meta(description=f"Context in tokens; 0 takes the model's own. Default {CTX_SIZE}."),
+        Meta(description=f"Context in tokens; 0 uses the model's own. Default {CTX_SIZE}."),
     ] = None
     parallel: Annotated[
         Annotated[int, Meta(ge=1, le=256)] | None,
-        Meta(description=f"Messages answered at the same time; they share the context. Default {PARALLEL}."),
+        Meta(description=f"Messages answered concurrently; they share the context. Default {PARALLEL}."),
     ] = None
     n_gpu_layers: Annotated[
         Annotated[int, Meta(ge=-1, le=10_000)] | None,
@@ -124,7 +124,7 @@ class ServerSettings(Params, kw_only=True):
     cache_type_v: Annotated[CacheType | None, Meta(description="Type of the V cache. Default f16.")] = None
     require_gpu: Annotated[
         bool | None,
-        Meta(description="Fail instead of running on the CPU, in whole or in part, where a GPU was wanted."),
+        Meta(description="Fail instead of running wholly or partly on the CPU when a GPU was requested."),
     ] = None
     n_cpu_moe: Annotated[
         Annotated[int, Meta(ge=0, le=10_000)] | None,
@@ -138,32 +138,32 @@ class ServerSettings(Params, kw_only=True):
     lora: Annotated[list[str] | None, Meta(description="LoRA adapter files to apply.")] = None
     reasoning_budget: Annotated[
         Annotated[int, Meta(ge=-1)] | None,
-        Meta(description="Tokens a model may think; -1 without a limit, 0 none. Default -1."),
+        Meta(description="Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1."),
     ] = None
     embeddings: Annotated[bool | None, Meta(description="Serve embeddings only. Default false.")] = None
     rpc_servers: Annotated[list[str] | None, Meta(description="llama.cpp RPC servers, host:port each.")] = None
     extra_args: Annotated[
         list[str] | None,
         Meta(
-            description="Further flags, handed over as they are; refused where the engine has none such, and where "
-            "they would change its model, its address, its key or who else may ask it."
+            description="Further flags, passed unchanged. Refused if the engine does not have them, or if they would "
+            "change its model, address, key or access rules."
         ),
     ] = None
     env: Annotated[
         dict[str, str] | None,
         Meta(
-            description="Further environment variables of the engine process; of the sidecar's own it gets only what "
-            "drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused."
+            description="Further environment variables of the engine process; it inherits only what drivers need. "
+            "LLAMA_API_KEY and LLAMA_ARG_… are refused."
         ),
     ] = None
 
 
 class Flag(msgspec.Struct, frozen=True):
-    """A setting as engines take it.
+    """A setting as engines accept it.
 
     Attributes:
         name: llama-server's flag, in the spelling of new builds.
-        kinds: the engines that take the setting; the others report it as ignored.
+        kinds: the engines that accept the setting; for others it is reported as ignored.
     """
 
     name: str
@@ -190,33 +190,33 @@ FLAGS: dict[str, Flag] = {
     "embeddings": Flag("--embeddings", _EVERY),
     "rpc_servers": Flag("--rpc", _PACKAGE),
 }
-"""The settings that are handed over where they are given, in the order of the command line. `x-flag` in the schema."""
+"""The settings that are passed on if given, in the order of the command line. `x-flag` in the schema."""
 
 
 class StartLlamaServerParams(ServerSettings, kw_only=True):
     """Start an engine with a model; answered when it is ready for messages.
 
-    With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
-    install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
+    If no engine is named, the best one found is used: the configured llama.cpp folder, then the default managed build,
+    then PATH, then the embedded engine, then llama-cpp-python.
     """
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
     preset: Annotated[
         str | None,
-        Meta(description="Name in the config's `server_presets`; parameters given here win over it."),
+        Meta(description="Name in the config's `server_presets`; parameters given here override it."),
     ] = None
     channel: Annotated[Channel | None, CHANNEL] = None
 
 
 class PreviewCommandParams(ServerSettings, kw_only=True):
-    """The command that start_llama_server would run. Nothing is started, nothing is written."""
+    """Return the command that start_llama_server would run. Nothing is started or written."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
     preset: Annotated[str | None, Meta(description="As in start_llama_server.")] = None
 
 
 class MemoryTaken(Result, kw_only=True):
-    """What an engine has planned for or taken of one device, by its own log."""
+    """Memory that an engine planned or allocated on one device, according to its log."""
 
     device: Annotated[str, Meta(description="`Host`, or the engine's name of a GPU, such as CUDA0.")]
     weights_bytes: int
@@ -226,15 +226,15 @@ class MemoryTaken(Result, kw_only=True):
 
 
 class StartPlan(Result, kw_only=True):
-    """What the engine was asked for, after every default."""
+    """The requested settings, with all defaults applied."""
 
     ctx_size: int
     parallel: int
     n_gpu_layers: int
-    argv: Annotated[list[str], Meta(description="The command line; never holds a secret.")]
-    ignored: Annotated[list[str], Meta(description="Settings that this engine does not know, left out.")]
+    argv: Annotated[list[str], Meta(description="The command line; never contains a secret.")]
+    ignored: Annotated[list[str], Meta(description="Settings left out because this engine does not support them.")]
     memory: Annotated[
-        list[MemoryTaken], Meta(description="What the engine's own allocator planned before it loaded anything.")
+        list[MemoryTaken], Meta(description="The plan of the engine's own allocator, before anything is loaded.")
     ] = field(default_factory=list)
 
 
@@ -249,73 +249,71 @@ GpuCause = Literal[
     "NOT_WANTED",
     "UNKNOWN",
 ]
-"""Why a model is not on the GPU: decided from the engine's own log, its build and what the machine has."""
+"""Why a model is not on the GPU: decided from the engine's log, its build and the machine's hardware."""
 
 
 class StartWarning(Result, kw_only=True):
-    """A server that runs, but not as it was wanted."""
+    """Why a server runs, but not as requested."""
 
     code: Literal["GPU_NOT_USED", "GPU_PARTLY_USED"]
     cause: GpuCause
-    message: Annotated[str, Meta(description="What happened and why, in words.")]
+    message: Annotated[str, Meta(description="What happened and why, in a sentence.")]
     hint: Annotated[str, Meta(description="What to do next, in a sentence for people.")]
     remedies: Annotated[list[Remedy], Meta(description="What a host can do or offer.")] = field(default_factory=list)
 
 
 class StartActual(Result, kw_only=True):
-    """What the engine says of itself once it is ready."""
+    """What the engine reports once it is ready."""
 
     context_per_message: Annotated[
-        int, Meta(description="Tokens that one message's prompt and answer may use together.")
+        int, Meta(description="Tokens that prompt and answer of one message may use together.")
     ]
-    slots: Annotated[int, Meta(description="Messages that it answers at the same time.")]
-    load_ms: Annotated[float, Meta(description="From the start of the process until it was ready.")]
-    gpu_layers: Annotated[int | None, Meta(description="Layers on the GPU, where the engine says so.")]
-    total_layers: Annotated[int | None, Meta(description="Layers of the model, where the engine says so.")]
-    vision: Annotated[bool, Meta(description="Whether it takes images.")]
-    build: Annotated[str | None, Meta(description="The engine's build, in its own words.")]
+    slots: Annotated[int, Meta(description="Messages it answers concurrently.")]
+    load_ms: Annotated[float, Meta(description="From the start of the process until the engine was ready.")]
+    gpu_layers: Annotated[int | None, Meta(description="Layers on the GPU, if the engine reports them.")]
+    total_layers: Annotated[int | None, Meta(description="Layers of the model, if the engine reports them.")]
+    vision: Annotated[bool, Meta(description="Whether it accepts images.")]
+    build: Annotated[str | None, Meta(description="The engine's build, as it reports it.")]
     memory: Annotated[
-        list[MemoryTaken], Meta(description="Where the model went; empty where the engine does not say so.")
+        list[MemoryTaken], Meta(description="Memory allocated on each device; empty if the engine does not report it.")
     ] = field(default_factory=list)
 
 
 class ServerInfo(Result, kw_only=True):
-    """A server and how it is. Before it is planned, what has not been chosen yet is null."""
+    """A server and its state. Before it is planned, values that are not chosen yet are null."""
 
     server_id: str
     state: ServerState
     engine: EngineName | None
     model: Annotated[str | None, Meta(description="The model's name.")]
     model_path: str | None
-    pid: Annotated[int | None, Meta(description="Process id of the engine while there is one.")]
+    pid: Annotated[int | None, Meta(description="Process id of the engine while it runs.")]
     port: Annotated[int | None, Meta(description="TCP port; null on a private socket.")]
-    base_url: Annotated[str | None, Meta(description="Where its OpenAI API is; null on a private socket.")]
+    base_url: Annotated[str | None, Meta(description="Address of its OpenAI API; null on a private socket.")]
     ctx_size: int | None
     parallel: int | None
     n_gpu_layers: int | None
-    started_at: Annotated[float | None, Meta(description="When its process was started, Unix seconds.")]
+    started_at: Annotated[float | None, Meta(description="When its process started, Unix seconds.")]
     message: Annotated[str, Meta(description="Its state in a sentence.")]
     plan: StartPlan | None
     actual: StartActual | None
     error: Annotated[
         WireError | None,
-        Meta(description="Why it failed, in state `failed`; why it crashed, until it is ready again."),
+        Meta(description="Why it failed (state `failed`), or why its engine crashed, until it is ready again."),
     ]
     warning: Annotated[
-        StartWarning | None, Meta(description="It runs, but not on the GPU as it was wanted. Null where all is well.")
+        StartWarning | None, Meta(description="Set if it runs, but not on the GPU as requested; otherwise null.")
     ] = None
-    restarts: Annotated[
-        int, Meta(description="How often its engine has crashed and was started again by the sidecar itself.")
-    ] = 0
+    restarts: Annotated[int, Meta(description="How often its engine crashed and was restarted automatically.")] = 0
     default: Annotated[
         bool,
-        Meta(description="Messages go to this server that name none, and whose session has none. At most one is so."),
+        Meta(description="Whether it answers messages that name no server, nor does their session. At most one does."),
     ] = False
 
 
 class ServerDetails(ServerInfo, kw_only=True):
-    """A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
-    another socket or port unless that was asked for."""
+    """A server and how to connect to it directly, without the sidecar. A restarted engine has a new key, and a new
+    socket or port unless a port was requested."""
 
     api_key: Annotated[str | None, Meta(description="Send it as `Authorization: Bearer …`.")]
     socket_path: Annotated[str | None, Meta(description="UNIX socket of its HTTP API.")]
@@ -342,23 +340,25 @@ class StartStarting(Event, tag="starting", kw_only=True):
 
 
 class StartLoading(Event, tag="loading", kw_only=True):
-    """The model is being read."""
+    """The model is being loaded."""
 
     merge = PROGRESS
 
-    stage: Annotated[str, Meta(description="What is being loaded, such as text_model or mmproj_model.")]
-    progress: Annotated[float | None, Meta(description="0 to 1 over all stages; null where the engine does not tell.")]
+    stage: Annotated[str, Meta(description="Component being loaded, such as text_model or mmproj_model.")]
+    progress: Annotated[
+        float | None, Meta(description="0 to 1 over all stages; null if the engine does not report it.")
+    ]
     eta_ms: Annotated[float | UnsetType, Meta(description="Estimated time left, from the rate so far.")] = UNSET
 
 
 class StartWarming(Event, tag="warming"):
-    """Loaded; the first empty run is under way."""
+    """The model is loaded; the warm-up run is under way."""
 
     merge = PROGRESS
 
 
 class StartDone(ServerInfo, Event, tag="done"):
-    """Ready; the members are the response's."""
+    """The server is ready; the members are the response's."""
 
 
 START_EVENTS = (
@@ -374,25 +374,25 @@ START_EVENTS = (
 
 
 class StopLlamaServerParams(Params, kw_only=True):
-    """Stop a server, in whatever state it is; answered when its process is gone."""
+    """Stop a server in any state; answered when its process has ended."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 
 
 class IsLlamaRunningParams(Params, kw_only=True):
-    """Whether the server takes messages: it is ready, or sleeps until the next one."""
+    """Return whether the server accepts messages: it is ready, or sleeps until the next message."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 
 
 class GetLlamaConfigParams(Params, kw_only=True):
-    """The settings a server runs with; those it would start with where there is none."""
+    """Return the settings a server runs with, or would start with if it does not exist."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 
 
 class LlamaConfig(Result, kw_only=True):
-    """Settings in effect; the further settings of start_llama_server are in `settings` where they were given."""
+    """Settings in effect; other settings of start_llama_server that were given are in `settings`."""
 
     server_id: str
     llama_cpp_path: str | None
@@ -406,19 +406,19 @@ class LlamaConfig(Result, kw_only=True):
 
 
 class GetServerParams(Params, kw_only=True):
-    """A server, with how to reach it directly."""
+    """Return a server, and how to connect to it directly."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
 
 
 class ListServersParams(Params):
-    """Every server that was started and not stopped, failed ones too."""
+    """List every server that was started and not stopped, including failed ones."""
 
 
 class RestartServerParams(Params, kw_only=True):
     """Stop a server and start it with the same settings.
 
-    Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+    Running answers end with SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
     """
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
@@ -428,8 +428,8 @@ class RestartServerParams(Params, kw_only=True):
 class SwitchModelParams(Params, kw_only=True):
     """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
-    What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
-    end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+    Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+    SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
     """
 
     model: Annotated[str, Meta(min_length=1, description="Name in the library, or path of a GGUF file.")]
@@ -438,15 +438,15 @@ class SwitchModelParams(Params, kw_only=True):
 
 
 class PreviewCommandResult(Result, kw_only=True):
-    """A command, not run."""
+    """A command that was not run."""
 
     argv: list[str]
-    one_liner: Annotated[str, Meta(description="The same, quoted for a POSIX shell.")]
-    ignored: Annotated[list[str], Meta(description="Settings that this engine does not know, left out.")]
+    one_liner: Annotated[str, Meta(description="The command, quoted for a POSIX shell.")]
+    ignored: Annotated[list[str], Meta(description="Settings left out because this engine does not support them.")]
 
 
 class PingServerParams(Params, kw_only=True):
-    """Ask an engine whether it is well."""
+    """Check the health of an engine."""
 
     server_id: Annotated[ServerId | None, _SERVER_ID] = None
     base_url: Annotated[
@@ -456,12 +456,12 @@ class PingServerParams(Params, kw_only=True):
 
 
 class PingServerResult(Result, kw_only=True):
-    """How the engine answered."""
+    """The result of a health check."""
 
     ok: bool
     latency_ms: float | None
-    status: Annotated[int | None, Meta(description="HTTP status, where there was an answer.")]
-    error: Annotated[str | None, Meta(description="Why it is not well, in plain words.")]
+    status: Annotated[int | None, Meta(description="HTTP status, if there was a response.")]
+    error: Annotated[str | None, Meta(description="Why the check failed, in a sentence.")]
 
 
 _START_ERRORS = (

@@ -13,8 +13,8 @@ from sidecar.contract.servers import ServerId
 
 ContextPolicy = Literal["error", "drop_oldest", "keep_ends"]
 """What happens when a conversation outgrows the model's context. `error`: CONTEXT_TOO_LONG, nothing is sent.
-`drop_oldest`: the oldest exchanges are left out. `keep_ends`: the first exchange stays, those after it are left
-out. The system prompt and the new message are never dropped, and the response always says what was."""
+`drop_oldest`: the oldest exchanges are dropped. `keep_ends`: the first exchange stays, those after it are
+dropped. The system prompt and the new message are never dropped, and the response always reports what was."""
 
 Uuid = Annotated[
     str, Meta(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$(?!\n)")
@@ -26,13 +26,13 @@ _LANE = Lane("session", key="session_id")
 
 
 class SamplingParams(Params, kw_only=True):
-    """How the next token is chosen. What is left out comes from the session, then the config, then the engine."""
+    """How the next token is chosen. Omitted settings come from the session, then the config, then the engine."""
 
     temperature: Annotated[
-        Annotated[float, Meta(ge=0, le=100)] | None, Meta(description="0 always takes the likeliest token.")
+        Annotated[float, Meta(ge=0, le=100)] | None, Meta(description="0 always chooses the likeliest token.")
     ] = None
     top_p: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="Nucleus sampling; 1 switches it off.")
+        Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="Nucleus sampling; 1 disables it.")
     ] = None
     top_k: Annotated[
         Annotated[int, Meta(ge=0, le=2**31 - 1)] | None,
@@ -40,17 +40,15 @@ class SamplingParams(Params, kw_only=True):
     ] = None
     min_p: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Least probability, relative to the likeliest token's."),
+        Meta(description="Minimum probability, relative to that of the likeliest token."),
     ] = None
     max_tokens: Annotated[
         Annotated[int, Meta(ge=1, le=2**31 - 1)] | None,
-        Meta(description="Longest answer. Default: until the model ends or the context is full."),
+        Meta(description="Maximum length of the answer. Default: until the model stops or the context is full."),
     ] = None
-    repeat_penalty: Annotated[Annotated[float, Meta(ge=0, le=100)] | None, Meta(description="1 switches it off.")] = (
-        None
-    )
+    repeat_penalty: Annotated[Annotated[float, Meta(ge=0, le=100)] | None, Meta(description="1 disables it.")] = None
     seed: Annotated[
-        Annotated[int, Meta(ge=-1, le=2**32 - 1)] | None, Meta(description="-1 is a new one each time.")
+        Annotated[int, Meta(ge=-1, le=2**32 - 1)] | None, Meta(description="-1 chooses a new seed each time.")
     ] = None
     stop: Annotated[
         Annotated[list[str], Meta(max_length=64)] | str | None, Meta(description="Texts that end the answer.")
@@ -70,7 +68,7 @@ class TextPart(Params, tag_field="type", tag="text", kw_only=True):
 
 
 class ImageUrl(Params, kw_only=True):
-    """Where an image is: a data: URL. Addresses on the network are refused: the sidecar fetches nothing for a chat."""
+    """An image as a data: URL. Network addresses are refused: the sidecar downloads nothing for a chat."""
 
     url: Annotated[str, Meta(description="data:image/…;base64,…")]
     detail: Literal["auto", "low", "high"] | None = None
@@ -83,14 +81,14 @@ class ImagePart(Params, tag_field="type", tag="image_url", kw_only=True):
 
 
 class AudioData(Params, kw_only=True):
-    """Sound, as base64."""
+    """Audio, as base64."""
 
     data: str
     format: Literal["wav", "mp3"]
 
 
 class AudioPart(Params, tag_field="type", tag="input_audio", kw_only=True):
-    """Sound in a message."""
+    """Audio in a message."""
 
     input_audio: AudioData
 
@@ -100,14 +98,14 @@ ContentPart = TextPart | ImagePart | AudioPart
 
 
 class ToolFunction(Result, kw_only=True):
-    """The function a model wants called."""
+    """The function that the model calls."""
 
     name: str
-    arguments: Annotated[str, Meta(description="JSON as the model wrote it; it may be wrong.")]
+    arguments: Annotated[str, Meta(description="JSON as the model wrote it; it may be invalid.")]
 
 
 class ToolCall(Result, kw_only=True):
-    """A call that the model asks for; answer it with `tool_results`."""
+    """A function call that the model requests; answer it with `tool_results`."""
 
     id: str
     type: Literal["function"]
@@ -115,23 +113,21 @@ class ToolCall(Result, kw_only=True):
 
 
 class Usage(Result, kw_only=True):
-    """Tokens, as the engine counted them."""
+    """Token counts, as the engine reports them."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: Annotated[
-        int, Meta(description="Of the prompt, found in the engine's cache and not computed again.")
+        int, Meta(description="Prompt tokens found in the engine's cache and not processed again.")
     ]
 
 
 class Timings(Result, kw_only=True):
-    """How long it took."""
+    """Durations and speeds."""
 
-    ttft_ms: Annotated[
-        float | None, Meta(description="From the request to the first token; null where there was none.")
-    ]
-    prompt_per_second: Annotated[float | None, Meta(description="Prompt tokens computed a second.")]
-    predicted_per_second: Annotated[float | None, Meta(description="Tokens generated a second.")]
+    ttft_ms: Annotated[float | None, Meta(description="From the request to the first token; null if there was none.")]
+    prompt_per_second: Annotated[float | None, Meta(description="Prompt tokens processed per second.")]
+    predicted_per_second: Annotated[float | None, Meta(description="Tokens generated per second.")]
     total_ms: Annotated[float, Meta(description="From the request to the end.")]
 
 
@@ -145,14 +141,16 @@ class Message(Result, kw_only=True):
     content: str
     parts: Annotated[
         list[dict[str, Any]] | UnsetType,
-        Meta(description="The content parts, where there was more than text."),
+        Meta(description="The content parts, if there was more than text."),
     ] = UNSET
     reasoning: str | UnsetType = UNSET
     tool_calls: list[ToolCall] | UnsetType = UNSET
     tool_call_id: str | UnsetType = UNSET
     state: Annotated[
         Literal["running", "complete", "cancelled", "error", "interrupted"],
-        Meta(description="`interrupted`: the sidecar ended while it was being written; what was kept is here."),
+        Meta(
+            description="`interrupted`: the sidecar ended while the answer was being written; the stored part is here."
+        ),
     ]
     finish_reason: str | None
     usage: Usage | None
@@ -181,29 +179,31 @@ class Session(Result, kw_only=True):
 
 
 class CreateSessionParams(Params, kw_only=True):
-    """Make an empty session."""
+    """Create an empty session."""
 
-    session_id: Annotated[Uuid | None, Meta(description="A UUID made by the host. Default: a new one.")] = None
+    session_id: Annotated[Uuid | None, Meta(description="A UUID generated by the host. Default: a new UUID.")] = None
     title: Annotated[
         Annotated[str, Meta(max_length=500)] | None, Meta(description="Default: from the first user message.")
     ] = None
     system: Annotated[Text | None, Meta(description="System prompt. Default: the config's.")] = None
-    server_id: Annotated[ServerId | None, Meta(description="The server to use. Default: the one ready.")] = None
+    server_id: Annotated[ServerId | None, Meta(description="The server to use. Default: the one that is ready.")] = None
     config: Annotated[SessionConfig | None, Meta(description="Settings of this session. Default: none.")] = None
 
 
 class ListSessionsParams(Params, kw_only=True):
-    """Sessions, the last used first."""
+    """List sessions, the last used first."""
 
     defaults = MappingProxyType({"limit": 50})
 
     query: Annotated[
         Annotated[str, Meta(max_length=1000)] | None,
-        Meta(description="Only those whose title holds this text."),
+        Meta(description="Only sessions whose title contains this text."),
     ] = None
-    archived: Annotated[bool | None, Meta(description="Only archived ones, or only others. Default: others.")] = None
+    archived: Annotated[
+        bool | None, Meta(description="true: only archived sessions; false (default): only others.")
+    ] = None
     limit: Annotated[Limit | None, Meta(description="Default 50.")] = None
-    cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str | None, Meta(description="`next_cursor` of the previous page.")] = None
 
 
 class ListSessionsResult(Result, kw_only=True):
@@ -214,21 +214,23 @@ class ListSessionsResult(Result, kw_only=True):
 
 
 class GetSessionParams(Params, kw_only=True):
-    """One session."""
+    """Return a session."""
 
     session_id: Uuid
 
 
 class GetMessagesParams(Params, kw_only=True):
-    """The messages of a branch, oldest first."""
+    """Return the messages of a branch, oldest first."""
 
     session_id: Uuid
     branch: Annotated[
         Uuid | None,
-        Meta(description="Id of the branch's last message, or of any on it. Default: the branch in use."),
+        Meta(description="Id of any message on the branch. Default: the branch in use."),
     ] = None
-    limit: Annotated[Limit | None, Meta(description="At most so many, the newest of them. Default: all.")] = None
-    before: Annotated[Uuid | None, Meta(description="Only messages above this one, to page upwards.")] = None
+    limit: Annotated[
+        Limit | None, Meta(description="Maximum number of messages; the newest are returned. Default: all.")
+    ] = None
+    before: Annotated[Uuid | None, Meta(description="Only messages before this one, to page backwards.")] = None
 
 
 class GetMessagesResult(Result, kw_only=True):
@@ -237,11 +239,11 @@ class GetMessagesResult(Result, kw_only=True):
     session_id: str
     branch: Annotated[str | None, Meta(description="Id of the branch's last message.")]
     messages: list[Message]
-    has_more: Annotated[bool, Meta(description="Whether there are older ones on this branch.")]
+    has_more: Annotated[bool, Meta(description="Whether the branch has older messages.")]
 
 
 class UpdateSessionParams(Params, kw_only=True):
-    """Change a session; what is left out stays."""
+    """Change a session; omitted members keep their value."""
 
     session_id: Uuid
     title: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
@@ -249,11 +251,11 @@ class UpdateSessionParams(Params, kw_only=True):
     server_id: Annotated[ServerId | None, Meta(description="The server to use from now on.")] = None
     archived: bool | None = None
     config: Annotated[SessionConfig | None, Meta(description="Replaces the session's settings.")] = None
-    branch: Annotated[Uuid | None, Meta(description="Id of a message: go on from its branch.")] = None
+    branch: Annotated[Uuid | None, Meta(description="Id of a message: continue on its branch.")] = None
 
 
 class DeleteSessionParams(Params, kw_only=True):
-    """Delete a session. It can be brought back with restore_session until it is purged."""
+    """Delete a session. restore_session can restore it until it is purged."""
 
     session_id: Uuid
 
@@ -262,7 +264,7 @@ class DeleteSessionResult(Result, kw_only=True):
     """What was deleted."""
 
     session_id: str
-    purge_at: Annotated[float, Meta(description="When it will be gone for good, Unix seconds.")]
+    purge_at: Annotated[float, Meta(description="When it is deleted permanently, Unix seconds.")]
 
 
 class RestoreSessionParams(Params, kw_only=True):
@@ -272,11 +274,11 @@ class RestoreSessionParams(Params, kw_only=True):
 
 
 class SearchMessagesParams(Params, kw_only=True):
-    """Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+    """Search for messages that contain all the words, the newest first. The last word may be a prefix of two letters.
 
-    INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
+    A search that takes too long is cancelled with INVALID_PARAMS and the path `$.query`.
 
-    Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+    Refused while the history is encrypted (`storage.encrypt`): an index would contain its words in plain text.
     """
 
     defaults = MappingProxyType({"limit": 20})
@@ -284,36 +286,36 @@ class SearchMessagesParams(Params, kw_only=True):
     query: Annotated[str, Meta(min_length=1, max_length=1000)]
     session_id: Annotated[Uuid | None, Meta(description="Only in this session.")] = None
     limit: Annotated[Limit | None, Meta(description="Default 20.")] = None
-    cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str | None, Meta(description="`next_cursor` of the previous page.")] = None
 
 
 class SearchHit(Result, kw_only=True):
-    """A message found."""
+    """A message that matches."""
 
     session_id: str
     session_title: str
     message_id: str
     role: str
-    snippet: Annotated[str, Meta(description="The text around the words, which stand between \\u0002 and \\u0003.")]
+    snippet: Annotated[str, Meta(description="The text around the matches, which are enclosed in \\u0002 and \\u0003.")]
     created_at: float
 
 
 class SearchMessagesResult(Result, kw_only=True):
-    """A page of messages found."""
+    """A page of matching messages."""
 
     hits: list[SearchHit]
     next_cursor: str | None
 
 
 class ExportSessionParams(Params, kw_only=True):
-    """A session as text to keep: everything as JSON, or the branch in use as Markdown."""
+    """Export a session: everything as JSON, or the branch in use as Markdown."""
 
     session_id: Uuid
     format: Annotated[Literal["json", "markdown"] | None, Meta(description="Default json.")] = None
 
 
 class ExportSessionResult(Result, kw_only=True):
-    """The text and how to name the file."""
+    """The exported text, and a name for its file."""
 
     format: Literal["json", "markdown"]
     filename: str
@@ -321,7 +323,7 @@ class ExportSessionResult(Result, kw_only=True):
 
 
 class ImportSessionParams(Params, kw_only=True):
-    """Bring in what export_session wrote as JSON. It gets a new id where the old one is taken."""
+    """Import JSON that export_session wrote. The session gets a new id if the old one is in use."""
 
     content: Annotated[str, Meta(description="The JSON text.")]
 
@@ -361,7 +363,7 @@ class SessionExport(Struct, kw_only=True):
 
 
 _HISTORY_ERRORS = (StorageError, NotSupported)
-"""The second where the history is encrypted and this system has no keyring for its key."""
+"""NotSupported where the history is encrypted and this system has no keyring for its key."""
 
 METHODS = (
     Method(name="create_session", params=CreateSessionParams, result=Session, errors=_HISTORY_ERRORS),

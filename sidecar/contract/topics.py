@@ -1,4 +1,4 @@
-"""Topics: what can be subscribed to, the events that show it, and how they merge for a host that reads slowly.
+"""Topics: what can be subscribed to, their events, and how these merge for a host that reads slowly.
 
 A topic is added here, with a source in the feature that fills it; the schema, the clients, the Rust host and the page
 take its row from this table.
@@ -23,16 +23,16 @@ Topic = Literal["servers", "resources", "logs", "sessions", "models", "downloads
 
 
 class StateEvent(Event, kw_only=True):
-    """Shows how something is now, so that a newer one makes it worthless."""
+    """Shows the current state of something; a newer event supersedes it."""
 
     dropped: Annotated[
         int,
-        Meta(description="How many events of this topic were left out before this one because the host read slowly."),
+        Meta(description="Events of this topic dropped before this one because the host read slowly."),
     ] = 0
 
 
 class ServerEvent(StateEvent, tag="server", kw_only=True):
-    """Topic servers: a server is in a new state. Begins with every server there is."""
+    """Topic servers: a server changed. Starts with every existing server."""
 
     merge = Merge(policy="newest", subject="server", key="/server/server_id")
 
@@ -61,11 +61,11 @@ class LogsEvent(Event, tag="logs", kw_only=True):
     merge = Merge(policy="lines", member="entries", limit=2000)
 
     entries: list[LogEntry]
-    dropped: Annotated[int, Meta(description="Lines left out before these: they came faster than they are read.")] = 0
+    dropped: Annotated[int, Meta(description="Lines dropped before these because the host read slowly.")] = 0
 
 
 class SessionEvent(StateEvent, tag="session", kw_only=True):
-    """Topic sessions: a session was made, changed, restored or used."""
+    """Topic sessions: a session was created, changed, restored or used."""
 
     merge = Merge(policy="newest", subject="session", key="/session/session_id")
 
@@ -81,7 +81,7 @@ class SessionDeletedEvent(StateEvent, tag="session_deleted", kw_only=True):
 
 
 class ModelEvent(StateEvent, tag="model", kw_only=True):
-    """Topic models: a model has come, or is another one than before. Begins with every model there is."""
+    """Topic models: a model was added or changed. Starts with every existing model."""
 
     merge = Merge(policy="newest", subject="model", key="/model/name")
 
@@ -89,7 +89,7 @@ class ModelEvent(StateEvent, tag="model", kw_only=True):
 
 
 class ModelRemovedEvent(StateEvent, tag="model_removed", kw_only=True):
-    """Topic models: there is no model of this name any more."""
+    """Topic models: a model was removed."""
 
     merge = Merge(policy="newest", subject="model", key="/name", removes=True)
 
@@ -97,7 +97,7 @@ class ModelRemovedEvent(StateEvent, tag="model_removed", kw_only=True):
 
 
 class DownloadStateEvent(StateEvent, tag="download", kw_only=True):
-    """Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads."""
+    """Topic downloads: a download changed or progressed. Starts with every one in list_downloads."""
 
     merge = Merge(policy="newest", subject="download", key="/download/download_id")
 
@@ -105,7 +105,7 @@ class DownloadStateEvent(StateEvent, tag="download", kw_only=True):
 
 
 class EnginesEvent(StateEvent, tag="engines", kw_only=True):
-    """Topic engines: there are other managed builds, or another one is the default. Begins with those there are."""
+    """Topic engines: the managed builds or their default changed. Starts with the existing builds."""
 
     merge = Merge(policy="newest", subject="engines")
 
@@ -121,9 +121,9 @@ class TopicRow(Struct, frozen=True, kw_only=True):
 
     Attributes:
         events: what a subscription to the topic receives, with how it merges in each event's class.
-        catch_up: the method that answers with the present state, for a host that does not subscribe or comes late.
-        interval_ms: milliseconds between two readings where the topic is read periodically and the host names no
-            interval; 0 where its events come as things happen.
+        catch_up: the method that returns the current state, for a host that does not subscribe.
+        interval_ms: milliseconds between two readings where the topic is polled and the host names no interval; 0 where
+            its events are sent as they occur.
     """
 
     events: tuple[type[Event], ...]
@@ -136,7 +136,7 @@ TOPICS: dict[Topic, TopicRow] = {
     "resources": TopicRow(events=(ResourcesEvent,), catch_up="get_resources", interval_ms=1000),
     "logs": TopicRow(events=(LogsEvent,), catch_up="get_logs"),
     "sessions": TopicRow(events=(SessionEvent, SessionDeletedEvent), catch_up="list_sessions"),
-    # A person who has put a file into a folder waits no longer; a scan of 1,000 unchanged files takes milliseconds.
+    # How long a person waits who put a file into a folder; a scan of 1,000 unchanged files takes milliseconds.
     "models": TopicRow(events=(ModelEvent, ModelRemovedEvent), catch_up="list_models", interval_ms=2000),
     "downloads": TopicRow(events=(DownloadStateEvent,), catch_up="list_downloads"),
     "engines": TopicRow(events=(EnginesEvent,), catch_up="list_engines"),

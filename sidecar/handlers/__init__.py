@@ -1,4 +1,5 @@
 """One function a method of the contract: parameters to services, results back.
 
-Owns nothing. A module for each family, whose `register` makes what the family works with; `composition` lists them.
+Owns no state. There is a module for each family, whose `register` creates the objects that the family needs;
+`composition` lists them.
 """

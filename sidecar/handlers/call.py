@@ -1,4 +1,4 @@
-"""What a handler is, and what it may do beside returning a result.
+"""What a handler is, and what it may do besides returning a result.
 
 Owns the words between dispatch and handlers: neither knows the other's insides.
 """
@@ -12,14 +12,14 @@ from sidecar.events.event_log import EventSource
 
 
 class Call(Protocol):
-    """A request under way."""
+    """A running request."""
 
     def follow(self, source: EventSource, *, after_seq: int = 0) -> None:
-        """Show a source's events on the request's channel, if it has one. The source writes the last event."""
+        """Send a source's events on the request's channel, if it has one. The source writes the last event."""
         ...
 
     def subscribe(self, channel: str, source: EventSource, stop: Callable[[], object]) -> None:
-        """Show a source on a channel that outlives the request; `stop` makes the source write its last event.
+        """Send a source's events on a channel that outlives the request; `stop` makes the source write its last event.
 
         Raises:
             InvalidParams: the host has a live channel of this name.
@@ -32,4 +32,4 @@ class Call(Protocol):
 
 
 Handler = Callable[[Any, Call], Awaitable[Any]]
-"""What carries out a method: converted parameters and the call in, the result out; failures are raised."""
+"""What implements a method: converted parameters and the call in, the result out; failures are raised."""

@@ -1,4 +1,4 @@
-"""Downloads, and the hub that they come from."""
+"""Downloads, and the hub."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DownloadHandlers:
         return await self._hub.search(params.query.strip(), params.limit)
 
     async def list_files(self, params: ListHubFilesParams, call: Call) -> ListHubFilesResult:
-        from sidecar.library.hub.listing import list_files  # what start-up does without
+        from sidecar.library.hub.listing import list_files  # not needed at start-up
 
         return await list_files(params, hub=self._hub, gpus=self._gpus)
 

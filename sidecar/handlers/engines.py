@@ -1,4 +1,4 @@
-"""Engines, and the llama.cpp builds that are managed."""
+"""Engines, and managed llama.cpp builds."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class LifeHandlers:
             services.lifetime.watch_host(params.host_pid)
         services.lifetime.introduce()
         notices = list(services.config.notices)
-        # Only a history that could be broken is worth a wait for the features.
+        # Wait for the features only if the history may be broken: then they have a notice.
         if services.lifetime.ready.is_set() or is_suspect(services.data_dir.history_file):
             await services.lifetime.until_ready()
             for source in services.notice_sources:
@@ -80,7 +80,7 @@ class LifeHandlers:
         self._services.lifetime.stop()
 
     async def discover(self, params: DiscoverParams, call: Call) -> dict[str, Any]:
-        from sidecar.contract import openrpc  # builds every schema: only for who asks
+        from sidecar.contract import openrpc  # builds every schema, so only on request
 
         return openrpc.document()
 

@@ -106,10 +106,10 @@ class ServerHandlers:
                 return PingServerResult(ok=False, latency_ms=None, status=None, error=problem)
             return await _ping(server.ready_client())
         try:
-            link = EngineClient(params.base_url.rstrip("/").removesuffix("/v1"), None)
+            client = EngineClient(params.base_url.rstrip("/").removesuffix("/v1"), None)
         except ValueError as error:
-            return PingServerResult(ok=False, latency_ms=None, status=None, error=f"There is no such address: {error}.")
-        return await _ping(link)
+            return PingServerResult(ok=False, latency_ms=None, status=None, error=f"The address is invalid: {error}.")
+        return await _ping(client)
 
     async def remove_engine(self, params: RemoveEngineParams, call: Call) -> ManagedEngines:
         async with self._builds.removing(params.name) as folder:
@@ -120,16 +120,16 @@ class ServerHandlers:
         return self._servers.get(server_id or DEFAULT_SERVER_ID)
 
     async def _replace(self, server: Server, settings: ServerSettings, call: Call) -> ServerInfo:
-        """Start again with other settings. What cannot be started does not stop what runs."""
+        """Restart a server with other settings. The running engine stays if these cannot be started."""
         await self._planner.choose(settings)
         async with self._servers.replacing(server, settings) as new:
             call.follow(new.events)
             return await self._servers.until_ready(new)
 
 
-async def _ping(link: EngineClient) -> PingServerResult:
+async def _ping(client: EngineClient) -> PingServerResult:
     started = time.perf_counter()
-    status, latency = await link.health()
+    status, latency = await client.health()
     if status is None:
         waited = time.perf_counter() - started
         return PingServerResult(ok=False, latency_ms=None, status=None, error=f"No answer within {waited:.1f} s.")
@@ -153,7 +153,7 @@ def register(services: Services) -> dict[str, Handler]:
         logs=services.logs,
         runtime_dir=owner.sockets,
     )
-    services.run_to_the_end.append(servers.run)
+    services.run_until_last_request.append(servers.run)
     services.background.append(partial(anyio.to_thread.run_sync, owner.sweep))
     services.at_end.push_async_callback(anyio.to_thread.run_sync, owner.close)
     return ServerHandlers(servers=servers, planner=planner, builds=services.builds).methods()

@@ -1,4 +1,4 @@
-"""The database, which has no methods of its own: what families keep in it is theirs."""
+"""The database. It has no methods: each family owns what it stores there."""
 
 from __future__ import annotations
 

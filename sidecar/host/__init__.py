@@ -1,1 +1,1 @@
-"""The machine: folders, processes, hardware. Differences between operating systems end here."""
+"""The machine: folders, processes, hardware. Hides differences between operating systems."""

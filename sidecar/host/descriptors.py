@@ -1,9 +1,8 @@
-"""Descriptors of pipes and terminals: the wire's, and what systems can say of one without waiting.
+"""Descriptors of pipes and terminals: the wire's, and what systems report of one without blocking.
 
-Owns that no stray byte reaches the host: after `take_wire`, whatever prints goes to stderr, natively or from Python,
-and whatever reads stdin finds it empty. Owns the differences between systems, too: Windows has no poll for pipes, so
-there a thread has to wait for them. Untested on Windows and macOS. Imports next to nothing, since it is needed before
-everything else.
+Ensures that no stray byte reaches the host: after `take_wire`, all prints go to stderr, natively or from Python,
+and stdin is empty for all readers. Owns the differences between systems, too: Windows has no poll for pipes, so there
+a thread has to wait for them. Untested on Windows and macOS. Imports almost nothing, since it is needed first.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 if sys.platform == "linux":
     _HANG_UP = select.POLLRDHUP
-else:  # macOS has no event of its own for it: a closed other end is reported as POLLHUP anyway
+else:  # macOS has no such event: a closed other end is reported as POLLHUP anyway
     _HANG_UP = 0
 
 
 def take_wire() -> tuple[int, int]:
-    """Private descriptors of what were stdin and stdout; children do not inherit them."""
+    """Private descriptors of the original stdin and stdout; children do not inherit them."""
     for fd in (STDIN, STDOUT, STDERR):
         if not _is_open(fd):
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
@@ -41,19 +40,19 @@ def take_wire() -> tuple[int, int]:
 
 
 def make_blocking(fd: int) -> None:
-    """Let reads and writes wait, whatever another program has set; on Windows they always do."""
+    """Make reads and writes block, whatever another program has set; on Windows they always do."""
     if sys.platform != "win32":
         os.set_blocking(fd, True)
 
 
 def is_watchable(fd: int) -> bool:
-    """Whether the event loop can say when there is something to read: of no file anywhere, of no pipe on Windows."""
+    """Whether the event loop can report that there is something to read: never for files, on Windows not for pipes."""
     mode = os.fstat(fd).st_mode
     return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd))
 
 
 def has_hung_up(fd: int) -> bool:
-    """Whether the other end of a pipe is closed; False where the system does not say."""
+    """Whether the other end of a pipe is closed; False where the system does not report it."""
     if sys.platform == "win32":
         return False
     else:
@@ -63,9 +62,9 @@ def has_hung_up(fd: int) -> bool:
 
 
 def writable_poll(fd: int) -> Callable[[int], object] | None:
-    """A question "would a write of PIPE_BUF bytes go through within so many ms?"; `None` where there is none.
+    """A function of milliseconds: whether a write of PIPE_BUF bytes would succeed in that time; `None` if unsupported.
 
-    A pipe whose reader is gone counts as one that takes it: the write then fails.
+    A pipe whose reader is gone counts as writable: the write then fails.
     """
     if sys.platform == "win32":
         return None

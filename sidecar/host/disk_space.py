@@ -1,7 +1,7 @@
-"""Room on a disk: how much there is, and taking it before it is needed.
+"""Disk space: how much is free, and reserving it in advance.
 
-Owns the difference between systems. Linux takes the blocks of a file immediately, where the file system can;
-elsewhere the free room is only read, and another program may use it meanwhile. Untested on macOS and Windows.
+Owns the difference between systems. Linux allocates the blocks of a file immediately, where the file system can;
+elsewhere the free space is only read, and another program may use it meanwhile. Untested on macOS and Windows.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from sidecar.contract.errors import DiskFull
 
 KEPT_FREE_BYTES = 64 * 1024 * 1024
-"""Left for history and logs, which may lie on the same disk."""
+"""Kept free for history and logs, which may be on the same disk."""
 
 _NOT_THERE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """See that a folder's disk has room for so many more bytes.
+    """Check that a folder's disk has room for `needed` more bytes.
 
     Raises:
         DiskFull: it has not.
@@ -29,16 +29,16 @@ def check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed + KEPT_FREE_BYTES > free:
         raise DiskFull(
-            f"There are {needed:,} bytes to come and {free:,} free on the disk of {folder}; "
+            f"{needed:,} bytes are needed and {free:,} are free on the disk of {folder}; "
             f"{KEPT_FREE_BYTES:,} of them are kept for history and logs."
         )
 
 
 def reserve(fd: int, size: int) -> None:
-    """Make a file so long, with its place on the disk taken where the system can do that.
+    """Set a file's length, and allocate its blocks where the system can do that.
 
     Raises:
-        OSError: there is no room, or the file system takes no files of this size.
+        OSError: there is no room, or the file system allows no files of this size.
     """
     if os.fstat(fd).st_size > size:
         os.ftruncate(fd, size)

@@ -1,8 +1,8 @@
-"""What child processes are started with: the variables on a list, and the command of this program.
+"""What child processes are started with: an allow-list of variables, and the command of this program.
 
-Owns the list, our own variable, and what the loader of the frozen program has put into our own environment. An engine
-gets no variable that it has no use for, so no token or key of the host's leaks into it, no inherited `LLAMA_…` variable
-changes what it does, and no library of ours is loaded in place of its own. Imports next to nothing, since it comes
+Owns the list, our own variable, and the changes that the frozen program's loader made to our environment. An engine
+gets no variable that it does not need, so no token or key of the host leaks into it, no inherited `LLAMA_…` variable
+changes its settings, and no library of ours is loaded in place of its own. Imports almost nothing, since it runs
 first.
 """
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 
 DATA_DIR_VARIABLE = "LLAMA_SIDECAR_DATA_DIR"
-"""Names the data folder where no option does."""
+"""Names the data folder if no option does."""
 
 _NAMES = frozenset(
     {
@@ -81,17 +81,17 @@ def child_environment(extra: Mapping[str, str] = {}, *, of: Mapping[str, str] = 
 
 
 def gpu_variables(extra: Mapping[str, str]) -> dict[str, str]:
-    """Those of a child's variables that say which GPUs it is shown."""
+    """A child's variables that select its visible GPUs."""
     return {name: value for name, value in child_environment(extra).items() if name.endswith("VISIBLE_DEVICES")}
 
 
 # --- the frozen program's loader -----------------------------------------------------------------------------------
 
 _LOADERS_OWN = ("_PYI_", "_MEIPASS")
-"""How the names of PyInstaller's variables begin. A program of ours that got them would think it is a part of us."""
+"""Prefix of PyInstaller's variables. A child of our program that got them would take itself for a part of us."""
 
 _BEFORE = "_ORIG"
-"""What the loader adds to the name of a variable to keep its value before it was changed."""
+"""Suffix under which the loader keeps the original value of a variable."""
 
 _SEARCHED_FOR_LIBRARIES = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
 
@@ -99,7 +99,7 @@ _SEARCHED_FOR_LIBRARIES = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "D
 def leave_bundle() -> None:
     """Undo what the frozen program's loader did to our environment, so that nothing of it reaches a child.
 
-    Comes before everything else. What we load ourselves is found all the same. From source it does nothing.
+    Called before everything else. Our own libraries are found all the same. Does nothing when run from source.
     """
     bundle = getattr(sys, "_MEIPASS", None)
     if bundle is None:

@@ -1,7 +1,7 @@
 """Files, where systems differ: flags to open them with, reading and writing at an offset, replacing, and being durable.
 
-Owns the differences; what is in a file is its callers' affair. Everything here blocks on the disk. No flag keeps a
-descriptor from children: Python does that for each (PEP 446). Untested on Windows and macOS.
+Owns the differences, and knows nothing of a file's content. Everything here blocks on the disk. No flag is needed to
+keep a descriptor from children: Python does that for each (PEP 446). Untested on Windows and macOS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ else:
     NOFOLLOW, NONBLOCK, BINARY = os.O_NOFOLLOW, os.O_NONBLOCK, 0
 
 _seeking = threading.Lock()
-"""Windows has no pread and pwrite: a position is set and used there without another thread in between."""
+"""Windows has no pread and pwrite: there, setting a position and using it is one critical section."""
 
 
 def read_at(fd: int, length: int, offset: int) -> bytes:
@@ -51,7 +51,7 @@ def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
 def copy_piece(source: int, target: int, length: int) -> int:
     """Copy at most `length` bytes between two descriptors, from their positions; returns how many, 0 at the end.
 
-    Linux' kernel does it where it can, which shares the blocks on file systems that share.
+    On Linux the kernel copies where it can, and shares the blocks on file systems that support it.
 
     Raises:
         OSError: reading or writing failed.
@@ -69,7 +69,7 @@ def copy_piece(source: int, target: int, length: int) -> int:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Rename, also where something stands. Raises OSError; then both are as they were."""
+    """Rename, replacing an existing file. Raises OSError; then both files are unchanged."""
     if sys.platform != "win32":
         source.replace(target)
     else:

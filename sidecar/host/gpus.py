@@ -1,8 +1,8 @@
 """NVIDIA GPUs, through NVML.
 
-Owns the only thread that ever calls the driver. A driver can hang inside a call, for good and beyond any signal
-(NVIDIA/go-nvml#152): readings then say so immediately, without waiting for it, and the thread, a daemon, does not keep
-the process alive. Knows nothing of engines, only of process ids.
+Owns the only thread that ever calls the driver. A driver can hang inside a call, permanently and beyond any signal
+(NVIDIA/go-nvml#152): readings then report that immediately, without waiting for it, and the thread, a daemon, does not
+keep the process alive. Knows nothing of engines, only of process ids.
 """
 
 # ruff: noqa: N802 - the names are NVML's
@@ -25,7 +25,7 @@ import msgspec
 from sidecar.contract.resources import GpuStatus, GpuUse
 
 NVML_TIMEOUT_SECONDS = 2.0
-"""How long a reading may take. One of eight GPUs takes 20 ms; a waking laptop GPU up to a second."""
+"""Longest reading. Reading eight GPUs takes 20 ms; a laptop GPU that wakes up takes up to a second."""
 
 _NO_VALUE = frozenset({2, 3, 4, 13})
 """INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND: this device has no such value or does not report
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Nvml(Protocol):
-    """What is used of the `pynvml` module."""
+    """The parts of the `pynvml` module that are used."""
 
     NVMLError: type[Exception]
     """Has the error's number as `value`."""
@@ -74,7 +74,7 @@ def load_nvml() -> Nvml:
 
 
 class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the GPUs said.
+    """One reading of the GPUs.
 
     Attributes:
         memory_by_pid: bytes over all GPUs of each process that the driver lists. One that it does not list, or whose
@@ -87,10 +87,10 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuReader:
-    """Reads the GPUs, one reading at a time for all who ask.
+    """Reads the GPUs, one reading at a time for all callers.
 
     Args:
-        load: gives the NVML module; called on the reader's own thread, again after each failure.
+        load: returns the NVML module; called on the reader's own thread, again after each failure.
         timeout_seconds: how long a reading may take before the driver counts as hanging.
     """
 
@@ -117,7 +117,7 @@ class GpuReader:
         return _no_gpus("hanging", message)
 
     def close(self) -> None:
-        """Let the thread end once the driver returns. Does not wait; safe to call twice; ends all reading."""
+        """Make the thread end once the driver returns. Does not wait; safe to call twice; no reading follows."""
         self._requests.put(None)
 
     def _request(self) -> Future[GpuReading]:
@@ -125,7 +125,7 @@ class GpuReader:
             self._thread = threading.Thread(target=self._serve, name="nvml", daemon=True)
             self._thread.start()
         future: Future[GpuReading] = Future()
-        # From now on it cannot be cancelled: several may be waiting for it.
+        # From now on it cannot be cancelled: several callers may be waiting for it.
         future.set_running_or_notify_cancel()
         self._requested_at = time.monotonic()
         self._requests.put(future)
@@ -138,7 +138,7 @@ class GpuReader:
 
 
 async def _outcome(future: Future[T]) -> T:
-    """Wait for what another thread does: by asyncio, since anyio can be woken only by threads of its own."""
+    """Wait for a result of another thread: by asyncio, since only anyio's own threads can wake anyio."""
     return await asyncio.wrap_future(future)
 
 
@@ -205,7 +205,7 @@ class _Driver:
 
 
 def _read_gpu(nvml: Nvml, index: int, driver_version: str | None, memory_by_pid: dict[int, int]) -> GpuUse:
-    """One GPU; what its processes use is added to `memory_by_pid`."""
+    """One GPU; the memory of its processes is added to `memory_by_pid`."""
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = _value(nvml, partial(nvml.nvmlDeviceGetMemoryInfo, handle))
     rates = _value(nvml, partial(nvml.nvmlDeviceGetUtilizationRates, handle))
@@ -233,13 +233,13 @@ def _memory_by_pid(nvml: Nvml, handle: Any) -> dict[int, int]:
     by_pid: dict[int, int] = {}
     for list_processes in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
         for process in _value(nvml, partial(list_processes, handle)) or ():
-            if process.usedGpuMemory is not None:  # Windows' driver model and containers keep it to themselves
+            if process.usedGpuMemory is not None:  # not reported by Windows' driver model and in containers
                 by_pid[process.pid] = max(by_pid.get(process.pid, 0), process.usedGpuMemory)
     return by_pid
 
 
 def _value(nvml: Nvml, read: Callable[[], T]) -> T | None:
-    """What the driver says, or nothing where this device or driver has no such value."""
+    """A value of the driver; `None` where this device or driver does not have it."""
     try:
         return read()
     except nvml.NVMLError as error:

@@ -1,7 +1,7 @@
-"""What the machine has, and what it and the engines use of it.
+"""The resources of the machine, and what it and the engines use of them.
 
-Owns the readings and the earlier ones that percentages are counted from. Knows engines only by their process ids, and
-the GPUs only as `gpus` reports them.
+Owns the readings, and the earlier ones that percentages are computed from. Knows engines only by their process ids,
+and the GPUs only as `gpus` reports them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sidecar.contract.resources import CpuUse, DiskUse, MemoryUse, Resources, Se
 from sidecar.host.gpus import GpuReader, GpuReading
 
 MIN_INTERVAL_SECONDS = 0.1
-"""Percentages are counted over no less than this: the system counts processor time in steps of 10 ms."""
+"""Shortest interval for percentages: the system counts processor time in steps of 10 ms."""
 
 
 class EngineProcess(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class _ProcessSample(msgspec.Struct, frozen=True):
 
 
 class _Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """What the system counts, all since some start."""
+    """The system's counters, each since some start."""
 
     taken_at: float
     busy_seconds: float
@@ -52,7 +52,7 @@ class _Percentages(msgspec.Struct, frozen=True):
 
 
 class ResourceMonitor:
-    """Reads the machine. Percentages are since the reading before, and 0 at the first.
+    """Reads the machine. Percentages are since the previous reading, and 0 at the first.
 
     Args:
         data_dir: the folder whose disk is reported; it need not exist yet.
@@ -62,7 +62,7 @@ class ResourceMonitor:
     def __init__(self, data_dir: Path, *, gpus: GpuReader | None = None) -> None:
         self._data_dir = data_dir
         self._gpus = gpus or GpuReader()
-        # A limiter of its own: a dead network disk then holds up the next reading, and no other work.
+        # A limiter of its own: a dead network disk then blocks the next reading, and no other work.
         self._limiter = anyio.CapacityLimiter(1)
         self._earlier: _Sample | None = None
         self._percentages = _Percentages(0.0, {})
@@ -100,7 +100,7 @@ class ResourceMonitor:
         )
 
     def close(self) -> None:
-        """Let the GPU thread end, without waiting for it. Safe to call twice; ends all reading."""
+        """Make the GPU thread end, without waiting for it. Safe to call twice; no reading follows."""
         self._gpus.close()
 
     def _sample(self, engines: tuple[EngineProcess, ...]) -> tuple[_Sample, tuple[int, int | None]]:
@@ -124,7 +124,7 @@ class ResourceMonitor:
 
 
 def _process_tree(pid: int) -> _ProcessSample | None:
-    """What a process and all below it use; nothing where it is gone or may not be read."""
+    """What a process and its descendants use; `None` where it is gone or may not be read."""
     import psutil
 
     try:

@@ -1,8 +1,8 @@
-"""Windows' way of binding processes to us: a job object that we join ourselves. Untested: no Windows machine here.
+"""How Windows binds processes to us: a job object that we join ourselves. Untested: no Windows machine here.
 
-Processes that we start are born in the job, and so are those that they start, so none is outside it even for a moment.
-The job ends with its last handle. That is ours, which is closed when we end, however we end; all that is in the job
-is ended then. A host may have a job of its own around ours.
+Processes that we start are created in the job, and so are those that they start, so none is ever outside it.
+The job ends with its last handle. Only we hold one, and it is closed when we end, however we end; Windows then ends
+all processes in the job. A host may have a job of its own around ours.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _joined = False
 
 
 def join() -> None:
-    """Put this process into a job of its own, once. Where that is not possible it is logged."""
+    """Put this process into a job of its own, once. A failure is logged."""
     global _joined
     if _joined:
         return

@@ -1,4 +1,4 @@
-"""One sidecar a data folder: an operating-system lock, held until the process ends however it ends."""
+"""One sidecar per data folder: an operating-system lock, held until the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class DataDirLock:
-    """The lock on a data folder; the file also says who holds it."""
+    """The lock on a data folder; the file also has the pid of its holder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,7 +23,7 @@ class DataDirLock:
         """Take the lock, without waiting.
 
         Raises:
-            DataDirLocked: another process has it; `pid` says which, where it is known.
+            DataDirLocked: another process holds it; `pid` is that process, where it is known.
             PermissionDenied: the lock file cannot be made, or not be locked on this file system.
         """
         try:
@@ -36,7 +36,7 @@ class DataDirLock:
             pid = _holder(fd)
             os.close(fd)
             raise DataDirLocked(
-                f"Another llama-sidecar{f' (process {pid})' if pid else ''} works on {self._path.parent}.",
+                f"Another llama-sidecar{f' (process {pid})' if pid else ''} uses {self._path.parent}.",
                 data_dir=str(self._path.parent),
                 pid=pid,
             ) from None
@@ -48,10 +48,10 @@ class DataDirLock:
             os.ftruncate(fd, 0)
             os.write(fd, b"%d\n" % os.getpid())
         except OSError as error:  # a full disk: the lock holds all the same
-            logger.warning("the lock file cannot say who we are: %s", error)
+            logger.warning("our process id cannot be written to the lock file: %s", error)
 
     def release(self) -> None:
-        """Give the lock back. Safe to call twice."""
+        """Release the lock. Safe to call twice."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -64,7 +64,7 @@ class DataDirLock:
 
 
 def _holder(fd: int) -> int | None:
-    """Who has the lock, as they wrote there."""
+    """The pid that the holder wrote there."""
     os.lseek(fd, 0, os.SEEK_SET)
     text = os.read(fd, 32).strip()
     return int(text) if text.isdigit() else None
@@ -76,7 +76,7 @@ if sys.platform == "win32":  # untested: no Windows machine here
     def _lock(fd: int) -> None:
         import msvcrt
 
-        # Past the pid, which others may want to read: Windows locks forbid reading, too.
+        # Behind the pid, which others may read: Windows locks forbid reading, too.
         os.lseek(fd, 1024, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         os.lseek(fd, 0, os.SEEK_SET)

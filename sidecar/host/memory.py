@@ -1,4 +1,4 @@
-"""How much memory a process started by us can still get.
+"""How much memory a process started by us can still allocate.
 
 Owns the limits that are not the machine's: control groups (containers, services) and those of our own process, which
 engines inherit. Blocks for as long as it takes to read a few files.
@@ -14,17 +14,17 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
 
 NO_LIMIT = 1 << 60
-"""Version 1 says "none" with the largest number that its pages can make."""
+"""Version 1 writes "none" as the largest number of whole pages."""
 
 STACKS_BYTES = 128 * 1024 * 1024
-"""What an engine's threads (8 MiB each) take of a limit on data, though hardly of memory."""
+"""What an engine's threads (8 MiB each) use of a limit on data, though hardly of memory."""
 
 ADDRESSES_BYTES = 2 * 1024 * 1024 * 1024
 """The same of a limit on addresses, where the allocator's arenas (64 MiB a thread) and libraries count as well."""
 
 
 def free_bytes() -> int:
-    """What a process of ours can get now without anything being swapped out, or being killed for it."""
+    """What a process of ours can allocate now without swapping, or being killed for it."""
     import psutil
 
     free = [psutil.virtual_memory().available, *_left_in_own_limits()]
@@ -34,11 +34,11 @@ def free_bytes() -> int:
 
 
 def cgroup_left(root: Path, own: str) -> list[int]:
-    """What is left in each control group that holds us. Files that can be given up count as left.
+    """What is left in each control group that contains us. Cached files that can be dropped count as left.
 
     Args:
         root: where the groups are mounted.
-        own: what /proc/self/cgroup says.
+        own: the content of /proc/self/cgroup.
     """
     left = []
     for line in own.splitlines():

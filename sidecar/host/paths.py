@@ -1,7 +1,4 @@
-"""Where things are kept.
-
-Owns the layout of the data folder.
-"""
+"""The layout of the data folder, and its default place."""
 
 from __future__ import annotations
 
@@ -16,11 +13,11 @@ from sidecar.host import path_policy
 from sidecar.host.environment import DATA_DIR_VARIABLE
 
 PRIVATE = 0o700
-"""Only the owner may read it: history is in there."""
+"""Only the owner may read it, since it contains the history."""
 
 
 def default_data_dir() -> Path:
-    """The data folder where none is named: LLAMA_SIDECAR_DATA_DIR, else the system's place for user data."""
+    """The data folder if none is named: LLAMA_SIDECAR_DATA_DIR, else the system's place for user data."""
     if named := os.environ.get(DATA_DIR_VARIABLE):
         return path_policy.from_here(named)
     import platformdirs
@@ -74,10 +71,10 @@ class DataDir(msgspec.Struct, frozen=True):
         return self.root / "engines"
 
     def create(self) -> None:
-        """Make the folders that are missing.
+        """Create the folders that are missing.
 
         Raises:
-            PermissionDenied: a folder cannot be made.
+            PermissionDenied: a folder cannot be created.
             DiskFull: there is no room for one.
         """
         try:

@@ -1,9 +1,9 @@
-"""What the system reports of processes, and killing exactly the one that is meant.
+"""What the system reports of processes, and killing exactly the intended one.
 
 Owns the ways in which systems report it: /proc on Linux, psutil elsewhere (untested there). Linux is not read through
-psutil since that takes seven times as long, and because its times of birth move when the clock is corrected. Scans of
-all processes are made here, in one call each. Imports next to nothing: the watchdog begins with this when every moment
-counts.
+psutil since that takes seven times as long, and because its start times move when the clock is corrected. Scans of
+all processes are made here, in one call each. Imports almost nothing: the watchdog starts with this, and has to act
+fast.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 _STATE, _START_TIME = 0, 19
-"""Fields of /proc/PID/stat behind the name, which may hold blanks and brackets itself."""
+"""Fields of /proc/PID/stat behind the name, which may itself contain spaces and brackets."""
 
 
 def system() -> str:
-    """Where pids and births mean what they mean here: this boot and this PID namespace; empty where births are times
-    of day, which mean the same everywhere."""
+    """Where pids and births are valid: this boot and this PID namespace; empty where births are times of day, which are
+    valid everywhere."""
     if sys.platform == "linux":
         try:
             with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - without pathlib
@@ -33,7 +33,7 @@ def system() -> str:
 
 
 def user_id() -> int:
-    """Whose process this is; 0 on Windows, where users have no numbers."""
+    """The user id of this process; 0 on Windows, where users have no numbers."""
     if sys.platform == "win32":
         return 0
     else:
@@ -41,7 +41,7 @@ def user_id() -> int:
 
 
 def pids() -> list[int]:
-    """All processes that can be seen."""
+    """All processes that the system lists."""
     if sys.platform == "linux":
         return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - a scan, made often
     else:
@@ -65,7 +65,7 @@ def birth(pid: int) -> str | None:
             process = psutil.Process(pid)
             return None if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
         except psutil.AccessDenied:
-            return "not ours to know"
+            return "hidden from us"
         except (psutil.Error, OverflowError):
             return None
 

@@ -1,13 +1,13 @@
-"""Starting and ending processes so that none is left behind.
+"""Starting and ending processes so that none is orphaned.
 
 Owns how the kernel binds them to us. Each child leads a process group of its own. When we die, however we die, Linux
 kills our children and Windows all that is in our job object, those below the children included; macOS does neither.
-What the kernel leaves alive is the watchdog's (`watchdog`). Untested outside Linux.
+What the kernel leaves alive, the watchdog ends (`processes.owner`). Untested outside Linux.
 
 A child of ours has to run a few instructions of its own between fork and exec, which nothing but subprocess's
 `preexec_fn` offers: a helper program in between would cost every start its own start, and lose the race against our
-end. Python warns of it since another thread may hold a lock at the fork that the child then waits for in vain. Ours
-takes none: it imports, allocates and logs nothing, and calls two system calls, the first of them without releasing
+end. Python warns of it since another thread may hold a lock at the fork, for which the child then waits forever. Ours
+acquires none: it imports, allocates and logs nothing, and makes two system calls, the first of them without releasing
 Python's own lock, which Python creates again in the child.
 """
 
@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 
 OUTLIVES_US = sys.platform != "win32"
-"""Whether something of what we start may live on when we die: all but what a job object holds."""
+"""Whether processes that we start may outlive us: all but those in a job object."""
 
 
 def bind_to_us() -> None:
-    """See to it that the kernel ends what we start, where that is not done for each child. Safe to call twice."""
+    """Make the kernel end our processes when we end, where that is not done for each child. Safe to call twice."""
     if sys.platform == "win32":
         from sidecar.host import job_object
 
@@ -41,7 +41,7 @@ def bind_to_us() -> None:
 def own_group() -> dict[str, Any]:
     """Keyword arguments for starting a program with a process group of its own: no Ctrl-C of a terminal reaches it."""
     if sys.platform == "win32":
-        # No console window flashes up either.
+        # No console window appears either.
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     else:
         return {"start_new_session": True}
@@ -63,7 +63,7 @@ def spawn_options() -> dict[str, Any]:
 
 
 def terminate(pid: int) -> None:
-    """Ask a child's group to end; on Windows the closed stdin of a process is all there is to ask it with."""
+    """Ask a child's group to end; on Windows closing its stdin is the only way to ask."""
     if sys.platform != "win32":
         _signal_group(pid, signal.SIGTERM)
 
@@ -89,7 +89,7 @@ def descendants(pid: int) -> list[Any]:
 
 
 def kill(processes: list[Any]) -> None:
-    """Kill processes, those from `descendants`. What is gone already, or is not ours to end, is left alone."""
+    """Kill processes, those from `descendants`. Those that are gone, or that we may not end, are skipped."""
     import psutil
 
     for process in processes:
@@ -110,7 +110,7 @@ def kill_tree(pid: int) -> None:
         try:
             below.append(psutil.Process(pid))
         except psutil.NoSuchProcess:
-            pass  # it has just ended; those below are ended all the same
+            pass  # it has just ended; its descendants are ended all the same
     else:
         _signal_group(pid, signal.SIGKILL)
     kill(below)
@@ -140,14 +140,14 @@ if sys.platform != "win32":
             os.killpg(pid, number)
         except ProcessLookupError:
             return
-        except PermissionError:  # only others' processes are left in it; on macOS also a dead child not reaped yet
+        except PermissionError:  # only other users' processes are left in it; on macOS also a dead child not reaped yet
             logger.debug("the process group %d may not be signalled", pid)
 
 
 if sys.platform == "linux":
 
     def _die_with_parent() -> Callable[[], None]:
-        """What a child does before it becomes the program: bind its life to ours.
+        """What a child runs before it becomes the program: it binds its life to ours.
 
         The parent's pid is taken before the fork and compared afterwards, since it may have died in between; comparing
         with 1 instead would kill every child in a container, where the parent may well be process 1.

@@ -14,8 +14,8 @@ import anyio
 
 @contextmanager
 def set_by_signals(event: anyio.Event) -> Iterator[None]:
-    """SIGTERM and Ctrl-C set an event of the running loop meanwhile, and so does a terminal that is closed, unless that
-    is to be ignored (nohup)."""
+    """Meanwhile SIGTERM and Ctrl-C set an event of the running loop; so does closing the terminal, unless SIGHUP is
+    ignored (nohup)."""
     loop = asyncio.get_running_loop()
     numbers = [signal.SIGTERM, signal.SIGINT]
     if sys.platform == "win32":  # asyncio has no signal handlers there

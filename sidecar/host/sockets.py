@@ -1,4 +1,4 @@
-"""Sockets, where systems differ: UNIX sockets, listening again on a port, and who is at the other end of a connection.
+"""Sockets, where systems differ: UNIX sockets, listening on a port again, and the user at the other end.
 
 Linux has a table of all connections and their users; elsewhere the other end is unknown. Untested on Windows and
 macOS.
@@ -19,7 +19,7 @@ HAS_UNIX_SOCKETS = sys.platform != "win32"
 TABLE = Path("/proc/net/tcp")
 
 ROOT = 0
-"""May do everything anyway. Tunnels and relays run as root, such as that of WSL from Windows."""
+"""Root may do everything anyway. Tunnels and relays run as root, such as that of WSL from Windows."""
 
 _LOCAL, _REMOTE, _USER = 1, 2, 7
 """Columns of the table."""
@@ -38,12 +38,12 @@ def unix_socket() -> socket.socket:
 
 
 def reuse_address(listener: socket.socket) -> None:
-    """Let a listener have the port of one that has just ended. On Windows it would let two programs share a port."""
+    """Allow a listener to reuse the port of one that has just ended. Not on Windows, where two could share a port."""
     if sys.platform != "win32":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
-def is_stranger(peer: tuple[str, int], ours: tuple[str, int]) -> bool:
+def is_other_user(peer: tuple[str, int], ours: tuple[str, int]) -> bool:
     """Whether a connection over IPv4 within this machine comes from a program of another user; False where unknown."""
     if sys.platform == "win32":
         return False
@@ -53,7 +53,7 @@ def is_stranger(peer: tuple[str, int], ours: tuple[str, int]) -> bool:
 
 
 def user_of(peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
-    """The user id of the program at the other end of such a connection; `None` where the system does not say."""
+    """The user id of the program at the other end of such a connection; `None` where the system does not report it."""
     try:
         table = TABLE.read_text()
     except OSError:  # not on Linux
@@ -61,12 +61,12 @@ def user_of(peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
     ends = [_in_table(peer), _in_table(ours)]
     for row in table.splitlines()[1:]:
         columns = row.split()
-        if columns[_LOCAL : _REMOTE + 1] == ends:  # the other program's row: what is local is its own end
+        if columns[_LOCAL : _REMOTE + 1] == ends:  # the other program's row: the local address is its own end
             return int(columns[_USER])
     return None
 
 
 def _in_table(address: tuple[str, int]) -> str:
-    """An address as it stands there: the four bytes as a number of this machine's, in hexadecimal."""
+    """An address in the table's format: the four bytes as a number in this machine's byte order, in hexadecimal."""
     (number,) = struct.unpack("=I", socket.inet_aton(address[0]))
     return f"{number:08X}:{address[1]:04X}"

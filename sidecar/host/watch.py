@@ -1,7 +1,7 @@
-"""Watching another process live: the host, which may die without closing our stdin.
+"""Watching another process until it ends: the host, which may die without closing our stdin.
 
 Owns how each system reports an end: Linux by a descriptor of the process, macOS by an event queue (untested there);
-where neither can be had, it is polled for.
+where neither is available, it is polled.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WATCH_INTERVAL_SECONDS = 2.0
 
 
 async def until_gone(pid: int) -> None:
-    """Return when a process has ended. Its pid being used by another one counts as its end."""
+    """Return when a process has ended. If another process has its pid, it counts as ended."""
     try:
         try:
             with _end_of(pid) as fd:
@@ -35,11 +35,11 @@ async def until_gone(pid: int) -> None:
         except OSError as error:
             if isinstance(error, ProcessLookupError):
                 raise
-            logger.info("the end of process %d is not reported by the system (%s); it is polled for", pid, error)
+            logger.info("the end of process %d is not reported by the system (%s); it is polled", pid, error)
             await _poll_until_gone(pid)
     except ProcessLookupError:
-        # A host in another container, or in a sandbox: to end without a word would be a riddle.
-        logger.error("there is no process %d that could be seen from here, so it counts as ended", pid)
+        # A host in another container or in a sandbox: without this line our end would be hard to explain.
+        logger.error("there is no process %d visible to us, so it counts as ended", pid)
 
 
 @contextmanager

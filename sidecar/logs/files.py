@@ -1,6 +1,6 @@
-"""Rotating log files: bounded on disk, never in the way.
+"""Rotating log files of bounded size.
 
-Owns one file and its older copies. A file that cannot be written is given up with one warning: a full disk must
+Owns one file and its rotated copies. A file that cannot be written is closed with one warning: a full disk must
 not stop an engine.
 """
 
@@ -16,12 +16,12 @@ from sidecar.host import file_io
 
 logger = logging.getLogger(__name__)
 
-# NONBLOCK: a pipe in its place would wait for a reader.
+# NONBLOCK: opening a pipe in its place would wait for a reader.
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | file_io.BINARY | file_io.NOFOLLOW | file_io.NONBLOCK
 
 
 class RotatingFile:
-    """`name.log`, and `name.log.1` … when it has grown too large."""
+    """`name.log`, and its rotated copies `name.log.1` …"""
 
     def __init__(self, path: Path, *, max_bytes: int, kept: int) -> None:
         self.path = path
@@ -46,16 +46,16 @@ class RotatingFile:
             if self._fd is None:
                 self._open()
             elif self._size + len(data) > self._max_bytes:
-                self._turn_over()
+                self._rotate()
             os.write(self._fd, data)  # type: ignore[arg-type] # opened above
             self._size += len(data)
         except OSError as error:
             self.problem = f"{self.path.name} is no longer written: {error.strerror}"
             self.close()
-            logger.warning("%s", self.problem)  # comes back here where the file is our own, and goes no further
+            logger.warning("%s", self.problem)  # reaches this method again where the file is our own, and ends there
 
     def clear(self) -> None:
-        """Empty the file, or remove it where it is not open, and remove its older copies."""
+        """Empty the file, or remove it where it is not open, and remove its rotated copies."""
         for number in range(1, self._kept + 1):
             self._older(number).unlink(missing_ok=True)
         self.problem = None
@@ -76,10 +76,10 @@ class RotatingFile:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             os.close(fd)
-            raise OSError(errno.EINVAL, "there is something in its place that is no file")
+            raise OSError(errno.EINVAL, "something that is not a file is in its place")
         self._fd, self._size = fd, found.st_size
 
-    def _turn_over(self) -> None:
+    def _rotate(self) -> None:
         self.close()
         for number in range(self._kept, 0, -1):
             source = self.path if number == 1 else self._older(number - 1)

@@ -1,6 +1,7 @@
 """Python's logging into the log store and onto stderr.
 
-Owns the root logger's set-up. No prompt, answer, key or parameter value is ever logged: messages name what happened.
+Owns the root logger's configuration. No prompt, answer, key or parameter value is ever logged: messages name what
+happened.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ _LEVELS: dict[Level, int] = {
 }
 
 PIECE_BYTES = 512
-"""The PIPE_BUF that every POSIX system has: a write of at most this goes into a pipe whole or not at all."""
+"""The minimum PIPE_BUF of POSIX: a write of at most this many bytes to a pipe is atomic."""
 
 
 class StoreHandler(logging.Handler):
-    """Writes records to a log source, from whatever thread they come."""
+    """Writes records to a log source, from any thread."""
 
     def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -51,8 +52,8 @@ class StoreHandler(logging.Handler):
 class StderrHandler(logging.Handler):
     """Printable lines on stderr, whatever the record holds. Never waits for their reader.
 
-    A host that does not read our stderr would stop us otherwise, as soon as the pipe is full: what does not go in
-    immediately is left out, since the log file has it, too.
+    Otherwise a host that does not read our stderr would block us as soon as the pipe is full: lines that cannot be
+    written immediately are dropped, since the log file has them, too.
     """
 
     def __init__(self, fd: int = 2) -> None:
@@ -71,18 +72,18 @@ class StderrHandler(logging.Handler):
                 data = data[os.write(self._fd, data[:PIECE_BYTES]) :]
             if len(data) < size:
                 self._cut = bool(data)
-        except OSError:  # it has no reader any more
+        except OSError:  # the pipe has no reader any more
             return
         except Exception:  # noqa: BLE001 - as every handler: what cannot be logged must not stop what logs it
             self.handleError(record)
 
     def _takes_a_piece(self) -> bool:
-        """Whether PIECE_BYTES can be written without waiting; taken for granted where the system does not say."""
+        """Whether PIECE_BYTES can be written without waiting; True where the system does not report it."""
         return self._poll is None or bool(self._poll(0))
 
 
 def _lines(record: logging.LogRecord) -> Iterator[str]:
-    """One line for the record, and its traceback to the right of it, where nothing can be taken for another record."""
+    """One line for the record, then its traceback, indented so that no line of it can pass for another record."""
     yield printable(f"{record.levelname} {record.name}: {record.getMessage()}")
     for lines in traceback.format_exception(record.exc_info[1]) if record.exc_info else ():
         yield from (f"    {printable(line)}" for line in lines.splitlines())
@@ -102,7 +103,7 @@ def set_up(level: Level, source: Source | None, loop: asyncio.AbstractEventLoop 
         handler = StoreHandler(source, loop)
         handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
         root.addHandler(handler)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)  # it says at INFO what each event loop is
+    logging.getLogger("asyncio").setLevel(logging.WARNING)  # it logs each event loop at INFO
 
 
 def _level(record: logging.LogRecord) -> Level:

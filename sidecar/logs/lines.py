@@ -1,4 +1,4 @@
-"""What a log line says, and how it is made safe to show.
+"""The level of a log line, and making lines safe to show.
 
 Pure. Engines write in the formats of llama.cpp, of Python's logging and of uvicorn; anything else is plain text.
 """
@@ -29,22 +29,22 @@ _ERROR_BEGINNINGS = (b"error", b"fatal", b"terminate called", b"traceback", b"gg
 _ERROR_LOADING = re.compile(rb"\berror loading\b")
 
 LOOKED_AT_BYTES = 256
-"""Of a line, to find out its level: who says it says it at the beginning, and a line may be 8 KB of anything."""
+"""Bytes of a line that are searched for its level, which stands at the beginning; a line may have 8 KB."""
 
 _CONTROL = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
-"""The control characters of ASCII, LF and TAB left out."""
+"""The control characters of ASCII, without LF and TAB."""
 
 _UNSAFE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f"  # moves a terminal's cursor, ends or hides a line
     "\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"  # ends a line, or turns its letters around
     "\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f"  # is invisible
-    "\\ud800-\\udfff]"  # half a character: no file takes it
+    "\\ud800-\\udfff]"  # lone surrogates: they cannot be encoded
 )
 """What a log line must not carry into a terminal or another log. LF, which ends it, and TAB are left out."""
 
 
 def level_of(line: bytes) -> Level:
-    """The level of an engine's line; `info` where it does not say."""
+    """The level of an engine's line; `info` if it has none."""
     line = line[:LOOKED_AT_BYTES]
     if match := _LEVEL.match(line):
         if letter := match["letter"]:
@@ -57,7 +57,7 @@ def level_of(line: bytes) -> Level:
 
 
 def printable(line: bytes | str) -> str:
-    """The line with everything escaped that could make it look like another line, or like more of them."""
+    """The line, with all characters escaped that could disguise it as another line or as several."""
     text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
     if text.isprintable():  # nearly all are
         return text
@@ -65,7 +65,7 @@ def printable(line: bytes | str) -> str:
 
 
 def escape_chunk(chunk: bytes) -> bytes:
-    """Whole lines as they go to a file: escaped as those that are shown, and bytes that are no UTF-8, too."""
+    """Whole lines as written to a file: escaped as in `printable`, and invalid UTF-8, too."""
     chunk = chunk.replace(b"\r\n", b"\n")
     if chunk.isascii() and len(chunk.translate(None, _CONTROL)) == len(chunk):  # nearly all there are
         return chunk

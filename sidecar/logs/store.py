@@ -1,7 +1,7 @@
 """The log lines of all sources.
 
-Owns the lines in memory, their numbers, and who follows them. Lines are kept as they came, those of one read together,
-and are split only when they are asked for, since an engine can write a hundred thousand a second.
+Owns the lines in memory, their numbers, and their followers. Lines are kept as they were received, those of one read
+together, and are split only when they are requested, since an engine can write a hundred thousand a second.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ LINES_IN_MEMORY = 5_000
 """Lines of one source held for get_logs: about 1 MB."""
 
 BYTES_IN_MEMORY = 4 * 1024 * 1024
-"""And no more of them than this, where they are long."""
+"""Bytes of one source held, which limits long lines."""
 
 LINE_BYTES = 8_192
 """A longer line is cut: an engine that writes without an LF must not fill the memory."""
 
 
 class Line(msgspec.Struct):
-    """A line as it was taken in."""
+    """A line as it was received."""
 
     source: str
     seq: int
@@ -45,17 +45,17 @@ class Line(msgspec.Struct):
 
     @property
     def known_level(self) -> Level:
-        """Its level, read from the line where it was not given."""
+        """Its level, parsed from the line if it was not given."""
         return self.level or level_of(self.raw)
 
     def entry(self) -> LogEntry:
-        """The line as hosts see it."""
+        """The line as hosts receive it."""
         level, message = self.known_level, printable(self.raw)
         return LogEntry(seq=self.seq, at=self.at, source=self.source, level=level, message=message)
 
 
 class _Batch(msgspec.Struct):
-    """Lines that came together, and the number of the first."""
+    """Lines received together, and the number of the first."""
 
     seq: int
     at: float
@@ -83,7 +83,7 @@ class Source:
         self._forgotten_seq = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Take in bytes of an engine's output, cut anywhere."""
+        """Add bytes of an engine's output, split anywhere."""
         head, separator, tail = (self._partial + chunk).rpartition(b"\n")
         if not separator:
             if len(tail) > LINE_BYTES:
@@ -95,12 +95,12 @@ class Source:
         self._take_in(head + b"\n", head.split(b"\n"))
 
     def flush(self) -> None:
-        """Take in a last line that had no LF."""
+        """Add a last line that had no LF."""
         if self._partial:
             self.feed(b"\n")
 
     def write(self, level: Level, message: str) -> None:
-        """Take in a line of our own."""
+        """Add a line of our own."""
         text = printable(message)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         self.file.write(f"{stamp}Z {level.upper():7} {text}\n".encode())
@@ -127,7 +127,7 @@ class Source:
         return self._forgotten_seq <= seq
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear memory and files."""
         self._forget(self._count)
         self._partial = b""
         self.file.clear()
@@ -182,7 +182,7 @@ class LogStore:
         self.last_seq = 0
 
     def source(self, name: str) -> Source:
-        """The source of a name; made where there is none yet."""
+        """The source of a name; created if it does not exist."""
         if name not in self._sources:
             file_name = path_policy.file_name(re.sub("^server:", "server-", name)) + ".log"
             file = RotatingFile(self._folder / file_name, max_bytes=self._max_file_bytes, kept=self._kept_files)
@@ -219,7 +219,7 @@ class LogStore:
         ]
 
     def clear(self, source: str | None) -> None:
-        """Forget one source's lines, or all.
+        """Clear one source's lines, or all.
 
         Raises:
             InvalidParams: there is no such source.
@@ -229,7 +229,7 @@ class LogStore:
 
     @contextmanager
     def followed(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever there are new lines; its reader clears it before it waits."""
+        """An event that is set whenever there are new lines; its waiter clears it before it waits."""
         news = asyncio.Event()
         self._followers.append(news)
         try:
@@ -238,7 +238,7 @@ class LogStore:
             self._followers.remove(news)
 
     def taken_in(self, source: str | None) -> int:
-        """How many lines have come of one source or of all; of many the oldest may be gone from memory."""
+        """How many lines were received from one source or all; the oldest may no longer be in memory."""
         return sum(one.taken_in for one in self._sources.values() if source in (None, one.name))
 
     def take_numbers(self, count: int) -> int:
@@ -248,7 +248,7 @@ class LogStore:
         return first
 
     def wake_followers(self) -> None:
-        """There are new lines."""
+        """Wake the followers: there are new lines."""
         for news in self._followers:
             news.set()
 
@@ -263,6 +263,8 @@ class LogStore:
             return self._sources.values()
         if name not in self._sources:
             raise InvalidParams(
-                f"There is no log source {name!r}.", path="$.source", hint="Call list_log_sources for those there are."
+                f"There is no log source {name!r}.",
+                path="$.source",
+                hint="Call list_log_sources for the existing sources.",
             )
         return [self._sources[name]]

@@ -1,1 +1,1 @@
-"""Child processes: spawned, tagged, watched and ended, whatever they are for."""
+"""Child processes: spawning, tagging, watching and ending them, whatever they are for."""

@@ -1,7 +1,7 @@
-"""The output of a program that is run for it, such as `--help`.
+"""Running a program for its output, such as `--help`.
 
-Owns the bounds: a program that hangs, floods or leaves processes behind is ended, and so it is when its caller is
-cancelled.
+Owns the bounds: a program that hangs, writes too much or leaves processes behind is ended, and so is one whose caller
+is cancelled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 
 
 async def capture(*argv: str) -> str:
-    """What a program prints; stdout and stderr together, since builds differ in which they use.
+    """The output of a program; stdout and stderr together, since builds differ in which they use.
 
     Raises:
         ProgramNotFound: the program is not there.

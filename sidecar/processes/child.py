@@ -1,6 +1,6 @@
-"""One child process: its start, its output, its end, and the end of what it leaves behind.
+"""One child process: its start, its output, its end, and the end of its orphans.
 
-Owns the operating-system process and the pipes. Does not know what the output means, and calls none of its readers.
+Owns the operating-system process and the pipes. Does not know the meaning of the output, and calls none of its readers.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ LAST_OUTPUT_SECONDS = 0.5
 may hold the pipe open."""
 
 KILLED_SECONDS = 10.0
-"""How long a killed process may take to be gone. One that hangs in the kernel, on a GPU or a dead network disk, stays
-for as long as that hangs, and is not waited for."""
+"""How long a killed process may take to be gone. One that hangs in the kernel, on a GPU or a dead network disk, is not
+waited for."""
 
 STDIN, STDOUT = 0, 1
 
@@ -40,7 +40,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
     """A started process.
 
     Attributes:
-        output: what it writes, stdout and stderr together.
+        output: its stdout and stderr together.
         exit_code: negative for a signal; `None` while it runs.
         ended: it has ended, and all of its output is in `output`.
     """
@@ -58,7 +58,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(cls, command: Command) -> ChildProcess:
-        """Start a process; callers have to `stop` it. It can be cancelled before there is one, not half-way.
+        """Start a process; callers have to `stop` it. Cancellable until the process exists, not after.
 
         Raises:
             ProgramNotFound: the program is not there.
@@ -103,13 +103,13 @@ class ChildProcess(asyncio.SubprocessProtocol):
         return self._transport.get_pid()
 
     def close_stdin(self) -> None:
-        """Let its stdin end."""
+        """Close its stdin."""
         self._close_pipe(STDIN)
 
     async def stop(self, *, grace_seconds: float) -> None:
-        """End the process and everything it has started: by a closed stdin and SIGTERM, after the grace by SIGKILL.
+        """End the process and everything it has started: by closing stdin and SIGTERM, later by SIGKILL.
 
-        Safe to call twice, and when it has ended by itself. Not to be cancelled half-way.
+        Safe to call twice, and when it has ended by itself. Callers must not cancel it.
         """
         with anyio.CancelScope(shield=True):
             if self.exit_code is None:
@@ -134,7 +134,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             await anyio.to_thread.run_sync(process_tree.kill_tree, self.pid)
 
     async def _clean_up(self) -> None:
-        """Once it has ended, by itself or not, end what it has left behind."""
+        """Once it has ended, by itself or not, end its orphans."""
         await self._exited.wait()
         await anyio.to_thread.run_sync(owner.ended, self._tag)
 
@@ -176,7 +176,7 @@ def _refused(program: str, error: OSError) -> ProcessError:
     if isinstance(error, FileNotFoundError):
         if not Path(program).exists():
             return ProgramNotFound(program, f"There is no program {program}.")
-        # The system says so of the program's own loader, too: a build for another Linux, a script without its shell.
+        # Also reported if the program's loader is missing: a build for another Linux, a script without its shell.
         message = f"{program} cannot be run: the loader or interpreter that it names is not on this machine."
         return SpawnRefused(program, message, reason="missing_loader")
     message = f"{program} cannot be run: {error.strerror}."

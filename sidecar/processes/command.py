@@ -12,8 +12,8 @@ class Command(msgspec.Struct, frozen=True):
 
     Attributes:
         argv: program and arguments; never holds a secret.
-        env: variables beside the allowed ones of ours.
-        cwd: the folder to start in; ours where none is named.
+        env: variables besides the allowed ones of ours.
+        cwd: the working directory; ours if none is named.
     """
 
     argv: list[str]

@@ -1,11 +1,11 @@
-"""What goes wrong with a child process, whatever it is for.
+"""Errors of child processes, whatever they are for.
 
     ProcessError
     ├── ProgramNotFound     there is no program at this path
     ├── SpawnRefused        the system does not run it; `reason` says why
     └── CaptureFailed       it ran and gave no usable output
 
-Callers that start a process for something make an error of their own words of these.
+Callers turn these into errors that name the purpose of the process.
 """
 
 from __future__ import annotations

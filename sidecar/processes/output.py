@@ -1,7 +1,7 @@
-"""What a child has written and its reader has not read yet.
+"""Output of a child that its reader has not read yet.
 
-A program whose pipe is full stands still, so bytes are taken in as they come, whatever the reader does. The reader
-comes for them: nothing in here calls it. Does not know what the bytes mean.
+A program whose pipe is full blocks, so bytes are buffered as they arrive, whatever the reader does. The reader pulls
+them: nothing in here calls it. Does not know the meaning of the bytes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections import deque
 logger = logging.getLogger(__name__)
 
 MAX_UNREAD_BYTES = 8 * 1024 * 1024
-"""Beyond it the oldest bytes are dropped. A reader that only takes them in is never behind by more than a pipe's 64 KB:
-this bounds what one that waits for something else in between may cost."""
+"""Beyond it the oldest bytes are dropped. A reader that only reads is never behind by more than a pipe's 64 KB: this
+bounds the memory for one that waits for something else in between."""
 
 
 class ChildOutput:
@@ -30,38 +30,38 @@ class ChildOutput:
         self._unread_bytes = 0
         self._partial = b""
         self._has_ended = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def put(self, data: bytes) -> None:
         """Add bytes."""
         self._unread.append(data)
         self._unread_bytes += len(data)
-        self._news.set()
+        self._changed.set()
         if self._unread_bytes > MAX_UNREAD_BYTES:
             self._drop_oldest()
 
     def end(self) -> None:
         """Nothing follows."""
         self._has_ended = True
-        self._news.set()
+        self._changed.set()
 
     async def read(self) -> bytes:
-        """All bytes that have not been read yet, once there are any; empty at the end."""
+        """All unread bytes, once there are any; empty at the end."""
         while not self._unread:
             if self._has_ended:
                 return b""
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
         data = b"".join(self._unread)
         self._unread.clear()
         self._unread_bytes = 0
         return data
 
     async def read_lines(self, *, longest: int) -> bytes | None:
-        """Whole lines, those that there are together, without the last LF; `None` at the end.
+        """All whole lines that are unread, without the last LF; `None` at the end.
 
         Args:
-            longest: bytes without an LF that are held back for the end of their line; more are given as a line.
+            longest: bytes without an LF that are held back for the end of their line; more are returned as a line.
         """
         while data := await self.read():
             head, separator, tail = (self._partial + data).rpartition(b"\n")
@@ -75,7 +75,7 @@ class ChildOutput:
 
     def _drop_oldest(self) -> None:
         if not self.dropped_bytes:
-            logger.warning("the output of a process is not read as fast as it writes: some of it is dropped")
+            logger.warning("a process writes faster than its output is read: some of it is dropped")
         while self._unread_bytes > MAX_UNREAD_BYTES:
             dropped = len(self._unread.popleft())
             self._unread_bytes -= dropped

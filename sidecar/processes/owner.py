@@ -1,8 +1,8 @@
 """This run of the program as the owner of processes.
 
-Owns what is done for every process that we start, whatever starts it: a tag, an entry in the registry, a watchdog that
-outlives us, a folder for sockets, and the end of what it leaves behind. There is one owner a process, since what the
-kernel binds to us it binds to the process. Does not know what the processes are for.
+Owns what every process that we start gets: a tag, an entry in the registry, a watchdog that outlives us, a folder for
+sockets, and the end of its orphans. There is one owner in a process, since the kernel binds children to the process.
+Does not know what the processes are for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sidecar.processes.registry import ProcessRegistry
 logger = logging.getLogger(__name__)
 
 LEFT_BEHIND_SECONDS = 2.0
-"""How long to try to end what a process has left behind; a killed process is gone within milliseconds."""
+"""How long to try to end orphans; a killed process is gone within milliseconds."""
 
 SUB_MODE = "end-processes-of"
 
@@ -33,7 +33,7 @@ DISMISSED_SECONDS = 1.0
 _SHELL = "/bin/sh"
 
 _WAIT = "trap '' HUP INT QUIT TERM; read -r _ || exec \"$@\""
-"""A line says that there is nothing left to do; the end of the pipe without one, that we are gone."""
+"""A line dismisses the shell; the end of the pipe without one means that we are gone."""
 
 _TITLE = "llama-sidecar-watchdog"
 
@@ -50,30 +50,30 @@ class ProcessOwner:
         self._watchdog: Watchdog | None = None
 
     def register_in(self, path: Path) -> None:
-        """From now on write down what is started, and have the watchdog end it should we be killed.
+        """From now on record what is started, and have the watchdog end it if we are killed.
 
-        Without this, in programs that are no sidecar, there are only the tags and what the kernel does.
+        Without this, in programs other than the sidecar, there are only the tags and the kernel's bonds.
         """
         self._registry = ProcessRegistry(path, self._token)
         self._watchdog = Watchdog(self._token)
 
     @property
     def sockets(self) -> Path:
-        """The folder for sockets. It is there as long as there are processes."""
+        """The folder for sockets. It exists as long as there are processes."""
         return tags.sockets_folder(self._token)
 
     def sweep(self) -> None:
-        """End what earlier sidecars have left behind."""
+        """End the orphans of earlier sidecars."""
         if self._registry is not None:
             self._registry.sweep()
 
     def prepare(self) -> str:
-        """A tag for a process that is about to be started. From now on it is ended, should we be killed.
+        """A tag for a process that is about to be started. From now on it is ended if we are killed.
 
-        Callers have to call `ended`, too, also where nothing came of the start.
+        Callers have to call `ended`, too, even if the start fails.
 
         Raises:
-            PermissionDenied: the folder for sockets cannot be made.
+            PermissionDenied: the folder for sockets cannot be created.
         """
         with self._lock:
             tag = f"{self._token}/{next(self._numbers)}"
@@ -82,18 +82,18 @@ class ProcessOwner:
                 self._watchdog.ensure()
             if self._registry is not None:
                 self._registry.open()
-                # After the watchdog, which removes it should we be killed.
+                # After the watchdog, which removes it if we are killed.
                 self._make_sockets_folder()
             self._living.add(tag)
         return tag
 
     def started(self, pid: int, tag: str) -> None:
-        """Write down a process."""
+        """Record a process."""
         if self._registry is not None:
             self._registry.add(pid, tag)
 
     def ended(self, tag: str) -> None:
-        """End what a process has left behind, and strike it out. With the last one the watchdog ends, too."""
+        """End the orphans of a process and remove its record. With the last one the watchdog ends, too."""
         left = tags.end_tagged(tag, seconds=LEFT_BEHIND_SECONDS)
         if left:
             logger.warning("ended what a process had left behind: %s", ", ".join(map(str, sorted(left))))
@@ -105,7 +105,7 @@ class ProcessOwner:
                 self._release()
 
     def close(self) -> None:
-        """The orderly end. What still lives is left to the watchdog, which acts as soon as we are gone."""
+        """Close. Processes that still live are left to the watchdog, which acts as soon as we are gone."""
         with self._lock:
             if self._living:
                 logger.error("%d processes are left to the watchdog", len(self._living))
@@ -122,7 +122,7 @@ class ProcessOwner:
             raise
 
     def _release(self) -> None:
-        """Give up folder, watchdog and registry: no process is left that needs them."""
+        """Remove folder, watchdog and registry: no process is left that needs them."""
         if self._registry is not None:
             tags.remove_sockets_folder(self.sockets)
         if self._watchdog is not None:
@@ -132,7 +132,7 @@ class ProcessOwner:
 
 
 class Watchdog:
-    """What ends our processes when we could not: after a SIGKILL of ours, a crash, or being out of memory.
+    """Ends our processes if we cannot: after we were killed, crashed or ran out of memory.
 
     The kernel ends our children then (`process_tree`), but on Linux not those below them, and on macOS none at all. So
     a shell waits for the end of a pipe whose other end only we have, and then becomes this program once more, to end
@@ -149,7 +149,7 @@ class Watchdog:
         self._write_fd = -1
 
     def ensure(self) -> None:
-        """Start the shell where none waits, also where another program has ended it. A failure is logged."""
+        """Start the shell if none waits, also if another program has ended it. A failure is logged."""
         if process_tree.OUTLIVES_US and (self._shell is None or self._shell.poll() is not None):
             self._start()
 
@@ -161,20 +161,20 @@ class Watchdog:
             self._shell = subprocess.Popen(
                 [_SHELL, "-c", _WAIT, _TITLE, *self_command(), SUB_MODE, self._token],
                 stdin=read_fd,
-                # The host may be waiting for the ends of ours.
+                # The host may be waiting for the end of our pipes.
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=child_environment(),
                 start_new_session=True,
             )
         except OSError as error:
-            logger.warning("there is no watchdog for the time after a crash of ours: %s", error)
+            logger.warning("the watchdog, which ends our processes after a crash, cannot be started: %s", error)
             self._close()
         finally:
             os.close(read_fd)
 
     def dismiss(self) -> None:
-        """Let it end without doing anything: nothing is left to end. Safe to call twice."""
+        """Make it end without action: no process is left to end. Safe to call twice."""
         if self._shell is None:
             return
         shell, self._shell = self._shell, None

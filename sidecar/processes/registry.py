@@ -1,6 +1,6 @@
-"""The processes that we own, on disk, for the next start: it ends what could not be ended otherwise.
+"""The processes that we own, on disk, so that the next start ends the ones that were left behind.
 
-Owns the file and the decision which living processes are orphans of its writer. The file is there as long as there are
+Owns the file and the decision which living processes are orphans of its writer. The file exists as long as there are
 processes. It is not synced: a power cut that it does not survive ends the processes, too. Its users hold the data
 folder's lock.
 """
@@ -25,10 +25,10 @@ from sidecar.processes import tags
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 1024 * 1024
-"""Of a file that is believed; thousands of processes fit."""
+"""Largest file that is accepted; thousands of processes fit."""
 
 SWEEP_SECONDS = 5.0
-"""How long to try to end orphans; one that hangs in the kernel stays for as long as that hangs."""
+"""How long to try to end orphans; one that hangs in the kernel stays."""
 
 Pid = Annotated[int, Meta(gt=1, lt=2**31)]
 
@@ -37,16 +37,16 @@ class Entry(msgspec.Struct, frozen=True):
     """A process that was started.
 
     Attributes:
-        birth: when, as `process_facts.birth` reports it.
+        birth: its start, as `process_facts.birth` reports it.
         program: the file that it ran then; `None` where that was not reported. A script may have become another program
             since, and is not ended by this alone.
-        tag: what it and all below it carry.
+        tag: the tag of it and its descendants.
     """
 
     pid: Pid
     birth: str
     program: str | None
-    tag: str = msgspec.field(name="mark")  # as version 1 of the file has it
+    tag: str = msgspec.field(name="mark")  # the field name in version 1 of the file
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Record(msgspec.Struct, frozen=True):
     Attributes:
         system: where the pids and births are valid.
         pid, birth, token: the owner.
-        processes: what it had started and what had not ended yet.
+        processes: those it had started that had not ended yet.
     """
 
     version: Literal[1]
@@ -80,17 +80,17 @@ class Living(msgspec.Struct, frozen=True):
 
 
 def owner_has_ended(record: Record, living: Mapping[int, Living], system: str) -> bool:
-    """Whether a record's owner lives no more; False for one of another boot or PID namespace, where it is unknown."""
+    """Whether a record's owner has ended; False for one of another boot or PID namespace, where that is unknown."""
     owner = living.get(record.pid)
     return record.system == system and (owner is None or owner.birth != record.birth)
 
 
 def orphans(record: Record, living: Mapping[int, Living], system: str) -> list[int]:
-    """Which of these living processes an owner that has ended has left behind.
+    """Which of these living processes are orphans of an owner that has ended.
 
-    None at all while the owner lives, and none where the record is of another boot or PID namespace. Where a process
-    reports its environment the tag decides: no other process has it, whatever its pid. Else it must be the process
-    that was written down: the same pid, birth and program.
+    None while the owner lives, and none where the record is of another boot or PID namespace. Where a process
+    reports its environment the tag decides: no other process has it, whatever its pid. Otherwise it must be the
+    recorded process: the same pid, birth and program.
     """
     if not owner_has_ended(record, living, system):
         return []
@@ -121,12 +121,12 @@ class ProcessRegistry:
         self._birth = ""
 
     def sweep(self) -> None:
-        """End what an earlier run has left behind, once; the file is ours only afterwards."""
+        """End the orphans of an earlier run, once; the file is ours only afterwards."""
         with self._lock:
             self._sweep()
 
     def open(self) -> None:
-        """Write down who we are, before the first process is started. Safe to call twice."""
+        """Record the owner, before the first process is started. Safe to call twice."""
         with self._lock:
             if not self._is_open:
                 self._sweep()
@@ -135,7 +135,7 @@ class ProcessRegistry:
                 self._write()
 
     def add(self, pid: int, tag: str) -> None:
-        """Write down a process that was started."""
+        """Record a process that was started."""
         birth = process_facts.birth(pid)
         if birth is None:
             return  # it has ended already
@@ -144,13 +144,13 @@ class ProcessRegistry:
             self._write()
 
     def remove(self, tag: str) -> None:
-        """Strike out a process that has ended, and everything below it."""
+        """Remove the record of a process that has ended with all its descendants."""
         with self._lock:
             if self._entries.pop(tag, None) is not None:
                 self._write()
 
     def close(self) -> None:
-        """Remove the file: all have ended. One that is not ours is kept: its processes may be there still."""
+        """Remove the file: all processes have ended. One that is not ours is kept: its processes may still live."""
         with self._lock:
             if self._is_open:
                 self._is_open = False
@@ -165,7 +165,7 @@ class ProcessRegistry:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
-            logger.warning("%s is not believed, and removed: %s", self._path.name, error)
+            logger.warning("%s is not valid, and removed: %s", self._path.name, error)
             self._remove()
             return
         if ended := _end_orphans(record):
@@ -187,14 +187,14 @@ class ProcessRegistry:
                 file.write(msgspec.json.encode(record))
             self._new.replace(self._path)
         except OSError as error:
-            # Whatever is there now is true of fewer processes than there are: the tags make up for that.
+            # The file now lacks some processes; they are still found by their tags.
             if not self._has_warned:
                 logger.warning("the registry of our processes cannot be written: %s", error)
                 self._has_warned = True
 
 
 def _end_orphans(record: Record) -> set[int]:
-    """End what a run has left behind, and its folder for sockets; returns the pids of what was ended."""
+    """End the orphans of a run and remove its folder for sockets; returns the pids that were ended."""
     deadline = time.monotonic() + SWEEP_SECONDS
     ended: set[int] = set()
     system = process_facts.system()
@@ -213,11 +213,11 @@ def _end_orphans(record: Record) -> set[int]:
 
 
 def _read(path: Path) -> Record:
-    # What stands in its place may be a link, or a pipe without a writer.
+    # There may be a link in its place, or a pipe without a writer.
     fd = os.open(path, os.O_RDONLY | file_io.BINARY | file_io.NOFOLLOW | file_io.NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         return msgspec.json.decode(os.read(fd, MAX_BYTES), type=Record)
     finally:
         os.close(fd)

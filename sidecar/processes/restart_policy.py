@@ -1,7 +1,6 @@
 """Whether a process that has ended by itself is started again, and after which pause.
 
-Pure: knows no clock and no process, only how long each one was of use. Which ends are worth another start is decided by
-whoever knows what the process is for.
+Pure: knows no clock and no process, only how long each one was ready. Callers decide which ends justify a restart.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 MOST_STARTS = 5
-"""Starts within WINDOW_SECONDS, the first one among them. A process that needs more is broken, and each load of a large
+"""Starts within WINDOW_SECONDS, the first one included. A process that needs more is broken, and each load of a large
 model keeps the whole machine busy."""
 
 WINDOW_SECONDS = 180.0
@@ -17,8 +16,8 @@ WINDOW_SECONDS = 180.0
 a large model, which takes a minute to load before it crashes each time."""
 
 PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Seconds before each restart of a row. The first crash is most often the only one, so that restart comes immediately;
-then what ails the machine gets time to pass. The longest still is short beside the load of a large model."""
+"""Seconds before each restart in a row. The first crash is usually the only one, so that restart is immediate; later
+ones leave the machine time to recover. The longest pause is still short compared with the load of a large model."""
 
 
 class RestartPolicy:
@@ -37,15 +36,15 @@ class RestartPolicy:
         self._ready_seconds: deque[float] = deque(maxlen=MOST_STARTS)
 
     def pause_after(self, ready_seconds: float, *, retryable: bool) -> float | None:
-        """Seconds until the start that follows an end; `None` where none is to follow.
+        """Seconds until the restart after an end; `None` for no restart.
 
         Args:
-            ready_seconds: how long it was ready; 0 where it did not get so far.
-            retryable: whether another start may do better.
+            ready_seconds: how long it was ready; 0 if it never was.
+            retryable: whether another start may succeed.
         """
         self._ready_seconds.append(ready_seconds)
         starts = self._recent_starts()
-        # Each crash of a row but this one was followed by a restart. A start before the row is no part of it, its
+        # Each crash in a row but this one was followed by a restart. The start before the row is not part of it; its
         # crash is.
         restarts = starts - 1 if starts == len(self._ready_seconds) else starts
         if not retryable or starts >= MOST_STARTS or restarts >= self._most:

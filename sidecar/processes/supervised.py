@@ -1,10 +1,10 @@
 """A program that is kept running: a helper, a script, a server of tools.
 
-Owns its starts and restarts, and that its output goes to a log source. What the program is for, and whether it does
-that, is its users' affair; engines have states of their own between a start and being of use, and are no such programs.
+Owns its starts and restarts, and sends its output to a log source. Does not know the program's purpose or health;
+engines have further states between a start and readiness, and are not supervised here.
 
     waiting ──► running ──► waiting    by itself, as long as the restart policy allows another start
-                    └─────► ended      for good: it was stopped, or no start follows
+                    └─────► ended      permanently: it was stopped, or no start follows
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from sidecar.processes.command import Command
 from sidecar.processes.restart_policy import RestartPolicy
 
 GRACE_SECONDS = 2.0
-"""How long a program may take to end when it is asked to, where its user names no other time."""
+"""Default time in which a program has to end when it is asked to."""
 
 
 State: TypeAlias = Literal["waiting", "running", "ended"]
 
 
 class ProcessState(msgspec.Struct, frozen=True):
-    """What a supervised program does.
+    """The state of a supervised program.
 
     Attributes:
         pid: while it runs.
@@ -48,12 +48,12 @@ class SupervisedProcess:
 
     Args:
         command: how it is started, each time.
-        source: gets the lines of its output, and a line of ours for each of its ends.
-        restarts: whether and when it is started again once it has ended by itself; `None`: never.
+        source: receives the lines of its output, and a line of ours for each end.
+        restarts: whether and when it is restarted after it has ended by itself; `None`: never.
         grace_seconds: how long it may take to end when it is asked to.
 
     Attributes:
-        state: what it does now; written in here only.
+        state: its current state; written in here only.
         changes: each new state, for subscribers.
     """
 
@@ -73,20 +73,20 @@ class SupervisedProcess:
         self._grace_seconds = grace_seconds
 
     async def run(self) -> None:
-        """Start it, and again as the policy says; returns when no start follows. A cancel ends the program.
+        """Start it, and restart it as the policy decides; returns when no start follows. Cancelling ends the program.
 
         Raises:
             ProcessError: it cannot be started.
         """
         try:
             while (pause := await self._run_once()) is not None:
-                self._source.write("warning", f"It is started again in {pause:g} s.")
+                self._source.write("warning", f"It is restarted in {pause:g} s.")
                 await anyio.sleep(pause)
         finally:
             self._enter("ended", exit_code=self.state.exit_code)
 
     async def _run_once(self) -> float | None:
-        """From a start to the end by itself; returns the seconds until the next start, `None` where none follows."""
+        """Run from a start to the end; returns the seconds until the next start, `None` if none follows."""
         child = await ChildProcess.start(self._command)
         started = time.monotonic()
         self._enter("running", pid=child.pid, exit_code=self.state.exit_code)

@@ -1,12 +1,12 @@
-"""What a run of the program marks as its own: the tag of its processes, and the folder of their sockets.
+"""How a run of the program marks its own: the tag of its processes, and the folder of their sockets.
 
 A tag is a variable of the environment, `<token>/<number>`: the token names one run of the sidecar, the number one
 process that it has started. Children inherit it, also those that leave their group and session and have no parent any
 more. A process that changes its environment before it starts another one cannot be followed this way. The folder is
-named by the same token, so that not only the run can remove it but also, should that be killed, its watchdog or the
-next start. It is not inside the data folder because a socket's path is limited to about 100 bytes (sun_path).
+named by the same token, so that the run itself can remove it or, if it was killed, its watchdog or the next
+start. It is not inside the data folder because a socket's path is limited to about 100 bytes (sun_path).
 
-Also the program that the watchdog becomes (`main`), so it imports next to nothing.
+Also the program that the watchdog becomes (`main`), so it imports almost nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "LLAMA_SIDECAR_PROCESS"
 
-TOKEN_PATTERN = r"^[0-9]+-[0-9A-Za-z.]+-[0-9a-f]{16}$"  # noqa: S105 - it is no secret
+TOKEN_PATTERN = r"^[0-9]+-[0-9A-Za-z.]+-[0-9a-f]{16}$"  # noqa: S105 - not a secret
 
 KILLED_INTERVAL_SECONDS = 0.01
 """Between two scans: a killed process is gone by then, most of the time."""
@@ -31,7 +31,7 @@ ORPHANED_SECONDS = 10.0
 """How long the watchdog tries to end them, as long as a killed child may take to be gone (`child.KILLED_SECONDS`)."""
 
 ORPHANED_QUIET_SCANS = 5
-"""No other program comes after it. Programs that were about to start others have done so by then."""
+"""The watchdog is the last to scan. Programs that were about to start others have done so by then."""
 
 PRIVATE = 0o700
 """Only the owner may talk to engines."""
@@ -52,11 +52,11 @@ def run_of(token: str) -> str:
 
 
 def end_tagged(tag: str, *, seconds: float, quiet_scans: int = 1) -> set[int]:
-    """End all processes with a tag, and those that they start meanwhile; returns their pids. Blocks.
+    """End all processes with a tag, and those they start meanwhile; returns their pids. Blocks.
 
     Args:
         tag: of one process and those below it, or `run_of` a token.
-        seconds: how long to try; what hangs in the kernel stays for as long as that hangs.
+        seconds: how long to try; what hangs in the kernel stays.
         quiet_scans: how many scans in a row must find none. One misses a process whose parent ended during it.
     """
     deadline = time.monotonic() + seconds
@@ -72,33 +72,33 @@ def end_tagged(tag: str, *, seconds: float, quiet_scans: int = 1) -> set[int]:
 
 
 def main(token: str) -> int:
-    """End everything that a run of the program has left behind, and its folder: the watchdog's work after a crash."""
+    """End the orphans of a run of the program and remove its folder: the watchdog's work after a crash."""
     end_tagged(run_of(token), seconds=ORPHANED_SECONDS, quiet_scans=ORPHANED_QUIET_SCANS)
     remove_sockets_folder(sockets_folder(token))
     return 0
 
 
-# --- the folder for sockets; what it needs is imported here, since what has to be ended does not wait for it --------
+# --- the folder for sockets; imported in here, so that ending processes does not wait for imports ------------------
 
 
 def sockets_folder(token: str) -> Path:
-    """Where the sockets of a run are, the same place each time. Touches nothing.
+    """The folder for sockets of a run, always the same for a token. Creates nothing.
 
     Raises:
-        ValueError: that is no token.
+        ValueError: it is not a token.
     """
     secret = token.rpartition("-")[2]
     if not secret.isalnum():
-        raise ValueError(f"{token!r} is no token")
+        raise ValueError(f"{token!r} is not a token")
     name = f"llama-sidecar-{process_facts.user_id()}-{secret}"
     return _parent_of(name) / name
 
 
 def make_sockets_folder(folder: Path) -> None:
-    """Make it, empty and ours alone.
+    """Create it, empty and private.
 
     Raises:
-        PermissionDenied: it cannot be made, or there is something of its name already.
+        PermissionDenied: it cannot be created, or something of its name exists.
     """
     from sidecar.contract.errors import PermissionDenied
 
@@ -118,7 +118,7 @@ def remove_sockets_folder(folder: Path) -> None:
             socket.unlink(missing_ok=True)  # an engine that ends removes its own
         folder.rmdir()
     except OSError:
-        return  # there is none, or the disk is gone; the next run has one of its own
+        return  # it does not exist, or the disk is gone; the next run has its own
 
 
 def _parent_of(name: str) -> Path:

@@ -20,7 +20,7 @@ from sidecar.transport.writing import LineWriter
 class StdioTransport:
     """The wire over a pair of descriptors. Made and used in the event loop."""
 
-    leads_to_owner = True
+    has_single_host = True
 
     def __init__(self, read_fd: int, write_fd: int, *, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         for fd in (read_fd, write_fd):

@@ -97,7 +97,7 @@ def test_messages_that_were_none_are_taken_back(db: sqlite3.Connection, session:
     question = say(db, session, "q")
     new = say(db, session, "q2", after=question)
     place = say(db, session, "", after=new, role="assistant")
-    messages.take_back(db, session.session_id, ids([place, new]), head=question.message_id)
+    messages.withdraw(db, session.session_id, ids([place, new]), head=question.message_id)
     found = sessions.get(db, session.session_id)
     assert (found.head, found.message_count) == (question.message_id, 1)
     assert ids(messages.all_of(db, session.session_id)) == ids([question])
@@ -108,7 +108,7 @@ def test_a_host_that_went_to_another_branch_meanwhile_stays_there(db: sqlite3.Co
     other = say(db, session, "old answer", after=question, role="assistant")
     place = say(db, session, "", after=question, role="assistant")
     sessions.set_head(db, session.session_id, other.message_id)
-    messages.take_back(db, session.session_id, ids([place]), head=question.message_id)
+    messages.withdraw(db, session.session_id, ids([place]), head=question.message_id)
     assert sessions.get(db, session.session_id).head == other.message_id
 
 

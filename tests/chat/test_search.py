@@ -171,7 +171,7 @@ def test_what_is_purged_leaves_the_index_too(db: sqlite3.Connection) -> None:
     kept = say(db, a_session(db), "llama kept")
     session = a_session(db)
     say(db, session, "llama gone")
-    sessions.condemn(db, deleted_before=sessions.delete(db, session.session_id) + 1)
+    sessions.mark_for_purge(db, deleted_before=sessions.delete(db, session.session_id) + 1)
     assert sessions.purge(db)
     assert found(db, "llama") == [kept.message_id]
     db.execute("INSERT INTO messages_text (messages_text) VALUES ('integrity-check')")

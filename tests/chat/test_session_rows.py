@@ -204,7 +204,7 @@ def test_only_what_was_deleted_long_ago_is_purged(db: sqlite3.Connection) -> Non
     for session in (fresh, old):
         sessions.delete(db, session.session_id)
     db.execute("UPDATE sessions SET deleted_at = 1000 WHERE id = ?", (old.session_id,))
-    sessions.condemn(db, deleted_before=2000)
+    sessions.mark_for_purge(db, deleted_before=2000)
     with pytest.raises(SessionNotFound):
         sessions.restore(db, old.session_id)
     assert [sessions.purge(db), sessions.purge(db)] == [True, False]

@@ -1,4 +1,4 @@
-"""Where things are kept."""
+"""The layout of the data folder."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def test_the_kernel_tells_whose_connection_it_is() -> None:
         with accepted:
             assert client.getsockname() == peer
             assert sockets.user_of(peer, accepted.getsockname()) == os.geteuid()
-            assert not sockets.is_stranger(peer, accepted.getsockname())
+            assert not sockets.is_other_user(peer, accepted.getsockname())
 
 
 @pytest.mark.parametrize(("uid", "stranger"), [(1000, False), (0, False), (1001, True), (65534, True)])
@@ -36,10 +36,10 @@ def test_only_the_same_user_and_root_are_no_strangers(
     monkeypatch.setattr(sockets, "TABLE", tmp_path / "tcp")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert sockets.user_of(PEER, OURS) == uid
-    assert sockets.is_stranger(PEER, OURS) is stranger
+    assert sockets.is_other_user(PEER, OURS) is stranger
 
 
 def test_nobody_is_a_stranger_where_the_system_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not sockets.is_stranger(("127.0.0.1", 1), ("127.0.0.1", 2))
+    assert not sockets.is_other_user(("127.0.0.1", 1), ("127.0.0.1", 2))
     monkeypatch.setattr(sockets, "TABLE", tmp_path / "none")
-    assert not sockets.is_stranger(PEER, OURS)
+    assert not sockets.is_other_user(PEER, OURS)

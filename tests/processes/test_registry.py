@@ -236,7 +236,7 @@ def test_a_damaged_or_hostile_file_ends_nothing_and_is_removed(
     ProcessRegistry(path, tags.new_token()).sweep()
     assert is_running(tagged)
     assert not path.exists()
-    assert "not believed" in caplog.text
+    assert "is not valid" in caplog.text
 
 
 def test_a_link_or_a_pipe_in_its_place_is_not_followed(path: Path, tagged: subprocess.Popen[bytes]) -> None:

@@ -18,23 +18,23 @@ pub enum ErrorName {
     ParseError,
     /// The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial.
     Cancelled,
-    /// More requests are under way than the sidecar takes at once. `data` may also have: queue_size.
+    /// More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size.
     Overloaded,
     /// No server of this id is ready.
     ServerNotRunning,
     /// A server of this id is starting or running.
     ServerAlreadyRunning,
-    /// The engine that was asked for is not on this machine.
+    /// The requested engine is not on this machine.
     EngineNotFound,
     /// The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail.
     EngineStartFailed,
-    /// The engine ended while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial.
+    /// The engine crashed while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial.
     EngineCrashed,
     /// The engine is alive but did not answer in time. `data` may also have: partial.
     EngineUnresponsive,
     /// The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length.
     ContextTooLong,
-    /// No model file at this path or of this name.
+    /// No model has this name, or no model file is at this path.
     ModelNotFound,
     /// The file is not a usable GGUF model.
     ModelInvalid,
@@ -42,37 +42,37 @@ pub enum ErrorName {
     ModelInUse,
     /// The file does not belong to the sidecar, so it is not deleted.
     DeleteNotAllowed,
-    /// A transfer ended early, or the hub did not answer; what has come is kept. `data` may also have: http_status.
+    /// A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status.
     DownloadFailed,
     /// The file's hash is not the expected one; the file was not kept.
     ChecksumMismatch,
-    /// There is no room left on the disk; what was there before is intact.
+    /// The disk is full; existing data is intact.
     DiskFull,
     /// The operating system refused access.
     PermissionDenied,
     /// The path is not one that this method accepts.
     PathNotAllowed,
-    /// Another program listens on the port that was asked for. `data` may also have: port.
+    /// Another program listens on the requested port. `data` may also have: port.
     PortInUse,
     /// No session or message has this id.
     SessionNotFound,
-    /// Too many messages wait for this server. `data` may also have: queue_size.
+    /// Too many messages are queued for this server. `data` may also have: queue_size.
     QueueFull,
-    /// Another sidecar works on the data folder. `data` may also have: data_dir, pid.
+    /// Another sidecar uses the data folder. `data` may also have: data_dir, pid.
     DataDirLocked,
     /// The database or a file of ours could not be read or written.
     StorageError,
-    /// This engine, model or build cannot do what was asked.
+    /// This engine, model or build does not support the request.
     NotSupported,
     /// No download has this id.
     DownloadNotFound,
-    /// The repository is private or gated, and the hub does not let this user in. `data` may also have: repo, gated.
+    /// The repository is private or gated, and the hub denies this user access. `data` may also have: repo, gated.
     HubAccessDenied,
-    /// The address is not one that is downloaded from: not https, or inside this machine or network.
+    /// Downloads from this address are not allowed: it is not https, or is inside this machine or network.
     AddressNotAllowed,
     /// A running server uses the build. `data` may also have: server_id.
     EngineInUse,
-    /// The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept.
+    /// The archive is damaged, has no llama.cpp build for this machine, or has unexpected entries; nothing is kept.
     ArchiveInvalid,
     /// A name that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]

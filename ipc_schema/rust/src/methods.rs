@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.1";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "cbdaccab67539677d808154a48e63740a46ad2504694bc9a7900cccc29066409";
+pub const CONTRACT_HASH: &str = "581bbb698608eb4f0ef5dfed89f6dd9880663939a3a93dbb08c8d80066d3e510";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -93,7 +93,7 @@ pub const NAMES: &[&str] = &[
     "get_resources",
 ];
 
-/// Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work.
+/// Introduce the host, and return the sidecar's version and capabilities. Optional for simple hosts.
 #[derive(Debug, Clone, Copy)]
 pub struct Initialize;
 
@@ -104,7 +104,7 @@ impl Method for Initialize {
     type Event = NoEvent;
 }
 
-/// Answer immediately: the connection lives.
+/// Answer immediately, which shows that the connection works.
 #[derive(Debug, Clone, Copy)]
 pub struct Ping;
 
@@ -115,7 +115,7 @@ impl Method for Ping {
     type Event = NoEvent;
 }
 
-/// Stop every engine and owned process, flush, answer, exit 0. At most 5 s.
+/// Stop every engine and owned process, flush, answer, and exit with code 0, within 5 s.
 #[derive(Debug, Clone, Copy)]
 pub struct Shutdown;
 
@@ -126,7 +126,7 @@ impl Method for Shutdown {
     type Event = NoEvent;
 }
 
-/// The contract as an OpenRPC document.
+/// Return the contract as an OpenRPC document.
 #[derive(Debug, Clone, Copy)]
 pub struct Discover;
 
@@ -137,10 +137,10 @@ impl Method for Discover {
     type Event = NoEvent;
 }
 
-/// Receive the events of topics on a channel, beginning with the present state.
+/// Receive the events of topics on a channel, starting with the current state.
 ///
 /// The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
-/// For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+/// If the host reads slowly, old events are dropped or replaced by newer ones, and counted in `dropped`.
 #[derive(Debug, Clone, Copy)]
 pub struct Subscribe;
 
@@ -151,7 +151,7 @@ impl Method for Subscribe {
     type Event = types::TopicEvent;
 }
 
-/// End a subscription; its channel ends with `done` before this is answered.
+/// End a subscription; its channel ends with `done` before the response.
 #[derive(Debug, Clone, Copy)]
 pub struct Unsubscribe;
 
@@ -164,8 +164,8 @@ impl Method for Unsubscribe {
 
 /// Start an engine with a model; answered when it is ready for messages.
 ///
-/// With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
-/// install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
+/// If no engine is named, the best one found is used: the configured llama.cpp folder, then the default managed build,
+/// then PATH, then the embedded engine, then llama-cpp-python.
 #[derive(Debug, Clone, Copy)]
 pub struct StartLlamaServer;
 
@@ -176,7 +176,7 @@ impl Method for StartLlamaServer {
     type Event = types::StartEvent;
 }
 
-/// Stop a server, in whatever state it is; answered when its process is gone.
+/// Stop a server in any state; answered when its process has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct StopLlamaServer;
 
@@ -187,7 +187,7 @@ impl Method for StopLlamaServer {
     type Event = NoEvent;
 }
 
-/// Whether the server takes messages: it is ready, or sleeps until the next one.
+/// Return whether the server accepts messages: it is ready, or sleeps until the next message.
 #[derive(Debug, Clone, Copy)]
 pub struct IsLlamaRunning;
 
@@ -198,7 +198,7 @@ impl Method for IsLlamaRunning {
     type Event = NoEvent;
 }
 
-/// The settings a server runs with; those it would start with where there is none.
+/// Return the settings a server runs with, or would start with if it does not exist.
 #[derive(Debug, Clone, Copy)]
 pub struct GetLlamaConfig;
 
@@ -209,7 +209,7 @@ impl Method for GetLlamaConfig {
     type Event = NoEvent;
 }
 
-/// A server, with how to reach it directly.
+/// Return a server, and how to connect to it directly.
 #[derive(Debug, Clone, Copy)]
 pub struct GetServer;
 
@@ -220,7 +220,7 @@ impl Method for GetServer {
     type Event = NoEvent;
 }
 
-/// Every server that was started and not stopped, failed ones too.
+/// List every server that was started and not stopped, including failed ones.
 #[derive(Debug, Clone, Copy)]
 pub struct ListServers;
 
@@ -233,7 +233,7 @@ impl Method for ListServers {
 
 /// Stop a server and start it with the same settings.
 ///
-/// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+/// Running answers end with SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 #[derive(Debug, Clone, Copy)]
 pub struct RestartServer;
 
@@ -246,8 +246,8 @@ impl Method for RestartServer {
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 ///
-/// What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
-/// end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+/// Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+/// SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 #[derive(Debug, Clone, Copy)]
 pub struct SwitchModel;
 
@@ -258,7 +258,7 @@ impl Method for SwitchModel {
     type Event = types::StartEvent;
 }
 
-/// The command that start_llama_server would run. Nothing is started, nothing is written.
+/// Return the command that start_llama_server would run. Nothing is started or written.
 #[derive(Debug, Clone, Copy)]
 pub struct PreviewCommand;
 
@@ -269,7 +269,7 @@ impl Method for PreviewCommand {
     type Event = NoEvent;
 }
 
-/// Ask an engine whether it is well.
+/// Check the health of an engine.
 #[derive(Debug, Clone, Copy)]
 pub struct PingServer;
 
@@ -280,7 +280,7 @@ impl Method for PingServer {
     type Event = NoEvent;
 }
 
-/// The engines of this machine, best first; each build that install_engine has brought is one of them.
+/// List the engines of this machine, best first, including every managed build.
 #[derive(Debug, Clone, Copy)]
 pub struct ListEngines;
 
@@ -291,7 +291,7 @@ impl Method for ListEngines {
     type Event = NoEvent;
 }
 
-/// Ask a llama.cpp folder what it can do.
+/// Report the capabilities of a llama.cpp build in a folder.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbeEngine;
 
@@ -302,11 +302,11 @@ impl Method for ProbeEngine {
     type Event = NoEvent;
 }
 
-/// Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+/// Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered once the build is proved.
 ///
-/// Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
-/// with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
-/// default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+/// Give `url` or `path`. The archive is checked and unpacked beside the other builds. The build must generate one token
+/// with a tiny model that the sidecar creates for this; only then is it installed. A build that fails is removed, and
+/// the default does not change. Cancelling keeps only the downloaded part, from which the same request resumes.
 #[derive(Debug, Clone, Copy)]
 pub struct InstallEngine;
 
@@ -317,7 +317,7 @@ impl Method for InstallEngine {
     type Event = types::InstallEvent;
 }
 
-/// Let starts that name no engine take another managed build, once it has generated a token, or none of them.
+/// Choose the managed build for starts that name no engine, once it is proved; or none.
 #[derive(Debug, Clone, Copy)]
 pub struct SetDefaultEngine;
 
@@ -328,7 +328,7 @@ impl Method for SetDefaultEngine {
     type Event = NoEvent;
 }
 
-/// Remove a managed build. Where it was the default, the last one that was good is it then.
+/// Remove a managed build. If it was the default, the last good build becomes the default.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoveEngine;
 
@@ -339,10 +339,10 @@ impl Method for RemoveEngine {
     type Event = NoEvent;
 }
 
-/// Say something in a session and get the answer, streamed where `channel` is given.
+/// Send a message to a session and get the answer, streamed if `channel` is given.
 ///
-/// Messages to one session are answered in the order they came. The user's message is kept before the first
-/// event that comes from the engine is sent, the answer before `done`.
+/// Messages to one session are answered in order of arrival. The user's message is stored before the first event
+/// from the engine is sent, and the answer is stored before `done`.
 #[derive(Debug, Clone, Copy)]
 pub struct SendMessage;
 
@@ -353,7 +353,7 @@ impl Method for SendMessage {
     type Event = types::TurnEvent;
 }
 
-/// Answer again. The old answer stays as a sibling branch.
+/// Generate an answer again. The old answer stays as a sibling branch.
 #[derive(Debug, Clone, Copy)]
 pub struct RegenerateMessage;
 
@@ -375,7 +375,7 @@ impl Method for EditMessage {
     type Event = types::TurnEvent;
 }
 
-/// Stop the answer of a session; answered when the engine works on it no longer.
+/// Stop a session's answer; answered when the engine no longer works on it.
 #[derive(Debug, Clone, Copy)]
 pub struct CancelMessage;
 
@@ -386,7 +386,7 @@ impl Method for CancelMessage {
     type Event = NoEvent;
 }
 
-/// Exact tokens of a text, or of a conversation with the model's template around it.
+/// Count the exact tokens of a text, or of a conversation in the model's chat template.
 #[derive(Debug, Clone, Copy)]
 pub struct CountTokens;
 
@@ -397,7 +397,7 @@ impl Method for CountTokens {
     type Event = NoEvent;
 }
 
-/// What send_message would send, leave out, and why. Nothing is sent to the model or kept.
+/// Show what send_message would send and leave out, and why. Nothing is sent to the model or stored.
 #[derive(Debug, Clone, Copy)]
 pub struct PreviewContext;
 
@@ -410,8 +410,8 @@ impl Method for PreviewContext {
 
 /// Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 ///
-/// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
-/// come. Answered as the send_message that it follows.
+/// The events after `after_seq` are sent again on `channel` under their old `seq`, then the new ones as they
+/// occur. The response is that of the send_message that is followed.
 #[derive(Debug, Clone, Copy)]
 pub struct ResumeSession;
 
@@ -422,7 +422,7 @@ impl Method for ResumeSession {
     type Event = types::TurnEvent;
 }
 
-/// Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session.
+/// Acknowledge the events of a session's last answer, so that they need not be kept for resume_session.
 #[derive(Debug, Clone, Copy)]
 pub struct Ack;
 
@@ -433,7 +433,7 @@ impl Method for Ack {
     type Event = NoEvent;
 }
 
-/// Make an empty session.
+/// Create an empty session.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateSession;
 
@@ -444,7 +444,7 @@ impl Method for CreateSession {
     type Event = NoEvent;
 }
 
-/// Sessions, the last used first.
+/// List sessions, the last used first.
 #[derive(Debug, Clone, Copy)]
 pub struct ListSessions;
 
@@ -455,7 +455,7 @@ impl Method for ListSessions {
     type Event = NoEvent;
 }
 
-/// One session.
+/// Return a session.
 #[derive(Debug, Clone, Copy)]
 pub struct GetSession;
 
@@ -466,7 +466,7 @@ impl Method for GetSession {
     type Event = NoEvent;
 }
 
-/// The messages of a branch, oldest first.
+/// Return the messages of a branch, oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct GetMessages;
 
@@ -477,7 +477,7 @@ impl Method for GetMessages {
     type Event = NoEvent;
 }
 
-/// Change a session; what is left out stays.
+/// Change a session; omitted members keep their value.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateSession;
 
@@ -488,7 +488,7 @@ impl Method for UpdateSession {
     type Event = NoEvent;
 }
 
-/// Delete a session. It can be brought back with restore_session until it is purged.
+/// Delete a session. restore_session can restore it until it is purged.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteSession;
 
@@ -510,11 +510,11 @@ impl Method for RestoreSession {
     type Event = NoEvent;
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+/// Search for messages that contain all the words, the newest first. The last word may be a prefix of two letters.
 ///
-/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
+/// A search that takes too long is cancelled with INVALID_PARAMS and the path `$.query`.
 ///
-/// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+/// Refused while the history is encrypted (`storage.encrypt`): an index would contain its words in plain text.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchMessages;
 
@@ -525,7 +525,7 @@ impl Method for SearchMessages {
     type Event = NoEvent;
 }
 
-/// A session as text to keep: everything as JSON, or the branch in use as Markdown.
+/// Export a session: everything as JSON, or the branch in use as Markdown.
 #[derive(Debug, Clone, Copy)]
 pub struct ExportSession;
 
@@ -536,7 +536,7 @@ impl Method for ExportSession {
     type Event = NoEvent;
 }
 
-/// Bring in what export_session wrote as JSON. It gets a new id where the old one is taken.
+/// Import JSON that export_session wrote. The session gets a new id if the old one is in use.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportSession;
 
@@ -547,7 +547,7 @@ impl Method for ImportSession {
     type Event = NoEvent;
 }
 
-/// The whole config, defaults filled in.
+/// Return the whole config, with defaults filled in.
 #[derive(Debug, Clone, Copy)]
 pub struct GetConfig;
 
@@ -558,10 +558,10 @@ impl Method for GetConfig {
     type Event = NoEvent;
 }
 
-/// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+/// Change settings by a JSON merge patch (RFC 7396): omitted keys keep their value, `null` restores the default.
 ///
-/// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
-/// `storage.encrypt` rewrites the history before this is answered.
+/// The file is replaced atomically. Running servers keep the settings they were started with.
+/// A change of `storage.encrypt` rewrites the history before the response.
 #[derive(Debug, Clone, Copy)]
 pub struct SetConfig;
 
@@ -572,7 +572,7 @@ impl Method for SetConfig {
     type Event = NoEvent;
 }
 
-/// Go back to the defaults.
+/// Restore the defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct ResetConfig;
 
@@ -583,7 +583,7 @@ impl Method for ResetConfig {
     type Event = NoEvent;
 }
 
-/// The JSON Schema of the config, with descriptions and defaults.
+/// Return the JSON Schema of the config, with descriptions and defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct GetConfigSchema;
 
@@ -594,7 +594,7 @@ impl Method for GetConfigSchema {
     type Event = NoEvent;
 }
 
-/// The latest lines that are still held in memory, oldest first.
+/// Return the latest lines that are still in memory, oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct GetLogs;
 
@@ -605,7 +605,7 @@ impl Method for GetLogs {
     type Event = NoEvent;
 }
 
-/// Who has logged.
+/// List the sources that have logged.
 #[derive(Debug, Clone, Copy)]
 pub struct ListLogSources;
 
@@ -616,7 +616,7 @@ impl Method for ListLogSources {
     type Event = NoEvent;
 }
 
-/// Forget the lines in memory and empty the files.
+/// Clear the lines in memory and empty the files.
 #[derive(Debug, Clone, Copy)]
 pub struct ClearLogs;
 
@@ -627,9 +627,9 @@ impl Method for ClearLogs {
     type Event = NoEvent;
 }
 
-/// The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+/// List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
 ///
-/// Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+/// Models of other programs are used in place: their files are never copied or written to.
 #[derive(Debug, Clone, Copy)]
 pub struct ListModels;
 
@@ -640,7 +640,7 @@ impl Method for ListModels {
     type Event = NoEvent;
 }
 
-/// A model with what its header says, read to its end.
+/// Return a model with the details in its header, which is read completely.
 #[derive(Debug, Clone, Copy)]
 pub struct GetModel;
 
@@ -651,7 +651,7 @@ impl Method for GetModel {
     type Event = NoEvent;
 }
 
-/// Look at all places, as list_models does, and say what is in each and what was left out there.
+/// Scan all sources, as list_models does, and report what each one has and what was skipped.
 #[derive(Debug, Clone, Copy)]
 pub struct ScanModels;
 
@@ -662,7 +662,7 @@ impl Method for ScanModels {
     type Event = types::ScanEvent;
 }
 
-/// What a GGUF file says of itself. Only its header is read.
+/// Return the header of a GGUF file. Nothing else of the file is read.
 #[derive(Debug, Clone, Copy)]
 pub struct InspectModel;
 
@@ -673,9 +673,9 @@ impl Method for InspectModel {
     type Event = NoEvent;
 }
 
-/// Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+/// Import a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
 ///
-/// Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+/// Existing files are never overwritten. A model of another program can be linked or copied, not moved.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportModel;
 
@@ -686,9 +686,9 @@ impl Method for ImportModel {
     type Event = types::ImportEvent;
 }
 
-/// Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+/// Delete a model in the sidecar's own folder. restore_model can restore it until it is purged.
 ///
-/// Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+/// Files of other programs and in the config's folders are never deleted: of a link in our folder, only the link is.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteModel;
 
@@ -699,7 +699,7 @@ impl Method for DeleteModel {
     type Event = NoEvent;
 }
 
-/// The deleted models that can be brought back, the last deleted first.
+/// List the deleted models that can be restored, the last deleted first.
 #[derive(Debug, Clone, Copy)]
 pub struct ListDeletedModels;
 
@@ -710,7 +710,7 @@ impl Method for ListDeletedModels {
     type Event = NoEvent;
 }
 
-/// Undo delete_model: the files go back to where they were.
+/// Undo delete_model: the files are moved back to where they were.
 #[derive(Debug, Clone, Copy)]
 pub struct RestoreModel;
 
@@ -721,7 +721,7 @@ impl Method for RestoreModel {
     type Event = NoEvent;
 }
 
-/// Delete for ever what restore_model could bring back.
+/// Delete permanently what restore_model could restore.
 #[derive(Debug, Clone, Copy)]
 pub struct EmptyTrash;
 
@@ -732,7 +732,7 @@ impl Method for EmptyTrash {
     type Event = NoEvent;
 }
 
-/// Models on the hub that have GGUF files, the most downloaded first.
+/// Search the hub for models that have GGUF files; the most downloaded first.
 ///
 /// The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
 #[derive(Debug, Clone, Copy)]
@@ -745,7 +745,7 @@ impl Method for SearchHub {
     type Event = NoEvent;
 }
 
-/// The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+/// List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine.
 #[derive(Debug, Clone, Copy)]
 pub struct ListHubFiles;
 
@@ -756,14 +756,14 @@ impl Method for ListHubFiles {
     type Event = NoEvent;
 }
 
-/// Fetch a model into the library; answered when it is whole, checked and in its place.
+/// Download a model into the library; answered when the model is complete, verified and in place.
 ///
-/// Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
-/// download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
-/// are nobody's model until the last of them is there and right.
+/// Give `repo` or `url`. A split model and its projector are one download. Received data is kept: a download resumes
+/// where it stopped after a lost connection, a restart of the sidecar or the end of its host. The model is listed only
+/// when all of its files are complete and verified.
 ///
-/// Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
-/// Cancelling the request pauses the download; cancel_download gives it up.
+/// A repeated request follows a running download, and resumes one that failed or was paused.
+/// Cancelling the request pauses the download; cancel_download discards it.
 #[derive(Debug, Clone, Copy)]
 pub struct DownloadModel;
 
@@ -774,7 +774,7 @@ impl Method for DownloadModel {
     type Event = types::DownloadEvent;
 }
 
-/// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
+/// List downloads that are not done, and those that ended since the sidecar started; oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct ListDownloads;
 
@@ -785,7 +785,7 @@ impl Method for ListDownloads {
     type Event = NoEvent;
 }
 
-/// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+/// Pause a download and keep the received data. Answered when the transfer has stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct PauseDownload;
 
@@ -796,7 +796,7 @@ impl Method for PauseDownload {
     type Event = NoEvent;
 }
 
-/// Let a download go on that was paused or has failed; answered at once.
+/// Resume a download that was paused or failed; answered immediately.
 #[derive(Debug, Clone, Copy)]
 pub struct ResumeDownload;
 
@@ -807,7 +807,7 @@ impl Method for ResumeDownload {
     type Event = NoEvent;
 }
 
-/// Give a download up: what has come of it is removed. What is done stays.
+/// Cancel a download and delete the received data. A finished download is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct CancelDownload;
 
@@ -818,10 +818,10 @@ impl Method for CancelDownload {
     type Event = NoEvent;
 }
 
-/// What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+/// Estimate the memory that start_llama_server would use with these settings. Nothing is loaded.
 ///
-/// The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
-/// second, remembered); otherwise a formula over the model's header tells.
+/// The estimate comes from the engine's own allocator if it has one (llama-server and the embedded engine: about half
+/// a second, then cached); otherwise it is calculated from the model's header.
 #[derive(Debug, Clone, Copy)]
 pub struct EstimateMemory;
 
@@ -832,7 +832,7 @@ impl Method for EstimateMemory {
     type Event = NoEvent;
 }
 
-/// Settings for a model that suit this machine as it is now, each with its reason.
+/// Recommend settings for a model on this machine in its current state, each with a reason.
 #[derive(Debug, Clone, Copy)]
 pub struct RecommendSettings;
 
@@ -843,7 +843,7 @@ impl Method for RecommendSettings {
     type Event = NoEvent;
 }
 
-/// A reading of the machine, now.
+/// Read the machine's resources now.
 #[derive(Debug, Clone, Copy)]
 pub struct GetResources;
 

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session.
+/// Acknowledge the events of a session's last answer, so that they need not be kept for resume_session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AckParams {
     pub session_id: String,
-    /// The last one. Default: all of them, once the answer has ended.
+    /// `seq` of the last event received. Default: all, once the answer has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
 }
@@ -33,7 +33,7 @@ pub struct AckResult {
     pub kept_events: i64,
 }
 
-/// Sound, as base64.
+/// Audio, as base64.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AudioData {
     pub data: String,
@@ -61,7 +61,7 @@ pub enum AudioDataFormat {
     Newer,
 }
 
-/// Sound in a message.
+/// Audio in a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AudioPart {
     pub input_audio: AudioData,
@@ -102,7 +102,7 @@ pub enum CacheType {
     Newer,
 }
 
-/// Give a download up: what has come of it is removed. What is done stays.
+/// Cancel a download and delete the received data. A finished download is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelDownloadParams {
     /// As in list_downloads.
@@ -118,7 +118,7 @@ impl CancelDownloadParams {
     }
 }
 
-/// Stop the answer of a session; answered when the engine works on it no longer.
+/// Stop a session's answer; answered when the engine no longer works on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelMessageParams {
     pub session_id: String,
@@ -136,27 +136,27 @@ impl CancelMessageParams {
 /// What was stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelMessageResult {
-    /// Answers stopped: the running one and those waiting behind it.
+    /// Answers stopped: the running one and those queued behind it.
     pub cancelled: i64,
-    /// Whether the engine was seen idle again; null where it does not tell.
+    /// Whether the engine is idle again; null if it does not report that.
     pub engine_idle: Option<bool>,
 }
 
-/// Cancelled by the host; what was kept of an answer is in `partial`.
+/// The host cancelled the request; the part of an answer that was kept is in `partial`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelledEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
 }
 
-/// What this sidecar serves.
+/// What this sidecar supports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// Every method that can be called.
     pub methods: Vec<String>,
     /// Every topic that can be subscribed to.
     pub topics: Vec<String>,
-    /// The longest line that is read, without its LF.
+    /// The longest line accepted, without its LF.
     pub max_line_bytes: i64,
 }
 
@@ -211,28 +211,28 @@ pub enum Cause {
     Newer,
 }
 
-/// Chat settings where neither message nor session has them.
+/// Chat settings, used where neither message nor session has them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatConfig {
-    /// 0 always takes the likeliest token.
+    /// 0 always chooses the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Nucleus sampling; 1 switches it off.
+    /// Nucleus sampling; 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// Likeliest tokens to choose from; 0 is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<i64>,
-    /// Least probability, relative to the likeliest token's.
+    /// Minimum probability, relative to that of the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f64>,
-    /// Longest answer. Default: until the model ends or the context is full.
+    /// Maximum length of the answer. Default: until the model stops or the context is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i64>,
-    /// 1 switches it off.
+    /// 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_penalty: Option<f64>,
-    /// -1 is a new one each time.
+    /// -1 chooses a new seed each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// Texts that end the answer.
@@ -251,25 +251,25 @@ pub struct ChatConfig {
 /// A named set of chat settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatPreset {
-    /// 0 always takes the likeliest token.
+    /// 0 always chooses the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Nucleus sampling; 1 switches it off.
+    /// Nucleus sampling; 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// Likeliest tokens to choose from; 0 is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<i64>,
-    /// Least probability, relative to the likeliest token's.
+    /// Minimum probability, relative to that of the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f64>,
-    /// Longest answer. Default: until the model ends or the context is full.
+    /// Maximum length of the answer. Default: until the model stops or the context is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i64>,
-    /// 1 switches it off.
+    /// 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_penalty: Option<f64>,
-    /// -1 is a new one each time.
+    /// -1 chooses a new seed each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// Texts that end the answer.
@@ -281,7 +281,7 @@ pub struct ChatPreset {
     pub context_policy: Option<ContextPolicy>,
 }
 
-/// Forget the lines in memory and empty the files.
+/// Clear the lines in memory and empty the files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClearLogsParams {
     /// Default: all.
@@ -289,7 +289,7 @@ pub struct ClearLogsParams {
     pub source: Option<String>,
 }
 
-/// Who the host is; written to the log.
+/// Name and version of the host; written to the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientInfo {
     pub name: String,
@@ -342,14 +342,14 @@ pub enum ContentPart {
     /// An image in a message.
     #[serde(rename = "image_url")]
     ImageUrl(ImagePart),
-    /// Sound in a message.
+    /// Audio in a message.
     #[serde(rename = "input_audio")]
     InputAudio(AudioPart),
 }
 
 /// What happens when a conversation outgrows the model's context. `error`: CONTEXT_TOO_LONG, nothing is sent.
-/// `drop_oldest`: the oldest exchanges are left out. `keep_ends`: the first exchange stays, those after it are left
-/// out. The system prompt and the new message are never dropped, and the response always says what was.
+/// `drop_oldest`: the oldest exchanges are dropped. `keep_ends`: the first exchange stays, those after it are
+/// dropped. The system prompt and the new message are never dropped, and the response always reports what was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ContextPolicy {
     #[serde(rename = "error")]
@@ -363,7 +363,7 @@ pub enum ContextPolicy {
     Newer,
 }
 
-/// What became of the context. Nothing is ever left out without being counted here.
+/// How the context was used. Everything that was left out is counted here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContextUse {
     pub policy: ContextPolicy,
@@ -371,29 +371,29 @@ pub struct ContextUse {
     pub max_context: i64,
     /// Tokens of prompt and answer.
     pub used: i64,
-    /// Messages of the branch that were not sent to the model.
+    /// Messages of the branch not sent to the model.
     pub dropped_messages: i64,
     /// Whether older messages were replaced by a summary.
     pub summarised: bool,
 }
 
-/// Exact tokens of a text, or of a conversation with the model's template around it.
+/// Count the exact tokens of a text, or of a conversation in the model's chat template.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CountTokensParams {
     /// Plain text, without a template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The branch in use of this session, as it would be sent.
+    /// Count this session's branch in use, as it would be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// A further user message after it.
+    /// A further user message at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageContent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
 }
 
-/// Tokens.
+/// The token count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CountTokensResult {
     pub tokens: i64,
@@ -403,16 +403,16 @@ pub struct CountTokensResult {
 /// The processors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CpuUse {
-    /// 0 to 100 over all cores, since the reading before.
+    /// 0 to 100 over all cores, since the previous reading.
     pub percent: f64,
     pub logical_cores: i64,
     pub physical_cores: Option<i64>,
 }
 
-/// Make an empty session.
+/// Create an empty session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CreateSessionParams {
-    /// A UUID made by the host. Default: a new one.
+    /// A UUID generated by the host. Default: a new UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// Default: from the first user message.
@@ -421,7 +421,7 @@ pub struct CreateSessionParams {
     /// System prompt. Default: the config's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// The server to use. Default: the one ready.
+    /// The server to use. Default: the one that is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
     /// Settings of this session. Default: none.
@@ -429,17 +429,17 @@ pub struct CreateSessionParams {
     pub config: Option<SessionConfig>,
 }
 
-/// Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+/// Delete a model in the sidecar's own folder. restore_model can restore it until it is purged.
 ///
-/// Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+/// Files of other programs and in the config's folders are never deleted: of a link in our folder, only the link is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeleteModelParams {
     /// Name, file name or path, as in list_models.
     pub model: String,
-    /// At once and for ever. Default: false.
+    /// Delete immediately and permanently. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permanently: Option<bool>,
-    /// Only say what would happen. Default: false.
+    /// Only report what would be deleted. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
 }
@@ -455,7 +455,7 @@ impl DeleteModelParams {
     }
 }
 
-/// Delete a session. It can be brought back with restore_session until it is purged.
+/// Delete a session. restore_session can restore it until it is purged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeleteSessionParams {
     pub session_id: String,
@@ -474,66 +474,66 @@ impl DeleteSessionParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeleteSessionResult {
     pub session_id: String,
-    /// When it will be gone for good, Unix seconds.
+    /// When it is deleted permanently, Unix seconds.
     pub purge_at: f64,
 }
 
-/// A file that goes.
+/// A file that is deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeletedFile {
     pub path: String,
     pub size_bytes: i64,
-    /// 0 where it is a link, or the content has another name as well.
+    /// 0 if it is a link, or the content has another hard link.
     pub frees_bytes: i64,
-    /// Whether it is a link, whose target stays.
+    /// Whether it is a link; its target is kept.
     pub link: bool,
 }
 
-/// What goes, or would go.
+/// What was or would be deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeletedModel {
     pub model: String,
     /// false for a dry run.
     pub deleted: bool,
     pub files: Vec<DeletedFile>,
-    /// Room on the disk that this makes: at once if permanent, else purged.
+    /// Disk space freed: immediately if permanent, otherwise when purged.
     pub frees_bytes: i64,
     pub kept: Vec<KeptFile>,
-    /// Where the same content stays.
+    /// Paths where the same content is kept.
     pub other_paths: Vec<String>,
-    /// Ids of running servers that have it loaded.
+    /// Ids of running servers that use it.
     pub used_by_servers: Vec<String>,
     /// For restore_model; null if permanent or a dry run.
     pub trash_id: Option<String>,
-    /// Until when it can be brought back.
+    /// Until when it can be restored.
     pub purged_at: Option<f64>,
 }
 
-/// One memory: the machine's own (`Host`) or a GPU's.
+/// Memory of one device: the machine's own (`Host`) or a GPU's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeviceMemory {
     /// `Host`, or the engine's name of a GPU, such as CUDA0.
     pub device: String,
-    /// The model. On `Host` with what the engine keeps a second time, rearranged for the CPU.
+    /// The model; on `Host` including the copies that the engine rearranges for the CPU.
     pub weights_bytes: i64,
-    /// What it remembers of texts: KV cache and recurrent state.
+    /// KV cache and recurrent state.
     pub kv_cache_bytes: i64,
-    /// Working memory of a step.
+    /// Compute buffers.
     pub compute_bytes: i64,
-    /// The projector for images; on `Host` wherever it really goes.
+    /// The projector for images; counted on `Host` wherever it is really loaded.
     pub projector_bytes: i64,
     /// The engine itself: its code, vocabulary and tables.
     pub program_bytes: i64,
     pub total_bytes: i64,
-    /// What can be had now, under the limits that hold for us; null where not known.
+    /// Memory available now within the limits of our process; null if unknown.
     pub free_bytes: Option<i64>,
-    /// Whether the total fits with its margin of error and a reserve.
+    /// Whether the total fits, with its margin of error and a reserve.
     pub fits: bool,
-    /// What is missing for that; 0 where it fits.
+    /// How much memory is missing; 0 if it fits.
     pub short_by_bytes: i64,
 }
 
-/// The contract as an OpenRPC document.
+/// Return the contract as an OpenRPC document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiscoverParams {}
 
@@ -545,42 +545,42 @@ pub struct DiskUse {
     pub free_bytes: i64,
 }
 
-/// A download, at rest or under way.
+/// A download, in whatever state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Download {
     pub download_id: String,
     pub state: DownloadState,
-    /// On the hub.
+    /// The repository on the hub.
     pub repo: Option<String>,
     /// The commit, once it is known.
     pub revision: Option<String>,
-    /// Of a file that is on no hub, without what follows a question mark.
+    /// Address of a file that is not on the hub, without its query.
     pub url: Option<String>,
-    /// Where the files will be.
+    /// Destination folder of the files.
     pub folder: String,
-    /// Empty until the hub has been asked.
+    /// Empty until the hub has answered.
     pub files: Vec<DownloadFile>,
-    /// What is here already, kept over restarts.
+    /// Bytes received so far; they survive restarts.
     pub received_bytes: i64,
     pub total_bytes: Option<i64>,
-    /// Smoothed over some seconds; null at rest.
+    /// Smoothed over several seconds; null unless data is expected.
     pub bytes_per_second: Option<f64>,
     pub eta_seconds: Option<f64>,
-    /// Why nothing comes at the moment, in words, while it keeps trying.
+    /// Why no data arrives, in a sentence, while the download retries.
     pub waiting: Option<String>,
-    /// How much of it has been read again for its hash.
+    /// Bytes read again to compute the hash.
     pub verified_bytes: i64,
-    /// Paused by a restart, and going on by itself once a host has introduced itself.
+    /// Paused by a restart; it resumes automatically once a host has called initialize.
     pub goes_on: bool,
-    /// Why it has failed; resume_download tries again.
+    /// Why it failed; resume_download retries.
     pub error: Option<WireError>,
-    /// The model's file, or the first of them; once it is done.
+    /// The model's first or only file, once the download is done.
     pub model_path: Option<String>,
     pub created_at: f64,
     pub finished_at: Option<f64>,
 }
 
-/// The hub is asked what there is, and the disk whether there is room for it.
+/// The file list is being fetched from the hub, and the disk space checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadChecking {
     pub download_id: String,
@@ -590,21 +590,21 @@ pub struct DownloadChecking {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum DownloadEvent {
-    /// It waits for others to end.
+    /// The download waits for others to finish.
     Queued(DownloadQueued),
-    /// The hub is asked what there is, and the disk whether there is room for it.
+    /// The file list is being fetched from the hub, and the disk space checked.
     Checking(DownloadChecking),
-    /// How far it is.
+    /// Progress.
     Downloading(DownloadProgress),
-    /// All is here, and is read again for its hash as far as that has not been done on the way.
+    /// All data has been received; hashes that were not computed on the way are being computed.
     Verifying(DownloadVerifying),
-    /// It rests until resume_download, and the channel stays open.
+    /// The download is paused until resume_download; the channel stays open.
     Paused(DownloadPaused),
-    /// In its place; the members are the response's.
+    /// The model is in place; the members are the response's.
     Done(Download),
-    /// It failed; `error` is the response's.
+    /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -614,46 +614,46 @@ pub enum DownloadEvent {
 /// A file of a download.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadFile {
-    /// In its folder.
+    /// Path in the download's folder.
     pub name: String,
-    /// Null where the server does not tell.
+    /// Null if the server does not report it.
     pub size_bytes: Option<i64>,
     pub received_bytes: i64,
-    /// What the hub says it must be, or what it turned out to be; in hexadecimal.
+    /// Expected, as the hub reports it, else as computed; in hexadecimal.
     pub sha256: Option<String>,
 }
 
-/// Fetch a model into the library; answered when it is whole, checked and in its place.
+/// Download a model into the library; answered when the model is complete, verified and in place.
 ///
-/// Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
-/// download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
-/// are nobody's model until the last of them is there and right.
+/// Give `repo` or `url`. A split model and its projector are one download. Received data is kept: a download resumes
+/// where it stopped after a lost connection, a restart of the sidecar or the end of its host. The model is listed only
+/// when all of its files are complete and verified.
 ///
-/// Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
-/// Cancelling the request pauses the download; cancel_download gives it up.
+/// A repeated request follows a running download, and resumes one that failed or was paused.
+/// Cancelling the request pauses the download; cancel_download discards it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DownloadModelParams {
-    /// `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
+    /// `owner/name`, or with a quantisation (`owner/name:Q4_K_M`), or the address of its page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
-    /// The address of a repository's page, of a file in it, or https of any GGUF file.
+    /// Address of a repository's page or of a file in it, or the https address of any GGUF file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// Branch, tag or commit of the repository. Default: main, as it is at the start.
+    /// Branch, tag or commit of the repository. Default: main, as of the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Absolute path of a folder. Default: a folder of its own in the sidecar's models folder.
+    /// Absolute path of a folder. Default: a new folder in the sidecar's models folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_dir: Option<String>,
-    /// Where to send its progress, four times a second at most.
+    /// Channel for its progress, at most four events a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
 }
 
-/// It rests until resume_download, and the channel stays open.
+/// The download is paused until resume_download; the channel stays open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadPaused {
     pub download_id: String,
@@ -661,7 +661,7 @@ pub struct DownloadPaused {
     pub total_bytes: Option<i64>,
 }
 
-/// How far it is.
+/// Progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadProgress {
     pub download_id: String,
@@ -672,7 +672,7 @@ pub struct DownloadProgress {
     pub waiting: Option<String>,
 }
 
-/// It waits for others to end.
+/// The download waits for others to finish.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadQueued {
     pub download_id: String,
@@ -701,15 +701,15 @@ pub enum DownloadState {
     Newer,
 }
 
-/// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
+/// Topic downloads: a download changed or progressed. Starts with every one in list_downloads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadStateEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub download: Download,
 }
 
-/// All is here, and is read again for its hash as far as that has not been done on the way.
+/// All data has been received; hashes that were not computed on the way are being computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DownloadVerifying {
     pub download_id: String,
@@ -717,28 +717,28 @@ pub struct DownloadVerifying {
     pub total_bytes: Option<i64>,
 }
 
-/// How models are fetched. A change counts at once, for downloads under way, too.
+/// How models are downloaded. A change applies immediately, also to running downloads.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DownloadsConfig {
-    /// Of all downloads together. Default: as fast as it goes.
+    /// Rate limit of all downloads together. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bytes_per_second: Option<i64>,
-    /// Downloads under way; the others wait in their order.
+    /// Downloads that run concurrently; the others wait in order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_once: Option<i64>,
-    /// Parts of a file that are fetched side by side.
+    /// Parts of a file that are downloaded in parallel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<i64>,
-    /// Whether downloads that a restart has interrupted go on by themselves, once a host has called initialize.
+    /// Whether downloads that a restart interrupted resume automatically, once a host has called initialize.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume_at_start: Option<bool>,
-    /// How long a download that gets nothing keeps trying before it has failed.
+    /// Retry budget: how long a download that receives no data retries before it fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_seconds: Option<f64>,
     /// A mirror of Hugging Face. Default: HF_ENDPOINT, else <https://huggingface.co>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hub_endpoint: Option<String>,
-    /// Also fetch from this machine and the local network, and from there without TLS.
+    /// Also download from this machine and the local network, there also without TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_private_addresses: Option<bool>,
 }
@@ -754,46 +754,46 @@ pub struct DroppedMessage {
 /// Replace a user message and answer it. The old message and all after it stay as a sibling branch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EditMessageParams {
-    /// 0 always takes the likeliest token.
+    /// 0 always chooses the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Nucleus sampling; 1 switches it off.
+    /// Nucleus sampling; 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// Likeliest tokens to choose from; 0 is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<i64>,
-    /// Least probability, relative to the likeliest token's.
+    /// Minimum probability, relative to that of the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f64>,
-    /// Longest answer. Default: until the model ends or the context is full.
+    /// Maximum length of the answer. Default: until the model stops or the context is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i64>,
-    /// 1 switches it off.
+    /// 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_penalty: Option<f64>,
-    /// -1 is a new one each time.
+    /// -1 chooses a new seed each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
-    /// Default: the session's, else "default", else the only one running.
+    /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's form.
+    /// Functions the model may call, in OpenAI's format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
-    /// As OpenAI's tool_choice.
+    /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
-    /// As OpenAI's response_format: a JSON schema the answer must follow.
+    /// Same as OpenAI's response_format: a JSON schema the answer must follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
-    /// Whether a model that can think may. Default: the model's own way.
+    /// Whether a reasoning model may reason. Default: the model's own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<bool>,
-    /// Name in the config's `chat_presets`; parameters given here win over it.
+    /// Name in the config's `chat_presets`; parameters given here override it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
     /// Default: the session's, else the config's.
@@ -843,15 +843,15 @@ impl EditMessageParams {
     }
 }
 
-/// Delete for ever what restore_model could bring back.
+/// Delete permanently what restore_model could restore.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EmptyTrashParams {
-    /// Only this one: `trash_id` or name. Default: everything.
+    /// Only this model: `trash_id` or name. Default: everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }
 
-/// What is gone.
+/// What was deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmptyTrashResult {
     pub models: i64,
@@ -868,27 +868,27 @@ pub struct EngineDevice {
     pub free_bytes: Option<i64>,
 }
 
-/// An engine that can be used, or why it can not.
+/// An engine, and whether it can be used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineInfo {
     pub engine: EngineName,
     pub available: bool,
-    /// The program or module that would run.
+    /// The program or module to run.
     pub path: Option<String>,
     pub version: Option<String>,
-    /// Where it was found: the config's llama_cpp_path, a build of install_engine, PATH, or a Python package.
+    /// Where it was found: the config's llama_cpp_path, a managed build, PATH, or a Python package.
     pub origin: EngineOrigin,
-    /// In words: found, or what is missing and how to get it.
+    /// A sentence: found, or what is missing and how to install it.
     pub message: String,
-    /// Of a managed build: for engine_build, set_default_engine and remove_engine.
+    /// Name of a managed build, for engine_build, set_default_engine and remove_engine.
     pub name: Option<String>,
-    /// Whether it is the managed build that a start takes.
+    /// Whether it is the managed build that starts use.
     pub default: bool,
-    /// Of a managed build, Unix seconds.
+    /// Install time of a managed build, Unix seconds.
     pub installed_at: Option<f64>,
-    /// Of a managed build: the last time that it was proved.
+    /// The last proof of a managed build.
     pub proof: Option<EngineProof>,
-    /// Why a managed build can not be used, or was given up for another one.
+    /// Why a managed build cannot be used, or was replaced as the default.
     pub problem: Option<String>,
 }
 
@@ -922,22 +922,22 @@ pub enum EngineOrigin {
     Newer,
 }
 
-/// What a build said of itself when it generated a token, with a tiny model that the sidecar makes for that.
+/// What a build reported when it generated a token with a tiny model that the sidecar creates for this.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineProof {
     /// Unix seconds.
     pub proved_at: f64,
     pub version: String,
-    /// Kinds of device that it can use, such as CPU, CUDA, Vulkan.
+    /// Kinds of device it can use, such as CPU, CUDA, Vulkan.
     pub backends: Vec<String>,
     pub devices: Vec<EngineDevice>,
-    /// Layers that it has put on a GPU, where it says so.
+    /// Layers on a GPU, if it reports them.
     pub gpu_layers: Option<i64>,
-    /// Layers of the tiny model, where it says so.
+    /// Layers of the tiny model, if it reports them.
     pub total_layers: Option<i64>,
     /// From the start of its process until it was ready.
     pub load_ms: f64,
-    /// From the question to the end of the answer of one token.
+    /// From the request to the end of the one-token answer.
     pub token_ms: f64,
 }
 
@@ -947,77 +947,77 @@ pub struct EnginesConfig {
     /// Folder of a llama.cpp build to prefer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
-    /// Engine to use where none is named.
+    /// Engine to use if none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred: Option<EngineName>,
-    /// Python program that has llama-cpp-python, where the sidecar's own does not.
+    /// Python interpreter that has llama-cpp-python, if the sidecar's own does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<String>,
-    /// Longest start of an engine without any sign of progress. One that only writes to its log is given up after five times as long.
+    /// How long an engine may start without progress. An engine that only writes to its log is stopped after five times as long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_timeout_seconds: Option<f64>,
-    /// How long a ready engine may be silent when it is asked before it is ended and started again.
+    /// How long a ready engine may leave a health check unanswered before it is restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_timeout_seconds: Option<f64>,
-    /// How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included.
+    /// Automatic restarts of a crashing engine within three minutes of being ready, before its server fails; 0 for none. At most five starts happen in that time, the first one included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_restarts: Option<i64>,
-    /// How long nobody may have asked a server before its engine is ended and its memory is free; the next message starts it again. Servers on a port of their own are left alone. null: never.
+    /// Idle timeout: minutes without a request after which a server's engine is stopped and its memory freed; the next message starts it again. Servers on a port of their own are not stopped. null: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_unload_minutes: Option<f64>,
-    /// How many servers may have their model loaded; a start beyond that puts the one to sleep that has not been asked for longest, and waits where all are answering. null: as many as there is memory for.
+    /// How many servers may have their model loaded. A start beyond that evicts the least recently used server, and waits while all of them are answering. null: as many as fit in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_loaded: Option<i64>,
-    /// Put servers that nobody is asking to sleep where a start would not fit beside them, those not asked for longest first.
+    /// Evict idle servers, the least recently used first, if a start would not fit in memory beside them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub make_room: Option<bool>,
-    /// How long an engine may take to end before it is killed.
+    /// How long an engine may take to exit before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace_seconds: Option<f64>,
 }
 
-/// Topic engines: there are other managed builds, or another one is the default. Begins with those there are.
+/// Topic engines: the managed builds or their default changed. Starts with the existing builds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnginesEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub managed: ManagedEngines,
 }
 
-/// It failed; `error` is the response's.
+/// The request failed; `error` is the response's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorEvent {
     pub error: WireError,
 }
 
-/// What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+/// Estimate the memory that start_llama_server would use with these settings. Nothing is loaded.
 ///
-/// The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
-/// second, remembered); otherwise a formula over the model's header tells.
+/// The estimate comes from the engine's own allocator if it has one (llama-server and the embedded engine: about half
+/// a second, then cached); otherwise it is calculated from the model's header.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EstimateMemoryParams {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
-    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    /// Name of a managed build. `llama_cpp_path` overrides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_build: Option<String>,
-    /// The GGUF file to load. Wins over `model`.
+    /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Context in tokens; 0 takes the model's own. Default 4096.
+    /// Context in tokens; 0 uses the model's own. Default 4096.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ctx_size: Option<i64>,
-    /// Messages answered at the same time; they share the context. Default 4.
+    /// Messages answered concurrently; they share the context. Default 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<i64>,
     /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -1047,7 +1047,7 @@ pub struct EstimateMemoryParams {
     /// Type of the V cache. Default f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_type_v: Option<CacheType>,
-    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    /// Fail instead of running wholly or partly on the CPU when a GPU was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_gpu: Option<bool>,
     /// Layers whose experts stay on the CPU. Default 0.
@@ -1062,7 +1062,7 @@ pub struct EstimateMemoryParams {
     /// LoRA adapter files to apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<Vec<String>>,
-    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    /// Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_budget: Option<i64>,
     /// Serve embeddings only. Default false.
@@ -1071,21 +1071,21 @@ pub struct EstimateMemoryParams {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
+    /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+    /// Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// As in start_llama_server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// By the formula alone: milliseconds, and no engine is run. For marks in long lists.
+    /// Only calculate from the header: takes milliseconds and runs no engine. For long lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quick: Option<bool>,
 }
 
-/// A session as text to keep: everything as JSON, or the branch in use as Markdown.
+/// Export a session: everything as JSON, or the branch in use as Markdown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExportSessionParams {
     pub session_id: String,
@@ -1115,7 +1115,7 @@ pub enum ExportSessionParamsFormat {
     Newer,
 }
 
-/// The text and how to name the file.
+/// The exported text, and a name for its file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExportSessionResult {
     pub format: ExportSessionResultFormat,
@@ -1204,7 +1204,7 @@ pub enum Fit {
     Newer,
 }
 
-/// Other programs whose models are found where they lie.
+/// Other programs whose models are found and used in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ForeignOrigin {
     #[serde(rename = "huggingface")]
@@ -1222,15 +1222,15 @@ pub enum ForeignOrigin {
     Newer,
 }
 
-/// The whole config, defaults filled in.
+/// Return the whole config, with defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetConfigParams {}
 
-/// The JSON Schema of the config, with descriptions and defaults.
+/// Return the JSON Schema of the config, with descriptions and defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetConfigSchemaParams {}
 
-/// The settings a server runs with; those it would start with where there is none.
+/// Return the settings a server runs with, or would start with if it does not exist.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetLlamaConfigParams {
     /// Which server. Default "default".
@@ -1238,7 +1238,7 @@ pub struct GetLlamaConfigParams {
     pub server_id: Option<String>,
 }
 
-/// The latest lines that are still held in memory, oldest first.
+/// Return the latest lines that are still in memory, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetLogsParams {
     /// Default: all.
@@ -1247,35 +1247,35 @@ pub struct GetLogsParams {
     /// Only lines with a greater `seq`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
-    /// At most so many, the newest. Default 500.
+    /// Maximum number of lines; the newest are returned. Default 500.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Default debug: everything that is kept.
+    /// Lowest level to return. Default debug: everything that is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_level: Option<Level>,
 }
 
-/// Lines, and where to go on.
+/// Lines, and where to continue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GetLogsResult {
     pub entries: Vec<LogEntry>,
-    /// Give it as `since` next time.
+    /// For `since` of the next request.
     pub last_seq: i64,
-    /// Whether every line after `since` is still in memory; the files have the others.
+    /// Whether every line after `since` was still in memory; older lines are in the files.
     pub complete: bool,
 }
 
-/// The messages of a branch, oldest first.
+/// Return the messages of a branch, oldest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GetMessagesParams {
     pub session_id: String,
-    /// Id of the branch's last message, or of any on it. Default: the branch in use.
+    /// Id of any message on the branch. Default: the branch in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// At most so many, the newest of them. Default: all.
+    /// Maximum number of messages; the newest are returned. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// Only messages above this one, to page upwards.
+    /// Only messages before this one, to page backwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
 }
@@ -1299,11 +1299,11 @@ pub struct GetMessagesResult {
     /// Id of the branch's last message.
     pub branch: Option<String>,
     pub messages: Vec<Message>,
-    /// Whether there are older ones on this branch.
+    /// Whether the branch has older messages.
     pub has_more: bool,
 }
 
-/// A model with what its header says, read to its end.
+/// Return a model with the details in its header, which is read completely.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GetModelParams {
     /// Name, file name or path, as in list_models.
@@ -1319,11 +1319,11 @@ impl GetModelParams {
     }
 }
 
-/// A reading of the machine, now.
+/// Read the machine's resources now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetResourcesParams {}
 
-/// A server, with how to reach it directly.
+/// Return a server, and how to connect to it directly.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetServerParams {
     /// Which server. Default "default".
@@ -1331,7 +1331,7 @@ pub struct GetServerParams {
     pub server_id: Option<String>,
 }
 
-/// One session.
+/// Return a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GetSessionParams {
     pub session_id: String,
@@ -1346,7 +1346,7 @@ impl GetSessionParams {
     }
 }
 
-/// Why a model is not on the GPU: decided from the engine's own log, its build and what the machine has.
+/// Why a model is not on the GPU: decided from the engine's log, its build and the machine's hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GpuCause {
     #[serde(rename = "NO_GPU_BACKEND")]
@@ -1372,7 +1372,7 @@ pub enum GpuCause {
     Newer,
 }
 
-/// Whether GPUs can be read at all. A driver that fails or hangs is told here; it is never an error.
+/// Whether GPUs can be read. A driver that fails or hangs is reported here, never as an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GpuStatus {
     /// `absent`: no NVIDIA driver. `hanging`: the driver has not answered in time.
@@ -1395,13 +1395,13 @@ pub enum GpuStatusState {
     Newer,
 }
 
-/// A GPU. What its driver does not tell is null.
+/// A GPU. Values that its driver does not report are null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GpuUse {
     pub index: i64,
     pub name: String,
     pub uuid: String,
-    /// Its own memory; null where it shares the machine's.
+    /// Its own memory; null if it shares main memory.
     pub total_bytes: Option<i64>,
     pub used_bytes: Option<i64>,
     pub free_bytes: Option<i64>,
@@ -1414,41 +1414,41 @@ pub struct GpuUse {
 /// A file in a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HubFile {
-    /// In the repository; what `file` of download_model takes.
+    /// Path in the repository, for `file` of download_model.
     pub path: String,
     pub size_bytes: Option<i64>,
-    /// Of the whole file, in hexadecimal.
+    /// SHA-256 of the whole file, in hexadecimal.
     pub sha256: Option<String>,
 }
 
 /// A repository on the hub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HubModel {
-    /// What `repo` of list_hub_files and download_model takes.
+    /// For `repo` of list_hub_files and download_model.
     pub repo: String,
     /// In the last month.
     pub downloads: Option<i64>,
     pub likes: Option<i64>,
-    /// Whether its owner has to let you in, or a licence has to be accepted.
+    /// Whether access requires the owner's approval or the acceptance of a licence.
     pub gated: bool,
     pub updated_at: Option<f64>,
     pub tags: Vec<String>,
 }
 
-/// One quantisation of a model, whole: all files of a split one.
+/// One quantisation of a model, with all files if it is split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HubVariant {
-    /// File name of the first file, without its ending.
+    /// Name of the first file, without its extension.
     pub name: String,
-    /// Such as Q4_K_M, by the file's name.
+    /// Such as Q4_K_M, from the file name.
     pub quantization: Option<String>,
-    /// In their order.
+    /// In order.
     pub files: Vec<HubFile>,
-    /// All files together.
+    /// Total size of all files.
     pub size_bytes: Option<i64>,
-    /// By its size alone, against what is free now: `gpu` into the memory of the GPUs, `memory` into the machine's, `no` into neither. Null where the size is not known.
+    /// By size alone, compared with the memory that is free now. `gpu`: it fits on the GPUs. `memory`: it fits in main memory. `no`: it fits in neither. Null if the size is unknown.
     pub fits: Option<Fit>,
-    /// What download_model takes where no file and no quantisation is named.
+    /// Whether download_model chooses it by default.
     pub default: bool,
 }
 
@@ -1467,7 +1467,7 @@ impl ImagePart {
     }
 }
 
-/// Where an image is: a data: URL. Addresses on the network are refused: the sidecar fetches nothing for a chat.
+/// An image as a data: URL. Network addresses are refused: the sidecar downloads nothing for a chat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageUrl {
     /// data:image/…;base64,…
@@ -1499,7 +1499,7 @@ pub enum ImageUrlDetail {
     Newer,
 }
 
-/// It is in the library; the response has it.
+/// The model is in the library; the response describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImportDone {
     pub model: String,
@@ -1509,30 +1509,30 @@ pub struct ImportDone {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum ImportEvent {
-    /// Bytes are read or copied.
+    /// Bytes are being read or copied.
     Working(ModelWork),
-    /// It is in the library; the response has it.
+    /// The model is in the library; the response describes it.
     Done(ImportDone),
-    /// It failed; `error` is the response's.
+    /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+/// Import a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
 ///
-/// Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+/// Existing files are never overwritten. A model of another program can be linked or copied, not moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImportModelParams {
     /// Absolute path of the file.
     pub path: String,
-    /// `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself.
+    /// `link` (default): a hard link, which uses no disk space; a symbolic link across file systems, which breaks if the file is removed. `copy`: a separate file. `move`: the file itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<ImportModelParamsMode>,
-    /// What to call it. Default: as its file is called, or as its program calls it.
+    /// Name of the model. Default: the file's name, or its name in its program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Name for this request's events, unique among the host's live channels.
@@ -1565,7 +1565,7 @@ pub enum ImportModelParamsMode {
     Newer,
 }
 
-/// Bring in what export_session wrote as JSON. It gets a new id where the old one is taken.
+/// Import JSON that export_session wrote. The session gets a new id if the old one is in use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImportSessionParams {
     /// The JSON text.
@@ -1581,13 +1581,13 @@ impl ImportSessionParams {
     }
 }
 
-/// Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work.
+/// Introduce the host, and return the sidecar's version and capabilities. Optional for simple hosts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InitializeParams {
     /// Name and version of the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientInfo>,
-    /// The contract the host was written for, like "1" or "1.1". Another major is refused.
+    /// The contract the host was written for, such as "1" or "1.1". Another major version is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract_version: Option<InitializeParamsContractVersion>,
     /// Process id of the host: the sidecar stops when this process ends.
@@ -1626,11 +1626,11 @@ pub struct InitializeResult {
     /// Folder of models, history, config and logs.
     pub data_dir: String,
     pub capabilities: Capabilities,
-    /// Things set right at start, such as a broken config file put aside.
+    /// Problems found at start, such as a broken config file that was set aside.
     pub notices: Vec<Notice>,
 }
 
-/// What a GGUF file says of itself. Only its header is read.
+/// Return the header of a GGUF file. Nothing else of the file is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InspectModelParams {
     /// Absolute path.
@@ -1665,41 +1665,41 @@ pub struct InspectModelResult {
     pub vocabulary: Option<i64>,
     pub chat_template: Option<String>,
     pub licence: Option<String>,
-    /// Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}.
+    /// Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in total as {"text_bytes": n}.
     pub metadata: Map<String, Value>,
 }
 
-/// How far the archive is.
+/// Progress of the archive's download.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstallDownloading {
     pub received_bytes: i64,
     pub total_bytes: Option<i64>,
     pub bytes_per_second: Option<f64>,
     pub eta_seconds: Option<f64>,
-    /// Why nothing comes at the moment, while it keeps trying.
+    /// Why no data arrives, while the download retries.
     pub waiting: Option<String>,
 }
 
-/// Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+/// Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered once the build is proved.
 ///
-/// Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
-/// with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
-/// default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+/// Give `url` or `path`. The archive is checked and unpacked beside the other builds. The build must generate one token
+/// with a tiny model that the sidecar creates for this; only then is it installed. A build that fails is removed, and
+/// the default does not change. Cancelling keeps only the downloaded part, from which the same request resumes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InstallEngineParams {
-    /// https address of the archive. `sha256` has to be given with it.
+    /// https address of the archive. Requires `sha256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Absolute path of the archive on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// What the archive must be, as GitHub shows it beside each file of a release.
+    /// Expected SHA-256 of the archive, as GitHub shows it beside each file of a release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// What to call the build. Default: as the archive is called.
+    /// Name of the build. Default: from the name of the archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Whether starts take it where no engine is named. Default true.
+    /// Whether starts that name no engine use it. Default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub make_default: Option<bool>,
     /// Name for this request's events, unique among the host's live channels.
@@ -1711,21 +1711,21 @@ pub struct InstallEngineParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum InstallEvent {
-    /// It waits for another installation to end.
+    /// The request waits for another installation to finish.
     Queued,
-    /// How far the archive is.
+    /// Progress of the archive's download.
     Downloading(InstallDownloading),
-    /// All of the archive is here, and is read for its hash.
+    /// The archive is complete, and its hash is being computed.
     Verifying(InstallVerifying),
     /// The archive is being unpacked.
     Unpacking(InstallUnpacking),
-    /// The build is to generate a token.
+    /// The build is being proved: it generates a token.
     Proving,
-    /// It is there; the members are the response's.
+    /// The build is installed; the members are the response's.
     Done(EngineInfo),
-    /// It failed; `error` is the response's.
+    /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -1739,14 +1739,14 @@ pub struct InstallUnpacking {
     pub progress: f64,
 }
 
-/// All of the archive is here, and is read for its hash.
+/// The archive is complete, and its hash is being computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstallVerifying {
     pub done_bytes: i64,
     pub total_bytes: i64,
 }
 
-/// Whether the server takes messages: it is ready, or sleeps until the next one.
+/// Return whether the server accepts messages: it is ready, or sleeps until the next message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IsLlamaRunningParams {
     /// Which server. Default "default".
@@ -1754,15 +1754,15 @@ pub struct IsLlamaRunningParams {
     pub server_id: Option<String>,
 }
 
-/// A file that stays although it goes with the model.
+/// A file of the model that is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeptFile {
     pub path: String,
-    /// Other models that need it.
+    /// Other models that use it.
     pub used_by: Vec<String>,
 }
 
-/// How grave a line is, least first.
+/// Severity of a line, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Level {
     #[serde(rename = "debug")]
@@ -1778,37 +1778,37 @@ pub enum Level {
     Newer,
 }
 
-/// A place where models are looked for.
+/// A place that is scanned for models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LibrarySource {
     pub origin: ModelOrigin,
     pub path: String,
-    /// Whether there is such a place.
+    /// Whether the place exists.
     pub found: bool,
-    /// GGUF files there, each once.
+    /// GGUF files there, each counted once.
     pub files: i64,
     /// Models listed as being there; copies count where they are listed.
     pub models: i64,
-    /// What was left out there, and why; 20 at most.
+    /// What was skipped there, and why; at most 20.
     pub problems: Vec<String>,
 }
 
-/// The deleted models that can be brought back, the last deleted first.
+/// List the deleted models that can be restored, the last deleted first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListDeletedModelsParams {}
 
-/// Downloads that are not done, and those that ended since the sidecar started; the oldest first.
+/// List downloads that are not done, and those that ended since the sidecar started; oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListDownloadsParams {}
 
-/// The engines of this machine, best first; each build that install_engine has brought is one of them.
+/// List the engines of this machine, best first, including every managed build.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListEnginesParams {}
 
-/// The models in a repository of the hub: each quantisation with its size, and whether it fits this machine.
+/// List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListHubFilesParams {
-    /// `owner/name`, or the address of its page; a quantisation after a colon.
+    /// `owner/name`, or the address of its page; optionally with a quantisation after a colon.
     pub repo: String,
     /// Branch, tag or commit. Default: main.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1825,48 +1825,48 @@ impl ListHubFilesParams {
     }
 }
 
-/// What a repository has.
+/// The models in a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListHubFilesResult {
-    /// As the hub writes it.
+    /// The name as the hub spells it.
     pub repo: String,
-    /// The commit; give it to download_model to get just this.
+    /// The commit; give it to download_model to download exactly this version.
     pub revision: String,
     pub gated: bool,
     pub licence: Option<String>,
     /// Smallest first.
     pub variants: Vec<HubVariant>,
-    /// For images; download_model fetches the best along.
+    /// Projectors for images; download_model also downloads the best one.
     pub projectors: Vec<HubFile>,
 }
 
-/// Who has logged.
+/// List the sources that have logged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListLogSourcesParams {}
 
-/// The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+/// List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
 ///
-/// Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+/// Models of other programs are used in place: their files are never copied or written to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListModelsParams {}
 
-/// Every server that was started and not stopped, failed ones too.
+/// List every server that was started and not stopped, including failed ones.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListServersParams {}
 
-/// Sessions, the last used first.
+/// List sessions, the last used first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListSessionsParams {
-    /// Only those whose title holds this text.
+    /// Only sessions whose title contains this text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
-    /// Only archived ones, or only others. Default: others.
+    /// true: only archived sessions; false (default): only others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived: Option<bool>,
     /// Default 50.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -1878,7 +1878,7 @@ pub struct ListSessionsResult {
     pub next_cursor: Option<String>,
 }
 
-/// Settings in effect; the further settings of start_llama_server are in `settings` where they were given.
+/// Settings in effect; other settings of start_llama_server that were given are in `settings`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LlamaConfig {
     pub server_id: String,
@@ -1895,9 +1895,9 @@ pub struct LlamaConfig {
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogEntry {
-    /// Counts over all sources, never goes back.
+    /// Number over all sources; never decreases.
     pub seq: i64,
-    /// When it was taken in, Unix seconds.
+    /// When the line was received, Unix seconds.
     pub at: f64,
     /// "sidecar", or "server:" and a server_id.
     pub source: String,
@@ -1912,7 +1912,7 @@ pub struct LogSource {
     pub source: String,
     /// Its newest log file.
     pub file: String,
-    /// Lines taken in so far.
+    /// Lines received so far.
     pub lines: i64,
     pub file_bytes: i64,
 }
@@ -1923,10 +1923,10 @@ pub struct LogsConfig {
     /// Lowest level kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
-    /// Size at which a log file is turned over.
+    /// Size at which a log file is rotated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_file_bytes: Option<i64>,
-    /// Older files kept of each source.
+    /// Rotated files kept for each source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_files: Option<i64>,
 }
@@ -1935,19 +1935,19 @@ pub struct LogsConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogsEvent {
     pub entries: Vec<LogEntry>,
-    /// Lines left out before these: they came faster than they are read.
+    /// Lines dropped before these because the host read slowly.
     pub dropped: i64,
 }
 
-/// A setting to change where memory is short.
+/// A setting to lower if memory is short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LowerFirst {
     /// Parameter of start_llama_server.
     pub setting: String,
     pub value: LowerFirstValue,
-    /// Of all devices together, with this change alone.
+    /// Memory freed on all devices together by this change alone.
     pub frees_bytes: i64,
-    /// With this change and those before it.
+    /// Whether it fits with this change and those before it.
     pub fits_then: bool,
     pub reason: String,
 }
@@ -1974,45 +1974,45 @@ impl From<String> for LowerFirstValue {
 /// The managed builds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManagedEngines {
-    /// The one that a start takes.
+    /// The build that starts use.
     pub default: Option<String>,
-    /// All of them, the default first, then the last good ones.
+    /// All builds: the default first, then the last good ones.
     pub engines: Vec<EngineInfo>,
 }
 
-/// What a start would take.
+/// Memory that a start would use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemoryEstimate {
     pub model: String,
     pub model_path: String,
     pub engine: EngineName,
-    /// As the engine would have it: 0 is resolved to the model's own.
+    /// As the engine would use it: 0 is resolved to the model's own.
     pub ctx_size: i64,
     pub parallel: i64,
     /// Layers on GPUs; -1 is resolved to what fits.
     pub n_gpu_layers: i64,
-    /// Layers of the model, the output layer included.
+    /// Layers of the model, including the output layer.
     pub total_layers: i64,
-    /// `allocator`: the engine said it of itself. `formula`: calculated from the model's header.
+    /// `allocator`: reported by the engine. `formula`: calculated from the model's header.
     pub method: MemoryEstimateMethod,
-    /// How far off it may be, 0.05 for 5 %: what earlier starts have shown, else a default.
+    /// Relative error, 0.05 for 5 %: from earlier starts, else a default.
     pub error_margin: f64,
-    /// Earlier starts on this machine that it was corrected by.
+    /// Earlier starts on this machine that the estimate was corrected by.
     pub observations: i64,
     /// `Host` first.
     pub devices: Vec<DeviceMemory>,
     pub total_bytes: i64,
     /// Whether it fits on every device.
     pub fits: bool,
-    /// The same in a sentence.
+    /// The result in a sentence.
     pub message: String,
-    /// The largest context that fits with these settings; null where none does.
+    /// The largest context that fits with these settings; null if none fits.
     pub largest_ctx_size: Option<i64>,
-    /// The most layers that fit on the GPUs; null where there is no GPU.
+    /// The most layers that fit on the GPUs; null if there is no GPU.
     pub largest_n_gpu_layers: Option<i64>,
-    /// What to change where it does not fit, in order.
+    /// Settings to change if it does not fit, in order.
     pub lower_first: Vec<LowerFirst>,
-    /// What else may take memory, later or elsewhere.
+    /// What else may use memory, later or elsewhere.
     pub notes: Vec<String>,
 }
 
@@ -2027,7 +2027,7 @@ pub enum MemoryEstimateMethod {
     Newer,
 }
 
-/// What an engine has planned for or taken of one device, by its own log.
+/// Memory that an engine planned or allocated on one device, according to its log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemoryTaken {
     /// `Host`, or the engine's name of a GPU, such as CUDA0.
@@ -2042,7 +2042,7 @@ pub struct MemoryTaken {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemoryUse {
     pub total_bytes: i64,
-    /// What programs can still get without swapping.
+    /// Memory that programs can allocate without swapping.
     pub available_bytes: i64,
     pub used_bytes: i64,
 }
@@ -2055,7 +2055,7 @@ pub struct Message {
     pub parent_id: Option<String>,
     pub role: MessageRole,
     pub content: String,
-    /// The content parts, where there was more than text.
+    /// The content parts, if there was more than text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<Map<String, Value>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -2064,7 +2064,7 @@ pub struct Message {
     pub tool_calls: Option<Vec<ToolCall>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
-    /// `interrupted`: the sidecar ended while it was being written; what was kept is here.
+    /// `interrupted`: the sidecar ended while the answer was being written; the stored part is here.
     pub state: MessageState,
     pub finish_reason: Option<String>,
     pub usage: Option<Usage>,
@@ -2076,7 +2076,7 @@ pub struct Message {
     pub siblings: Vec<String>,
 }
 
-/// What is said: text, or content parts.
+/// Text, or content parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum MessageContent {
@@ -2126,25 +2126,25 @@ pub enum MessageState {
     Newer,
 }
 
-/// A model in the library, in detail. What a damaged one does not say is null.
+/// A model in the library, in detail. Values that a damaged header does not provide are null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelDetails {
-    /// What `model` parameters take.
+    /// For `model` parameters.
     pub name: String,
-    /// The file; the first of a split model.
+    /// The file; the first file of a split model.
     pub path: String,
-    /// All files of the model together.
+    /// Total size of all files of the model.
     pub size_bytes: i64,
-    /// How many files it is split into.
+    /// Number of files it is split into.
     pub files: i64,
     pub modified_at: f64,
-    /// `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache.
+    /// `own`: in the sidecar's models folder. `folder`: in one of the config's folders. Others: stored by the program of that name; `huggingface` is its cache.
     pub origin: ModelOrigin,
-    /// A projector beside it, for images.
+    /// The projector beside it, for images or audio.
     pub mmproj_path: Option<String>,
-    /// Whether its header could be read.
+    /// Whether its header is readable.
     pub valid: bool,
-    /// Why not, in words.
+    /// Why it is not valid, in a sentence.
     pub problem: Option<String>,
     pub architecture: Option<String>,
     /// Such as Q4_K_M.
@@ -2153,20 +2153,20 @@ pub struct ModelDetails {
     pub parameters: Option<i64>,
     /// Context the model was trained for, tokens.
     pub context_length: Option<i64>,
-    /// What its program or its header calls it.
+    /// Its name in its program or its header.
     pub display_name: Option<String>,
-    /// Where it came from, such as ORG/NAME, where that is known.
+    /// The repository it came from, such as ORG/NAME, if known.
     pub repo: Option<String>,
-    /// As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done.
+    /// From header, chat template and projector. null until the whole header has been read; a later listing then has them.
     pub capabilities: Option<Vec<Capability>>,
-    /// LoRA files made for it, as they say themselves; for `lora` of start_llama_server.
+    /// LoRA files whose headers name this model, for `lora` of start_llama_server.
     pub adapters: Vec<String>,
-    /// Where else the same content lies: links to it, and copies known to be some.
+    /// Other paths of the same content: links, and known copies.
     pub other_paths: Vec<String>,
-    /// Other names that find it, such as those of a copy in another program.
+    /// Other names for it, such as that of a copy in another program.
     pub aliases: Vec<String>,
     pub parts: Vec<ModelPart>,
-    /// All that fit, the one that is used first.
+    /// Matching projectors; the first is used.
     pub projectors: Vec<String>,
     pub layers: Option<i64>,
     pub embedding_length: Option<i64>,
@@ -2179,10 +2179,10 @@ pub struct ModelDetails {
     pub licence: Option<String>,
 }
 
-/// Topic models: a model has come, or is another one than before. Begins with every model there is.
+/// Topic models: a model was added or changed. Starts with every existing model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub model: ModelInfo,
 }
@@ -2190,22 +2190,22 @@ pub struct ModelEvent {
 /// A model in the library.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// What `model` parameters take.
+    /// For `model` parameters.
     pub name: String,
-    /// The file; the first of a split model.
+    /// The file; the first file of a split model.
     pub path: String,
-    /// All files of the model together.
+    /// Total size of all files of the model.
     pub size_bytes: i64,
-    /// How many files it is split into.
+    /// Number of files it is split into.
     pub files: i64,
     pub modified_at: f64,
-    /// `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache.
+    /// `own`: in the sidecar's models folder. `folder`: in one of the config's folders. Others: stored by the program of that name; `huggingface` is its cache.
     pub origin: ModelOrigin,
-    /// A projector beside it, for images.
+    /// The projector beside it, for images or audio.
     pub mmproj_path: Option<String>,
-    /// Whether its header could be read.
+    /// Whether its header is readable.
     pub valid: bool,
-    /// Why not, in words.
+    /// Why it is not valid, in a sentence.
     pub problem: Option<String>,
     pub architecture: Option<String>,
     /// Such as Q4_K_M.
@@ -2214,17 +2214,17 @@ pub struct ModelInfo {
     pub parameters: Option<i64>,
     /// Context the model was trained for, tokens.
     pub context_length: Option<i64>,
-    /// What its program or its header calls it.
+    /// Its name in its program or its header.
     pub display_name: Option<String>,
-    /// Where it came from, such as ORG/NAME, where that is known.
+    /// The repository it came from, such as ORG/NAME, if known.
     pub repo: Option<String>,
-    /// As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done.
+    /// From header, chat template and projector. null until the whole header has been read; a later listing then has them.
     pub capabilities: Option<Vec<Capability>>,
-    /// LoRA files made for it, as they say themselves; for `lora` of start_llama_server.
+    /// LoRA files whose headers name this model, for `lora` of start_llama_server.
     pub adapters: Vec<String>,
-    /// Where else the same content lies: links to it, and copies known to be some.
+    /// Other paths of the same content: links, and known copies.
     pub other_paths: Vec<String>,
-    /// Other names that find it, such as those of a copy in another program.
+    /// Other names for it, such as that of a copy in another program.
     pub aliases: Vec<String>,
 }
 
@@ -2256,39 +2256,39 @@ pub struct ModelPart {
     pub size_bytes: i64,
 }
 
-/// Topic models: there is no model of this name any more.
+/// Topic models: a model was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRemovedEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub name: String,
 }
 
-/// Bytes are read or copied.
+/// Bytes are being read or copied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelWork {
     pub done_bytes: i64,
     pub total_bytes: i64,
 }
 
-/// Where models are.
+/// Where models are found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelsConfig {
-    /// Folders to list beside the sidecar's own; never written to.
+    /// Folders to list besides the sidecar's own; they are read only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folders: Option<Vec<String>>,
-    /// Model to start where none is named.
+    /// Model to start if none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
-    /// Other programs whose models are listed, where they lie; \[\] for none. Default: all. They are never written to.
+    /// Other programs whose models are listed and used in place; \[\] for none. Default: all. Their files are read only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<ForeignOrigin>>,
-    /// How long a deleted model can be brought back; its room is taken till then.
+    /// How long a deleted model can be restored; it uses disk space until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_retention_days: Option<f64>,
 }
 
-/// Something that the person in front of the host should know.
+/// Something that the person who uses the host should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// Stable name, such as CONFIG_BROKEN.
@@ -2301,7 +2301,7 @@ pub struct Notice {
     pub remedies: Vec<Remedy>,
 }
 
-/// Let a download rest; what has come is kept. Answered when nothing is fetched any more.
+/// Pause a download and keep the received data. Answered when the transfer has stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PauseDownloadParams {
     /// As in list_downloads.
@@ -2317,7 +2317,7 @@ impl PauseDownloadParams {
     }
 }
 
-/// Answer immediately: the connection lives.
+/// Answer immediately, which shows that the connection works.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PingParams {}
 
@@ -2330,7 +2330,7 @@ pub enum PingResult {
     Newer,
 }
 
-/// Ask an engine whether it is well.
+/// Check the health of an engine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PingServerParams {
     /// Which server. Default "default".
@@ -2341,42 +2341,42 @@ pub struct PingServerParams {
     pub base_url: Option<String>,
 }
 
-/// How the engine answered.
+/// The result of a health check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PingServerResult {
     pub ok: bool,
     pub latency_ms: Option<f64>,
-    /// HTTP status, where there was an answer.
+    /// HTTP status, if there was a response.
     pub status: Option<i64>,
-    /// Why it is not well, in plain words.
+    /// Why the check failed, in a sentence.
     pub error: Option<String>,
 }
 
-/// The command that start_llama_server would run. Nothing is started, nothing is written.
+/// Return the command that start_llama_server would run. Nothing is started or written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PreviewCommandParams {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
-    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    /// Name of a managed build. `llama_cpp_path` overrides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_build: Option<String>,
-    /// The GGUF file to load. Wins over `model`.
+    /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Context in tokens; 0 takes the model's own. Default 4096.
+    /// Context in tokens; 0 uses the model's own. Default 4096.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ctx_size: Option<i64>,
-    /// Messages answered at the same time; they share the context. Default 4.
+    /// Messages answered concurrently; they share the context. Default 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<i64>,
     /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -2406,7 +2406,7 @@ pub struct PreviewCommandParams {
     /// Type of the V cache. Default f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_type_v: Option<CacheType>,
-    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    /// Fail instead of running wholly or partly on the CPU when a GPU was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_gpu: Option<bool>,
     /// Layers whose experts stay on the CPU. Default 0.
@@ -2421,7 +2421,7 @@ pub struct PreviewCommandParams {
     /// LoRA adapter files to apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<Vec<String>>,
-    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    /// Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_budget: Option<i64>,
     /// Serve embeddings only. Default false.
@@ -2430,10 +2430,10 @@ pub struct PreviewCommandParams {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
+    /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+    /// Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// Which server. Default "default".
@@ -2444,17 +2444,17 @@ pub struct PreviewCommandParams {
     pub preset: Option<String>,
 }
 
-/// A command, not run.
+/// A command that was not run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreviewCommandResult {
     pub argv: Vec<String>,
-    /// The same, quoted for a POSIX shell.
+    /// The command, quoted for a POSIX shell.
     pub one_liner: String,
-    /// Settings that this engine does not know, left out.
+    /// Settings left out because this engine does not support them.
     pub ignored: Vec<String>,
 }
 
-/// What send_message would send, leave out, and why. Nothing is sent to the model or kept.
+/// Show what send_message would send and leave out, and why. Nothing is sent to the model or stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreviewContextParams {
     pub session_id: String,
@@ -2485,24 +2485,24 @@ impl PreviewContextParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreviewContextResult {
     pub policy: ContextPolicy,
-    /// Whether it would be sent; false is CONTEXT_TOO_LONG.
+    /// Whether the message would be sent; false means CONTEXT_TOO_LONG.
     pub fits: bool,
     pub max_context: i64,
-    /// Tokens of what would be sent; of everything where it does not fit.
+    /// Tokens that would be sent; of the whole conversation if it does not fit.
     pub input_length: i64,
-    /// Tokens kept free for the answer when messages are left out.
+    /// Tokens reserved for the answer when messages are left out.
     pub reserved: i64,
     /// Ids of the messages that would be sent, oldest first.
     pub sent_messages: Vec<String>,
     pub dropped: Vec<DroppedMessage>,
 }
 
-/// Ask a llama.cpp folder what it can do.
+/// Report the capabilities of a llama.cpp build in a folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeEngineParams {
     /// Folder of a llama.cpp build.
     pub llama_cpp_path: String,
-    /// Also let it generate a token, with a tiny model made for that. Default false.
+    /// Also prove it: generate a token with a tiny model created for this. Default false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prove: Option<bool>,
 }
@@ -2517,7 +2517,7 @@ impl ProbeEngineParams {
     }
 }
 
-/// What a build is.
+/// A build's version and capabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeEngineResult {
     /// The llama-server program.
@@ -2526,21 +2526,21 @@ pub struct ProbeEngineResult {
     /// Kinds of device, such as CPU, CUDA, Vulkan.
     pub backends: Vec<String>,
     pub devices: Vec<EngineDevice>,
-    /// Every long flag that it takes.
+    /// Every long flag it accepts.
     pub flags: Vec<String>,
     /// Whether it can listen on a UNIX socket.
     pub unix_socket: bool,
-    /// Null where it was not asked for.
+    /// Null if not requested.
     pub proof: Option<EngineProof>,
 }
 
-/// Settings for a model that suit this machine as it is now, each with its reason.
+/// Recommend settings for a model on this machine in its current state, each with a reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecommendSettingsParams {
     /// As in start_llama_server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// As in start_llama_server; wins over `model`.
+    /// As in start_llama_server; overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
     /// Default: the best one found.
@@ -2554,15 +2554,15 @@ pub struct RecommendSettingsParams {
 /// Settings to start a model with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecommendSettingsResult {
-    /// start_llama_server takes them as they are.
+    /// Parameters for start_llama_server.
     pub settings: Map<String, Value>,
     pub reasons: Vec<Recommendation>,
     pub fits: bool,
-    /// What a start with these settings would take.
+    /// Memory that a start with these settings would use.
     pub estimate: MemoryEstimate,
 }
 
-/// One setting and why.
+/// One setting and its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recommendation {
     pub setting: String,
@@ -2589,49 +2589,49 @@ impl From<String> for RecommendationValue {
     }
 }
 
-/// Answer again. The old answer stays as a sibling branch.
+/// Generate an answer again. The old answer stays as a sibling branch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegenerateMessageParams {
-    /// 0 always takes the likeliest token.
+    /// 0 always chooses the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Nucleus sampling; 1 switches it off.
+    /// Nucleus sampling; 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// Likeliest tokens to choose from; 0 is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<i64>,
-    /// Least probability, relative to the likeliest token's.
+    /// Minimum probability, relative to that of the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f64>,
-    /// Longest answer. Default: until the model ends or the context is full.
+    /// Maximum length of the answer. Default: until the model stops or the context is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i64>,
-    /// 1 switches it off.
+    /// 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_penalty: Option<f64>,
-    /// -1 is a new one each time.
+    /// -1 chooses a new seed each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
-    /// Default: the session's, else "default", else the only one running.
+    /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's form.
+    /// Functions the model may call, in OpenAI's format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
-    /// As OpenAI's tool_choice.
+    /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
-    /// As OpenAI's response_format: a JSON schema the answer must follow.
+    /// Same as OpenAI's response_format: a JSON schema the answer must follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
-    /// Whether a model that can think may. Default: the model's own way.
+    /// Whether a reasoning model may reason. Default: the model's own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<bool>,
-    /// Name in the config's `chat_presets`; parameters given here win over it.
+    /// Name in the config's `chat_presets`; parameters given here override it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
     /// Default: the session's, else the config's.
@@ -2641,7 +2641,7 @@ pub struct RegenerateMessageParams {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     pub session_id: String,
-    /// The answer to make again. Default: the last one.
+    /// The answer to generate again. Default: the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
 }
@@ -2672,16 +2672,16 @@ impl RegenerateMessageParams {
     }
 }
 
-/// Something that helps. Its sentence for people is the error's `hint`.
+/// An action that may resolve the problem. Its sentence for people is the error's `hint`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Remedy {
     /// A method of this contract, or a RemedyWord.
     pub action: String,
-    /// What is known of the method's parameters; a person or the host chooses the others.
+    /// Known parameters of the action; a person or the host chooses the others.
     pub params: Map<String, Value>,
 }
 
-/// What a remedy is where it is no method. `retry`: the same request again. `change_params`: the same request with other
+/// Actions that are not methods. `retry`: the same request again. `change_params`: the same request with other
 /// values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
 /// `install_extra`: the optional part `extra` of the llama-sidecar package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -2699,7 +2699,7 @@ pub enum RemedyWord {
     Newer,
 }
 
-/// Remove a managed build. Where it was the default, the last one that was good is it then.
+/// Remove a managed build. If it was the default, the last good build becomes the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RemoveEngineParams {
     /// As in list_engines.
@@ -2713,7 +2713,7 @@ impl RemoveEngineParams {
     }
 }
 
-/// Go back to the defaults.
+/// Restore the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResetConfigParams {
     /// Dotted keys such as "chat.temperature". Default: everything.
@@ -2736,14 +2736,14 @@ pub struct Resources {
 /// Topic resources: a reading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResourcesEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub resources: Resources,
 }
 
 /// Stop a server and start it with the same settings.
 ///
-/// Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+/// Running answers end with SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RestartServerParams {
     /// Which server. Default "default".
@@ -2754,10 +2754,10 @@ pub struct RestartServerParams {
     pub channel: Option<String>,
 }
 
-/// Undo delete_model: the files go back to where they were.
+/// Undo delete_model: the files are moved back to where they were.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RestoreModelParams {
-    /// `trash_id`, or the name of the model deleted last under it.
+    /// `trash_id`, or a name: of models with this name, the last deleted.
     pub model: String,
 }
 
@@ -2785,7 +2785,7 @@ impl RestoreSessionParams {
     }
 }
 
-/// Let a download go on that was paused or has failed; answered at once.
+/// Resume a download that was paused or failed; answered immediately.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResumeDownloadParams {
     /// As in list_downloads.
@@ -2803,12 +2803,12 @@ impl ResumeDownloadParams {
 
 /// Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 ///
-/// The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
-/// come. Answered as the send_message that it follows.
+/// The events after `after_seq` are sent again on `channel` under their old `seq`, then the new ones as they
+/// occur. The response is that of the send_message that is followed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResumeSessionParams {
     pub session_id: String,
-    /// The last `seq` the host has. Default 0: everything.
+    /// The last `seq` the host received. Default 0: send everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_seq: Option<i64>,
     /// Name for this request's events, unique among the host's live channels.
@@ -2856,23 +2856,23 @@ pub struct ScanDone {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum ScanEvent {
-    /// Bytes are read or copied.
+    /// Bytes are being read or copied.
     Working(ModelWork),
     /// The scan's result is in the response.
     Done(ScanDone),
-    /// It failed; `error` is the response's.
+    /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// Look at all places, as list_models does, and say what is in each and what was left out there.
+/// Scan all sources, as list_models does, and report what each one has and what was skipped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScanModelsParams {
-    /// Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false.
+    /// Also read all headers completely, and hash whole files that may be copies of each other: copies are then listed as one model. Takes minutes for large models. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
     /// Name for this request's events, unique among the host's live channels.
@@ -2880,40 +2880,40 @@ pub struct ScanModelsParams {
     pub channel: Option<String>,
 }
 
-/// What was found.
+/// The result of a scan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScanModelsResult {
     pub models: i64,
     pub damaged: i64,
-    /// Models whose headers have not been read to their end so far.
+    /// Models whose headers have not been read completely yet.
     pub unread: i64,
     pub sources: Vec<LibrarySource>,
-    /// Names of models of one size that begin alike; `verify` finds out whether they are copies.
+    /// Names of models with the same size and beginning; `verify` checks whether they are copies.
     pub possible_copies: Vec<Vec<String>>,
-    /// Of the look itself, without what `verify` read.
+    /// Duration of the scan, without the reads of `verify`.
     pub took_ms: f64,
 }
 
-/// A message found.
+/// A message that matches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchHit {
     pub session_id: String,
     pub session_title: String,
     pub message_id: String,
     pub role: String,
-    /// The text around the words, which stand between \u0002 and \u0003.
+    /// The text around the matches, which are enclosed in \u0002 and \u0003.
     pub snippet: String,
     pub created_at: f64,
 }
 
-/// Models on the hub that have GGUF files, the most downloaded first.
+/// Search the hub for models that have GGUF files; the most downloaded first.
 ///
 /// The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchHubParams {
-    /// Words of the name; empty for the most downloaded of all.
+    /// Words of the name; empty for the most downloaded models.
     pub query: String,
-    /// How many at most. Default 20.
+    /// Maximum number of results. Default 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
 }
@@ -2928,11 +2928,11 @@ impl SearchHubParams {
     }
 }
 
-/// Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+/// Search for messages that contain all the words, the newest first. The last word may be a prefix of two letters.
 ///
-/// INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
+/// A search that takes too long is cancelled with INVALID_PARAMS and the path `$.query`.
 ///
-/// Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+/// Refused while the history is encrypted (`storage.encrypt`): an index would contain its words in plain text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchMessagesParams {
     pub query: String,
@@ -2942,7 +2942,7 @@ pub struct SearchMessagesParams {
     /// Default 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -2959,59 +2959,59 @@ impl SearchMessagesParams {
     }
 }
 
-/// A page of messages found.
+/// A page of matching messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchMessagesResult {
     pub hits: Vec<SearchHit>,
     pub next_cursor: Option<String>,
 }
 
-/// Say something in a session and get the answer, streamed where `channel` is given.
+/// Send a message to a session and get the answer, streamed if `channel` is given.
 ///
-/// Messages to one session are answered in the order they came. The user's message is kept before the first
-/// event that comes from the engine is sent, the answer before `done`.
+/// Messages to one session are answered in order of arrival. The user's message is stored before the first event
+/// from the engine is sent, and the answer is stored before `done`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SendMessageParams {
-    /// 0 always takes the likeliest token.
+    /// 0 always chooses the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Nucleus sampling; 1 switches it off.
+    /// Nucleus sampling; 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// Likeliest tokens to choose from; 0 is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<i64>,
-    /// Least probability, relative to the likeliest token's.
+    /// Minimum probability, relative to that of the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f64>,
-    /// Longest answer. Default: until the model ends or the context is full.
+    /// Maximum length of the answer. Default: until the model stops or the context is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i64>,
-    /// 1 switches it off.
+    /// 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_penalty: Option<f64>,
-    /// -1 is a new one each time.
+    /// -1 chooses a new seed each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
-    /// Default: the session's, else "default", else the only one running.
+    /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's form.
+    /// Functions the model may call, in OpenAI's format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
-    /// As OpenAI's tool_choice.
+    /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
-    /// As OpenAI's response_format: a JSON schema the answer must follow.
+    /// Same as OpenAI's response_format: a JSON schema the answer must follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
-    /// Whether a model that can think may. Default: the model's own way.
+    /// Whether a reasoning model may reason. Default: the model's own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<bool>,
-    /// Name in the config's `chat_presets`; parameters given here win over it.
+    /// Name in the config's `chat_presets`; parameters given here override it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
     /// Default: the session's, else the config's.
@@ -3020,21 +3020,21 @@ pub struct SendMessageParams {
     /// Name for this request's events, unique among the host's live channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// Text or content parts. The one-string form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is understood.
+    /// Text or content parts. The form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is also accepted.
     pub message: MessageContent,
-    /// Left out, or a UUID not seen yet: a new session is made.
+    /// Left out, or a UUID not in use: a new session is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// System prompt; kept as the session's from now on.
+    /// System prompt; stored as the session's from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
     /// Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<String>>,
-    /// Answers to the model's tool calls, in place of a message: leave `message` empty then.
+    /// Results of the model's tool calls, in place of a message: leave `message` empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_results: Option<Vec<ToolResult>>,
-    /// A text with {message} in it, in whose place the message is put.
+    /// A text in which {message} is replaced by the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
 }
@@ -3069,7 +3069,7 @@ impl SendMessageParams {
     }
 }
 
-/// Start settings where none are given.
+/// Default start settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerDefaults {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -3078,13 +3078,13 @@ pub struct ServerDefaults {
     pub parallel: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_gpu_layers: Option<i64>,
-    /// CPU threads; fewer than cores where others need them, too. Default: the engine's choice.
+    /// CPU threads; fewer than cores if other programs need some. Default: the engine's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<i64>,
 }
 
-/// A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
-/// another socket or port unless that was asked for.
+/// A server and how to connect to it directly, without the sidecar. A restarted engine has a new key, and a new
+/// socket or port unless a port was requested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerDetails {
     pub server_id: String,
@@ -3093,28 +3093,28 @@ pub struct ServerDetails {
     /// The model's name.
     pub model: Option<String>,
     pub model_path: Option<String>,
-    /// Process id of the engine while there is one.
+    /// Process id of the engine while it runs.
     pub pid: Option<i64>,
     /// TCP port; null on a private socket.
     pub port: Option<i64>,
-    /// Where its OpenAI API is; null on a private socket.
+    /// Address of its OpenAI API; null on a private socket.
     pub base_url: Option<String>,
     pub ctx_size: Option<i64>,
     pub parallel: Option<i64>,
     pub n_gpu_layers: Option<i64>,
-    /// When its process was started, Unix seconds.
+    /// When its process started, Unix seconds.
     pub started_at: Option<f64>,
     /// Its state in a sentence.
     pub message: String,
     pub plan: Option<StartPlan>,
     pub actual: Option<StartActual>,
-    /// Why it failed, in state `failed`; why it crashed, until it is ready again.
+    /// Why it failed (state `failed`), or why its engine crashed, until it is ready again.
     pub error: Option<WireError>,
-    /// It runs, but not on the GPU as it was wanted. Null where all is well.
+    /// Set if it runs, but not on the GPU as requested; otherwise null.
     pub warning: Option<StartWarning>,
-    /// How often its engine has crashed and was started again by the sidecar itself.
+    /// How often its engine crashed and was restarted automatically.
     pub restarts: i64,
-    /// Messages go to this server that name none, and whose session has none. At most one is so.
+    /// Whether it answers messages that name no server, nor does their session. At most one does.
     pub default: bool,
     /// Send it as `Authorization: Bearer …`.
     pub api_key: Option<String>,
@@ -3122,10 +3122,10 @@ pub struct ServerDetails {
     pub socket_path: Option<String>,
 }
 
-/// Topic servers: a server is in a new state. Begins with every server there is.
+/// Topic servers: a server changed. Starts with every existing server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub server: ServerInfo,
 }
@@ -3137,7 +3137,7 @@ pub struct ServerIdentity {
     pub version: String,
 }
 
-/// A server and how it is. Before it is planned, what has not been chosen yet is null.
+/// A server and its state. Before it is planned, values that are not chosen yet are null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerInfo {
     pub server_id: String,
@@ -3146,64 +3146,64 @@ pub struct ServerInfo {
     /// The model's name.
     pub model: Option<String>,
     pub model_path: Option<String>,
-    /// Process id of the engine while there is one.
+    /// Process id of the engine while it runs.
     pub pid: Option<i64>,
     /// TCP port; null on a private socket.
     pub port: Option<i64>,
-    /// Where its OpenAI API is; null on a private socket.
+    /// Address of its OpenAI API; null on a private socket.
     pub base_url: Option<String>,
     pub ctx_size: Option<i64>,
     pub parallel: Option<i64>,
     pub n_gpu_layers: Option<i64>,
-    /// When its process was started, Unix seconds.
+    /// When its process started, Unix seconds.
     pub started_at: Option<f64>,
     /// Its state in a sentence.
     pub message: String,
     pub plan: Option<StartPlan>,
     pub actual: Option<StartActual>,
-    /// Why it failed, in state `failed`; why it crashed, until it is ready again.
+    /// Why it failed (state `failed`), or why its engine crashed, until it is ready again.
     pub error: Option<WireError>,
-    /// It runs, but not on the GPU as it was wanted. Null where all is well.
+    /// Set if it runs, but not on the GPU as requested; otherwise null.
     pub warning: Option<StartWarning>,
-    /// How often its engine has crashed and was started again by the sidecar itself.
+    /// How often its engine crashed and was restarted automatically.
     pub restarts: i64,
-    /// Messages go to this server that name none, and whose session has none. At most one is so.
+    /// Whether it answers messages that name no server, nor does their session. At most one does.
     pub default: bool,
 }
 
 /// Topic servers: a server was stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerRemovedEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub server_id: String,
 }
 
-/// How to run a model. Everything is optional.
+/// How to run a model. All settings are optional.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerSettings {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
-    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    /// Name of a managed build. `llama_cpp_path` overrides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_build: Option<String>,
-    /// The GGUF file to load. Wins over `model`.
+    /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Context in tokens; 0 takes the model's own. Default 4096.
+    /// Context in tokens; 0 uses the model's own. Default 4096.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ctx_size: Option<i64>,
-    /// Messages answered at the same time; they share the context. Default 4.
+    /// Messages answered concurrently; they share the context. Default 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<i64>,
     /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -3233,7 +3233,7 @@ pub struct ServerSettings {
     /// Type of the V cache. Default f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_type_v: Option<CacheType>,
-    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    /// Fail instead of running wholly or partly on the CPU when a GPU was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_gpu: Option<bool>,
     /// Layers whose experts stay on the CPU. Default 0.
@@ -3248,7 +3248,7 @@ pub struct ServerSettings {
     /// LoRA adapter files to apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<Vec<String>>,
-    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    /// Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_budget: Option<i64>,
     /// Serve embeddings only. Default false.
@@ -3257,10 +3257,10 @@ pub struct ServerSettings {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
+    /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+    /// Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
 }
@@ -3285,9 +3285,9 @@ pub enum ServerSettingsFlashAttnName {
     Newer,
 }
 
-/// How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
-/// `queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
-/// memory; the next message for it starts its engine again, and waits for that.
+/// State of a server. `stopped` and `failed` are final. A server whose engine crashed goes through `stopping` and
+/// `queued` (the pause before the restart) to `ready` again. A `sleeping` server has no engine and uses no memory; the next
+/// message starts its engine again, and waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ServerState {
     #[serde(rename = "queued")]
@@ -3322,9 +3322,9 @@ pub struct ServerUse {
     pub pid: i64,
     /// Resident memory, shared pages such as a mapped model included.
     pub memory_bytes: i64,
-    /// 100 is one core, since the reading before.
+    /// 100 is one core, since the previous reading.
     pub cpu_percent: f64,
-    /// Over all GPUs; null where the driver does not tell.
+    /// Over all GPUs; null if the driver does not report it.
     pub gpu_memory_bytes: Option<i64>,
 }
 
@@ -3349,25 +3349,25 @@ pub struct Session {
 /// Sampling settings and context policy of one session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SessionConfig {
-    /// 0 always takes the likeliest token.
+    /// 0 always chooses the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Nucleus sampling; 1 switches it off.
+    /// Nucleus sampling; 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// Likeliest tokens to choose from; 0 is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<i64>,
-    /// Least probability, relative to the likeliest token's.
+    /// Minimum probability, relative to that of the likeliest token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f64>,
-    /// Longest answer. Default: until the model ends or the context is full.
+    /// Maximum length of the answer. Default: until the model stops or the context is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i64>,
-    /// 1 switches it off.
+    /// 1 disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_penalty: Option<f64>,
-    /// -1 is a new one each time.
+    /// -1 chooses a new seed each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// Texts that end the answer.
@@ -3381,15 +3381,15 @@ pub struct SessionConfig {
 /// Topic sessions: a session was deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionDeletedEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub session_id: String,
 }
 
-/// Topic sessions: a session was made, changed, restored or used.
+/// Topic sessions: a session was created, changed, restored or used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionEvent {
-    /// How many events of this topic were left out before this one because the host read slowly.
+    /// Events of this topic dropped before this one because the host read slowly.
     pub dropped: i64,
     pub session: Session,
 }
@@ -3418,10 +3418,10 @@ pub enum SessionExportFormat {
     Newer,
 }
 
-/// Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+/// Change settings by a JSON merge patch (RFC 7396): omitted keys keep their value, `null` restores the default.
 ///
-/// The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
-/// `storage.encrypt` rewrites the history before this is answered.
+/// The file is replaced atomically. Running servers keep the settings they were started with.
+/// A change of `storage.encrypt` rewrites the history before the response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SetConfigParams {
     pub patch: Map<String, Value>,
@@ -3436,7 +3436,7 @@ impl SetConfigParams {
     }
 }
 
-/// Let starts that name no engine take another managed build, once it has generated a token, or none of them.
+/// Choose the managed build for starts that name no engine, once it is proved; or none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SetDefaultEngineParams {
     /// As in list_engines. Default: none.
@@ -3444,28 +3444,28 @@ pub struct SetDefaultEngineParams {
     pub name: Option<String>,
 }
 
-/// Stop every engine and owned process, flush, answer, exit 0. At most 5 s.
+/// Stop every engine and owned process, flush, answer, and exit with code 0, within 5 s.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ShutdownParams {}
 
-/// What the engine says of itself once it is ready.
+/// What the engine reports once it is ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartActual {
-    /// Tokens that one message's prompt and answer may use together.
+    /// Tokens that prompt and answer of one message may use together.
     pub context_per_message: i64,
-    /// Messages that it answers at the same time.
+    /// Messages it answers concurrently.
     pub slots: i64,
-    /// From the start of the process until it was ready.
+    /// From the start of the process until the engine was ready.
     pub load_ms: f64,
-    /// Layers on the GPU, where the engine says so.
+    /// Layers on the GPU, if the engine reports them.
     pub gpu_layers: Option<i64>,
-    /// Layers of the model, where the engine says so.
+    /// Layers of the model, if the engine reports them.
     pub total_layers: Option<i64>,
-    /// Whether it takes images.
+    /// Whether it accepts images.
     pub vision: bool,
-    /// The engine's build, in its own words.
+    /// The engine's build, as it reports it.
     pub build: Option<String>,
-    /// Where the model went; empty where the engine does not say so.
+    /// Memory allocated on each device; empty if the engine does not report it.
     pub memory: Vec<MemoryTaken>,
 }
 
@@ -3479,15 +3479,15 @@ pub enum StartEvent {
     Planning,
     /// The process is being started.
     Starting(StartStarting),
-    /// The model is being read.
+    /// The model is being loaded.
     Loading(StartLoading),
-    /// Loaded; the first empty run is under way.
+    /// The model is loaded; the warm-up run is under way.
     Warming,
-    /// Ready; the members are the response's.
+    /// The server is ready; the members are the response's.
     Done(ServerInfo),
-    /// It failed; `error` is the response's.
+    /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -3496,32 +3496,32 @@ pub enum StartEvent {
 
 /// Start an engine with a model; answered when it is ready for messages.
 ///
-/// With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
-/// install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
+/// If no engine is named, the best one found is used: the configured llama.cpp folder, then the default managed build,
+/// then PATH, then the embedded engine, then llama-cpp-python.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartLlamaServerParams {
     /// Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama_cpp_path: Option<String>,
-    /// Name of a build that install_engine has brought. `llama_cpp_path` wins over it.
+    /// Name of a managed build. `llama_cpp_path` overrides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_build: Option<String>,
-    /// The GGUF file to load. Wins over `model`.
+    /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same.
+    /// Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Context in tokens; 0 takes the model's own. Default 4096.
+    /// Context in tokens; 0 uses the model's own. Default 4096.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ctx_size: Option<i64>,
-    /// Messages answered at the same time; they share the context. Default 4.
+    /// Messages answered concurrently; they share the context. Default 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<i64>,
     /// Layers on the GPU; -1 is all that fit, 0 none. Default -1.
@@ -3551,7 +3551,7 @@ pub struct StartLlamaServerParams {
     /// Type of the V cache. Default f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_type_v: Option<CacheType>,
-    /// Fail instead of running on the CPU, in whole or in part, where a GPU was wanted.
+    /// Fail instead of running wholly or partly on the CPU when a GPU was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_gpu: Option<bool>,
     /// Layers whose experts stay on the CPU. Default 0.
@@ -3566,7 +3566,7 @@ pub struct StartLlamaServerParams {
     /// LoRA adapter files to apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<Vec<String>>,
-    /// Tokens a model may think; -1 without a limit, 0 none. Default -1.
+    /// Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_budget: Option<i64>,
     /// Serve embeddings only. Default false.
@@ -3575,16 +3575,16 @@ pub struct StartLlamaServerParams {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
-    /// Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it.
+    /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
-    /// Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
+    /// Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
     /// Which server. Default "default".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Name in the config's `server_presets`; parameters given here win over it.
+    /// Name in the config's `server_presets`; parameters given here override it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
     /// Name for this request's events, unique among the host's live channels.
@@ -3592,29 +3592,29 @@ pub struct StartLlamaServerParams {
     pub channel: Option<String>,
 }
 
-/// The model is being read.
+/// The model is being loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartLoading {
-    /// What is being loaded, such as text_model or mmproj_model.
+    /// Component being loaded, such as text_model or mmproj_model.
     pub stage: String,
-    /// 0 to 1 over all stages; null where the engine does not tell.
+    /// 0 to 1 over all stages; null if the engine does not report it.
     pub progress: Option<f64>,
     /// Estimated time left, from the rate so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta_ms: Option<f64>,
 }
 
-/// What the engine was asked for, after every default.
+/// The requested settings, with all defaults applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartPlan {
     pub ctx_size: i64,
     pub parallel: i64,
     pub n_gpu_layers: i64,
-    /// The command line; never holds a secret.
+    /// The command line; never contains a secret.
     pub argv: Vec<String>,
-    /// Settings that this engine does not know, left out.
+    /// Settings left out because this engine does not support them.
     pub ignored: Vec<String>,
-    /// What the engine's own allocator planned before it loaded anything.
+    /// The plan of the engine's own allocator, before anything is loaded.
     pub memory: Vec<MemoryTaken>,
 }
 
@@ -3625,12 +3625,12 @@ pub struct StartStarting {
     pub pid: Option<i64>,
 }
 
-/// A server that runs, but not as it was wanted.
+/// Why a server runs, but not as requested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartWarning {
     pub code: StartWarningCode,
     pub cause: GpuCause,
-    /// What happened and why, in words.
+    /// What happened and why, in a sentence.
     pub message: String,
     /// What to do next, in a sentence for people.
     pub hint: String,
@@ -3649,7 +3649,7 @@ pub enum StartWarningCode {
     Newer,
 }
 
-/// Stop a server, in whatever state it is; answered when its process is gone.
+/// Stop a server in any state; answered when its process has ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StopLlamaServerParams {
     /// Which server. Default "default".
@@ -3669,21 +3669,21 @@ pub enum StopLlamaServerResult {
 /// History.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StorageConfig {
-    /// How long a deleted session can be brought back.
+    /// How long a deleted session can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_retention_days: Option<f64>,
-    /// Encrypt what is said: messages, reasoning, tool calls, titles, system prompts and settings of sessions (AES-256-GCM, each for itself), with a key that the system's keyring keeps. Needs a keyring and pip install 'llama-sidecar\[encrypt\]'; without them set_config refuses, and a history that is encrypted can neither be read nor added to. It protects a stolen disk and copies of the data folder. It does not protect from programs that run as the same user: they can ask the keyring, too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and this config file, with chat.system and chat_presets, is not encrypted. search_messages is off. Whoever loses the key loses the history: a backup needs the keyring as well. A change takes effect at once and rewrites the whole history before set_config is answered; plain text is overwritten in history.db, but older copies of it are yours to remove, and an SSD may keep what was overwritten for a while. null: as the history is, so a lost config decrypts nothing; a new one is not encrypted.
+    /// Encrypt the content of the history: messages, reasoning, tool calls, titles, system prompts and settings of sessions (AES-256-GCM, each value separately), with a key in the system's keyring. Requires a keyring and pip install 'llama-sidecar\[encrypt\]'; without them set_config refuses, and an encrypted history can be neither read nor written. This protects against a stolen disk and copies of the data folder, not against programs that run as the same user: they can read the keyring, too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and this config file, with chat.system and chat_presets, is not encrypted. search_messages is off. If the key is lost, the history is lost: a backup needs the keyring as well. A change takes effect immediately and rewrites the whole history before set_config is answered. Plain text is overwritten in history.db, but you have to remove older copies of the file, and an SSD may keep overwritten data for a while. null: keep the history as it is, so a lost config decrypts nothing; a new history is not encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypt: Option<bool>,
 }
 
-/// How much of a topic to send.
+/// What to send of a topic.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubscribeOptions {
-    /// Time between two readings of a topic that is read periodically; by default 1000 for resources, 2000 for models.
+    /// Time between two readings of a topic that is polled. Default: 1000 for resources, 2000 for models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_ms: Option<i64>,
-    /// logs: one source, as in list_log_sources. Default: all.
+    /// logs: only this source, as in list_log_sources. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// logs: the lowest level to send. Default: info.
@@ -3691,10 +3691,10 @@ pub struct SubscribeOptions {
     pub min_level: Option<Level>,
 }
 
-/// Receive the events of topics on a channel, beginning with the present state.
+/// Receive the events of topics on a channel, starting with the current state.
 ///
 /// The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
-/// For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+/// If the host reads slowly, old events are dropped or replaced by newer ones, and counted in `dropped`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SubscribeParams {
     pub topics: Vec<Topic>,
@@ -3723,8 +3723,8 @@ pub struct SubscribeResult {
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 ///
-/// What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
-/// end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+/// Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+/// SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwitchModelParams {
     /// Name in the library, or path of a GGUF file.
@@ -3761,20 +3761,20 @@ impl TextPart {
     }
 }
 
-/// How long it took.
+/// Durations and speeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
-    /// From the request to the first token; null where there was none.
+    /// From the request to the first token; null if there was none.
     pub ttft_ms: Option<f64>,
-    /// Prompt tokens computed a second.
+    /// Prompt tokens processed per second.
     pub prompt_per_second: Option<f64>,
-    /// Tokens generated a second.
+    /// Tokens generated per second.
     pub predicted_per_second: Option<f64>,
     /// From the request to the end.
     pub total_ms: f64,
 }
 
-/// A call that the model asks for; answer it with `tool_results`.
+/// A function call that the model requests; answer it with `tool_results`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
     pub id: String,
@@ -3791,18 +3791,18 @@ pub enum ToolCallType {
     Newer,
 }
 
-/// The function a model wants called.
+/// The function that the model calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolFunction {
     pub name: String,
-    /// JSON as the model wrote it; it may be wrong.
+    /// JSON as the model wrote it; it may be invalid.
     pub arguments: String,
 }
 
-/// What a tool gave back.
+/// The result of a tool call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolResult {
-    /// `id` of the tool call it answers.
+    /// `id` of the tool call.
     pub tool_call_id: String,
     pub content: String,
 }
@@ -3842,7 +3842,7 @@ pub enum Topic {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TopicEvent {
-    /// Topic servers: a server is in a new state. Begins with every server there is.
+    /// Topic servers: a server changed. Starts with every existing server.
     Server(ServerEvent),
     /// Topic servers: a server was stopped.
     ServerRemoved(ServerRemovedEvent),
@@ -3850,17 +3850,17 @@ pub enum TopicEvent {
     Resources(ResourcesEvent),
     /// Topic logs: new lines.
     Logs(LogsEvent),
-    /// Topic sessions: a session was made, changed, restored or used.
+    /// Topic sessions: a session was created, changed, restored or used.
     Session(SessionEvent),
     /// Topic sessions: a session was deleted.
     SessionDeleted(SessionDeletedEvent),
-    /// Topic models: a model has come, or is another one than before. Begins with every model there is.
+    /// Topic models: a model was added or changed. Starts with every existing model.
     Model(ModelEvent),
-    /// Topic models: there is no model of this name any more.
+    /// Topic models: a model was removed.
     ModelRemoved(ModelRemovedEvent),
-    /// Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads.
+    /// Topic downloads: a download changed or progressed. Starts with every one in list_downloads.
     Download(DownloadStateEvent),
-    /// Topic engines: there are other managed builds, or another one is the default. Begins with those there are.
+    /// Topic engines: the managed builds or their default changed. Starts with the existing builds.
     Engines(EnginesEvent),
     /// The subscription ended.
     Done,
@@ -3869,17 +3869,17 @@ pub enum TopicEvent {
     Newer,
 }
 
-/// A deleted model that can be brought back.
+/// A deleted model that can be restored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrashedModel {
     pub trash_id: String,
     pub model: String,
-    /// Where it was.
+    /// Its path before it was deleted.
     pub path: String,
     pub files: i64,
     pub size_bytes: i64,
     pub deleted_at: f64,
-    /// When it goes for ever: `models.deleted_retention_days` later.
+    /// When it is deleted permanently: `models.deleted_retention_days` later.
     pub purged_at: f64,
 }
 
@@ -3887,35 +3887,35 @@ pub struct TrashedModel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum TurnEvent {
-    /// Accepted; so many messages are before it.
+    /// Accepted; `position` messages are ahead of it.
     Queued(TurnQueued),
-    /// The server has slept, or its engine has crashed: an engine is being started for the message.
+    /// The server was asleep or its engine crashed: an engine is being started for the message.
     Loading(TurnLoading),
-    /// The prompt is being computed.
+    /// The prompt is being processed.
     Prefill(TurnPrefill),
-    /// The model thinks.
+    /// The next piece of the model's reasoning.
     Reasoning(TurnReasoning),
-    /// The answer goes on.
+    /// The next piece of the answer.
     Token(TurnToken),
-    /// The model wants a function called; complete.
+    /// The model requests a function call; the call is complete.
     ToolCall(TurnToolCall),
-    /// Complete and kept; the members are the response's.
+    /// The answer is complete and stored; the members are the response's.
     Done(TurnResult),
-    /// It failed; `error` is the response's.
+    /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// Cancelled by the host; what was kept of an answer is in `partial`.
+    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// The server has slept, or its engine has crashed: an engine is being started for the message.
+/// The server was asleep or its engine crashed: an engine is being started for the message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnLoading {
-    /// What is being loaded, such as text_model or mmproj_model.
+    /// Component being loaded, such as text_model or mmproj_model.
     pub stage: String,
-    /// 0 to 1 over all stages; null where the engine does not tell.
+    /// 0 to 1 over all stages; null if the engine does not report it.
     pub progress: Option<f64>,
 }
 
@@ -3939,7 +3939,7 @@ pub enum TurnParamsToolChoiceName {
     Newer,
 }
 
-/// The prompt is being computed.
+/// The prompt is being processed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnPrefill {
     pub processed: i64,
@@ -3947,13 +3947,13 @@ pub struct TurnPrefill {
     pub cached: i64,
 }
 
-/// Accepted; so many messages are before it.
+/// Accepted; `position` messages are ahead of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnQueued {
     pub position: i64,
 }
 
-/// The model thinks.
+/// The next piece of the model's reasoning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnReasoning {
     pub reasoning: String,
@@ -3965,7 +3965,7 @@ pub struct TurnResult {
     pub session_id: String,
     /// Id of the answer.
     pub message_id: String,
-    /// Id of the message that it answers.
+    /// Id of the message it answers.
     pub user_message_id: Option<String>,
     pub content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -3979,19 +3979,19 @@ pub struct TurnResult {
     pub context: ContextUse,
 }
 
-/// The answer goes on.
+/// The next piece of the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnToken {
     pub chunk: String,
 }
 
-/// The model wants a function called; complete.
+/// The model requests a function call; the call is complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnToolCall {
     pub tool_call: ToolCall,
 }
 
-/// End a subscription; its channel ends with `done` before this is answered.
+/// End a subscription; its channel ends with `done` before the response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnsubscribeParams {
     pub channel: String,
@@ -4006,14 +4006,14 @@ impl UnsubscribeParams {
     }
 }
 
-/// Whether there was such a subscription.
+/// Whether the subscription existed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnsubscribeResult {
     pub channel: String,
     pub found: bool,
 }
 
-/// Change a session; what is left out stays.
+/// Change a session; omitted members keep their value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpdateSessionParams {
     pub session_id: String,
@@ -4030,7 +4030,7 @@ pub struct UpdateSessionParams {
     /// Replaces the session's settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<SessionConfig>,
-    /// Id of a message: go on from its branch.
+    /// Id of a message: continue on its branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
 }
@@ -4050,16 +4050,16 @@ impl UpdateSessionParams {
     }
 }
 
-/// Tokens, as the engine counted them.
+/// Token counts, as the engine reports them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
-    /// Of the prompt, found in the engine's cache and not computed again.
+    /// Prompt tokens found in the engine's cache and not processed again.
     pub cached_tokens: i64,
 }
 
-/// An error as the host sees it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`.
+/// An error as a host receives it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireError {
     pub code: i64,

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.1";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "cbdaccab67539677d808154a48e63740a46ad2504694bc9a7900cccc29066409";
+export const CONTRACT_HASH = "581bbb698608eb4f0ef5dfed89f6dd9880663939a3a93dbb08c8d80066d3e510";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -164,23 +164,23 @@ export const ERROR_CODES = {
   PARSE_ERROR: -32700,
   /** The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial. */
   CANCELLED: -32800,
-  /** More requests are under way than the sidecar takes at once. `data` may also have: queue_size. */
+  /** More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size. */
   OVERLOADED: -32001,
   /** No server of this id is ready. */
   SERVER_NOT_RUNNING: -32010,
   /** A server of this id is starting or running. */
   SERVER_ALREADY_RUNNING: -32011,
-  /** The engine that was asked for is not on this machine. */
+  /** The requested engine is not on this machine. */
   ENGINE_NOT_FOUND: -32012,
   /** The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail. */
   ENGINE_START_FAILED: -32013,
-  /** The engine ended while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial. */
+  /** The engine crashed while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial. */
   ENGINE_CRASHED: -32014,
   /** The engine is alive but did not answer in time. `data` may also have: partial. */
   ENGINE_UNRESPONSIVE: -32015,
   /** The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length. */
   CONTEXT_TOO_LONG: -32016,
-  /** No model file at this path or of this name. */
+  /** No model has this name, or no model file is at this path. */
   MODEL_NOT_FOUND: -32017,
   /** The file is not a usable GGUF model. */
   MODEL_INVALID: -32018,
@@ -188,37 +188,37 @@ export const ERROR_CODES = {
   MODEL_IN_USE: -32019,
   /** The file does not belong to the sidecar, so it is not deleted. */
   DELETE_NOT_ALLOWED: -32020,
-  /** A transfer ended early, or the hub did not answer; what has come is kept. `data` may also have: http_status. */
+  /** A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status. */
   DOWNLOAD_FAILED: -32021,
   /** The file's hash is not the expected one; the file was not kept. */
   CHECKSUM_MISMATCH: -32022,
-  /** There is no room left on the disk; what was there before is intact. */
+  /** The disk is full; existing data is intact. */
   DISK_FULL: -32023,
   /** The operating system refused access. */
   PERMISSION_DENIED: -32024,
   /** The path is not one that this method accepts. */
   PATH_NOT_ALLOWED: -32025,
-  /** Another program listens on the port that was asked for. `data` may also have: port. */
+  /** Another program listens on the requested port. `data` may also have: port. */
   PORT_IN_USE: -32026,
   /** No session or message has this id. */
   SESSION_NOT_FOUND: -32027,
-  /** Too many messages wait for this server. `data` may also have: queue_size. */
+  /** Too many messages are queued for this server. `data` may also have: queue_size. */
   QUEUE_FULL: -32028,
-  /** Another sidecar works on the data folder. `data` may also have: data_dir, pid. */
+  /** Another sidecar uses the data folder. `data` may also have: data_dir, pid. */
   DATA_DIR_LOCKED: -32029,
   /** The database or a file of ours could not be read or written. */
   STORAGE_ERROR: -32030,
-  /** This engine, model or build cannot do what was asked. */
+  /** This engine, model or build does not support the request. */
   NOT_SUPPORTED: -32031,
   /** No download has this id. */
   DOWNLOAD_NOT_FOUND: -32040,
-  /** The repository is private or gated, and the hub does not let this user in. `data` may also have: repo, gated. */
+  /** The repository is private or gated, and the hub denies this user access. `data` may also have: repo, gated. */
   HUB_ACCESS_DENIED: -32041,
-  /** The address is not one that is downloaded from: not https, or inside this machine or network. */
+  /** Downloads from this address are not allowed: it is not https, or is inside this machine or network. */
   ADDRESS_NOT_ALLOWED: -32042,
   /** A running server uses the build. `data` may also have: server_id. */
   ENGINE_IN_USE: -32043,
-  /** The archive is damaged, holds no llama.cpp build for this machine, or what no release holds; nothing is kept. */
+  /** The archive is damaged, has no llama.cpp build for this machine, or has unexpected entries; nothing is kept. */
   ARCHIVE_INVALID: -32044,
 } as const;
 

@@ -24,8 +24,8 @@ export type ContentPart = TextPart | ImagePart | AudioPart;
 
 /**
  * What happens when a conversation outgrows the model's context. `error`: CONTEXT_TOO_LONG, nothing is sent.
- * `drop_oldest`: the oldest exchanges are left out. `keep_ends`: the first exchange stays, those after it are left
- * out. The system prompt and the new message are never dropped, and the response always says what was.
+ * `drop_oldest`: the oldest exchanges are dropped. `keep_ends`: the first exchange stays, those after it are
+ * dropped. The system prompt and the new message are never dropped, and the response always reports what was.
  */
 export type ContextPolicy = "error" | "drop_oldest" | "keep_ends";
 
@@ -49,10 +49,10 @@ export type EngineOrigin = "config" | "managed" | "path" | "package";
 
 export type Fit = "gpu" | "memory" | "no";
 
-/** Other programs whose models are found where they lie. */
+/** Other programs whose models are found and used in place. */
 export type ForeignOrigin = "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
 
-/** Why a model is not on the GPU: decided from the engine's own log, its build and what the machine has. */
+/** Why a model is not on the GPU: decided from the engine's log, its build and the machine's hardware. */
 export type GpuCause =
   | "NO_GPU_BACKEND"
   | "NO_DRIVER"
@@ -64,25 +64,25 @@ export type GpuCause =
   | "NOT_WANTED"
   | "UNKNOWN";
 
-/** How grave a line is, least first. */
+/** Severity of a line, lowest first. */
 export type Level = "debug" | "info" | "warning" | "error";
 
-/** What is said: text, or content parts. */
+/** Text, or content parts. */
 export type MessageContent = string | ContentPart[];
 
 export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
 
 /**
- * What a remedy is where it is no method. `retry`: the same request again. `change_params`: the same request with other
+ * Actions that are not methods. `retry`: the same request again. `change_params`: the same request with other
  * values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
  * `install_extra`: the optional part `extra` of the llama-sidecar package.
  */
 export type RemedyWord = "retry" | "change_params" | "open_settings" | "install_extra";
 
 /**
- * How far a server is. `stopped` and `failed` are its ends. One whose engine has crashed goes through `stopping` and
- * `queued` (the pause before the next start) to `ready` once more. One that is `sleeping` has no engine and takes no
- * memory; the next message for it starts its engine again, and waits for that.
+ * State of a server. `stopped` and `failed` are final. A server whose engine crashed goes through `stopping` and
+ * `queued` (the pause before the restart) to `ready` again. A `sleeping` server has no engine and uses no memory; the next
+ * message starts its engine again, and waits for it.
  */
 export type ServerState =
   | "queued"
@@ -100,51 +100,51 @@ export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "
 
 /** The managed builds. */
 export interface ManagedEngines {
-  /** The one that a start takes. */
+  /** The build that starts use. */
   default: string | null;
-  /** All of them, the default first, then the last good ones. */
+  /** All builds: the default first, then the last good ones. */
   engines: EngineInfo[];
 }
 
 /**
- * Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+ * Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered once the build is proved.
  *
- * Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
- * with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
- * default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+ * Give `url` or `path`. The archive is checked and unpacked beside the other builds. The build must generate one token
+ * with a tiny model that the sidecar creates for this; only then is it installed. A build that fails is removed, and
+ * the default does not change. Cancelling keeps only the downloaded part, from which the same request resumes.
  */
 export interface InstallEngineParams {
-  /** https address of the archive. `sha256` has to be given with it. */
+  /** https address of the archive. Requires `sha256`. */
   url?: string | null | undefined;
   /** Absolute path of the archive on this machine. */
   path?: string | null | undefined;
-  /** What the archive must be, as GitHub shows it beside each file of a release. */
+  /** Expected SHA-256 of the archive, as GitHub shows it beside each file of a release. */
   sha256?: string | null | undefined;
-  /** What to call the build. Default: as the archive is called. */
+  /** Name of the build. Default: from the name of the archive. */
   name?: string | null | undefined;
-  /** Whether starts take it where no engine is named. Default true. */
+  /** Whether starts that name no engine use it. Default true. */
   make_default?: boolean | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
 }
 
-/** It waits for another installation to end. */
+/** The request waits for another installation to finish. */
 export interface InstallQueued {
   status: "queued";
 }
 
-/** How far the archive is. */
+/** Progress of the archive's download. */
 export interface InstallDownloading {
   status: "downloading";
   received_bytes: number;
   total_bytes: number | null;
   bytes_per_second: number | null;
   eta_seconds: number | null;
-  /** Why nothing comes at the moment, while it keeps trying. */
+  /** Why no data arrives, while the download retries. */
   waiting: string | null;
 }
 
-/** All of the archive is here, and is read for its hash. */
+/** The archive is complete, and its hash is being computed. */
 export interface InstallVerifying {
   status: "verifying";
   done_bytes: number;
@@ -158,104 +158,104 @@ export interface InstallUnpacking {
   progress: number;
 }
 
-/** The build is to generate a token. */
+/** The build is being proved: it generates a token. */
 export interface InstallProving {
   status: "proving";
 }
 
-/** It is there; the members are the response's. */
+/** The build is installed; the members are the response's. */
 export interface InstallDone extends EngineInfo {
   status: "done";
 }
 
-/** Let starts that name no engine take another managed build, once it has generated a token, or none of them. */
+/** Choose the managed build for starts that name no engine, once it is proved; or none. */
 export interface SetDefaultEngineParams {
   /** As in list_engines. Default: none. */
   name?: string | null | undefined;
 }
 
-/** Remove a managed build. Where it was the default, the last one that was good is it then. */
+/** Remove a managed build. If it was the default, the last good build becomes the default. */
 export interface RemoveEngineParams {
   /** As in list_engines. */
   name: string;
 }
 
-/** What a tool gave back. */
+/** The result of a tool call. */
 export interface ToolResult {
-  /** `id` of the tool call it answers. */
+  /** `id` of the tool call. */
   tool_call_id: string;
   content: string;
 }
 
 /**
- * Say something in a session and get the answer, streamed where `channel` is given.
+ * Send a message to a session and get the answer, streamed if `channel` is given.
  *
- * Messages to one session are answered in the order they came. The user's message is kept before the first
- * event that comes from the engine is sent, the answer before `done`.
+ * Messages to one session are answered in order of arrival. The user's message is stored before the first event
+ * from the engine is sent, and the answer is stored before `done`.
  */
 export interface SendMessageParams {
-  /** 0 always takes the likeliest token. */
+  /** 0 always chooses the likeliest token. */
   temperature?: number | null | undefined;
-  /** Nucleus sampling; 1 switches it off. */
+  /** Nucleus sampling; 1 disables it. */
   top_p?: number | null | undefined;
   /** Likeliest tokens to choose from; 0 is all. */
   top_k?: number | null | undefined;
-  /** Least probability, relative to the likeliest token's. */
+  /** Minimum probability, relative to that of the likeliest token. */
   min_p?: number | null | undefined;
-  /** Longest answer. Default: until the model ends or the context is full. */
+  /** Maximum length of the answer. Default: until the model stops or the context is full. */
   max_tokens?: number | null | undefined;
-  /** 1 switches it off. */
+  /** 1 disables it. */
   repeat_penalty?: number | null | undefined;
-  /** -1 is a new one each time. */
+  /** -1 chooses a new seed each time. */
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
-  /** Default: the session's, else "default", else the only one running. */
+  /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's form. */
+  /** Functions the model may call, in OpenAI's format. */
   tools?: Record<string, unknown>[] | null | undefined;
-  /** As OpenAI's tool_choice. */
+  /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
-  /** As OpenAI's response_format: a JSON schema the answer must follow. */
+  /** Same as OpenAI's response_format: a JSON schema the answer must follow. */
   response_format?: Record<string, unknown> | null | undefined;
-  /** Whether a model that can think may. Default: the model's own way. */
+  /** Whether a reasoning model may reason. Default: the model's own default. */
   reasoning?: boolean | null | undefined;
-  /** Name in the config's `chat_presets`; parameters given here win over it. */
+  /** Name in the config's `chat_presets`; parameters given here override it. */
   preset?: string | null | undefined;
   /** Default: the session's, else the config's. */
   context_policy?: ContextPolicy | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
-  /** Text or content parts. The one-string form <|system|>…<|end|><|user|>…<|end|> is understood. */
+  /** Text or content parts. The form <|system|>…<|end|><|user|>…<|end|> is also accepted. */
   message: MessageContent;
-  /** Left out, or a UUID not seen yet: a new session is made. */
+  /** Left out, or a UUID not in use: a new session is created. */
   session_id?: string | null | undefined;
-  /** System prompt; kept as the session's from now on. */
+  /** System prompt; stored as the session's from now on. */
   system?: string | null | undefined;
   /** Images for a vision model: data: URLs, bare base64, or absolute paths of image files. */
   images?: string[] | null | undefined;
-  /** Answers to the model's tool calls, in place of a message: leave `message` empty then. */
+  /** Results of the model's tool calls, in place of a message: leave `message` empty. */
   tool_results?: ToolResult[] | null | undefined;
-  /** A text with {message} in it, in whose place the message is put. */
+  /** A text in which {message} is replaced by the message. */
   template?: string | null | undefined;
 }
 
-/** Accepted; so many messages are before it. */
+/** Accepted; `position` messages are ahead of it. */
 export interface TurnQueued {
   status: "queued";
   position: number;
 }
 
-/** The server has slept, or its engine has crashed: an engine is being started for the message. */
+/** The server was asleep or its engine crashed: an engine is being started for the message. */
 export interface TurnLoading {
   status: "loading";
-  /** What is being loaded, such as text_model or mmproj_model. */
+  /** Component being loaded, such as text_model or mmproj_model. */
   stage: string;
-  /** 0 to 1 over all stages; null where the engine does not tell. */
+  /** 0 to 1 over all stages; null if the engine does not report it. */
   progress: number | null;
 }
 
-/** The prompt is being computed. */
+/** The prompt is being processed. */
 export interface TurnPrefill {
   status: "prefill";
   processed: number;
@@ -263,38 +263,38 @@ export interface TurnPrefill {
   cached: number;
 }
 
-/** The model thinks. */
+/** The next piece of the model's reasoning. */
 export interface TurnReasoning {
   status: "reasoning";
   reasoning: string;
 }
 
-/** The answer goes on. */
+/** The next piece of the answer. */
 export interface TurnToken {
   status: "token";
   chunk: string;
 }
 
-/** The model wants a function called; complete. */
+/** The model requests a function call; the call is complete. */
 export interface TurnToolCall {
   status: "tool_call";
   tool_call: ToolCall;
 }
 
-/** What became of the context. Nothing is ever left out without being counted here. */
+/** How the context was used. Everything that was left out is counted here. */
 export interface ContextUse {
   policy: ContextPolicy;
   /** Tokens that prompt and answer may use together. */
   max_context: number;
   /** Tokens of prompt and answer. */
   used: number;
-  /** Messages of the branch that were not sent to the model. */
+  /** Messages of the branch not sent to the model. */
   dropped_messages: number;
   /** Whether older messages were replaced by a summary. */
   summarised: boolean;
 }
 
-/** Complete and kept; the members are the response's. */
+/** The answer is complete and stored; the members are the response's. */
 export interface TurnDone extends TurnResult {
   status: "done";
 }
@@ -304,7 +304,7 @@ export interface TurnResult {
   session_id: string;
   /** Id of the answer. */
   message_id: string;
-  /** Id of the message that it answers. */
+  /** Id of the message it answers. */
   user_message_id: string | null;
   content: string;
   reasoning?: string;
@@ -316,74 +316,74 @@ export interface TurnResult {
   context: ContextUse;
 }
 
-/** Answer again. The old answer stays as a sibling branch. */
+/** Generate an answer again. The old answer stays as a sibling branch. */
 export interface RegenerateMessageParams {
-  /** 0 always takes the likeliest token. */
+  /** 0 always chooses the likeliest token. */
   temperature?: number | null | undefined;
-  /** Nucleus sampling; 1 switches it off. */
+  /** Nucleus sampling; 1 disables it. */
   top_p?: number | null | undefined;
   /** Likeliest tokens to choose from; 0 is all. */
   top_k?: number | null | undefined;
-  /** Least probability, relative to the likeliest token's. */
+  /** Minimum probability, relative to that of the likeliest token. */
   min_p?: number | null | undefined;
-  /** Longest answer. Default: until the model ends or the context is full. */
+  /** Maximum length of the answer. Default: until the model stops or the context is full. */
   max_tokens?: number | null | undefined;
-  /** 1 switches it off. */
+  /** 1 disables it. */
   repeat_penalty?: number | null | undefined;
-  /** -1 is a new one each time. */
+  /** -1 chooses a new seed each time. */
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
-  /** Default: the session's, else "default", else the only one running. */
+  /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's form. */
+  /** Functions the model may call, in OpenAI's format. */
   tools?: Record<string, unknown>[] | null | undefined;
-  /** As OpenAI's tool_choice. */
+  /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
-  /** As OpenAI's response_format: a JSON schema the answer must follow. */
+  /** Same as OpenAI's response_format: a JSON schema the answer must follow. */
   response_format?: Record<string, unknown> | null | undefined;
-  /** Whether a model that can think may. Default: the model's own way. */
+  /** Whether a reasoning model may reason. Default: the model's own default. */
   reasoning?: boolean | null | undefined;
-  /** Name in the config's `chat_presets`; parameters given here win over it. */
+  /** Name in the config's `chat_presets`; parameters given here override it. */
   preset?: string | null | undefined;
   /** Default: the session's, else the config's. */
   context_policy?: ContextPolicy | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
   session_id: string;
-  /** The answer to make again. Default: the last one. */
+  /** The answer to generate again. Default: the last one. */
   message_id?: string | null | undefined;
 }
 
 /** Replace a user message and answer it. The old message and all after it stay as a sibling branch. */
 export interface EditMessageParams {
-  /** 0 always takes the likeliest token. */
+  /** 0 always chooses the likeliest token. */
   temperature?: number | null | undefined;
-  /** Nucleus sampling; 1 switches it off. */
+  /** Nucleus sampling; 1 disables it. */
   top_p?: number | null | undefined;
   /** Likeliest tokens to choose from; 0 is all. */
   top_k?: number | null | undefined;
-  /** Least probability, relative to the likeliest token's. */
+  /** Minimum probability, relative to that of the likeliest token. */
   min_p?: number | null | undefined;
-  /** Longest answer. Default: until the model ends or the context is full. */
+  /** Maximum length of the answer. Default: until the model stops or the context is full. */
   max_tokens?: number | null | undefined;
-  /** 1 switches it off. */
+  /** 1 disables it. */
   repeat_penalty?: number | null | undefined;
-  /** -1 is a new one each time. */
+  /** -1 chooses a new seed each time. */
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
-  /** Default: the session's, else "default", else the only one running. */
+  /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's form. */
+  /** Functions the model may call, in OpenAI's format. */
   tools?: Record<string, unknown>[] | null | undefined;
-  /** As OpenAI's tool_choice. */
+  /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
-  /** As OpenAI's response_format: a JSON schema the answer must follow. */
+  /** Same as OpenAI's response_format: a JSON schema the answer must follow. */
   response_format?: Record<string, unknown> | null | undefined;
-  /** Whether a model that can think may. Default: the model's own way. */
+  /** Whether a reasoning model may reason. Default: the model's own default. */
   reasoning?: boolean | null | undefined;
-  /** Name in the config's `chat_presets`; parameters given here win over it. */
+  /** Name in the config's `chat_presets`; parameters given here override it. */
   preset?: string | null | undefined;
   /** Default: the session's, else the config's. */
   context_policy?: ContextPolicy | null | undefined;
@@ -397,37 +397,37 @@ export interface EditMessageParams {
   images?: string[] | null | undefined;
 }
 
-/** Stop the answer of a session; answered when the engine works on it no longer. */
+/** Stop a session's answer; answered when the engine no longer works on it. */
 export interface CancelMessageParams {
   session_id: string;
 }
 
 /** What was stopped. */
 export interface CancelMessageResult {
-  /** Answers stopped: the running one and those waiting behind it. */
+  /** Answers stopped: the running one and those queued behind it. */
   cancelled: number;
-  /** Whether the engine was seen idle again; null where it does not tell. */
+  /** Whether the engine is idle again; null if it does not report that. */
   engine_idle: boolean | null;
 }
 
-/** Exact tokens of a text, or of a conversation with the model's template around it. */
+/** Count the exact tokens of a text, or of a conversation in the model's chat template. */
 export interface CountTokensParams {
   /** Plain text, without a template. */
   text?: string | null | undefined;
-  /** The branch in use of this session, as it would be sent. */
+  /** Count this session's branch in use, as it would be sent. */
   session_id?: string | null | undefined;
-  /** A further user message after it. */
+  /** A further user message at its end. */
   message?: MessageContent | null | undefined;
   server_id?: string | null | undefined;
 }
 
-/** Tokens. */
+/** The token count. */
 export interface CountTokensResult {
   tokens: number;
   max_context: number;
 }
 
-/** What send_message would send, leave out, and why. Nothing is sent to the model or kept. */
+/** Show what send_message would send and leave out, and why. Nothing is sent to the model or stored. */
 export interface PreviewContextParams {
   session_id: string;
   message: MessageContent;
@@ -447,12 +447,12 @@ export interface DroppedMessage {
 /** The plan for a message. */
 export interface PreviewContextResult {
   policy: ContextPolicy;
-  /** Whether it would be sent; false is CONTEXT_TOO_LONG. */
+  /** Whether the message would be sent; false means CONTEXT_TOO_LONG. */
   fits: boolean;
   max_context: number;
-  /** Tokens of what would be sent; of everything where it does not fit. */
+  /** Tokens that would be sent; of the whole conversation if it does not fit. */
   input_length: number;
-  /** Tokens kept free for the answer when messages are left out. */
+  /** Tokens reserved for the answer when messages are left out. */
   reserved: number;
   /** Ids of the messages that would be sent, oldest first. */
   sent_messages: string[];
@@ -462,21 +462,21 @@ export interface PreviewContextResult {
 /**
  * Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
  *
- * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
- * come. Answered as the send_message that it follows.
+ * The events after `after_seq` are sent again on `channel` under their old `seq`, then the new ones as they
+ * occur. The response is that of the send_message that is followed.
  */
 export interface ResumeSessionParams {
   session_id: string;
-  /** The last `seq` the host has. Default 0: everything. */
+  /** The last `seq` the host received. Default 0: send everything. */
   after_seq?: number | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
 }
 
-/** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
+/** Acknowledge the events of a session's last answer, so that they need not be kept for resume_session. */
 export interface AckParams {
   session_id: string;
-  /** The last one. Default: all of them, once the answer has ended. */
+  /** `seq` of the last event received. Default: all, once the answer has ended. */
   seq?: number | null | undefined;
 }
 
@@ -485,87 +485,87 @@ export interface AckResult {
   kept_events: number;
 }
 
-/** The whole config, defaults filled in. */
+/** Return the whole config, with defaults filled in. */
 export type GetConfigParams = Record<string, never>;
 
 /** Which engine to use. */
 export interface EnginesConfig {
   /** Folder of a llama.cpp build to prefer. */
   llama_cpp_path?: string | null | undefined;
-  /** Engine to use where none is named. */
+  /** Engine to use if none is named. */
   preferred?: EngineName | null | undefined;
-  /** Python program that has llama-cpp-python, where the sidecar's own does not. */
+  /** Python interpreter that has llama-cpp-python, if the sidecar's own does not. */
   python?: string | null | undefined;
-  /** Longest start of an engine without any sign of progress. One that only writes to its log is given up after five times as long. */
+  /** How long an engine may start without progress. An engine that only writes to its log is stopped after five times as long. */
   start_timeout_seconds?: number | undefined;
-  /** How long a ready engine may be silent when it is asked before it is ended and started again. */
+  /** How long a ready engine may leave a health check unanswered before it is restarted. */
   health_timeout_seconds?: number | undefined;
-  /** How often an engine that crashes is started again by itself within three minutes of being ready, before its server has failed; 0 for never. There are five starts in that time at most, the first one included. */
+  /** Automatic restarts of a crashing engine within three minutes of being ready, before its server fails; 0 for none. At most five starts happen in that time, the first one included. */
   max_restarts?: number | undefined;
-  /** How long nobody may have asked a server before its engine is ended and its memory is free; the next message starts it again. Servers on a port of their own are left alone. null: never. */
+  /** Idle timeout: minutes without a request after which a server's engine is stopped and its memory freed; the next message starts it again. Servers on a port of their own are not stopped. null: never. */
   idle_unload_minutes?: number | null | undefined;
-  /** How many servers may have their model loaded; a start beyond that puts the one to sleep that has not been asked for longest, and waits where all are answering. null: as many as there is memory for. */
+  /** How many servers may have their model loaded. A start beyond that evicts the least recently used server, and waits while all of them are answering. null: as many as fit in memory. */
   max_loaded?: number | null | undefined;
-  /** Put servers that nobody is asking to sleep where a start would not fit beside them, those not asked for longest first. */
+  /** Evict idle servers, the least recently used first, if a start would not fit in memory beside them. */
   make_room?: boolean | undefined;
-  /** How long an engine may take to end before it is killed. */
+  /** How long an engine may take to exit before it is killed. */
   stop_grace_seconds?: number | undefined;
 }
 
-/** Where models are. */
+/** Where models are found. */
 export interface ModelsConfig {
-  /** Folders to list beside the sidecar's own; never written to. */
+  /** Folders to list besides the sidecar's own; they are read only. */
   folders?: string[] | undefined;
-  /** Model to start where none is named. */
+  /** Model to start if none is named. */
   default?: string | null | undefined;
-  /** Other programs whose models are listed, where they lie; [] for none. Default: all. They are never written to. */
+  /** Other programs whose models are listed and used in place; [] for none. Default: all. Their files are read only. */
   sources?: ForeignOrigin[] | null | undefined;
-  /** How long a deleted model can be brought back; its room is taken till then. */
+  /** How long a deleted model can be restored; it uses disk space until then. */
   deleted_retention_days?: number | undefined;
 }
 
-/** How models are fetched. A change counts at once, for downloads under way, too. */
+/** How models are downloaded. A change applies immediately, also to running downloads. */
 export interface DownloadsConfig {
-  /** Of all downloads together. Default: as fast as it goes. */
+  /** Rate limit of all downloads together. Default: none. */
   max_bytes_per_second?: number | null | undefined;
-  /** Downloads under way; the others wait in their order. */
+  /** Downloads that run concurrently; the others wait in order. */
   at_once?: number | undefined;
-  /** Parts of a file that are fetched side by side. */
+  /** Parts of a file that are downloaded in parallel. */
   connections?: number | undefined;
-  /** Whether downloads that a restart has interrupted go on by themselves, once a host has called initialize. */
+  /** Whether downloads that a restart interrupted resume automatically, once a host has called initialize. */
   resume_at_start?: boolean | undefined;
-  /** How long a download that gets nothing keeps trying before it has failed. */
+  /** Retry budget: how long a download that receives no data retries before it fails. */
   retry_seconds?: number | undefined;
   /** A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co. */
   hub_endpoint?: string | null | undefined;
-  /** Also fetch from this machine and the local network, and from there without TLS. */
+  /** Also download from this machine and the local network, there also without TLS. */
   allow_private_addresses?: boolean | undefined;
 }
 
-/** Start settings where none are given. */
+/** Default start settings. */
 export interface ServerDefaults {
   ctx_size?: number | undefined;
   parallel?: number | undefined;
   n_gpu_layers?: number | undefined;
-  /** CPU threads; fewer than cores where others need them, too. Default: the engine's choice. */
+  /** CPU threads; fewer than cores if other programs need some. Default: the engine's choice. */
   threads?: number | null | undefined;
 }
 
-/** Chat settings where neither message nor session has them. */
+/** Chat settings, used where neither message nor session has them. */
 export interface ChatConfig {
-  /** 0 always takes the likeliest token. */
+  /** 0 always chooses the likeliest token. */
   temperature?: number | null | undefined;
-  /** Nucleus sampling; 1 switches it off. */
+  /** Nucleus sampling; 1 disables it. */
   top_p?: number | null | undefined;
   /** Likeliest tokens to choose from; 0 is all. */
   top_k?: number | null | undefined;
-  /** Least probability, relative to the likeliest token's. */
+  /** Minimum probability, relative to that of the likeliest token. */
   min_p?: number | null | undefined;
-  /** Longest answer. Default: until the model ends or the context is full. */
+  /** Maximum length of the answer. Default: until the model stops or the context is full. */
   max_tokens?: number | null | undefined;
-  /** 1 switches it off. */
+  /** 1 disables it. */
   repeat_penalty?: number | null | undefined;
-  /** -1 is a new one each time. */
+  /** -1 chooses a new seed each time. */
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
@@ -578,9 +578,9 @@ export interface ChatConfig {
 
 /** History. */
 export interface StorageConfig {
-  /** How long a deleted session can be brought back. */
+  /** How long a deleted session can be restored. */
   deleted_retention_days?: number | undefined;
-  /** Encrypt what is said: messages, reasoning, tool calls, titles, system prompts and settings of sessions (AES-256-GCM, each for itself), with a key that the system's keyring keeps. Needs a keyring and pip install 'llama-sidecar[encrypt]'; without them set_config refuses, and a history that is encrypted can neither be read nor added to. It protects a stolen disk and copies of the data folder. It does not protect from programs that run as the same user: they can ask the keyring, too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and this config file, with chat.system and chat_presets, is not encrypted. search_messages is off. Whoever loses the key loses the history: a backup needs the keyring as well. A change takes effect at once and rewrites the whole history before set_config is answered; plain text is overwritten in history.db, but older copies of it are yours to remove, and an SSD may keep what was overwritten for a while. null: as the history is, so a lost config decrypts nothing; a new one is not encrypted. */
+  /** Encrypt the content of the history: messages, reasoning, tool calls, titles, system prompts and settings of sessions (AES-256-GCM, each value separately), with a key in the system's keyring. Requires a keyring and pip install 'llama-sidecar[encrypt]'; without them set_config refuses, and an encrypted history can be neither read nor written. This protects against a stolen disk and copies of the data folder, not against programs that run as the same user: they can read the keyring, too. Ids, times, lengths, token counts, roles and names of models and servers stay readable, and this config file, with chat.system and chat_presets, is not encrypted. search_messages is off. If the key is lost, the history is lost: a backup needs the keyring as well. A change takes effect immediately and rewrites the whole history before set_config is answered. Plain text is overwritten in history.db, but you have to remove older copies of the file, and an SSD may keep overwritten data for a while. null: keep the history as it is, so a lost config decrypts nothing; a new history is not encrypted. */
   encrypt?: boolean | null | undefined;
 }
 
@@ -588,27 +588,27 @@ export interface StorageConfig {
 export interface LogsConfig {
   /** Lowest level kept. */
   level?: Level | undefined;
-  /** Size at which a log file is turned over. */
+  /** Size at which a log file is rotated. */
   max_file_bytes?: number | undefined;
-  /** Older files kept of each source. */
+  /** Rotated files kept for each source. */
   kept_files?: number | undefined;
 }
 
 /** A named set of chat settings. */
 export interface ChatPreset {
-  /** 0 always takes the likeliest token. */
+  /** 0 always chooses the likeliest token. */
   temperature?: number | null | undefined;
-  /** Nucleus sampling; 1 switches it off. */
+  /** Nucleus sampling; 1 disables it. */
   top_p?: number | null | undefined;
   /** Likeliest tokens to choose from; 0 is all. */
   top_k?: number | null | undefined;
-  /** Least probability, relative to the likeliest token's. */
+  /** Minimum probability, relative to that of the likeliest token. */
   min_p?: number | null | undefined;
-  /** Longest answer. Default: until the model ends or the context is full. */
+  /** Maximum length of the answer. Default: until the model stops or the context is full. */
   max_tokens?: number | null | undefined;
-  /** 1 switches it off. */
+  /** 1 disables it. */
   repeat_penalty?: number | null | undefined;
-  /** -1 is a new one each time. */
+  /** -1 chooses a new seed each time. */
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
@@ -632,107 +632,107 @@ export interface Config {
 }
 
 /**
- * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+ * Change settings by a JSON merge patch (RFC 7396): omitted keys keep their value, `null` restores the default.
  *
- * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
- * `storage.encrypt` rewrites the history before this is answered.
+ * The file is replaced atomically. Running servers keep the settings they were started with.
+ * A change of `storage.encrypt` rewrites the history before the response.
  */
 export interface SetConfigParams {
   patch: Record<string, unknown>;
 }
 
-/** Go back to the defaults. */
+/** Restore the defaults. */
 export interface ResetConfigParams {
   /** Dotted keys such as "chat.temperature". Default: everything. */
   keys?: string[] | null | undefined;
 }
 
-/** The JSON Schema of the config, with descriptions and defaults. */
+/** Return the JSON Schema of the config, with descriptions and defaults. */
 export type GetConfigSchemaParams = Record<string, never>;
 
 /** A file of a download. */
 export interface DownloadFile {
-  /** In its folder. */
+  /** Path in the download's folder. */
   name: string;
-  /** Null where the server does not tell. */
+  /** Null if the server does not report it. */
   size_bytes: number | null;
   received_bytes: number;
-  /** What the hub says it must be, or what it turned out to be; in hexadecimal. */
+  /** Expected, as the hub reports it, else as computed; in hexadecimal. */
   sha256: string | null;
 }
 
-/** A download, at rest or under way. */
+/** A download, in whatever state. */
 export interface Download {
   download_id: string;
   state: DownloadState;
-  /** On the hub. */
+  /** The repository on the hub. */
   repo: string | null;
   /** The commit, once it is known. */
   revision: string | null;
-  /** Of a file that is on no hub, without what follows a question mark. */
+  /** Address of a file that is not on the hub, without its query. */
   url: string | null;
-  /** Where the files will be. */
+  /** Destination folder of the files. */
   folder: string;
-  /** Empty until the hub has been asked. */
+  /** Empty until the hub has answered. */
   files: DownloadFile[];
-  /** What is here already, kept over restarts. */
+  /** Bytes received so far; they survive restarts. */
   received_bytes: number;
   total_bytes: number | null;
-  /** Smoothed over some seconds; null at rest. */
+  /** Smoothed over several seconds; null unless data is expected. */
   bytes_per_second: number | null;
   eta_seconds: number | null;
-  /** Why nothing comes at the moment, in words, while it keeps trying. */
+  /** Why no data arrives, in a sentence, while the download retries. */
   waiting: string | null;
-  /** How much of it has been read again for its hash. */
+  /** Bytes read again to compute the hash. */
   verified_bytes: number;
-  /** Paused by a restart, and going on by itself once a host has introduced itself. */
+  /** Paused by a restart; it resumes automatically once a host has called initialize. */
   goes_on: boolean;
-  /** Why it has failed; resume_download tries again. */
+  /** Why it failed; resume_download retries. */
   error: WireError | null;
-  /** The model's file, or the first of them; once it is done. */
+  /** The model's first or only file, once the download is done. */
   model_path: string | null;
   created_at: number;
   finished_at: number | null;
 }
 
 /**
- * Fetch a model into the library; answered when it is whole, checked and in its place.
+ * Download a model into the library; answered when the model is complete, verified and in place.
  *
- * Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
- * download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
- * are nobody's model until the last of them is there and right.
+ * Give `repo` or `url`. A split model and its projector are one download. Received data is kept: a download resumes
+ * where it stopped after a lost connection, a restart of the sidecar or the end of its host. The model is listed only
+ * when all of its files are complete and verified.
  *
- * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
- * Cancelling the request pauses the download; cancel_download gives it up.
+ * A repeated request follows a running download, and resumes one that failed or was paused.
+ * Cancelling the request pauses the download; cancel_download discards it.
  */
 export interface DownloadModelParams {
-  /** `owner/name`, also with a quantisation (`owner/name:Q4_K_M`), or the address of its page. */
+  /** `owner/name`, or with a quantisation (`owner/name:Q4_K_M`), or the address of its page. */
   repo?: string | null | undefined;
-  /** The address of a repository's page, of a file in it, or https of any GGUF file. */
+  /** Address of a repository's page or of a file in it, or the https address of any GGUF file. */
   url?: string | null | undefined;
   /** A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest. */
   file?: string | null | undefined;
-  /** Branch, tag or commit of the repository. Default: main, as it is at the start. */
+  /** Branch, tag or commit of the repository. Default: main, as of the start. */
   revision?: string | null | undefined;
-  /** Absolute path of a folder. Default: a folder of its own in the sidecar's models folder. */
+  /** Absolute path of a folder. Default: a new folder in the sidecar's models folder. */
   target_dir?: string | null | undefined;
-  /** Where to send its progress, four times a second at most. */
+  /** Channel for its progress, at most four events a second. */
   channel?: string | null | undefined;
 }
 
-/** It waits for others to end. */
+/** The download waits for others to finish. */
 export interface DownloadQueued {
   status: "queued";
   download_id: string;
 }
 
-/** The hub is asked what there is, and the disk whether there is room for it. */
+/** The file list is being fetched from the hub, and the disk space checked. */
 export interface DownloadChecking {
   status: "checking";
   download_id: string;
 }
 
-/** How far it is. */
+/** Progress. */
 export interface DownloadProgress {
   status: "downloading";
   download_id: string;
@@ -743,7 +743,7 @@ export interface DownloadProgress {
   waiting: string | null;
 }
 
-/** All is here, and is read again for its hash as far as that has not been done on the way. */
+/** All data has been received; hashes that were not computed on the way are being computed. */
 export interface DownloadVerifying {
   status: "verifying";
   download_id: string;
@@ -751,7 +751,7 @@ export interface DownloadVerifying {
   total_bytes: number | null;
 }
 
-/** It rests until resume_download, and the channel stays open. */
+/** The download is paused until resume_download; the channel stays open. */
 export interface DownloadPaused {
   status: "paused";
   download_id: string;
@@ -759,27 +759,27 @@ export interface DownloadPaused {
   total_bytes: number | null;
 }
 
-/** In its place; the members are the response's. */
+/** The model is in place; the members are the response's. */
 export interface DownloadDone extends Download {
   status: "done";
 }
 
-/** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
+/** List downloads that are not done, and those that ended since the sidecar started; oldest first. */
 export type ListDownloadsParams = Record<string, never>;
 
-/** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
+/** Pause a download and keep the received data. Answered when the transfer has stopped. */
 export interface PauseDownloadParams {
   /** As in list_downloads. */
   download_id: string;
 }
 
-/** Let a download go on that was paused or has failed; answered at once. */
+/** Resume a download that was paused or failed; answered immediately. */
 export interface ResumeDownloadParams {
   /** As in list_downloads. */
   download_id: string;
 }
 
-/** Give a download up: what has come of it is removed. What is done stays. */
+/** Cancel a download and delete the received data. A finished download is kept. */
 export interface CancelDownloadParams {
   /** As in list_downloads. */
   download_id: string;
@@ -794,59 +794,59 @@ export interface EngineDevice {
   free_bytes: number | null;
 }
 
-/** What a build said of itself when it generated a token, with a tiny model that the sidecar makes for that. */
+/** What a build reported when it generated a token with a tiny model that the sidecar creates for this. */
 export interface EngineProof {
   /** Unix seconds. */
   proved_at: number;
   version: string;
-  /** Kinds of device that it can use, such as CPU, CUDA, Vulkan. */
+  /** Kinds of device it can use, such as CPU, CUDA, Vulkan. */
   backends: string[];
   devices: EngineDevice[];
-  /** Layers that it has put on a GPU, where it says so. */
+  /** Layers on a GPU, if it reports them. */
   gpu_layers: number | null;
-  /** Layers of the tiny model, where it says so. */
+  /** Layers of the tiny model, if it reports them. */
   total_layers: number | null;
   /** From the start of its process until it was ready. */
   load_ms: number;
-  /** From the question to the end of the answer of one token. */
+  /** From the request to the end of the one-token answer. */
   token_ms: number;
 }
 
-/** An engine that can be used, or why it can not. */
+/** An engine, and whether it can be used. */
 export interface EngineInfo {
   engine: EngineName;
   available: boolean;
-  /** The program or module that would run. */
+  /** The program or module to run. */
   path: string | null;
   version: string | null;
-  /** Where it was found: the config's llama_cpp_path, a build of install_engine, PATH, or a Python package. */
+  /** Where it was found: the config's llama_cpp_path, a managed build, PATH, or a Python package. */
   origin: EngineOrigin;
-  /** In words: found, or what is missing and how to get it. */
+  /** A sentence: found, or what is missing and how to install it. */
   message: string;
-  /** Of a managed build: for engine_build, set_default_engine and remove_engine. */
+  /** Name of a managed build, for engine_build, set_default_engine and remove_engine. */
   name: string | null;
-  /** Whether it is the managed build that a start takes. */
+  /** Whether it is the managed build that starts use. */
   default: boolean;
-  /** Of a managed build, Unix seconds. */
+  /** Install time of a managed build, Unix seconds. */
   installed_at: number | null;
-  /** Of a managed build: the last time that it was proved. */
+  /** The last proof of a managed build. */
   proof: EngineProof | null;
-  /** Why a managed build can not be used, or was given up for another one. */
+  /** Why a managed build cannot be used, or was replaced as the default. */
   problem: string | null;
 }
 
-/** The engines of this machine, best first; each build that install_engine has brought is one of them. */
+/** List the engines of this machine, best first, including every managed build. */
 export type ListEnginesParams = Record<string, never>;
 
-/** Ask a llama.cpp folder what it can do. */
+/** Report the capabilities of a llama.cpp build in a folder. */
 export interface ProbeEngineParams {
   /** Folder of a llama.cpp build. */
   llama_cpp_path: string;
-  /** Also let it generate a token, with a tiny model made for that. Default false. */
+  /** Also prove it: generate a token with a tiny model created for this. Default false. */
   prove?: boolean | null | undefined;
 }
 
-/** What a build is. */
+/** A build's version and capabilities. */
 export interface ProbeEngineResult {
   /** The llama-server program. */
   path: string;
@@ -854,42 +854,42 @@ export interface ProbeEngineResult {
   /** Kinds of device, such as CPU, CUDA, Vulkan. */
   backends: string[];
   devices: EngineDevice[];
-  /** Every long flag that it takes. */
+  /** Every long flag it accepts. */
   flags: string[];
   /** Whether it can listen on a UNIX socket. */
   unix_socket: boolean;
-  /** Null where it was not asked for. */
+  /** Null if not requested. */
   proof: EngineProof | null;
 }
 
 /**
- * Models on the hub that have GGUF files, the most downloaded first.
+ * Search the hub for models that have GGUF files; the most downloaded first.
  *
  * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
  */
 export interface SearchHubParams {
-  /** Words of the name; empty for the most downloaded of all. */
+  /** Words of the name; empty for the most downloaded models. */
   query: string;
-  /** How many at most. Default 20. */
+  /** Maximum number of results. Default 20. */
   limit?: number | null | undefined;
 }
 
 /** A repository on the hub. */
 export interface HubModel {
-  /** What `repo` of list_hub_files and download_model takes. */
+  /** For `repo` of list_hub_files and download_model. */
   repo: string;
   /** In the last month. */
   downloads: number | null;
   likes: number | null;
-  /** Whether its owner has to let you in, or a licence has to be accepted. */
+  /** Whether access requires the owner's approval or the acceptance of a licence. */
   gated: boolean;
   updated_at: number | null;
   tags: string[];
 }
 
-/** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
+/** List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine. */
 export interface ListHubFilesParams {
-  /** `owner/name`, or the address of its page; a quantisation after a colon. */
+  /** `owner/name`, or the address of its page; optionally with a quantisation after a colon. */
   repo: string;
   /** Branch, tag or commit. Default: main. */
   revision?: string | null | undefined;
@@ -897,54 +897,54 @@ export interface ListHubFilesParams {
 
 /** A file in a repository. */
 export interface HubFile {
-  /** In the repository; what `file` of download_model takes. */
+  /** Path in the repository, for `file` of download_model. */
   path: string;
   size_bytes: number | null;
-  /** Of the whole file, in hexadecimal. */
+  /** SHA-256 of the whole file, in hexadecimal. */
   sha256: string | null;
 }
 
-/** One quantisation of a model, whole: all files of a split one. */
+/** One quantisation of a model, with all files if it is split. */
 export interface HubVariant {
-  /** File name of the first file, without its ending. */
+  /** Name of the first file, without its extension. */
   name: string;
-  /** Such as Q4_K_M, by the file's name. */
+  /** Such as Q4_K_M, from the file name. */
   quantization: string | null;
-  /** In their order. */
+  /** In order. */
   files: HubFile[];
-  /** All files together. */
+  /** Total size of all files. */
   size_bytes: number | null;
-  /** By its size alone, against what is free now: `gpu` into the memory of the GPUs, `memory` into the machine's, `no` into neither. Null where the size is not known. */
+  /** By size alone, compared with the memory that is free now. `gpu`: it fits on the GPUs. `memory`: it fits in main memory. `no`: it fits in neither. Null if the size is unknown. */
   fits: Fit | null;
-  /** What download_model takes where no file and no quantisation is named. */
+  /** Whether download_model chooses it by default. */
   default: boolean;
 }
 
-/** What a repository has. */
+/** The models in a repository. */
 export interface ListHubFilesResult {
-  /** As the hub writes it. */
+  /** The name as the hub spells it. */
   repo: string;
-  /** The commit; give it to download_model to get just this. */
+  /** The commit; give it to download_model to download exactly this version. */
   revision: string;
   gated: boolean;
   licence: string | null;
   /** Smallest first. */
   variants: HubVariant[];
-  /** For images; download_model fetches the best along. */
+  /** Projectors for images; download_model also downloads the best one. */
   projectors: HubFile[];
 }
 
-/** Who the host is; written to the log. */
+/** Name and version of the host; written to the log. */
 export interface ClientInfo {
   name: string;
   version?: string | undefined;
 }
 
-/** Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work. */
+/** Introduce the host, and return the sidecar's version and capabilities. Optional for simple hosts. */
 export interface InitializeParams {
   /** Name and version of the host. */
   client?: ClientInfo | null | undefined;
-  /** The contract the host was written for, like "1" or "1.1". Another major is refused. */
+  /** The contract the host was written for, such as "1" or "1.1". Another major version is refused. */
   contract_version?: string | number | null | undefined;
   /** Process id of the host: the sidecar stops when this process ends. */
   host_pid?: number | null | undefined;
@@ -956,17 +956,17 @@ export interface ServerIdentity {
   version: string;
 }
 
-/** What this sidecar serves. */
+/** What this sidecar supports. */
 export interface Capabilities {
   /** Every method that can be called. */
   methods: string[];
   /** Every topic that can be subscribed to. */
   topics: string[];
-  /** The longest line that is read, without its LF. */
+  /** The longest line accepted, without its LF. */
   max_line_bytes: number;
 }
 
-/** Something that the person in front of the host should know. */
+/** Something that the person who uses the host should know. */
 export interface Notice {
   /** Stable name, such as CONFIG_BROKEN. */
   name: string;
@@ -989,34 +989,34 @@ export interface InitializeResult {
   /** Folder of models, history, config and logs. */
   data_dir: string;
   capabilities: Capabilities;
-  /** Things set right at start, such as a broken config file put aside. */
+  /** Problems found at start, such as a broken config file that was set aside. */
   notices: Notice[];
 }
 
-/** Answer immediately: the connection lives. */
+/** Answer immediately, which shows that the connection works. */
 export type PingParams = Record<string, never>;
 
-/** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
+/** Stop every engine and owned process, flush, answer, and exit with code 0, within 5 s. */
 export type ShutdownParams = Record<string, never>;
 
-/** The contract as an OpenRPC document. */
+/** Return the contract as an OpenRPC document. */
 export type DiscoverParams = Record<string, never>;
 
-/** How much of a topic to send. */
+/** What to send of a topic. */
 export interface SubscribeOptions {
-  /** Time between two readings of a topic that is read periodically; by default 1000 for resources, 2000 for models. */
+  /** Time between two readings of a topic that is polled. Default: 1000 for resources, 2000 for models. */
   interval_ms?: number | null | undefined;
-  /** logs: one source, as in list_log_sources. Default: all. */
+  /** logs: only this source, as in list_log_sources. Default: all. */
   source?: string | null | undefined;
   /** logs: the lowest level to send. Default: info. */
   min_level?: Level | null | undefined;
 }
 
 /**
- * Receive the events of topics on a channel, beginning with the present state.
+ * Receive the events of topics on a channel, starting with the current state.
  *
  * The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
- * For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+ * If the host reads slowly, old events are dropped or replaced by newer ones, and counted in `dropped`.
  */
 export interface SubscribeParams {
   topics: Topic[];
@@ -1030,12 +1030,12 @@ export interface SubscribeResult {
   topics: Topic[];
 }
 
-/** End a subscription; its channel ends with `done` before this is answered. */
+/** End a subscription; its channel ends with `done` before the response. */
 export interface UnsubscribeParams {
   channel: string;
 }
 
-/** Whether there was such a subscription. */
+/** Whether the subscription existed. */
 export interface UnsubscribeResult {
   channel: string;
   found: boolean;
@@ -1043,9 +1043,9 @@ export interface UnsubscribeResult {
 
 /** One line. */
 export interface LogEntry {
-  /** Counts over all sources, never goes back. */
+  /** Number over all sources; never decreases. */
   seq: number;
-  /** When it was taken in, Unix seconds. */
+  /** When the line was received, Unix seconds. */
   at: number;
   /** "sidecar", or "server:" and a server_id. */
   source: string;
@@ -1054,28 +1054,28 @@ export interface LogEntry {
   message: string;
 }
 
-/** The latest lines that are still held in memory, oldest first. */
+/** Return the latest lines that are still in memory, oldest first. */
 export interface GetLogsParams {
   /** Default: all. */
   source?: string | null | undefined;
   /** Only lines with a greater `seq`. */
   since?: number | null | undefined;
-  /** At most so many, the newest. Default 500. */
+  /** Maximum number of lines; the newest are returned. Default 500. */
   limit?: number | null | undefined;
-  /** Default debug: everything that is kept. */
+  /** Lowest level to return. Default debug: everything that is kept. */
   min_level?: Level | null | undefined;
 }
 
-/** Lines, and where to go on. */
+/** Lines, and where to continue. */
 export interface GetLogsResult {
   entries: LogEntry[];
-  /** Give it as `since` next time. */
+  /** For `since` of the next request. */
   last_seq: number;
-  /** Whether every line after `since` is still in memory; the files have the others. */
+  /** Whether every line after `since` was still in memory; older lines are in the files. */
   complete: boolean;
 }
 
-/** Who has logged. */
+/** List the sources that have logged. */
 export type ListLogSourcesParams = Record<string, never>;
 
 /** A source. */
@@ -1083,39 +1083,39 @@ export interface LogSource {
   source: string;
   /** Its newest log file. */
   file: string;
-  /** Lines taken in so far. */
+  /** Lines received so far. */
   lines: number;
   file_bytes: number;
 }
 
-/** Forget the lines in memory and empty the files. */
+/** Clear the lines in memory and empty the files. */
 export interface ClearLogsParams {
   /** Default: all. */
   source?: string | null | undefined;
 }
 
 /**
- * What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+ * Estimate the memory that start_llama_server would use with these settings. Nothing is loaded.
  *
- * The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
- * second, remembered); otherwise a formula over the model's header tells.
+ * The estimate comes from the engine's own allocator if it has one (llama-server and the embedded engine: about half
+ * a second, then cached); otherwise it is calculated from the model's header.
  */
 export interface EstimateMemoryParams {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
-  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  /** Name of a managed build. `llama_cpp_path` overrides it. */
   engine_build?: string | null | undefined;
-  /** The GGUF file to load. Wins over `model`. */
+  /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too. */
   host?: string | null | undefined;
-  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  /** Context in tokens; 0 uses the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
-  /** Messages answered at the same time; they share the context. Default 4. */
+  /** Messages answered concurrently; they share the context. Default 4. */
   parallel?: number | null | undefined;
   /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
   n_gpu_layers?: number | null | undefined;
@@ -1135,7 +1135,7 @@ export interface EstimateMemoryParams {
   cache_type_k?: CacheType | null | undefined;
   /** Type of the V cache. Default f16. */
   cache_type_v?: CacheType | null | undefined;
-  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  /** Fail instead of running wholly or partly on the CPU when a GPU was requested. */
   require_gpu?: boolean | null | undefined;
   /** Layers whose experts stay on the CPU. Default 0. */
   n_cpu_moe?: number | null | undefined;
@@ -1145,97 +1145,97 @@ export interface EstimateMemoryParams {
   chat_template_file?: string | null | undefined;
   /** LoRA adapter files to apply. */
   lora?: string[] | null | undefined;
-  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  /** Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1. */
   reasoning_budget?: number | null | undefined;
   /** Serve embeddings only. Default false. */
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
+  /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
+  /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** As in start_llama_server. */
   preset?: string | null | undefined;
-  /** By the formula alone: milliseconds, and no engine is run. For marks in long lists. */
+  /** Only calculate from the header: takes milliseconds and runs no engine. For long lists. */
   quick?: boolean | null | undefined;
 }
 
-/** One memory: the machine's own (`Host`) or a GPU's. */
+/** Memory of one device: the machine's own (`Host`) or a GPU's. */
 export interface DeviceMemory {
   /** `Host`, or the engine's name of a GPU, such as CUDA0. */
   device: string;
-  /** The model. On `Host` with what the engine keeps a second time, rearranged for the CPU. */
+  /** The model; on `Host` including the copies that the engine rearranges for the CPU. */
   weights_bytes: number;
-  /** What it remembers of texts: KV cache and recurrent state. */
+  /** KV cache and recurrent state. */
   kv_cache_bytes: number;
-  /** Working memory of a step. */
+  /** Compute buffers. */
   compute_bytes: number;
-  /** The projector for images; on `Host` wherever it really goes. */
+  /** The projector for images; counted on `Host` wherever it is really loaded. */
   projector_bytes: number;
   /** The engine itself: its code, vocabulary and tables. */
   program_bytes: number;
   total_bytes: number;
-  /** What can be had now, under the limits that hold for us; null where not known. */
+  /** Memory available now within the limits of our process; null if unknown. */
   free_bytes: number | null;
-  /** Whether the total fits with its margin of error and a reserve. */
+  /** Whether the total fits, with its margin of error and a reserve. */
   fits: boolean;
-  /** What is missing for that; 0 where it fits. */
+  /** How much memory is missing; 0 if it fits. */
   short_by_bytes: number;
 }
 
-/** A setting to change where memory is short. */
+/** A setting to lower if memory is short. */
 export interface LowerFirst {
   /** Parameter of start_llama_server. */
   setting: string;
   value: number | string;
-  /** Of all devices together, with this change alone. */
+  /** Memory freed on all devices together by this change alone. */
   frees_bytes: number;
-  /** With this change and those before it. */
+  /** Whether it fits with this change and those before it. */
   fits_then: boolean;
   reason: string;
 }
 
-/** What a start would take. */
+/** Memory that a start would use. */
 export interface MemoryEstimate {
   model: string;
   model_path: string;
   engine: EngineName;
-  /** As the engine would have it: 0 is resolved to the model's own. */
+  /** As the engine would use it: 0 is resolved to the model's own. */
   ctx_size: number;
   parallel: number;
   /** Layers on GPUs; -1 is resolved to what fits. */
   n_gpu_layers: number;
-  /** Layers of the model, the output layer included. */
+  /** Layers of the model, including the output layer. */
   total_layers: number;
-  /** `allocator`: the engine said it of itself. `formula`: calculated from the model's header. */
+  /** `allocator`: reported by the engine. `formula`: calculated from the model's header. */
   method: "allocator" | "formula";
-  /** How far off it may be, 0.05 for 5 %: what earlier starts have shown, else a default. */
+  /** Relative error, 0.05 for 5 %: from earlier starts, else a default. */
   error_margin: number;
-  /** Earlier starts on this machine that it was corrected by. */
+  /** Earlier starts on this machine that the estimate was corrected by. */
   observations: number;
   /** `Host` first. */
   devices: DeviceMemory[];
   total_bytes: number;
   /** Whether it fits on every device. */
   fits: boolean;
-  /** The same in a sentence. */
+  /** The result in a sentence. */
   message: string;
-  /** The largest context that fits with these settings; null where none does. */
+  /** The largest context that fits with these settings; null if none fits. */
   largest_ctx_size: number | null;
-  /** The most layers that fit on the GPUs; null where there is no GPU. */
+  /** The most layers that fit on the GPUs; null if there is no GPU. */
   largest_n_gpu_layers: number | null;
-  /** What to change where it does not fit, in order. */
+  /** Settings to change if it does not fit, in order. */
   lower_first: LowerFirst[];
-  /** What else may take memory, later or elsewhere. */
+  /** What else may use memory, later or elsewhere. */
   notes: string[];
 }
 
-/** Settings for a model that suit this machine as it is now, each with its reason. */
+/** Recommend settings for a model on this machine in its current state, each with a reason. */
 export interface RecommendSettingsParams {
   /** As in start_llama_server. */
   model?: string | null | undefined;
-  /** As in start_llama_server; wins over `model`. */
+  /** As in start_llama_server; overrides `model`. */
   model_path?: string | null | undefined;
   /** Default: the best one found. */
   engine?: EngineName | null | undefined;
@@ -1243,7 +1243,7 @@ export interface RecommendSettingsParams {
   llama_cpp_path?: string | null | undefined;
 }
 
-/** One setting and why. */
+/** One setting and its reason. */
 export interface Recommendation {
   setting: string;
   value: number | string;
@@ -1252,28 +1252,28 @@ export interface Recommendation {
 
 /** Settings to start a model with. */
 export interface RecommendSettingsResult {
-  /** start_llama_server takes them as they are. */
+  /** Parameters for start_llama_server. */
   settings: Record<string, unknown>;
   reasons: Recommendation[];
   fits: boolean;
-  /** What a start with these settings would take. */
+  /** Memory that a start with these settings would use. */
   estimate: MemoryEstimate;
 }
 
-/** An error as the host sees it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`. */
+/** An error as a host receives it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`. */
 export interface WireError {
   code: number;
   message: string;
   data: Record<string, unknown>;
 }
 
-/** It failed; `error` is the response's. */
+/** The request failed; `error` is the response's. */
 export interface ErrorEvent {
   status: "error";
   error: WireError;
 }
 
-/** Cancelled by the host; what was kept of an answer is in `partial`. */
+/** The host cancelled the request; the part of an answer that was kept is in `partial`. */
 export interface CancelledEvent {
   status: "cancelled";
   partial?: string;
@@ -1281,22 +1281,22 @@ export interface CancelledEvent {
 
 /** A model in the library. */
 export interface ModelInfo {
-  /** What `model` parameters take. */
+  /** For `model` parameters. */
   name: string;
-  /** The file; the first of a split model. */
+  /** The file; the first file of a split model. */
   path: string;
-  /** All files of the model together. */
+  /** Total size of all files of the model. */
   size_bytes: number;
-  /** How many files it is split into. */
+  /** Number of files it is split into. */
   files: number;
   modified_at: number;
-  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache. */
+  /** `own`: in the sidecar's models folder. `folder`: in one of the config's folders. Others: stored by the program of that name; `huggingface` is its cache. */
   origin: ModelOrigin;
-  /** A projector beside it, for images. */
+  /** The projector beside it, for images or audio. */
   mmproj_path: string | null;
-  /** Whether its header could be read. */
+  /** Whether its header is readable. */
   valid: boolean;
-  /** Why not, in words. */
+  /** Why it is not valid, in a sentence. */
   problem: string | null;
   architecture: string | null;
   /** Such as Q4_K_M. */
@@ -1305,28 +1305,28 @@ export interface ModelInfo {
   parameters: number | null;
   /** Context the model was trained for, tokens. */
   context_length: number | null;
-  /** What its program or its header calls it. */
+  /** Its name in its program or its header. */
   display_name: string | null;
-  /** Where it came from, such as ORG/NAME, where that is known. */
+  /** The repository it came from, such as ORG/NAME, if known. */
   repo: string | null;
-  /** As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done. */
+  /** From header, chat template and projector. null until the whole header has been read; a later listing then has them. */
   capabilities: Capability[] | null;
-  /** LoRA files made for it, as they say themselves; for `lora` of start_llama_server. */
+  /** LoRA files whose headers name this model, for `lora` of start_llama_server. */
   adapters: string[];
-  /** Where else the same content lies: links to it, and copies known to be some. */
+  /** Other paths of the same content: links, and known copies. */
   other_paths: string[];
-  /** Other names that find it, such as those of a copy in another program. */
+  /** Other names for it, such as that of a copy in another program. */
   aliases: string[];
 }
 
 /**
- * The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+ * List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
  *
- * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+ * Models of other programs are used in place: their files are never copied or written to.
  */
 export type ListModelsParams = Record<string, never>;
 
-/** A model with what its header says, read to its end. */
+/** Return a model with the details in its header, which is read completely. */
 export interface GetModelParams {
   /** Name, file name or path, as in list_models. */
   model: string;
@@ -1338,24 +1338,24 @@ export interface ModelPart {
   size_bytes: number;
 }
 
-/** A model in the library, in detail. What a damaged one does not say is null. */
+/** A model in the library, in detail. Values that a damaged header does not provide are null. */
 export interface ModelDetails {
-  /** What `model` parameters take. */
+  /** For `model` parameters. */
   name: string;
-  /** The file; the first of a split model. */
+  /** The file; the first file of a split model. */
   path: string;
-  /** All files of the model together. */
+  /** Total size of all files of the model. */
   size_bytes: number;
-  /** How many files it is split into. */
+  /** Number of files it is split into. */
   files: number;
   modified_at: number;
-  /** `own`: in the sidecar's models folder. `folder`: in one of the config's. The others: kept by the program of that name, `huggingface` by its cache. */
+  /** `own`: in the sidecar's models folder. `folder`: in one of the config's folders. Others: stored by the program of that name; `huggingface` is its cache. */
   origin: ModelOrigin;
-  /** A projector beside it, for images. */
+  /** The projector beside it, for images or audio. */
   mmproj_path: string | null;
-  /** Whether its header could be read. */
+  /** Whether its header is readable. */
   valid: boolean;
-  /** Why not, in words. */
+  /** Why it is not valid, in a sentence. */
   problem: string | null;
   architecture: string | null;
   /** Such as Q4_K_M. */
@@ -1364,20 +1364,20 @@ export interface ModelDetails {
   parameters: number | null;
   /** Context the model was trained for, tokens. */
   context_length: number | null;
-  /** What its program or its header calls it. */
+  /** Its name in its program or its header. */
   display_name: string | null;
-  /** Where it came from, such as ORG/NAME, where that is known. */
+  /** The repository it came from, such as ORG/NAME, if known. */
   repo: string | null;
-  /** As header, chat template and projector say. null until the header has been read to its end, which the next listing may have done. */
+  /** From header, chat template and projector. null until the whole header has been read; a later listing then has them. */
   capabilities: Capability[] | null;
-  /** LoRA files made for it, as they say themselves; for `lora` of start_llama_server. */
+  /** LoRA files whose headers name this model, for `lora` of start_llama_server. */
   adapters: string[];
-  /** Where else the same content lies: links to it, and copies known to be some. */
+  /** Other paths of the same content: links, and known copies. */
   other_paths: string[];
-  /** Other names that find it, such as those of a copy in another program. */
+  /** Other names for it, such as that of a copy in another program. */
   aliases: string[];
   parts: ModelPart[];
-  /** All that fit, the one that is used first. */
+  /** Matching projectors; the first is used. */
   projectors: string[];
   layers: number | null;
   embedding_length: number | null;
@@ -1390,15 +1390,15 @@ export interface ModelDetails {
   licence: string | null;
 }
 
-/** Look at all places, as list_models does, and say what is in each and what was left out there. */
+/** Scan all sources, as list_models does, and report what each one has and what was skipped. */
 export interface ScanModelsParams {
-  /** Also read all headers to their end, and whole files where two may be copies of each other: such as are copies are one model afterwards. Takes minutes for large ones. Default: false. */
+  /** Also read all headers completely, and hash whole files that may be copies of each other: copies are then listed as one model. Takes minutes for large models. Default: false. */
   verify?: boolean | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
 }
 
-/** Bytes are read or copied. */
+/** Bytes are being read or copied. */
 export interface ModelWork {
   status: "working";
   done_bytes: number;
@@ -1411,34 +1411,34 @@ export interface ScanDone {
   models: number;
 }
 
-/** A place where models are looked for. */
+/** A place that is scanned for models. */
 export interface LibrarySource {
   origin: ModelOrigin;
   path: string;
-  /** Whether there is such a place. */
+  /** Whether the place exists. */
   found: boolean;
-  /** GGUF files there, each once. */
+  /** GGUF files there, each counted once. */
   files: number;
   /** Models listed as being there; copies count where they are listed. */
   models: number;
-  /** What was left out there, and why; 20 at most. */
+  /** What was skipped there, and why; at most 20. */
   problems: string[];
 }
 
-/** What was found. */
+/** The result of a scan. */
 export interface ScanModelsResult {
   models: number;
   damaged: number;
-  /** Models whose headers have not been read to their end so far. */
+  /** Models whose headers have not been read completely yet. */
   unread: number;
   sources: LibrarySource[];
-  /** Names of models of one size that begin alike; `verify` finds out whether they are copies. */
+  /** Names of models with the same size and beginning; `verify` checks whether they are copies. */
   possible_copies: string[][];
-  /** Of the look itself, without what `verify` read. */
+  /** Duration of the scan, without the reads of `verify`. */
   took_ms: number;
 }
 
-/** What a GGUF file says of itself. Only its header is read. */
+/** Return the header of a GGUF file. Nothing else of the file is read. */
 export interface InspectModelParams {
   /** Absolute path. */
   path: string;
@@ -1464,127 +1464,127 @@ export interface InspectModelResult {
   vocabulary: number | null;
   chat_template: string | null;
   licence: string | null;
-  /** Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in all as {"text_bytes": n}. */
+  /** Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in total as {"text_bytes": n}. */
   metadata: Record<string, unknown>;
 }
 
 /**
- * Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+ * Import a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
  *
- * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+ * Existing files are never overwritten. A model of another program can be linked or copied, not moved.
  */
 export interface ImportModelParams {
   /** Absolute path of the file. */
   path: string;
-  /** `link` (default): a further name of the same file, which takes no room; a link to it where file systems differ, which ends when the file does. `copy`: a file of its own. `move`: the file itself. */
+  /** `link` (default): a hard link, which uses no disk space; a symbolic link across file systems, which breaks if the file is removed. `copy`: a separate file. `move`: the file itself. */
   mode?: "copy" | "link" | "move" | null | undefined;
-  /** What to call it. Default: as its file is called, or as its program calls it. */
+  /** Name of the model. Default: the file's name, or its name in its program. */
   name?: string | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
 }
 
-/** It is in the library; the response has it. */
+/** The model is in the library; the response describes it. */
 export interface ImportDone {
   status: "done";
   model: string;
 }
 
 /**
- * Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+ * Delete a model in the sidecar's own folder. restore_model can restore it until it is purged.
  *
- * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+ * Files of other programs and in the config's folders are never deleted: of a link in our folder, only the link is.
  */
 export interface DeleteModelParams {
   /** Name, file name or path, as in list_models. */
   model: string;
-  /** At once and for ever. Default: false. */
+  /** Delete immediately and permanently. Default: false. */
   permanently?: boolean | null | undefined;
-  /** Only say what would happen. Default: false. */
+  /** Only report what would be deleted. Default: false. */
   dry_run?: boolean | null | undefined;
 }
 
-/** A file that goes. */
+/** A file that is deleted. */
 export interface DeletedFile {
   path: string;
   size_bytes: number;
-  /** 0 where it is a link, or the content has another name as well. */
+  /** 0 if it is a link, or the content has another hard link. */
   frees_bytes: number;
-  /** Whether it is a link, whose target stays. */
+  /** Whether it is a link; its target is kept. */
   link: boolean;
 }
 
-/** A file that stays although it goes with the model. */
+/** A file of the model that is kept. */
 export interface KeptFile {
   path: string;
-  /** Other models that need it. */
+  /** Other models that use it. */
   used_by: string[];
 }
 
-/** What goes, or would go. */
+/** What was or would be deleted. */
 export interface DeletedModel {
   model: string;
   /** false for a dry run. */
   deleted: boolean;
   files: DeletedFile[];
-  /** Room on the disk that this makes: at once if permanent, else purged. */
+  /** Disk space freed: immediately if permanent, otherwise when purged. */
   frees_bytes: number;
   kept: KeptFile[];
-  /** Where the same content stays. */
+  /** Paths where the same content is kept. */
   other_paths: string[];
-  /** Ids of running servers that have it loaded. */
+  /** Ids of running servers that use it. */
   used_by_servers: string[];
   /** For restore_model; null if permanent or a dry run. */
   trash_id: string | null;
-  /** Until when it can be brought back. */
+  /** Until when it can be restored. */
   purged_at: number | null;
 }
 
-/** The deleted models that can be brought back, the last deleted first. */
+/** List the deleted models that can be restored, the last deleted first. */
 export type ListDeletedModelsParams = Record<string, never>;
 
-/** A deleted model that can be brought back. */
+/** A deleted model that can be restored. */
 export interface TrashedModel {
   trash_id: string;
   model: string;
-  /** Where it was. */
+  /** Its path before it was deleted. */
   path: string;
   files: number;
   size_bytes: number;
   deleted_at: number;
-  /** When it goes for ever: `models.deleted_retention_days` later. */
+  /** When it is deleted permanently: `models.deleted_retention_days` later. */
   purged_at: number;
 }
 
-/** Undo delete_model: the files go back to where they were. */
+/** Undo delete_model: the files are moved back to where they were. */
 export interface RestoreModelParams {
-  /** `trash_id`, or the name of the model deleted last under it. */
+  /** `trash_id`, or a name: of models with this name, the last deleted. */
   model: string;
 }
 
-/** Delete for ever what restore_model could bring back. */
+/** Delete permanently what restore_model could restore. */
 export interface EmptyTrashParams {
-  /** Only this one: `trash_id` or name. Default: everything. */
+  /** Only this model: `trash_id` or name. Default: everything. */
   model?: string | null | undefined;
 }
 
-/** What is gone. */
+/** What was deleted. */
 export interface EmptyTrashResult {
   models: number;
   freed_bytes: number;
 }
 
-/** Something that helps. Its sentence for people is the error's `hint`. */
+/** An action that may resolve the problem. Its sentence for people is the error's `hint`. */
 export interface Remedy {
   /** A method of this contract, or a RemedyWord. */
   action: string;
-  /** What is known of the method's parameters; a person or the host chooses the others. */
+  /** Known parameters of the action; a person or the host chooses the others. */
   params: Record<string, unknown>;
 }
 
 /** The processors. */
 export interface CpuUse {
-  /** 0 to 100 over all cores, since the reading before. */
+  /** 0 to 100 over all cores, since the previous reading. */
   percent: number;
   logical_cores: number;
   physical_cores: number | null;
@@ -1593,7 +1593,7 @@ export interface CpuUse {
 /** Main memory. */
 export interface MemoryUse {
   total_bytes: number;
-  /** What programs can still get without swapping. */
+  /** Memory that programs can allocate without swapping. */
   available_bytes: number;
   used_bytes: number;
 }
@@ -1605,12 +1605,12 @@ export interface DiskUse {
   free_bytes: number;
 }
 
-/** A GPU. What its driver does not tell is null. */
+/** A GPU. Values that its driver does not report are null. */
 export interface GpuUse {
   index: number;
   name: string;
   uuid: string;
-  /** Its own memory; null where it shares the machine's. */
+  /** Its own memory; null if it shares main memory. */
   total_bytes: number | null;
   used_bytes: number | null;
   free_bytes: number | null;
@@ -1620,7 +1620,7 @@ export interface GpuUse {
   driver_version: string | null;
 }
 
-/** Whether GPUs can be read at all. A driver that fails or hangs is told here; it is never an error. */
+/** Whether GPUs can be read. A driver that fails or hangs is reported here, never as an error. */
 export interface GpuStatus {
   /** `absent`: no NVIDIA driver. `hanging`: the driver has not answered in time. */
   state: "absent" | "failing" | "hanging" | "ok";
@@ -1633,9 +1633,9 @@ export interface ServerUse {
   pid: number;
   /** Resident memory, shared pages such as a mapped model included. */
   memory_bytes: number;
-  /** 100 is one core, since the reading before. */
+  /** 100 is one core, since the previous reading. */
   cpu_percent: number;
-  /** Over all GPUs; null where the driver does not tell. */
+  /** Over all GPUs; null if the driver does not report it. */
   gpu_memory_bytes: number | null;
 }
 
@@ -1650,10 +1650,10 @@ export interface Resources {
   servers: ServerUse[];
 }
 
-/** A reading of the machine, now. */
+/** Read the machine's resources now. */
 export type GetResourcesParams = Record<string, never>;
 
-/** What an engine has planned for or taken of one device, by its own log. */
+/** Memory that an engine planned or allocated on one device, according to its log. */
 export interface MemoryTaken {
   /** `Host`, or the engine's name of a GPU, such as CUDA0. */
   device: string;
@@ -1663,44 +1663,44 @@ export interface MemoryTaken {
   projector_bytes: number;
 }
 
-/** What the engine was asked for, after every default. */
+/** The requested settings, with all defaults applied. */
 export interface StartPlan {
   ctx_size: number;
   parallel: number;
   n_gpu_layers: number;
-  /** The command line; never holds a secret. */
+  /** The command line; never contains a secret. */
   argv: string[];
-  /** Settings that this engine does not know, left out. */
+  /** Settings left out because this engine does not support them. */
   ignored: string[];
-  /** What the engine's own allocator planned before it loaded anything. */
+  /** The plan of the engine's own allocator, before anything is loaded. */
   memory: MemoryTaken[];
 }
 
-/** What the engine says of itself once it is ready. */
+/** What the engine reports once it is ready. */
 export interface StartActual {
-  /** Tokens that one message's prompt and answer may use together. */
+  /** Tokens that prompt and answer of one message may use together. */
   context_per_message: number;
-  /** Messages that it answers at the same time. */
+  /** Messages it answers concurrently. */
   slots: number;
-  /** From the start of the process until it was ready. */
+  /** From the start of the process until the engine was ready. */
   load_ms: number;
-  /** Layers on the GPU, where the engine says so. */
+  /** Layers on the GPU, if the engine reports them. */
   gpu_layers: number | null;
-  /** Layers of the model, where the engine says so. */
+  /** Layers of the model, if the engine reports them. */
   total_layers: number | null;
-  /** Whether it takes images. */
+  /** Whether it accepts images. */
   vision: boolean;
-  /** The engine's build, in its own words. */
+  /** The engine's build, as it reports it. */
   build: string | null;
-  /** Where the model went; empty where the engine does not say so. */
+  /** Memory allocated on each device; empty if the engine does not report it. */
   memory: MemoryTaken[];
 }
 
-/** A server that runs, but not as it was wanted. */
+/** Why a server runs, but not as requested. */
 export interface StartWarning {
   code: "GPU_NOT_USED" | "GPU_PARTLY_USED";
   cause: GpuCause;
-  /** What happened and why, in words. */
+  /** What happened and why, in a sentence. */
   message: string;
   /** What to do next, in a sentence for people. */
   hint: string;
@@ -1708,7 +1708,7 @@ export interface StartWarning {
   remedies: Remedy[];
 }
 
-/** A server and how it is. Before it is planned, what has not been chosen yet is null. */
+/** A server and its state. Before it is planned, values that are not chosen yet are null. */
 export interface ServerInfo {
   server_id: string;
   state: ServerState;
@@ -1716,53 +1716,53 @@ export interface ServerInfo {
   /** The model's name. */
   model: string | null;
   model_path: string | null;
-  /** Process id of the engine while there is one. */
+  /** Process id of the engine while it runs. */
   pid: number | null;
   /** TCP port; null on a private socket. */
   port: number | null;
-  /** Where its OpenAI API is; null on a private socket. */
+  /** Address of its OpenAI API; null on a private socket. */
   base_url: string | null;
   ctx_size: number | null;
   parallel: number | null;
   n_gpu_layers: number | null;
-  /** When its process was started, Unix seconds. */
+  /** When its process started, Unix seconds. */
   started_at: number | null;
   /** Its state in a sentence. */
   message: string;
   plan: StartPlan | null;
   actual: StartActual | null;
-  /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
+  /** Why it failed (state `failed`), or why its engine crashed, until it is ready again. */
   error: WireError | null;
-  /** It runs, but not on the GPU as it was wanted. Null where all is well. */
+  /** Set if it runs, but not on the GPU as requested; otherwise null. */
   warning: StartWarning | null;
-  /** How often its engine has crashed and was started again by the sidecar itself. */
+  /** How often its engine crashed and was restarted automatically. */
   restarts: number;
-  /** Messages go to this server that name none, and whose session has none. At most one is so. */
+  /** Whether it answers messages that name no server, nor does their session. At most one does. */
   default: boolean;
 }
 
 /**
  * Start an engine with a model; answered when it is ready for messages.
  *
- * With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
- * install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
+ * If no engine is named, the best one found is used: the configured llama.cpp folder, then the default managed build,
+ * then PATH, then the embedded engine, then llama-cpp-python.
  */
 export interface StartLlamaServerParams {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
-  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  /** Name of a managed build. `llama_cpp_path` overrides it. */
   engine_build?: string | null | undefined;
-  /** The GGUF file to load. Wins over `model`. */
+  /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too. */
   host?: string | null | undefined;
-  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  /** Context in tokens; 0 uses the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
-  /** Messages answered at the same time; they share the context. Default 4. */
+  /** Messages answered concurrently; they share the context. Default 4. */
   parallel?: number | null | undefined;
   /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
   n_gpu_layers?: number | null | undefined;
@@ -1782,7 +1782,7 @@ export interface StartLlamaServerParams {
   cache_type_k?: CacheType | null | undefined;
   /** Type of the V cache. Default f16. */
   cache_type_v?: CacheType | null | undefined;
-  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  /** Fail instead of running wholly or partly on the CPU when a GPU was requested. */
   require_gpu?: boolean | null | undefined;
   /** Layers whose experts stay on the CPU. Default 0. */
   n_cpu_moe?: number | null | undefined;
@@ -1792,19 +1792,19 @@ export interface StartLlamaServerParams {
   chat_template_file?: string | null | undefined;
   /** LoRA adapter files to apply. */
   lora?: string[] | null | undefined;
-  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  /** Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1. */
   reasoning_budget?: number | null | undefined;
   /** Serve embeddings only. Default false. */
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
+  /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
+  /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
-  /** Name in the config's `server_presets`; parameters given here win over it. */
+  /** Name in the config's `server_presets`; parameters given here override it. */
   preset?: string | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
@@ -1826,46 +1826,46 @@ export interface StartStarting {
   pid?: number;
 }
 
-/** The model is being read. */
+/** The model is being loaded. */
 export interface StartLoading {
   status: "loading";
-  /** What is being loaded, such as text_model or mmproj_model. */
+  /** Component being loaded, such as text_model or mmproj_model. */
   stage: string;
-  /** 0 to 1 over all stages; null where the engine does not tell. */
+  /** 0 to 1 over all stages; null if the engine does not report it. */
   progress: number | null;
   /** Estimated time left, from the rate so far. */
   eta_ms?: number;
 }
 
-/** Loaded; the first empty run is under way. */
+/** The model is loaded; the warm-up run is under way. */
 export interface StartWarming {
   status: "warming";
 }
 
-/** Ready; the members are the response's. */
+/** The server is ready; the members are the response's. */
 export interface StartDone extends ServerInfo {
   status: "done";
 }
 
-/** Stop a server, in whatever state it is; answered when its process is gone. */
+/** Stop a server in any state; answered when its process has ended. */
 export interface StopLlamaServerParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
 
-/** Whether the server takes messages: it is ready, or sleeps until the next one. */
+/** Return whether the server accepts messages: it is ready, or sleeps until the next message. */
 export interface IsLlamaRunningParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
 
-/** The settings a server runs with; those it would start with where there is none. */
+/** Return the settings a server runs with, or would start with if it does not exist. */
 export interface GetLlamaConfigParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
 
-/** Settings in effect; the further settings of start_llama_server are in `settings` where they were given. */
+/** Settings in effect; other settings of start_llama_server that were given are in `settings`. */
 export interface LlamaConfig {
   server_id: string;
   llama_cpp_path: string | null;
@@ -1878,15 +1878,15 @@ export interface LlamaConfig {
   settings: Record<string, unknown>;
 }
 
-/** A server, with how to reach it directly. */
+/** Return a server, and how to connect to it directly. */
 export interface GetServerParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
 }
 
 /**
- * A server and how to reach it directly, past the sidecar. An engine that is started again has another key, and
- * another socket or port unless that was asked for.
+ * A server and how to connect to it directly, without the sidecar. A restarted engine has a new key, and a new
+ * socket or port unless a port was requested.
  */
 export interface ServerDetails {
   server_id: string;
@@ -1895,28 +1895,28 @@ export interface ServerDetails {
   /** The model's name. */
   model: string | null;
   model_path: string | null;
-  /** Process id of the engine while there is one. */
+  /** Process id of the engine while it runs. */
   pid: number | null;
   /** TCP port; null on a private socket. */
   port: number | null;
-  /** Where its OpenAI API is; null on a private socket. */
+  /** Address of its OpenAI API; null on a private socket. */
   base_url: string | null;
   ctx_size: number | null;
   parallel: number | null;
   n_gpu_layers: number | null;
-  /** When its process was started, Unix seconds. */
+  /** When its process started, Unix seconds. */
   started_at: number | null;
   /** Its state in a sentence. */
   message: string;
   plan: StartPlan | null;
   actual: StartActual | null;
-  /** Why it failed, in state `failed`; why it crashed, until it is ready again. */
+  /** Why it failed (state `failed`), or why its engine crashed, until it is ready again. */
   error: WireError | null;
-  /** It runs, but not on the GPU as it was wanted. Null where all is well. */
+  /** Set if it runs, but not on the GPU as requested; otherwise null. */
   warning: StartWarning | null;
-  /** How often its engine has crashed and was started again by the sidecar itself. */
+  /** How often its engine crashed and was restarted automatically. */
   restarts: number;
-  /** Messages go to this server that name none, and whose session has none. At most one is so. */
+  /** Whether it answers messages that name no server, nor does their session. At most one does. */
   default: boolean;
   /** Send it as `Authorization: Bearer …`. */
   api_key: string | null;
@@ -1924,13 +1924,13 @@ export interface ServerDetails {
   socket_path: string | null;
 }
 
-/** Every server that was started and not stopped, failed ones too. */
+/** List every server that was started and not stopped, including failed ones. */
 export type ListServersParams = Record<string, never>;
 
 /**
  * Stop a server and start it with the same settings.
  *
- * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+ * Running answers end with SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
  */
 export interface RestartServerParams {
   /** Which server. Default "default". */
@@ -1942,8 +1942,8 @@ export interface RestartServerParams {
 /**
  * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
  *
- * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
- * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+ * Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+ * SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
  */
 export interface SwitchModelParams {
   /** Name in the library, or path of a GGUF file. */
@@ -1954,23 +1954,23 @@ export interface SwitchModelParams {
   channel?: string | null | undefined;
 }
 
-/** The command that start_llama_server would run. Nothing is started, nothing is written. */
+/** Return the command that start_llama_server would run. Nothing is started or written. */
 export interface PreviewCommandParams {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
-  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  /** Name of a managed build. `llama_cpp_path` overrides it. */
   engine_build?: string | null | undefined;
-  /** The GGUF file to load. Wins over `model`. */
+  /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too. */
   host?: string | null | undefined;
-  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  /** Context in tokens; 0 uses the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
-  /** Messages answered at the same time; they share the context. Default 4. */
+  /** Messages answered concurrently; they share the context. Default 4. */
   parallel?: number | null | undefined;
   /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
   n_gpu_layers?: number | null | undefined;
@@ -1990,7 +1990,7 @@ export interface PreviewCommandParams {
   cache_type_k?: CacheType | null | undefined;
   /** Type of the V cache. Default f16. */
   cache_type_v?: CacheType | null | undefined;
-  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  /** Fail instead of running wholly or partly on the CPU when a GPU was requested. */
   require_gpu?: boolean | null | undefined;
   /** Layers whose experts stay on the CPU. Default 0. */
   n_cpu_moe?: number | null | undefined;
@@ -2000,15 +2000,15 @@ export interface PreviewCommandParams {
   chat_template_file?: string | null | undefined;
   /** LoRA adapter files to apply. */
   lora?: string[] | null | undefined;
-  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  /** Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1. */
   reasoning_budget?: number | null | undefined;
   /** Serve embeddings only. Default false. */
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
+  /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
+  /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -2016,16 +2016,16 @@ export interface PreviewCommandParams {
   preset?: string | null | undefined;
 }
 
-/** A command, not run. */
+/** A command that was not run. */
 export interface PreviewCommandResult {
   argv: string[];
-  /** The same, quoted for a POSIX shell. */
+  /** The command, quoted for a POSIX shell. */
   one_liner: string;
-  /** Settings that this engine does not know, left out. */
+  /** Settings left out because this engine does not support them. */
   ignored: string[];
 }
 
-/** Ask an engine whether it is well. */
+/** Check the health of an engine. */
 export interface PingServerParams {
   /** Which server. Default "default". */
   server_id?: string | null | undefined;
@@ -2033,33 +2033,33 @@ export interface PingServerParams {
   base_url?: string | null | undefined;
 }
 
-/** How the engine answered. */
+/** The result of a health check. */
 export interface PingServerResult {
   ok: boolean;
   latency_ms: number | null;
-  /** HTTP status, where there was an answer. */
+  /** HTTP status, if there was a response. */
   status: number | null;
-  /** Why it is not well, in plain words. */
+  /** Why the check failed, in a sentence. */
   error: string | null;
 }
 
-/** How to run a model. Everything is optional. */
+/** How to run a model. All settings are optional. */
 export interface ServerSettings {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
   llama_cpp_path?: string | null | undefined;
-  /** Name of a build that install_engine has brought. `llama_cpp_path` wins over it. */
+  /** Name of a managed build. `llama_cpp_path` overrides it. */
   engine_build?: string | null | undefined;
-  /** The GGUF file to load. Wins over `model`. */
+  /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. With neither: the config's default, else the only one, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Others need the key all the same. */
+  /** Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too. */
   host?: string | null | undefined;
-  /** Context in tokens; 0 takes the model's own. Default 4096. */
+  /** Context in tokens; 0 uses the model's own. Default 4096. */
   ctx_size?: number | null | undefined;
-  /** Messages answered at the same time; they share the context. Default 4. */
+  /** Messages answered concurrently; they share the context. Default 4. */
   parallel?: number | null | undefined;
   /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
   n_gpu_layers?: number | null | undefined;
@@ -2079,7 +2079,7 @@ export interface ServerSettings {
   cache_type_k?: CacheType | null | undefined;
   /** Type of the V cache. Default f16. */
   cache_type_v?: CacheType | null | undefined;
-  /** Fail instead of running on the CPU, in whole or in part, where a GPU was wanted. */
+  /** Fail instead of running wholly or partly on the CPU when a GPU was requested. */
   require_gpu?: boolean | null | undefined;
   /** Layers whose experts stay on the CPU. Default 0. */
   n_cpu_moe?: number | null | undefined;
@@ -2089,15 +2089,15 @@ export interface ServerSettings {
   chat_template_file?: string | null | undefined;
   /** LoRA adapter files to apply. */
   lora?: string[] | null | undefined;
-  /** Tokens a model may think; -1 without a limit, 0 none. Default -1. */
+  /** Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1. */
   reasoning_budget?: number | null | undefined;
   /** Serve embeddings only. Default false. */
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
-  /** Further flags, handed over as they are; refused where the engine has none such, and where they would change its model, its address, its key or who else may ask it. */
+  /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process; of the sidecar's own it gets only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
+  /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
   env?: Record<string, string> | null | undefined;
 }
 
@@ -2107,7 +2107,7 @@ export interface TextPart {
   text: string;
 }
 
-/** Where an image is: a data: URL. Addresses on the network are refused: the sidecar fetches nothing for a chat. */
+/** An image as a data: URL. Network addresses are refused: the sidecar downloads nothing for a chat. */
 export interface ImageUrl {
   /** data:image/…;base64,… */
   url: string;
@@ -2120,13 +2120,13 @@ export interface ImagePart {
   image_url: ImageUrl;
 }
 
-/** Sound, as base64. */
+/** Audio, as base64. */
 export interface AudioData {
   data: string;
   format: "mp3" | "wav";
 }
 
-/** Sound in a message. */
+/** Audio in a message. */
 export interface AudioPart {
   type: "input_audio";
   input_audio: AudioData;
@@ -2134,19 +2134,19 @@ export interface AudioPart {
 
 /** Sampling settings and context policy of one session. */
 export interface SessionConfig {
-  /** 0 always takes the likeliest token. */
+  /** 0 always chooses the likeliest token. */
   temperature?: number | null | undefined;
-  /** Nucleus sampling; 1 switches it off. */
+  /** Nucleus sampling; 1 disables it. */
   top_p?: number | null | undefined;
   /** Likeliest tokens to choose from; 0 is all. */
   top_k?: number | null | undefined;
-  /** Least probability, relative to the likeliest token's. */
+  /** Minimum probability, relative to that of the likeliest token. */
   min_p?: number | null | undefined;
-  /** Longest answer. Default: until the model ends or the context is full. */
+  /** Maximum length of the answer. Default: until the model stops or the context is full. */
   max_tokens?: number | null | undefined;
-  /** 1 switches it off. */
+  /** 1 disables it. */
   repeat_penalty?: number | null | undefined;
-  /** -1 is a new one each time. */
+  /** -1 chooses a new seed each time. */
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
@@ -2171,63 +2171,63 @@ export interface Session {
   head: string | null;
 }
 
-/** The function a model wants called. */
+/** The function that the model calls. */
 export interface ToolFunction {
   name: string;
-  /** JSON as the model wrote it; it may be wrong. */
+  /** JSON as the model wrote it; it may be invalid. */
   arguments: string;
 }
 
-/** A call that the model asks for; answer it with `tool_results`. */
+/** A function call that the model requests; answer it with `tool_results`. */
 export interface ToolCall {
   id: string;
   type: "function";
   function: ToolFunction;
 }
 
-/** Tokens, as the engine counted them. */
+/** Token counts, as the engine reports them. */
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
-  /** Of the prompt, found in the engine's cache and not computed again. */
+  /** Prompt tokens found in the engine's cache and not processed again. */
   cached_tokens: number;
 }
 
-/** How long it took. */
+/** Durations and speeds. */
 export interface Timings {
-  /** From the request to the first token; null where there was none. */
+  /** From the request to the first token; null if there was none. */
   ttft_ms: number | null;
-  /** Prompt tokens computed a second. */
+  /** Prompt tokens processed per second. */
   prompt_per_second: number | null;
-  /** Tokens generated a second. */
+  /** Tokens generated per second. */
   predicted_per_second: number | null;
   /** From the request to the end. */
   total_ms: number;
 }
 
-/** Make an empty session. */
+/** Create an empty session. */
 export interface CreateSessionParams {
-  /** A UUID made by the host. Default: a new one. */
+  /** A UUID generated by the host. Default: a new UUID. */
   session_id?: string | null | undefined;
   /** Default: from the first user message. */
   title?: string | null | undefined;
   /** System prompt. Default: the config's. */
   system?: string | null | undefined;
-  /** The server to use. Default: the one ready. */
+  /** The server to use. Default: the one that is ready. */
   server_id?: string | null | undefined;
   /** Settings of this session. Default: none. */
   config?: SessionConfig | null | undefined;
 }
 
-/** Sessions, the last used first. */
+/** List sessions, the last used first. */
 export interface ListSessionsParams {
-  /** Only those whose title holds this text. */
+  /** Only sessions whose title contains this text. */
   query?: string | null | undefined;
-  /** Only archived ones, or only others. Default: others. */
+  /** true: only archived sessions; false (default): only others. */
   archived?: boolean | null | undefined;
   /** Default 50. */
   limit?: number | null | undefined;
-  /** `next_cursor` of the page before. */
+  /** `next_cursor` of the previous page. */
   cursor?: string | null | undefined;
 }
 
@@ -2237,19 +2237,19 @@ export interface ListSessionsResult {
   next_cursor: string | null;
 }
 
-/** One session. */
+/** Return a session. */
 export interface GetSessionParams {
   session_id: string;
 }
 
-/** The messages of a branch, oldest first. */
+/** Return the messages of a branch, oldest first. */
 export interface GetMessagesParams {
   session_id: string;
-  /** Id of the branch's last message, or of any on it. Default: the branch in use. */
+  /** Id of any message on the branch. Default: the branch in use. */
   branch?: string | null | undefined;
-  /** At most so many, the newest of them. Default: all. */
+  /** Maximum number of messages; the newest are returned. Default: all. */
   limit?: number | null | undefined;
-  /** Only messages above this one, to page upwards. */
+  /** Only messages before this one, to page backwards. */
   before?: string | null | undefined;
 }
 
@@ -2260,12 +2260,12 @@ export interface Message {
   parent_id: string | null;
   role: "assistant" | "tool" | "user";
   content: string;
-  /** The content parts, where there was more than text. */
+  /** The content parts, if there was more than text. */
   parts?: Record<string, unknown>[];
   reasoning?: string;
   tool_calls?: ToolCall[];
   tool_call_id?: string;
-  /** `interrupted`: the sidecar ended while it was being written; what was kept is here. */
+  /** `interrupted`: the sidecar ended while the answer was being written; the stored part is here. */
   state: "cancelled" | "complete" | "error" | "interrupted" | "running";
   finish_reason: string | null;
   usage: Usage | null;
@@ -2283,11 +2283,11 @@ export interface GetMessagesResult {
   /** Id of the branch's last message. */
   branch: string | null;
   messages: Message[];
-  /** Whether there are older ones on this branch. */
+  /** Whether the branch has older messages. */
   has_more: boolean;
 }
 
-/** Change a session; what is left out stays. */
+/** Change a session; omitted members keep their value. */
 export interface UpdateSessionParams {
   session_id: string;
   title?: string | null | undefined;
@@ -2298,11 +2298,11 @@ export interface UpdateSessionParams {
   archived?: boolean | null | undefined;
   /** Replaces the session's settings. */
   config?: SessionConfig | null | undefined;
-  /** Id of a message: go on from its branch. */
+  /** Id of a message: continue on its branch. */
   branch?: string | null | undefined;
 }
 
-/** Delete a session. It can be brought back with restore_session until it is purged. */
+/** Delete a session. restore_session can restore it until it is purged. */
 export interface DeleteSessionParams {
   session_id: string;
 }
@@ -2310,7 +2310,7 @@ export interface DeleteSessionParams {
 /** What was deleted. */
 export interface DeleteSessionResult {
   session_id: string;
-  /** When it will be gone for good, Unix seconds. */
+  /** When it is deleted permanently, Unix seconds. */
   purge_at: number;
 }
 
@@ -2320,11 +2320,11 @@ export interface RestoreSessionParams {
 }
 
 /**
- * Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+ * Search for messages that contain all the words, the newest first. The last word may be a prefix of two letters.
  *
- * INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
+ * A search that takes too long is cancelled with INVALID_PARAMS and the path `$.query`.
  *
- * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+ * Refused while the history is encrypted (`storage.encrypt`): an index would contain its words in plain text.
  */
 export interface SearchMessagesParams {
   query: string;
@@ -2332,42 +2332,42 @@ export interface SearchMessagesParams {
   session_id?: string | null | undefined;
   /** Default 20. */
   limit?: number | null | undefined;
-  /** `next_cursor` of the page before. */
+  /** `next_cursor` of the previous page. */
   cursor?: string | null | undefined;
 }
 
-/** A message found. */
+/** A message that matches. */
 export interface SearchHit {
   session_id: string;
   session_title: string;
   message_id: string;
   role: string;
-  /** The text around the words, which stand between \u0002 and \u0003. */
+  /** The text around the matches, which are enclosed in \u0002 and \u0003. */
   snippet: string;
   created_at: number;
 }
 
-/** A page of messages found. */
+/** A page of matching messages. */
 export interface SearchMessagesResult {
   hits: SearchHit[];
   next_cursor: string | null;
 }
 
-/** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
+/** Export a session: everything as JSON, or the branch in use as Markdown. */
 export interface ExportSessionParams {
   session_id: string;
   /** Default json. */
   format?: "json" | "markdown" | null | undefined;
 }
 
-/** The text and how to name the file. */
+/** The exported text, and a name for its file. */
 export interface ExportSessionResult {
   format: "json" | "markdown";
   filename: string;
   content: string;
 }
 
-/** Bring in what export_session wrote as JSON. It gets a new id where the old one is taken. */
+/** Import JSON that export_session wrote. The session gets a new id if the old one is in use. */
 export interface ImportSessionParams {
   /** The JSON text. */
   content: string;
@@ -2405,10 +2405,10 @@ export interface SessionExport {
   messages: ExportedMessage[];
 }
 
-/** Topic servers: a server is in a new state. Begins with every server there is. */
+/** Topic servers: a server changed. Starts with every existing server. */
 export interface ServerEvent {
   status: "server";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   server: ServerInfo;
 }
@@ -2416,7 +2416,7 @@ export interface ServerEvent {
 /** Topic servers: a server was stopped. */
 export interface ServerRemovedEvent {
   status: "server_removed";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   server_id: string;
 }
@@ -2424,7 +2424,7 @@ export interface ServerRemovedEvent {
 /** Topic resources: a reading. */
 export interface ResourcesEvent {
   status: "resources";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   resources: Resources;
 }
@@ -2433,14 +2433,14 @@ export interface ResourcesEvent {
 export interface LogsEvent {
   status: "logs";
   entries: LogEntry[];
-  /** Lines left out before these: they came faster than they are read. */
+  /** Lines dropped before these because the host read slowly. */
   dropped: number;
 }
 
-/** Topic sessions: a session was made, changed, restored or used. */
+/** Topic sessions: a session was created, changed, restored or used. */
 export interface SessionEvent {
   status: "session";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   session: Session;
 }
@@ -2448,39 +2448,39 @@ export interface SessionEvent {
 /** Topic sessions: a session was deleted. */
 export interface SessionDeletedEvent {
   status: "session_deleted";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   session_id: string;
 }
 
-/** Topic models: a model has come, or is another one than before. Begins with every model there is. */
+/** Topic models: a model was added or changed. Starts with every existing model. */
 export interface ModelEvent {
   status: "model";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   model: ModelInfo;
 }
 
-/** Topic models: there is no model of this name any more. */
+/** Topic models: a model was removed. */
 export interface ModelRemovedEvent {
   status: "model_removed";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   name: string;
 }
 
-/** Topic downloads: a download is in a new state or has come further. Begins with every one in list_downloads. */
+/** Topic downloads: a download changed or progressed. Starts with every one in list_downloads. */
 export interface DownloadStateEvent {
   status: "download";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   download: Download;
 }
 
-/** Topic engines: there are other managed builds, or another one is the default. Begins with those there are. */
+/** Topic engines: the managed builds or their default changed. Starts with the existing builds. */
 export interface EnginesEvent {
   status: "engines";
-  /** How many events of this topic were left out before this one because the host read slowly. */
+  /** Events of this topic dropped before this one because the host read slowly. */
   dropped: number;
   managed: ManagedEngines;
 }
@@ -2558,211 +2558,211 @@ export type DownloadEvent =
 
 /** The types of each method. `events` is never where it does not stream. */
 export interface Methods {
-  /** Introduce the host and learn what this sidecar is. Optional: a simple host may go straight to work. */
+  /** Introduce the host, and return the sidecar's version and capabilities. Optional for simple hosts. */
   initialize: { params: InitializeParams; result: InitializeResult; events: never };
-  /** Answer immediately: the connection lives. */
+  /** Answer immediately, which shows that the connection works. */
   ping: { params: PingParams; result: "pong"; events: never };
-  /** Stop every engine and owned process, flush, answer, exit 0. At most 5 s. */
+  /** Stop every engine and owned process, flush, answer, and exit with code 0, within 5 s. */
   shutdown: { params: ShutdownParams; result: null; events: never };
-  /** The contract as an OpenRPC document. */
+  /** Return the contract as an OpenRPC document. */
   "rpc.discover": { params: DiscoverParams; result: Record<string, unknown>; events: never };
   /**
-   * Receive the events of topics on a channel, beginning with the present state.
+   * Receive the events of topics on a channel, starting with the current state.
    *
    * The channel outlives this request: it ends with `done`, written before the response to `unsubscribe`.
-   * For a host that reads slowly, the oldest log and resource events are left out and counted in `dropped`.
+   * If the host reads slowly, old events are dropped or replaced by newer ones, and counted in `dropped`.
    */
   subscribe: { params: SubscribeParams; result: SubscribeResult; events: TopicEvent };
-  /** End a subscription; its channel ends with `done` before this is answered. */
+  /** End a subscription; its channel ends with `done` before the response. */
   unsubscribe: { params: UnsubscribeParams; result: UnsubscribeResult; events: never };
   /**
    * Start an engine with a model; answered when it is ready for messages.
    *
-   * With no engine named the best one found is used: a configured llama.cpp folder, then the default of the builds that
-   * install_engine has brought, then PATH, then the embedded engine, then llama-cpp-python.
+   * If no engine is named, the best one found is used: the configured llama.cpp folder, then the default managed build,
+   * then PATH, then the embedded engine, then llama-cpp-python.
    */
   start_llama_server: { params: StartLlamaServerParams; result: ServerInfo; events: StartEvent };
-  /** Stop a server, in whatever state it is; answered when its process is gone. */
+  /** Stop a server in any state; answered when its process has ended. */
   stop_llama_server: { params: StopLlamaServerParams; result: "llama-server stopped"; events: never };
-  /** Whether the server takes messages: it is ready, or sleeps until the next one. */
+  /** Return whether the server accepts messages: it is ready, or sleeps until the next message. */
   is_llama_running: { params: IsLlamaRunningParams; result: boolean; events: never };
-  /** The settings a server runs with; those it would start with where there is none. */
+  /** Return the settings a server runs with, or would start with if it does not exist. */
   get_llama_config: { params: GetLlamaConfigParams; result: LlamaConfig; events: never };
-  /** A server, with how to reach it directly. */
+  /** Return a server, and how to connect to it directly. */
   get_server: { params: GetServerParams; result: ServerDetails; events: never };
-  /** Every server that was started and not stopped, failed ones too. */
+  /** List every server that was started and not stopped, including failed ones. */
   list_servers: { params: ListServersParams; result: ServerInfo[]; events: never };
   /**
    * Stop a server and start it with the same settings.
    *
-   * Answers that are under way end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+   * Running answers end with SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
    */
   restart_server: { params: RestartServerParams; result: ServerInfo; events: StartEvent };
   /**
    * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
    *
-   * What belongs to the model before is not kept: chat template, projector and LoRA adapters. Answers that are under way
-   * end with SERVER_NOT_RUNNING; messages that wait, or come meanwhile, wait for the new one.
+   * Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+   * SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
    */
   switch_model: { params: SwitchModelParams; result: ServerInfo; events: StartEvent };
-  /** The command that start_llama_server would run. Nothing is started, nothing is written. */
+  /** Return the command that start_llama_server would run. Nothing is started or written. */
   preview_command: { params: PreviewCommandParams; result: PreviewCommandResult; events: never };
-  /** Ask an engine whether it is well. */
+  /** Check the health of an engine. */
   ping_server: { params: PingServerParams; result: PingServerResult; events: never };
-  /** The engines of this machine, best first; each build that install_engine has brought is one of them. */
+  /** List the engines of this machine, best first, including every managed build. */
   list_engines: { params: ListEnginesParams; result: EngineInfo[]; events: never };
-  /** Ask a llama.cpp folder what it can do. */
+  /** Report the capabilities of a llama.cpp build in a folder. */
   probe_engine: { params: ProbeEngineParams; result: ProbeEngineResult; events: never };
   /**
-   * Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered when it has proved itself.
+   * Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered once the build is proved.
    *
-   * Give `url`, or `path`. The archive is checked and unpacked beside the other builds, and has to generate one token
-   * with a tiny model that the sidecar makes for that; only then it is there. A build that can not is not kept, and the
-   * default stays. Cancelling leaves nothing but what has come of a download, with which the same request goes on.
+   * Give `url` or `path`. The archive is checked and unpacked beside the other builds. The build must generate one token
+   * with a tiny model that the sidecar creates for this; only then is it installed. A build that fails is removed, and
+   * the default does not change. Cancelling keeps only the downloaded part, from which the same request resumes.
    */
   install_engine: { params: InstallEngineParams; result: EngineInfo; events: InstallEvent };
-  /** Let starts that name no engine take another managed build, once it has generated a token, or none of them. */
+  /** Choose the managed build for starts that name no engine, once it is proved; or none. */
   set_default_engine: { params: SetDefaultEngineParams; result: ManagedEngines; events: never };
-  /** Remove a managed build. Where it was the default, the last one that was good is it then. */
+  /** Remove a managed build. If it was the default, the last good build becomes the default. */
   remove_engine: { params: RemoveEngineParams; result: ManagedEngines; events: never };
   /**
-   * Say something in a session and get the answer, streamed where `channel` is given.
+   * Send a message to a session and get the answer, streamed if `channel` is given.
    *
-   * Messages to one session are answered in the order they came. The user's message is kept before the first
-   * event that comes from the engine is sent, the answer before `done`.
+   * Messages to one session are answered in order of arrival. The user's message is stored before the first event
+   * from the engine is sent, and the answer is stored before `done`.
    */
   send_message: { params: SendMessageParams; result: TurnResult; events: TurnEvent };
-  /** Answer again. The old answer stays as a sibling branch. */
+  /** Generate an answer again. The old answer stays as a sibling branch. */
   regenerate_message: { params: RegenerateMessageParams; result: TurnResult; events: TurnEvent };
   /** Replace a user message and answer it. The old message and all after it stay as a sibling branch. */
   edit_message: { params: EditMessageParams; result: TurnResult; events: TurnEvent };
-  /** Stop the answer of a session; answered when the engine works on it no longer. */
+  /** Stop a session's answer; answered when the engine no longer works on it. */
   cancel_message: { params: CancelMessageParams; result: CancelMessageResult; events: never };
-  /** Exact tokens of a text, or of a conversation with the model's template around it. */
+  /** Count the exact tokens of a text, or of a conversation in the model's chat template. */
   count_tokens: { params: CountTokensParams; result: CountTokensResult; events: never };
-  /** What send_message would send, leave out, and why. Nothing is sent to the model or kept. */
+  /** Show what send_message would send and leave out, and why. Nothing is sent to the model or stored. */
   preview_context: { params: PreviewContextParams; result: PreviewContextResult; events: never };
   /**
    * Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
    *
-   * The events after `after_seq` are sent once more on `channel` under their old `seq`, then the new ones as they
-   * come. Answered as the send_message that it follows.
+   * The events after `after_seq` are sent again on `channel` under their old `seq`, then the new ones as they
+   * occur. The response is that of the send_message that is followed.
    */
   resume_session: { params: ResumeSessionParams; result: TurnResult; events: TurnEvent };
-  /** Say that the events of a session's last answer have arrived, so that they need not be kept for resume_session. */
+  /** Acknowledge the events of a session's last answer, so that they need not be kept for resume_session. */
   ack: { params: AckParams; result: AckResult; events: never };
-  /** Make an empty session. */
+  /** Create an empty session. */
   create_session: { params: CreateSessionParams; result: Session; events: never };
-  /** Sessions, the last used first. */
+  /** List sessions, the last used first. */
   list_sessions: { params: ListSessionsParams; result: ListSessionsResult; events: never };
-  /** One session. */
+  /** Return a session. */
   get_session: { params: GetSessionParams; result: Session; events: never };
-  /** The messages of a branch, oldest first. */
+  /** Return the messages of a branch, oldest first. */
   get_messages: { params: GetMessagesParams; result: GetMessagesResult; events: never };
-  /** Change a session; what is left out stays. */
+  /** Change a session; omitted members keep their value. */
   update_session: { params: UpdateSessionParams; result: Session; events: never };
-  /** Delete a session. It can be brought back with restore_session until it is purged. */
+  /** Delete a session. restore_session can restore it until it is purged. */
   delete_session: { params: DeleteSessionParams; result: DeleteSessionResult; events: never };
   /** Undo delete_session. */
   restore_session: { params: RestoreSessionParams; result: Session; events: never };
   /**
-   * Messages that hold all the words, the newest first. The last word may be unfinished, from its second letter on.
+   * Search for messages that contain all the words, the newest first. The last word may be a prefix of two letters.
    *
-   * INVALID_PARAMS with the path `$.query` is also the answer to a search that is given up because it takes too long.
+   * A search that takes too long is cancelled with INVALID_PARAMS and the path `$.query`.
    *
-   * Refused while the history is encrypted (`storage.encrypt`): an index would hold its words in plain text.
+   * Refused while the history is encrypted (`storage.encrypt`): an index would contain its words in plain text.
    */
   search_messages: { params: SearchMessagesParams; result: SearchMessagesResult; events: never };
-  /** A session as text to keep: everything as JSON, or the branch in use as Markdown. */
+  /** Export a session: everything as JSON, or the branch in use as Markdown. */
   export_session: { params: ExportSessionParams; result: ExportSessionResult; events: never };
-  /** Bring in what export_session wrote as JSON. It gets a new id where the old one is taken. */
+  /** Import JSON that export_session wrote. The session gets a new id if the old one is in use. */
   import_session: { params: ImportSessionParams; result: Session; events: never };
-  /** The whole config, defaults filled in. */
+  /** Return the whole config, with defaults filled in. */
   get_config: { params: GetConfigParams; result: Config; events: never };
   /**
-   * Change settings by a JSON merge patch (RFC 7396): what is left out stays, `null` goes back to the default.
+   * Change settings by a JSON merge patch (RFC 7396): omitted keys keep their value, `null` restores the default.
    *
-   * The file is replaced as a whole or not at all. Running servers keep the settings they were started with.
-   * `storage.encrypt` rewrites the history before this is answered.
+   * The file is replaced atomically. Running servers keep the settings they were started with.
+   * A change of `storage.encrypt` rewrites the history before the response.
    */
   set_config: { params: SetConfigParams; result: Config; events: never };
-  /** Go back to the defaults. */
+  /** Restore the defaults. */
   reset_config: { params: ResetConfigParams; result: Config; events: never };
-  /** The JSON Schema of the config, with descriptions and defaults. */
+  /** Return the JSON Schema of the config, with descriptions and defaults. */
   get_config_schema: { params: GetConfigSchemaParams; result: Record<string, unknown>; events: never };
-  /** The latest lines that are still held in memory, oldest first. */
+  /** Return the latest lines that are still in memory, oldest first. */
   get_logs: { params: GetLogsParams; result: GetLogsResult; events: never };
-  /** Who has logged. */
+  /** List the sources that have logged. */
   list_log_sources: { params: ListLogSourcesParams; result: LogSource[]; events: never };
-  /** Forget the lines in memory and empty the files. */
+  /** Clear the lines in memory and empty the files. */
   clear_logs: { params: ClearLogsParams; result: null; events: never };
   /**
-   * The models in the library: the sidecar's own, those in the config's folders, and what other programs keep.
+   * List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
    *
-   * Those of other programs are used where they lie: nothing is copied, and nothing of theirs is ever written to.
+   * Models of other programs are used in place: their files are never copied or written to.
    */
   list_models: { params: ListModelsParams; result: ModelInfo[]; events: never };
-  /** A model with what its header says, read to its end. */
+  /** Return a model with the details in its header, which is read completely. */
   get_model: { params: GetModelParams; result: ModelDetails; events: never };
-  /** Look at all places, as list_models does, and say what is in each and what was left out there. */
+  /** Scan all sources, as list_models does, and report what each one has and what was skipped. */
   scan_models: { params: ScanModelsParams; result: ScanModelsResult; events: ScanEvent };
-  /** What a GGUF file says of itself. Only its header is read. */
+  /** Return the header of a GGUF file. Nothing else of the file is read. */
   inspect_model: { params: InspectModelParams; result: InspectModelResult; events: never };
   /**
-   * Bring a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
+   * Import a GGUF file into the sidecar's own models folder, with the other parts of a split model and its projector.
    *
-   * Nothing there is ever overwritten. A model of another program can be linked or copied, never moved.
+   * Existing files are never overwritten. A model of another program can be linked or copied, not moved.
    */
   import_model: { params: ImportModelParams; result: ModelInfo; events: ImportEvent };
   /**
-   * Delete a model in the sidecar's own folder. It can be brought back with restore_model until it is purged.
+   * Delete a model in the sidecar's own folder. restore_model can restore it until it is purged.
    *
-   * Files of other programs and of the config's folders are never touched: of a link in our folder, only the link goes.
+   * Files of other programs and in the config's folders are never deleted: of a link in our folder, only the link is.
    */
   delete_model: { params: DeleteModelParams; result: DeletedModel; events: never };
-  /** The deleted models that can be brought back, the last deleted first. */
+  /** List the deleted models that can be restored, the last deleted first. */
   list_deleted_models: { params: ListDeletedModelsParams; result: TrashedModel[]; events: never };
-  /** Undo delete_model: the files go back to where they were. */
+  /** Undo delete_model: the files are moved back to where they were. */
   restore_model: { params: RestoreModelParams; result: ModelInfo; events: never };
-  /** Delete for ever what restore_model could bring back. */
+  /** Delete permanently what restore_model could restore. */
   empty_trash: { params: EmptyTrashParams; result: EmptyTrashResult; events: never };
   /**
-   * Models on the hub that have GGUF files, the most downloaded first.
+   * Search the hub for models that have GGUF files; the most downloaded first.
    *
    * The hub is Hugging Face, or the mirror that the config's `downloads.hub_endpoint` or HF_ENDPOINT names.
    */
   search_hub: { params: SearchHubParams; result: HubModel[]; events: never };
-  /** The models in a repository of the hub: each quantisation with its size, and whether it fits this machine. */
+  /** List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine. */
   list_hub_files: { params: ListHubFilesParams; result: ListHubFilesResult; events: never };
   /**
-   * Fetch a model into the library; answered when it is whole, checked and in its place.
+   * Download a model into the library; answered when the model is complete, verified and in place.
    *
-   * Give `repo`, or `url`. A split model and its projector are one download. What has come survives everything: a
-   * download goes on where it was after a lost connection, a restart of the sidecar or the end of its host. Its files
-   * are nobody's model until the last of them is there and right.
+   * Give `repo` or `url`. A split model and its projector are one download. Received data is kept: a download resumes
+   * where it stopped after a lost connection, a restart of the sidecar or the end of its host. The model is listed only
+   * when all of its files are complete and verified.
    *
-   * Asked for again, a download that is there already is followed, and one that has failed or was paused goes on.
-   * Cancelling the request pauses the download; cancel_download gives it up.
+   * A repeated request follows a running download, and resumes one that failed or was paused.
+   * Cancelling the request pauses the download; cancel_download discards it.
    */
   download_model: { params: DownloadModelParams; result: Download; events: DownloadEvent };
-  /** Downloads that are not done, and those that ended since the sidecar started; the oldest first. */
+  /** List downloads that are not done, and those that ended since the sidecar started; oldest first. */
   list_downloads: { params: ListDownloadsParams; result: Download[]; events: never };
-  /** Let a download rest; what has come is kept. Answered when nothing is fetched any more. */
+  /** Pause a download and keep the received data. Answered when the transfer has stopped. */
   pause_download: { params: PauseDownloadParams; result: Download; events: never };
-  /** Let a download go on that was paused or has failed; answered at once. */
+  /** Resume a download that was paused or failed; answered immediately. */
   resume_download: { params: ResumeDownloadParams; result: Download; events: never };
-  /** Give a download up: what has come of it is removed. What is done stays. */
+  /** Cancel a download and delete the received data. A finished download is kept. */
   cancel_download: { params: CancelDownloadParams; result: Download; events: never };
   /**
-   * What start_llama_server would take of this machine's memory with these settings. Nothing is loaded.
+   * Estimate the memory that start_llama_server would use with these settings. Nothing is loaded.
    *
-   * The engine's own allocator is asked where the engine has one (llama-server and the embedded engine, about half a
-   * second, remembered); otherwise a formula over the model's header tells.
+   * The estimate comes from the engine's own allocator if it has one (llama-server and the embedded engine: about half
+   * a second, then cached); otherwise it is calculated from the model's header.
    */
   estimate_memory: { params: EstimateMemoryParams; result: MemoryEstimate; events: never };
-  /** Settings for a model that suit this machine as it is now, each with its reason. */
+  /** Recommend settings for a model on this machine in its current state, each with a reason. */
   recommend_settings: { params: RecommendSettingsParams; result: RecommendSettingsResult; events: never };
-  /** A reading of the machine, now. */
+  /** Read the machine's resources now. */
   get_resources: { params: GetResourcesParams; result: Resources; events: never };
 }
 

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from sidecar.contract.errors import PermissionDenied, PortInUse
 from sidecar.dispatch.hosts import Hosts
-from sidecar.host.sockets import is_stranger
+from sidecar.host.sockets import is_other_user
 from sidecar.transport.web import responses
 from sidecar.transport.web.admission import Admission
 from sidecar.transport.web.connection import SUBPROTOCOL, Connection
@@ -63,7 +63,7 @@ class WebTransport:
         max_message_bytes: the longest message that is read.
     """
 
-    leads_to_owner = False
+    has_single_host = False
 
     def __init__(
         self,
@@ -174,19 +174,19 @@ def _only_for_us(admission: Admission) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not admission.is_ours(request.headers.get("Host")):
             return _words(responses.NOT_OUR_NAME, 403)
-        if _is_strangers(request):
+        if _from_other_user(request):
             return _words(responses.NOT_OUR_USER, 403)
         return await handler(request)
 
     return guard
 
 
-def _is_strangers(request: web.Request) -> bool:
+def _from_other_user(request: web.Request) -> bool:
     """Whether a program of another user asks, where the system can tell."""
     if request.transport is None:
         return False
     peer, ours = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
-    return bool(peer and ours) and is_stranger(peer, ours)
+    return bool(peer and ours) and is_other_user(peer, ours)
 
 
 def _protocols(request: web.Request) -> list[str]:
