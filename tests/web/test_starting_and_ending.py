@@ -68,7 +68,7 @@ def test_a_port_that_is_taken_is_told_in_plain_words(data_dir: Path, capfd: pyte
 def test_a_data_folder_in_use_is_told_in_plain_words(served: Served) -> None:
     done = _run(served.data_dir, "--web")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: Another llama-sidecar (process {served.process.pid}) works on ")
+    assert done.stderr.startswith(f"error: Another llama-sidecar (process {served.process.pid}) uses ")
     assert "Traceback" not in done.stderr
 
 
