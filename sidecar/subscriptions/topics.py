@@ -152,7 +152,7 @@ class Topics:
     def _models(self, feed: LiveFeed, interval_ms: int | None) -> Stop:
         known: dict[str, ModelInfo] = {}
 
-        async def look() -> None:
+        async def scan() -> None:
             nonlocal known
             now = {model.name: model for model in await anyio.to_thread.run_sync(self._library.list)}
             before, known = known, now
@@ -162,7 +162,7 @@ class Topics:
                 if before.get(name) != model:
                     feed.put(ModelEvent(model=model))
 
-        return self._again_and_again(look, interval_ms or TOPICS["models"].interval_ms)
+        return self._again_and_again(scan, interval_ms or TOPICS["models"].interval_ms)
 
     def _read(self, changes: Changes[T], show: Callable[[T], None]) -> Stop:
         """Show what changes from now on."""

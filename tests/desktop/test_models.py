@@ -56,7 +56,7 @@ def test_a_download_rests_and_goes_on(page: Page, hub: HubServer) -> None:
     begin(page)
     downloads = page.get_by_role("region", name="Downloads")
     downloads.get_by_role("button", name="Pause").click()
-    downloads.get_by_role("button", name="Go on").click()
+    downloads.get_by_role("button", name="Resume").click()
     hub.rate = None
     expect(downloads.get_by_role("button", name="Start it")).to_be_visible()
 

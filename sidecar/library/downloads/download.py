@@ -27,7 +27,7 @@ from sidecar.jobs.progress import Progress
 from sidecar.jobs.store import JobStore, OnRestart
 from sidecar.library.downloads.answers import Changed, Source
 from sidecar.library.downloads.files import DownloadPaths, DownloadRecord
-from sidecar.library.downloads.lookup import look_up
+from sidecar.library.downloads.lookup import resolve
 from sidecar.library.downloads.reports import described, error_of, event_of
 from sidecar.library.downloads.transfer import Transfer, TransferOptions
 from sidecar.library.hub.api import Hub
@@ -191,7 +191,7 @@ class DownloadJob:
         """Know the files, and have the room for them."""
         record, context = self.record, self._context
         if not record.files:
-            await look_up(record, hub=context.hub, web=context.options.web)
+            await resolve(record, hub=context.hub, web=context.options.web)
             await self._in_thread(self._save)
         # It only reads, and may take minutes.
         self._missing = await anyio.to_thread.run_sync(

@@ -63,7 +63,7 @@ def requested(params: DownloadModelParams, models: Path, *, endpoint: str) -> Do
     return record
 
 
-async def look_up(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
+async def resolve(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
     """Fill in the files of a download.
 
     Raises:

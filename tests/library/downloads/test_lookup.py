@@ -14,7 +14,7 @@ from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.errors import DownloadFailed, NotSupported
 from sidecar.library.downloads.answers import Source
 from sidecar.library.downloads.files import DownloadRecord
-from sidecar.library.downloads.lookup import look_up
+from sidecar.library.downloads.lookup import resolve
 from sidecar.library.downloads.web import Web
 from sidecar.library.hub import api, client
 from sidecar.library.hub.api import Hub
@@ -55,7 +55,7 @@ async def test_every_file_is_pinned_to_a_commit_its_size_and_what_it_must_be(
     server: HubServer, hub: Hub, web: Web
 ) -> None:
     record = wanted()
-    await look_up(record, hub=hub, web=web)
+    await resolve(record, hub=hub, web=web)
     model, projector = record.files
     assert record.commit == COMMIT
     assert model.url == f"{server.url}/{REPO}/resolve/{COMMIT}/m-Q4_K_M.gguf"
@@ -70,7 +70,7 @@ async def test_every_file_is_pinned_to_a_commit_its_size_and_what_it_must_be(
 
 async def test_a_projector_that_is_named_comes_alone(hub: Hub, web: Web) -> None:
     record = wanted(file="mmproj-F16.gguf")
-    await look_up(record, hub=hub, web=web)
+    await resolve(record, hub=hub, web=web)
     assert [file.name for file in record.files] == ["mmproj-F16.gguf"]
 
 
@@ -79,10 +79,10 @@ async def test_without_huggingface_hub_a_file_that_is_named_is_found_all_the_sam
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(NotSupported) as refused:
-        await look_up(wanted(), hub=hub, web=web)
+        await resolve(wanted(), hub=hub, web=web)
     assert "llama-sidecar[hub]" in refused.value.hint
     record = wanted(file="m-Q4_K_M.gguf")
-    await look_up(record, hub=hub, web=web)
+    await resolve(record, hub=hub, web=web)
     assert record.commit == COMMIT
     assert record.files[0].sha256 == server.repos[REPO].files["m-Q4_K_M.gguf"].sha256
     assert COMMIT in record.files[0].url

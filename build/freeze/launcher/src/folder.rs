@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_start_has_left_is_made_anew() {
+    fn what_a_killed_start_left_is_made_again() {
         let (bytes, base) = (packed("1-a", FILES), Folder::new());
         let payload = Payload::parse(&bytes).unwrap();
         let folder = base.path().join("1-a");
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_go_once_nobody_has_used_them_for_a_while() {
+    fn other_versions_go_once_they_were_unused_for_a_while() {
         let base = Folder::new();
         let start = |name: &str| ready(base.path(), &Payload::parse(&packed(name, FILES)).unwrap()).unwrap();
         let age = |made: &Ready| made.lock.set_modified(SystemTime::now() - UNUSED - WAIT).unwrap();

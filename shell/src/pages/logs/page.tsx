@@ -88,7 +88,7 @@ export default function Logs() {
             leftSection={paused ? <IconPlayerPlay size={14} aria-hidden /> : <IconPlayerPause size={14} aria-hidden />}
             onClick={() => setPaused(!paused)}
           >
-            {paused ? "Go on" : "Pause"}
+            {paused ? "Continue" : "Pause"}
           </Button>
           <Button
             size="xs"

@@ -50,7 +50,7 @@ function Row({ download, onHide }: Pick<Props, "onHide"> & { download: Download 
           {state !== "done" && (
             // One button for both: it keeps the focus when it is pressed.
             <Button size="xs" variant="default" onClick={rests ? resume : pause}>
-              {state === "failed" ? "Try again" : rests ? "Go on" : "Pause"}
+              {state === "failed" ? "Try again" : rests ? "Resume" : "Pause"}
             </Button>
           )}
           {state === "done" ? (

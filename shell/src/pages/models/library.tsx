@@ -74,7 +74,7 @@ export function Library() {
           leftSection={<IconRefresh size={16} aria-hidden />}
           onClick={() => scan().catch(report)}
         >
-          Look again
+          Scan again
         </Button>
       </Group>
       <div className="models">
