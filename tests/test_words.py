@@ -16,7 +16,7 @@ AVOIDED = {
     "at once": r"\bat once\b",
     "anew": r"\banew\b",
     "for ever": r"\bfor ever\b",
-    "tell, told": r"\b(?:tell|tells|told|telling)\b",
+    "tell, told": r"(?<![.])(?<!def )\b(?:tell|tells|told|telling)\b",
     "nobody": r"\bnobody\b",
     "business": r"\bbusiness\b",
     "let go": r"\b(?:let|lets|letting) go\b",
@@ -40,7 +40,8 @@ MOST_OF_A_WORD = 3
 
 
 def files() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", *READ], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    git = ["git", "ls-files", *READ]
+    listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.splitlines() if Path(name).suffix in SUFFIXES]
 
 

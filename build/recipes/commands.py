@@ -282,7 +282,7 @@ COMMANDS = {
     "headers": Command(_trial("headers"), "ten thousand mutated model headers", ("any",)),
     "torture": Command(_trial("torture"), "a thousand kills in the middle of conversations, nothing lost", ("any",)),
     "slow-host": Command(_trial("slow_host"), "a host that does not read for a minute", ("any",)),
-    "hostile-names": Command(_trial("nobody_in"), "832 hostile names in every place for a text", ("any",)),
+    "hostile-names": Command(_trial("hostile_names_trial"), "832 hostile names in every place for a text", ("any",)),
     "killed-downloads": Command(
         _trial("killed_downloads"), "downloads that lose their sidecar, host and network ten times each", ("any",)
     ),

@@ -26,7 +26,7 @@ MAGIC = b"SQLite format 3\0"
 """How every file of SQLite's begins."""
 
 EXAMINE_SECONDS = 1.5
-"""How long a file is examined before it is used: some 500,000 messages. Nobody shall wait longer for the first answer
+"""How long a file is examined before it is used: some 500,000 messages. No host should wait longer for the first answer
 after a kill, which hardly ever does any harm to the file; damage further on is found when it is met (`mark`)."""
 
 

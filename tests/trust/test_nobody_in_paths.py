@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.trust.hostile_names import NAMES
-from tests.trust.nobody_in import AFTERWARDS, PATH_SINKS, run
+from tests.trust.hostile_names_trial import AFTERWARDS, PATH_SINKS, run
 from tests.trust.sinks import sinks
 
 

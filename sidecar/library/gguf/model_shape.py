@@ -243,7 +243,7 @@ def _state(facts: _Facts, index: int) -> int:
 
 
 def _feed_forward_floats(facts: _Facts, count: int, width: int, weights: Sequence[Weight]) -> int:
-    """gate, up and their product beside four rows of the model's width: what of llama.cpp's graphs lives at once.
+    """gate, up and their product beside four rows of the model's width: what of llama.cpp's graphs lives together.
 
     Of experts, each that is used has its own; their answers come on top where they do not fit into the room that gate
     and up have left.
@@ -260,7 +260,7 @@ def _feed_forward_floats(facts: _Facts, count: int, width: int, weights: Sequenc
 
 
 def _attention_floats(facts: _Facts, width: int, heads: int, layers: Sequence[Layer]) -> tuple[int, int]:
-    """Queries, keys, values and the answer of one layer at once; with flash attention, and without."""
+    """Queries, keys, values and the answer of one layer together; with flash attention, and without."""
     widest = max(layers, key=lambda layer: layer.k_row + layer.v_row, default=Layer())
     if not widest.k_row:
         return 0, 0

@@ -63,7 +63,7 @@ def parse(text: str, *, endpoint: str = PUBLIC_HUB) -> HubReference | FileUrl:
     """
     text = text.strip()
     if any(not letter.isprintable() for letter in text):
-        raise InvalidParams("There are characters in the model's address that cannot be seen.", hint=HOW_TO_NAME)
+        raise InvalidParams("There are characters in the model's address that are invisible.", hint=HOW_TO_NAME)
     if text.lower().startswith("hf://"):
         return _from_path(text[5:].removeprefix("models/").split("/"))
     if not _SCHEME.match(text) and text.split("/")[0].lower() in _PUBLIC_HOSTS:

@@ -152,7 +152,7 @@ class _Column:
         if self.name in _CHOICES:
             kind, instead = _CHOICES[self.name]
             return value if _is(value, kind) else instead
-        # What is encrypted may be right; only the key can tell.
+        # What is encrypted may be right; only the key shows it.
         if self.name in _JSON and isinstance(value, str) and not value.startswith(PREFIX):
             kind, nothing = _JSON[self.name]
             return value if _decodes(value, kind) else nothing

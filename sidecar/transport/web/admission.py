@@ -9,7 +9,7 @@ may start programs, so each of these stands alone:
   foreign name that points to 127.0.0.1 is not ours), and a WebSocket is opened for our own page only.
 
 Cookies know no ports: another person's server on this machine is sent ours, if the person opens its page in the
-same browser. That is why, where the system can tell, only programs of the same user are let in (`host.sockets`).
+same browser. That is why, where the system knows it, only programs of the same user are let in (`host.sockets`).
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class PageFiles:
         self._files: dict[str, File] = {}
 
     def index(self) -> File | None:
-        """The page itself; `None` where it is not built. Looks for new files, which a new build has."""
+        """The page itself; `None` where it is not built. Finds new files, which a new build has."""
         self._files = self._found()
         return self._files.get(INDEX)
 

@@ -182,7 +182,7 @@ def _only_for_us(admission: Admission) -> Middleware:
 
 
 def _from_other_user(request: web.Request) -> bool:
-    """Whether a program of another user asks, where the system can tell."""
+    """Whether a program of another user asks, where the system knows it."""
     if request.transport is None:
         return False
     peer, ours = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
