@@ -1,7 +1,8 @@
 """Hostile names in every place of the contract that takes a text, sent to a real sidecar in a sandbox.
 
-Long form: `python -m tests.trust.hostile_names_trial` puts every name of `hostile_names` into every sink of `sinks`, and lets an
-engine write a gigabyte without an LF. The short form (`test_nobody_in_paths.py`) puts some of the names into each.
+Long form: `python -m tests.trust.hostile_names_trial` puts every name of `hostile_names` into every sink of `sinks`,
+and lets an engine write a gigabyte without an LF. The short form (`test_nobody_in_paths.py`) puts some of the names
+into each.
 """
 
 from __future__ import annotations
