@@ -3,10 +3,10 @@
 
 ifndef PYTHON
 PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
-	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && break; done)
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' >/dev/null 2>&1 && echo "$$python" && break; done)
 endif
 ifeq ($(PYTHON),)
-$(error Python 3.11 or newer was not found. Install it, or say where it is: make PYTHON=/path/to/python3.11)
+$(error Python 3.11.4 or newer was not found. Install it, or say where it is: make PYTHON=/path/to/python3.11)
 endif
 
 COMMANDS := run web app setup test check format llama-cpp test-native freeze test-frozen bundle test-desktop test-bundle bench kill-matrix fuzz headers torture slow-host hostile-names killed-downloads soak memory-trial page-trial trust-report lock clean

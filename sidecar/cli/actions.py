@@ -1,4 +1,4 @@
-"""The actions of a command that has some, such as `models list`."""
+"""The actions of commands such as `models list`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Shared = Callable[[argparse.ArgumentParser], None]
 
 
 def actions_of(command: argparse.ArgumentParser, shared: Shared) -> Callable[[str, str], argparse.ArgumentParser]:
-    """What adds an action to a command, by its name and a summary without a full stop."""
+    """A function that adds an action to a command: its name, and a summary without a full stop."""
     actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
 
     def action(name: str, summary: str) -> argparse.ArgumentParser:

@@ -1,6 +1,6 @@
 """An answer on the terminal, as it streams.
 
-Owns what stands where: the answer alone on stdout; thinking, tool calls, progress and figures on stderr.
+Owns what is printed where: the answer alone on stdout; thinking, tool calls, progress and figures on stderr.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sidecar.contract.chat import (
 )
 
 _FORBIDDEN = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)])
-"""Control characters but for tab and LF: a model must not be able to move the cursor or rename the window."""
+"""Control characters except tab and LF: a model must not be able to move the cursor or rename the window."""
 
 
 class AnswerPrinter:
@@ -34,7 +34,7 @@ class AnswerPrinter:
         self._wait: Status | None = None
         self._thinking = False
         self._mid_line = False
-        self.said = False
+        self.has_output = False
         """Whether anything of the answer was printed, thoughts included."""
 
     def __enter__(self) -> Self:
@@ -52,7 +52,7 @@ class AnswerPrinter:
             self._write("\n")
 
     def show(self, event: Any) -> None:
-        """Take in an event of a turn."""
+        """Show an event of a turn."""
         match event:
             case TurnQueued(position=position) if position:
                 self._wait_for(f"Waiting for {position} other answer{'s' if position > 1 else ''}")
@@ -73,7 +73,7 @@ class AnswerPrinter:
 
     def _write(self, text: str) -> None:
         if text:
-            self.said = True
+            self.has_output = True
             sys.stdout.write(text)
             sys.stdout.flush()
             self._mid_line = not text.endswith("\n")
@@ -82,7 +82,7 @@ class AnswerPrinter:
         self._stop_waiting()
         if not self._thinking:
             screen.say("Thinking:", style="dim")
-            self._thinking = self.said = True
+            self._thinking = self.has_output = True
         screen.status.out(text.translate(_FORBIDDEN), style="dim italic", end="", highlight=False)
 
     def _end_thinking(self) -> None:
@@ -101,7 +101,7 @@ class AnswerPrinter:
 
 
 def figures(result: TurnResult) -> str:
-    """An answer's figures in a line."""
+    """An answer's figures on one line."""
     timings, context = result.timings, result.context
     parts = [f"{result.usage.completion_tokens} tokens"]
     rate = timings.predicted_per_second

@@ -1,6 +1,6 @@
 """The command line.
 
-Imports next to nothing of ours: who asks for help or the version gets it at once.
+Imports next to nothing of ours, so that help and the version appear immediately.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ examples:
 MODELS = """\
 The models of this machine: those in the models folder and in the folders of
 the config, and what Hugging Face's cache, LM Studio, Ollama, Jan and llama.cpp
-keep, which are used where they lie and never written to.
+keep, which are used where they are and never written to.
 """
 
 MODELS_EXAMPLES = """\
@@ -90,8 +90,8 @@ examples:
 ENGINES = """\
 The engines of this machine. A llama.cpp build is installed from a release
 archive beside those that are there, and has to generate a token first; the
-default is taken where no engine is named, and gives way to the last good one
-where it does not work any more.
+default is used where no engine is named, and is replaced by the last good one
+when it stops working.
 """
 
 ENGINES_EXAMPLES = """\
@@ -104,16 +104,16 @@ examples:
 """
 
 DOCTOR = """\
-Look at this machine as a start would, and say in plain words what was found,
-what will be used, and what to do where something is missing. The exit code is
-0 where a chat can start, else 1.
+Check this machine as a start would, and report what was found, what will be
+used, and what to do where something is missing. The exit code is 0 where a
+chat can start, else 1.
 """
 
 
 MAX_PORT = 65536
 
 NO_TERMINAL_COLUMNS = 80
-"""How wide help is where there is no terminal that tells."""
+"""Width of the help where there is no terminal."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -133,26 +133,26 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    # argparse makes one for each argument that is added, and asks shutil for the width: all kinds of compression.
+    # argparse makes a formatter for each argument and asks shutil for the width, which imports compression modules.
     as_written = partial(argparse.RawDescriptionHelpFormatter, width=_columns() - 2)
     parser = argparse.ArgumentParser(prog="llama-sidecar", description=DESCRIPTION, formatter_class=as_written)
     parser.add_argument("--version", action="version", version=f"llama-sidecar {sidecar.__version__}")
     _add_places(parser, missing=None)
     serving = parser.add_argument_group("options for serving a host")
-    _add_serving(serving, bound=MAX_LINE_BYTES, nobody=None)
+    _add_serving(serving, bound=MAX_LINE_BYTES, no_host_pid=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     def command(name: str, summary: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
         sub = commands.add_parser(
             name, help=summary, description=description, epilog=epilog, formatter_class=as_written
         )
-        # After the command as well as before it: nobody remembers which.
+        # Accepted after the command as well as before it, since the order is easily forgotten.
         _add_places(sub, missing=argparse.SUPPRESS)
         return sub
 
     chat = command("chat", "chat with a model in the terminal", CHAT, CHAT_EXAMPLES)
     chat.add_argument("message", nargs="?", help="send this one message, print the answer and exit")
-    chat.add_argument("--session", metavar="ID", help="go on with this session; the first letters of its id will do")
+    chat.add_argument("--session", metavar="ID", help="continue this session; the first letters of its id suffice")
     chat.add_argument("--system", metavar="TEXT", help='system prompt of the session; "" removes it')
     chat.add_argument("--model", metavar="NAME", help="a model's name, or the path of a GGUF file")
     chat.add_argument(
@@ -177,7 +177,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     serve.add_argument("--web", action="store_true", help="serve a page in a browser on this machine")
     serve.add_argument("--port", type=_port, metavar="N", help="listen there; default: the system chooses one")
     serve.add_argument("--open", action="store_true", help="open the page in the browser")
-    _add_serving(serve, bound=argparse.SUPPRESS, nobody=argparse.SUPPRESS)
+    _add_serving(serve, bound=argparse.SUPPRESS, no_host_pid=argparse.SUPPRESS)
 
     engines = command("engines", "list, install, choose and remove llama.cpp builds", ENGINES, ENGINES_EXAMPLES)
     if "engines" in arguments:
@@ -185,12 +185,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
         engine_arguments.add_actions(engines, place=_place, shared=partial(_add_places, missing=argparse.SUPPRESS))
 
-    command("doctor", "say what was found on this machine, what will be used and what is missing", DOCTOR)
+    command("doctor", "report what was found on this machine, what will be used and what is missing", DOCTOR)
     return parser
 
 
 def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None:
-    """The options that all commands share. `missing` stands for an option that is not given."""
+    """Add the options that all commands share. `missing` is the value of an option that is not given."""
     parser.add_argument(
         "--data-dir",
         type=_place,
@@ -210,18 +210,18 @@ def _add_places(parser: argparse.ArgumentParser, *, missing: str | None) -> None
     )
 
 
-def _add_serving(parser: argparse._ActionsContainer, *, bound: int | str, nobody: str | None) -> None:
-    """The options for serving. `bound` and `nobody` stand for those that are not given."""
+def _add_serving(parser: argparse._ActionsContainer, *, bound: int | str, no_host_pid: str | None) -> None:
+    """Add the options for serving. `bound` and `no_host_pid` are the values of those that are not given."""
     parser.add_argument(
         "--max-line-bytes", type=_positive, default=bound, metavar="N", help="longest line or message that is read"
     )
     parser.add_argument(
-        "--host-pid", type=_positive, default=nobody, metavar="PID", help="stop when this process has ended"
+        "--host-pid", type=_positive, default=no_host_pid, metavar="PID", help="stop when this process has ended"
     )
 
 
 def _columns() -> int:
-    """How wide the terminal is."""
+    """The width of the terminal."""
     named = os.environ.get("COLUMNS", "")
     if named.isdecimal() and int(named) > 0:
         return int(named)

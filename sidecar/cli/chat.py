@@ -22,7 +22,7 @@ from sidecar.host.paths import default_data_dir
 
 DEMO_MESSAGE = "In two sentences: what is a llama, and why do people like them?"
 DEMO_TOKENS = 96
-"""Enough for two sentences; a small model may not know when to stop."""
+"""Enough for two sentences; a small model may not stop by itself."""
 
 GREETING = "/help lists commands. Ctrl-C stops an answer, Ctrl-D ends the chat."
 
@@ -30,7 +30,7 @@ INTERRUPTED = 130
 
 
 def chat(options: argparse.Namespace) -> int:
-    """Chat until the person has enough; returns the exit code."""
+    """Chat until the person ends it; returns the exit code."""
     on_terminal = sys.stdin is not None and sys.stdin.isatty()
     message = _one_message(options, on_terminal=on_terminal)
     if not message.strip() and not on_terminal:
@@ -52,7 +52,7 @@ def chat(options: argparse.Namespace) -> int:
 
 
 def _one_message(options: argparse.Namespace, *, on_terminal: bool) -> str:
-    """The message to send, where it is only one; empty where a person is to type them."""
+    """The message to send, where there is only one; empty where a person is to type them."""
     if options.demo:
         return DEMO_MESSAGE
     if options.message:
@@ -67,7 +67,7 @@ async def _begin(stack: AsyncExitStack, options: argparse.Namespace) -> Conversa
     client, hello = await stack.enter_async_context(introduced(options))
     screen.notices(hello.notices)
     conversation = Conversation(client, start=start_settings(options))
-    session = await conversation.go_to(from_terminal(options.session)) if options.session else None
+    session = await conversation.resume(from_terminal(options.session)) if options.session else None
     if options.system is not None:
         await conversation.set_system(from_terminal(options.system))
     await conversation.start()
@@ -83,7 +83,7 @@ async def _once(conversation: Conversation, message: str, options: argparse.Name
         screen.say("> ", message)
     finished = await conversation.say(message, max_tokens=DEMO_TOKENS if options.demo else None)
     if not options.demo:
-        _say_how_to_go_on(conversation, options)
+        _say_how_to_continue(conversation, options)
     return 0 if finished else INTERRUPTED
 
 
@@ -107,7 +107,7 @@ def _talk(loop: Interruptible, conversation: Conversation, options: argparse.Nam
             break
         except KeyboardInterrupt:
             screen.say("Stopped.", style="dim")
-    _say_how_to_go_on(conversation, options)
+    _say_how_to_continue(conversation, options)
     return 0
 
 
@@ -122,10 +122,10 @@ async def _answer(conversation: Conversation, line: str) -> None:
         screen.problem(error)
 
 
-def _say_how_to_go_on(conversation: Conversation, options: argparse.Namespace) -> None:
+def _say_how_to_continue(conversation: Conversation, options: argparse.Namespace) -> None:
     if not conversation.used:
         return
     words = ["llama-sidecar", "chat", "--session", conversation.session_id[: tables.SHORT_ID]]
     if options.data_dir != default_data_dir():
         words += ["--data-dir", str(options.data_dir)]
-    screen.say("To go on: ", shlex.join(words), style="dim")
+    screen.say("To continue: ", shlex.join(words), style="dim")

@@ -1,4 +1,4 @@
-"""From a command's name to what carries it out."""
+"""Dispatch of a command to the function that runs it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from sidecar.contract.errors import SidecarError
 FAILED = 1
 NEEDS_EXTRA = 2
 INTERRUPTED = 130
-"""What a shell says of a program that Ctrl-C has ended."""
+"""A shell's exit code for a program that Ctrl-C has ended."""
 
 READER_GONE = 141
-"""What a shell says of a program that wrote into a pipe nobody reads, as in `… | head`."""
+"""A shell's exit code for a program that wrote into a pipe without a reader, as in `… | head`."""
 
 
 def run_command(options: argparse.Namespace) -> int:
-    """Carry out a command; returns the exit code. What went wrong is told on stderr."""
+    """Run a command; returns the exit code. Errors are printed on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a model says what no old locale can show: better "?" than an end
+        if isinstance(stream, io.TextIOWrapper):  # an answer may hold what an old locale cannot show
             stream.reconfigure(errors="replace")
     try:
         return _carry_out(options)
     except ModuleNotFoundError as error:
         if error.name != "rich":
             raise
-        told = ["error: This needs the terminal extra.", "  Install it with: pip install 'llama-sidecar[cli]'"]
-        return _fail(told, NEEDS_EXTRA)
+        lines = ["error: This needs the terminal extra.", "  Install it with: pip install 'llama-sidecar[cli]'"]
+        return _fail(lines, NEEDS_EXTRA)
     except SidecarError as error:
         return _fail(wording.lines_of(error))
     except ConnectionClosed as error:

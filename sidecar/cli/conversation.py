@@ -1,7 +1,7 @@
 """A conversation as the terminal sees it.
 
-Owns which session it is, what is still to be told with its first message, and how its engine is started, again where it
-has ended. Everything goes over the wire; the terminal keeps nothing of its own.
+Owns which session it is, which settings its first message has to carry, and how its engine is started, or restarted
+when it has ended. Everything goes over the wire; the terminal stores nothing.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ from sidecar.host import path_policy
 _WHOLE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 PAGE = 1000
-"""Sessions that are asked for at once: the most there may be."""
+"""Sessions requested in one page: the most that the contract allows."""
 
 
 LOOK_SECONDS = 0.1
-"""How often it is looked whether the engine is back: a person does not notice less."""
+"""Between two checks whether the engine is back: too short for a person to notice."""
 
 _ON_ITS_WAY: frozenset[ServerState] = frozenset({"stopping", "queued", "planning", "starting", "loading", "warming"})
 
 
 class Conversation:
-    """One session, and the engine that answers in it. A session exists in the sidecar from its first message on."""
+    """One session, and the engine that answers in it. The session exists in the sidecar from its first message on."""
 
     def __init__(self, client: SidecarClient, *, start: dict[str, Any]) -> None:
         self.client = client
         self.session_id = str(uuid.uuid4())
         self.used = False
-        """Whether anything was said or changed in it, so that it is worth going on with."""
+        """Whether anything was said or changed in it, so that it is worth continuing."""
         self._start = start
         self._system: str | None = None
 
     # --- the engine ----------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start the engine and say what it is."""
+        """Start the engine and show it."""
         with screen.LoadProgress() as progress:
             server = await self._started(self.client.start_llama_server(**self._start, on_event=progress.show))
         screen.headline(server)
 
     async def switch(self, model: str) -> None:
-        """Go on with another model."""
+        """Continue with another model."""
         model = as_model(model)
-        if not await self.client.is_llama_running() and not await self._is_on_its_way():  # nothing to switch from
+        if not await self.client.is_llama_running() and not await self._is_starting():  # nothing to switch from
             before, self._start = self._start, {**self._start, "model": model, "model_path": None}
             try:
                 return await self.start()
@@ -69,27 +69,27 @@ class Conversation:
         return screen.headline(server)
 
     async def _bring_back(self) -> None:
-        """Have the engine run again: the sidecar may be about to start it by itself, after a crash."""
+        """Start the engine again, unless the sidecar is about to do so itself after a crash."""
         with screen.LoadProgress():
-            while await self._is_on_its_way():  # noqa: ASYNC110 - it happens in another process
+            while await self._is_starting():  # noqa: ASYNC110 - the start happens in another process
                 await asyncio.sleep(LOOK_SECONDS)
         if (server := await self.server()) is not None:
             screen.headline(server)
         else:
             await self.start()
 
-    async def _is_on_its_way(self) -> bool:
+    async def _is_starting(self) -> bool:
         return any(server.state in _ON_ITS_WAY for server in await self.client.list_servers())
 
     async def _started(self, start: Coroutine[Any, Any, ServerInfo]) -> ServerInfo:
-        """Wait for a start. After a Ctrl-C its process is gone, so that the next start finds nothing in its way."""
+        """Wait for a start. After a Ctrl-C, stop its process, so that the next start does not meet it."""
         try:
             return await start
         except asyncio.CancelledError:
             try:
                 await self.client.stop_llama_server()
             except ServerNotRunning:
-                pass  # it had not come so far
+                pass  # there was no process yet
             raise
 
     async def server(self) -> ServerInfo | None:
@@ -100,7 +100,7 @@ class Conversation:
     # --- messages ------------------------------------------------------------------------------------------
 
     async def say(self, message: str, *, max_tokens: int | None = None) -> bool:
-        """Send a message and print the answer as it comes; False if a Ctrl-C stopped it."""
+        """Send a message and print the answer as it arrives; False if a Ctrl-C stopped it."""
         if not await self.client.is_llama_running():
             screen.say("The engine is not running; it is started again.", style="dim")
             await self._bring_back()
@@ -115,17 +115,17 @@ class Conversation:
                     on_event=printer.show,
                 )
             )
-        self._system = None  # kept with the session; until an answer went well it is sent again
+        self._system = None  # the session has it now; after a failed answer it is sent again
         if result is None:
-            screen.say(f"Stopped.{' What was said so far is kept.' if printer.said else ''}", style="dim")
+            screen.say(f"Stopped.{' The answer so far is kept.' if printer.has_output else ''}", style="dim")
             return False
         screen.say(figures(result), style="dim")
         return True
 
     async def _until_stopped(self, answer: Coroutine[Any, Any, TurnResult]) -> TurnResult | None:
-        """Wait for an answer. A Ctrl-C stops it and waits until the engine is idle; a second one does not wait."""
+        """Wait for an answer. A Ctrl-C stops it and waits until the engine is idle; a second Ctrl-C does not wait."""
         turn = asyncio.ensure_future(answer)
-        turn.add_done_callback(lambda turn: turn.cancelled() or turn.exception())  # where nobody else looks at it
+        turn.add_done_callback(lambda turn: turn.cancelled() or turn.exception())  # else asyncio logs it as never read
         try:
             return await asyncio.shield(turn)
         except Cancelled:
@@ -135,7 +135,7 @@ class Conversation:
                 task.uncancel()
         try:
             stopped = await self.client.cancel_message(session_id=self.session_id)
-            if not stopped.cancelled:  # it had not come so far that there was something to stop
+            if not stopped.cancelled:  # the request had not reached the engine yet
                 turn.cancel()
             return await turn
         except (Cancelled, asyncio.CancelledError):
@@ -153,7 +153,7 @@ class Conversation:
             return None
 
     async def system(self) -> str | None:
-        """The system prompt, of the session or of the one to come."""
+        """The system prompt of the session, also of one that does not exist yet."""
         session = await self.session()
         if session is not None:
             return session.system
@@ -167,19 +167,19 @@ class Conversation:
             await self.client.update_session(session_id=self.session_id, system=text)
 
     async def set_config(self, config: SessionConfig) -> None:
-        """Replace the settings of the session, which is made if need be."""
+        """Replace the settings of the session, which is created if necessary."""
         if await self.session() is None:
             await self.client.create_session(session_id=self.session_id, system=self._system)
             self._system = None
         await self.client.update_session(session_id=self.session_id, config=config)
         self.used = True
 
-    def begin_anew(self) -> None:
-        """Go on in a new session."""
+    def begin_new(self) -> None:
+        """Continue in a new session."""
         self.session_id, self.used, self._system = str(uuid.uuid4()), False, None
 
-    async def go_to(self, start: str) -> Session:
-        """Go on in the session whose id begins so.
+    async def resume(self, start: str) -> Session:
+        """Continue in the session whose id begins with `start`.
 
         Raises:
             SessionNotFound: there is none, or more than one.
@@ -213,7 +213,7 @@ class Conversation:
 
 
 def start_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says about the engine, as parameters of a start."""
+    """The command line's options for the engine, as parameters of a start."""
     model = as_model(options.model) if options.model else None
     return {
         "model": model,
@@ -224,7 +224,7 @@ def start_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def as_model(name: str) -> str:
-    """A model as the sidecar takes it: a name stays one, a path is made absolute as a person means it, from here."""
+    """A model as the sidecar expects it: a name is unchanged, a path is made absolute from the current folder."""
     if not name.endswith(".gguf"):
         return name
     path = path_policy.from_here(name)

@@ -1,6 +1,6 @@
 """`llama-sidecar doctor`: what was found, what will be used, and what to do where something is missing.
 
-It asks a sidecar, as every host does, so what it says is what a start will do.
+It asks a sidecar, as every host does, so it reports what a start will do.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ STARTER = "in a source checkout, make setup fetches a small one (98 MB)"
 
 
 async def doctor(options: argparse.Namespace) -> int:
-    """Look at this machine as a start would; exit code 1 where nothing could be started."""
+    """Check this machine as a start would; exit code 1 where nothing could be started."""
     examination = Examination()
     try:
         async with introduced(options) as (client, hello):
             return await examination.of(client, hello)
-    except SidecarError as error:  # nothing can be examined, such as a data folder that somebody else uses
+    except SidecarError as error:  # nothing can be examined, such as a data folder that another sidecar uses
         examination.problem(error)
         return UNHEALTHY
 
@@ -66,7 +66,7 @@ class Examination:
         return await self._start(client, hello, engines, models)
 
     def problem(self, error: SidecarError) -> None:
-        """What stands in the way of everything else."""
+        """Report an error that prevents everything else."""
         self._say(BAD, error.message)
         if hint := hint_of(error):
             self._below(hint)
@@ -76,17 +76,17 @@ class Examination:
             version = f" {engine.version}" if engine.version else ""
             self._say(GOOD, (engine.name or engine.engine, "bold"), version, (f" · {engine.path}", "dim"))
             return
-        # One that the config names, or that was installed, should be there; the others nobody has asked for.
-        wanted = engine.origin in ("config", "managed")
-        self._say(BAD if wanted else ABSENT, (engine.name or engine.engine, "bold"))
-        self._below(engine.message, style="" if wanted else "dim")
+        # An engine that the config names, or that was installed, should work; the others may be absent.
+        expected = engine.origin in ("config", "managed")
+        self._say(BAD if expected else ABSENT, (engine.name or engine.engine, "bold"))
+        self._below(engine.message, style="" if expected else "dim")
 
     def _model(self, model: ModelInfo) -> None:
         self._say(GOOD if model.valid else BAD, (model.name, "bold"))
         if model.valid:
             self._below(tables.model_figures(model), style="dim")
         else:
-            self._below(f"It can not be used: {model.problem}")
+            self._below(f"It cannot be used: {model.problem}")
         self._below(model.path, style="dim")
 
     async def _start(
@@ -94,7 +94,7 @@ class Examination:
     ) -> int:
         if not any(engine.available for engine in engines):
             self._say(BAD, "Nothing: there is no engine.")
-            self._below(f"There is one to be had as a package. {how_to_get('embedded')}")
+            self._below(f"One is available as a package. {how_to_get('embedded')}")
             self._below("Or install a llama.cpp release with: llama-sidecar engines install ARCHIVE.")
             return UNHEALTHY
         if not models:
@@ -136,7 +136,7 @@ class Examination:
 async def _same(
     client: SidecarClient, preview: PreviewCommandResult, parameter: str, values: Iterable[str]
 ) -> str | None:
-    """The value that is chosen where none is named: the one that gives the same command."""
+    """The default's name: the value that gives the same command as none."""
     for value in values:
         try:
             named = await client.preview_command(**{parameter: value})  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ _ORIGINS = {"config": "of the config", "managed": "installed", "path": "on PATH"
 
 
 def engines(options: argparse.Namespace) -> int:
-    """Carry out a sub-command; what it found goes to stdout. Returns the exit code."""
+    """Run a sub-command, whose result goes to stdout. Returns the exit code."""
     return asyncio.run(_carry_out(options))
 
 
@@ -52,7 +52,7 @@ async def _install(client: SidecarClient, options: argparse.Namespace) -> None:
     if engine.proof is not None:
         _say_proof(engine.proof)
     if not engine.default:
-        screen.say(f"To use it by itself: llama-sidecar engines default {engine.name}", style="dim")
+        screen.say(f"To make it the default: llama-sidecar engines default {engine.name}", style="dim")
 
 
 async def _default(client: SidecarClient, options: argparse.Namespace) -> None:
@@ -98,14 +98,14 @@ def _say(engine: EngineInfo) -> None:
 
 def _say_default(managed: ManagedEngines) -> None:
     if managed.default is None:
-        screen.say("No installed build is taken by itself.", to=_out)
+        screen.say("No installed build is the default.", to=_out)
     else:
-        screen.say("Chats and servers take ", (managed.default, "bold"), ".", to=_out)
+        screen.say("The default of chats and servers: ", (managed.default, "bold"), ".", to=_out)
 
 
 def _say_proof(proof: EngineProof) -> None:
     layers = f", {proof.gpu_layers} of {proof.total_layers} layers on the GPU" if proof.gpu_layers else ""
-    what = f"It has generated a token in {proof.token_ms:.0f} ms, with {', '.join(proof.backends)}{layers}."
+    what = f"It generated a token in {proof.token_ms:.0f} ms, with {', '.join(proof.backends)}{layers}."
     screen.say_below(what, to=_out)
 
 

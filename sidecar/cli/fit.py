@@ -1,4 +1,4 @@
-"""`llama-sidecar models fit NAME`: whether a model fits this machine, how far it can go, and which settings suit it."""
+"""`llama-sidecar models fit NAME`: whether a model fits this machine, its largest context, and suitable settings."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _plan(found: MemoryEstimate) -> list[Table | Text]:
             Text("fits", style="green") if device.fits else Text(f"{size(device.short_by_bytes)} short", style="red"),
         )
     how = "as the engine plans it" if found.method == "allocator" else "calculated from the file"
-    seen = f", after {found.observations} starts here" if found.observations else ""
+    observed = f", after {found.observations} starts here" if found.observations else ""
     largest = "none" if found.largest_ctx_size is None else f"{found.largest_ctx_size} tokens"
     rows = [
         ("Context", f"{found.ctx_size} tokens; the largest that fits: {largest}"),
         ("Layers", f"{found.n_gpu_layers} of {found.total_layers} on the GPU"),
-        ("Method", f"{how}, give or take {found.error_margin:.0%}{seen}"),
+        ("Method", f"{how}, give or take {found.error_margin:.0%}{observed}"),
         *(
             ("Lower", f"{one.setting} {one.value} frees {size(one.frees_bytes)}. {one.reason}")
             for one in found.lower_first

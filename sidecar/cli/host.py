@@ -1,4 +1,4 @@
-"""The commands as hosts: how they start their sidecar."""
+"""How the commands, which are hosts, start their sidecar."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def connected(options: argparse.Namespace) -> AbstractAsyncContextManager[Sideca
         words += ["--config", str(options.config)]
     if options.log_level:
         words += ["--log-level", options.log_level]
-    # Its log goes to files; on our terminal it would stand in the middle of an answer.
+    # Its log goes to files; on our terminal it would interrupt an answer.
     log = None if options.log_level == "debug" else asyncio.subprocess.DEVNULL
-    # Where the locale knows ASCII only, paths would be no text to a sidecar, and so could not go over the wire.
+    # With an ASCII locale, a sidecar could not decode paths, and so could not send them over the wire.
     env = {**os.environ, "PYTHONUTF8": "1"} if sys.getfilesystemencoding() == "ascii" else None
     return connect(data_dir=options.data_dir, options=words, env=env, stderr=log)
 
 
 @asynccontextmanager
 async def introduced(options: argparse.Namespace) -> AsyncIterator[tuple[SidecarClient, InitializeResult]]:
-    """The same, and it knows who we are."""
+    """A connected sidecar that is initialized."""
     async with connected(options) as client:
         hello = await client.initialize(
             client=ClientInfo(name="llama-sidecar terminal", version=sidecar.__version__), contract_version="1"

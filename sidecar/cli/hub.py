@@ -14,7 +14,7 @@ from sidecar.contract.hub import HubVariant, ListHubFilesResult
 from sidecar.contract.resources import Resources
 
 PAUSE_SECONDS = 3.0
-"""For the sidecar to let a download rest after Ctrl-C; it would rest with the sidecar anyway."""
+"""For the sidecar to pause a download after Ctrl-C; its end would pause the download anyway."""
 
 _out = screen.console(stderr=False)
 
@@ -27,14 +27,14 @@ _FITS = {
 
 
 async def search(client: SidecarClient, options: argparse.Namespace) -> int:
-    """List what the hub has of a name, or what is in a repository."""
+    """List the hub's models of a name, or the files of a repository."""
     query = from_terminal(" ".join(options.query))
     if "/" in query and " " not in query:
         _show_repository(await client.list_hub_files(repo=query), await client.get_resources())
         return 0
     found = await client.search_hub(query=query, limit=options.limit)
     for model in found:
-        locked = ("  has to be asked for", "yellow") if model.gated else ("", "")
+        locked = ("  access must be requested", "yellow") if model.gated else ("", "")
         screen.say((model.repo, "bold"), (f"  {tables.count(model.downloads or 0)} downloads", "dim"), locked, to=_out)
     if found:
         screen.say(f"To see what is in one: llama-sidecar models search {found[0].repo}", style="dim")
@@ -67,7 +67,7 @@ def _variant(one: HubVariant) -> tuple[screen.Part, ...]:
 
 
 async def download(client: SidecarClient, options: argparse.Namespace) -> int:
-    """Fetch a model, with its progress; Ctrl-C lets it rest."""
+    """Fetch a model and show its progress; Ctrl-C pauses it."""
     text = from_terminal(options.model)
     where = {"url": text} if "://" in text else {"repo": text}
     target = None if options.to is None else str(options.to)
@@ -84,7 +84,7 @@ async def download(client: SidecarClient, options: argparse.Namespace) -> int:
         except asyncio.CancelledError:
             if shown:
                 await asyncio.wait_for(client.pause_download(download_id=shown[0]), PAUSE_SECONDS)
-                screen.say("What has come is kept: the same command goes on.")
+                screen.say("The part that was fetched is kept: the same command continues.")
             raise
     screen.say((Path(done.files[0].name).stem, "bold"), f" is here, {tables.size(done.total_bytes)}.", to=_out)
     for file in done.files:

@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 
 class Interruptible:
-    """Runs coroutines one after the other, all on one loop. A context manager; the main thread's business."""
+    """Runs coroutines one after the other, all on one loop. A context manager for the main thread."""
 
     # Not asyncio.Runner's own handling: it raises at a second Ctrl-C wherever the loop happens to be, and leaves the
-    # coroutine hanging there. Here each one is a cancellation, so whoever stops an answer can be told to hurry.
+    # coroutine suspended. Here each Ctrl-C is a cancellation, so that a second one can cut short the stop of an answer.
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -42,7 +42,7 @@ class Interruptible:
         """Run a coroutine to its end; each Ctrl-C meanwhile cancels it.
 
         Raises:
-            KeyboardInterrupt: it was cancelled, and did not make anything of it.
+            KeyboardInterrupt: the coroutine was cancelled and did not handle it.
         """
         self._pressed, self._running = False, True
         try:
@@ -53,7 +53,7 @@ class Interruptible:
             self._running = False
 
     def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine that tidies up, to its end whatever is pressed. It has to have a bound of its own."""
+        """Run a coroutine that cleans up to its end, whatever is pressed. It must have a bound of its own."""
         self._deaf = True
         try:
             return self.run(work)
@@ -62,7 +62,7 @@ class Interruptible:
 
     async def _cancellable(self, work: Coroutine[Any, Any, T]) -> T:
         self._task = asyncio.current_task()
-        if self._pressed and self._task is not None:  # before there was a task
+        if self._pressed and self._task is not None:  # pressed before there was a task
             self._task.cancel()
         try:
             return await work

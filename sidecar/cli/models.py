@@ -18,7 +18,7 @@ from sidecar.contract.models import DeletedModel, ModelDetails
 NAME_WIDTH = 14
 
 REFUSED = 2
-"""The exit code where a person did not agree."""
+"""The exit code where a person declined."""
 
 NONE = (
     "There is no model. Fetch one with: llama-sidecar models download OWNER/NAME, or put a GGUF file into the models "
@@ -29,13 +29,13 @@ _out = screen.console(stderr=False)
 
 
 def models(options: argparse.Namespace) -> int:
-    """Carry out a sub-command; what it found goes to stdout. Returns the exit code."""
+    """Run a sub-command, whose result goes to stdout. Returns the exit code."""
     if options.action == "delete" and options.permanently and not (options.dry_run or options.yes):
         asyncio.run(_carry_out(argparse.Namespace(**{**vars(options), "dry_run": True})))
         if not (sys.stdin is not None and sys.stdin.isatty()):
-            screen.say("Nothing was deleted. With --yes it is done without being asked.")
+            screen.say("Nothing was deleted. --yes deletes it without a question.")
             return REFUSED
-        if input("Delete it for ever? [y/N] ").strip().lower() not in ("y", "yes"):
+        if input("Delete it permanently? [y/N] ").strip().lower() not in ("y", "yes"):
             screen.say("Nothing was deleted.")
             return REFUSED
     return asyncio.run(_carry_out(options))
@@ -104,7 +104,7 @@ async def _trash(client: SidecarClient, options: argparse.Namespace) -> int:
     if options.empty:
         emptied = await client.empty_trash()
         gone = tables.number(emptied.models, "model")
-        screen.say(f"{gone} deleted for ever, {tables.size(emptied.freed_bytes)} freed.", to=_out)
+        screen.say(f"{gone} deleted permanently, {tables.size(emptied.freed_bytes)} freed.", to=_out)
         return 0
     for model in await client.list_deleted_models():
         until = time.strftime("%Y-%m-%d", time.localtime(model.purged_at))
@@ -128,7 +128,7 @@ _ACTIONS: dict[str, Callable[[SidecarClient, argparse.Namespace], Awaitable[int]
 
 
 def _model(text: str) -> str:
-    """A model as typed: a file of this folder, or a name."""
+    """A model as typed: a file in the current folder, or a name."""
     return as_model(from_terminal(text))
 
 
@@ -146,7 +146,7 @@ def _say_what_goes(deleted: DeletedModel, verb: str) -> None:
 
 
 def _details(model: ModelDetails) -> list[tuple[str, str | None]]:
-    """What is told of a model, line by line."""
+    """The details of a model, line by line."""
     return [
         ("Name", model.name),
         ("Also called", ", ".join(model.aliases)),

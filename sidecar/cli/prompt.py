@@ -1,4 +1,4 @@
-"""Where a person types: a line with editing, history and completion of commands, where the system has that."""
+"""The prompt: a line with editing, history and completion of commands, where the system supports that."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Prompt:
         """The next line.
 
         Raises:
-            EOFError: there is none: Ctrl-D, or the terminal is gone.
+            EOFError: Ctrl-D, or the terminal is gone.
             KeyboardInterrupt: Ctrl-C.
         """
         screen.say()
         if sys.stdout.isatty():
             return from_terminal(input(MARK))
-        # Answers are piped on; what is for the person must not go with them.
+        # stdout carries answers and may be piped, so the prompt must not be printed there.
         print(MARK, end="", file=sys.stderr, flush=True)
         return from_terminal(input())
 

@@ -1,6 +1,6 @@
 """What the terminal shows beside answers: lines, problems, the progress of a load.
 
-Owns looks only. Answers go to stdout, everything else to stderr, so that an answer can be piped on.
+Owns presentation only. Answers go to stdout, everything else to stderr, so that answers can be piped.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _STAGES = {
 
 
 def console(*, stderr: bool) -> Console:
-    """A console for text that others wrote: brackets and colons in it mean nothing."""
+    """A console for text from elsewhere: brackets and colons in it are no markup."""
     made = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     made.soft_wrap = not made.is_terminal  # lines in a file or a pipe are for programs
     return made
@@ -56,23 +56,23 @@ status = console(stderr=True)
 
 
 def say(*parts: Part, style: str = "", to: Console | None = None) -> None:
-    """A line made of pieces."""
+    """Print a line of styled pieces."""
     (to or status).print(Text.assemble(*parts, style=style))
 
 
 def show(thing: RenderableType, *, to: Console | None = None) -> None:
-    """A table or the like."""
+    """Print a table or another renderable."""
     (to or status).print(thing)
 
 
 def say_below(text: str, *, style: str = "", to: Console | None = None) -> None:
-    """Text that belongs to the line before: indented, its further lines, too."""
+    """Print text that belongs to the line before, with all its lines indented."""
     out = to or status
     out.print(Padding(Text(text, style=style), (0, 0, 0, 2)) if out.is_terminal else f"  {text}")
 
 
 def problem(error: SidecarError) -> None:
-    """An error in plain words: what happened, what to do, the end of the engine's log where that says why."""
+    """Print an error: what happened, what to do, and the end of the engine's log where it has the reason."""
     say(error.message, style="red")
     if hint := wording.hint_of(error):
         say(hint, style="dim")
@@ -81,14 +81,14 @@ def problem(error: SidecarError) -> None:
 
 
 def notices(found: Sequence[Notice], *, to: Console | None = None) -> None:
-    """What the sidecar had to set right when it started."""
+    """Print what the sidecar had to repair when it started."""
     for notice in found:
         say(("! ", "yellow"), notice.message, to=to)
         say_below(notice.hint, style="dim", to=to)
 
 
 def headline(server: ServerInfo) -> None:
-    """A ready server in a line."""
+    """Print a ready server on one line."""
     say((server.model or "", "bold"), (" · ".join(["", *_details(server)]), "dim"))
 
 
@@ -103,7 +103,7 @@ def _details(server: ServerInfo) -> list[str]:
 
 
 class BytesProgress:
-    """The progress of work on whole files, as it comes in events; nothing is left of it afterwards."""
+    """The progress of work on whole files, from events; erased at the end."""
 
     def __init__(self, what: str) -> None:
         self._progress = Progress(
@@ -128,7 +128,7 @@ class BytesProgress:
         self._progress.stop()
 
     def show(self, event: Any) -> None:
-        """Take in an event; what says nothing of bytes is left out."""
+        """Show an event; one without bytes is ignored."""
         total = getattr(event, "total_bytes", None)
         done = getattr(event, "done_bytes", getattr(event, "received_bytes", None))
         if total is not None and done is not None:
@@ -136,7 +136,7 @@ class BytesProgress:
 
 
 class LoadProgress:
-    """The progress of a start or an installation, as it comes in events; nothing is left of it afterwards."""
+    """The progress of a start or an installation, from events; erased at the end."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -160,7 +160,7 @@ class LoadProgress:
         self._progress.stop()
 
     def show(self, event: Any) -> None:
-        """Take in an event."""
+        """Show an event."""
         stage = _STAGES.get(event.__struct_config__.tag)
         if stage is None:
             return
@@ -172,7 +172,7 @@ class LoadProgress:
         if eta > 1:
             stage = f"{stage}, {eta:.0f} s left"
         self._progress.update(self._task, description=stage, completed=progress or 0.0)
-        # `update` takes None for "as before". Without a figure the bar swings: 0 % of something nearly done is untrue.
+        # `update` keeps the old value for None. Without a figure the bar pulses: 0 % of something nearly done is wrong.
         self._progress.tasks[0].total = None if progress is None else 1.0
 
 

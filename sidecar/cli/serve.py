@@ -1,6 +1,6 @@
-"""`llama-sidecar serve --web`: a sidecar for pages in a browser, in this very process.
+"""`llama-sidecar serve --web`: a sidecar for pages in a browser, in this process.
 
-Owns what the person who started it is told: the address on stdout, everything else on stderr.
+Owns its output: the address on stdout, everything else on stderr.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAILED = 1
 
 
 def serve_pages(options: argparse.Namespace, app_options: Options, stdout: int) -> int:
-    """Serve pages until the end; returns the exit code. `stdout` is a descriptor of what was stdout."""
+    """Serve pages until shutdown; returns the exit code. `stdout` is a descriptor of the original stdout."""
     try:
         _serve(options, app_options, stdout)
     except SidecarError as error:
@@ -37,17 +37,17 @@ def _serve(options: argparse.Namespace, app_options: Options, stdout: int) -> No
     except ModuleNotFoundError as missing:
         if missing.name != "aiohttp":
             raise
-        raise NotSupported("Pages are served with aiohttp, which is not there.", hint=how_to_get("web")) from None
+        raise NotSupported("Pages are served with aiohttp, which is not installed.", hint=how_to_get("web")) from None
 
     def announce(transport: WebTransport) -> None:
         address = transport.address
         print("Open this address in a browser. It lets one browser in. Ctrl-C ends llama-sidecar.", file=sys.stderr)
         try:
             os.write(stdout, f"{address}\n".encode())
-        except OSError as error:  # nobody reads: whoever started us may have other means
+        except OSError as error:  # no reader: the program that started us may know the address by other means
             print(f"warning: the address could not be written to stdout: {error.strerror}", file=sys.stderr)
         if options.open:
-            # On a thread, since some systems' ways to open a browser take seconds.
+            # On a thread, since opening a browser takes seconds on some systems.
             threading.Thread(target=_open, args=(address,), name="browser", daemon=True).start()
 
     files = PageFiles(page_folder())

@@ -18,7 +18,7 @@ from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import SessionConfig
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][\w.]*)=(.*?)(?=\s+[A-Za-z_][\w.]*=|$)", re.DOTALL)
-"""A value goes on to the next KEY=, so that it may have blanks in it."""
+"""A value extends to the next KEY=, so that it may contain blanks."""
 
 _AT_THE_NEXT_START = ("engines.", "models.", "server_defaults.", "server_presets.")
 """Running engines keep the settings that they were started with."""

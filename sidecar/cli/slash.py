@@ -18,10 +18,10 @@ from sidecar.contract.sessions import Session
 LISTED_SESSIONS = 20
 
 LOAD_SECONDS = 0.25
-"""Between two readings of the machine: load is what happened since the one before, and of the first nobody knows."""
+"""Between two readings of the machine: load is measured between readings, so the first has none."""
 
 SHOWN_LETTERS = 200
-"""Of an earlier message, when a session is gone on with: enough to remember by."""
+"""Shown of an earlier message when a session is resumed: enough to recognise it."""
 
 NO_SYSTEM = "-"
 
@@ -29,18 +29,18 @@ NEVER_A_COMMAND = "To send a message that begins with a slash, put a blank befor
 
 
 class Quit(Exception):
-    """The person has enough."""
+    """The person ends the chat."""
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command: its name and others for it, what it takes, what it does."""
+    """A command: its names, its argument, its function."""
 
     names: str
     takes: str
     help: str
     run: Callable[[Conversation, str], Awaitable[None]]
     needed: str = ""
-    """What is asked where it takes nothing and can not do without."""
+    """The question to ask where a required argument is missing."""
 
     @property
     def name(self) -> str:
@@ -48,11 +48,11 @@ class Command(msgspec.Struct, frozen=True):
 
 
 async def run_slash(conversation: Conversation, line: str) -> None:
-    """Carry out a line that begins with a slash.
+    """Run a line that begins with a slash.
 
     Raises:
-        Quit: it was /quit.
-        SidecarError: it could not be done.
+        Quit: the line is /quit.
+        SidecarError: the command failed.
     """
     name, _, rest = line[1:].strip().partition(" ")
     command = next((command for command in COMMANDS if name.lower() in command.names.split()), None)
@@ -60,7 +60,7 @@ async def run_slash(conversation: Conversation, line: str) -> None:
     if command is None:
         raise InvalidParams(f"There is no command /{name}.", hint=_near(name))
     if rest and not command.takes:
-        raise InvalidParams(f"/{command.name} takes nothing after it.", hint=NEVER_A_COMMAND)
+        raise InvalidParams(f"/{command.name} takes no argument.", hint=NEVER_A_COMMAND)
     if command.needed and not rest:
         raise InvalidParams(command.needed, hint=f"/{command.name} {command.takes}: {command.help}.")
     await command.run(conversation, rest)
@@ -122,7 +122,7 @@ async def _switch(conversation: Conversation, rest: str) -> None:
 
 async def _session(conversation: Conversation, rest: str) -> None:
     if rest:
-        await show_resumed(conversation, await conversation.go_to(rest))
+        await show_resumed(conversation, await conversation.resume(rest))
         return
     session = await conversation.session()
     if session is None:
@@ -139,7 +139,7 @@ async def _session(conversation: Conversation, rest: str) -> None:
 
 
 async def show_resumed(conversation: Conversation, session: Session) -> None:
-    """Say which session is gone on with, and how far it got."""
+    """Show which session is resumed, and its last messages."""
     screen.say((session.title or session.session_id, "bold"), (f" · {tables.messages(session.message_count)}", "dim"))
     page = await conversation.client.get_messages(session_id=session.session_id, limit=2)
     for message in page.messages:
@@ -155,11 +155,11 @@ async def _sessions(conversation: Conversation, rest: str) -> None:
     screen.show(tables.sessions_table(page.sessions, current=conversation.session_id))
     if page.next_cursor:
         screen.say("There are older ones: /sessions TEXT finds those with TEXT in the title.", style="dim")
-    screen.say("/session and the first letters of an id goes to that one.", style="dim")
+    screen.say("/session and the first letters of an id resumes that one.", style="dim")
 
 
 async def _new(conversation: Conversation, _: str) -> None:
-    conversation.begin_anew()
+    conversation.begin_new()
     screen.say("A new session begins with your next message.")
 
 
@@ -175,11 +175,11 @@ def _shortened(text: str) -> str:
 COMMANDS = (
     Command("help ?", "", "this list", _help),
     Command("new", "", "begin a new session", _new),
-    Command("session", "[ID]", "which session this is; with the first letters of an id: go to that one", _session),
+    Command("session", "[ID]", "which session this is; with the first letters of an id: resume that one", _session),
     Command("sessions", "[TEXT]", "the last sessions, or those with TEXT in the title", _sessions),
     Command("system", "[TEXT]", f"show or set the system prompt; {NO_SYSTEM} removes it", _system),
     Command("config", "[KEY=VALUE …]", "show or change settings; KEY= resets one", _config),
-    Command("models", "", "the models there are", _models),
+    Command("models", "", "the models of the library", _models),
     Command(
         "switch", "MODEL", "load another model, by a name that /models lists or by path", _switch, needed="Which model?"
     ),

@@ -12,7 +12,7 @@ from sidecar.contract.resources import Resources
 from sidecar.contract.sessions import Session
 
 SHORT_ID = 8
-"""Letters of a session's id that are shown: enough to tell it from others, few enough to type."""
+"""Letters of a session's id that are shown: enough to identify it, few enough to type."""
 
 
 ORIGINS: dict[ModelOrigin, str] = {
@@ -23,11 +23,11 @@ ORIGINS: dict[ModelOrigin, str] = {
     "jan": "Jan",
     "llama_cpp": "llama.cpp",
 }
-"""Who keeps a model. A folder of the config is told by its path."""
+"""Who keeps a model. A folder of the config is shown by its path."""
 
 
 def models_list(models: Sequence[ModelInfo], *, in_use: str | None = None, empty: str) -> Text:
-    """Models, each with its figures on a line of their own; `in_use` is the path of the one that runs."""
+    """Models, each with its figures on a separate line; `in_use` is the path of the running model."""
     if not models:
         return Text(empty)
     lines = []
@@ -37,7 +37,7 @@ def models_list(models: Sequence[ModelInfo], *, in_use: str | None = None, empty
         if model.valid:
             lines.append(Text(f"    {model_figures(model)}", style="dim"))
         else:
-            lines.append(Text(f"    can not be used: {model.problem}", style="red"))
+            lines.append(Text(f"    cannot be used: {model.problem}", style="red"))
         if model.origin != "own":
             keeper = f"{ORIGINS[model.origin]}: " if model.origin in ORIGINS else ""
             lines.append(Text(f"    {keeper}{model.path}", style="dim"))
@@ -45,7 +45,7 @@ def models_list(models: Sequence[ModelInfo], *, in_use: str | None = None, empty
 
 
 def model_figures(model: ModelInfo) -> str:
-    """A model's size and kind in a line."""
+    """A model's size and kind on one line."""
     parts = [size(model.size_bytes)]
     if model.parameters:
         parts.append(f"{count(model.parameters)} parameters")
@@ -59,7 +59,7 @@ def model_figures(model: ModelInfo) -> str:
 
 
 def machine_table(resources: Resources, *, with_load: bool) -> Table:
-    """The machine and, `with_load`, what is going on there."""
+    """The machine and, `with_load`, its current load."""
     cpu, memory, disk = resources.cpu, resources.memory, resources.disk
     busy = f"{cpu.percent:.0f} % of " if with_load else ""
     rows = [
@@ -81,7 +81,7 @@ def machine_table(resources: Resources, *, with_load: bool) -> Table:
 
 
 def pairs(rows: Iterable[tuple[str | Text, str | Text]], *, indent: int = 2) -> Table:
-    """Names and what is said of them, which wraps beside the name."""
+    """Names and their descriptions, which wrap beside the name."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -107,17 +107,17 @@ def sessions_table(sessions: Sequence[Session], *, current: str) -> Table:
 
 
 def messages(count: int) -> str:
-    """So many messages."""
+    """A number of messages, as text."""
     return number(count, "message")
 
 
 def number(count: int, thing: str) -> str:
-    """So many things."""
+    """A number of things, as text."""
     return f"1 {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def size(size_bytes: int | None) -> str:
-    """Bytes for people."""
+    """A number of bytes, as text."""
     if size_bytes is None:
         return "?"
     value = float(size_bytes)
@@ -129,7 +129,7 @@ def size(size_bytes: int | None) -> str:
 
 
 def count(number: int) -> str:
-    """A large number for people, such as 135M."""
+    """A large number, as text such as 135M."""
     for unit, step in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
         if number >= step:
             return f"{number / step:.3g}{unit}"

@@ -29,20 +29,20 @@ logger = logging.getLogger(__name__)
 READ_BYTES = 64 * 1024
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
-"""The longest answer we take: a whole exported session with images. The sidecar is trusted not to fill our memory."""
+"""The longest line we accept: a whole exported session with images. The sidecar is trusted not to fill our memory."""
 
 CLOSE_SECONDS = 6.0
-"""How long a sidecar may take to end: it promises 5."""
+"""How long a sidecar may take to end; it promises 5."""
 
 OnEvent = Callable[[Any], None]
 
 
 class ConnectionClosed(Exception):
-    """The sidecar has ended; what was under way is lost."""
+    """The sidecar has ended; requests under way are lost."""
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """Who is told a channel's events, as which types, and the request that asked for it."""
+    """Who gets a channel's events, as which types, and the request that opened it."""
 
     on_event: OnEvent
     events: Any
@@ -52,8 +52,8 @@ class Listener(msgspec.Struct, frozen=True):
 class SidecarClient(ContractMethods):
     """A running sidecar and its methods.
 
-    A task that is cancelled while it waits for an answer cancels the request, too. So does an `on_event` that raises:
-    the request ends with its exception.
+    Cancelling a task that waits for an answer cancels the request. An `on_event` that raises also does, and the request
+    ends with its exception.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -72,16 +72,16 @@ class SidecarClient(ContractMethods):
     async def call(
         self, method: str, params: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None
     ) -> Any:
-        """Call a method by name; its events and result as plain JSON values."""
+        """Call a method by name; its events and result are plain JSON values."""
         return await self._request(method, dict(params or {}), Any, Any, on_event)
 
     async def wait_closed(self) -> str:
-        """Wait until there is no sidecar any more; returns why."""
+        """Wait until the sidecar has ended; returns why."""
         await asyncio.wait([self._reader])
         return self._why_closed or ""
 
     async def close(self) -> None:
-        """Close the sidecar's stdin and wait for its end; after that it is killed. Safe to call twice."""
+        """Close the sidecar's stdin and wait CLOSE_SECONDS for its end, then kill it. Safe to call twice."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -104,7 +104,7 @@ class SidecarClient(ContractMethods):
         listener: Listener | None = None
         if on_event is not None:
             listener = Listener(on_event, events, answer)
-            # Where the name is taken the sidecar refuses the request, and whoever has it keeps listening.
+            # Where the name is taken, the sidecar refuses the request and the present listener stays.
             self._listeners.setdefault(params.setdefault("channel", f"c{id_}"), listener)
         self._pending[id_] = answer
         answered = False
@@ -114,13 +114,12 @@ class SidecarClient(ContractMethods):
             answered = True
         finally:
             if self._pending.pop(id_, None) is not None:  # there was no response
-                self._give_up(id_)
+                self._cancel(id_)
             if listener is not None and not (answered and method == "subscribe"):
                 self._forget(params["channel"], listener)
         return msgspec.convert(value, result)
 
-    def _give_up(self, id_: int) -> None:
-        """Have the sidecar stop what nobody waits for any more."""
+    def _cancel(self, id_: int) -> None:
         if self._why_closed is None:
             self._write({"jsonrpc": "2.0", "method": "$/cancel", "params": {"id": id_}})
 
@@ -144,8 +143,8 @@ class SidecarClient(ContractMethods):
         self._process.stdin.write(orjson.dumps(message) + b"\n")
 
     async def _read(self) -> None:
-        """Take in what the sidecar writes, to its end."""
-        why = "the sidecar was given up"
+        """Read what the sidecar writes until it ends."""
+        why = "the client was closed"
         try:
             why = await self._read_lines()
         finally:
@@ -156,7 +155,7 @@ class SidecarClient(ContractMethods):
             self._listeners.clear()
 
     async def _read_lines(self) -> str:
-        """Take in lines; returns why there are no more."""
+        """Read lines; returns why there are no more."""
         framer, stdout = LineFramer(MAX_LINE_BYTES), self._process.stdout
         while stdout is not None and (chunk := await stdout.read(READ_BYTES)):
             for line in framer.feed(chunk):
@@ -166,7 +165,7 @@ class SidecarClient(ContractMethods):
                     self._take_in(orjson.loads(line))
                 except (ValueError, TypeError, KeyError, AttributeError) as error:
                     self._kill()
-                    return f"what came is not from a sidecar: {error}"
+                    return f"the program does not answer as a sidecar does: {error}"
         try:
             exit_code = await asyncio.wait_for(self._process.wait(), CLOSE_SECONDS)
         except TimeoutError:
@@ -178,18 +177,18 @@ class SidecarClient(ContractMethods):
             for one in message:
                 self._take_in(one)
         elif message.get("method") == "channel":
-            self._tell(message["params"]["channel"], message["params"]["event"])
+            self._deliver(message["params"]["channel"], message["params"]["event"])
         elif (answer := self._pending.get(message.get("id"))) is not None:
             outcome = from_wire(message["error"]) if "error" in message else message["result"]
             del self._pending[message["id"]]
-            if answer.done():  # whoever asked has given up meanwhile
+            if answer.done():  # the caller was cancelled meanwhile
                 return
             if isinstance(outcome, SidecarError):
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
 
-    def _tell(self, channel: str, event: dict[str, Any]) -> None:
+    def _deliver(self, channel: str, event: dict[str, Any]) -> None:
         listener = self._listeners.get(channel)
         if listener is None:
             return
@@ -200,7 +199,7 @@ class SidecarClient(ContractMethods):
         except Exception as error:
             self._forget(channel, listener)
             if listener.answer.done():
-                logger.exception("an event of the channel %s could not be taken in; it is not listened to", channel)
+                logger.exception("the listener of the channel %s failed and is removed", channel)
             else:
                 listener.answer.set_exception(error)
 
@@ -227,7 +226,7 @@ async def connect(
         data_dir: its data folder. Default: the user's.
         options: further command-line options.
         env: its environment. Default: ours.
-        stderr: where its log goes, as in `subprocess`; `None` is our stderr. It also keeps files of its own.
+        stderr: where its log goes, as in `subprocess`; `None` is our stderr. It also writes log files of its own.
     """
     argv = [*(command or self_command()), *options]
     if data_dir is not None:
@@ -238,7 +237,7 @@ async def connect(
         stdout=asyncio.subprocess.PIPE,
         stderr=stderr,
         env=env,
-        **process_tree.own_group(),  # a Ctrl-C in our terminal is ours to deal with
+        **process_tree.own_group(),  # a Ctrl-C in our terminal must reach us only
     )
     client = SidecarClient(process)
     try:
@@ -248,7 +247,7 @@ async def connect(
 
 
 async def _to_its_end(task: asyncio.Task[None]) -> None:
-    """Wait for a task although we are cancelled meanwhile: no sidecar may be left behind."""
+    """Wait for a task even if we are cancelled meanwhile: no sidecar may be left behind."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

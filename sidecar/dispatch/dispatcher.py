@@ -94,7 +94,7 @@ class Dispatcher:
     def finish(self) -> None:
         """End the subscriptions and say what was kept for the end; every request is over by now."""
         self._channels.end_subscriptions()
-        self._outbox.say_last_words()
+        self._outbox.release_last()
 
     def leave(self) -> None:
         """The host is gone, but not its sidecar. Requests continue, since an answer or a start is not only for the page

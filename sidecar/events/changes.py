@@ -1,7 +1,7 @@
-"""What changes in one part of the program, for others that read it.
+"""Changes that one part of the program publishes and others read.
 
-Owns how a change waits for its readers: each of them has a queue of its own, and reads it in a task of its own. So the
-part that publishes knows none of them, and none of them can hold it up or make it fail.
+Owns how a change waits for its readers: each has a queue and reads it in a task of its own. So the publisher knows no
+reader, and no reader can hold it up or make it fail.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ class Changes(Generic[T]):
     """Changes of one kind, such as the states of servers.
 
     Attributes:
-        subscriptions: the present readers; where there are none, nothing needs to be published.
+        subscriptions: the current readers; without any, nothing needs to be published.
     """
 
     def __init__(self) -> None:
         self.subscriptions: list[Subscription[T]] = []
 
     def publish(self, change: T) -> None:
-        """Let all present readers have a change."""
+        """Add a change to the queue of every current reader."""
         for subscription in self.subscriptions:
             subscription.put(change)
 
     def subscribe(self) -> Subscription[T]:
-        """Read the changes from now on; whoever calls has to `close` it, or use it in a `with` statement."""
+        """Read the changes from now on; the caller has to `close` it, or use it in a `with` statement."""
         subscription = Subscription(self.subscriptions)
         self.subscriptions.append(subscription)
         return subscription
@@ -39,8 +39,8 @@ class Changes(Generic[T]):
 class Subscription(Generic[T]):
     """The changes that one reader has not read yet, in their order: `async for change in subscription`.
 
-    It ends when it is closed and all of it has been read. Readers keep up, so what waits is not bounded: whoever passes
-    changes on to a host that may not read puts them into a `LiveFeed`.
+    It ends when it is closed and all of it has been read. Readers keep up, so the queue is not bounded: changes for a
+    host, which may not read, are put into a `LiveFeed`.
     """
 
     def __init__(self, subscriptions: list[Subscription[T]]) -> None:
@@ -55,13 +55,13 @@ class Subscription(Generic[T]):
         self._news.set()
 
     def take(self) -> list[T]:
-        """What has not been read yet, without waiting for more."""
+        """The unread changes, without waiting for more."""
         taken = list(self._unread)
         self._unread.clear()
         return taken
 
     def close(self) -> None:
-        """Take in no more. Safe to call twice."""
+        """Accept no more changes. Safe to call twice."""
         if not self._closed:
             self._closed = True
             self._subscriptions.remove(self)

@@ -1,8 +1,8 @@
 """The events of one piece of work, in order, kept until they have been read.
 
-Owns how events wait for a reader that is slower than their source. Readers pull, so nothing queues up in
-between: text that nobody has read yet grows in place, progress that nobody has read is replaced, and memory is
-bounded by what the events say rather than by how often they came. Knows nothing of JSON, transports or methods.
+Owns how events wait for a reader that is slower than their source. Readers pull, so nothing queues up in between:
+unread text grows in place, unread progress is replaced, and memory is bounded by what the events say rather than by how
+often they came. Knows nothing of JSON, transports or methods.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ TextStatus = Literal["token", "reasoning"]
 
 
 class Text:
-    """A piece of streamed text; thousands a second pass through, so no contract struct.
+    """A piece of streamed text; thousands a second pass through, so it is no contract struct.
 
-    A piece that nobody reads grows in place, as UTF-8: a byte for most letters.
+    An unread piece grows in place, as UTF-8: one byte for most letters.
     """
 
     __slots__ = ("_first", "_grown", "status")
@@ -30,11 +30,11 @@ class Text:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return self._first if self._grown is None else decoded(self._grown)
 
     def add(self, text: str) -> None:
-        """Let it grow."""
+        """Append text."""
         if self._grown is None:
             self._grown = bytearray(encoded(self._first))
         self._grown += encoded(text)
@@ -62,7 +62,7 @@ def status_of(entry: Entry) -> str:
 
 
 class EventSource(Protocol):
-    """Something a channel reads from."""
+    """What a channel reads from."""
 
     def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
         """The events after a sequence number, each with its own. What has been read no longer changes."""
@@ -84,7 +84,7 @@ class EventLog:
 
     Attributes:
         last_seq: sequence number of the newest event; 0 before the first.
-        read_seq: of the newest event that somebody has read; up to it nothing changes any more.
+        read_seq: sequence number of the newest event that was read; events up to it no longer change.
     """
 
     def __init__(self, *, after_seq: int = 0) -> None:
@@ -96,7 +96,7 @@ class EventLog:
 
     @classmethod
     def restored(cls, entries: Sequence[Entry], *, after_seq: int) -> EventLog:
-        """A log as it was told to somebody before, with these events after `after_seq`."""
+        """A log of events that were read before, with these after `after_seq`."""
         log = cls(after_seq=after_seq)
         log._entries = list(entries)
         log.last_seq = log.read_seq = after_seq + len(entries)
@@ -109,7 +109,7 @@ class EventLog:
         return len(self._entries)
 
     def next_seq(self, entry: Entry) -> int:
-        """The number that an event gets if it is added now: that of an unread one where it joins or replaces it."""
+        """The number that an event gets if it is added now: that of an unread event which it joins or replaces."""
         if self.last_seq > self.read_seq and (isinstance(entry, Text) or entry.merge is PROGRESS):
             return self.last_seq + (status_of(self._entries[-1]) != status_of(entry))
         return self.last_seq + 1
@@ -147,23 +147,23 @@ class EventLog:
         return self.peek(after_seq)
 
     def take(self) -> list[Entry]:
-        """The unread events, which are not kept here: for a log that has one reader."""
+        """Remove and return the unread events: for a log that has one reader."""
         taken = self._entries[self.read_seq - self._forgotten :]
         self._entries.clear()
         self.read_seq = self._forgotten = self.last_seq
         return taken
 
     def peek(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
-        """The events after a sequence number as they are now; the last one may still change."""
+        """The events after a sequence number in their current state; the last one may still change."""
         start = max(after_seq - self._forgotten, 0)
         return list(enumerate(self._entries[start:], self._forgotten + start + 1))
 
     def resume_point(self, after_seq: int) -> int:
-        """Where a reader goes on that has the events up to `after_seq`: the last event is always shown to it."""
+        """Where a reader that has the events up to `after_seq` continues; it always gets the last event."""
         return min(after_seq, self.last_seq - 1 if self.closed else self.last_seq)
 
     def forget(self, up_to_seq: int | None = None) -> None:
-        """Let go of events that a host has acknowledged, all read ones by default; never of the one that closes."""
+        """Drop the events that a host has acknowledged, by default all read ones; never the one that closes the log."""
         last = self.read_seq if up_to_seq is None else min(up_to_seq, self.read_seq)
         count = min(last, self.last_seq - 1 if self.closed else last) - self._forgotten
         if count > 0:
@@ -180,5 +180,5 @@ class EventLog:
             self._followers.remove(wake)
 
     def _wake(self) -> None:
-        for wake in tuple(self._followers):  # who reads the last event at once unfollows
+        for wake in tuple(self._followers):  # a follower that reads the last event in `wake` unfollows
             wake()

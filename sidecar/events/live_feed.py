@@ -1,4 +1,4 @@
-"""What a subscription shows: the newest state, for one reader, nothing kept once it was read."""
+"""The events of a subscription: the newest state, for one reader. Events that were read are not kept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LIVE_LOG_LINES = LogsEvent.merge.limit
 """Log lines kept for a subscriber that does not read: about 400 KB, some seconds of a chatty engine."""
 
 LOG_LINES_AN_EVENT = 250
-"""Lines in one event: some 50 KB, 2 MB at worst, so that no host meets a line that is longer than it reads."""
+"""Lines in one event: some 50 KB, 2 MB at worst, so that no host gets a line that is longer than it reads."""
 
 
 class LiveFeed:
-    """What a subscription shows: the newest state, for one reader, nothing kept once it was read.
+    """The newest state of each key, for one reader.
 
     An unread event is replaced by a newer one of the same key, so that at most one event a key waits.
     """
@@ -34,7 +34,7 @@ class LiveFeed:
         self._wake: Wake | None = None
 
     def put(self, event: StateEvent) -> None:
-        """Show an event in the place of an unread one of its key, which is counted in the new one's `dropped`."""
+        """Add an event. It replaces an unread one of its key, which is counted in the new one's `dropped`."""
         key = event.merge.key_of(event)
         if (replaced := self._unread.pop(key, None)) is not None:
             event.dropped = replaced.dropped + 1
@@ -42,11 +42,11 @@ class LiveFeed:
         self._notify()
 
     def add_log_entries(self, entries: Sequence[LogEntry], *, dropped: int = 0) -> None:
-        """Show log lines; the oldest unread ones are dropped and counted when there are too many.
+        """Add log lines; the oldest unread ones are dropped and counted when there are too many.
 
         Args:
             entries: the lines, oldest first.
-            dropped: how many before them were left out already.
+            dropped: how many lines before them were already left out.
         """
         self._log_dropped += dropped
         if not entries:
@@ -64,7 +64,7 @@ class LiveFeed:
         self._notify()
 
     def read(self, after_seq: int) -> Sequence[tuple[int, Entry]]:
-        del after_seq  # one reader, and nothing is kept to be read again
+        del after_seq  # one reader, and nothing is kept for a second reading
         return list(self._drain())
 
     def follow(self, wake: Wake) -> None:

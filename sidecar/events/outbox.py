@@ -1,8 +1,8 @@
 """The lines that wait to be written to one host, without I/O.
 
 Owns their order and the form of a channel's notification. Responses are kept as they are; a channel stands in
-the queue once and is read only when its turn comes, so that events which come faster than the host reads gather in
-their source (see `event_log`) instead of here.
+the queue once and is read only when its turn comes, so that events which come faster than the host reads wait in their
+source (see `event_log`) instead of here.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from sidecar.contract.method import TERMINAL, Event
 from sidecar.events.event_log import Entry, EventSource, Text, status_of
 
 LINE_OVERHEAD_BYTES = 64
-"""What a line that waits costs beside its own bytes: Python's object around it, and its place in the queue. A host
-that floods us with pings has lines of 38 bytes waiting."""
+"""What a waiting line costs besides its bytes: the Python object around it, and its place in the queue. A host that
+floods us with pings has lines of 38 bytes waiting."""
 
 _TEXT_MEMBERS = {
     str(tag): f',"event":{{"status":"{tag}","{event.merge.member}":'.encode()
     for event in (TurnToken, TurnReasoning)
     for tag in [event.__struct_config__.tag]
 }
-"""What stands between a notification's number and its text."""
+"""The part of a notification between its number and its text."""
 
 
 def encode(message: object) -> bytes:
     """A message as one line of JSON, without its LF.
 
-    Line and paragraph separators are escaped: some hosts split lines there (contract, Transport). What is no
-    character, such as a byte of a file's name that is not UTF-8, is sent as U+FFFD.
+    Line and paragraph separators are escaped: some hosts split lines there (contract, Transport). An invalid character,
+    such as a byte of a file's name that is not UTF-8, is sent as U+FFFD.
 
     Raises:
-        TypeError: there is something in it that JSON has no words for.
+        TypeError: the message holds something that JSON cannot express.
     """
-    return b"%b" % _encoded(message)  # a copy as long as it is: orjson's own has 4 KB at least, and lines may wait
+    return b"%b" % _encoded(message)  # an exact copy: orjson's buffer takes at least 4 KB, and lines may wait
 
 
 def _encoded(message: object) -> bytes:
@@ -83,7 +83,7 @@ class Channel:
         self._source.follow(self._on_news)
 
     def end(self, final: Event) -> list[bytes]:
-        """The lines that end the channel with this event, if its source has not ended it yet."""
+        """The unsent lines, and one with this event if the source has not ended the channel yet."""
         lines = self.take(math.inf)
         if not self.ended:
             self._seq += 1
@@ -92,7 +92,7 @@ class Channel:
         return lines
 
     def take(self, max_bytes: float) -> list[bytes]:
-        """Notifications for events that have not been sent yet: about `max_bytes`, `scheduled` where there are more."""
+        """Notifications for unsent events: about `max_bytes`; `scheduled` stays set where there are more."""
         lines: list[bytes] = []
         if not self.ended:
             unsent, size = self._unsent, 0
@@ -124,24 +124,23 @@ class Channel:
 
 
 class Outbox:
-    """What waits to be written to one host, first come first out. A transport waits for `news`, and takes it.
+    """The lines that wait to be written to one host, first in first out. A transport waits for `news`, then takes them.
 
     Attributes:
         news: set when there is something to take; clear it before taking.
-        queue: what waits; for others to see whether there is anything.
-        waiting_bytes: memory that waiting responses take; the events of channels are not counted, they wait in their
-            sources.
+        queue: what waits; others may check whether it is empty.
+        waiting_bytes: memory that waiting responses take; events are not counted, since they wait in their sources.
     """
 
     def __init__(self) -> None:
         self.news = asyncio.Event()
         self.waiting_bytes = 0
         self.queue: deque[bytes | Channel] = deque()
-        self._last_words: list[bytes] = []
+        self._last: list[bytes] = []
         self._closed = False
 
     def send_line(self, line: bytes) -> None:
-        """Put a response in the queue. It is never dropped, unless the host is gone."""
+        """Put a response in the queue. It is dropped only when the host is gone."""
         if self._closed:
             return
         self.queue.append(line)
@@ -149,28 +148,28 @@ class Outbox:
         self.news.set()
 
     def send_last(self, line: bytes) -> None:
-        """Keep a response until `say_last_words`."""
-        self._last_words.append(line)
+        """Keep a response until `release_last`."""
+        self._last.append(line)
 
-    def say_last_words(self) -> None:
-        """Put what was kept for the end in the queue."""
-        for line in self._last_words:
+    def release_last(self) -> None:
+        """Put the responses of `send_last` in the queue."""
+        for line in self._last:
             self.send_line(line)
-        self._last_words.clear()
+        self._last.clear()
 
     def open_channel(self, name: str, source: EventSource, *, after_seq: int = 0) -> Channel:
-        """A channel onto a source, from the event after `after_seq` on."""
+        """Open a channel onto a source, from the event after `after_seq` on."""
         channel = Channel(name, source, after_seq, self._schedule)
         channel.open()
         return channel
 
     def end_channel(self, channel: Channel, final: Event) -> None:
-        """End a channel with this event, unless its source has ended it; anything unsent is sent before."""
+        """End a channel with this event, unless its source has ended it; unsent events are sent first."""
         for line in channel.end(final):
             self.send_line(line)
 
     def close(self) -> None:
-        """The host is gone: drop what waits and all that comes. Events stay in their sources, to be resumed."""
+        """Drop all lines, now and from now on: the host is gone. Events stay in their sources, to be resumed."""
         self._closed = True
         self.queue.clear()
         self.waiting_bytes = 0

@@ -1,1 +1,1 @@
-"""Changes of the config, with what has to be done for them."""
+"""Changes of the config, and their effects."""

@@ -1,7 +1,7 @@
 """Changes of the config while the sidecar runs.
 
-Owns what is done for a change beside writing the file, and in which order: the history's encryption and the log level.
-Everything else reads the config at each use. Knows nothing of how a change is asked for.
+Owns the effects of a change besides writing the file, and their order: the history's encryption and the log level.
+Everything else reads the config at each use. Knows nothing of how a change is requested.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from sidecar.storage.config import ConfigFile, Settings
 
 
 class ConfigChanges:
-    """Makes changes of the config count.
+    """Puts changes of the config into effect.
 
     Args:
-        log_level: wins over the config's.
+        log_level: takes precedence over the config's.
     """
 
     def __init__(self, file: ConfigFile, *, history: History, logs: LogStore, log_level: Level | None) -> None:
@@ -33,10 +33,10 @@ class ConfigChanges:
         self._log_level = log_level
 
     async def make(self, new: Settings) -> Config:
-        """Make settings count, with what has to be done for them; where that fails, the old ones stay.
+        """Put settings into effect; on failure the old ones stay.
 
-        The history is encrypted before the config says so and decrypted after it, so that whatever comes between
-        leaves no plain text under a config that promises encryption.
+        The history is encrypted before the config says so and decrypted after it, so that an interruption leaves no
+        plain text under a config that promises encryption.
 
         Raises:
             SidecarError: the history cannot be encrypted or decrypted, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""Files replaced as a whole or not at all, and what it is to a host when the system refuses."""
+"""Files that are replaced whole or not at all, and the error to report when the system refuses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sidecar.host import file_io
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file's content so that a crash or a full disk leaves the old content or the new, whole.
+    """Replace a file's content so that a crash or a full disk leaves either the old or the new content, complete.
 
-    Where the name is a link, what it points to is replaced.
+    Where the path is a link, its target is replaced.
 
     Raises:
-        OSError: it could not be written; the old content is still there.
+        OSError: the file could not be written; the old content is still there.
     """
-    import tempfile  # brings all kinds of compression along
+    import tempfile  # imports every compression module
 
     path = path.resolve()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -33,23 +33,23 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
-    """Give a file that is written its name, where another may stand, once it is on the disk.
+    """Sync a written file to disk and rename it to `path`, replacing what is there.
 
     Raises:
-        OSError: it could not be done; what stood there is still there.
+        OSError: the rename failed; the old file is still there.
     """
-    with temporary.open("rb+") as file:  # Windows syncs only what can be written
+    with temporary.open("rb+") as file:  # Windows syncs only files that are open for writing
         os.fsync(file.fileno())
     file_io.replace(temporary, path)
     file_io.sync_folder(path.parent)
 
 
 def put_where_nothing_is(temporary: Path, path: Path) -> None:
-    """Give a file that is written its name, once it is on the disk, and never that of another file.
+    """Sync a written file to disk and rename it to `path`, never replacing another file.
 
     Raises:
-        FileExistsError: there is something of that name.
-        OSError: it could not be done; the file has its old name.
+        FileExistsError: something of that name exists.
+        OSError: the rename failed; the file has its old name.
     """
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
@@ -67,13 +67,13 @@ def put_where_nothing_is(temporary: Path, path: Path) -> None:
 
 
 def rename_synced(source: Path, target: Path) -> None:
-    """Give a folder another name, where nothing may stand, for good. Raises OSError; then it has its old name."""
+    """Rename a folder to a free name, durably. Raises OSError; the folder then has its old name."""
     file_io.replace(source, target)
     file_io.sync_folder(target.parent)
 
 
 def refusal(error: OSError, what: str) -> SidecarError:
-    """The error to report about a file of ours; `what` was not done, such as "The history was not changed"."""
+    """The error to report about one of our files; `what` states the outcome, such as "The history was not changed"."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"The disk is full. {what}.")
     reason = error.strerror or str(error)

@@ -1,7 +1,7 @@
 """How a record is encrypted: AES-256-GCM, so that it can neither be read nor changed without the key.
 
-Owns the form of an encrypted record. Knows neither where the key is kept nor what a record holds: its place goes in as
-associated data, and only with the same can it be decrypted, so that no record can be moved into another's place.
+Owns the format of an encrypted record. Knows neither where the key is kept nor what a record holds. A record's place is
+its associated data, without which it cannot be decrypted, so no record can be moved into another's place.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from sidecar.contract.errors import StorageError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
-"""Random for each record. Two alike would betray both, so a key encrypts 2^32 records at the most (NIST SP 800-38D);
-that is fifty messages a second for two years."""
+"""Random for each record. Two records with one nonce would reveal both, so a key encrypts at most 2^32 records (NIST
+SP 800-38D): fifty messages a second for two years."""
 
 PREFIX = "sealed:"
-"""How a record begins where it stands as text; the name of its key and base64 follow. On disk, so it stays."""
+"""The start of a record in text form; the name of its key and base64 follow. Files hold it, so it must not change."""
 
 _VERSION = b"\x01"
 
@@ -26,7 +26,7 @@ class Cipher:
     """Encrypts and decrypts records; from any thread, in a few microseconds."""
 
     def __init__(self, key: bytes, name: str) -> None:
-        # Needed only where something is encrypted: 30 ms.
+        # Imported only where something is encrypted: 30 ms.
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -40,10 +40,10 @@ class Cipher:
         return _VERSION + nonce + self._aes.encrypt(nonce, plain, _VERSION + associated_data.encode())
 
     def decrypt(self, record: bytes, associated_data: str) -> bytes:
-        """What `encrypt` was given.
+        """The plain bytes of a record.
 
         Raises:
-            StorageError: it was changed, cut or moved, or encrypted with another key.
+            StorageError: the record was changed, cut or moved, or encrypted with another key.
         """
         nonce = record[1 : 1 + NONCE_BYTES]
         try:
@@ -54,7 +54,7 @@ class Cipher:
         raise _tampered(associated_data)
 
     def encrypt_text(self, text: str, associated_data: str) -> str:
-        """A text encrypted, as text. An empty one stays empty: there is nothing to hide in it."""
+        """An encrypted text in text form. An empty text stays empty: it has nothing to hide."""
         if not text:
             return ""
         return (
@@ -62,10 +62,10 @@ class Cipher:
         )
 
     def decrypt_text(self, text: str, associated_data: str) -> str:
-        """What `encrypt_text` was given.
+        """The plain text of a record in text form.
 
         Raises:
-            StorageError: as `decrypt`; also for plain text, which somebody else must have put there.
+            StorageError: as `decrypt`; also for plain text, which another program must have put there.
         """
         if not text:
             return ""
@@ -79,7 +79,7 @@ class Cipher:
 
 
 def key_of(text: str) -> str | None:
-    """The name of the key that a text is encrypted with; `None` where it is in plain text."""
+    """The name of the key that a text is encrypted with; `None` for plain text."""
     return text[len(PREFIX) :].partition(":")[0] if text.startswith(PREFIX) else None
 
 

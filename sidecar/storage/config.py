@@ -22,7 +22,7 @@ from sidecar.storage.atomic_files import refusal, write_atomically
 
 
 class _Patched(msgspec.Struct):
-    """A config that is validated as a member of set_config's parameters, so that paths in errors begin there."""
+    """A config validated as a member of set_config's parameters, so that paths in errors start at the parameters."""
 
     patch: Config
 
@@ -52,7 +52,7 @@ class ConfigFile:
         self.notices: list[Notice] = []
 
     def load(self) -> None:
-        """Read the file. A broken one is put aside, the defaults are used, and a notice says so."""
+        """Read the file. A broken file is put aside, the defaults are used, and a notice says so."""
         try:
             changes = orjson.loads(self._path.read_bytes())
             if not isinstance(changes, dict):
@@ -69,21 +69,21 @@ class ConfigFile:
 
     @property
     def settings(self) -> Settings:
-        """What counts now."""
+        """The settings in effect."""
         return Settings(self._changes, self.config)
 
     def patched(self, patch: dict[str, Any]) -> Settings:
-        """What a JSON merge patch makes of the settings; `keep` makes it count.
+        """The settings with a JSON merge patch applied; `keep` puts them into effect.
 
         Raises:
-            msgspec.ValidationError: the patch names an unknown key or gives a wrong value, and where, counted from
-                the parameters of set_config.
+            msgspec.ValidationError: the patch has an unknown key or a wrong value; its path starts at the parameters
+                of set_config.
         """
         changes = merge(self._changes, patch)
         return Settings(changes, msgspec.convert({"patch": changes}, _Patched).patch)
 
     def without(self, keys: Sequence[str] | None) -> Settings:
-        """The settings with the defaults again, all or those of dotted keys; `keep` makes it count.
+        """The settings with all keys, or these dotted ones, reset to their defaults; `keep` puts them into effect.
 
         Raises:
             InvalidParams: there is no such key.
@@ -98,7 +98,7 @@ class ConfigFile:
         return Settings(changes, _convert(changes))
 
     def keep(self, settings: Settings) -> Config:
-        """Write the file and let these settings count.
+        """Write the file and put these settings into effect.
 
         Raises:
             DiskFull, PermissionDenied, StorageError: the file cannot be written; nothing is changed.

@@ -1,11 +1,11 @@
-"""Opening the history file so that a commit lasts: its lock, its journal, and what SQLite's errors mean.
+"""Opening the history file so that commits are durable: its lock, its journal, and what SQLite's errors mean.
 
 Owns the pragmas. Knows no table; `migrations` has the schema.
 
 SQLite 3.7.0 to 3.51.2 can lose commits in WAL mode when two connections write and checkpoint at the same moment
 (sqlite.org/wal.html, "The WAL-Reset Bug"). Ours is the only connection, and with `locking_mode=EXCLUSIVE` no other
-program can be the second, so the bug has no chance. Where that lock cannot be had, an older SQLite goes without WAL.
-The lock has another use: WAL needs no shared memory then, which folders on the network do not have.
+program can be the second, so the bug cannot occur. Where the lock is not available, an older SQLite runs without WAL.
+The lock has another use: WAL then needs no shared memory, which network folders do not offer.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Version = tuple[int, int, int]
 JournalMode = Literal["wal", "delete"]
 
 BUSY_SECONDS = 1.0
-"""How long to wait for another program to close the file: somebody who reads it with a tool."""
+"""How long to wait for another program, such as a database browser, to close the file."""
 
 FIXED: Version = (3, 51, 3)
 WITHDRAWN: Version = (3, 52, 0)
-"""Taken back by its makers."""
+"""A release that SQLite withdrew."""
 BACKPORTED: dict[tuple[int, int], int] = {(3, 50): 7, (3, 44): 6}
-"""Release lines that got the fix: the first patch with it."""
+"""Older release lines that received the fix: the first patch level that has it."""
 
 
 class HistoryConnection(sqlite3.Connection):
-    """A connection that knows whether and how text is encrypted in its file. `Encryption` decides it."""
+    """A connection that knows whether and how the text of its file is encrypted. `Encryption` decides it."""
 
     refusal: SidecarError | None = StorageError("The history is not open yet.")
     tried_at = -math.inf
@@ -46,13 +46,13 @@ class HistoryConnection(sqlite3.Connection):
 
     @property
     def cipher(self) -> Cipher | None:
-        """What text is encrypted with; `None` where it is plain.
+        """What text is encrypted with; `None` for plain text.
 
         Raises:
-            SidecarError: text can be neither read nor written, and why.
+            SidecarError: why text can be neither read nor written.
         """
         if self.refusal is not None:
-            raise self.refusal.with_traceback(None)  # else it would grow with each request
+            raise self.refusal.with_traceback(None)  # else the traceback would grow with each request
         return self._cipher
 
     def use(self, cipher: Cipher | None) -> None:
@@ -60,7 +60,7 @@ class HistoryConnection(sqlite3.Connection):
         self._cipher, self.refusal = cipher, None
 
     def refuse(self, problem: SidecarError) -> None:
-        """Let text be neither read nor written, for now."""
+        """Refuse to read or write text until `use`."""
         self.refusal, self.tried_at = problem, time.monotonic()
 
 
@@ -74,8 +74,8 @@ def connect(path: Path) -> HistoryConnection:
 
     Raises:
         Damaged: the names of its tables cannot be read.
-        StorageError: a newer llama-sidecar has written it.
-        OSError, sqlite3.Error: it cannot be opened, read or written.
+        StorageError: a newer llama-sidecar has written the file.
+        OSError, sqlite3.Error: the file cannot be opened, read or written.
     """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=HistoryConnection)
     try:
@@ -103,7 +103,7 @@ def has_wal_reset_bug(version: Version) -> bool:
 
 
 def journal_mode(version: Version, *, exclusive: bool) -> JournalMode:
-    """WAL where it is safe; the older journal, slower and safe with anybody, where it is not.
+    """WAL where it is safe, else the rollback journal, which is slower and safe with any number of connections.
 
     Args:
         version: SQLite's.
@@ -113,32 +113,32 @@ def journal_mode(version: Version, *, exclusive: bool) -> JournalMode:
 
 
 def lock(connection: sqlite3.Connection) -> bool:
-    """Lock the file until the connection is closed; whether that is really so.
+    """Lock the file until the connection is closed; returns whether the lock holds.
 
     Raises:
         sqlite3.Error: another program uses it.
     """
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
     (mode,) = connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
-    connection.execute("BEGIN EXCLUSIVE")  # the mode alone locks nothing yet; from here on the lock stays
+    connection.execute("BEGIN EXCLUSIVE")  # the mode alone locks nothing; after a write transaction the lock stays
     connection.execute("COMMIT")
     return bool(mode == "exclusive")
 
 
 def set_up(connection: sqlite3.Connection, *, exclusive: bool) -> None:
-    """Make commits fast and lasting and deletions thorough, after `lock`."""
+    """Make commits fast and durable and deletions thorough. Call it after `lock`."""
     chosen = journal_mode(sqlite3.sqlite_version_info, exclusive=exclusive)
     (mode,) = connection.execute(f"PRAGMA journal_mode = {chosen}").fetchone()
     # An answered message must survive a power cut (0.4 ms a commit on an SSD); none is made per token.
     connection.execute("PRAGMA synchronous = FULL")
-    # What is deleted is overwritten: it cannot be found in the file, and no rescue of a damaged one brings it back.
+    # Deleted rows are overwritten, so that neither a search of the file nor a salvage brings them back.
     connection.execute("PRAGMA secure_delete = ON")
     alone = "locked against others" if exclusive else "not locked against others"
     logger.debug("history: SQLite %s, %s, journal %s", sqlite3.sqlite_version, alone, mode)
 
 
 def as_sidecar_error(error: BaseException) -> BaseException:
-    """The error of the contract for what went wrong with the file; other errors as they are."""
+    """The contract's error for an error of the file; other exceptions unchanged."""
     if isinstance(error, OSError):
         return refusal(error, "The history was not changed")
     if damage := integrity.damage_in(error):

@@ -1,7 +1,7 @@
-"""The history database: one file, one connection, one thread; and the small values kept in it.
+"""The history database: one file, one connection, one thread; and the key-value store in it.
 
-Owns how work reaches the connection. Knows no table but `facts`; `migrations` has the schema, `connection` how commits
-are kept, `integrity` and `salvage` what is done about a damaged file.
+Owns how work reaches the connection. Knows no table but `facts`: `migrations` has the schema, `connection` makes
+commits durable, `integrity` and `salvage` deal with a damaged file.
 
 One connection for everything, locked against all others. Work runs on one thread in the order of its submission, so the
 event loop never waits for the disk; a long search yields to other work (`interruptible_query`).
@@ -36,22 +36,22 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NOTICES_SECONDS = 2.0
-"""How long a host's first question waits for the examination of a history that was not closed (EXAMINE_SECONDS of
-`integrity` at the most), or for its rescue, which has no bound."""
+"""How long a host's first request waits for the integrity check of a history that was not closed (at most
+`integrity.EXAMINE_SECONDS`), or for its salvage, which has no bound."""
 
 KEYRING_AT_THE_END_SECONDS = 1.0
-"""How long work submitted just before the end still waits for the keyring; all of the end has 4.8 s (`app`)."""
+"""How long work that was submitted just before shutdown waits for the keyring; the whole shutdown has 4.8 s (`app`)."""
 
 Work = Callable[[sqlite3.Connection], T]
-"""Something to do with the connection; its changes are committed together, or not at all if it raises."""
+"""A function of the connection; its changes are committed together, or not at all if it raises."""
 
 
 class Database:
-    """The history file. Opened by the first piece of work.
+    """The history file, opened by the first piece of work.
 
     Args:
         path: the file.
-        config: says whether text is to be encrypted; read when the file is opened. Without one the file stays as it is.
+        config: whether text is to be encrypted, read when the file is opened. Without a config the file stays as it is.
     """
 
     def __init__(self, path: Path, config: ConfigFile | None = None) -> None:
@@ -67,18 +67,18 @@ class Database:
 
     @property
     def is_open(self) -> bool:
-        """Whether the file has been opened and not been closed, and its text can be read and written."""
+        """Whether the file is open and its text can be read and written."""
         return self._connection is not None and self._connection.refusal is None
 
     async def run(self, work: Work[T]) -> T:
-        """Do a piece of work in a transaction and wait for it.
+        """Run a piece of work in a transaction and wait for it.
 
-        Once submitted it is done, even if whoever waits for it is cancelled: a message on its way to the disk
-        must not be lost half-way.
+        Submitted work is done even if the waiting task is cancelled, so that no message is lost on its way to the
+        disk.
 
         Raises:
             StorageError: the file cannot be opened, read or written.
-            DiskFull: there is no room.
+            DiskFull: the disk is full.
         """
         return await _done(self.submit(work))
 
@@ -87,16 +87,16 @@ class Database:
         return self._submit(lambda: self._transact(work))
 
     async def read(self, work: Work[T], *, seconds: float) -> T:
-        """Do a piece of work that only reads and may take long; all other work goes first. One of its kind at a time.
+        """Run a query that may take long. All other work goes first, and one such query runs at a time.
 
-        Where it yields to other work it begins again. It ends as soon as whoever waits for it is cancelled.
+        A query that yields to other work starts again. It ends as soon as the waiting task is cancelled.
 
         Args:
             work: what is done with the connection.
-            seconds: the longest that it may take, all tries together.
+            seconds: the timeout of all tries together.
 
         Raises:
-            QueryTimeout: it takes longer.
+            QueryTimeout: the query takes longer.
             StorageError: as `run`.
         """
         async with self._reading:
@@ -111,14 +111,14 @@ class Database:
                 query.cancel()
 
     async def encrypt(self, encrypt: bool) -> None:
-        """Encrypt all text that is there and is written from now on, or write it as plain text again.
+        """Encrypt all text, present and future, or convert it to plain text again.
 
-        Where that fails, all is as it was before; an answer that is being kept meanwhile is kept in any case.
+        On failure the file stays as it was. An answer that is being stored meanwhile is stored in any case.
 
         Raises:
-            NotSupported: there is no keyring that could keep the key.
-            StorageError: the key cannot be had, or the file cannot be read or written.
-            DiskFull: there is no room.
+            NotSupported: there is no keyring for the key.
+            StorageError: the key is not available, or the file cannot be read or written.
+            DiskFull: the disk is full.
         """
         await _done(self._submit(lambda: self._encryption.switch(self._connection or self._open(), encrypt)))
 
@@ -127,7 +127,7 @@ class Database:
         """What text is encrypted with; `None` for plain text. From any thread; it may change at any time.
 
         Raises:
-            SidecarError: the history is not open yet, or its key cannot be had.
+            SidecarError: the history is not open yet, or its key is not available.
         """
         if self._connection is None:
             raise StorageError("The history is not open yet.")
@@ -156,17 +156,17 @@ class Database:
         return future
 
     async def notices(self) -> list[Notice]:
-        """What the person should know of the file; waits for an examination of it, at most NOTICES_SECONDS."""
+        """What the person should know about the file; waits for its integrity check, at most NOTICES_SECONDS."""
         if self._is_suspect and self._closing is None:
             opened = self.submit(lambda _: None)
-            opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # raised at its use
+            opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # the next work raises it
             await asyncio.wait([opened], timeout=NOTICES_SECONDS)
             if not opened.done():
                 return [*self._notices, recovery.under_way()]
         return [*self._notices, *self._encryption.notices]
 
     async def close(self) -> None:
-        """Finish what was submitted and close the file; nothing is accepted any more. Safe to call twice."""
+        """Finish the submitted work and close the file; further work is refused. Safe to call twice."""
         if self._closing is None:
             loop, done = asyncio.get_running_loop(), asyncio.Event()
             self._closing = done
@@ -226,13 +226,13 @@ class Database:
 
 
 class KeyValueStore:
-    """Small values kept between runs, by name: the table `facts`, but for `encryption`, which is `reencrypt`'s."""
+    """Small values kept between runs, by name: the table `facts`, except `encryption`, which `reencrypt` owns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, name: str) -> Any:
-        """The value of a name; `None` where there is none, or none that can be read. Raises as `Database.run`."""
+        """The value of a name; `None` where it is missing or unreadable. Raises as `Database.run`."""
         row = await self._database.run(
             lambda db: db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         )
@@ -243,7 +243,7 @@ class KeyValueStore:
             return None
 
     async def set(self, name: str, value: Any) -> None:
-        """Keep a value that json takes. Raises as `Database.run`."""
+        """Store a value that `json` can write. Raises as `Database.run`."""
         text = json.dumps(value)  # not orjson, which refuses a path that is not UTF-8
         await self._database.run(
             lambda db: db.execute(
@@ -256,7 +256,7 @@ def _deliver(
     loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: T | None, error: BaseException | None
 ) -> None:
     if isinstance(error, StopIteration) or (error is not None and not isinstance(error, Exception)):
-        # No future takes the first, so that its task would wait forever; the others would end the loop or the task.
+        # A future refuses StopIteration, so its task would wait forever; the others would end the loop or the task.
         error = RuntimeError(f"work raised {error!r}")
 
     def set_outcome() -> None:
@@ -269,7 +269,7 @@ def _deliver(
 
     try:
         loop.call_soon_threadsafe(set_outcome)
-    except RuntimeError:  # the loop has ended, and with it whatever waited
+    except RuntimeError:  # the loop has ended, and with it every waiting task
         return
 
 
@@ -282,6 +282,6 @@ async def _done(outcome: asyncio.Future[T]) -> T:
 
 
 def _log_failure(outcome: asyncio.Future[T]) -> None:
-    """Log the failure of work whose caller no longer waits: it must be known all the same."""
+    """Log the failure of work whose caller no longer waits, so that it is not lost."""
     if not outcome.cancelled() and (error := outcome.exception()) is not None:
         logger.error("history: work whose caller was cancelled failed: %s", error)

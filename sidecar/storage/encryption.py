@@ -1,9 +1,9 @@
 """Whether the history is encrypted: what the config says, what the file is, and what to do where they differ.
 
-Owns when the key is fetched, and that text is refused where it cannot be had: nothing is read then, and nothing is
-written in plain text instead. `reencrypt` rewrites a file, `history_key` gets the key.
+Owns when the key is fetched, and that text is refused where the key is not available: nothing is read then, and nothing
+is written as plain text instead. `reencrypt` rewrites a file, `history_key` gets the key.
 
-A history that is encrypted stays so until somebody says otherwise, also when the config is lost.
+An encrypted history stays encrypted until the config says otherwise, also when the config is lost.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from sidecar.storage.history_key import HistoryKey
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-"""Between two tries to get the key, so that the many requests of one moment do not ask a person many times."""
+"""Between two tries to get the key, so that many requests in a row do not ask a person many times."""
 
 KEY_NAME_BYTES = 6
-"""Random: no two histories in one keyring have the same. Each encrypted text carries it, too."""
+"""Of a key's random name, which is unique among the histories in one keyring. Each encrypted text carries it, too."""
 
 
 class Encryption:
-    """Brings a history file into the state that the config asks for. For the history's thread, but for `cancel`.
+    """Brings a history file into the state that the config asks for. For the history's thread, except `cancel`.
 
     Args:
         path: the file.
-        config: says whether text is to be encrypted; without one, the file stays as it is.
+        config: whether text is to be encrypted; without a config, the file stays as it is.
     """
 
     def __init__(self, path: Path, config: ConfigFile | None) -> None:
@@ -46,9 +46,9 @@ class Encryption:
         self.notices: list[Notice] = []
 
     def settle(self, db: HistoryConnection) -> None:
-        """Bring a file that refuses text into the state that it should have, or say why that cannot be.
+        """Bring a file that refuses text into the state it should have, or have it refuse text with the reason.
 
-        Called before each piece of work until it succeeds: what was missing may be there meanwhile.
+        Called before each piece of work until it succeeds, since what was missing may be there by then.
 
         Raises:
             sqlite3.Error: the file cannot be read or written.
@@ -68,17 +68,17 @@ class Encryption:
             db.use(cipher)
 
     def switch(self, db: HistoryConnection, encrypt: bool) -> None:
-        """Encrypt all text of a file, or write it as plain text again; where that fails, all is as before.
+        """Encrypt all text of a file, or convert it to plain text again; on failure the file stays as it was.
 
         Raises:
-            NotSupported: there is nothing that could keep the key.
-            StorageError: the key cannot be had, or a record cannot be decrypted.
+            NotSupported: there is no keyring for the key.
+            StorageError: the key is not available, or a record cannot be decrypted.
             sqlite3.Error: the file cannot be written.
         """
         db.use(self._convert(db, encrypt, or_keep=False))
 
     def cancel(self) -> None:
-        """Wait for no key any more. From any thread."""
+        """Stop waiting for a key. From any thread."""
         self._key.cancel()
 
     def _convert(self, db: sqlite3.Connection, encrypt: bool | None, *, or_keep: bool) -> Cipher | None:
@@ -86,7 +86,7 @@ class Encryption:
         state = reencrypt.read_state(db)
         if not (encrypt or state.encrypted):
             return None
-        if not state.key:  # kept before the key itself is made, which would belong to no file after a crash
+        if not state.key:  # the name is stored before the key is made, so that no crash leaves a key without a file
             state.key = secrets.token_hex(KEY_NAME_BYTES)
             reencrypt.write_state(db, state)
         cipher = Cipher(self._key.get(state.key, make=not state.encrypted), state.key)
@@ -111,12 +111,12 @@ class Encryption:
         return cipher
 
     def _leave_nothing_plain(self, db: sqlite3.Connection, state: reencrypt.State) -> None:
-        """Remove the plain text beside the encrypted columns as far as it is ours to remove, and report the rest."""
+        """Remove the plain text beside the encrypted columns as far as it is in our file, and report the rest."""
         reencrypt.keep_out_of_index(db)
         if not state.clean:
             try:
                 reencrypt.clean(db, state)
-            except sqlite3.Error as problem:  # such as a full disk; it is tried again at the next start
+            except sqlite3.Error as problem:  # such as a full disk; the next start tries again
                 self._notify(
                     "HISTORY_NOT_CLEANED",
                     f"The history is encrypted, but its file may still hold old text in free pages: {problem}.",

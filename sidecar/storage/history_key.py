@@ -1,6 +1,6 @@
 """The key of the history, in the system's keyring.
 
-Owns how it is made, found and checked, and how long the history waits for it. Knows nothing of what is encrypted.
+Owns how the key is made, found and checked, and how long the history waits for it. Knows nothing of what is encrypted.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 15.0
-"""How long a keyring may hold up the history. One that is unlocked answers in milliseconds; one that asks for a
-password takes as long as the person who types it, so its answer is also taken later, when it has come."""
+"""How long a keyring may hold up the history. An unlocked keyring answers in milliseconds; one that asks for a password
+takes as long as the person who types it, so a late answer is used by the next call."""
 
 
 class HistoryKey:
-    """Gets keys from the keyring. For one thread, but for `cancel`."""
+    """Gets keys from the keyring. For one thread, except `cancel`."""
 
     def __init__(self) -> None:
         self._asked: tuple[str, bool] | None = None
@@ -38,12 +38,12 @@ class HistoryKey:
     def get(self, name: str, *, make: bool) -> bytes:
         """The key of a name; with `make`, a new one where there is none.
 
-        A question that has not been answered in time is not asked again, and not waited for again: one dialog is
-        enough, and the next call takes its answer.
+        A call that the keyring has not answered in time is neither repeated nor waited for again: one dialog is enough,
+        and the next call takes its answer.
 
         Raises:
-            NotSupported: there is no keyring that can keep it, or the packages for it are not installed.
-            StorageError: it is not there; the keyring refuses, or has not answered yet.
+            NotSupported: there is no keyring for it, or the packages for it are not installed.
+            StorageError: the key is not there, or the keyring refuses or has not answered yet.
         """
         timeout = 0.0
         if self._call is None or self._asked != (name, make):
@@ -68,13 +68,13 @@ class HistoryKey:
             logger.warning("the system's keyring failed: %s: %s", type(error).__name__, error)
             raise StorageError(
                 f"The system's keyring did not give the key of the history ({type(error).__name__}).",
-                hint="Unlock the keyring, and try again; the log of source 'sidecar' has its words.",
+                hint="Unlock the keyring, and try again; the log of source 'sidecar' has its message.",
             ) from None
         self._call = None
         return key
 
     def cancel(self) -> None:
-        """Wait for no answer any more. From any thread."""
+        """Stop waiting for an answer. From any thread."""
         self._cancelled = True
         if (call := self._call) is not None:
             call.cancel()
@@ -101,7 +101,7 @@ def _find_or_make(name: str, *, make: bool) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         raise StorageError(
-            f"What the system's keyring has as the key of the history ({SERVICE}, {name}) is no such key.",
+            f"What the system's keyring has as the key of the history ({SERVICE}, {name}) is not a key.",
             hint="Bring the keyring back as it was.",
         )
     return key
@@ -109,7 +109,7 @@ def _find_or_make(name: str, *, make: bool) -> bytes:
 
 def _usable_keyring(*, instead: str) -> KeyringBackend:
     try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: F401 - a key is of no use without it
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: F401 - a key is useless without it
 
         return backend()
     except ImportError as error:

@@ -1,8 +1,8 @@
 """The integrity check of a history file: whether it has to be examined before use, and what is wrong with it.
 
-Owns what makes a file suspect, what counts as damage, and the note beside the file (`history.db-damaged`) which says
-that it is damaged and, once it is to be moved, where to. Changes nothing else; what is done about damage is
-`salvage.recovery`'s. `is_suspect` is called before the first reply, so that SQLite is imported only by the examination.
+Owns what makes a file suspect, what counts as damage, and the note beside the file (`history.db-damaged`), which says
+that it is damaged and, once it is to be moved, where to. Changes nothing else; `salvage.recovery` deals with damage.
+ `is_suspect` is called before the first reply, so that SQLite is imported only by the examination.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAGIC = b"SQLite format 3\0"
-"""How every file of SQLite's begins."""
+"""The first bytes of every SQLite file."""
 
 EXAMINE_SECONDS = 1.5
-"""How long a file is examined before it is used: some 500,000 messages. No host should wait longer for the first answer
-after a kill, which hardly ever does any harm to the file; damage further on is found when it is met (`mark`)."""
+"""How long a file is examined before use, enough for some 500,000 messages. A kill hardly ever damages the file, so the
+first answer after one must not wait longer; damage further on is reported when a query meets it (`mark`)."""
 
 
 class Damaged(Exception):
-    """The file cannot be used as it is; the words say what was found."""
+    """The file cannot be used as it is; the text says what was found."""
 
 
 class Note(msgspec.Struct):
-    """The note beside a file: what was found, and the name under which the file is put aside."""
+    """The note beside a file: the damage, and the name under which the file is put aside."""
 
     found: str
     aside: str | None = None
 
 
 def is_suspect(path: Path) -> bool:
-    """Whether the file was not closed, or was found damaged, or seems so. A few system calls."""
+    """Whether the file was not closed, or was found damaged, or appears to be. Takes a few system calls."""
     if note_path(path).exists() or size_of(beside(path, "-wal")):
         return True
     try:
@@ -52,14 +52,14 @@ def is_suspect(path: Path) -> bool:
 
 
 def examine(path: Path) -> None:
-    """Examine the whole file, or as much of it as there is time for, and change nothing, not even its log.
+    """Examine the whole file, or as much of it as EXAMINE_SECONDS allow, without changing it or its log.
 
     Takes 0.2 s for 100,000 messages (115 MB, in the system's cache).
 
     Raises:
-        Damaged: it is.
+        Damaged: the file is damaged.
         StorageError: a newer llama-sidecar has written it.
-        OSError, sqlite3.Error: it cannot be opened.
+        OSError, sqlite3.Error: the file cannot be opened.
     """
     import sqlite3
 
@@ -67,9 +67,9 @@ def examine(path: Path) -> None:
 
     if note_path(path).exists():
         raise Damaged(read_note(path).found)
-    if not size_of(path):  # SQLite would begin a new file and delete the log
+    if not size_of(path):  # SQLite would start a new file and delete the log
         raise Damaged("the file is empty, and its log is not")
-    if not is_database(path):  # SQLite would take a few bytes for an empty file, and another kind for read-only
+    if not is_database(path):  # SQLite takes a few bytes for an empty file, and an unknown version for read-only
         raise Damaged("file is not a database")
     index = beside(path, "-shm")
     had_index = index.exists()
@@ -84,22 +84,22 @@ def examine(path: Path) -> None:
             raise Damaged(damage) from error
         raise
     finally:
-        if not had_index:  # reading made it
+        if not had_index:  # the check created it
             index.unlink(missing_ok=True)
 
 
 def _quick_check(db: sqlite3.Connection) -> str:
-    """What is wrong with a file, or "ok": also where time was up before all of it was read."""
+    """What is wrong with a file, or "ok", also where the time was up before all of it was read."""
     import sqlite3
 
-    time_is_up = threading.Timer(EXAMINE_SECONDS, db.interrupt)  # a progress handler is not called
+    time_is_up = threading.Timer(EXAMINE_SECONDS, db.interrupt)  # quick_check calls no progress handler
     time_is_up.start()
     try:
         return str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname != "SQLITE_INTERRUPT":
             raise
-        logger.info("history: it is too large to be examined whole; damage is reported when it is met")
+        logger.info("history: the file is too large to be examined whole; damage is reported when it is met")
         return "ok"
     finally:
         time_is_up.cancel()
@@ -110,7 +110,7 @@ def require_schema(db: sqlite3.Connection) -> None:
     """Require that the names of the tables can be read.
 
     Raises:
-        Damaged: they cannot.
+        Damaged: the names cannot be read.
     """
     import sqlite3
 
@@ -118,23 +118,23 @@ def require_schema(db: sqlite3.Connection) -> None:
         tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        # "unsupported file format" is but an error.
+        # "unsupported file format" is a plain error, not corruption.
         if damage_in(error) or error.sqlite_errorname == "SQLITE_ERROR":
             raise Damaged(str(error)) from error
         raise
     if tables and version < 1:
-        raise Damaged("the number of its schema is lost")
+        raise Damaged("its schema version is lost")
 
 
 def damage_in(error: BaseException) -> str | None:
-    """What is damaged, where SQLite says so with this or a row makes no sense; never a word of the row."""
+    """The damage that an error reports, from SQLite or from an invalid row; never any content of the row."""
     import sqlite3
 
     if isinstance(error, Damaged):
         return str(error)
     if isinstance(error, msgspec.DecodeError):
-        return f"a row does not make sense: {error}"
-    if isinstance(error, UnicodeDecodeError):  # of a text that has become a BLOB
+        return f"a row is invalid: {error}"
+    if isinstance(error, UnicodeDecodeError):  # a text that has become a BLOB
         return "a text is not UTF-8"
     if isinstance(error, sqlite3.Error):
         name = getattr(error, "sqlite_errorname", None) or ""
@@ -146,7 +146,7 @@ def damage_in(error: BaseException) -> str | None:
 
 
 def mark(path: Path, found: str) -> None:
-    """Note that damage was met in use, so that the next start does something about it."""
+    """Note that damage was met in use, so that the next start salvages the file."""
     if not note_path(path).exists():
         logger.error("history: damaged (%s); what can be read is saved at the next start", found)
         try:
@@ -156,23 +156,23 @@ def mark(path: Path, found: str) -> None:
 
 
 def is_database(path: Path) -> bool:
-    """Whether it begins as a file that SQLite would read and write. Raises OSError."""
+    """Whether a file has the header of one that SQLite would read and write. Raises OSError."""
     with path.open("rb") as file:
         header = file.read(20)
     return header.startswith(MAGIC) and len(header) == 20 and max(header[18:]) <= 2
 
 
 def note_path(path: Path) -> Path:
-    """Where the note of a file is."""
+    """The path of a file's note."""
     return beside(path, "-damaged")
 
 
 def read_note(path: Path) -> Note:
-    """The note of a file; one that makes no sense still says that the file is damaged. Raises OSError."""
+    """The note of a file; an unreadable note still says that the file is damaged. Raises OSError."""
     try:
         return msgspec.json.decode(note_path(path).read_bytes(), type=Note)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Note("it was found damaged in use")
+        return Note("damage was met in use")
 
 
 def write_note(path: Path, note: Note) -> None:
@@ -181,12 +181,12 @@ def write_note(path: Path, note: Note) -> None:
 
 
 def beside(path: Path, ending: str) -> Path:
-    """The file of the same name with this ending after it."""
+    """The path of the same name with this suffix appended."""
     return path.with_name(path.name + ending)
 
 
 def size_of(path: Path) -> int:
-    """Its bytes; 0 where there is none."""
+    """The size of a file in bytes; 0 where there is none."""
     try:
         return path.stat().st_size
     except OSError:

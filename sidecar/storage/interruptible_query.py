@@ -1,4 +1,4 @@
-"""Reading that may take long, such as a search: it has a timeout, and yields to other work.
+"""A query that may take long, such as a search: it has a timeout, and yields to other work.
 
 Owns when SQLite is interrupted. Knows nothing of threads.
 """
@@ -14,27 +14,27 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 YIELD_SECONDS = 0.01
-"""How long other work waits for the first try; twice as long for each further one, so that one of them ends."""
+"""How long other work waits for the first try; twice as long for each further try, so that one of them finishes."""
 
 STEPS = 1000
-"""Of SQLite's machine between two readings of the clock: some 0.2 ms of a search, and 1 % of its time."""
+"""Of SQLite's virtual machine between two readings of the clock: some 0.2 ms of a search, at a cost of 1 %."""
 
 
 class QueryYielded(Exception):
-    """It was stopped so that other work can go first, and has to begin again."""
+    """The query was stopped so that other work can go first, and has to start again."""
 
 
 class QueryTimeout(Exception):
-    """It took longer than its timeout."""
+    """The query took longer than its timeout."""
 
 
 class InterruptibleQuery(Generic[T]):
-    """A piece of work that only reads. To be called again, after the work that waits, when it has yielded.
+    """A piece of work that only reads. Call it again, after the waiting work, when it has yielded.
 
     Args:
         work: what is done with the connection.
-        seconds: the longest that it may take, all tries together; waiting for other work does not count.
-        waiting: the work that waits for the connection; where there is some, the query yields.
+        seconds: the timeout of all tries together; waiting for other work does not count.
+        waiting: the work that waits for the connection; while there is any, the query yields.
     """
 
     def __init__(self, work: Callable[[sqlite3.Connection], T], *, seconds: float, waiting: SimpleQueue[Any]) -> None:
@@ -45,15 +45,15 @@ class InterruptibleQuery(Generic[T]):
         self._cancelled = False
 
     def cancel(self) -> None:
-        """End it as soon as possible. From any thread."""
+        """End the query as soon as possible. From any thread."""
         self._cancelled = True
 
     def __call__(self, db: sqlite3.Connection) -> T:
-        """Do it.
+        """Run the query.
 
         Raises:
             QueryYielded: other work goes first.
-            QueryTimeout: its time is over.
+            QueryTimeout: its timeout has passed.
         """
         began = time.monotonic()
         timeout, yield_from = began + self._seconds_left, began + self._yield_seconds

@@ -1,6 +1,6 @@
-"""The schema of the history file, and the way there from every older one.
+"""The schema of the history file, and the migration from every older one.
 
-Owns every table. A step is never changed once it was released; a new one is added.
+Owns every table. A released step is never changed; a new one is added.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ END""",
     INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
 END""",
 }
-"""What keeps the search index, by name. An encrypted file has none of them (`sealing`)."""
+"""The triggers that maintain the search index, by name. An encrypted file has none of them (`reencrypt`)."""
 
 _VERSION_1 = f"""
 CREATE TABLE sessions (
@@ -74,11 +74,11 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;  -- smal
 """
 
 STEPS = (_VERSION_1,)
-"""Scripts in order; a file of version n has had the first n of them."""
+"""Scripts in order; the first n of them have run on a file of version n."""
 
 
 def check_version(connection: sqlite3.Connection) -> int:
-    """The file's version; 0 where it is new. Only reads.
+    """The file's version; 0 for a new file. Only reads.
 
     Raises:
         StorageError: a newer llama-sidecar has written the file.
@@ -89,10 +89,10 @@ def check_version(connection: sqlite3.Connection) -> int:
 
 
 def require_known(version: int) -> None:
-    """See that a version is not newer than this program.
+    """Require that a version is not newer than this program.
 
     Raises:
-        StorageError: it is.
+        StorageError: the version is newer.
     """
     if version > len(STEPS):
         raise StorageError(
@@ -102,7 +102,7 @@ def require_known(version: int) -> None:
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the file to the newest version, all steps in one transaction, with a copy of the old file first.
+    """Bring the file to the newest version: first a copy of the old file, then all steps in one transaction.
 
     Raises:
         StorageError: a newer llama-sidecar has written the file; it is left as it is.
@@ -117,13 +117,13 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def take_steps(connection: sqlite3.Connection, *, after: int = 0, to: int) -> None:
-    """Change the schema from one version to another, the newest for one that there is not; all of it or nothing."""
+    """Change the schema from one version to another, all or nothing; an unknown `to` means the newest version."""
     to = to if 0 < to <= len(STEPS) else len(STEPS)
     connection.executescript(f"BEGIN; {''.join(STEPS[after:to])} PRAGMA user_version = {to}; COMMIT;")
 
 
 def _back_up(connection: sqlite3.Connection, copy: Path) -> None:
-    """Copy the file; a copy that is broken off never stands under the name of a whole one."""
+    """Copy the file; an interrupted copy never has the name of a complete one."""
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     connection.execute("VACUUM INTO ?", (str(unfinished),))

@@ -1,8 +1,8 @@
 """Encrypting and decrypting all text of a history file.
 
-Owns which columns hold text, what the file says of its encryption (the value `encryption`), and that there is no plain
-text beside encrypted text: not in a column, not in the search index, not in free pages; and which copies are plain.
-Knows neither whether a history is to be encrypted (`encryption`) nor where its key is.
+Owns which columns hold text, what the file says about its encryption (the value `encryption`), that no plain text is
+left beside encrypted text (in a column, in the search index or in free pages), and which copies are plain. Knows
+neither whether a history is to be encrypted (`encryption`) nor where its key is.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _IDS = {"messages": ("session_id", "id"), "sessions": ("id",)}
 _GUARDS = {
     f"{table}_sealed_{event.lower()}": (table, event) for table in TEXT_COLUMNS for event in ("INSERT", "UPDATE")
 }
-"""Triggers of an encrypted file that refuse plain text, whoever writes it: a defect of ours, or an older llama-sidecar.
-Their names stand in files."""
+"""Triggers of an encrypted file that refuse plain text, from a defect of ours or from an older llama-sidecar. Files
+hold their names, so these must not change."""
 
 
 def associated_data(table: str, column: str, *ids: str) -> str:
-    """The place of an encrypted value, so that it cannot stand anywhere else."""
+    """The place of an encrypted value, which binds the value to it."""
     return "/".join((f"{table}.{column}", *ids))
 
 
 class State(msgspec.Struct):
-    """What the file says of its encryption.
+    """What the file says about its encryption.
 
     Attributes:
-        key: the name of its key in the keyring; it stays when the text is decrypted again, for copies made before.
+        key: the name of its key in the keyring; it stays when the text is decrypted again, for earlier copies.
         encrypted: whether the text is encrypted.
-        check: the key's name, encrypted, to know the right key by.
-        clean: whether the plain text from before is gone from pages that are free.
+        check: the key's name, encrypted, to recognise the right key.
+        clean: whether the earlier plain text is gone from the free pages.
     """
 
     key: str = ""
@@ -56,8 +56,9 @@ class State(msgspec.Struct):
 
 
 def read_state(db: sqlite3.Connection) -> State:
-    """What the file says of its encryption. Where the value is lost or contradicts the records, as in a file that
-    was saved from a damaged one, the records are right.
+    """What the file says about its encryption.
+
+    Where the value is lost or contradicts the records, as in a file salvaged from a damaged one, the records decide.
     """
     row = db.execute("SELECT value FROM facts WHERE name = 'encryption'").fetchone()
     try:
@@ -73,10 +74,10 @@ def read_state(db: sqlite3.Connection) -> State:
 
 
 def _sample_record(db: sqlite3.Connection) -> tuple[str, str]:
-    """The associated data of a record, and the record; it is empty where there is none.
+    """The associated data of a record, and the record; empty where there is none.
 
-    The config of a session, since no host can choose how that begins. It is empty only where an encrypted session was
-    lost and had to be put together; then a message shows it.
+    The config of a session is preferred, since no host can choose how it begins. It is empty only in a session that was
+    restored from an encrypted session's messages; then a message is used.
     """
     row = db.execute("SELECT id, config FROM sessions WHERE config <> '' LIMIT 1").fetchone()
     if row:
@@ -86,7 +87,7 @@ def _sample_record(db: sqlite3.Connection) -> tuple[str, str]:
 
 
 def write_state(db: sqlite3.Connection, state: State) -> None:
-    """Keep what the file says of its encryption."""
+    """Write what the file says about its encryption."""
     db.execute(
         "INSERT INTO facts (name, value) VALUES ('encryption', ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -98,7 +99,7 @@ def require_right_key(db: sqlite3.Connection, state: State, cipher: Cipher) -> N
     """Require that a key is the one that an encrypted file needs.
 
     Raises:
-        StorageError: it is another one.
+        StorageError: it is a different key.
     """
     place, check = (
         (associated_data("encryption", "check", state.key), state.check) if state.check else _sample_record(db)
@@ -124,7 +125,7 @@ def _new_check(state: State, cipher: Cipher) -> str:
 
 
 def encrypt_all(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
-    """Encrypt all text, in one transaction; `clean` has to follow.
+    """Encrypt all text in one transaction; `clean` has to follow.
 
     Raises:
         sqlite3.Error: the file could not be rewritten; nothing is changed.
@@ -143,7 +144,7 @@ def encrypt_all(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
 
 
 def decrypt_all(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
-    """Write all text as plain text again, in one transaction.
+    """Convert all text to plain text again, in one transaction.
 
     Raises:
         StorageError: a record cannot be decrypted; nothing is changed.
@@ -163,7 +164,7 @@ def _rewrite(db: sqlite3.Connection, convert: Callable[[str, str], str], *, encr
         ids = _IDS[table]
         read = f"SELECT {', '.join((*ids, *columns))} FROM {table} WHERE rowid = ?"  # noqa: S608 - constants
         write = f"UPDATE {table} SET {', '.join(f'{column} = ?' for column in columns)} WHERE rowid = ?"  # noqa: S608
-        # One at a time: a message may hold images of many megabytes.
+        # One row at a time: a message may hold images of many megabytes.
         for (rowid,) in db.execute(f"SELECT rowid FROM {table}").fetchall():  # noqa: S608
             row = db.execute(read, (rowid,)).fetchone()
             of = row[: len(ids)]
@@ -174,7 +175,7 @@ def _rewrite(db: sqlite3.Connection, convert: Callable[[str, str], str], *, encr
 
 
 def _set_triggers(db: sqlite3.Connection, *, encrypted: bool) -> None:
-    """Have text indexed, or have plain text refused."""
+    """Set the triggers that index text or, in an encrypted file, refuse plain text."""
     for name in (*INDEX_TRIGGERS, *_GUARDS):
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
     if not encrypted:
@@ -194,7 +195,7 @@ def _set_triggers(db: sqlite3.Connection, *, encrypted: bool) -> None:
 
 
 def keep_out_of_index(db: sqlite3.Connection) -> None:
-    """Remove the index of an encrypted file, which has one only where it was saved from a damaged file."""
+    """Remove the index of an encrypted file, which has one only where it was salvaged from a damaged file."""
     marks = ", ".join("?" * len(INDEX_TRIGGERS))
     query = f"SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name IN ({marks})"  # noqa: S608 - question marks
     if db.execute(query, tuple(INDEX_TRIGGERS)).fetchone():
@@ -203,10 +204,10 @@ def keep_out_of_index(db: sqlite3.Connection) -> None:
 
 
 def clean(db: sqlite3.Connection, state: State) -> None:
-    """Leave nothing in the file's pages and its WAL but what is in the file now.
+    """Remove deleted content from the file's pages and its WAL.
 
     Raises:
-        sqlite3.Error: it could not be rewritten; it is whole, and as it was.
+        sqlite3.Error: the file could not be rewritten; it is intact and unchanged.
     """
     for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
         row = db.execute(statement).fetchone()
@@ -229,7 +230,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def plain_copies(path: Path) -> list[str]:
-    """Names of copies beside the file that are not encrypted; damaged ones may be anything."""
+    """Names of copies beside the file that are not encrypted, or are damaged so that this cannot be known."""
     copies = [copy.name for copy in sorted(path.parent.glob(f"{path.stem}-*{path.suffix}*"))]
     encrypted = tuple(name for name in copies if _is_encrypted(path.with_name(name)))
     return [name for name in copies if not name.startswith(encrypted)]  # with what belongs to them, such as a WAL

@@ -1,1 +1,1 @@
-"""What subscriptions show: each topic's events, from the features that have them into a host's feed."""
+"""What subscriptions show: each topic's events, from their features into a host's feed."""

@@ -1,7 +1,7 @@
 """New log lines for a subscription, at a pace that can be followed.
 
-Owns how many are shown at a time. What waits stays where it is, in the log store, unread: an engine can write far more
-than anyone reads, and to make a line ready costs ten times as much as to take it in.
+Owns how many lines are shown at a time. Lines wait unread in the log store: an engine can write far more than anyone
+reads, and preparing a line costs ten times as much as storing it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from sidecar.logs.lines import LEVELS
 from sidecar.logs.store import LogStore
 
 INTERVAL_SECONDS = 0.02
-"""Between two times that lines are shown; the first after a pause are shown immediately."""
+"""Between two batches of lines; the first batch after a pause is shown immediately."""
 
 LINES_AT_A_TIME = 500
-"""Shown at a time, which keeps the loop for 2 ms: 25,000 a second."""
+"""Lines in a batch, which take the loop 2 ms: 25,000 a second."""
 
 
 class LiveLogs:
-    """Puts new lines of a source, or of all, into a feed.
+    """Puts new lines of one source, or of all, into a feed.
 
     Args:
-        logs: where they come from.
-        feed: where they are shown.
+        logs: the store that the lines come from.
+        feed: the feed that shows them.
         source: the name of the source; `None` for all.
         min_level: lines below it are left out.
     """
@@ -46,12 +46,12 @@ class LiveLogs:
             while True:
                 news.clear()
                 if self._show(LINES_AT_A_TIME):
-                    news.set()  # there may be more; however late it is, others have their turn in between
+                    news.set()  # there may be more; other tasks have their turn first
                     await anyio.sleep(INTERVAL_SECONDS)
                 await news.wait()
 
     def flush(self) -> None:
-        """Show what still waits."""
+        """Show the lines that still wait."""
         self._show(LIVE_LOG_LINES)
 
     def _show(self, most: int) -> bool:

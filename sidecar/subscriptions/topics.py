@@ -1,4 +1,4 @@
-"""What subscriptions show: changes of servers, sessions, models, downloads, engines and logs, and resources, in a feed.
+"""The sources of subscriptions: changes of servers, sessions, models, downloads, engines and logs, and resources.
 
 Owns which source fills which topic. The feed keeps what the host has not read yet.
 """
@@ -75,13 +75,13 @@ class Topics:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let subscriptions take readings; on leaving, none is taken any more."""
+        """Let subscriptions take readings until the context ends."""
         async with anyio.create_task_group() as self._tasks:
             yield
             self._tasks.cancel_scope.cancel()
 
     def feed(self, feed: LiveFeed, topics: Sequence[Topic], options: SubscribeOptions | None) -> list[Stop]:
-        """Fill a feed from these topics, beginning with the present state; returns what ends each."""
+        """Fill a feed from these topics, starting with the current state; returns a function for each that ends it."""
         options = options or SubscribeOptions()
         starts: dict[Topic, Callable[[], Stop]] = {
             "servers": partial(self._show_servers, feed),
@@ -147,12 +147,12 @@ class Topics:
             resources = await self._monitor.read(self._servers.processes())
             feed.put(ResourcesEvent(resources=resources))
 
-        return self._again_and_again(read, interval_ms or TOPICS["resources"].interval_ms)
+        return self._periodically(read, interval_ms or TOPICS["resources"].interval_ms)
 
     def _models(self, feed: LiveFeed, interval_ms: int | None) -> Stop:
         known: dict[str, ModelInfo] = {}
 
-        async def scan() -> None:
+        async def read() -> None:
             nonlocal known
             now = {model.name: model for model in await anyio.to_thread.run_sync(self._library.list)}
             before, known = known, now
@@ -162,10 +162,10 @@ class Topics:
                 if before.get(name) != model:
                     feed.put(ModelEvent(model=model))
 
-        return self._again_and_again(scan, interval_ms or TOPICS["models"].interval_ms)
+        return self._periodically(read, interval_ms or TOPICS["models"].interval_ms)
 
     def _read(self, changes: Changes[T], show: Callable[[T], None]) -> Stop:
-        """Show what changes from now on."""
+        """Show changes from now on."""
         subscription = changes.subscribe()
 
         async def read() -> None:
@@ -175,10 +175,10 @@ class Topics:
         self._tasks.start_soon(read)
         return subscription.close
 
-    def _again_and_again(self, read: Callable[[], Awaitable[None]], interval_ms: int) -> Stop:
+    def _periodically(self, read: Callable[[], Awaitable[None]], interval_ms: int) -> Stop:
         scope = anyio.CancelScope()
 
-        async def go_on() -> None:
+        async def run() -> None:
             failed_before = False
             with scope:
                 while True:
@@ -190,5 +190,5 @@ class Topics:
                         failed_before = True
                     await anyio.sleep(interval_ms / 1e3)
 
-        self._tasks.start_soon(go_on)
+        self._tasks.start_soon(run)
         return scope.cancel

@@ -49,7 +49,7 @@ def test_a_message_may_begin_with_a_slash_after_a_blank(talk: Terminal) -> None:
 @pytest.mark.parametrize("name", ["new", "models", "resources", "quit"])
 def test_what_a_command_does_not_take_is_told_and_nothing_is_done(talk: Terminal, name: str) -> None:
     before = SESSION.findall(talk.ask("/session"))
-    assert f"/{name} takes nothing after it." in talk.ask(f"/{name} what")
+    assert f"/{name} takes no argument." in talk.ask(f"/{name} what")
     assert SESSION.findall(talk.ask("/session")) == before
 
 

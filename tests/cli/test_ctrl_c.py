@@ -26,7 +26,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(talk: Terminal) -> None:
     talk.enter("tokens=9 stall-after=2")
     talk.until("w1 w2 ")
     talk.press(CTRL_C)
-    assert last_line(talk) == "Stopped. What was said so far is kept."
+    assert last_line(talk) == "Stopped. The answer so far is kept."
     assert "w1 w2 w3" in talk.ask("tokens=3")
     assert "Messages  4" in talk.ask("/session")
 
@@ -44,7 +44,7 @@ def test_ctrl_c_while_the_model_thinks_stops_it(talk: Terminal) -> None:
     talk.enter("reasoning=2 stall-after=0")
     talk.until("r1 r2 ")
     talk.press(CTRL_C)
-    assert last_line(talk) == "Stopped. What was said so far is kept."
+    assert last_line(talk) == "Stopped. The answer so far is kept."
     talk.ask("/new")
     assert "w1 w2 w3" in talk.ask("tokens=3")
 
@@ -73,7 +73,7 @@ def test_ctrl_d_ends_the_chat_and_says_how_to_go_on_with_it(chat: Chat, ready: P
     terminal.until("\n> ")
     terminal.press(CTRL_D)
     assert terminal.wait() == 0
-    told = terminal.text.rpartition("To go on: ")[2].replace("\n", "")
+    told = terminal.text.rpartition("To continue: ")[2].replace("\n", "")
     assert f"--data-dir '{ready}'" in told
     id_ = told.split("--session ")[1].split()[0]
 
@@ -117,7 +117,7 @@ def test_ctrl_c_ends_a_single_answer_with_the_shells_exit_code(chat: Chat) -> No
     terminal.until("w1 w2 ")
     terminal.press(CTRL_C)
     assert terminal.wait() == 130
-    assert "Stopped. What was said so far is kept." in terminal.screen
+    assert "Stopped. The answer so far is kept." in terminal.screen
 
 
 # --- the loop behind it ------------------------------------------------------------------------------------

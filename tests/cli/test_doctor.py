@@ -103,7 +103,7 @@ def test_a_damaged_model_is_told_and_is_not_the_one_that_is_used(ready: Path) ->
     code, report = examine(ready)
     assert code == 0
     assert "✗ bad\n" in report
-    assert "It can not be used: " in report
+    assert "It cannot be used: " in report
     assert "  Model       tiny" in report
 
 

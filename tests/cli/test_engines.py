@@ -19,11 +19,11 @@ def test_a_build_is_installed_listed_and_removed(tmp_path: Path, data_dir: Path)
     assert listed.startswith("● llama-b1  fake (build 1)  installed\n")
     assert str(data_dir / "engines" / "llama-b1") in listed
     removed = run(data_dir, "engines", "remove", "llama-b1").stdout.decode()
-    assert removed == "Removed llama-b1.\nNo installed build is taken by itself.\n"
+    assert removed == "Removed llama-b1.\nNo installed build is the default.\n"
 
 
 def test_a_folder_is_asked_and_proved(data_dir: Path, fake_llama_cpp: Path) -> None:
     report = run(data_dir, "engines", "probe", str(fake_llama_cpp), "--prove").stdout.decode()
     assert "Version       fake (build 1)\n" in report
     assert "Device        FAKE0: Fake GPU, 8.6 GB\n" in report
-    assert "It has generated a token in " in report
+    assert "It generated a token in " in report

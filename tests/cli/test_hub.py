@@ -29,8 +29,8 @@ def told(data_dir: Path, hub: HubServer, *arguments: str) -> str:
 def test_a_search_lists_repositories_and_a_repository_its_models(data_dir: Path, hub: HubServer) -> None:
     found = told(data_dir, hub, "search", "gguf").splitlines()
     assert {line.split()[0] for line in found} == set(hub.repos)
-    assert [line for line in found if "has to be asked for" in line] == [
-        "tests/gated-GGUF  100 downloads  has to be asked for"
+    assert [line for line in found if "access must be requested" in line] == [
+        "tests/gated-GGUF  100 downloads  access must be requested"
     ]
     inside = told(data_dir, hub, "search", "tests/tiny-GGUF").splitlines()
     assert inside[0] == "tests/tiny-GGUF  apache-2.0"
@@ -44,7 +44,7 @@ def test_ctrl_c_lets_a_download_rest_and_the_same_command_goes_on(data_dir: Path
         terminal.until("200.0/401.1 kB")
         terminal.press("\x03")
         assert terminal.wait() == 130
-        assert "the same command goes on" in terminal.text
+        assert "the same command continues" in terminal.text
         assert "Traceback" not in terminal.text
     lines = told(data_dir, hub, *command[1:]).splitlines()
     assert lines[0] == "seeing-Q4_K_M is here, 401 KB."

@@ -65,7 +65,7 @@ def test_what_goes_for_ever_is_asked_first(ready: Path) -> None:
     path = ready / "models" / "tiny.gguf"
     told(ready, "delete", "tiny", "--permanently", code=2)  # nobody is there to be asked
     with Terminal(ready, ["models", "delete", "tiny", "--permanently"]) as terminal:
-        terminal.until("Delete it for ever? [y/N] ")
+        terminal.until("Delete it permanently? [y/N] ")
         assert path.exists()
         terminal.press("y\n")
         assert terminal.wait() == 0

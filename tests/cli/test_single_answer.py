@@ -33,7 +33,12 @@ def test_a_message_is_answered_on_stdout_and_everything_else_is_on_stderr(ready:
     assert (done.returncode, done.stdout.decode()) == (0, f"{words(3)}\n")
     said = done.stderr.decode()
     assert "\x1b" not in said
-    for part in ("tiny · llama-server", "Thinking:\nr1 r2 \n", "3 tokens · 100.0 tokens/s", "To go on: llama-sidecar"):
+    for part in (
+        "tiny · llama-server",
+        "Thinking:\nr1 r2 \n",
+        "3 tokens · 100.0 tokens/s",
+        "To continue: llama-sidecar",
+    ):
         assert part in said
 
 

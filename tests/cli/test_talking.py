@@ -27,7 +27,7 @@ def test_the_chat_shows_its_load_and_then_says_what_answers_and_how_to_leave(cha
     assert welcome[1:] == ["/help lists commands. Ctrl-C stops an answer, Ctrl-D ends the chat.", ">"]
     terminal.enter("/q")
     assert terminal.wait() == 0
-    assert "To go on" not in terminal.text  # there is nothing to go on with
+    assert "To continue" not in terminal.text  # there is nothing to continue
 
 
 def test_an_answer_is_printed_with_its_figures(talk: Terminal) -> None:

@@ -98,13 +98,13 @@ class TestQueue:
         finally:
             tracemalloc.stop()
 
-    def test_last_words_wait_until_they_are_said(self) -> None:
+    def test_the_last_response_waits_until_it_is_released(self) -> None:
         outbox = Outbox()
         outbox.send_last(b"good-bye")
         outbox.send_line(b"first")
         assert outbox.take(ALL) == [b"first"]
-        outbox.say_last_words()
-        outbox.say_last_words()
+        outbox.release_last()
+        outbox.release_last()
         assert outbox.take(ALL) == [b"good-bye"]
 
 

@@ -1,9 +1,9 @@
 """What is left in the pages of a damaged SQLite file, read without SQLite.
 
-Owns the file format as far as it takes to find rows: the header, the write-ahead log, the leaves of tables and the
-pages their long rows continue in (sqlite.org/fileformat2.html). Knows no table: which one a row is of, its reader finds
-out. SQLite itself reaches a row only through the pages above it and gives up at the first that is damaged; here each
-page stands for itself, so what is lost is what was in the damaged ones.
+Owns as much of the file format as it takes to find rows: the header, the write-ahead log, the leaf pages of tables and
+the overflow pages of long rows (sqlite.org/fileformat2.html). Knows no table: the reader finds out which table a row
+belongs to. SQLite reaches a row only through the pages above it and gives up at the first damaged one; here each page
+is read by itself, so only what was in the damaged pages is lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple, Self
 from sidecar.storage.integrity import MAGIC
 
 DEFAULT_PAGE_BYTES = 4096
-"""SQLite's own since 2016, for a file whose header cannot be read."""
+"""SQLite's default page size since 2016, for a file whose header cannot be read."""
 
 _PAGE_SIZES = tuple(2**n for n in range(9, 17))
 _TABLE_LEAF = 0x0D
@@ -31,18 +31,18 @@ Value = None | int | float | str | bytes
 
 
 class Unreadable(Exception):
-    """What stands here is no row, or not a whole one."""
+    """There is no row here, or not a complete one."""
 
 
 class Row(NamedTuple):
-    """A row as it stands in the file; the column that is its rowid stands there as `None`."""
+    """A row as stored in the file, where the column that is its rowid is stored as `None`."""
 
     rowid: int
     values: tuple[Value, ...]
 
 
 class DamagedFile:
-    """A database and its log, of which nothing is taken for granted. Only reads; a context manager."""
+    """A database and its log, whose content is never trusted. Only reads; a context manager."""
 
     def __init__(self, path: Path, log: Path) -> None:
         self._paths = (path, log)
@@ -60,7 +60,7 @@ class DamagedFile:
         self._in_log = self._read_log()
         in_file = -(-path.stat().st_size // self._page_bytes)
         self._page_count = max([in_file, *self._in_log])
-        # The end of each page may be kept free for an extension.
+        # An extension may reserve the end of each page.
         header = self.page(1)
         self._usable = self._page_bytes - (header[20] if header.startswith(MAGIC) else 0)
         return self
@@ -75,14 +75,14 @@ class DamagedFile:
         return int.from_bytes(header[60:64], "big", signed=True) if header.startswith(MAGIC) else 0
 
     def rows(self) -> Iterator[Row]:
-        """Every row of every table that can be read, deleted ones left out; in the order of their pages."""
+        """Every readable row of every table, without deleted ones, in the order of their pages."""
         free = self._free_pages()
         for number in range(1, self._page_count + 1):
             if number not in free:
                 yield from self._rows_of(self.page(number), 100 if number == 1 else 0)
 
     def page(self, number: int) -> bytes:
-        """A page as it was last committed; what is missing of it is zero."""
+        """A page as last committed; missing bytes are zero."""
         if number in self._in_log:
             data = _read(self._log, self._in_log[number], self._page_bytes)
         else:
@@ -101,8 +101,8 @@ class DamagedFile:
     def _read_log(self) -> dict[int, int]:
         """Where in the log the last committed state of a page is.
 
-        Checksums are not checked: SQLite ends the log at the first that is wrong, and here the rows behind it are
-        to be saved, too.
+        Checksums are not verified: SQLite ends the log at the first wrong one, while the rows behind it are saved here,
+        too.
         """
         header = _read(self._log, 0, _LOG_HEADER_BYTES)
         if len(header) < _LOG_HEADER_BYTES or int.from_bytes(header[:4], "big") not in _LOG_MAGIC:
@@ -112,7 +112,7 @@ class DamagedFile:
         at = _LOG_HEADER_BYTES
         while len(frame := _read(self._log, at, _FRAME_HEADER_BYTES)) == _FRAME_HEADER_BYTES:
             number, size_after_commit = struct.unpack(">II", frame[:8])
-            if frame[8:16] != header[16:24]:  # left over from before the log was begun again
+            if frame[8:16] != header[16:24]:  # left over from before the log was restarted
                 break
             pending[number] = at + _FRAME_HEADER_BYTES
             at += _FRAME_HEADER_BYTES + self._page_bytes
@@ -122,7 +122,7 @@ class DamagedFile:
         return committed
 
     def _free_pages(self) -> set[int]:
-        """Pages that are in no use; what stands in them was deleted. As far as the list of them can be read."""
+        """Unused pages, whose content was deleted, as far as the list of them can be read."""
         free: set[int] = set()
         trunk = int.from_bytes(self.page(1)[32:36], "big")
         while 1 < trunk <= self._page_count and trunk not in free:
@@ -164,7 +164,7 @@ class DamagedFile:
         return Row(rowid - 2**64 if rowid >= 2**63 else rowid, _record(payload))
 
     def _overflow(self, pointer: bytes, size: int) -> bytes:
-        """The rest of a long row, from the chain of pages that it continues in."""
+        """The rest of a long row, from its chain of overflow pages."""
         if size > self._page_count * self._usable:
             raise Unreadable
         pieces = []
@@ -176,13 +176,13 @@ class DamagedFile:
             pointer, piece = data[:4], data[4 : min(self._usable, 4 + size)]
             pieces.append(piece)
             size -= len(piece)
-        if any(pointer):  # it should end here
+        if any(pointer):  # the chain should end here
             raise Unreadable
         return b"".join(pieces)
 
 
 def _read(file: BinaryIO | None, at: int, size: int) -> bytes:
-    """Bytes of a file, fewer where it ends, none where there is no file or its disk does not give them."""
+    """Bytes of a file: fewer at its end, none where there is no file or its disk cannot be read."""
     if file is None:
         return b""
     try:
@@ -198,7 +198,7 @@ def _record(payload: bytes) -> tuple[Value, ...]:
         raise Unreadable
     types: list[int] = []
     while at < header_bytes:
-        if (kind := payload[at]) < 0x80:  # most are one byte long
+        if (kind := payload[at]) < 0x80:  # most kinds take one byte
             at += 1
         else:
             kind, at = _varint(payload, at)
@@ -221,13 +221,13 @@ def _value(kind: int, data: bytes) -> Value:
     if kind == 7:
         number: float = struct.unpack(">d", data)[0]
         return number
-    if kind in (10, 11):  # of no meaning
+    if kind in (10, 11):  # reserved
         raise Unreadable
     return int.from_bytes(data, "big", signed=True) if kind < 7 else kind - 8
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of 1 to 9 bytes, and where the next thing begins."""
+    """A number of 1 to 9 bytes, and the offset after it."""
     value = 0
     for length in range(9):
         if at + length >= len(data):

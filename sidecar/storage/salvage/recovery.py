@@ -1,8 +1,8 @@
-"""What is done about a damaged history: it is put aside whole, and what can be read of it is saved into a new one.
+"""Recovery of a damaged history: the file is put aside whole, and its readable rows are saved into a new one.
 
-Owns the names of what is put aside, the order of the steps, and what the person is notified of; `rescue` saves rows.
-Nothing damaged is ever deleted or written to. With the note beside the file (`integrity`) each step can be broken off:
-the next start continues where this one was.
+Owns the names of the files put aside, the order of the steps, and the notice to the person; `rescue` saves rows. A
+damaged file is never deleted or written to. The note beside the file (`integrity`) lets each step be interrupted: the
+next start continues from there.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ logger = logging.getLogger(__name__)
 NAME = "HISTORY_DAMAGED"
 
 _WITH_IT = ("-wal", "-journal", "-shm")
-"""Endings of the files that belong to a database."""
+"""Suffixes of the files that belong to a database."""
 
 
 def recover(path: Path, found: str) -> Notice:
-    """Put the file aside and save what can be read of it; returns what the person should know.
+    """Put the file aside and save its readable rows; returns what the person should know.
 
     Raises:
         StorageError: a newer llama-sidecar has written it; it is left as it is.
-        OSError, sqlite3.Error: something could not be written; the next call continues.
+        OSError, sqlite3.Error: a file could not be written; the next call continues.
     """
-    from sidecar.storage.salvage import rescue  # only who needs it pays for it
+    from sidecar.storage.salvage import rescue  # needed only for a damaged file
 
     note = read_note(path) if note_path(path).exists() else Note(found)
     if note.aside is None:
@@ -61,11 +61,11 @@ def recover(path: Path, found: str) -> Notice:
 
 
 def under_way() -> Notice:
-    """The notice while the history is examined or saved."""
+    """The notice while the history is examined or salvaged."""
     return Notice(
         name=NAME,
         message="The history may be damaged. It is examined, and what can be read is saved.",
-        hint="Wait; requests for it are answered then. The log of source 'sidecar' says what became of it.",
+        hint="Wait; requests for it are answered afterwards. The log of source 'sidecar' has the outcome.",
     )
 
 

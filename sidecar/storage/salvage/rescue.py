@@ -1,6 +1,6 @@
 """The rows of a damaged history, saved into a new one.
 
-Owns how rows are distinguished and made whole again. `pages` finds them, `migrations` has the tables.
+Owns how rows are assigned to tables and repaired. `pages` finds them, `migrations` has the tables.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _JSON: dict[str, tuple[Any, str | None]] = {
     "timings": (Timings, None),
     "context": (ContextUse, None),
 }
-"""Columns that make a whole session unreadable where they are wrong; what they must be, and their substitutes."""
+"""Columns whose wrong value makes a whole session unreadable: the required type, and the substitute."""
 
 _KINDS: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float), "BLOB": (bytes,)}
-"""What stands in a column of a strict table; a whole number may stand in one of floats."""
+"""The types in a column of a strict table; a column of floats may hold whole numbers."""
 
 _PUT_TOGETHER = (
-    # Messages whose session is lost get one. In an encrypted history its text is left out: they cannot be sealed
+    # Messages whose session is lost get a new one. In an encrypted history its text is left out: it cannot be encrypted
     # without the key, and plain text is refused there.
     f"""
     INSERT INTO sessions (id, title, title_is_own, config, created_at, updated_at)
@@ -49,8 +49,7 @@ _PUT_TOGETHER = (
         WINDOW of_session AS (PARTITION BY session_id))
     WHERE place = 1
     """,  # noqa: S608 - a constant
-    # Messages whose parent is lost follow on the one that was written before them. Parents are older, so that there
-    # can be no circle.
+    # Messages whose parent is lost follow the message written before them. Parents are older, so no cycle can form.
     """
     UPDATE messages SET parent_id = (
         SELECT earlier.id FROM messages AS earlier
@@ -76,20 +75,20 @@ def version_of(old: Path, log: Path) -> int:
 
 
 def save(old: Path, log: Path, new: Path) -> None:
-    """Make a new database with every row of an old one that can be read.
+    """Make a new database with every readable row of an old one.
 
     Raises:
-        OSError, sqlite3.Error: it could not be written; what there is of it is nothing yet.
+        OSError, sqlite3.Error: the new database could not be written; discard what there is of it.
     """
     with DamagedFile(old, log) as damaged, closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = OFF")  # broken off, it is begun again
+        db.execute("PRAGMA journal_mode = OFF")  # an interrupted salvage starts again
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -65536")  # 64 MiB
         migrations.take_steps(db, to=damaged.user_version)
         triggers = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         tables = [Table(db, name) for name in table_names(db)]
         db.execute("BEGIN")
-        for name, _ in triggers:  # the index of the texts is written at the end in one go: in a quarter of the time
+        for name, _ in triggers:  # building the search index in one go at the end takes a quarter of the time
             db.execute(f"DROP TRIGGER {name}")
         for row in damaged.rows():
             for table in tables:
@@ -105,13 +104,13 @@ def save(old: Path, log: Path, new: Path) -> None:
 
 
 def table_names(db: sqlite3.Connection) -> list[str]:
-    """The tables that rows are saved of: not the index of the texts, which is written again."""
+    """The tables whose rows are saved: all but the search index, which is rebuilt."""
     query = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
     return [name for (name,) in db.execute(query)]
 
 
 class Table:
-    """A table of the new database. Its rows are those that have a value of the right kind for each of its columns."""
+    """A table of the new database. A row belongs to it if every value has the type of its column."""
 
     def __init__(self, db: sqlite3.Connection, name: str) -> None:
         self._db = db
@@ -123,13 +122,13 @@ class Table:
         self._fewest = max(needed, default=1)
 
     def takes(self, row: Row) -> bool:
-        """Whether it may be a row of this table."""
+        """Whether a row may belong to this table."""
         if not self._fewest <= len(row.values) <= len(self._columns):
             return False
         return all(map(isinstance, row.values, self._kinds))
 
     def insert(self, row: Row) -> None:
-        """Add a row that is one of this table; one that is there already stays as it is."""
+        """Add a row of this table; a row that exists already is kept."""
         columns = self._columns[: len(row.values)]
         names = ", ".join(column.name for column in columns)
         marks = ", ".join("?" * len(columns))
@@ -152,7 +151,7 @@ class _Column:
         if self.name in _CHOICES:
             kind, instead = _CHOICES[self.name]
             return value if _is(value, kind) else instead
-        # What is encrypted may be right; only the key shows it.
+        # An encrypted value may be right; it cannot be checked without the key.
         if self.name in _JSON and isinstance(value, str) and not value.startswith(PREFIX):
             kind, nothing = _JSON[self.name]
             return value if _decodes(value, kind) else nothing
