@@ -6,14 +6,14 @@ Knows nothing of the commands themselves: those are in recipes/.
 
 import sys
 
-NEEDED = (3, 11)
+NEEDED = (3, 11, 4)
 
 if __name__ == "__main__":
     if sys.version_info < NEEDED:
         sys.exit(
-            "error: llama-sidecar needs Python {0}.{1} or newer, and {2} is Python {3}.{4}.\n"
+            "error: llama-sidecar needs Python {0}.{1}.{2} or newer, and {3} is Python {4}.{5}.{6}.\n"
             "  Install a newer one and name it: make PYTHON=/path/to/python{0}.{1}, "
-            "or: python{0}.{1} build/dev.py".format(*NEEDED, sys.executable, *sys.version_info[:2])
+            "or: python{0}.{1} build/dev.py".format(*NEEDED, sys.executable, *sys.version_info[:3])
         )
     from recipes.commands import main
     from recipes.processes import stop_on_sigterm

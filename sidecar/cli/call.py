@@ -23,7 +23,7 @@ async def call(options: argparse.Namespace) -> int:
     try:
         return await _call(options)
     except SidecarError as error:
-        _tell(error, started=options.start)
+        _print_error(error, started=options.start)
         return FAILED
 
 
@@ -38,7 +38,7 @@ async def _call(options: argparse.Namespace) -> int:
         result = await client.call(method.name, params, on_event=_show_event if method.streams else None)
         sys.stdout.buffer.write(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
         sys.stdout.flush()
-        if method.name == "subscribe":  # it is for what comes after the answer
+        if method.name == "subscribe":  # its events follow the answer
             await client.wait_closed()
     return 0
 
@@ -71,8 +71,8 @@ def _show_event(event: Any) -> None:
     sys.stderr.flush()
 
 
-def _tell(error: SidecarError, *, started: bool) -> None:
-    """An error for somebody who writes a host: its own words, its name, and all that came with it."""
+def _print_error(error: SidecarError, *, started: bool) -> None:
+    """Print an error for the author of a host: its message, its name, and all its data."""
     hint = error.hint
     if isinstance(error, ServerNotRunning) and not started:
         hint = "Each call has a sidecar of its own: with --start it starts an engine first."

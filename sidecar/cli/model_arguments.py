@@ -46,7 +46,7 @@ def add_actions(models: argparse.ArgumentParser, *, place: Callable[[str], Any],
     fit.add_argument("--quick", action="store_true", help="by the file's header alone, without running an engine")
     delete = action("delete", "delete a model from the models folder")
     delete.add_argument("model", metavar="NAME", help=NAMED)
-    delete.add_argument("--permanently", action="store_true", help="do not move it to the trash, delete it")
+    delete.add_argument("--permanently", action="store_true", help="delete permanently instead of into the trash")
     delete.add_argument("--dry-run", action="store_true", help="only show what would be deleted")
     delete.add_argument("--yes", action="store_true", help="do not ask")
     action("restore", "restore a deleted model").add_argument("model", metavar="NAME", help="its name, or trash id")

@@ -1,7 +1,7 @@
-"""Errors in the words of a terminal.
+"""Errors as text for a terminal.
 
-Owns what a person types for an error's remedies, and which part of an engine's log is worth showing. Knows
-nothing of colours, and needs nothing that is not always installed.
+Owns what a person types for an error's remedies, and which part of an engine's log is shown. Knows nothing of colours,
+and needs no optional package.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from sidecar.client import ConnectionClosed
 from sidecar.contract.errors import DataDirLocked, EngineCrashed, EngineStartFailed, ServerNotRunning, SidecarError
 
 SHOWN_LOG_LINES = 8
-"""Of an engine's log: the reason stands at its end, and all of it is in a file."""
+"""Of an engine's log: the reason is at its end, and the whole log is in a file."""
 
 _HINTS: dict[type[SidecarError], str] = {
-    EngineCrashed: "What was said so far is kept, and the engine is started again.",
+    EngineCrashed: "The answer so far is kept, and the engine is started again.",
     ServerNotRunning: "Your next message starts the engine.",
     DataDirLocked: "End that one first (a chat in another window, or an app), or use another folder with --data-dir.",
 }
-"""In place of an error's usual hint; one that was written for the very case is kept."""
+"""Replacements of an error's default hint; a hint written for the case at hand is kept."""
 
 _WAYS = {
     "ctx_size": "--ctx-size",
@@ -46,7 +46,7 @@ def hint_of(error: SidecarError) -> str:
 
 
 def log_of(error: SidecarError) -> list[str]:
-    """The end of the log of an engine that did not start, or that died."""
+    """The end of the log of an engine that failed to start, or crashed."""
     tail = error.data.get("log_tail")
     if not isinstance(error, EngineStartFailed | EngineCrashed) or not isinstance(tail, list):
         return []
@@ -55,24 +55,24 @@ def log_of(error: SidecarError) -> list[str]:
 
 def lines_of(error: SidecarError) -> list[str]:
     """An error as plain lines: what happened, what to do, the end of the log."""
-    told = [f"error: {error.message}"]
+    lines = [f"error: {error.message}"]
     if hint := hint_of(error):
-        told.append(f"  {hint}")
-    return told + [f"  | {line}" for line in log_of(error)]
+        lines.append(f"  {hint}")
+    return lines + [f"  | {line}" for line in log_of(error)]
 
 
 def broken(error: ConnectionClosed) -> list[str]:
-    """The end of our sidecar, which nobody wanted, as plain lines."""
+    """The unexpected end of our sidecar, as plain lines."""
     return [
         f"error: The connection to the sidecar broke: {error}.",
-        "  Sessions are kept. To see why, look into the logs of the data folder, or try again with --log-level debug.",
+        "  Sessions are kept. The logs in the data folder have the reason; --log-level debug logs more.",
     ]
 
 
 def from_terminal(text: str) -> str:
-    """What was typed or given as an argument, as text that can be sent.
+    """Typed text or an argument, as text that can be sent.
 
-    Where the locale can not tell what bytes mean, Python smuggles them into the text. They are UTF-8 in nearly all
-    terminals, whatever the locale.
+    Python keeps bytes that the locale cannot decode as surrogates. They are UTF-8 in nearly all terminals, whatever the
+    locale.
     """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

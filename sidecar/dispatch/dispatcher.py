@@ -36,11 +36,11 @@ from sidecar.logs.defects import internal_error
 from sidecar.services import Lifetime
 
 MAX_IN_FLIGHT = 1024
-"""Requests of one host under way at a time; beyond, OVERLOADED. Sixteen times the 64 streams we plan for. A batch of
-more is refused as a whole: most of it would be, and its answer could be fifty times its size."""
+"""Requests of one host under way at a time; further ones get OVERLOADED. Sixteen times the 64 streams we plan for. A
+larger batch is refused as a whole: most of it would be, and its answer could be fifty times its size."""
 
 _ALWAYS_TAKEN = frozenset({"ping", "cancel_message", "shutdown"})
-"""What a host in trouble needs; none of them adds to what is under way for long."""
+"""Accepted beyond `MAX_IN_FLIGHT`, since an overloaded host needs them; none takes long."""
 
 _ANSWERED_LAST = frozenset({"shutdown"})
 """Answered when everything has stopped (contract, Shutdown)."""
@@ -49,7 +49,7 @@ _OVERSIZE_HINT = "Send large data by file path, or start the sidecar with a larg
 
 
 class Respond(Protocol):
-    """Takes an encoded response; `last` where it is to be the last thing that is said."""
+    """Takes an encoded response; a `last` one is sent after everything else."""
 
     def __call__(self, line: bytes, *, last: bool = False) -> None: ...
 
@@ -76,8 +76,8 @@ class Dispatcher:
         self._running = 0
 
     def handle(self, line: bytes) -> None:
-        """Take in a line. Never waits: what takes time is done in a task of its own."""
-        # What is caught is answered here and not handed on: it holds the frames it came through, and they the line.
+        """Handle a line. Never waits: a request runs in a task of its own."""
+        # A caught exception is answered here and not passed on: its traceback keeps the frames, and these the line.
         try:
             self._take_in(envelope.parse(line))
         except ParseError as error:
@@ -88,17 +88,17 @@ class Dispatcher:
             self._reject(internal_error(problem))
 
     def handle_oversize(self) -> None:
-        """Answer a line that was too long to be kept."""
+        """Answer a line that was too long and was skipped."""
         self._reject(ParseError("The line is too long; it was skipped.", hint=_OVERSIZE_HINT))
 
     def finish(self) -> None:
-        """End the subscriptions and say what was kept for the end; every request is over by now."""
+        """End the subscriptions and send the responses kept for the end; every request has ended by now."""
         self._channels.end_subscriptions()
         self._outbox.release_last()
 
     def leave(self) -> None:
-        """The host is gone, but not its sidecar. Requests continue, since an answer or a start is not only for the page
-        that asked for it; what they say is dropped."""
+        """End a host's part while the sidecar continues. Its requests continue, since an answer or a start is not only
+        for the page that requested it; their output is dropped."""
         self._channels.leave()
         self._outbox.close()
 
@@ -143,7 +143,7 @@ class Dispatcher:
             respond(encode(envelope.failure(request.id, error.to_wire())))
 
     def _refusal(self, request: Request) -> SidecarError | None:
-        """Why a request is not even begun."""
+        """Why a request is not started."""
         if request.id is not NO_ID and request.id is not None and request.id in self._in_flight:
             return InvalidRequest(
                 f"A request with the id {request.id!r} is still under way.", hint="Give every request an id of its own."
@@ -194,10 +194,10 @@ class Dispatcher:
             return envelope.failure(id_, as_sidecar_error(exc).to_wire())
 
     async def _late_handler(self, name: str) -> Handler:
-        """The handler of a method that is not there yet.
+        """The handler of a method whose handlers are not loaded yet.
 
         Raises:
-            MethodNotFound: nor when every one is.
+            MethodNotFound: there is none after all are loaded.
         """
         await self._lifetime.until_ready()
         if name not in self._handlers:
@@ -255,7 +255,7 @@ _METHODS = _Methods({name: _entry(method) for name, method in METHODS.items()})
 
 
 def _as_it_is(request: Any) -> Any:
-    """For jsonrpcserver: a request is parsed and checked already."""
+    """A parser for jsonrpcserver: the request is already parsed and checked."""
     return request
 
 
@@ -288,15 +288,15 @@ def _refused(rejected: Rejected) -> bytes:
 def _too_large(batch: list[Any]) -> InvalidRequest:
     return InvalidRequest(
         f"A batch has at most {MAX_IN_FLIGHT} requests; this one has {len(batch)}.",
-        hint="Send smaller batches, or each request in a line of its own; nothing of the batch was carried out.",
+        hint="Send smaller batches, or each request in a line of its own; nothing of the batch was executed.",
     )
 
 
 def _encoded(id_: RequestId, response: dict[str, Any] | None) -> tuple[bytes, bool]:
-    """The encoded response, and whether it is a result. Without one the event loop ended first."""
+    """The encoded response, and whether it is a result. There is no response where the event loop ended first."""
     try:
         if response is None:
             return encode(envelope.failure(id_, Cancelled("The request was cancelled.").to_wire())), False
         return encode(response), "result" in response
-    except Exception as problem:  # noqa: BLE001 - a result that JSON has no words for, too deep a one: it is answered
+    except Exception as problem:  # noqa: BLE001 - a result that JSON cannot express, or one nested too deep
         return encode(envelope.failure(id_, internal_error(problem).to_wire())), False

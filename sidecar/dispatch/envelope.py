@@ -1,17 +1,17 @@
 """JSON-RPC 2.0's envelope: a line's JSON value, read strictly, and the request in it, checked without a schema library.
 
-Owns what is refused although others would take it, and why:
+Owns what is refused although other parsers accept it, and why:
 
-- An object that names a key twice, at any depth. Parsers differ in which value they take, and what one program has
-  checked another must not read differently. (orjson 3.13 never frees a repeated key of more than 64 bytes; nothing
-  that can be done here would be cheap.) The line is refused as a whole with one INVALID_REQUEST, under the request's id
-  where that is beyond doubt, else null.
-- More values than `MAX_VALUES`: in 16 MiB there is room for brackets that take half a gigabyte.
+- An object that names a key twice, at any depth. Parsers differ in which value they take, and a value that one program
+  has checked must not be read differently by another. (orjson 3.13 never frees a repeated key of more than 64 bytes; no
+  remedy here would be cheap.) The line is refused as a whole with one INVALID_REQUEST, under the request's id where
+  that is unambiguous, else null.
+- More values than `MAX_VALUES`: 16 MiB of brackets would take half a gigabyte of memory.
 - Nesting deeper than `MAX_DEPTH`, which could not be written again.
-- Numbers that no double can hold, and half surrogate pairs: orjson takes none of them.
+- Numbers that no double can hold, and half surrogate pairs: orjson refuses both.
 
-A whole number beyond 64 bits is the nearest double, as in JavaScript; where the contract wants an integer, it is none.
-Pure; knows no method.
+A whole number beyond 64 bits becomes the nearest double, as in JavaScript, so it is no integer where the contract
+requires one. Pure; knows no method.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ MAX_VALUES = 250_000
 """Values in one line. A value takes up to a hundred bytes of memory, however short it is written."""
 
 MAX_DEPTH = 250
-"""Objects and arrays that a value may stand in. orjson writes 254 levels, and what comes in may reach an engine."""
+"""Depth of objects and arrays. orjson writes 254 levels, and a received value may be sent on to an engine."""
 
 _MARKS = b",[{"
-"""Each value but the first has one of them before it, or is an object's member and its key has."""
+"""One of them precedes each value but the first, or the key of a value that is an object's member."""
 
 _ALL_BUT_MARKS_AND_QUOTES = bytes(set(range(256)) - set(_MARKS + b'"'))
 
 _STRING = re.compile(rb'"[^"]*+"')
 
 _TOKEN = re.compile(rb'(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")(?P<colon>\s*+:)?|(?P<mark>[{}])', re.DOTALL)
-"""A string, and whether it is a key; or where an object begins or ends. For lines that are JSON for sure."""
+"""A string, and whether it is a key; or the start or end of an object. For lines that are valid JSON."""
 
 MAX_SAFE_INTEGER = 2**53
-"""Ids beyond it do not survive a JavaScript host."""
+"""The largest integer that JavaScript hosts keep exactly."""
 
 
 MAX_NAME_CHARACTERS = 200
-"""Of a key or a method in an error's message: a host may have sent one of 16 MiB."""
+"""Shown of a key or a method in an error's message: a host may have sent one of 16 MiB."""
 
-_REPEATED_HINT = "Name each key of an object once, at any depth; nothing of the line was carried out."
+_REPEATED_HINT = "Name each key of an object once, at any depth; nothing of the line was executed."
 
 
 class NoId(Enum):
-    """The id of a notification: there is none."""
+    """The absent id of a notification."""
 
     NO_ID = "no id"
 
@@ -70,7 +70,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Something that is no request; answered with this error."""
+    """A value that is no request; it is answered with this error."""
 
     id: RequestId
     error: SidecarError
@@ -81,7 +81,7 @@ class RepeatedKey(Exception):
 
     Attributes:
         key: the first such key.
-        value: what came out of the line, with the last value of each key.
+        value: the parsed line, with the last value of each key.
         in_id: whether the outermost object's `id` is such a key.
     """
 
@@ -96,8 +96,8 @@ def parse(line: bytes) -> Any:
     """The JSON value of a line.
 
     Raises:
-        ParseError: it is not exactly one JSON value in UTF-8, or one that is too large.
-        RepeatedKey: it is one, but for a key that is there twice.
+        ParseError: the line is not exactly one JSON value in UTF-8, or the value is too large.
+        RepeatedKey: an object in it names a key twice.
     """
     if len(line) > MAX_VALUES and _has_too_many_values(line):
         raise ParseError(
@@ -107,12 +107,12 @@ def parse(line: bytes) -> Any:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ParseError(f"The line is not valid JSON: {error.msg} (byte {error.pos}).") from None
-    # Every key has a colon. If the value that came out has as many keys, and colons in its strings, as the line has
-    # colons, then nothing was lost: that is nearly always so, and found out without reading the line again.
+    # Every key has a colon. If the keys of the parsed value and the colons in its strings are as many as the colons of
+    # the line, no key was repeated: nearly always so, and known without reading the line again.
     colons = line.count(b":")
     if type(value) is dict and len(value) == colons and b"[" not in line:
         return value
-    if _keys_and_colons(value) != colons or b"\\u003" in line:  # an escaped colon is one that the line has not
+    if _keys_and_colons(value) != colons or b"\\u003" in line:  # an escaped colon is not in the line
         _refuse_repeated(line, value)
     return value
 
@@ -120,7 +120,7 @@ def parse(line: bytes) -> Any:
 def _has_too_many_values(line: bytes) -> bool:
     if sum(map(line.count, (b",", b"[", b"{"))) <= MAX_VALUES:
         return False
-    # Text may have any number of commas: only what stands between the strings counts.
+    # Text may have any number of commas: only those between the strings count.
     bare = line.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _ALL_BUT_MARKS_AND_QUOTES)
     inside = 0
     for number, string in enumerate(_STRING.finditer(bare)):
@@ -131,7 +131,7 @@ def _has_too_many_values(line: bytes) -> bool:
 
 
 def _keys_and_colons(value: Any) -> int:
-    """How many keys there are in a value, and colons in its strings. Goes down level by level, without recursion."""
+    """The number of keys in a value, and of colons in its strings. Descends level by level, without recursion."""
     found = depth = 0
     level = [value]
     while level:
@@ -172,7 +172,7 @@ def _refuse_repeated(line: bytes, value: Any) -> None:
 
 
 def rejected(repeated: RepeatedKey) -> Rejected:
-    """What a line is answered with in which an object names a key twice."""
+    """The answer to a line in which an object names a key twice."""
     id_ = repeated.value.get("id") if isinstance(repeated.value, dict) and not repeated.in_id else None
     key = legible(repeated.key, max_characters=MAX_NAME_CHARACTERS)
     error = InvalidRequest(f'An object names the key "{key}" twice.', hint=_REPEATED_HINT)
@@ -180,7 +180,7 @@ def rejected(repeated: RepeatedKey) -> Rejected:
 
 
 def check(value: Any) -> Request | Rejected | None:
-    """Whether a JSON value is a request; `None` for a notification that cannot be carried out or answered."""
+    """The request in a JSON value, or its refusal; `None` for an invalid notification, which gets no answer."""
     if not isinstance(value, dict):
         return Rejected(None, InvalidRequest("A request is a JSON object."))
     id_ = value.get("id", NO_ID)

@@ -1,7 +1,7 @@
 """The hosts of one sidecar: one on stdio, or any number of pages.
 
-Owns what they share (handlers, tasks, lanes) and who is here. Each has a dispatcher of its own, and with it ids,
-channels and subscriptions that no other host sees. Knows nothing of how they are connected.
+Owns what they share (handlers, tasks, lanes) and which hosts are connected. Each host has a dispatcher of its own, with
+ids, channels and subscriptions that no other host can reach. Knows nothing of transports.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Hosts:
         self._here: list[Dispatcher] = []
 
     def join(self, outbox: Outbox) -> Dispatcher:
-        """A host has come that is written to from this outbox."""
+        """Add a host that is written to from this outbox."""
         dispatcher = Dispatcher(
             handlers=self._handlers, outbox=outbox, tasks=self._tasks, lanes=self._lanes, lifetime=self._lifetime
         )
@@ -35,13 +35,13 @@ class Hosts:
         return dispatcher
 
     def leave(self, dispatcher: Dispatcher) -> None:
-        """A host is gone permanently, and the sidecar continues without it. Safe to call twice."""
+        """Remove a host that has left; the sidecar continues without it. Safe to call twice."""
         if dispatcher in self._here:
             self._here.remove(dispatcher)
             self._lifetime.host_count = len(self._here)
             dispatcher.leave()
 
     def finish(self) -> None:
-        """The sidecar ends: send each host what was kept for the end."""
+        """Send each host the responses kept for the end: the sidecar ends."""
         for dispatcher in self._here:
             dispatcher.finish()

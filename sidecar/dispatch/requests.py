@@ -1,7 +1,7 @@
-"""Requests under way: their tasks, the lanes in which some wait for each other, and each as its handler sees it.
+"""Requests under way: their tasks, the lanes in which some wait for each other, and the calls that handlers get.
 
 Owns a request's channel, from its reservation to its last event, and that no task outlives the sidecar's hosts. Plain
-asyncio tasks, since a task group's cost a `ping` a fifth of its time; the scopes make cancelling them the same as
+asyncio tasks, since a task group's tasks cost a `ping` a fifth of its time; the scopes make cancellation the same as
 anywhere else. Knows nothing of ids or JSON-RPC.
 """
 
@@ -27,7 +27,7 @@ from sidecar.events.outbox import Channel, Outbox
 from sidecar.logs.defects import internal_error
 
 MAX_SUBSCRIPTIONS = 64
-"""Of one host at a time. Each costs memory and may take readings ten times a second; a window needs one or two."""
+"""Of one host. Each costs memory and may take readings ten times a second; a window needs one or two."""
 
 
 class Channels:
@@ -52,12 +52,12 @@ class Channels:
         self._live[name] = None
 
     def reserved(self, name: str | None) -> AbstractContextManager[None]:
-        """Have a name for as long as a request is under way, if it names a channel at all.
+        """Reserve the channel of a request, if it names one, while the request is under way.
 
-        However the request ends, its channel has ended before: where the source has not done that, with the error.
+        The channel always ends before its request: with the error, where its source has not ended it.
 
         Raises:
-            SidecarError: what the exception within is to the host.
+            SidecarError: the error that the host gets for an exception inside.
             InvalidParams: the host has a live channel of this name.
         """
         return nullcontext() if name is None else self._reserved(name)
@@ -77,18 +77,18 @@ class Channels:
             self.finish(name, error)
 
     def refuse(self, name: str, error: SidecarError) -> None:
-        """Send the error of a request that was not even begun, unless another one has the channel."""
+        """Send the error of a request that was not started, unless another request has the channel."""
         if name not in self._live:
             self.reserve(name)
             self.finish(name, error)
 
     def open(self, name: str, source: EventSource, *, after_seq: int = 0) -> Channel:
-        """Let a reserved channel show a source."""
+        """Connect a reserved channel to a source."""
         channel = self._live[name] = self._outbox.open_channel(name, source, after_seq=after_seq)
         return channel
 
     def finish(self, name: str, error: SidecarError | None) -> None:
-        """Free a name; the channel is ended with the error where its source has not ended it."""
+        """Free a name; the channel ends with the error where its source has not ended it."""
         channel = self._live.pop(name)
         if channel is None:
             if error is None:
@@ -96,14 +96,14 @@ class Channels:
             channel = self._outbox.open_channel(name, EventLog())
         if error is not None:
             self._outbox.end_channel(channel, _final_event(error))
-        # Without an error the source has written its last event; it waits in the outbox, before the response.
+        # Without an error the source has written its last event, which waits in the outbox before the response.
 
     def subscribe(self, name: str, source: EventSource, stop: Callable[[], object]) -> None:
         """Open a channel that outlives its request, until `unsubscribe`.
 
         Raises:
             InvalidParams: the host has a live channel of this name.
-            Overloaded: it has `MAX_SUBSCRIPTIONS`.
+            Overloaded: the host has `MAX_SUBSCRIPTIONS` already.
             Cancelled: the host has left.
         """
         if self._left:
@@ -119,7 +119,7 @@ class Channels:
         self.open(name, source)
 
     def unsubscribe(self, name: str) -> bool:
-        """Have a subscription's source write its last event; False where there is none of this name."""
+        """Have a subscription's source write its last event; False where no subscription has this name."""
         stop = self._subscriptions.pop(name, None)
         if stop is None:
             return False
@@ -171,18 +171,18 @@ class RequestTasks:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let requests be carried out; on leaving, those under way are cancelled and waited for."""
+        """Allow requests to run; on leaving, cancel those under way and wait for them."""
         try:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                while self._running:  # one may have begun another
+                while self._running:  # a request may have started another
                     for scope in self._running.values():
                         scope.cancel()
                     await asyncio.wait(list(self._running))
 
     def start(self, request: Coroutine[None, None, None], scope: anyio.CancelScope) -> None:
-        """Carry out a request in a task of its own; it enters the scope by itself."""
+        """Run a request in a task of its own; the request enters the scope itself."""
         task = asyncio.get_running_loop().create_task(request)
         self._running[task] = scope
         task.add_done_callback(self._over)
@@ -200,7 +200,7 @@ class Lanes:
         self._locks: dict[tuple[str, str | None], anyio.Lock] = {}
 
     def enter(self, lane: Lane | None, params: Params) -> AbstractAsyncContextManager[None]:
-        """Wait for one's turn in a lane; immediately where there is none."""
+        """Wait for a turn in a lane; does not wait where there is no lane."""
         return nullcontext() if lane is None else self._one_at_a_time(lane, params)
 
     @asynccontextmanager

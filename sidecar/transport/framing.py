@@ -1,6 +1,6 @@
-"""Lines out of bytes, without I/O.
+"""Bytes to lines, without I/O.
 
-Owns how a byte stream is cut into lines: at 0x0A only, each line bounded. Knows nothing of what a line says.
+Owns how a byte stream is split into lines: at 0x0A only, each line bounded. Knows nothing of a line's content.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 class Oversize:
-    """Stands for a line that was longer than the bound; its bytes are gone."""
+    """A placeholder for a line that was longer than the bound; its bytes are dropped."""
 
     def __repr__(self) -> str:
         return "OVERSIZE"
@@ -20,11 +20,11 @@ OVERSIZE = Oversize()
 
 
 class LineFramer:
-    """Cuts a byte stream into lines.
+    """Splits a byte stream into lines.
 
-    Feeding the stream in any chunks gives the same lines. Blank lines are left out, a trailing CR is taken off.
-    A line over the bound gives one `OVERSIZE` as soon as the bound is passed, and reading continues after its LF;
-    at most the bound plus one chunk is held.
+    The lines do not depend on how the stream is cut into chunks. Blank lines are left out, a trailing CR is removed. A
+    line over the bound gives one `OVERSIZE` as soon as the bound is passed, and reading continues after its LF; at most
+    the bound plus one chunk is held.
     """
 
     def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
@@ -52,7 +52,7 @@ class LineFramer:
         return lines
 
     def _extend(self, piece: bytes, lines: list[bytes | Oversize]) -> None:
-        """Take in a piece of a line whose LF has not come yet."""
+        """Add a piece of a line whose LF has not arrived yet."""
         if self._skipping:
             return
         self._pending += piece
@@ -62,7 +62,7 @@ class LineFramer:
             lines.append(OVERSIZE)
 
     def _finish(self, lines: list[bytes | Oversize]) -> None:
-        """The LF of the pending line has come."""
+        """Finish the pending line at its LF."""
         if self._skipping:
             self._skipping = False
             return

@@ -1,7 +1,7 @@
 """Lines from the host, a few at a time and only when there is room for more.
 
-Owns how a descriptor is waited for: by the event loop where the system can do that, else by a thread. The loop takes
-about a third of the time that a thread's hand-over takes, and a `ping` is little else.
+Owns how to wait for a descriptor: in the event loop where the system supports that, else in a thread. The loop takes
+about a third of the time of a thread's hand-over, which is most of a `ping`.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ CHUNK_BYTES = 64 * 1024
 """One read: the capacity of a Linux pipe."""
 
 HANG_UP_INTERVAL_SECONDS = 1.0
-"""How often a source that must wait checks whether the host has closed its end: a host that neither reads our answers
-nor keeps its end open would never be noticed otherwise. What it has left is in the pipe then, and bounded by it: it
-is read whether there is room or not."""
+"""Between two checks of a paused source whether the host has closed its end: a host that neither reads our answers nor
+keeps its end open would never be noticed otherwise. The rest is then in the pipe, which bounds it, and is read whether
+there is room or not."""
 
 MAX_WAITING_BYTES = 8 * 1024 * 1024
-"""Unwritten responses beyond which no more requests are taken in: the host is not reading."""
+"""Unwritten responses beyond which no more requests are read: the host is not reading."""
 
 LINES_AT_ONCE = 64
-"""Lines taken in before everything else gets its turn: one chunk can hold a thousand requests, and the answers to
-those that take no time should be on their way before the next ones are begun."""
+"""Lines handled before other tasks get their turn: one chunk can hold a thousand requests, and quick answers should be
+sent before the next requests are started."""
 
 TakeChunk = Callable[[bytes], None]
 """Called in the event loop; an empty chunk is the end."""
 
 
 class LineReader:
-    """Gives a descriptor's lines to `on_line`, a few at a time, while the outbox is read; at last calls `on_end`."""
+    """Passes a descriptor's lines to `on_line`, a few at a time, while the outbox is read; finally calls `on_end`."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class LineReader:
         self._chunks.more()
 
     def stop(self) -> None:
-        """Take in nothing more."""
+        """Read nothing more."""
         self._stopped = True
         self._chunks.stop()
 
     def resume(self) -> None:
-        """Responses have left the outbox."""
+        """Continue after responses have left the outbox."""
         if not self._scheduled and not self._stopped and (self._lines or self._owes_a_chunk):
             self._scheduled = True
             self._loop.call_soon(self._take_in_some)
@@ -119,7 +119,7 @@ class LineReader:
 
 
 class Chunks(Protocol):
-    """Reads a descriptor. `more` allows one chunk; until it is called again nothing more is read."""
+    """Reads a descriptor. `more` allows one chunk; nothing more is read until the next call."""
 
     def more(self) -> None: ...
 
@@ -127,12 +127,12 @@ class Chunks(Protocol):
 
 
 def chunks_of(fd: int, take: TakeChunk) -> Chunks:
-    """What suits a descriptor; the first `more` begins to read."""
+    """The reader that suits a descriptor; the first `more` starts reading."""
     return LoopChunks(fd, take) if descriptors.is_watchable(fd) else ThreadChunks(fd, take)
 
 
 class LoopChunks:
-    """Pipes, sockets and terminals: the event loop says when there is something to read."""
+    """Pipes, sockets and terminals: the event loop reports when there is something to read."""
 
     def __init__(self, fd: int, take: TakeChunk) -> None:
         self._fd = fd
@@ -188,7 +188,7 @@ class LoopChunks:
 
 
 class ThreadChunks:
-    """Files, and everything on Windows: a thread stands in the reads.
+    """Files, and everything on Windows: a thread blocks in the reads.
 
     A daemon, because a thread of anyio's pool would keep the interpreter alive until end-of-file.
     """

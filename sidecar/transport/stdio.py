@@ -1,7 +1,7 @@
-"""The stdio connection: the event loop never waits for the host, neither to say something nor to listen.
+"""The stdio transport: the event loop never blocks on the host, neither in writing nor in reading.
 
-Owns the two descriptors of the wire, and that a host which does not read is not listened to. Knows nothing of JSON:
-lines go in and out.
+Owns the two descriptors of the wire, and that no requests are read from a host that does not read. Knows nothing of
+JSON: lines go in and out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class StdioTransport:
 
     def __init__(self, read_fd: int, write_fd: int, *, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         for fd in (read_fd, write_fd):
-            descriptors.make_blocking(fd)  # some hosts hand over pipes that do not block; threads wait here
+            descriptors.make_blocking(fd)  # some hosts pass non-blocking pipes, and our threads have to block
         self.outbox = Outbox()
         self._read_fd = read_fd
         self._framer = LineFramer(max_line_bytes)
@@ -33,12 +33,12 @@ class StdioTransport:
         self._ended = asyncio.Event()
 
     async def serve(self, hosts: Hosts) -> None:
-        """Let the host talk until it closes its end. Returns at end-of-file or a broken pipe."""
+        """Serve the host until it closes its end. Returns at end-of-file or a broken pipe."""
         host = hosts.join(self.outbox)
         await self.read(host.handle, host.handle_oversize)
 
     async def read(self, on_line: Callable[[bytes], None], on_oversize: Callable[[], None]) -> None:
-        """Give every line to `on_line` until the host closes its end."""
+        """Pass every line to `on_line` until the host closes its end."""
         if self._ended.is_set():
             return
         self._reader = LineReader(

@@ -1,4 +1,4 @@
-"""What a host is sent: written immediately where that cannot block, else by a thread.
+"""Writing to a host: immediately where that cannot block, else in a thread.
 
 Owns the descriptor that is written. Knows nothing of JSON: lines come from an outbox.
 """
@@ -20,7 +20,7 @@ from sidecar.host import descriptors
 logger = logging.getLogger(__name__)
 
 WRITE_BYTES = 64 * 1024
-"""One write, about: what a Linux pipe takes in one piece."""
+"""About the size of one write: the capacity of a Linux pipe."""
 
 IMMEDIATE_BYTES = 4096
 """PIPE_BUF: a write of at most this does not block on a pipe that `poll` calls writable (POSIX)."""
@@ -31,7 +31,7 @@ _HOST_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCO
 class LineWriter:
     """Writes an outbox to a descriptor, in a task of its own.
 
-    Lines that come while others are on their way, or in one turn of the loop, go out in one write.
+    Lines that arrive during a write, or in one turn of the loop, are written together.
 
     Args:
         on_room: called when responses have left the outbox.
@@ -55,7 +55,7 @@ class LineWriter:
         """Wait until everything in the outbox has been written, or the host is gone."""
         while (self._outbox.queue or not self._idle.is_set()) and not self._task.done():
             await self._idle.wait()
-            await asyncio.sleep(0)  # the task has its turn first, where something has just come
+            await asyncio.sleep(0)  # gives the task its turn first, where something has just arrived
 
     async def _write_all(self) -> None:
         outbox = self._outbox
@@ -69,7 +69,7 @@ class LineWriter:
                 lines = outbox.take(WRITE_BYTES)
                 if outbox.waiting_bytes < waiting_bytes:
                     self._on_room()
-                if lines and not self._broken:  # else the host is gone: nothing may pile up
+                if lines and not self._broken:  # else the host is gone: lines must not accumulate
                     lines.append(b"")
                     await self._write(b"\n".join(lines))
 
@@ -94,7 +94,7 @@ class LineWriter:
         return written
 
     def _write_in_thread(self) -> None:
-        """Write what the loop hands over, one piece at a time. A write may take as long as the host likes."""
+        """Write what the loop hands over, one piece at a time. A write takes as long as the host takes to read."""
         while True:
             data, written = self._to_write.get()
             rest, failure = memoryview(data), None
@@ -119,7 +119,7 @@ def _end(written: asyncio.Future[None], failure: OSError | None) -> None:
 
 
 def _writability_poll(fd: int) -> Callable[[int], object]:
-    """A question "would a small write go through within so many ms?"; never, where it cannot be asked reliably."""
+    """Returns whether a small write would succeed within so many ms; never, where that is unreliable."""
     mode = os.fstat(fd).st_mode
     poll = descriptors.writable_poll(fd) if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
     return poll or (lambda _: False)

@@ -1,15 +1,15 @@
-"""Who is let in. Pure.
+"""Which browsers are admitted. Pure.
 
-Owns the token in the address, the cookie that it becomes, and which names and origins are ours. Whoever may speak here
-may start programs, so each of these stands alone:
+Owns the token in the address, the cookie that it becomes, and which names and origins are ours. A page that is admitted
+may start programs, so each of these checks has to hold by itself:
 
-- The token is in the address that a person is shown, works once, and becomes a cookie that no script can read and no
-  other site's page sends along. Should another person have used it first, the person notices.
-- A browser is made to send a request by any page it shows, and by name: only our own names in `Host` are answered (a
-  foreign name that points to 127.0.0.1 is not ours), and a WebSocket is opened for our own page only.
+- The token is in the address that is shown to the person, works once, and becomes a cookie that no script can read and
+  no other site's page sends. If another person uses it first, the person notices.
+- Any page can make its browser send a request, to any host name: only our own names in `Host` are answered (a foreign
+  name may resolve to 127.0.0.1), and a WebSocket is opened for our own page only.
 
-Cookies know no ports: another person's server on this machine is sent ours, if the person opens its page in the
-same browser. That is why, where the system knows it, only programs of the same user are let in (`host.sockets`).
+Cookies are not bound to a port: a browser sends ours to another user's server on this machine, if the person opens its
+page. That is why only programs of the same user are admitted, where the system can report that (`host.sockets`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import secrets
 from hmac import compare_digest
 
 TOKEN_BYTES = 32
-"""Beyond guessing."""
+"""Too many to guess."""
 
 HTTP_PORT = 80
-"""Left out of names and origins."""
+"""The port that names and origins leave out."""
 
 
 class Admission:
-    """Lets the browser in that comes first with the token.
+    """Admits the first browser that presents the token.
 
     Args:
-        port: where we listen on loopback.
+        port: our port on loopback.
     """
 
     def __init__(self, port: int) -> None:
@@ -40,14 +40,14 @@ class Admission:
         self._used = False
 
     def exchange(self, token: str) -> str | None:
-        """The cookie for the token; `None` if it is another one, or has been used."""
+        """The cookie for the token; `None` if the token is wrong or has been used."""
         if self._used or not _same(token, self.token):
             return None
         self._used = True
         return self._cookie
 
     def knows(self, cookie: str | None) -> bool:
-        """Whether a browser has been let in."""
+        """Whether a cookie is that of an admitted browser."""
         return cookie is not None and _same(cookie, self._cookie)
 
     def is_ours(self, host: str | None) -> bool:
@@ -60,5 +60,5 @@ class Admission:
 
 
 def _same(given: str, expected: str) -> bool:
-    """Compared in a time that gives nothing away."""
+    """Compare in constant time."""
     return compare_digest(given.encode("utf-8", "replace"), expected.encode())

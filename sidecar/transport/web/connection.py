@@ -1,7 +1,7 @@
 """One page's WebSocket: a message a text frame, both ways.
 
-Owns that a page that does not read is not listened to, and is closed when it stays away. Knows nothing of JSON, of who
-the page is or what becomes of its requests when it is gone.
+Owns that no requests are read from a page that does not read, and that it is closed after a timeout. Knows nothing of
+JSON, of who the page is or what becomes of its requests when it is gone.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from sidecar.transport.writing import WRITE_BYTES
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 20.0
-"""A page that has sent nothing for so long is asked whether it is there, and has half of it to answer. Its browser does
-that, however busy the page is."""
+"""A page that has sent nothing for so long is pinged, and has half of that time to answer. Its browser answers, however
+busy the page is."""
 
 STALL_SECONDS = 30.0
 """How long a page may read nothing while answers wait for it. It may come back and resume; on stdio a host may take any
 time, but there is only one, and its end is noticed."""
 
 CLOSE_SECONDS = 1.0
-"""For a page to agree to the end."""
+"""For a page to confirm the close."""
 
 SUBPROTOCOL = "llama-sidecar.v1"
 """Another number is another way of talking."""
@@ -39,12 +39,12 @@ NO_TEXT = 1003
 TOO_LONG = 1009
 
 READ_FACTOR = 2
-"""A message that is up to so many times too long is read to its end: a browser that is still sending never reads why
-the socket was closed. After a longer one it is just lost."""
+"""A message up to so many times too long is read to its end, since a browser that is still sending never reads why the
+socket was closed. After a longer message the reason is lost."""
 
 
 class Connection:
-    """A page that has been let in.
+    """The WebSocket of an admitted page.
 
     Args:
         max_message_bytes: the longest message that is read. After a longer one the socket is closed with code 1009: the
@@ -59,7 +59,7 @@ class Connection:
             heartbeat=ping_seconds,
             timeout=CLOSE_SECONDS,
             max_msg_size=READ_FACTOR * max_message_bytes,
-            compress=False,  # nothing is far away
+            compress=False,  # all connections are local
         )
         self._max_message_bytes = max_message_bytes
         self._stall_seconds = stall_seconds
@@ -71,7 +71,7 @@ class Connection:
         self._closed = asyncio.Event()
 
     async def serve(self, request: web.Request, hosts: Hosts) -> web.WebSocketResponse:
-        """Let the page talk until it is gone, or until `close`."""
+        """Serve the page until it is gone, or until `close`."""
         await self._socket.prepare(request)
         host = hosts.join(self._outbox)
         try:
@@ -86,16 +86,16 @@ class Connection:
             self._drained.set()
             hosts.leave(host)
             if request.transport is not None:
-                request.transport.abort()  # to close it would wait for a page that reads no more
+                request.transport.abort()  # a close would wait for a page that no longer reads
         return self._socket
 
     def stop_reading(self) -> None:
-        """Take in nothing more; what waits is still written."""
+        """Read nothing more; waiting lines are still written."""
         self._ending = True
         self._reading.cancel()
 
     async def close(self) -> None:
-        """Write what waits, and say that this is the end. After `stop_reading`, when nothing will come any more."""
+        """Write the waiting lines and close the WebSocket. Call it after `stop_reading`, when no lines will follow."""
         if not self._socket.prepared:
             return
         self._finishing = True

@@ -1,7 +1,7 @@
 """The page's files.
 
-Owns which files there are and under which paths, decided before anybody asks: a path that is not in the table is not
-served, whatever it says. Knows nothing of HTTP beyond types and caching.
+Owns which files there are and their paths, in a table that is built before any request: no other path is served. Knows
+nothing of HTTP beyond types and caching.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _TYPES = {
     ".woff": "font/woff",
     ".woff2": "font/woff2",
 }
-"""What a page is made of; other files are not served. Not from the system, whose table any program may have changed."""
+"""Types of a page's files; others are not served. Not the system's table, which any program may have changed."""
 
-_FOR_EVER = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 
 
@@ -40,9 +40,9 @@ class File(msgspec.Struct, frozen=True):
     """A file that is served.
 
     Attributes:
-        path: where it is.
-        content_type: what it is.
-        caching: a `Cache-Control` header.
+        path: its path on disk.
+        content_type: its `Content-Type` header.
+        caching: its `Cache-Control` header.
     """
 
     path: Path
@@ -54,7 +54,7 @@ class PageFiles:
     """The files of a built page.
 
     Args:
-        folder: where it is; there need be none.
+        folder: the folder of the page, which need not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ class PageFiles:
         self._files: dict[str, File] = {}
 
     def index(self) -> File | None:
-        """The page itself; `None` where it is not built. Finds new files, which a new build has."""
+        """The page itself; `None` where it is not built. Reads the folder again, since a new build has new files."""
         self._files = self._found()
         return self._files.get(INDEX)
 
@@ -80,12 +80,12 @@ class PageFiles:
                 continue
             name = f"/{path.relative_to(self._folder).as_posix()}"
             # What is built into assets/ has a hash of its contents in its name.
-            files[name] = File(path, content_type, _FOR_EVER if name.startswith("/assets/") else _ASK_AGAIN)
+            files[name] = File(path, content_type, _IMMUTABLE if name.startswith("/assets/") else _ASK_AGAIN)
         return files
 
 
 def page_folder() -> Path:
-    """Where the page is: as it was built last in a source tree, else in the package."""
+    """The page's folder: the last build in a source tree, else in the package."""
     package = Path(sidecar.__file__).parent
     built = package.parent / "shell" / "dist"
     return built if (built / INDEX[1:]).is_file() else package / "page"

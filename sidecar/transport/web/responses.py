@@ -1,4 +1,4 @@
-"""What a browser gets from us rather than from the page: headers on everything, and a few words where there is no page.
+"""Responses that are not the page's: headers on everything, and plain pages for errors.
 
 Pure.
 """
@@ -45,10 +45,10 @@ def page(words: tuple[str, ...]) -> str:
 
 
 def headers(port: int) -> dict[str, str]:
-    """What is sent along with everything.
+    """The headers of every response.
 
-    Scripts come from our files only. Styles may stand in the page: component libraries put them there, and without
-    scripts they can do little. Safari takes no WebSocket for 'self' before 15.4, so ours is named.
+    Scripts come from our files only. Inline styles are allowed: component libraries use them, and without scripts they
+    can do little. Safari before 15.4 does not accept a WebSocket for 'self', so ours is named.
     """
     sockets = f"ws://127.0.0.1:{port} ws://localhost:{port}"
     policy = {

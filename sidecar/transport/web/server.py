@@ -1,7 +1,7 @@
-"""The door for pages: an HTTP server on loopback with the page's files and, at /rpc, their WebSockets.
+"""The web transport: an HTTP server on loopback with the page's files and, at /rpc, the pages' WebSockets.
 
-Owns the listening socket, which answer a request gets, and the open connections. Who is let in is `admission`'s
-subject, what is said `connection`'s.
+Owns the listening socket, which answer a request gets, and the open connections. `admission` decides who is admitted,
+`connection` carries the messages.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from sidecar.transport.web.connection import SUBPROTOCOL, Connection
 from sidecar.transport.web.files import File, PageFiles
 
 LOOPBACK = "127.0.0.1"
-"""No other machine ever gets in; for that there are tunnels."""
+"""Other machines are never admitted; remote access needs a tunnel."""
 
 MAX_PAGES = 32
-"""Connections at a time. A person has a few tabs; each may have requests and events of its own waiting."""
+"""Open connections. A person has a few tabs; each may have waiting requests and events."""
 
 COOKIE_SECONDS = 30 * 86_400
-"""A browser that is closed and opened again is still let in; the value itself ends with this process."""
+"""A browser that is closed and opened again is still admitted; the cookie's value is only valid in this process."""
 
 UNFINISHED_SECONDS = 0.1
-"""For a file that is on its way when everything ends."""
+"""For a file that is being sent at shutdown."""
 
 NOT_ADMITTED = 4401
-"""Sent as a close code, since a script learns nothing of a WebSocket that is refused with a status."""
+"""Sent as a close code, since a script cannot see the HTTP status that refuses a WebSocket."""
 
 TRY_LATER = 1013
 
@@ -44,7 +44,7 @@ def listen(port: int | None) -> socket.socket:
 
     Raises:
         PortInUse: another program has it.
-        PermissionDenied: the system does not give it to us.
+        PermissionDenied: the system refuses the port.
     """
     try:
         return socket.create_server((LOOPBACK, port or 0))
@@ -55,10 +55,10 @@ def listen(port: int | None) -> socket.socket:
 
 
 class WebTransport:
-    """Lets pages in.
+    """Serves pages.
 
     Args:
-        listener: where we listen; ours from now on.
+        listener: the listening socket, which this object owns from now on.
         files: the page.
         max_message_bytes: the longest message that is read.
     """
@@ -85,11 +85,11 @@ class WebTransport:
 
     @property
     def address(self) -> str:
-        """The address to open. It lets one browser in, and works from `serve` on; the system lets who is early wait."""
+        """The address to open. It admits one browser, and works from `serve` on; earlier connections have to wait."""
         return f"http://{LOOPBACK}:{self._port}/?token={self._admission.token}"
 
     async def serve(self, hosts: Hosts) -> None:
-        """Let pages in and talk until `stop_reading`."""
+        """Serve pages until `stop_reading`."""
         self._hosts = hosts
         application = web.Application(middlewares=[_only_for_us(self._admission)])
         application.on_response_prepare.append(self._add_headers)
@@ -102,13 +102,13 @@ class WebTransport:
         await self._ended.wait()
 
     def stop_reading(self) -> None:
-        """Take in nothing more; `serve` returns."""
+        """Read nothing more and make `serve` return."""
         self._ended.set()
         for connection in self._connections:
             connection.stop_reading()
 
     async def drain(self) -> None:
-        """Write what waits for each page, and end the connections."""
+        """Write the waiting lines of each page, and close the connections."""
         await asyncio.gather(*(connection.close() for connection in self._connections))
         if self._runner is not None:
             await self._runner.cleanup()
@@ -120,7 +120,7 @@ class WebTransport:
         response.headers.setdefault("Cache-Control", "no-store")
 
     async def _open(self, request: web.Request) -> web.StreamResponse:
-        """The page; with a token in the address, the browser is let in first and the token leaves the address."""
+        """The page; with a token in the address, the browser is admitted first and redirected to one without."""
         token = request.query.get("token")
         if token is None:
             return self._page()
@@ -168,7 +168,7 @@ class WebTransport:
 
 
 def _only_for_us(admission: Admission) -> Middleware:
-    """Refuses whoever calls us by a foreign name or is another user, whatever is asked."""
+    """Refuses every request with a foreign `Host` name or from another user."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -182,7 +182,7 @@ def _only_for_us(admission: Admission) -> Middleware:
 
 
 def _from_other_user(request: web.Request) -> bool:
-    """Whether a program of another user asks, where the system knows it."""
+    """Whether the request comes from another user's program; False where the system cannot report that."""
     if request.transport is None:
         return False
     peer, ours = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
@@ -195,7 +195,7 @@ def _protocols(request: web.Request) -> list[str]:
 
 
 async def _refuse(request: web.Request, code: int, reason: bytes) -> web.WebSocketResponse:
-    """Open a WebSocket only to say why it is closed."""
+    """Open a WebSocket only to close it with the reason."""
     response = web.WebSocketResponse(protocols=(SUBPROTOCOL,), timeout=UNFINISHED_SECONDS, compress=False)
     await response.prepare(request)
     await response.close(code=code, message=reason)
