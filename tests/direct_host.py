@@ -53,6 +53,7 @@ _running_hosts: set[object] = set()
 
 def _register_once(path: Path) -> None:
     if vars(owner)["_registry"] is None:
+        vars(owner)["_living"] = set()  # what tests of processes have left on its list is none of a sidecar's
         ProcessOwner.register_in(owner, path)
 
 
