@@ -1,1 +1,1 @@
-"""Models on this machine: what a GGUF file says of itself, which files there are, which one to start."""
+"""Models on this machine: their GGUF headers, the list of them, and the choice of one to start."""

@@ -1,7 +1,7 @@
 """From files to models.
 
-Owns what counts as a model (the parts of a split one are one, copies of it are one, projectors and adapters are none),
-and which projectors and adapters go with it. Opens nothing itself: it gets the facts of headers from the cache.
+Owns what counts as a model (the parts of a split model are one, its copies are one, projectors and adapters are none),
+and which projectors and adapters belong to it. Opens no files: the facts of headers come from the cache.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from sidecar.library.model_names import assign_names
 from sidecar.library.scan.model_files import ModelFile
 
 MAX_MISSING_SHOWN = 3
-"""Names of missing parts in a message: enough to know which files to get."""
+"""Names of missing parts in a message: enough to know which files are needed."""
 
 MAX_PLACES = 50
-"""Further paths and names reported of one model; a file with more of them is somebody's test."""
+"""Further paths and names that are listed for one model; no real file has more."""
 
 _Key = tuple[tuple[str, ...], int]
 
 
 class Model(msgspec.Struct):
-    """A model: its files, what goes with it, and where else its content is.
+    """A model: its files, its projectors and adapters, and its copies.
 
     Attributes:
-        listed: whether it lies in the library; a path may lead to one that does not.
-        info: how it is listed; made last.
-        copies: its files as they are found in other places, or under other names.
+        listed: whether it is in the library; a path may lead to a model outside.
+        info: its entry in the list; set last.
+        copies: the same content in other places, or under other names.
     """
 
     parts: list[ModelFile]
@@ -49,7 +49,7 @@ class Model(msgspec.Struct):
     info: ModelInfo = None  # type: ignore[assignment] # set before it is used
 
     def has(self, file: ModelFile) -> bool:
-        """Whether a file is a part of it, whatever the path to it."""
+        """Whether a file is a part of it, by whichever path."""
         return any(part.identity == file.identity for parts in self.places for part in parts)
 
     @property
@@ -59,10 +59,10 @@ class Model(msgspec.Struct):
 
 
 def assemble(files: Iterable[ModelFile], headers: HeaderCache, *, until: float | None = None) -> list[Model]:
-    """The models among files, by name. Of copies the one that comes first among the files is the model.
+    """The models among files, sorted by name. Of several copies the first in the order of the files is the model.
 
     Args:
-        until: when no further header is read to its end any more, by time.monotonic(); `None` is never.
+        until: deadline for reading headers to their ends, by time.monotonic(); `None` for no deadline.
     """
     groups: dict[_Key, list[ModelFile]] = {}
     projectors: defaultdict[Hashable, list[ModelFile]] = defaultdict(list)
@@ -86,7 +86,7 @@ def assemble(files: Iterable[ModelFile], headers: HeaderCache, *, until: float |
 
 
 def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:
-    """How a model is listed; with `full`, after its headers have been read to their end."""
+    """The entry of a model in the list; with `full`, its headers are read to their ends first."""
     parts = model.parts
     facts = [headers.facts(part, full=full) for part in parts]
     first = facts[0]
@@ -130,7 +130,7 @@ def _role(file: ModelFile, headers: HeaderCache, until: float | None) -> str:
 
 
 def _in_order(parts: Iterable[ModelFile]) -> list[ModelFile]:
-    """The parts of a model by number; where several are of one number, as in several folders, the first."""
+    """The parts of a model by number; of several with one number, such as in several folders, the first."""
     by_number: dict[int, ModelFile] = {}
     for part in parts:
         by_number.setdefault(part.part.number, part)
@@ -156,7 +156,7 @@ def _naming(model: Model) -> tuple[tuple[str, ...], int, bool]:
 
 
 def _without_copies(models: Sequence[Model], headers: HeaderCache) -> list[Model]:
-    """Each content once: by the hash of the content where it is known, else by the file itself."""
+    """Each content once, by its hash if it is known, else by the file's identity."""
     hashes: dict[Hashable, Hashable] = {}
     for model in models:
         for part in model.parts:
@@ -173,7 +173,7 @@ def _without_copies(models: Sequence[Model], headers: HeaderCache) -> list[Model
     return list(unique.values())
 
 
-# --- what goes with a model ------------------------------------------------------------------------------------------
+# --- projectors and adapters -----------------------------------------------------------------------------------------
 
 
 def _tie_projectors(models: Iterable[Model], projectors: dict[Hashable, list[ModelFile]]) -> None:
@@ -189,14 +189,14 @@ def _tie_projectors(models: Iterable[Model], projectors: dict[Hashable, list[Mod
             fitting = [
                 file
                 for file in candidates
-                if (file.store and file.store.role)  # its program says so
+                if (file.store and file.store.role)  # its program assigns it
                 or projector_fits(file.part.stem, base_of(stem), only_model=len(bases) == 1)
             ]
             model.projectors = sorted(fitting, key=lambda file: projector_rank(file.path.name, stem))
 
 
 def _tie_adapters(models: Sequence[Model], adapters: Iterable[ModelFile], headers: HeaderCache) -> None:
-    """Adapters go with the models that their program, or their header, says they were made for."""
+    """Adapters belong to the models that their program or their header names."""
     found = {file.identity: file for file in reversed(list(adapters))}
     if not found:
         return
@@ -221,12 +221,12 @@ def _made_for(adapter: HeaderFacts) -> tuple[str | None, set[str]]:
 
 
 def _called(facts: HeaderFacts, model: Model) -> set[str]:
-    """All that a model is called by itself and by where it is from."""
+    """All names of a model, from its header and its repositories."""
     repos = {part.store.repo for place in model.places for part in place if part.store and part.store.repo}
     return {_plain(name) for name in (*facts.names, *repos)} - {""}
 
 
 def _plain(name: str) -> str:
-    """A name or the address of a repository, as it compares: letters and digits, without who published it."""
+    """A name or the address of a repository, normalized for comparison: letters and digits, without the publisher."""
     last = urlsplit(name).path.rstrip("/").rpartition("/")[2] if "://" in name else name.rpartition("/")[2]
     return re.sub(r"[\W_]+", "", last.lower()).removesuffix("gguf")

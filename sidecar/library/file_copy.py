@@ -1,4 +1,4 @@
-"""Whole files, read, copied and moved: in pieces, with progress, until they are stopped.
+"""Hashing, copying and moving of whole files, in pieces, with progress and cancellation.
 
 Knows nothing of models. Everything here blocks on the disk: callers use a worker thread (`jobs.work`).
 """
@@ -14,7 +14,7 @@ from sidecar.host import file_io
 from sidecar.jobs.work import Work
 
 PIECE_BYTES = 8 * 1024 * 1024
-"""Some milliseconds of a disk's work: a cancel does not wait longer, and larger ones are not faster."""
+"""Bytes per read or write: some milliseconds, for which a cancellation waits; larger pieces are not faster."""
 
 
 def content_hash(path: Path, work: Work) -> str:
@@ -28,7 +28,7 @@ def content_hash(path: Path, work: Work) -> str:
 
 
 def copy(source: Path, target: Path, work: Work) -> None:
-    """Copy a file's content to a new file, until it is on the disk. Raises OSError, Stopped."""
+    """Copy a file's content to a new file, and sync it to the disk. Raises OSError, Stopped."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
     with source.open("rb", buffering=0) as read, os.fdopen(os.open(target, flags, 0o644), "wb", buffering=0) as write:
         while count := file_io.copy_piece(read.fileno(), write.fileno(), PIECE_BYTES):
@@ -37,17 +37,17 @@ def copy(source: Path, target: Path, work: Work) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Give a file, or a link, another name on its file system, where nothing may stand.
+    """Rename a file, or a link, on its file system, without overwriting anything.
 
     Raises:
-        FileExistsError: something stands there.
-        OSError: it could not be done.
+        FileExistsError: the new name is taken.
+        OSError: it cannot be renamed.
     """
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         raise
-    except (OSError, NotImplementedError):  # no hard links here; then no other program may be faster than this check
+    except (OSError, NotImplementedError):  # no hard links here, which leaves a race between the check and the rename
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
         source.rename(target)

@@ -1,7 +1,8 @@
-"""Bringing models into the sidecar's own folder.
+"""Importing models into the sidecar's own folder.
 
-Owns what an import consists of, where it goes, and that it is there whole or not at all: everything is made ready in a
-hidden folder beside, and gets its name in one step. Nothing is ever overwritten, and nothing of other programs moved.
+Owns which files an import consists of, where they go, and that it is complete or not there at all: everything is staged
+in a hidden folder in the same place, and renamed in one step. Nothing is ever overwritten, and no files of other
+programs are moved.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ logger = logging.getLogger(__name__)
 Mode = Literal["link", "copy", "move"]
 
 STAGE = ".importing-"
-"""How the hidden folders begin in which imports are made ready; what a crash leaves of one is removed at the start."""
+"""Prefix of the hidden folders in which imports are staged; leftovers of a crash are removed at the start."""
 
 SPARE_BYTES = 256 * 1024 * 1024
-"""Room that a copy leaves on the disk, for everything else that writes to it."""
+"""Space that a copy leaves free on the disk for other programs."""
 
 _NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
-"""What models may be called elsewhere and files may not."""
+"""Characters that are allowed in the names of models, but not in those of files."""
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class _Item(msgspec.Struct, frozen=True):
 
 
 class Importer:
-    """Brings models into the own folder. Everything here blocks on the disk: callers use a worker thread."""
+    """Imports models into the sidecar's own folder. Except for `import_model`, everything blocks on the disk."""
 
     def __init__(self, library: Library, own_folder: Path) -> None:
         self._library = library
@@ -59,13 +60,13 @@ class Importer:
         self._stages = f"{STAGE}{secrets.token_hex(6)}-"
 
     def bring_in(self, path: str, mode: Mode, name: str | None, work: Work) -> ModelInfo:
-        """Import the model that a file is a part of.
+        """Import the model to which a file belongs.
 
         Raises:
-            ModelNotFound, PathNotAllowed, PermissionDenied: the path leads to no file that can be used.
+            ModelNotFound, PathNotAllowed, PermissionDenied: the path leads to no usable file.
             ModelInvalid: it is damaged.
-            PathNotAllowed: it is there already, or another is of this name; or it may not be moved.
-            DiskFull, StorageError: it could not be done.
+            PathNotAllowed: the model is already imported, its name is taken, or it must not be moved.
+            DiskFull, StorageError: the disk cannot be written.
             Stopped: `work` was stopped.
         """
         place = path_policy.file(path)
@@ -103,7 +104,7 @@ class Importer:
         """Import a model; returns when it is in the library. Its events go to `events`.
 
         Raises:
-            Cancelled: the request was cancelled; nothing of it is left.
+            Cancelled: the request was cancelled; nothing is left of the import.
             SidecarError: as `bring_in`.
         """
         model = await run_in_thread(
@@ -115,29 +116,31 @@ class Importer:
         return model
 
     def tidy(self) -> None:
-        """Remove what an earlier sidecar has left of unfinished imports."""
+        """Remove the unfinished imports of earlier sidecars."""
         for left in self._own.glob(f"{STAGE}*"):
             if not left.name.startswith(self._stages):
-                logger.info("an import did not end: %s is removed", left)
+                logger.info("the unfinished import %s is removed", left)
                 shutil.rmtree(left, ignore_errors=True)
 
     def _check(self, model: Model, parts: Sequence[ModelFile], mode: Mode, place: Path) -> None:
         if not model.info.valid:
             raise ModelInvalid(f"{place} cannot be used: {model.info.problem}")
         if model.info.origin == "own":
-            raise PathNotAllowed(f"It is in the library as {model.info.name}: {model.info.path}.", hint="Use that one.")
+            raise PathNotAllowed(
+                f"It is already in the library as {model.info.name}: {model.info.path}.", hint="Use that model."
+            )
         if mode != "move":
             return
         if model.listed:
             raise PathNotAllowed(
                 f"{place} belongs to another program, or to a folder that the config lists, so it is not moved.",
-                hint="Use mode link, which takes no room, or copy.",
+                hint="Use mode link, which takes no space, or copy.",
             )
         for part in parts:
             if part.path.is_symlink():
                 raise PathNotAllowed(f"{part.path} is a link, so it is not moved.", hint="Use mode link or copy.")
             if not os.access(part.path.parent, os.W_OK):
-                raise PermissionDenied(f"{part.path} cannot be moved away: its folder may not be written to.")
+                raise PermissionDenied(f"{part.path} cannot be moved: its folder is not writable.")
 
     def _bring(self, item: _Item, stage: Path, mode: Mode, work: Work) -> None:
         source, target = item.file.path.resolve(strict=True), stage / item.name
@@ -159,7 +162,7 @@ class Importer:
         free = shutil.disk_usage(self._own).free
         if size and size + SPARE_BYTES > free:
             raise DiskFull(
-                f"The copy takes {size:,} bytes, and {max(free - SPARE_BYTES, 0):,} can be used on the disk.",
+                f"The copy needs {size:,} bytes, and {max(free - SPARE_BYTES, 0):,} are available on the disk.",
                 hint="Free some space, or use mode link, which takes none.",
             )
 
@@ -169,7 +172,7 @@ def _name_of(part: ModelFile, stem: str) -> str:
 
 
 def _projector_name(file: ModelFile) -> str:
-    """A name that goes with the only model in a folder."""
+    """The name of a projector beside the only model of a folder."""
     kind = quantization_in(file.path.name)
     return f"{PROJECTOR}-{kind}{SUFFIX}" if kind else f"{PROJECTOR}{SUFFIX}"
 
@@ -179,7 +182,7 @@ def _linked(source: Path, target: Path) -> bool:
         os.link(source, target)
     except FileExistsError:
         raise
-    except OSError:  # another file system, one without hard links, or a file of somebody else's
+    except OSError:  # another file system, one without hard links, or a file of another user
         return False
     return True
 
@@ -191,12 +194,12 @@ def _publish_folder(stage: Path, target: Path) -> None:
 
 
 def _remove(files: Sequence[ModelFile]) -> None:
-    """Complete a move. A projector stays for as long as there are other models beside it."""
+    """Remove the originals after a move. A projector stays while there are other models beside it."""
     for file in files:
         try:
             beside = (other.name for other in file.path.parent.iterdir() if other != file.path)
             if is_projector(file.path.name) and any(is_gguf(name) and not is_projector(name) for name in beside):
                 continue
             file.path.unlink()
-        except OSError as error:  # it is in the library; that it also stays where it was is no failure of that
-            logger.warning("%s was imported and cannot be removed: %s", file.path, error.strerror)
+        except OSError as error:  # the import itself has succeeded
+            logger.warning("%s was imported, but the original cannot be removed: %s", file.path, error.strerror)

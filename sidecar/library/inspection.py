@@ -1,4 +1,4 @@
-"""What a GGUF file says about its model, for people: the facts out of its header."""
+"""The facts of a GGUF header, for display."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FROM_HEADER = ["layers", "embedding_length", "heads", "kv_heads", "experts", "v
 
 
 def inspect(path: Path) -> InspectModelResult:
-    """What the header of a GGUF file says, for people.
+    """The facts of a GGUF file's header.
 
     Raises:
-        ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
-        ModelInvalid: it is damaged or no GGUF file.
+        ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary, readable file.
+        ModelInvalid: it is damaged or not a GGUF file.
     """
     header = read_header(path)
     architecture = header.architecture

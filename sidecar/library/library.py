@@ -1,8 +1,8 @@
-"""The library: one list over the models of all sources.
+"""The library: one list of the models of all sources.
 
 Owns when the sources are scanned again, how a model is found by a name or path, and which files may be copies of each
-other. Only ever reads. Knows nothing of engines or downloads. Everything here blocks on the disk: callers use a worker
-thread.
+other. Reads only. Knows nothing of engines or downloads. Everything but `scan_models` blocks on the disk: callers use a
+worker thread.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from sidecar.library.scan.sources import ScannedSource, Sources
 logger = logging.getLogger(__name__)
 
 FULL_READ_SECONDS = 0.15
-"""How long one listing reads headers to their end, which takes 10 to 60 ms where the vocabulary is large. Of the other
-files only the start is read, and the rest afterwards in the background: 1,000 models are listed immediately, their
-details follow."""
+"""How long one listing reads headers to their ends, which takes 10 to 60 ms for a large vocabulary. Of the remaining
+files only the start is read, and the rest in the background: 1,000 models are listed immediately, their details
+follow."""
 
 MAX_COPIES_SHOWN = 100
 """Groups of models in a scan's `possible_copies`."""
@@ -44,8 +44,8 @@ class Library:
     """The models on this machine. Safe to use from several threads.
 
     Args:
-        sources: what is scanned.
-        headers: the cache of headers; without one, nothing is kept for the next start.
+        sources: the sources to scan.
+        headers: the cache of headers; without one, nothing is stored for the next start.
     """
 
     def __init__(self, sources: Sources, headers: HeaderCache | None = None) -> None:
@@ -56,13 +56,12 @@ class Library:
         self._scanned: Sequence[ScannedSource] = ()
         self._settings: tuple[object, ...] | None = None
         self._marks: dict[str, Mark] | None = None
-        """By which it is known that nothing has changed; `None` where that cannot be known."""
+        """The marks that show whether something has changed; `None` if they are not reliable yet."""
 
     def list(self) -> _Models:
-        """All models, by name, damaged ones included.
+        """All models, by name, including damaged ones.
 
-        Where there are more than a few new files, `parameters`, `capabilities` and a late `problem` may come with a
-        later listing.
+        If there are many new files, `parameters`, `capabilities` and some problems appear only in a later listing.
         """
         with self._lock:
             return [model.info for model in self._listing()]
@@ -73,15 +72,15 @@ class Library:
         A path may lead outside of the library. A damaged model is returned with its `problem`.
 
         Raises:
-            ModelNotFound: there is none, or the name can mean several.
+            ModelNotFound: there is none, or several match.
             PathNotAllowed, PermissionDenied: it is a path that cannot be used.
         """
         return self.get(name).info
 
     def get(self, name: str) -> Model:
-        """The same with its files."""
+        """The same model with its files."""
         file = file_at(str(path_policy.file(name)), "folder", DiskScan()) if path_policy.is_path(name) else None
-        if file is None and path_policy.is_path(name):  # removed this moment
+        if file is None and path_policy.is_path(name):  # it has just been removed
             raise ModelNotFound(f"There is no file {name}.")
         with self._lock:
             listed = self._listing()
@@ -94,7 +93,7 @@ class Library:
             return model
 
     def users_of(self, file: ModelFile, *, but: Model) -> _Models:
-        """The other models that a projector or an adapter goes with."""
+        """The other models to which a projector or an adapter belongs."""
         with self._lock:
             return [
                 model.info
@@ -104,7 +103,7 @@ class Library:
             ]
 
     def scan(self) -> ScanModelsResult:
-        """Scan all sources, and report what is in each."""
+        """Scan all sources, and report the content of each."""
         started = time.perf_counter()
         with self._lock:
             models = self._listing()
@@ -119,10 +118,10 @@ class Library:
             )
 
     async def scan_models(self, *, verify: bool, events: EventLog) -> ScanModelsResult:
-        """Scan all sources, after `verify` where that is asked for. The events go to `events`.
+        """Scan all sources, after `verify` if requested. The events go to `events`.
 
         Raises:
-            Cancelled: the request was cancelled; what was found out by then is kept.
+            Cancelled: the request was cancelled; results so far are kept.
         """
 
         def run(work: Work) -> ScanModelsResult:
@@ -142,16 +141,16 @@ class Library:
             return self._unread()
 
     def verify(self, work: Work) -> None:
-        """Read every header to its end, and as a whole what may be copies: such as are copies are one from then on.
+        """Read every header to its end, and hash possible copies completely; real copies then become one model.
 
         Raises:
-            Stopped: `work` was stopped; what was found out by then is kept.
+            Stopped: `work` was stopped; results so far are kept.
         """
         with self._lock:
             models = self._listing()
         for model in models:
             work.done(0)
-            with self._lock:  # for each of its own: others are answered in between
+            with self._lock:  # separately for each model, so that other requests are not blocked
                 describe(model, self._headers, full=True)
         with self._lock:
             groups = self._alike(models)
@@ -159,18 +158,18 @@ class Library:
         work.total_bytes = sum(file.size_bytes for file in files)
         try:
             for file in files:
-                self._learn_content(file, work)
+                self._hash_content(file, work)
         finally:
             self._headers.save()
 
-    def _learn_content(self, file: ModelFile, work: Work) -> None:
+    def _hash_content(self, file: ModelFile, work: Work) -> None:
         try:
             digest = content_hash(file.path, work)
         except OSError as error:
             logger.warning("%s cannot be compared: %s", file.path, error.strerror)
             return
         with self._lock:
-            self._headers.learn_content(file, digest)
+            self._headers.set_content(file, digest)
             self._marks = None
 
     def _listing(self) -> Sequence[Model]:
@@ -184,7 +183,7 @@ class Library:
         self._headers.keep_only(files)
         self._settings = settings
         marks = {path: mark for source in self._scanned for path, mark in source.marks.items()}
-        # Not before everything is read to its end, and old enough.
+        # Marks are reliable only once every header is read to its end, and the files are old enough.
         is_final = all(model.info.capabilities is not None or not model.info.valid for model in self._models)
         self._marks = marks if is_final and settled(marks.values(), started_ns) else None
         self._headers.index(() if is_final else self._unread())
@@ -195,7 +194,7 @@ class Library:
         return [part for part in parts if not self._headers.is_complete(part)]
 
     def _outside(self, file: ModelFile) -> Model:
-        # Its neighbours count as well: the other parts of a split model, a projector.
+        # Files beside it may belong to it: the other parts of a split model, a projector.
         files = [file]
         for neighbour in scan(file.path.parent, "folder", DiskScan(), depth=0):
             belongs = file.part.count and neighbour.part.key == file.part.key
@@ -206,12 +205,12 @@ class Library:
                 model.listed = False
                 return model
         raise ModelNotFound(
-            f"{file.path} cannot run alone: it goes with a model, as a projector or an adapter does.",
+            f"{file.path} cannot run alone: it is a projector or an adapter of a model.",
             hint="Give the path of the model itself.",
         )
 
     def _alike(self, models: Sequence[Model]) -> _Groups:
-        """Models of one size that begin alike, but for those that are known to differ."""
+        """Groups of models of the same size and beginning, without those that are known to differ."""
         by_size: defaultdict[Hashable, list[Model]] = defaultdict(list)
         for model in models:
             if model.info.valid:

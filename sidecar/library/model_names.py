@@ -1,8 +1,8 @@
-"""What models are called, and which one a name stands for.
+"""The names of models, and the resolution of a name to a model.
 
-Pure. Owns three rules: how models get their names (by the last word of a label, with as many before it as distinguish
-it; names in the user's own folders do not change for what other programs keep), which model a name or path means,
-and which one is started where none is named. Knows no folders, files or engines.
+Pure. Owns three rules: how models are named (by the last word of a label, preceded by as many as distinguish it; names
+in the user's own folders do not depend on the models of other programs), which model a name or path resolves to, and
+which one is started if none is named. Knows no folders, files or engines.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from sidecar.contract.remedies import change_params, open_settings
 Label = tuple[str, ...]
 
 STARTER_MODEL = "SmolLM2-135M-Instruct.Q4_1"
-"""The model that comes with the sidecar: started where there are several and nothing else says which."""
+"""The model that comes with the sidecar: started if there are several and no other rule chooses one."""
 
 MAX_NAMES_SHOWN = 5
-"""An error names so many models at most: enough to choose from, short enough to read."""
+"""The most models in a message: enough to choose from, short enough to read."""
 
 
 def assign_names(models: Sequence[tuple[Label, int, bool]]) -> list[str]:
     """A name for each model, no two alike.
 
     Args:
-        models: of each its label, how many parts it is split into, and whether another program keeps it.
+        models: for each its label, the number of its parts (0: not split), and whether it belongs to another program.
     """
     names: dict[int, str] = {}
     by_stem: defaultdict[str, list[int]] = defaultdict(list)
@@ -41,24 +41,24 @@ def assign_names(models: Sequence[tuple[Label, int, bool]]) -> list[str]:
     used = set(names.values())
     for index, (label, parts, foreign) in enumerate(models):
         if foreign:
-            names[index] = next(name for name in _ever_longer(label, parts) if name not in used)
+            names[index] = next(name for name in _candidates(label, parts) if name not in used)
             used.add(names[index])
     return [names[index] for index in range(len(models))]
 
 
 def _distinguished(alike: Sequence[tuple[Label, int]]) -> list[str]:
-    """Names for models of one stem: so many folders before it that no two are alike."""
+    """Names for models of one stem, with as many folders before it as distinguish them."""
     longest = max(len(label) for label, _ in alike) if len(alike) > 1 else 1
     for words in range(1, longest + 1):
         names = ["/".join(label[-words:]) for label, _ in alike]
         if len(set(names)) == len(alike):
             return names
-    # One folder has the model both whole and split.
+    # One folder contains the model both as one file and split.
     return [f"{label[-1]} ({parts} parts)" if parts else label[-1] for label, parts in alike]
 
 
-def _ever_longer(label: Label, parts: int) -> Iterable[str]:
-    """Names for a model, the shortest first."""
+def _candidates(label: Label, parts: int) -> Iterable[str]:
+    """Possible names for a model, the shortest first."""
     for words in range(1, len(label) + 1):
         yield "/".join(label[-words:])
     if parts:
@@ -67,14 +67,14 @@ def _ever_longer(label: Label, parts: int) -> Iterable[str]:
         yield f"{label[-1]} ({number})"
 
 
-# --- which model is meant ---
+# --- resolving a name ---
 
 
 def match_model(name: str, models: Sequence[ModelInfo]) -> ModelInfo:
-    """The model that a name stands for: a name, a path or the file's name, first as written, then in any case.
+    """The model with this name, path or file name, compared first exactly, then case-insensitively.
 
     Raises:
-        ModelNotFound: there is none, or several fit equally well.
+        ModelNotFound: there is none, or several match equally well.
     """
     for fold in (str, str.casefold):
         folded = fold(name)
@@ -84,25 +84,24 @@ def match_model(name: str, models: Sequence[ModelInfo]) -> ModelInfo:
                 return fitting[0]
             if fitting:
                 raise ModelNotFound(
-                    f'"{name}" can mean {len(fitting)} models: {_names_of(fitting)}.',
+                    f'"{name}" matches {len(fitting)} models: {_names_of(fitting)}.',
                     hint="Use one of these names.",
                 )
     raise ModelNotFound(f'There is no model "{name}".', hint=_what_there_is(models))
 
 
 def choose_model(*, models: Sequence[ModelInfo], default: str | None, last_used: str | None) -> ModelInfo:
-    """The model to start where a host names none.
+    """The model to start if a host names none.
 
-    The config's default, else the only one there is, else the last used, else the starter model. Files that are no
-    usable models do not count.
+    The config's default, else the only model, else the last used, else the starter model. Damaged models do not count.
 
     Args:
-        models: what is in the library.
+        models: the models in the library.
         default: the config's `models.default`, a name or a path.
-        last_used: name or path of the model started last; forgotten where it is gone.
+        last_used: name or path of the model started last; ignored if it no longer exists.
 
     Raises:
-        ModelNotFound: the default is not there, or there is nothing to go by; the hint names what there is.
+        ModelNotFound: the default does not exist, or no rule chooses one; the hint lists the models.
         ModelInvalid: the default is damaged.
     """
     usable = [model for model in models if model.valid]
@@ -115,12 +114,12 @@ def choose_model(*, models: Sequence[ModelInfo], default: str | None, last_used:
             if name:
                 return match_model(name, usable)
         except ModelNotFound:
-            continue  # it has been removed, or its name is no longer its own: the next rule decides
+            continue  # it has been removed, or its name is no longer unique: the next rule decides
     if not usable:
         damaged = f" ({len(models)} damaged: {_names_of(models)})" if models else ""
         raise ModelNotFound(f"There is no model in the library{damaged}.", hint=_what_there_is(usable))
     raise ModelNotFound(
-        f"There are {len(usable)} models, and no setting says which one to start.",
+        f"There are {len(usable)} models, and no setting chooses the one to start.",
         hint=f"Choose a model, or a default model in the settings: {_names_of(usable)}.",
         remedies=(change_params("model"), open_settings("models.default")),
     )
@@ -131,7 +130,7 @@ def _configured(default: str, models: Sequence[ModelInfo], usable: Sequence[Mode
         model = match_model(default, models)
     except ModelNotFound as error:
         raise ModelNotFound(
-            f"The config's models.default does not fit: {error.message}",
+            f"The config's models.default matches no model: {error.message}",
             hint=f"Choose another default model in the settings. {error.hint}",
             remedies=(open_settings("models.default"),),
         ) from None

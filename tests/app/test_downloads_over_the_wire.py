@@ -137,7 +137,7 @@ def test_a_hub_that_does_not_answer_is_told(host: RawHost, hub: HubServer) -> No
     hub.statuses.append((503, {}))
     assert error_of(host, "list_hub_files", repo="tests/busy")["name"] == "DOWNLOAD_FAILED"
     hub.moved["/api/models/tests/moved"] = "http://127.0.0.2:1/api/models/tests/moved"
-    assert "only 127.0.0.1 is asked" in error_of(host, "list_hub_files", repo="tests/moved")["message"]
+    assert "only 127.0.0.1 is allowed" in error_of(host, "list_hub_files", repo="tests/moved")["message"]
 
 
 def test_what_is_asked_for_in_no_way_or_in_two_is_refused(host: RawHost) -> None:

@@ -295,7 +295,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "version 0": (gguf_bytes({}, version=0), "it is of GGUF version 0; versions 2 and 3 are supported."),
     "version 1": (
         gguf_bytes({}, version=1),
-        "it is of GGUF version 1 (2023), which llama.cpp reads no longer.",
+        "it is of GGUF version 1 (2023), which llama.cpp no longer reads.",
     ),
     "version 4": (gguf_bytes({}, version=4), "it is of GGUF version 4; versions 2 and 3 are supported."),
     "big-endian": (
@@ -412,7 +412,7 @@ def test_a_damaged_file_is_refused_with_what_is_wrong_with_it(put: Put, data: by
 
 def test_a_header_longer_than_any_known_one_is_refused(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "MAX_HEADER_BYTES", 600)
-    expected = "its header is longer than 600 bytes, which no known model's is."
+    expected = "its header is longer than 600 bytes, more than that of any known model."
     for value in (["t"] * 70, [1] * 200, "text" * 200):
         assert problem_of(put(gguf_bytes({"a": value}))) == expected
 

@@ -130,7 +130,7 @@ def test_a_cache_that_cannot_be_read_is_made_again(machine: Machine, reads: list
 
 
 def test_a_cache_is_bounded(machine: Machine, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(header_cache, "MAX_KEPT", 3)
+    monkeypatch.setattr(header_cache, "MAX_FILES", 3)
     for number in range(5):
         write_model(machine.models / f"{number}.gguf")
     machine.library().list()
@@ -148,7 +148,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(machine: Machine, caplog
     machine.cache.mkdir()
     assert [model.name for model in machine.library().list()] == ["a"]
     machine.end()
-    assert "cannot be kept" in caplog.text
+    assert "cannot be stored" in caplog.text
 
 
 def test_what_is_gone_is_forgotten(machine: Machine) -> None:

@@ -194,7 +194,7 @@ def test_there_has_to_be_room_for_a_copy_and_for_a_link_not(desk: Desk, monkeypa
     usage = SimpleNamespace(free=importing.SPARE_BYTES + 10)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     path = write_model(desk.away / "a.gguf")
-    with pytest.raises(DiskFull, match="10 can be used"):
+    with pytest.raises(DiskFull, match="10 are available"):
         desk.bring_in(path, "copy")
     assert list(desk.own.iterdir()) == []
     assert desk.bring_in(path, "link").valid
@@ -245,7 +245,7 @@ def test_a_folder_that_may_not_be_written_to_is_told(desk: Desk, monkeypatch: py
     path = write_model(desk.away / "a.gguf")
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda place, mode: mode != os.W_OK)
-        with pytest.raises(PermissionDenied, match="moved away"):
+        with pytest.raises(PermissionDenied, match="cannot be moved"):
             desk.bring_in(path, "move")
     assert path.exists()
 

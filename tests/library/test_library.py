@@ -329,7 +329,7 @@ def test_the_exact_name_wins_over_one_in_another_case(library: Library, own: Pat
     write_model(own / "Model.gguf")
     write_model(own / "model.gguf")
     assert library.find("model").path == str(own / "model.gguf")
-    with pytest.raises(ModelNotFound, match="can mean 2 models: Model, model"):
+    with pytest.raises(ModelNotFound, match="matches 2 models: Model, model"):
         library.find("MODEL")
 
 
@@ -339,7 +339,7 @@ def test_a_name_that_several_models_have_is_refused_with_the_names_to_choose_fro
     for name in ("model", "model.gguf"):
         with pytest.raises(ModelNotFound) as raised:
             library.find(name)
-        assert raised.value.message == f'"{name}" can mean 2 models: x/model, y/model.'
+        assert raised.value.message == f'"{name}" matches 2 models: x/model, y/model.'
     assert library.find("y/model").path == str(own / "y" / "model.gguf")
 
 

@@ -138,7 +138,7 @@ def test_a_defect_of_ours_in_one_place_hides_no_other(home: Path, own: Path, mon
     monkeypatch.setattr("sidecar.library.scan.stores.jan._fields", lambda text: 1 / 0)
     assert {model.origin for model in listed(own).values()} == {"huggingface", "lm_studio", "ollama", "llama_cpp"}
     [problem] = problems(own, "jan")
-    assert problem.startswith("Not all of it can be listed.")
+    assert problem.startswith("Some of it cannot be listed.")
 
 
 # --- copies ---

@@ -1,1 +1,1 @@
-"""Downloads: files on their way to this machine, and what survives of them whatever happens."""
+"""Downloads of models and archives, which resume after any interruption."""

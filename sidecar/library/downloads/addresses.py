@@ -1,8 +1,8 @@
-"""Which addresses are connected to.
+"""Which addresses may be connected to.
 
-Owns the rules: https for every origin but the hub's own, and no way into this machine or its network, neither by an
-address nor by a name that leads to one, nor by a redirect. What a name leads to is checked where the connection is
-made, so that it cannot change in between. Knows nothing of HTTP.
+Owns the rules: https for every origin but the hub's own, and no access to this machine or its network, neither by an
+address nor by a host name or a redirect that leads to one. The addresses of a host name are checked where the
+connection is made, so that they cannot change in between. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
 RESOLVE_SECONDS = 15.0
-"""For a name's addresses: systems try several servers, five seconds each."""
+"""Timeout of name resolution: systems try several servers, five seconds each."""
 
 _IPV4_INSIDE = (
     (ipaddress.IPv6Network("64:ff9b::/96"), 0),
@@ -32,7 +32,7 @@ _IPV4_INSIDE = (
     (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),
     (ipaddress.IPv6Network("2002::/16"), 80),
 )
-"""IPv6 networks whose addresses a router on the way translates to IPv4, and how far right that address ends."""
+"""IPv6 networks whose addresses routers translate to IPv4, and how many bits follow the IPv4 address."""
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
@@ -40,7 +40,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Who answers: scheme, host and port."""
+    """An origin: scheme, host and port."""
 
     scheme: str
     host: str
@@ -56,15 +56,15 @@ class Rules(msgspec.Struct, frozen=True):
     """What may be connected to.
 
     Attributes:
-        hub: the hub's origin, which whoever configured it answers for.
-        private: whether this machine and its network are allowed, without TLS as well.
+        hub: the hub's origin, which is trusted as configured.
+        private: whether this machine and its network are allowed, also without TLS.
     """
 
     hub: Origin | None = None
     private: bool = False
 
     def check(self, url: URL) -> None:
-        """Refuse an address that may not be asked, as far as that is known before its host is resolved.
+        """Refuse a forbidden address, as far as it can be recognised before its host is resolved.
 
         Raises:
             AddressNotAllowed: it is refused.
@@ -73,17 +73,17 @@ class Rules(msgspec.Struct, frozen=True):
             raise AddressNotAllowed(f"{shown(url)} is not the https address of a server.")
         if url.raw_user is not None or url.raw_password is not None:
             raise AddressNotAllowed(
-                "There is a name or a password in the address.", hint="Leave out what stands before the @."
+                "There is a name or a password in the address.", hint="Leave out the part before the @."
             )
         if Origin.of(url) == self.hub:
             return
         try:
             literal = _literal(url.raw_host)
         except ValueError:
-            raise AddressNotAllowed(f"{shown(url)} names its host in a way that hides which it is.") from None
+            raise AddressNotAllowed(f"{shown(url)} has a host in a misleading form.") from None
         if url.scheme == "http" and not (self.private and _is_local(literal or url.raw_host)):
             raise AddressNotAllowed(
-                f"{shown(url)} is not https: whoever is on the way could give you another file.",
+                f"{shown(url)} is not https: another machine on the network could replace the file.",
                 hint="Give an https address.",
             )
         if literal is not None:
@@ -99,13 +99,13 @@ class Rules(msgspec.Struct, frozen=True):
             return
         if not self.private and not is_public(address):
             raise AddressNotAllowed(
-                f"{host} leads to {address}, which is inside this machine or its network and no public server.",
+                f"{host} leads to {address}, which is in this machine or its network and not a public server.",
                 hint="If this is intended, allow private addresses in the settings.",
             )
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet. Pure."""
+    """Whether an address belongs to the public internet. Pure."""
     if isinstance(address, ipaddress.IPv6Address):
         for network, shift in _IPV4_INSIDE:
             if address in network:
@@ -114,16 +114,16 @@ def is_public(address: Address) -> bool:
 
 
 def shown(url: URL) -> str:
-    """An address for messages and logs: without what may be secret in it."""
+    """An address for messages and logs, without the parts that may be secret."""
     return str(url.with_user(None).with_query(None).with_fragment(None)) if url.absolute else "This"
 
 
 class CheckedResolver:
-    """Resolves hosts for aiohttp, which connects to just what is returned here.
+    """Resolves hosts for aiohttp, which connects only to the addresses that are returned here.
 
     Args:
         rules: read at each connection.
-        trusted: hosts and ports of proxies that this machine is set up with.
+        trusted: hosts and ports of the proxies of this machine's settings.
     """
 
     def __init__(self, rules: Callable[[], Rules], trusted: set[tuple[str, int]]) -> None:
@@ -148,7 +148,7 @@ class CheckedResolver:
         return found
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """There is nothing to close; aiohttp expects the method."""
 
 
 def _resolve(host: str, port: int, family: int) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def _literal(host: str) -> Address | None:
     """The address that a host is; `None` for a name.
 
     Raises:
-        ValueError: it is neither. Systems take 127.1 for an address, and some aiohttp do not resolve such hosts.
+        ValueError: it is neither. Systems accept 127.1 as an address, and some versions of aiohttp do not resolve it.
     """
     if ":" not in host and not host.replace(".", "").isdigit():
         return None
@@ -178,7 +178,7 @@ def _literal(host: str) -> Address | None:
 
 
 def _is_local(host: Address | str) -> bool:
-    """Whether a host is of this machine or network by what it is called."""
+    """Whether the name of a host is that of this machine or its network."""
     if not isinstance(host, str):
         return not is_public(host)
     return "." not in host or host.endswith(_LOCAL_ENDINGS)

@@ -1,6 +1,6 @@
-"""What servers say of a file, and what their refusals mean.
+"""The meaning of servers' responses: facts about a file, or an error.
 
-Pure: from statuses and headers to facts and errors. Owns what of it is believed; file names are not, `path_policy`
+Pure: from statuses and headers to facts and errors. Owns which of them are trusted; file names are not, `path_policy`
 checks them.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 REDIRECTS = (301, 302, 303, 307, 308)
 
 GONE = (401, 403, 404, 410)
-"""How a signed address answers when its time is over."""
+"""The statuses of a signed address that has expired."""
 
 MAX_NAME_CHARACTERS = 1000
 
@@ -38,14 +38,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class Changed(Exception):
-    """The file on the server is another one than before."""
+    """The file on the server has changed."""
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where a file is, permanently.
+    """The permanent address of a file.
 
     Attributes:
-        url: on the hub, or as it was given.
+        url: on the hub, or as requested.
         repo: the hub's repository, for messages.
     """
 
@@ -57,13 +57,13 @@ class Remote(msgspec.Struct, frozen=True):
     """A file as a server offers it now.
 
     Attributes:
-        url: where redirects have led to; may stop working, and may hold a signature: never shown or kept.
-        size: `None` where the server does not say.
-        ranges: whether a part of it can be asked for.
-        validator: what the server knows this very content by.
-        sha256: as the hub says.
-        commit: of the repository, as the hub says.
-        name: as the server calls it.
+        url: the end of all redirects; it may expire, and may contain a signature: never shown or stored.
+        size: in bytes; `None` if the server does not report it.
+        ranges: whether parts of it can be requested.
+        validator: the server's identifier of this content: an ETag or a date.
+        sha256: from the hub.
+        commit: of the repository, from the hub.
+        name: the server's name for it.
     """
 
     url: URL
@@ -76,12 +76,12 @@ class Remote(msgspec.Struct, frozen=True):
 
 
 class ExpectedHead(msgspec.Struct, frozen=True):
-    """How files of a kind begin.
+    """The expected first bytes of a kind of file.
 
     Attributes:
-        marks: the beginnings that there are.
-        error: for a file that begins otherwise.
-        message: its message, with the file's `{name}` in it.
+        marks: the possible beginnings.
+        error: the error for any other beginning.
+        message: its message, with `{name}` for the file's name.
         hint: its hint.
     """
 
@@ -91,7 +91,7 @@ class ExpectedHead(msgspec.Struct, frozen=True):
     hint: str
 
     def check(self, name: str, head: bytes) -> None:
-        """Check how a file begins. Raises `error`."""
+        """Check the first bytes of a file. Raises `error`."""
         if not head.startswith(self.marks):
             raise self.error(self.message.format(name=name[:200]), hint=self.hint)
 
@@ -99,16 +99,16 @@ class ExpectedHead(msgspec.Struct, frozen=True):
 GGUF_HEAD = ExpectedHead(
     marks=(b"GGUF",),
     error=ModelInvalid,
-    message="What the server sends as {name} is no GGUF model.",
-    hint="Open the address in a browser: perhaps one has to log in there first.",
+    message="The server's file {name} is not a GGUF model.",
+    hint="Open the address in a browser: it may need a login.",
 )
 
 
 def address(text: str, *, absolute: bool = True) -> URL:
-    """An address, taken literally: a signature in it must not be written in another way.
+    """An address, kept as it is written, since a signature in it must not be encoded differently.
 
     Raises:
-        AddressNotAllowed: it is none.
+        AddressNotAllowed: it is not a valid address.
     """
     from yarl import URL
 
@@ -116,16 +116,16 @@ def address(text: str, *, absolute: bool = True) -> URL:
         if not text or not text.isascii() or not text.isprintable() or set(' "<>\\^`{|}') & set(text):
             raise ValueError(text)
         url = URL(text, encoded=True)
-        bool(url.port)  # which is parsed only now
+        bool(url.port)  # parsed only when read
     except ValueError:
-        raise AddressNotAllowed("What was given, or what a server leads to, is no address.") from None
+        raise AddressNotAllowed("The address, or one to which a server redirects, is not valid.") from None
     if absolute and not url.absolute:
-        raise AddressNotAllowed("The address names no server.")
+        raise AddressNotAllowed("The address has no host.")
     return url.with_fragment(None)
 
 
 def with_hub_facts(found: Remote, headers: Mapping[str, str]) -> Remote:
-    """What the hub says of a file before it sends us to where it is."""
+    """Add the facts from the headers of the hub's redirect."""
     etag = headers.get("X-Linked-Etag", "").strip('"').lower()
     size = headers.get("X-Linked-Size", "")
     commit = headers.get("X-Repo-Commit", "")
@@ -138,15 +138,15 @@ def with_hub_facts(found: Remote, headers: Mapping[str, str]) -> Remote:
 
 
 def described(found: Remote, status: int, headers: Mapping[str, str]) -> Remote:
-    """A file by the answer that offers it, whole (200) or in parts (206).
+    """Add the facts from the response for the whole file (200) or a part of it (206).
 
     Raises:
-        DownloadFailed: it is empty, or not what the hub says it is.
+        DownloadFailed: it is empty, or not of the size that the hub reports.
     """
     size = _total(headers) if status == 206 else _length(headers)
     where = shown(found.url)
     if found.size is not None and size is not None and size != found.size:
-        raise DownloadFailed(f"{where} has {size} bytes where the hub says {found.size}.")
+        raise DownloadFailed(f"{where} has {size} bytes, but {found.size} according to the hub.")
     if size == 0:
         raise DownloadFailed(f"{where} is an empty file.")
     etag = headers.get("ETag", "")
@@ -160,27 +160,27 @@ def described(found: Remote, status: int, headers: Mapping[str, str]) -> Remote:
 
 
 def check_range(remote: Remote, headers: Mapping[str, str], start: int, end: int) -> None:
-    """Check that an answer is the part that was asked for.
+    """Check that a response is the requested part.
 
     Raises:
         TryAgain: it is another part.
-        Changed: it is of another file.
+        Changed: it belongs to another file.
     """
     ranged = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if ranged is None or int(ranged[1]) != start or int(ranged[2]) >= end:
-        raise TryAgain(f"{shown(remote.url)} sends another part than was asked for.")
+        raise TryAgain(f"{shown(remote.url)} sends another part than the requested one.")
     if ranged[3] != "*" and int(ranged[3]) != remote.size:
         raise Changed
 
 
 def refusal(url: URL, status: int, headers: Mapping[str, str], *, repo: str | None = None) -> Exception:
-    """What an answer without the file means.
+    """The error for a response without the file.
 
     Args:
-        url: of whom.
-        status: its HTTP status.
-        headers: its headers.
-        repo: the repository, where it is the hub that answers.
+        url: the requested address.
+        status: the HTTP status.
+        headers: the response's headers.
+        repo: the repository, if the hub has responded.
     """
     if status in (408, 429) or status >= 500:
         reason = "too many requests" if status == 429 else f"HTTP status {status}"
@@ -196,14 +196,14 @@ def refusal(url: URL, status: int, headers: Mapping[str, str], *, repo: str | No
                 remedies=(call("list_hub_files"),),
             )
     return DownloadFailed(
-        f"{shown(url)} does not give the file: HTTP status {status}.",
+        f"{shown(url)} does not return the file: HTTP status {status}.",
         hint="Open the address in a browser: it may be wrong, or need a login.",
         http_status=status,
     )
 
 
 def _total(headers: Mapping[str, str]) -> int | None:
-    """The size of the whole file, by the answer with a part of it."""
+    """The size of the whole file, from the response with a part of it."""
     ranged = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     return int(ranged[3]) if ranged and ranged[3] != "*" else None
 
@@ -214,7 +214,7 @@ def _length(headers: Mapping[str, str]) -> int | None:
 
 
 def _header_name(header: str) -> str | None:
-    """A file's name in Content-Disposition."""
+    """The file name in Content-Disposition."""
     if not header or len(header) > MAX_NAME_CHARACTERS:
         return None
     message = Message()
@@ -223,7 +223,7 @@ def _header_name(header: str) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds until the server is ready to be asked again."""
+    """Seconds until the server allows a retry."""
     value = headers.get("Retry-After", "")
     if _LENGTH.fullmatch(value):
         return float(value)

@@ -1,7 +1,7 @@
-"""Which bytes of a file are here: blocks of one size, each filled from its beginning, each with a checksum.
+"""Which bytes of a file have been received: blocks of one size, each filled from its beginning, with a checksum.
 
-Pure. Owns what is missing, in which parts it is fetched, and how this is written down so that a kill at any moment
-costs nothing that was noted, and a power cut nothing that the checksums do not find.
+Pure. Owns which bytes are missing, in which parts they are fetched, and the format of the notes, which survive a kill
+at any time; after a power cut the checksums detect lost blocks.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Iterator
 import msgspec
 
 BLOCK_BYTES = 1024 * 1024
-"""What is fetched again where a checksum does not fit. The notes take 12 bytes a block: 480 KB for a file of 40 GB."""
+"""The unit that is fetched again after a checksum error. The notes take 12 bytes a block: 480 KB for 40 GB."""
 
 MIN_PART_BYTES = 8 * BLOCK_BYTES
 MAX_PART_BYTES = 64 * BLOCK_BYTES
-"""Of one request. Smaller ones cost round trips; larger ones leave one connection with the rest of the file."""
+"""Size of one request. Smaller ones cost round trips; larger ones leave one connection with the rest of the file."""
 
-PARTS_A_CONNECTION = 4
-"""So many parts at least, where the file is large enough, so that no connection waits long for the others."""
+PARTS_PER_CONNECTION = 4
+"""The least number of parts if the file is large enough, so that no connection waits long for the others."""
 
 _HEADER = struct.Struct("<8sIIQ8x")
 _MAGIC = b"SCBLOCKS"
@@ -32,7 +32,7 @@ HEADER_BYTES = _HEADER.size
 
 
 class Part(msgspec.Struct):
-    """A stretch to fetch; `start` moves on as it comes."""
+    """A range to fetch; `start` advances as bytes arrive."""
 
     start: int
     end: int
@@ -41,10 +41,10 @@ class Part(msgspec.Struct):
 class Blocks:
     """The blocks of one file.
 
-    Writers note what they have written; one thread writes into a block at a time.
+    Writers note what they have written; only one thread may write into a block at a time.
 
     Args:
-        size: of the file; `None` where it is not known yet.
+        size: of the file in bytes; `None` if it is not known yet.
     """
 
     def __init__(self, size: int | None) -> None:
@@ -55,7 +55,7 @@ class Blocks:
 
     @classmethod
     def from_notes(cls, notes: bytes, size: int | None) -> Blocks:
-        """As it was written down; empty where the notes are of another file or damaged, block by block."""
+        """The blocks according to the notes; damaged entries, or all if they belong to another file, are empty."""
         blocks = cls(size)
         if len(notes) < HEADER_BYTES:
             return blocks
@@ -70,17 +70,17 @@ class Blocks:
         return blocks
 
     def header(self) -> bytes:
-        """What the notes begin with."""
+        """The header of the notes."""
         return _HEADER.pack(_MAGIC, _VERSION, BLOCK_BYTES, _UNKNOWN if self.size is None else self.size)
 
     def slot(self, index: int) -> tuple[int, bytes]:
-        """Where in the notes a block is written down, and how."""
+        """The position and the bytes of a block's entry in the notes."""
         filled, checksum = self._filled[index], self._sums[index]
         place = HEADER_BYTES + index * _SLOT.size
         return place, _SLOT.pack(filled, checksum, _check(index, filled, checksum))
 
     def note(self, offset: int, data: memoryview) -> list[int]:
-        """Take in what was written at an offset; returns the blocks it is in."""
+        """Record data that was written at an offset; returns the indices of its blocks."""
         touched = []
         while data:
             index, within = divmod(offset, BLOCK_BYTES)
@@ -101,42 +101,42 @@ class Blocks:
         return touched
 
     def fits(self, index: int, data: bytes | memoryview) -> bool:
-        """Whether a block, read again, is what was written."""
+        """Whether a block that was read again has the noted checksum."""
         return len(data) == self._filled[index] and zlib.crc32(data) == self._sums[index]
 
     def drop(self, index: int) -> None:
-        """Forget a block: it is to be fetched again."""
+        """Mark a block as missing, to be fetched again."""
         self._filled[index] = self._sums[index] = 0
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Mark every block as missing."""
         for index in range(len(self._filled)):
             self.drop(index)
 
     @property
     def received(self) -> int:
-        """Bytes that are here."""
+        """The number of received bytes."""
         return sum(self._filled)
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing; never where the size is not known."""
+        """Whether nothing is missing; False if the size is not known."""
         return self.size is not None and self.received == self.size
 
     def whole(self, index: int) -> bool:
-        """Whether a block is there to its end."""
+        """Whether a block is filled to its end."""
         return index < len(self._filled) and 0 < self._filled[index] == self.length(index)
 
     def capacity(self) -> int:
-        """How many blocks there are, or could be."""
+        """How many blocks the file has; if its size is not known, an upper bound."""
         return 2**32 if self.size is None else len(self._filled)
 
     def length(self, index: int) -> int:
-        """Bytes of a block."""
+        """The size of a block in bytes."""
         return BLOCK_BYTES if self.size is None else min(BLOCK_BYTES, self.size - index * BLOCK_BYTES)
 
     def missing(self) -> Iterator[Part]:
-        """The stretches that are not here, in their order."""
+        """The missing ranges, in order."""
         current: Part | None = None
         for index, filled in enumerate(self._filled):
             begin, end = index * BLOCK_BYTES + filled, index * BLOCK_BYTES + self.length(index)
@@ -152,17 +152,17 @@ class Blocks:
             yield current
 
     def parts(self, connections: int) -> list[Part]:
-        """What is missing, cut for so many connections, in order."""
+        """The missing ranges, split into parts for so many connections, in order."""
         if self.size is None:
             return []
-        even = self.size // (connections * PARTS_A_CONNECTION)
+        even = self.size // (connections * PARTS_PER_CONNECTION)
         length = min(max(even, MIN_PART_BYTES), MAX_PART_BYTES) // BLOCK_BYTES * BLOCK_BYTES
         cut: list[Part] = []
-        for stretch in self.missing():
-            while stretch.start < stretch.end:
-                end = min(stretch.end, (stretch.start // BLOCK_BYTES) * BLOCK_BYTES + length)
-                cut.append(Part(stretch.start, end))
-                stretch.start = end
+        for missing in self.missing():
+            while missing.start < missing.end:
+                end = min(missing.end, (missing.start // BLOCK_BYTES) * BLOCK_BYTES + length)
+                cut.append(Part(missing.start, end))
+                missing.start = end
         return cut
 
     def _grow(self, index: int) -> None:

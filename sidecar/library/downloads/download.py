@@ -1,7 +1,7 @@
-"""One download: from what was requested to files in their place.
+"""One download: from a request to files in their place.
 
-Owns the order of the steps, what is reported of them, and what is stored so that a restart resumes it. Its state, and
-being interrupted, are the job's. Knows nothing of other downloads.
+Owns the order of the steps, their events, and the record with which a restart resumes it. The job owns its state and
+its interruption. Knows nothing of other downloads.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ PHASES: Phases = {
     None: ("checking",),
     "checking": ("downloading",),
     "downloading": ("verifying",),
-    # Back for the next file, or for blocks that the disk has not kept.
+    # Back for the next file, or for blocks that the disk has lost.
     "verifying": ("downloading",),
 }
-"""The steps of a download that runs. They are its states on the wire."""
+"""The steps of a running download, which are its states on the wire."""
 
 T = TypeVar("T")
 
@@ -66,8 +66,8 @@ class DownloadJob:
     """A download.
 
     Args:
-        record: what is stored of it.
-        restored: whether it is one of an earlier sidecar, which is idle; then this blocks on the disk.
+        record: its stored record.
+        restored: whether it is an idle one of an earlier sidecar; then the constructor blocks on the disk.
     """
 
     def __init__(self, record: DownloadRecord, context: DownloadContext, *, restored: bool = False) -> None:
@@ -86,7 +86,7 @@ class DownloadJob:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing of it is stored any more."""
+        """Whether nothing of it is stored."""
         return self.job.ended or (self.job.state == "failed" and not self._received)
 
     @property
@@ -94,23 +94,23 @@ class DownloadJob:
         return any(self.job.progress.done)
 
     def info(self) -> Download:
-        """The download as it is on the wire."""
+        """The download as on the wire."""
         return described(self.job, self._paths.folder)
 
     def publish(self) -> None:
-        """Append an event of how it is to the logs of its followers and to the feeds of all downloads."""
+        """Append an event of its state to the logs of its followers and to the feeds of all downloads."""
         if (event := event_of(self.info())) is not None:
             self.job.publish(event)
         for feed in self._context.feeds:
             self.publish_in(feed)
 
     def publish_in(self, feed: LiveFeed) -> None:
-        """Show how it is in one feed."""
+        """Show its state in one feed."""
         feed.put(DownloadStateEvent(download=self.info()))
 
     @contextmanager
     def followed_by(self, events: EventLog) -> Iterator[None]:
-        """Append its events to a log, beginning with how it is."""
+        """Append its events to a log, beginning with its present state."""
         with self.job.followed_by(events):
             if (event := event_of(self.info())) is not None:
                 events.append(event)
@@ -121,7 +121,7 @@ class DownloadJob:
 
         Raises:
             SidecarError: it has failed.
-            Cancelled: it was cancelled, or the sidecar stops.
+            Cancelled: it was cancelled, or the sidecar is stopping.
         """
         await self.job.wait_until_ended()
         if self.job.state == "done":
@@ -133,17 +133,17 @@ class DownloadJob:
         raise Cancelled("The sidecar is stopping.", hint="The download resumes where it was at the next start.")
 
     async def interrupt(self, reason: Interruption) -> None:
-        """Pause, cancel or stop it; returns when nothing is done for it any more."""
+        """Pause, cancel or stop it; returns when it is idle."""
         idle, before = not self.job.active, self.job.state
         await self.job.interrupt(reason)
         if idle and self.job.state != before:  # else `run` publishes it
             self.publish()
 
     async def store(self, on_restart: OnRestart) -> None:
-        """Store what is to become of it at the next start, and what is known of it.
+        """Store its record, with what happens to it at the next start.
 
         Raises:
-            SidecarError: the disk refuses.
+            SidecarError: the disk cannot be written.
         """
         self.record.on_restart, self.record.error = on_restart, None
         try:
@@ -152,7 +152,7 @@ class DownloadJob:
             raise refusal(error, "The download was not stored") from error
 
     async def discard(self) -> None:
-        """Remove what has come of it; what cannot be removed stays."""
+        """Remove its partial files; errors are logged."""
         try:
             await self._in_thread(self._remove)
         except OSError as error:
@@ -161,18 +161,18 @@ class DownloadJob:
     # --- the work ----------------------------------------------------------------------------------------------
 
     async def run(self, lane: Lane) -> None:
-        """Wait for its turn and bring it to its end, or until it is interrupted. Raises nothing."""
+        """Wait for its turn and run it to its end, or until it is interrupted. Raises nothing."""
         with self.job.turn():
             try:
                 async with lane.turn(self.job):
                     await self._run()
-            except Exception as problem:  # noqa: BLE001 - what fails in one download must not take the others along
+            except Exception as problem:  # noqa: BLE001 - a failure of one download must not end the others
                 await self._fail(error_of(problem))
         self.publish()
 
     async def _run(self) -> None:
         self._enter("checking")
-        # A keyring may take its time. The connections take the token as it was found last.
+        # A keyring may be slow. The connections use the token that was found last.
         await anyio.to_thread.run_sync(self._context.tokens.token, abandon_on_cancel=True)
         await self._check()
         self._enter("downloading")
@@ -184,16 +184,16 @@ class DownloadJob:
         with anyio.CancelScope(shield=True):
             await self._in_thread(self._put_all)
             await self._in_thread(self._remove)
-        # No cancel gets in between: the model is in its place.
+        # No cancellation can come in between: the model is in its place.
         self.job.finish()
 
     async def _check(self) -> None:
-        """Know the files, and have the room for them."""
+        """Find the files, and reserve the space for them."""
         record, context = self.record, self._context
         if not record.files:
             await resolve(record, hub=context.hub, web=context.options.web)
             await self._in_thread(self._save)
-        # It only reads, and may take minutes.
+        # It only reads, and may take minutes, so it can be abandoned.
         self._missing = await anyio.to_thread.run_sync(
             self._paths.missing, limiter=context.options.disk, abandon_on_cancel=True
         )
@@ -215,7 +215,7 @@ class DownloadJob:
             file.size = progress.sizes[index] = partial.blocks.size
             await self._in_thread(self._save)
         except (ChecksumMismatch, ModelInvalid, Changed):
-            # Of no use: the next try starts over.
+            # The partial file is useless: the next attempt starts over.
             with anyio.CancelScope(shield=True):
                 await self._in_thread(partial.remove)
             progress.correct(0, complete=False)
@@ -239,15 +239,13 @@ class DownloadJob:
     async def _fail(self, problem: SidecarError) -> None:
         self.record.on_restart, self.record.error = OnRestart.FAIL, problem.to_wire()
         if not self._received:
-            self._forget_files()  # what is wrong may be in what was found
+            self._forget_files()  # the error may lie in the list of files
         with anyio.CancelScope(shield=True):
             try:
                 await self._in_thread(self._save if self._received else self._remove)
-            except OSError as error:  # of the same disk, likely; what was stored before makes the next start try again
-                logger.warning("that a download has failed was not stored: %s", error.strerror)
+            except OSError as error:  # the record from before stays, with which the next start tries again
+                logger.warning("the failure of a download was not stored: %s", error.strerror)
         self.job.fail(problem)
-
-    # --- pieces of it ------------------------------------------------------------------------------------------
 
     def _enter(self, phase: str) -> None:
         self.job.enter(phase)
@@ -257,19 +255,19 @@ class DownloadJob:
         self.job.progress = Progress([file.size for file in self.record.files], done=received)
 
     def _forget_files(self) -> None:
-        """Let the next try ask again what there is."""
+        """Make the next attempt find the files again."""
         self.record.files = []
         self._start_progress([])
 
     def _put_all(self) -> None:
-        for index in reversed(self._missing):  # the model's first file last: nothing begins with the others
+        for index in reversed(self._missing):  # the model's first file last: without it no load can begin
             self._paths.put(index)
 
     def _save(self) -> None:
         self._context.store.save(self.record)
 
     def _remove(self) -> None:
-        """Remove what is stored of it, but for what is in its place."""
+        """Remove its record and its partial files; files that are in their place stay."""
         self._paths.clear()
         self._context.store.remove(self.record)
 

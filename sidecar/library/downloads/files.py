@@ -1,8 +1,8 @@
-"""The files of a download: what is stored of them, where they go, and how they get there.
+"""The files of a download: their record, their paths, and how they get to their place.
 
-Owns the record of a download and every path that it writes to. Names come from servers: each goes through
-`path_policy`, and no existing file is ever overwritten. The paths block on the disk, in a worker thread of anyio's. How
-far a file is stands beside what has come of it (see `blocks`), not in the record.
+Owns the record of a download and every path that it writes to. Names come from servers, so each is checked by
+`path_policy`, and no existing file is ever overwritten. The methods block on the disk, in a worker thread of anyio. The
+progress of a file is stored beside its partial data (see `blocks`), not in the record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sidecar.library.downloads.partial import PartialFile
 from sidecar.storage.atomic_files import put_where_nothing_is
 
 HIDDEN = ".partial-downloads"
-"""Beside the models, so that they get their names without being copied; a name that the library passes over."""
+"""The folder of partial files, beside the models, so that they are moved by a rename; the library skips its name."""
 
 READ_BYTES = 4 * 1024 * 1024
 
@@ -31,9 +31,9 @@ class FileRecord(msgspec.Struct, kw_only=True):
     """A file of a download.
 
     Attributes:
-        url: where it is, permanently.
-        name: in the folder.
-        validator: what the server knew it by, where there is no hash.
+        url: its permanent address.
+        name: its name in the folder.
+        validator: the server's identifier of its content, if there is no hash.
     """
 
     url: str
@@ -44,16 +44,16 @@ class FileRecord(msgspec.Struct, kw_only=True):
 
 
 class DownloadRecord(JobRecord, kw_only=True):
-    """What is stored of a download.
+    """The stored record of a download. The names in the files stay for records that exist.
 
     Attributes:
-        request: what was requested, in words that are the same for the same.
-        root: the folder that everything of it stays in.
-        own_folder: whether its files get a folder of their own in there, called as the repository.
+        request: a canonical text of the request, equal for equal requests.
+        root: the folder that contains all of its files.
+        own_folder: whether its files get a folder of their own in there, named after the repository.
         repo, file, tag, revision: what was requested on the hub.
-        url: what was requested, where it is on no hub.
-        commit: of the repository; what is fetched is of this one.
-        files: the model first; empty until the hub was asked.
+        url: the requested address, if it is not on the hub.
+        commit: of the repository, to which the download is pinned.
+        files: the model first; empty until the files were found.
     """
 
     job_id: str = msgspec.field(name="download_id", default_factory=new_id)
@@ -70,7 +70,7 @@ class DownloadRecord(JobRecord, kw_only=True):
 
     @property
     def folder(self) -> str:
-        """The folder of its files in `root`, with a slash at its end; empty for the root itself."""
+        """The folder of its files in `root`, with a trailing slash; empty for the root itself."""
         return f"{self.repo}/" if self.own_folder and self.repo else ""
 
 
@@ -83,49 +83,49 @@ class DownloadPaths:
 
     @property
     def folder(self) -> Path:
-        """Where its files will be."""
+        """The target folder of its files."""
         return self.root / self._record.folder if self._record.folder else self.root
 
     def target(self, file: FileRecord) -> Path:
-        """Where a file will be.
+        """The target path of a file.
 
         Raises:
-            PathNotAllowed: its name leads elsewhere, or there is something in the way.
+            PathNotAllowed: its name leads out of the folder, or something blocks the path.
         """
         return path_policy.place_in(self.root, f"{self._record.folder}{file.name}")
 
     def partial(self, index: int) -> PartialFile:
-        """What has come of a file.
+        """The partial data of a file.
 
         Raises:
-            PathNotAllowed: there is something in the way.
+            PathNotAllowed: something blocks the path.
         """
         folder = path_policy.place_in(self.root, f"{HIDDEN}/{self._record.job_id}")
         return PartialFile(folder, str(index), self._record.files[index].size)
 
     def missing(self) -> list[int]:
-        """The files that are not in their place yet.
+        """The indices of the files that are not in their place yet.
 
         Raises:
-            PathNotAllowed: there is another file in a place.
-            OSError: the disk refuses.
+            PathNotAllowed: another file is in the place of one.
+            OSError: the disk cannot be read.
         """
         return [i for i, file in enumerate(self._record.files) if not _is_there(self.target(file), file)]
 
     def received(self, missing: Iterable[int]) -> list[int]:
-        """How many bytes of each file are here, where these are not in their place."""
+        """The received bytes of each file; `missing` are those that are not in their place."""
         here = [file.size or 0 for file in self._record.files]
         for index in missing:
             here[index] = self.partial(index).received()
         return here
 
     def reserve(self, indices: list[int]) -> None:
-        """Take the room for these files, as far as it is not taken.
+        """Reserve the space for these files, as far as it is not reserved yet.
 
         Raises:
             DiskFull: there is not enough.
-            PathNotAllowed: there is something in the way.
-            OSError: the disk refuses.
+            PathNotAllowed: something blocks a path.
+            OSError: the disk cannot be written.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         partials = [self.partial(index) for index in indices]
@@ -139,11 +139,11 @@ class DownloadPaths:
                 one.close()
 
     def put(self, index: int) -> None:
-        """Give a file that is whole its place.
+        """Move a complete file to its place.
 
         Raises:
-            PathNotAllowed: another file has taken it meanwhile.
-            OSError: the disk refuses.
+            PathNotAllowed: another file has been put there in the meantime.
+            OSError: the disk cannot be written.
         """
         file, partial = self._record.files[index], self.partial(index)
         target = self.target(file)
@@ -157,21 +157,21 @@ class DownloadPaths:
         partial.remove()
 
     def clear(self) -> None:
-        """Remove what has come and is in no place; what cannot be removed stays."""
+        """Remove the partial files; errors are ignored."""
         hidden = self.root / HIDDEN
         if not hidden.is_symlink():
             shutil.rmtree(hidden / self._record.job_id, ignore_errors=True)
             try:
                 hidden.rmdir()
             except OSError:
-                return  # there is something of other downloads in it, or it is not there
+                return  # it contains files of other downloads, or does not exist
 
 
 def _is_there(target: Path, file: FileRecord) -> bool:
-    """Whether a file is in its place already.
+    """Whether a file is already in its place.
 
     Raises:
-        PathNotAllowed: there is another one.
+        PathNotAllowed: another file is there.
         OSError: it cannot be read.
     """
     if not target.exists():  # `target` is no link, as it comes from `place_in`
@@ -181,10 +181,10 @@ def _is_there(target: Path, file: FileRecord) -> bool:
         with target.open("rb") as data:
             while piece := data.read(READ_BYTES):
                 digest.update(piece)
-                anyio.from_thread.check_cancelled()  # the download was interrupted meanwhile
+                anyio.from_thread.check_cancelled()  # the download may be interrupted
         if digest.hexdigest() == file.sha256:
             return True
     raise PathNotAllowed(
-        f"There is another file in its place: {target}.",
-        hint="Remove or rename that one, or give another target_dir.",
+        f"Another file is in its place: {target}.",
+        hint="Remove or rename that file, or give another target_dir.",
     )

@@ -1,7 +1,7 @@
-"""What a download consists of: which files, where they are, what they must be.
+"""The files of a download: their addresses, sizes and hashes.
 
-Owns the way from what was requested to files, once for each download: what was found is pinned (the commit, the sizes,
-the hashes), so that a download that is resumed days later is of the same files.
+Owns the step from a request to files, which is taken once for each download: the result is pinned (the commit, the
+sizes, the hashes), so that a download that is resumed days later fetches the same files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sidecar.library.hub.variants import (
 )
 
 TRY_SECONDS = 15.0
-"""For the first request. Nothing was fetched yet that would be worth a larger budget, and a person waits."""
+"""The retry budget of the first request: nothing has been fetched yet that would be lost, and a user waits."""
 
 MAIN = "main"
 
@@ -39,12 +39,12 @@ def requested(params: DownloadModelParams, models: Path, *, endpoint: str) -> Do
 
     Args:
         params: the request.
-        models: the sidecar's own models folder, where no other is named.
-        endpoint: the hub's.
+        models: the sidecar's own models folder, used if the request names no other.
+        endpoint: the hub's address.
 
     Raises:
-        InvalidParams: it is not said what, or in contradictory words.
-        PathNotAllowed: the folder is none.
+        InvalidParams: parameters are missing or contradict each other.
+        PathNotAllowed: the folder's path is not absolute.
     """
     given = [text for text in (params.repo, params.url) if text is not None]
     if len(given) != 1:
@@ -67,14 +67,14 @@ async def resolve(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
     """Fill in the files of a download.
 
     Raises:
-        SidecarError: it cannot be had, or not now.
+        SidecarError: they cannot be found, or not now.
     """
     if record.repo is None:
         remote = await find(web, Source(record.url or ""))
         name = remote.name or ""
         if not is_gguf(name):
             raise NotSupported(
-                f"The server calls the file {name[:200]!r}, and models are GGUF files.",
+                f"The server's file is {name[:200]!r}, and models are GGUF files.",
                 hint="Give the address of a .gguf file.",
             )
         record.files = [FileRecord(url=record.url or "", name=name, size=remote.size, validator=remote.validator)]
@@ -90,7 +90,7 @@ async def resolve(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
 
 
 async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoint: str) -> None:
-    """Choose what of a repository was requested."""
+    """Choose the requested files of a repository."""
     found = projectors(repository.files)
     alone = [file for file in found if record.file in (file.path, file.name)]
     if alone:
@@ -104,7 +104,7 @@ async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoi
     for file, name in zip(chosen, names, strict=True):
         url = _address(endpoint, repository.repo, repository.commit, file.path)
         validator = None
-        if file.sha256 is None:  # small enough to be in the repository itself, which hashes in another way
+        if file.sha256 is None:  # a small file in the repository itself, which has no SHA-256
             remote = await find(web, Source(url, repository.repo))
             file, validator = RepositoryFile(file.path, remote.size, remote.sha256), remote.validator
         files.append(FileRecord(url=url, name=name, size=file.size, sha256=file.sha256, validator=validator))
@@ -112,10 +112,10 @@ async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoi
 
 
 async def _take_one_file(record: DownloadRecord, path: str, web: Web, endpoint: str) -> None:
-    """A file whose path is known needs no list: what the hub says of it as it hands it out is enough."""
+    """Find a file by its path, without a list of the repository: the headers of its response are enough."""
     repo = record.repo or ""
     if not is_gguf(path):
-        raise ModelNotFound(f"{path[:200]!r} is no GGUF file.", hint="Give the address of a .gguf file.")
+        raise ModelNotFound(f"{path[:200]!r} is not a GGUF file.", hint="Give the address of a .gguf file.")
     remote = await find(web, Source(_address(endpoint, repo, record.revision or MAIN, path), repo))
     record.commit = remote.commit
     url = _address(endpoint, repo, remote.commit or record.revision or MAIN, path)
@@ -124,10 +124,10 @@ async def _take_one_file(record: DownloadRecord, path: str, web: Web, endpoint: 
 
 
 async def find(web: Web, source: Source) -> Remote:
-    """Where a file is; a server that is busy is asked again for a while.
+    """Find a file on its server; retries while the server is busy, within TRY_SECONDS.
 
     Raises:
-        SidecarError: it cannot be had, or not now.
+        SidecarError: it cannot be downloaded, or not now.
     """
     retries = RetryBudget()
     while True:

@@ -1,10 +1,9 @@
-"""A file that is not whole yet: what has come of it, and the notes that say so, side by side in a hidden folder.
+"""A partial file: its data, and notes of which bytes have been received, side by side in a hidden folder.
 
-Owns these two files, and their integrity check. What was written before a kill is known after it, since the notes are
-written with each piece; what a power cut takes away the checksums find. For the hash of the whole file it is read
-again from its beginning, as far as it has come without a gap: what the disk has kept is what counts, so blocks that
-differ are found there, and only they are fetched again. After a restart the check starts over beside the transfer:
-reading is some ten times faster than a network.
+Owns these two files, and their integrity check. The notes are written with each piece, so they survive a kill; the
+checksums detect what a power cut has lost. For the hash of the whole file the data is read again from its beginning, up
+to the first gap: the disk's content counts, so blocks that differ are detected, and only they are fetched again. After
+a restart the check starts over in parallel to the transfer: reading is some ten times faster than a network.
 """
 
 from __future__ import annotations
@@ -22,44 +21,44 @@ from sidecar.host import disk_space, file_io
 from sidecar.library.downloads.answers import ExpectedHead
 from sidecar.library.downloads.blocks import BLOCK_BYTES, HEADER_BYTES, Blocks
 
-BLOCKS_AT_ONCE = 8
-"""Read in one go: a hundredth of a second, after which a pause or a cancel is noticed."""
+BLOCKS_PER_STEP = 8
+"""Blocks that are checked in one step, which takes 10 ms and cannot be interrupted."""
 
 SYNC_EVERY_BLOCKS = 64
-"""So that a power cut takes little, and the end does not wait for the whole file to be written out."""
+"""Interval of syncs, so that a power cut loses little, and the end need not wait for the whole file."""
 
 MAX_BAD_BLOCKS = 16
-"""A disk that does not keep more than that will not keep the file either."""
+"""The most blocks that may be lost; a disk that loses more is broken."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | file_io.NOFOLLOW | file_io.BINARY
 
 
 class PartialFile:
-    """One of them. Everything blocks on the disk: callers use a worker thread, or several for different blocks.
+    """A partial file. Everything blocks on the disk: callers use a worker thread, or several for different blocks.
 
     Args:
-        folder: where it is; made when it is opened.
-        name: of the two files, without their endings.
-        size: of the whole file; `None` where it is not known.
+        folder: its folder; created by `open`.
+        name: of the two files, without their suffixes.
+        size: of the whole file; `None` if it is not known.
 
     Attributes:
-        blocks: what is here.
+        blocks: the received blocks.
     """
 
     def __init__(self, folder: Path, name: str, size: int | None) -> None:
         self.data = folder / f"{name}.part"
         self._notes = folder / f"{name}.blocks"
         self._size = size
-        self.blocks = Blocks(None)  # what a server says of a size costs nothing before there is room for it
+        self.blocks = Blocks(None)  # no memory for the size that a server claims before there is space for it
         self._data_fd = -1
         self._notes_fd = -1
 
     def open(self) -> None:
-        """Continue with what is there, else begin; the place on the disk is taken.
+        """Open the existing files, or create them; the space on the disk is reserved.
 
         Raises:
-            OSError: there is no room, or the folder cannot be written to.
-            PathNotAllowed: there is something else in its place.
+            OSError: there is no space, or the folder cannot be written to.
+            PathNotAllowed: something else is in its place.
         """
         self.data.parent.mkdir(parents=True, exist_ok=True)
         there = self.data.exists()
@@ -75,7 +74,7 @@ class PartialFile:
             disk_space.reserve(self._data_fd, self._size)
 
     def received(self) -> int:
-        """Bytes that are there, without opening it."""
+        """The number of received bytes, without opening it."""
         try:
             if self._size is not None and self.data.stat().st_size != self._size:
                 return 0
@@ -92,22 +91,22 @@ class PartialFile:
                 self._write_at(self._notes_fd, place, slot)
 
     def read_block(self, index: int) -> bytes:
-        """A whole block, as the disk has it. Raises OSError."""
+        """A whole block, from the disk. Raises OSError."""
         return _read_at(self._data_fd, index * BLOCK_BYTES, self.blocks.length(index))
 
     def drop(self, index: int) -> None:
-        """Forget a block. Raises OSError."""
+        """Mark a block as missing. Raises OSError."""
         self.blocks.drop(index)
         place, slot = self.blocks.slot(index)
         self._write_at(self._notes_fd, place, slot)
 
     def clear(self) -> None:
-        """Forget everything. Raises OSError."""
+        """Mark every block as missing. Raises OSError."""
         self.blocks = Blocks(self._size)
         self._begin_notes()
 
     def end_at(self, size: int) -> None:
-        """The size is known now that all is here. Raises OSError."""
+        """Set the size of a file that is complete. Raises OSError."""
         notes = [self.blocks.header(), *(self.blocks.slot(i)[1] for i in range(-(-size // BLOCK_BYTES)))]
         self._size = size
         os.ftruncate(self._data_fd, size)
@@ -116,7 +115,7 @@ class PartialFile:
         self._write_at(self._notes_fd, HEADER_BYTES, b"".join(notes[1:]))
 
     def sync(self) -> None:
-        """Flush what was written to the disk. Raises OSError."""
+        """Flush the data to the disk. Raises OSError."""
         os.fsync(self._data_fd)
 
     def close(self) -> None:
@@ -127,7 +126,7 @@ class PartialFile:
         self._data_fd = self._notes_fd = -1
 
     def remove(self) -> None:
-        """Remove what is there. Raises OSError."""
+        """Remove both files. Raises OSError."""
         self.close()
         self.data.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
@@ -144,10 +143,10 @@ class PartialFile:
 
 
 class Checker:
-    """Hashes one file while it comes.
+    """Hashes and checks one file while it is received.
 
     Attributes:
-        position: bytes that have been read.
+        position: how many bytes have been read.
     """
 
     def __init__(self, partial: PartialFile, name: str, head: ExpectedHead) -> None:
@@ -171,26 +170,26 @@ class Checker:
         return not self.done and self._partial.blocks.whole(self._next)
 
     def hexdigest(self) -> str:
-        """The SHA-256 of what was read."""
+        """The SHA-256 of the bytes that were read."""
         return self._hash.hexdigest()
 
     async def advance(self, limiter: anyio.CapacityLimiter) -> None:
-        """Read a few blocks more. One that is not what was written is missing afterwards.
+        """Check up to BLOCKS_PER_STEP blocks. A block that differs from what was written is marked as missing.
 
         Raises:
-            SidecarError: the file does not begin as it should.
-            StorageError: the disk does not keep what is written.
-            OSError: the disk refuses.
+            SidecarError: the file does not begin as expected.
+            StorageError: the disk loses data.
+            OSError: the disk cannot be read.
         """
         await anyio.to_thread.run_sync(self._advance, limiter=limiter)
 
     def _advance(self) -> None:
-        for _ in range(BLOCKS_AT_ONCE):
+        for _ in range(BLOCKS_PER_STEP):
             if not self.ready:
                 break
             data = self._partial.read_block(self._next)
             if not self._partial.blocks.fits(self._next, data):
-                self._put_back()
+                self._drop_bad()
                 break
             if self._next == 0:
                 self._head.check(self._name, data)
@@ -202,12 +201,12 @@ class Checker:
             self._unsynced = 0
             self._partial.sync()
 
-    def _put_back(self) -> None:
+    def _drop_bad(self) -> None:
         self._bad += 1
         if self._bad > MAX_BAD_BLOCKS:
             raise StorageError(
-                f"The disk does not keep what is written to it: {self._bad} pieces of {BLOCK_BYTES:,} bytes of "
-                f"{self._name} were others when they were read again.",
+                f"The disk loses data: {self._bad} blocks of {BLOCK_BYTES:,} bytes of {self._name} were different when "
+                f"they were read again.",
                 hint="Check the disk, or give another target_dir.",
             )
         self._partial.drop(self._next)
@@ -218,11 +217,11 @@ def _opened(path: Path) -> int:
         fd = os.open(path, _FLAGS, 0o644)
     except OSError as error:
         if path.is_symlink():
-            raise PathNotAllowed(f"There is a link where a download is to be written: {path}.") from error
+            raise PathNotAllowed(f"The download cannot be written over a link: {path}.") from error
         raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise PathNotAllowed(f"There is no ordinary file where a download is to be written: {path}.")
+        raise PathNotAllowed(f"The download cannot be written to what is not an ordinary file: {path}.")
     return fd
 
 

@@ -1,6 +1,6 @@
-"""What a host sees of a download: the whole of it, the event of its state, and the error of a failure.
+"""A download as hosts see it: its description, the event of its state, and the error of a failure.
 
-Pure. Knows nothing of who receives it.
+Pure. Knows nothing of the receivers.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from sidecar.storage.atomic_files import refusal
 
 
 def state_of(job: Job[DownloadRecord]) -> DownloadState:
-    """The state on the wire: that of the job, or the step of one that runs."""
+    """The state on the wire: the job's state, or the step of a running job."""
     return job.phase or job.state  # type: ignore[return-value] # the phases and the idle states are DownloadState's
 
 
 def described(job: Job[DownloadRecord], folder: Path) -> Download:
-    """A download as it is on the wire; its files go to this folder."""
+    """A download as on the wire; its files go to this folder."""
     record, progress = job.record, job.progress
     running = job.phase == "downloading"
     return Download(
@@ -64,7 +64,7 @@ def described(job: Job[DownloadRecord], folder: Path) -> Download:
 
 
 def event_of(info: Download) -> Event | None:
-    """The event of a state on a channel; of a download that has failed or was cancelled it is the response's."""
+    """The event of a state on a channel; `None` if it has failed or was cancelled, which the response reports."""
     match info.state:
         case "queued":
             return DownloadQueued(download_id=info.download_id)
@@ -100,9 +100,9 @@ def error_of(problem: Exception) -> SidecarError:
         return problem
     if isinstance(problem, Changed):
         return DownloadFailed(
-            "The file on the server is another one than when the download began.",
+            "The file on the server has changed since the download began.",
             hint="Download it again: it starts over.",
         )
     if isinstance(problem, OSError):
-        return refusal(problem, "The download was not finished; what has come is kept")
+        return refusal(problem, "The download was not finished; the received part is kept")
     return internal_error(problem)

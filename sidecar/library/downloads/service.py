@@ -1,7 +1,7 @@
-"""All downloads: which there are, whose turn it is, what a restart has left, and who follows them.
+"""All downloads: their list, their order, their resumption after a restart, and their subscribers.
 
-Owns the list and its order. What is done for one of them is in `download`. Most of the code of downloads is imported
-when there is one: a start does without.
+Owns the list and its order; `download` does the work of one. Most of the code of downloads is imported with the first
+one, since start-up does not need it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_FINISHED = 50
-"""Downloads that are listed after their end; the models of older ones are in the library anyway."""
+"""Finished downloads that stay in the list; the models of older ones are in the library."""
 
 DISK_THREADS = 12
-"""For reading and writing: some for each connection of two downloads, and none that anything else waits for."""
+"""Threads for reading and writing: several for each connection of two downloads, and used for nothing else."""
 
 
 class Downloads:
@@ -46,10 +46,9 @@ class Downloads:
 
     Args:
         models: the sidecar's own models folder.
-        records: the folder of what survives a restart.
-        config: read each time.
-        hub: the hub.
-        tokens: the user's token for it.
+        records: the folder of the stored records.
+        config: read at each use.
+        tokens: the user's token for the hub.
     """
 
     def __init__(self, *, models: Path, records: Path, config: ConfigFile, hub: Hub, tokens: TokenSource) -> None:
@@ -69,7 +68,7 @@ class Downloads:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let downloads run; on leaving they are stopped, to be resumed at the next start."""
+        """Run downloads; on exit they are stopped, to be resumed at the next start."""
         async with anyio.create_task_group() as self._tasks:
             try:
                 yield
@@ -83,7 +82,7 @@ class Downloads:
             self._tasks.cancel_scope.cancel()
 
     async def resume_interrupted(self) -> None:
-        """Queue again what a restart has interrupted, where the config allows it."""
+        """Queue the downloads again that the end of the sidecar has interrupted, if the config allows it."""
         await self._load()
         if self._config.config.downloads.resume_at_start:
             for download in list(self._downloads.values()):
@@ -97,7 +96,7 @@ class Downloads:
         """Download a model; returns when it is in its place. Its events go to `events`.
 
         Raises:
-            Cancelled: the request or the download was cancelled, or the sidecar stops.
+            Cancelled: the request or the download was cancelled, or the sidecar is stopping.
             SidecarError: it was refused, or has failed.
         """
         download = await self.add(params)
@@ -112,11 +111,11 @@ class Downloads:
             ) from None
 
     async def add(self, params: DownloadModelParams) -> DownloadJob:
-        """The download of a model: the one that there is, else a new one.
+        """The download of a model: an existing one for the same request, else a new one.
 
         Raises:
-            InvalidParams: it is not said what, or in contradictory words.
-            PathNotAllowed: the folder is none.
+            InvalidParams: parameters are missing or contradict each other.
+            PathNotAllowed: the folder's path is not absolute.
             StorageError, DiskFull, PermissionDenied: it cannot be stored.
             Cancelled: the sidecar is stopping.
         """
@@ -125,7 +124,7 @@ class Downloads:
 
         record = requested(params, self._models, endpoint=self._hub.endpoint)
         await self._load()
-        async with self._adding:  # of two requests for the same at the same time, one finds the other's
+        async with self._adding:  # of two simultaneous equal requests, the second finds the first's download
             for download in self._downloads.values():
                 if not download.job.ended and download.record.request == record.request:
                     if not download.job.active:
@@ -138,7 +137,7 @@ class Downloads:
         return download
 
     async def listed(self) -> list[Download]:
-        """All that have not ended, and those that ended since the start; the oldest first."""
+        """All downloads that have not ended, and those that ended since the start; the oldest first."""
         await self._load()
         return [download.info() for download in self._downloads.values()]
 
@@ -171,7 +170,7 @@ class Downloads:
         return download.info()
 
     async def cancel(self, download_id: str) -> Download:
-        """Cancel a download, and remove what has come of it.
+        """Cancel a download, and remove its partial files.
 
         Raises:
             DownloadNotFound: there is none of this id.
@@ -184,15 +183,15 @@ class Downloads:
 
     @property
     def options(self) -> TransferOptions:
-        """What all transfers share, also those of files that are no models."""
+        """The options of all transfers, also of files that are not models."""
         return self._context.options
 
     # --- subscriptions -----------------------------------------------------------------------------------------
 
     def show_in(self, feed: LiveFeed) -> Callable[[], None]:
-        """Show all downloads in a feed, now and after each change; returns what ends that.
+        """Show all downloads in a feed, now and after each change; returns a function that ends it.
 
-        A change is in the feed as soon as it has happened, so that hosts see it before the response.
+        A change is put into the feed as soon as it happens, so that hosts receive it before the response.
         """
         self._feeds.append(feed)
         for download in self._downloads.values():
@@ -224,7 +223,7 @@ class Downloads:
     # --- turns -------------------------------------------------------------------------------------------------
 
     def _start(self, download: DownloadJob) -> None:
-        """Let a queued download wait for its turn."""
+        """Start the task of a queued download, which waits for its turn."""
         if self._stopping:
             raise Cancelled("The sidecar is stopping.", hint="The download is resumed at the next start.")
         download.publish()
@@ -239,7 +238,7 @@ class Downloads:
             del self._downloads[download_id]
 
     async def _release(self, download: DownloadJob) -> None:
-        """Pause a download whose request was cancelled, unless others follow it."""
+        """Pause a download whose request was cancelled, unless other requests follow it."""
         if not download.job.followed and download.job.active and not self._stopping:
             await self._pause(download)
 
@@ -250,7 +249,7 @@ class Downloads:
 
     async def _resume(self, download: DownloadJob) -> None:
         await download.store(OnRestart.RESUME)
-        if download.job.may_become("queued"):  # and was not meanwhile resumed or cancelled by another request
+        if download.job.may_become("queued"):  # another request may have resumed or cancelled it
             download.job.queue()
             self._start(download)
 
@@ -264,7 +263,7 @@ class Downloads:
                     download.publish()
 
     def _stored(self) -> list[DownloadJob]:
-        if not self._records.is_dir():  # as it is with most
+        if not self._records.is_dir():  # the usual case
             return []
         from sidecar.library.downloads.download import DownloadJob
 
@@ -272,7 +271,7 @@ class Downloads:
         for record in self._context.store.load():
             try:
                 found.append(DownloadJob(record, self._context, restored=True))
-            except Exception as error:  # noqa: BLE001 - one that cannot be used must not hide the others
+            except Exception as error:  # noqa: BLE001 - an unusable one must not hide the others
                 logger.warning("a stored download cannot be resumed: %s", error)
         return found
 

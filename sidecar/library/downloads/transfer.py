@@ -1,7 +1,7 @@
-"""The transfer of one file: several parts side by side, for as long as it takes.
+"""The transfer of one file, in several parallel parts, with retries.
 
-Owns which connection fetches what, and what is done when one breaks, stalls or expires. Knows nothing of the download
-that it is for, or of where the file goes.
+Owns which connection fetches which part, and the reaction when one breaks, stalls or expires. Knows nothing of the
+download that it belongs to, or of the file's target.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from sidecar.library.downloads.web import BUFFER_BYTES, Web
 from sidecar.storage.config import ConfigFile
 
 MAX_EXPIRED = 3
-"""How often in a row another address is asked for without a delay, and without a byte from there."""
+"""How often in a row a new address is requested without a delay, if the ones before have returned no byte."""
 
-MAX_BEGINNINGS = 5
-"""Of a file that the server gives only whole: each costs all that was fetched."""
+MAX_RESTARTS = 5
+"""How often a file without ranges is started over: each restart loses everything that was fetched."""
 
 THROTTLED_STEPS = 4
-"""Pieces a second of a transfer whose speed is bounded, so that it flows instead of jumping."""
+"""Reads per second of a transfer with limited bandwidth, so that it flows steadily."""
 
 
 class BandwidthLimit:
-    """A bound on bytes a second that all connections share.
+    """A limit of bytes per second that all connections share.
 
-    It counts when the next byte is due; whoever took some waits until then.
+    It keeps the time at which the next byte is due; the reader of bytes waits until then.
     """
 
     def __init__(self) -> None:
         self._due = 0.0
 
     def delay(self, count: int, rate: int | None, now: float) -> float:
-        """Seconds to wait after so many bytes."""
+        """How many seconds to wait after so many bytes."""
         if rate is None:
             self._due = now
             return 0.0
@@ -57,9 +57,9 @@ class TransferOptions(msgspec.Struct, frozen=True):
 
     Attributes:
         web: the connections.
-        config: read each time, since it may change while a transfer runs.
-        bandwidth: the bound on all together.
-        disk: threads for the disk; a slow one delays nothing else.
+        config: read at each use, since it may change during a transfer.
+        bandwidth: the shared limit.
+        disk: threads for the disk, so that a slow disk delays nothing else.
     """
 
     web: Web
@@ -69,25 +69,25 @@ class TransferOptions(msgspec.Struct, frozen=True):
 
     @property
     def limits(self) -> DownloadsConfig:
-        """What the config says now."""
+        """The present settings of downloads."""
         return self.config.config.downloads
 
 
 class _FromTheBeginning(Exception):
-    """What was fetched is of no use: the server gives no parts."""
+    """The received part is useless, since the server supports no ranges."""
 
 
 class Transfer:
     """Fetches one file.
 
     Args:
-        source: where it is.
-        partial: open; where it goes.
-        progress: of the job; its part is this file.
+        source: its permanent address.
+        partial: the open partial file.
+        progress: of the job; its present part is this file.
         name: for messages.
-        sha256: what it must be; `None` where that is not known.
-        validator: what the server knew the file by when it was begun.
-        head: how it must begin.
+        sha256: the expected hash; `None` if it is not known.
+        validator: the server's identifier of the content when the download began.
+        head: the expected first bytes.
     """
 
     def __init__(
@@ -118,22 +118,22 @@ class Transfer:
         self._changed = anyio.Event()
 
     async def run(self) -> str:
-        """Fetch what is missing and check all of it; returns its SHA-256.
+        """Fetch the missing parts and check the whole file; returns its SHA-256.
 
         Raises:
-            ChecksumMismatch: it is whole, and not what it must be.
-            Changed: the server has another file now; what was fetched is of the old one.
-            SidecarError: it cannot be had; what was fetched stays.
-            OSError: the disk refuses.
+            ChecksumMismatch: it is complete, and has another hash than expected.
+            Changed: the server has another file now; the received part belongs to the old one.
+            SidecarError: it cannot be downloaded; the received part stays.
+            OSError: the disk cannot be read or written.
         """
         checker = await self._fetch_and_check()
         found = checker.hexdigest()
         if self._sha256 not in (None, found):
-            raise ChecksumMismatch(f"{self._name} has the hash {found} where {self._sha256} was expected.")
+            raise ChecksumMismatch(f"{self._name} has the hash {found} instead of {self._sha256}.")
         return found
 
     async def _fetch_and_check(self) -> Checker:
-        for _ in range(MAX_BEGINNINGS):
+        for _ in range(MAX_RESTARTS):
             checker = Checker(self._partial, self._name, self._head)
             try:
                 async with anyio.create_task_group() as tasks:
@@ -148,8 +148,8 @@ class Transfer:
                 return checker
             await anyio.to_thread.run_sync(self._partial.clear, limiter=self._options.disk)
         raise DownloadFailed(
-            f"The connection broke {MAX_BEGINNINGS} times, and the server gives {self._name} only from its beginning.",
-            hint="Try again when the connection is better, or take the model from another server.",
+            f"The connection broke {MAX_RESTARTS} times, and the server sends {self._name} only from its beginning.",
+            hint="Try again when the connection is better, or download the model from another server.",
         )
 
     async def _fetch_until_checked(self, checker: Checker) -> None:
@@ -178,7 +178,7 @@ class Transfer:
     # --- fetching ----------------------------------------------------------------------------------------------
 
     async def _fetch(self) -> None:
-        """Fetch what is missing now."""
+        """Fetch the parts that are missing now."""
         remote = await self._found()
         if not remote.ranges or self._partial.blocks.size is None:
             await self._fetch_whole()
@@ -209,7 +209,7 @@ class Transfer:
                     await self._wait(problem)
 
     async def _fetch_whole(self) -> None:
-        """Fetch a file of which no parts can be had."""
+        """Fetch a file from a server without ranges."""
         remote = await self._found()
         if self._partial.blocks.received:
             raise _FromTheBeginning
@@ -220,7 +220,7 @@ class Transfer:
                     await self._take(position, data)
                     position += len(data)
             if not position:
-                raise DownloadFailed(f"The server sends nothing as {self._name}.")
+                raise DownloadFailed(f"The server sends an empty {self._name}.")
             if self._partial.blocks.size is None:
                 await anyio.to_thread.run_sync(self._partial.end_at, position, limiter=self._options.disk)
         except Expired as problem:
@@ -239,14 +239,14 @@ class Transfer:
             await anyio.sleep(delay)
 
     def _step(self) -> int:
-        """Bytes to read in one go."""
-        bound = self._options.limits.max_bytes_per_second
-        return BUFFER_BYTES * 2 if bound is None else max(bound // THROTTLED_STEPS, 1024)
+        """The size of a read."""
+        limit = self._options.limits.max_bytes_per_second
+        return BUFFER_BYTES * 2 if limit is None else max(limit // THROTTLED_STEPS, 1024)
 
     async def _wait(self, problem: TryAgain) -> None:
         await self._retries.wait(problem, within=self._options.limits.retry_seconds)
 
-    # --- where it is -------------------------------------------------------------------------------------------
+    # --- the address -------------------------------------------------------------------------------------------
 
     async def _found(self) -> Remote:
         async with self._finding:
@@ -258,7 +258,7 @@ class Transfer:
             return self._remote
 
     async def _find_again(self, stale: Remote, problem: Expired) -> None:
-        """Ask for another address, once for all parts whose own has expired."""
+        """Request a new address, once for all parts whose address has expired."""
         async with self._finding:
             if self._remote is not stale:
                 return
@@ -268,17 +268,17 @@ class Transfer:
             self._remote = None
 
     def _checked(self, remote: Remote) -> Remote:
-        """Check that what is found is the file that was begun."""
+        """Check that the server still has the file with which the download began."""
         size = self._partial.blocks.size
         if remote.size != size or (self._sha256 is None and remote.validator != self._validator):
             raise Changed
         if None not in (self._sha256, remote.sha256) and self._sha256 != remote.sha256:
-            raise DownloadFailed(f"The hub has another {self._name} now than when the download began.")
+            raise DownloadFailed(f"The hub's {self._name} has changed since the download began.")
         return remote
 
 
 def _most_specific(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to report, of several that came together."""
+    """The error to report, of several that occurred together."""
     flat = list(_leaves(group))
     known = [error for error in flat if isinstance(error, SidecarError | Changed | OSError)]
     return (known or flat)[0]

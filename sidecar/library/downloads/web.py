@@ -1,7 +1,7 @@
-"""Asking servers for files: redirects, ranges, and what their answers mean.
+"""The HTTP client for files: redirects, ranges, and stalled connections.
 
-Owns the connections and every rule about them: which addresses may be asked, who gets the token, how many redirects,
-when a connection has stalled. Knows nothing of files on this machine.
+Owns the connections and every rule about them: which addresses are allowed, which server receives the token, how many
+redirects are followed, when a connection has stalled. Knows nothing of files on this machine.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 15.0
 ANSWER_SECONDS = 60.0
-"""Until the head of an answer is there; the hub takes some seconds for files that were asked for seldom."""
+"""Timeout for the head of a response; the hub takes some seconds for files that are rarely requested."""
 
 STALL_SECONDS = 20.0
 STALL_BYTES = 4096
-"""A connection that brings less than this in that time is given up for another one."""
+"""A connection that transfers less than this in that time is replaced by another one."""
 
 MAX_REDIRECTS = 8
 """The hub needs two."""
@@ -53,7 +53,7 @@ MAX_REDIRECTS = 8
 MAX_NAME_CHARACTERS = 1000
 
 BUFFER_BYTES = 128 * 1024
-"""Of one connection, which may hold twice as much: what is in it when it breaks is fetched again."""
+"""The buffer of one connection, which may hold twice as much; its content is lost when the connection breaks."""
 
 
 class Web:
@@ -61,9 +61,9 @@ class Web:
 
     Args:
         config: read at each connection.
-        hub: whose origin is trusted as it is configured.
-        tokens: the user's token goes to the hub, and nowhere else.
-        stall_seconds: STALL_SECONDS.
+        hub: its origin is trusted as configured.
+        tokens: the user's token, which is sent to the hub only.
+        stall_seconds: default: STALL_SECONDS.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class Web:
             await session.close()
 
     async def find(self, source: Source) -> Remote:
-        """Where a file is now, and what is known of it.
+        """Follow the redirects to a file, and read the facts about it.
 
         Raises:
-            TryAgain: no answer, or one that says so.
-            AddressNotAllowed: it is, or leads to, what may not be asked.
-            ModelNotFound, HubAccessDenied, DownloadFailed: the server says no.
+            TryAgain: there was no response, or a temporary refusal.
+            AddressNotAllowed: the address, or one it redirects to, is not allowed.
+            ModelNotFound, HubAccessDenied, DownloadFailed: the server refuses.
             NotSupported: a package is missing.
         """
-        await self._opened()  # which raises NotSupported
+        await self._opened()  # raises NotSupported
         url = address(source.url)
         found = Remote(url)
         for _ in range(MAX_REDIRECTS + 1):
@@ -107,16 +107,17 @@ class Web:
                     repo = source.repo if on_hub else None
                     raise refusal(url, response.status, response.headers, repo=repo)
                 return described(msgspec.structs.replace(found, url=url), response.status, response.headers)
-        raise DownloadFailed(f"{shown(address(source.url))} leads in circles: {MAX_REDIRECTS} redirects were followed.")
+        raise DownloadFailed(f"{shown(address(source.url))} redirects more than {MAX_REDIRECTS} times.")
 
     @asynccontextmanager
     async def part(self, remote: Remote, start: int, end: int | None) -> AsyncIterator[aiohttp.StreamReader]:
-        """The bytes of a file from `start` up to `end`; all of it where the server knows no ranges.
+        """The bytes of a file from `start` up to `end`; the whole file if the server supports no ranges.
 
         Raises:
-            TryAgain: no answer, or one that says so; Expired where the file has to be found again.
-            Changed: it is another file now.
-            DownloadFailed: the server says no.
+            TryAgain: there was no response, or a temporary refusal.
+            Expired: the address has expired, so the file must be found again.
+            Changed: the server has another file now.
+            DownloadFailed: the server refuses.
         """
         headers: dict[str, str] = {}
         if remote.ranges and end is not None:
@@ -125,7 +126,7 @@ class Web:
                 headers["If-Range"] = remote.validator
         async with self._ask(remote.url, headers) as response:
             if response.status in (*REDIRECTS, *GONE):
-                raise Expired(f"{shown(remote.url)} does not give the file any more.", status=response.status)
+                raise Expired(f"{shown(remote.url)} no longer returns the file.", status=response.status)
             if response.status == 416 or (response.status == 200 and headers):
                 raise Changed
             if response.status not in (200, 206):
@@ -135,27 +136,27 @@ class Web:
             yield response.content
 
     async def chunks(self, content: aiohttp.StreamReader, most: Callable[[], int]) -> AsyncIterator[bytes]:
-        """What comes, as it comes, until the end of the answer.
+        """The data of a response as it arrives, until its end.
 
         Raises:
-            TryAgain: the connection broke, stands still or trickles.
+            TryAgain: the connection broke, or has stalled.
         """
-        waited, came = 0.0, 0
+        waited, received = 0.0, 0
         while True:
             began = anyio.current_time()
             with _breaking("The connection broke"):
                 with anyio.move_on_after(max(self._stall_seconds - waited, 0.01)) as scope:
                     data = await content.read(most())
                 if scope.cancelled_caught:
-                    raise TryAgain(f"Nothing has come for {self._stall_seconds:.0f} s.")
+                    raise TryAgain(f"The server has sent nothing for {self._stall_seconds:.0f} s.")
             if not data:
                 return
-            came += len(data)
+            received += len(data)
             waited += anyio.current_time() - began
-            if came >= STALL_BYTES:
-                waited, came = 0.0, 0
+            if received >= STALL_BYTES:
+                waited, received = 0.0, 0
             elif waited >= self._stall_seconds:
-                raise TryAgain("The server sends hardly anything.")
+                raise TryAgain("The server sends hardly any data.")
             yield data
 
     @asynccontextmanager
@@ -172,7 +173,7 @@ class Web:
                 response = await session.get(url, headers=given, allow_redirects=False, proxy=proxy)
         try:
             if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-                raise DownloadFailed(f"{shown(url)} sends the file in a form that was not asked for.")
+                raise DownloadFailed(f"{shown(url)} sends the file with an encoding that was not requested.")
             yield response
         finally:
             response.close()
@@ -193,19 +194,19 @@ class Web:
     def _new_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        resolver: Any = CheckedResolver(self._rules, self._proxies)  # it has aiohttp's methods, not its class
+        resolver: Any = CheckedResolver(self._rules, self._proxies)  # has the methods of aiohttp's class
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, resolver=resolver, use_dns_cache=False, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=BUFFER_BYTES,
-            trust_env=False,  # it would also take passwords from ~/.netrc
+            trust_env=False,  # True would also read passwords from ~/.netrc
             headers={"User-Agent": "llama-sidecar"},
         )
 
     def _proxy(self, url: URL) -> str | None:
-        """The proxy that this machine is set up with for an address; the proxy then resolves the name."""
+        """The proxy of this machine's settings for an address; a proxy resolves the host name itself."""
         from yarl import URL
 
         if url.host is None or urllib.request.proxy_bypass(url.host):
@@ -218,7 +219,7 @@ class Web:
 
 
 def _import_aiohttp() -> None:
-    """A third of a second of imports that only a download needs; the event loop runs meanwhile.
+    """Import aiohttp in a thread: it takes a third of a second, and only downloads need it.
 
     Raises:
         NotSupported: it is not installed.
@@ -230,7 +231,7 @@ def _import_aiohttp() -> None:
 
 
 class _breaking:  # noqa: N801 - reads as a statement
-    """What a connection can break with, as TryAgain."""
+    """Converts the errors of a broken connection to TryAgain."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -246,7 +247,7 @@ class _breaking:  # noqa: N801 - reads as a statement
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
             raise DownloadFailed(
                 f"{self._what}: its certificate is not valid.",
-                hint="Check the clock of this machine, and whether a proxy stands between it and the server.",
+                hint="Check the clock of this machine, and whether a proxy intercepts the connection.",
             ) from None
         if isinstance(error, aiohttp.ClientError | OSError):
             why = getattr(error, "strerror", None) or (

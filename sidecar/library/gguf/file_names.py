@@ -1,7 +1,7 @@
-"""What the name of a GGUF file says, before the file is opened.
+"""The meaning of a GGUF file's name, before the file is opened.
 
-Pure. Owns each of these rules once: the suffix, the names of a split model's parts, how projectors are named and which
-models they go with, and how a quantization stands in a name. Knows no folders and no headers.
+Pure. Owns these rules: the suffix, the names of a split model's parts, how projectors are named and which models they
+belong to, and how a quantization is written in a name. Knows no folders and no headers.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import msgspec
 SUFFIX = ".gguf"
 
 PROJECTOR = "mmproj"
-"""How projectors are named, in their file's name and in the header's general.type."""
+"""The mark of projectors, in their file names and in the header's general.type."""
 
 PROJECTOR_PREFERRED = ("F16", "BF16", "F32", "Q8_0")
-"""The precisions of projectors, best choice first: F16 loses nothing that can be measured and takes half of F32."""
+"""The precisions of projectors, best choice first: F16 has no measurable loss and half the size of F32."""
 
 MAX_PARTS = 999
-"""Files of one split model that are read. The largest on the hub have some 150."""
+"""The most files of a split model that are read. The largest on the hub have some 150."""
 
 MIN_COMMON_NAME = 4
-"""Letters that a model's and its projector's names must share at least; fewer fit by chance."""
+"""Letters that the names of a model and its projector must share at least; fewer match by chance."""
 
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
 
@@ -43,17 +43,17 @@ class Split(msgspec.Struct, frozen=True):
 
 
 def is_gguf(name: str) -> bool:
-    """Whether a file of this name is meant as a GGUF file."""
+    """Whether this is the name of a GGUF file."""
     return name.lower().endswith(SUFFIX) and len(name) > len(SUFFIX)
 
 
 def stem_of(name: str) -> str:
-    """A file's name without `.gguf`; in capitals the suffix stays, since llama.cpp takes no split file with it."""
+    """A file's name without `.gguf`; an upper-case suffix stays, since llama.cpp rejects split files with it."""
     return name.removesuffix(SUFFIX)
 
 
 def split_of(stem: str) -> Split | None:
-    """What a name without suffix says of a part; `None` where it names a whole model."""
+    """The part that a name without suffix stands for; `None` if it is that of a whole model."""
     if stem[-9:-5] == "-of-" and (found := _SPLIT.fullmatch(stem)):
         number, count = int(found["number"]), int(found["count"])
         if 1 <= number <= count:
@@ -67,7 +67,7 @@ def part_name(stem: str, number: int, count: int) -> str:
 
 
 def all_parts(path: Path) -> list[Path]:
-    """The files of the model that a file is of, in order, at most MAX_PARTS; whether they are there is not checked."""
+    """The files of a model, from one of them, in order, at most MAX_PARTS; their existence is not checked."""
     split = split_of(stem_of(path.name))
     if split is None:
         return [path]
@@ -81,37 +81,37 @@ def quantization_in(name: str) -> str | None:
 
 
 def without_quantization(name: str) -> str:
-    """A model's name without the part that says how it is quantized, which its other quantizations share."""
+    """A model's name without its quantization, which is the same for all quantizations of the model."""
     return _QUANTIZATION.sub("", name)
 
 
 def is_projector(name: str) -> bool:
-    """Whether a file of this name is meant as a projector."""
+    """Whether this is the name of a projector."""
     return PROJECTOR in name.lower()
 
 
 def base_of(stem: str) -> str:
-    """What the quantizations of one model, and its projector, have in common."""
+    """The name that the quantizations of one model, and its projector, have in common."""
     return re.sub(r"[\W_]+", "", without_quantization(stem).lower().replace(PROJECTOR, ""))
 
 
 def projector_fits(projector_stem: str, base: str, *, only_model: bool) -> bool:
-    """Whether a projector goes with a model. A wrong one would keep the model from starting.
+    """Whether a projector belongs to a model. A wrong one would prevent the model's start.
 
     Args:
         projector_stem: the projector's name without suffix.
         base: `base_of` the model's name.
-        only_model: there is no other model beside it.
+        only_model: there is no other model in the folder.
     """
     other = base_of(projector_stem)
     if min(len(base), len(other)) >= MIN_COMMON_NAME and (other in base or base in other):
         return True
-    # "mmproj-F16" and "mmproj-model-f16" are said of the only model in the folder.
+    # "mmproj-F16" and "mmproj-model-f16" belong to the only model in the folder.
     return only_model and other in ("", "model")
 
 
 def projector_rank(projector_name: str, model_stem: str) -> tuple[int, int, str]:
-    """Sorts the projectors of a model: most like it in name first, then by PROJECTOR_PREFERRED, then by name."""
+    """Sort key for the projectors of a model: by similarity of the names, then by PROJECTOR_PREFERRED, then by name."""
     words, others = (
         set(re.split(r"[-_. ]+", without_quantization(name).lower())) - {""} for name in (projector_name, model_stem)
     )

@@ -1,7 +1,7 @@
-"""A GGUF header, and what it says about its model: size, quantization, capabilities.
+"""A GGUF header, and its model's facts: size, quantization, capabilities.
 
-Pure. Owns what keys and numbers of a header mean. A model can use tools where its chat template uses them, reasons
-where its template has markers for reasoning, sees and hears through a projector's encoders, and gives embeddings where
+Pure. Owns the meaning of a header's keys and numbers. A model can use tools if its chat template uses them, can reason
+if its template has markers for reasoning, has vision and audio through a projector's encoders, and makes embeddings if
 it pools. Templates are searched as text and never run. Knows neither the file format (`reader`) nor the library.
 """
 
@@ -18,12 +18,12 @@ from sidecar.contract.models import Capability
 from sidecar.library.gguf.file_names import PROJECTOR, quantization_in
 
 MAX_COUNT = 2**63 - 1
-"""ggml counts in int64, and JSON writers stop there, too."""
+"""The limit of ggml's int64, and of JSON writers."""
 
 TEMPLATE = "tokenizer.chat_template"
-"""The key of the template; with `.NAME` behind it, of further ones, such as tool_use."""
+"""The key of the template; with `.NAME` appended, that of a further one, such as tool_use."""
 
-# llama.h's llama_ftype, under the names that files are published with
+# llama.h's llama_ftype, with the names of published files
 _FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
     13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
@@ -31,7 +31,7 @@ _FILE_TYPES = {
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4",
     40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
-_GUESSED_FILE_TYPE = 1024  # a flag in the number: the type was not in the file that this one was made from
+_GUESSED_FILE_TYPE = 1024  # a flag in the number: the type was guessed when the file was made
 
 _OPENING = re.compile(r"\{[{%#]")
 _CLOSINGS = {"{{": "}}", "{%": "%}", "{#": "#}"}
@@ -48,22 +48,22 @@ _REASONING_MARKS = (
     "<seed:think>",
     "<|channel>thought",  # Gemma 4
 )
-"""What encloses reasoning, and the switches for it, in the templates of models that reason."""
+"""Markers of reasoning, and switches for it, in the templates of reasoning models."""
 
 MAX_NAME_LETTERS = 300
-"""Of a model's name in a header; longer ones are no names."""
+"""The longest name in a header; longer texts are ignored."""
 
 MAX_BASES = 8
-"""Models that an adapter was made for; it is one, hardly ever two."""
+"""The most base models of an adapter; usually it has one, rarely two."""
 
 _NOT_MODELS = frozenset({"imatrix"})  # values of general.type that no engine can run
 
 _POOLING_RANK = 4
-"""llama.h's LLAMA_POOLING_TYPE_RANK; 1 to 3 are kinds of one vector a text, 0 and -1 none."""
+"""llama.h's LLAMA_POOLING_TYPE_RANK; 1 to 3 make one vector for each text, 0 and -1 do not pool."""
 
 
 class TensorInfo(msgspec.Struct, frozen=True, gc=False):
-    """One tensor. `offset` counts from the start of the data; `size_bytes` is null for a type not known here."""
+    """One tensor. `offset` counts from the start of the data; `size_bytes` is `None` for an unknown type."""
 
     name: str
     dims: tuple[int, ...]
@@ -73,7 +73,7 @@ class TensorInfo(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def elements(self) -> int:
-        """How many weights it has."""
+        """The number of its weights."""
         return prod(self.dims)
 
 
@@ -82,8 +82,8 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         metadata: every key; long arrays as {"array": type, "length": n}, long texts as {"text_bytes": n}.
-        complete: false where a quick reading ended before the tensors: `tensors` is empty then, keys may be missing,
-            and it is not known whether the file is cut short.
+        complete: False if a quick read ended before the tensors: then `tensors` is empty, keys may be missing, and
+            the file may be truncated.
     """
 
     version: int
@@ -95,7 +95,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def parameters(self) -> int | None:
-        """Number of weights in this file; null where neither its tensors nor its metadata say it."""
+        """Number of weights in this file; `None` if neither its tensors nor its metadata contain it."""
         return sum(tensor.elements for tensor in self.tensors) or self.count("general.parameter_count") or None
 
     def text(self, key: str) -> str | None:
@@ -104,7 +104,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return value if isinstance(value, str) and value else None
 
     def count(self, key: str) -> int | None:
-        """The value of a key, if it is a number from 0 on; of one with a number a layer, the largest."""
+        """The value of a key, if it is a non-negative integer; of a list with one for each layer, the largest."""
         value = self.metadata.get(key)
         numbers = value if isinstance(value, list) else [value]
         counts = [n for n in numbers if type(n) is int and 0 <= n <= MAX_COUNT]
@@ -112,11 +112,11 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def architecture(self) -> str | None:
-        """Such as llama or qwen3; `clip` for a projector."""
+        """The architecture, such as llama or qwen3; `clip` for a projector."""
         return self.text("general.architecture")
 
     def quantization(self, file_name: str) -> str | None:
-        """Such as Q4_K_M: as the file says, else the type most of its weights have, else by its name."""
+        """The quantization, such as Q4_K_M: from the metadata, else the type of most weights, else from the name."""
         file_type = self.count("general.file_type")
         if file_type is not None and (name := _FILE_TYPES.get(file_type & ~_GUESSED_FILE_TYPE)):
             return name
@@ -126,7 +126,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return max(weights, key=weights.__getitem__) if weights else quantization_in(file_name)
 
     def model_capabilities(self) -> tuple[Capability, ...]:
-        """What a model can do by itself. Nothing is known of a header that was not read to its end."""
+        """The capabilities of the model itself; only valid for a header that was read to its end."""
         templates = [
             value
             for key, value in self.metadata.items()
@@ -147,10 +147,10 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(found)
 
     def projector_capabilities(self) -> tuple[Capability, ...]:
-        """What a projector adds to its model."""
+        """The capabilities that a projector adds to its model."""
         sees, hears = (self.metadata.get(f"clip.has_{sense}_encoder") for sense in ("vision", "audio"))
         found: list[Capability] = []
-        if sees is True or (sees is None and hears is not True):  # of before there were others than those that see
+        if sees is True or (sees is None and hears is not True):  # old files have no flags, and are all for vision
             found.append("vision")
         if hears is True:
             found.append("audio")
@@ -158,13 +158,13 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the library keeps of one header.
+    """The facts of one header that the library stores.
 
     Attributes:
-        problem: why it cannot be read; nothing else is known then.
-        names: the model's name, and the place it was published at.
-        bases: the same of the models that it was made from; an adapter's are those that it is for.
-        capabilities: what it adds to a model; `None` where the header was not read so far.
+        problem: why it cannot be read; then the other facts are unknown.
+        names: the model's name, and the repositories where it was published.
+        bases: the same for the models that it was made from; for an adapter, those that it can be used with.
+        capabilities: `None` if the header was not read to its end.
         complete: whether the header was read to its end.
     """
 
@@ -182,7 +182,7 @@ class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def facts_of(header: GgufHeader, file_name: str) -> HeaderFacts:
-    """The facts out of a header."""
+    """The facts of a header."""
     architecture, kind, parameters = header.architecture, _kind(header), header.parameters
     if parameters is None and header.complete and not header.tensors:
         parameters = 0  # the first part of a split model may hold the metadata only
@@ -222,19 +222,19 @@ def _texts(header: GgufHeader, keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def together(model: Iterable[Capability], projectors: Iterable[Capability]) -> list[Capability]:
-    """What a model can do with its projectors, in a steady order."""
+    """The capabilities of a model with its projectors, in a fixed order."""
     has = {*model, *projectors}
     order: tuple[Capability, ...] = ("chat", "tools", "reasoning", "vision", "audio", "embeddings", "reranking")
     return [one for one in order if one in has]
 
 
 def uses_tools(template: str) -> bool:
-    """Whether a chat template does something with the tools that a request, or a message of it, brings."""
+    """Whether a chat template uses the tools of a request or of a message."""
     return any(map(_names_tools, _blocks(template)))
 
 
 def _blocks(template: str) -> Iterator[str]:
-    """The statements of a template. Each letter is read once: templates come from anybody."""
+    """The statements of a template. Each character is read once, since templates are not trusted."""
     position = 0
     while opening := _OPENING.search(template, position):
         end = template.find(_CLOSINGS[opening[0]], opening.end())
@@ -246,7 +246,7 @@ def _blocks(template: str) -> Iterator[str]:
 
 
 def _names_tools(block: str) -> bool:
-    """Whether `tools` stands in a block, as a name or as the key of one; not in the middle of a text."""
+    """Whether a block contains `tools` as a name or as a key, not as part of a text."""
     quote, start = "", 0
     for token in _TOKEN.finditer(block):
         if quote:
@@ -262,5 +262,5 @@ def _names_tools(block: str) -> bool:
 
 
 def has_reasoning(template: str) -> bool:
-    """Whether a chat template treats a model's reasoning."""
+    """Whether a chat template handles a model's reasoning."""
     return any(mark in template for mark in _REASONING_MARKS)

@@ -1,9 +1,9 @@
-"""What is known from headers, in memory and across starts: the one cache of them.
+"""The cache of facts from headers, in memory and across starts.
 
 Owns when a header is read again (its file has changed, or more of it is needed than was read), the background indexer
-that completes the facts of headers which a listing read only in part, and the file in which the facts are kept:
-bounded, replaced as a whole, and dropped where it cannot be read. It is written by the indexer, after the listing that
-learned something. Knows nothing of folders or of what is listed.
+that completes the facts of headers which a listing read only in part, and the file in which the facts are stored:
+bounded, replaced as a whole, and dropped if it cannot be read. The indexer writes it after a listing with new facts.
+Knows nothing of folders or of lists.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FORMAT = 2
-"""Of the cache file, and of the rules that its facts come from; another number makes all headers be read again."""
+"""The version of the cache file and of the rules for its facts; a change makes all headers be read again."""
 
-MAX_KEPT = 10_000
-"""Files whose facts are kept on the disk."""
+MAX_FILES = 10_000
+"""The most files whose facts are stored on the disk."""
 
 MAX_CACHE_BYTES = 16 * 1024 * 1024
-"""Of the cache file: 10,000 files have about 4 MB. A larger one is not ours."""
+"""The largest cache file that is read; 10,000 files take about 4 MB."""
 
 MAX_SHAPES = 64
-"""Shapes kept in memory. One of a model with many experts takes 1 MB; a list of what fits asks for each in turn."""
+"""Shapes in memory. That of a model with many experts takes 1 MB; a listing of models that fit needs each in turn."""
 
 HEAD_BYTES = 64 * 1024
-"""The beginning by which files of one size are compared: the names and the first of the vocabulary are in it."""
+"""The beginning by which files of one size are compared: it contains the names and the start of the vocabulary."""
 
 INDEX_DELAY_SECONDS = 0.5
-"""From a listing to the indexer's work, so that the listing is answered first."""
+"""Delay from a listing to the indexer's work, so that the listing is answered first."""
 
 INDEX_SHARE = 0.25
-"""Of one processor: a thousand large vocabularies take minutes then, and no engine notices."""
+"""The indexer's share of one core: a thousand large vocabularies take minutes, and engines are not slowed down."""
 
 _Stamp = tuple[int, int, int]
-"""Size, time of change and number of a file: the same path with another stamp is another file."""
+"""Size, modification time and inode of a file: the same path with another stamp is another file."""
 
 
 class _Kept(msgspec.Struct, array_like=True):
-    """The facts of a file, and its stamp; `sha256` only where somebody has asked for it."""
+    """The facts of a file, and its stamp; `sha256` only after it was requested."""
 
     size_bytes: int
     mtime_ns: int
@@ -75,10 +75,10 @@ class _CacheFile(msgspec.Struct):
 
 
 class HeaderCache:
-    """Headers by file, read again only where the file has changed. Safe to use from several threads.
+    """Headers by file, read again only if the file has changed. Safe to use from several threads.
 
     Args:
-        path: where the facts are kept between starts; without it they are not.
+        path: the file in which the facts are stored; `None` to keep them in memory only.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -92,7 +92,7 @@ class HeaderCache:
         self._closed = threading.Event()
 
     def facts(self, file: ModelFile, *, full: bool) -> HeaderFacts:
-        """The facts; with `full`, such as are known only at the header's end as well. Reads the file where needed."""
+        """The facts; with `full`, also those that need the header's end. Reads the file if needed."""
         with self._lock:
             facts = self._kept(file).facts
         if facts is None or (full and not facts.complete):
@@ -108,13 +108,13 @@ class HeaderCache:
         return kept is not None and kept.facts is not None and kept.facts.complete
 
     def shape(self, path: Path) -> ModelShape:
-        """The shape of the model that a file is, or is the first part of; kept in memory only.
+        """The shape of a model, by its file or its first part; cached in memory only.
 
         Raises:
-            ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
+            ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary, readable file.
             ModelInvalid: one of its files is damaged.
         """
-        from sidecar.library.gguf.model_shape import shape_of  # only memory plans need it
+        from sidecar.library.gguf.model_shape import shape_of  # late, since only memory plans need it
 
         parts = all_parts(path)
         stamps = [_stamp_at(part) for part in parts]
@@ -131,7 +131,7 @@ class HeaderCache:
         return shape
 
     def head(self, file: ModelFile) -> str | None:
-        """A hash of the beginning, the same for all copies of a file; `None` where it cannot be read."""
+        """A hash of the beginning, equal for all copies of a file; `None` if it cannot be read."""
         with self._lock:
             kept = self._kept(file)
             if kept.head is None:
@@ -144,20 +144,20 @@ class HeaderCache:
             return kept.head
 
     def content(self, file: ModelFile) -> str | None:
-        """The hash of the whole content, where it is known."""
+        """The hash of the whole content; `None` if it is not known."""
         kept = self._known.get(str(file.path))
         if kept and kept.sha256 and kept.is_of(_stamp(file)):
             return kept.sha256
         return file.store.sha256 if file.store else None
 
-    def learn_content(self, file: ModelFile, digest: str) -> None:
-        """Remember the hash of the whole content."""
+    def set_content(self, file: ModelFile, digest: str) -> None:
+        """Store the hash of the whole content."""
         with self._lock:
             self._kept(file).sha256 = digest
             self._changed = True
 
     def keep_only(self, files: Iterable[ModelFile]) -> None:
-        """Drop what is known of files that are gone."""
+        """Drop the facts of files that no longer exist."""
         here = {str(file.path) for file in files}
         with self._lock:
             if any(path not in here for path in self._known):
@@ -165,28 +165,28 @@ class HeaderCache:
                 self._changed = True
 
     def save(self) -> None:
-        """Write what is new for the next start. Where that fails, headers are read once more then, and that is all."""
+        """Write new facts to the disk. A failure is logged: then headers are read again after the next start."""
         with self._lock:
             changed, self._changed = self._changed, False
             if self._path is None or not changed:
                 return
-            files = dict(list(self._known.items())[-MAX_KEPT:])
+            files = dict(list(self._known.items())[-MAX_FILES:])
             try:
                 data = msgspec.json.encode(_CacheFile(FORMAT, files))
             except UnicodeEncodeError as error:
-                logger.warning("the facts of model files cannot be kept for the next start: %s", error)
+                logger.warning("the facts of model files cannot be stored: %s", error)
                 return
-        from sidecar.storage.atomic_files import write_atomically  # nothing in a start needs it
+        from sidecar.storage.atomic_files import write_atomically  # late, since a start does not need it
 
         try:
             write_atomically(self._path, data)
         except OSError as error:
-            logger.warning("the facts of model files cannot be kept for the next start: %s", error)
+            logger.warning("the facts of model files cannot be stored: %s", error)
 
     # --- the background indexer ---
 
     def index(self, files: Sequence[ModelFile]) -> None:
-        """Read the headers of these files to their ends in the background, then save. Returns immediately."""
+        """Read the headers of these files to their ends in the background, then save. Does not block."""
         with self._lock:
             self._pending = files
             if (files or self._changed) and self._indexer is None and not self._closed.is_set():
@@ -194,14 +194,14 @@ class HeaderCache:
                 self._indexer.start()
 
     def wait_until_indexed(self, seconds: float) -> bool:
-        """Wait until nothing is read in the background any more; whether that came about in time."""
+        """Wait until the background indexer is done; returns whether it is in time."""
         thread = self._indexer
         if thread is not None:
             thread.join(seconds)
         return thread is None or not thread.is_alive()
 
     def close(self) -> None:
-        """Save, and end the indexer after the header that it reads, without waiting for that. Safe to call twice."""
+        """Save, and make the indexer end after its present header, without waiting. Safe to call twice."""
         self._closed.set()
         self.save()
 
@@ -223,7 +223,7 @@ class HeaderCache:
             self.save()
 
     def _kept(self, file: ModelFile) -> _Kept:
-        """The entry of a file, a new one where it has changed. The caller has the lock."""
+        """The entry of a file, a new one if it has changed. The caller holds the lock."""
         path, stamp = str(file.path), _stamp(file)
         kept = self._known.get(path)
         if kept is None or not kept.is_of(stamp):
@@ -239,7 +239,7 @@ def _stamp(file: ModelFile) -> _Stamp:
 def _stamp_at(path: Path) -> _Stamp:
     try:
         info = path.stat()
-    except OSError:  # reading it says why, in our words
+    except OSError:  # reading it raises the right error
         return 0, 0, 0
     return info.st_size, info.st_mtime_ns, info.st_ino
 

@@ -1,8 +1,8 @@
-"""What a model's memory depends on, out of its GGUF header.
+"""The shape of a model, on which its memory depends, from its GGUF header.
 
-Pure. Owns how llama.cpp (0.5, src/llama-hparams.cpp, src/models/) reads layers out of a header: which of them attend,
-which look back over a window only, which keep a state in place of a cache. Knows nothing of bytes in memory.
-Headers come from anywhere: whatever they say, counts stay within bounds.
+Pure. Owns how llama.cpp (0.5, src/llama-hparams.cpp, src/models/) derives layers from a header: which of them have
+attention, which have a sliding window, which keep a state instead of a cache. Knows nothing of bytes in memory.
+Headers are not trusted: all counts are bounded.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import msgspec
 from sidecar.library.gguf.header import GgufHeader, TensorInfo
 
 MAX_LAYERS = 1024
-"""LLAMA_MAX_LAYERS is 512."""
-MOST = 1 << 40
-"""Of any number in a header that is multiplied here; sums stay far from what Python or a host cannot represent."""
+"""The most layers; LLAMA_MAX_LAYERS is 512."""
+MAX_NUMBER = 1 << 40
+"""The largest number of a header that is used, so that products stay within the range of hosts."""
 
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.(.+)")
 _EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch|)exps")
 
-# load_swa_pattern in src/models/*.cpp: so many layers of which one sees everything, the last or the first
+# load_swa_pattern in src/models/*.cpp: the period of layers with full attention, which is the last or the first
 _WINDOW_PERIODS = {
     "gemma2": 2, "gpt-oss": 2, "gemma3": 6, "gemma-embedding": 6, "gemma3n": 5, "cohere2": 4, "llama4": 4, "olmo2": 4,
     "exaone4": 4, "exaone-moe": 4, "afmoe": 4, "mellum": 4, "plamo3": 8,
@@ -37,9 +37,9 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One layer.
 
     Attributes:
-        k_row, v_row: elements that a token leaves in the KV cache; 0 where the layer has none.
-        windowed: it looks back over the model's window only.
-        state: elements that each sequence keeps, whatever its length.
+        k_row, v_row: elements per token in the KV cache; 0 for a layer without a cache.
+        windowed: its attention is limited to the model's sliding window.
+        state: elements per sequence, whatever its length.
     """
 
     k_row: int = 0
@@ -52,8 +52,8 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     """A tensor.
 
     Attributes:
-        layer: `None` for those before and after the layers.
-        start, end: where its data is in its file, which is number `file` of a split model.
+        layer: `None` for tensors before and after the layers.
+        start, end: the position of its data in its file, which is number `file` of a split model.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as its memory sees it. `…_floats` are numbers that a token needs at the same time during a step."""
+    """The shape of a model. `…_floats` are the numbers that each token of a step needs in working memory."""
 
     architecture: str
     layers: tuple[Layer, ...]
@@ -94,7 +94,7 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def file_bytes(self) -> int:
-        """All weights."""
+        """Size of all weights in bytes."""
         return sum(weight.bytes for weight in self.weights)
 
 
@@ -102,7 +102,7 @@ def shape_of(headers: Sequence[GgufHeader]) -> ModelShape:
     """The shape of a model, from the headers of its files in order."""
     facts = _Facts(headers[0])
     count = min(facts.number("block_count"), MAX_LAYERS)
-    # Layers that only predict further tokens are not loaded unless that is asked for (LLAMA_... load_mtp).
+    # Layers for the prediction of further tokens are not loaded by default (LLAMA_... load_mtp).
     used = max(0, count - facts.number("nextn_predict_layers"))
     weights = [w for w in _weights(headers) if w.layer is None or w.layer < used]
     names: defaultdict[int, set[str]] = defaultdict(set)
@@ -145,7 +145,7 @@ class _Facts:
         return self._metadata.get(f"{self.architecture}.{key}")
 
     def number(self, key: str, default: int = 0) -> int:
-        """A number; of one for each layer the largest."""
+        """A number; of a list with one for each layer, the largest."""
         value = self.value(key)
         numbers = [_bounded(n) for n in value] if isinstance(value, list) else [_bounded(value)]
         return default if value is None else max(numbers, default=0)
@@ -159,7 +159,7 @@ class _Facts:
 
 
 def _bounded(value: Any) -> int:
-    return min(max(int(value), 0), MOST) if type(value) in (int, bool) else 0
+    return min(max(int(value), 0), MAX_NUMBER) if type(value) in (int, bool) else 0
 
 
 def _weights(headers: Sequence[GgufHeader]) -> list[Weight]:
@@ -185,13 +185,13 @@ def _weights(headers: Sequence[GgufHeader]) -> list[Weight]:
 def _size(tensor: TensorInfo, header: GgufHeader, position: int) -> int:
     if tensor.size_bytes is not None:
         return tensor.size_bytes
-    # Of a type that is newer than we are: up to the next tensor, or to the end of the file.
+    # An unknown, newer type: up to the next tensor, or to the end of the file.
     later = header.tensors[position + 1].offset if position + 1 < len(header.tensors) else header.file_bytes
     return max(0, later - tensor.offset)
 
 
 def _windowed(facts: _Facts, count: int) -> list[bool]:
-    """Which layers look back over a window only."""
+    """Which layers have a sliding window."""
     if not facts.number("attention.sliding_window") and facts.architecture not in _WINDOWS:
         return [False] * count
     pattern = facts.value("attention.sliding_window_pattern")
@@ -202,11 +202,11 @@ def _windowed(facts: _Facts, count: int) -> list[bool]:
     if default := _WINDOW_PERIODS.get(facts.architecture):
         period = _bounded(pattern) or default
         return [index % period < period - 1 for index in range(count)]
-    return [False] * count  # others have the key, and llama.cpp takes no notice of it
+    return [False] * count  # other architectures have the key, and llama.cpp ignores it
 
 
 def _layer(facts: _Facts, index: int, names: set[str], windowed: bool) -> Layer:
-    """What a layer keeps (llama_hparams::n_embd_k_gqa, n_embd_v_gqa, n_embd_r, n_embd_s)."""
+    """A layer's cache and state (llama_hparams::n_embd_k_gqa, n_embd_v_gqa, n_embd_r, n_embd_s)."""
     recurrent = any(name.startswith(("ssm_", "time_mix", "shortconv")) for name in names)
     attends = any(name.startswith(("attn_k.", "attn_kv", "attn_k_b")) for name in names) or (
         not recurrent and any(name.startswith("attn_qkv") for name in names)
@@ -243,10 +243,10 @@ def _state(facts: _Facts, index: int) -> int:
 
 
 def _feed_forward_floats(facts: _Facts, count: int, width: int, weights: Sequence[Weight]) -> int:
-    """gate, up and their product beside four rows of the model's width: what of llama.cpp's graphs lives together.
+    """gate, up and their product, and four rows of the model's width: the live buffers of llama.cpp's graphs.
 
-    Of experts, each that is used has its own; their answers come on top where they do not fit into the room that gate
-    and up have left.
+    Each used expert has its own; the outputs of the experts are added if they do not fit into the buffers of gate and
+    up.
     """
     dense = max((facts.of_layer("feed_forward_length", index) for index in range(count)), default=0)
     used = facts.number("expert_used_count")
@@ -260,7 +260,7 @@ def _feed_forward_floats(facts: _Facts, count: int, width: int, weights: Sequenc
 
 
 def _attention_floats(facts: _Facts, width: int, heads: int, layers: Sequence[Layer]) -> tuple[int, int]:
-    """Queries, keys, values and the answer of one layer together; with flash attention, and without."""
+    """Queries, keys, values and output of one layer together; with flash attention, and without."""
     widest = max(layers, key=lambda layer: layer.k_row + layer.v_row, default=Layer())
     if not widest.k_row:
         return 0, 0

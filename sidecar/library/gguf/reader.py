@@ -1,7 +1,7 @@
 """Reads GGUF headers in pure Python, from files of unknown origin.
 
-Owns the format: its layout and its bounds. Reads the header through a small window, never the weights, and answers any
-file whatsoever with a header or with ModelInvalid. What the header means is `header`'s subject.
+Owns the format: its layout and its bounds. Reads the header through a small window, never the weights, and every file
+yields either a header or ModelInvalid. `header` owns the meaning of the keys.
 
 A file is: magic, version, counts; then the metadata (key, type, value); then the tensor infos (name, dims, type,
 offset); then, aligned, the tensors' data. See https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
@@ -23,15 +23,16 @@ from sidecar.library.gguf.header import MAX_COUNT, GgufHeader, TensorInfo
 from sidecar.library.gguf.values import MAX_KEYS, Damaged, Metadata, Window, alignment_of, shown
 
 MAX_TENSORS = 65_536
-"""Models with hundreds of experts have some thousands."""
+"""The most tensors; models with hundreds of experts have some thousands."""
 MAX_TENSOR_NAME_BYTES = 1024
-"""llama.cpp takes 63; builds of it exist that take more."""
+"""The longest name; llama.cpp accepts 63, some builds more."""
 MAX_DIMS = 4
 """GGML_MAX_DIMS."""
 MAX_TENSOR_TYPE = 1023
-"""Types past the known ones are taken, since new ones come every year; numbers past this are damage."""
+"""The largest number of a type: unknown types are accepted, since new ones are added every year; beyond this, the file
+is damaged."""
 
-# What people put in a model's place, by its first bytes
+# Other kinds of files that users take for models, by their first bytes
 _FOREIGN = (
     (b"version https://git-lfs", "it is a Git LFS pointer, not the model itself"),
     (b"<", "it seems to be a web page, not a model"),
@@ -61,12 +62,12 @@ TENSOR_TYPES = {
 def read_header(path: Path, *, full: bool = True) -> GgufHeader:
     """The header of a GGUF file, little-endian, of version 2 or 3.
 
-    With `full=False` the reading ends at the vocabulary where the main facts come before it, as they do in all files
-    that llama.cpp's tools write: 0.1 ms in place of 10 to 60.
+    With `full=False` reading ends at the vocabulary if the main facts come before it, as in all files written by
+    llama.cpp's tools: 0.1 ms instead of 10 to 60.
 
     Raises:
-        ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary file that may be read.
-        ModelInvalid: it is damaged or no GGUF file; the message says what is wrong with it.
+        ModelNotFound, PathNotAllowed, PermissionDenied: there is no ordinary, readable file.
+        ModelInvalid: it is damaged or not a GGUF file; the message says why.
     """
     try:
         with FileIO(path, opener=_open_without_waiting) as file:
@@ -81,7 +82,7 @@ def read_header(path: Path, *, full: bool = True) -> GgufHeader:
     except IsADirectoryError:
         raise PathNotAllowed(f"{path} is a folder.") from None
     except PermissionError:
-        raise PermissionDenied(f"{path} may not be read.") from None
+        raise PermissionDenied(f"{path} cannot be read: access is denied.") from None
     except OSError as error:
         raise ModelInvalid(
             f"{path.name} cannot be read: {error.strerror}.", hint="Check the disk that the file is on."
@@ -89,7 +90,7 @@ def read_header(path: Path, *, full: bool = True) -> GgufHeader:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    # A pipe under a model's name would else hold the open until somebody writes to it.
+    # Otherwise opening a pipe under a model's name would block until another process writes to it.
     return os.open(path, flags | file_io.NONBLOCK)
 
 
@@ -136,7 +137,7 @@ def _check_version(version: int) -> None:
     if version and version & 0xFFFF == 0:
         raise Damaged("it was written for big-endian machines, which are not supported", another)
     if version == 1:
-        raise Damaged("it is of GGUF version 1 (2023), which llama.cpp reads no longer", another)
+        raise Damaged("it is of GGUF version 1 (2023), which llama.cpp no longer reads", another)
     if version not in (2, 3):
         raise Damaged(f"it is of GGUF version {version:,}; versions 2 and 3 are supported", another)
 
@@ -156,7 +157,7 @@ def _read_tensors(window: Window, count: int, alignment: int) -> tuple[TensorInf
         form = _TENSOR_TAILS[dim_count]
         *dims, kind, offset = form.unpack(window.take(form.size))
         tensor = _tensor(name, dims, kind, offset)
-        # llama.cpp wants the tensors in the order of their data and without gaps.
+        # llama.cpp requires the tensors in the order of their data and without gaps.
         if offset % alignment:
             raise Damaged(f"the data of tensor {shown(name)} is not aligned to {alignment} bytes")
         if offset < end:

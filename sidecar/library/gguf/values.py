@@ -1,7 +1,7 @@
-"""The values in a GGUF file: numbers, texts and lists, read through a window of a few bytes that moves forward.
+"""The values in a GGUF file: numbers, texts and lists, read through a small window that moves forward.
 
-Owns how values are written, every bound on them (nothing is read, skipped or believed past the header's bound or the
-file's end), and what of them is kept: of long texts and lists only how long they are. Knows not what keys mean.
+Owns the encoding of values, every bound on them (nothing is read or skipped past the header's bound or the file's
+end), and what is stored: of long texts and lists only the length. Does not know the meaning of keys.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from struct import error as StructError  # noqa: N812 - `struct.error` says too 
 from typing import Any, NoReturn
 
 MAX_HEADER_BYTES = 64 * 1024 * 1024
-"""The largest known headers (vocabularies of 262,144 tokens) have 16 MB. Bounds the time, too: 1 s of the worst."""
+"""The largest header; known ones (vocabularies of 262,144 tokens) have up to 16 MB. Also bounds the time, to 1 s."""
 FIRST_READ_BYTES = 16 * 1024
-"""Holds everything up to the vocabulary, which is all that a quick reading needs."""
+"""The first read, which contains everything up to the vocabulary, and so all that a quick read needs."""
 NEXT_READ_BYTES = 1024 * 1024
-"""Few calls, little memory."""
+"""The size of further reads: few calls, little memory."""
 
 MAX_KEYS = 4096
-"""Models have 20 to 80."""
+"""The most keys; models have 20 to 80."""
 MAX_KEY_BYTES = 256
-"""Keys are dotted words of up to 60 letters; with MAX_KEYS this bounds what they can take to 1 MiB."""
+"""The longest key; known keys have up to 60 characters. With MAX_KEYS this bounds their memory to 1 MiB."""
 MAX_KEPT_TEXT_BYTES = 2 * 1024 * 1024
-"""Of all texts together: what inspect_model sends has to fit a line. Chat templates have up to 100 KB; of a text that
-goes past this only the length is reported."""
+"""The size of all stored texts together, since the result of inspect_model must fit into a line. Chat templates have up
+to 100 KB; of a text beyond the limit only the length is reported."""
 MAX_KEPT_ELEMENTS = 64
 """Longer arrays are token lists and the like: only type and length are reported."""
 MAX_KEPT_PER_LAYER = 1024
-"""Numbers with one for each layer, which the memory plan counts with; no model has so many layers."""
+"""The longest list with a number for each layer, which memory plans need; no model has so many layers."""
 MAX_KEPT_NUMBERS = 32 * 1024
-"""Of all such lists together; a model has five."""
+"""The length of all such lists together; a model has five."""
 MAX_ARRAY_LENGTH = 16 * 1024 * 1024
-"""The longest known (merges of a tokenizer) has about 515,000 elements."""
+"""The longest array; the longest known (merges of a tokenizer) has about 515,000 elements."""
 QUICK_STOP_LENGTH = 1024
-"""A quick reading ends at the first list of texts longer than this: it takes 0.1 µs an element to step over one."""
+"""A quick read ends at the first list of texts longer than this: skipping takes 0.1 µs an element."""
 DEFAULT_ALIGNMENT = 32
 
 _COUNTS = frozenset({"uint32", "int32", "bool"})
@@ -57,7 +57,7 @@ _ARRAY_HEAD = Struct("<IQ")
 
 
 class Damaged(Exception):
-    """What is wrong with the file, as the second half of a sentence."""
+    """The problem of a damaged file, as the second half of a sentence."""
 
     def __init__(self, problem: str, hint: str | None = None) -> None:
         super().__init__(problem)
@@ -65,7 +65,7 @@ class Damaged(Exception):
 
 
 class Window:
-    """The window. A place outside of the file, or of MAX_HEADER_BYTES, is `Damaged`."""
+    """The window. A position outside of the file, or beyond MAX_HEADER_BYTES, raises `Damaged`."""
 
     def __init__(self, file: FileIO, file_bytes: int) -> None:
         self._file = file
@@ -74,18 +74,18 @@ class Window:
         self._base = 0
         self.buffer = b""
         self.position = 0
-        """In `buffer`; it may lie past its end after a skip."""
+        """Position in `buffer`; after a skip it may be past the end."""
 
     def offset(self) -> int:
         return self._base + self.position
 
     def ends_early(self) -> NoReturn:
         if self._limit < self.file_bytes:
-            raise Damaged(f"its header is longer than {MAX_HEADER_BYTES:,} bytes, which no known model's is")
+            raise Damaged(f"its header is longer than {MAX_HEADER_BYTES:,} bytes, more than that of any known model")
         raise Damaged(f"the file is cut short: the header does not end within its {self.file_bytes:,} bytes")
 
-    def room_for(self, count: int) -> None:
-        """Refuse what would end past the header's bound or the file's end."""
+    def check_room(self, count: int) -> None:
+        """Check that so many bytes do not end past the header's bound or the file's end. Raises Damaged."""
         if self.offset() + count > self._limit:
             self.ends_early()
 
@@ -93,7 +93,7 @@ class Window:
         """The next bytes."""
         end = self.position + count
         if end > len(self.buffer):
-            self.room_for(count)
+            self.check_room(count)
             self.move(count)
             end = count
         data = self.buffer[self.position : end]
@@ -105,7 +105,7 @@ class Window:
         return form.unpack(self.take(form.size))[0]
 
     def move(self, count: int) -> None:
-        """Let the window start here, and hold `count` bytes at least."""
+        """Move the window's start to the present position; it then contains at least `count` bytes."""
         start = self.offset()
         length = min(max(count, NEXT_READ_BYTES if start else FIRST_READ_BYTES), self._limit - start)
         parts: list[bytes] = []
@@ -114,35 +114,35 @@ class Window:
         while got < length and (part := self._file.read(length - got)):
             parts.append(part)
             got += len(part)
-        if got < count:  # the file has shrunk since its size was taken
+        if got < count:  # the file has shrunk since its size was read
             self.ends_early()
         self._base, self.position, self.buffer = start, 0, b"".join(parts)
 
     def skip(self, count: int) -> None:
-        self.room_for(count)
+        self.check_room(count)
         self.position += count
 
     def skip_texts(self, count: int) -> None:
-        """Step over texts, each a length and so many bytes."""
-        self.room_for(count * 8)
+        """Skip texts, each a length and so many bytes."""
+        self.check_room(count * 8)
         length_at = _U64.unpack_from
         while count:
-            self.room_for(8)
+            self.check_room(8)
             if self.position + 8 > len(self.buffer):
                 self.move(8)
             buffer, position, done = self.buffer, self.position, 0
             try:
-                for done in range(count):  # noqa: B007 - counts those before the one that lies past the window
+                for done in range(count):  # noqa: B007 - counts the texts before the one past the window
                     position += length_at(buffer, position)[0] + 8
             except (StructError, OverflowError):
                 count -= done
             else:
                 count = 0
             self.position = position
-        self.room_for(0)
+        self.check_room(0)
 
     def name(self, limit: int, what: str) -> str:
-        """The next text, which is a name: not empty, and of `limit` bytes at most."""
+        """The next text as a name: not empty, and of `limit` bytes at most."""
         length = self.number(_U64)
         if not 0 < length <= limit:
             raise Damaged(f"a {what} claims {length:,} bytes; 1 to {limit:,} are possible")
@@ -150,7 +150,7 @@ class Window:
 
 
 def decoded(data: bytes, what: str) -> str:
-    """A text of the file; `what` names it for people."""
+    """A text of the file; `what` names it in messages."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -158,13 +158,13 @@ def decoded(data: bytes, what: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value from the file for a message: quoted, short."""
+    """A value from the file for a message: quoted and shortened."""
     text = repr(value)
     return text if len(text) <= 80 else text[:79] + "…"
 
 
 class Metadata:
-    """Reads keys and values, and counts the text that it keeps."""
+    """Reads keys and values, and limits the text that it stores."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -203,7 +203,7 @@ class Metadata:
 
     def _array(self, key: str, kind: int, length: int) -> Any:
         if kind == ARRAY:
-            # llama.cpp refuses them as well, so no model that runs has one.
+            # llama.cpp rejects them as well, so no usable model has one.
             raise Damaged(f"the value of {shown(key)} is an array of arrays")
         if kind != STRING and kind not in SCALARS:
             raise Damaged(f"the elements of {shown(key)} are of unknown type {kind}")
@@ -227,7 +227,7 @@ def _has_main_facts(metadata: dict[str, Any]) -> bool:
 
 
 def alignment_of(metadata: dict[str, Any]) -> int:
-    """What the places of the tensors' data are multiples of."""
+    """The alignment of the tensors' data in bytes."""
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if type(alignment) is not int or alignment <= 0 or alignment & (alignment - 1):
         raise Damaged(f"its alignment is {shown(alignment)}, not a power of two")

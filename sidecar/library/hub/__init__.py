@@ -1,1 +1,1 @@
-"""The hub: what models there are to download, and what a person means by a name or an address."""
+"""The hub: searching for models to download, and parsing their names and addresses."""

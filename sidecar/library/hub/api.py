@@ -1,7 +1,7 @@
-"""Asking the hub, through huggingface_hub.
+"""Requests to the hub, through huggingface_hub.
 
-Owns the questions and what the answers and refusals of that library mean; `client` bounds it. The library is imported
-when it is asked for the first time.
+Owns the requests and the meaning of that library's results and errors; `client` limits it. The library is imported with
+the first request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFou
 from sidecar.contract.hub import HubModel, SearchHubParams
 from sidecar.contract.remedies import call
 from sidecar.host.extras import how_to_get
-from sidecar.library.hub.client import ASK_SECONDS, begin_question, http_library, keep_to
+from sidecar.library.hub.client import REQUEST_SECONDS, begin_request, http_library, keep_to
 from sidecar.library.hub.token import TokenSource
 from sidecar.storage.config import ConfigFile
 
@@ -36,12 +36,12 @@ T = TypeVar("T")
 
 
 class Repository(msgspec.Struct, frozen=True):
-    """What the hub says of a repository.
+    """A repository on the hub.
 
     Attributes:
-        repo: as the hub writes it.
-        commit: of the revision that was asked for.
-        gated: whether one has to be let in.
+        repo: in the hub's spelling.
+        commit: of the requested revision.
+        gated: whether access must be granted by its owner.
     """
 
     repo: str
@@ -55,8 +55,8 @@ class Hub:
     """The hub.
 
     Args:
-        config: has its address, read at each question.
-        tokens: where the user's token is.
+        config: has its address, read at each request.
+        tokens: finds the user's token.
     """
 
     def __init__(self, config: ConfigFile, tokens: TokenSource) -> None:
@@ -67,7 +67,7 @@ class Hub:
 
     @property
     def endpoint(self) -> str:
-        """Its address, without a slash at its end."""
+        """Its address, without a trailing slash."""
         configured = self._config.config.downloads.hub_endpoint
         return (configured or os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_HUB).rstrip("/")
 
@@ -80,35 +80,35 @@ class Hub:
         """
         count = limit or SearchHubParams.defaults["limit"]
 
-        def ask(api: Any) -> list[HubModel]:
+        def search(api: Any) -> list[HubModel]:
             found = api.list_models(
                 search=query or None, filter="gguf", sort="downloads", limit=count, expand=list(_EXPANDED)
             )
             return [_model(one) for one in islice(found, count)]
 
-        return await self._ask(ask, "the search")
+        return await self._call(search, "the search")
 
     async def repository(self, repo: str, revision: str | None = None) -> Repository:
-        """What a repository has, and at which commit.
+        """The files of a repository, and their commit.
 
         Raises:
-            ModelNotFound: there is no such repository or revision, or not for this user.
-            HubAccessDenied: the user is not let in.
+            ModelNotFound: there is no such repository or revision, or it is private.
+            HubAccessDenied: the user has no access.
             DownloadFailed: the hub did not answer.
             NotSupported: huggingface_hub is not installed.
         """
-        return await self._ask(
+        return await self._call(
             lambda api: _repository(api.model_info(repo, revision=revision, files_metadata=True)), repo
         )
 
-    async def _ask(self, question: Callable[[Any], T], what: str) -> T:
+    async def _call(self, request: Callable[[Any], T], what: str) -> T:
         def in_thread() -> T:
             api = self._api()
-            begin_question()
+            begin_request()
             from huggingface_hub import errors
 
             try:
-                return question(api)
+                return request(api)
             except SidecarError:
                 raise
             except Exception as error:
@@ -118,19 +118,19 @@ class Hub:
                 raise problem from None
 
         try:
-            with anyio.fail_after(ASK_SECONDS):
+            with anyio.fail_after(REQUEST_SECONDS):
                 return await anyio.to_thread.run_sync(in_thread, limiter=self._limiter, abandon_on_cancel=True)
         except TimeoutError:
-            raise DownloadFailed(f"{self.endpoint} has not answered within {ASK_SECONDS:.0f} s.") from None
+            raise DownloadFailed(f"{self.endpoint} has not answered within {REQUEST_SECONDS:.0f} s.") from None
 
     def _api(self) -> Any:
-        # Else it reports to the hub what else is installed here, and asks it for a list of programs to recognise.
+        # Otherwise it reports other installed packages to the hub, and requests a list of programs to recognise.
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         try:
             import huggingface_hub
         except ImportError:
             raise NotSupported(
-                "Asking the hub needs a package that is not installed: huggingface_hub.",
+                "Access to the hub needs a package that is not installed: huggingface_hub.",
                 hint=how_to_get("hub"),
             ) from None
         address = self.endpoint
@@ -165,7 +165,7 @@ def _model(one: Any) -> HubModel:
 
 def _repository(found: Any) -> Repository:
     if not found.sha:
-        raise DownloadFailed("The hub does not say at which commit the repository is.")
+        raise DownloadFailed("The hub does not report the commit of the repository.")
     return Repository(
         repo=str(found.id),
         commit=str(found.sha),
@@ -200,16 +200,16 @@ def _files(siblings: Iterable[Any]) -> Iterable[RepositoryFile]:
 def access_denied(repo: str, *, gated: bool) -> HubAccessDenied:
     """The error of a repository that needs the permission of its owner."""
     if gated:
-        message = f"{repo} is given only to those who have asked its owner for it, or have accepted its licence."
-        hint = f"Ask for it on the page of {repo} in a browser, make a token there, and set it as HF_TOKEN."
+        message = f"{repo} needs the permission of its owner, or the acceptance of its licence."
+        hint = f"Request access on the page of {repo} in a browser, create a token there, and set it as HF_TOKEN."
     else:
-        message = f"{repo} is private, or the hub does not take the token."
-        hint = "Set HF_TOKEN to a token that may read it, or log in with: hf auth login."
+        message = f"{repo} is private, or the hub rejects the token."
+        hint = "Set HF_TOKEN to a token with read access, or log in with: hf auth login."
     return HubAccessDenied(message, hint=hint, repo=repo, gated=gated)
 
 
 def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarError | None:
-    """What an error of the library means; `None` for one that is a defect."""
+    """The error on the wire for an error of the library; `None` if it is a defect."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, errors.GatedRepoError):
         return access_denied(what, gated=True)
@@ -217,12 +217,14 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
         return ModelNotFound(f"{what} has no such revision.", hint="Leave revision out for the newest.")
     if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
         return ModelNotFound(
-            f"There is no {what} on the hub, or not for everybody.",
-            hint="Search the hub for what it has; for a private model, set HF_TOKEN to a token that may read it.",
+            f"There is no {what} on the hub, or it is private.",
+            hint="Search the hub for models; for a private model, set HF_TOKEN to a token with read access.",
             remedies=(call("search_hub"),),
         )
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return DownloadFailed("HF_HUB_OFFLINE forbids asking the hub.", hint="Unset HF_HUB_OFFLINE, and start again.")
+        return DownloadFailed(
+            "HF_HUB_OFFLINE forbids requests to the hub.", hint="Unset HF_HUB_OFFLINE, and start again."
+        )
     if status in (401, 403):
         return access_denied(what, gated=False)
     if status is not None:
@@ -230,8 +232,8 @@ def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarE
     if isinstance(error, http_library().HTTPError):
         return DownloadFailed(f"{address} cannot be reached: {type(error).__name__}.")
     if type(error) is RuntimeError:
-        # All questions share a client, which the library closes for all of them when one cannot connect.
-        return DownloadFailed(f"{address} cannot be reached: another question has just lost its connection.")
+        # All requests share a client, which the library closes for all of them when one cannot connect.
+        return DownloadFailed(f"{address} cannot be reached: another request has just lost its connection.")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError):
-        return DownloadFailed(f"What {address} answers for {what} is not what a hub answers ({type(error).__name__}).")
+        return DownloadFailed(f"{address} sent an invalid response for {what} ({type(error).__name__}).")
     return None

@@ -1,7 +1,7 @@
-"""The HTTP client of huggingface_hub, by its public members, with our bounds.
+"""The HTTP client of huggingface_hub, by its public members, with our limits.
 
-Owns that the library asks only the hub's own origin, a bounded number of times, and reads answers of a bounded size in
-a bounded time. Knows no question. The library is imported when the hub is asked for the first time.
+Owns that the library sends requests only to the hub's own origin, a limited number of times, and reads responses of a
+limited size in a limited time. Does not know the requests. The library is imported with the first request.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from typing import Any
 from sidecar.contract.errors import DownloadFailed
 from sidecar.contract.remedies import open_settings
 
-ASK_SECONDS = 60.0
-"""For a whole question, all pages of it. Large repositories take the hub some seconds."""
+REQUEST_SECONDS = 60.0
+"""Timeout of a whole request with all of its pages. Large repositories take the hub some seconds."""
 
 SILENCE_SECONDS = 20.0
-"""Within an answer."""
+"""Idle timeout within a response."""
 
 MAX_TRIES = 2
-"""Of one page. The library would try for half a minute, and somebody waits for an answer."""
+"""Attempts for one page. The library would retry for half a minute, while a user waits."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""The list of the largest repository has a few MB."""
+"""The largest response; the list of the largest repository has a few MB."""
 
 _tries = threading.local()
-"""How often each address was asked in the question that this thread works on."""
+"""How often this thread has tried each address in its present request."""
 
 
-def begin_question() -> None:
-    """Count the tries of a new question, on this thread."""
+def begin_request() -> None:
+    """Reset the count of attempts of this thread for a new request."""
     _tries.made = Counter()
 
 
 @cache
 def _defaults() -> tuple[Any, dict[str, Any]]:
-    """The class of the library's HTTP client, which depends on its version, and the hooks that it gives one."""
+    """The class of the library's HTTP client, which depends on its version, and the client's default hooks."""
     from huggingface_hub import get_session
 
     client = get_session()
-    # At "info" it logs every address with its question.
+    # At level info it logs every address with its query.
     logging.getLogger(http_library().__name__).setLevel(logging.WARNING)
     return type(client), dict(client.event_hooks)
 
@@ -59,7 +59,7 @@ def http_library() -> Any:
 
 
 def keep_to(address: str) -> None:
-    """Let the library ask only the hub, wait for each answer a bounded time, and read it to a bounded size."""
+    """Restrict the library to the hub's origin, and to responses of a limited time and size."""
     from urllib.parse import urlsplit
 
     from huggingface_hub import set_client_factory
@@ -68,10 +68,10 @@ def keep_to(address: str) -> None:
     client_class, hooks = _defaults()
 
     def allowed(request: Any) -> None:
-        asked = urlsplit(str(request.url))
-        if (asked.scheme, asked.hostname, asked.port) != (mine.scheme, mine.hostname, mine.port):
+        target = urlsplit(str(request.url))
+        if (target.scheme, target.hostname, target.port) != (mine.scheme, mine.hostname, mine.port):
             raise DownloadFailed(
-                f"The hub sends us to {asked.hostname} with a question; only {mine.hostname} is asked.",
+                f"The hub redirects a request to {target.hostname}; only {mine.hostname} is allowed.",
                 hint="Check the hub's address in the settings, and HF_ENDPOINT.",
                 remedies=(open_settings("downloads.hub_endpoint"),),
             )
@@ -97,16 +97,16 @@ def keep_to(address: str) -> None:
 
 
 def _bounded(stream: Any) -> Any:
-    """A body that is read to an end: where it is too long or takes too long, by an error."""
+    """A body that raises an error if it is too long or takes too long."""
 
     def pieces(_: Any) -> Iterator[bytes]:
-        came, until = 0, time.monotonic() + ASK_SECONDS
+        received, until = 0, time.monotonic() + REQUEST_SECONDS
         for piece in stream:
-            came += len(piece)
-            if came > MAX_ANSWER_BYTES or time.monotonic() > until:
-                raise DownloadFailed("The hub's answer has no end.")
+            received += len(piece)
+            if received > MAX_ANSWER_BYTES or time.monotonic() > until:
+                raise DownloadFailed("The hub's response is too long or too slow.")
             yield piece
 
-    # The library takes only what is of its own class.
+    # The library accepts only streams of its own class.
     streams = (http_library().SyncByteStream,)
     return type("Bounded", streams, {"__iter__": pieces, "close": lambda _: stream.close()})()

@@ -1,4 +1,4 @@
-"""The files of a repository on the hub as a person chooses among them: as models, with what fits into memory.
+"""The files of a repository on the hub, as models to choose from, with their fit into memory.
 
 Knows nothing of downloads.
 """
@@ -20,7 +20,7 @@ async def list_files(params: ListHubFilesParams, *, hub: Hub, gpus: GpuReader) -
     """The models of a repository.
 
     Raises:
-        InvalidParams: it is no repository.
+        InvalidParams: it is not a repository.
         SidecarError: as `Hub.repository`.
     """
     reference = parse(params.repo, endpoint=hub.endpoint)

@@ -1,7 +1,6 @@
-"""What a person pastes to name a model: an id, an id with a quantisation, the address of a page or of a file.
+"""References to models as users paste them: an id, an id with a quantization, the address of a page or of a file.
 
-Pure. Owns how such texts are read. Whether there is anything of that name, and whether an address may be asked, is
-for others.
+Pure. Owns how such texts are parsed. Does not check whether the model exists, or whether an address is allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sidecar.library.hub.api import PUBLIC_HUB
 _PUBLIC_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 
 MAX_PART = 96
-"""Letters of an owner or a name, as the hub has it."""
+"""The longest owner or name on the hub."""
 
 _PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -35,7 +34,7 @@ class HubReference(msgspec.Struct, frozen=True):
     Attributes:
         repo: `owner/name`.
         file: a file in it.
-        tag: a quantisation, such as Q4_K_M.
+        tag: a quantization, such as Q4_K_M.
         revision: a branch, tag or commit.
     """
 
@@ -46,24 +45,24 @@ class HubReference(msgspec.Struct, frozen=True):
 
 
 class FileUrl(msgspec.Struct, frozen=True):
-    """A file that is on no hub."""
+    """A file that is not on the hub."""
 
     url: str
 
 
 def parse(text: str, *, endpoint: str = PUBLIC_HUB) -> HubReference | FileUrl:
-    """What a text names.
+    """The reference in a text.
 
     Args:
         text: as it was pasted.
-        endpoint: the hub that is asked; its addresses are understood beside the public ones.
+        endpoint: the hub in use; its addresses are recognised as well as the public ones.
 
     Raises:
-        InvalidParams: it cannot be read as any of these.
+        InvalidParams: it is no reference to a model.
     """
     text = text.strip()
     if any(not letter.isprintable() for letter in text):
-        raise InvalidParams("There are characters in the model's address that are invisible.", hint=HOW_TO_NAME)
+        raise InvalidParams("There are invisible characters in the model's address.", hint=HOW_TO_NAME)
     if text.lower().startswith("hf://"):
         return _from_path(text[5:].removeprefix("models/").split("/"))
     if not _SCHEME.match(text) and text.split("/")[0].lower() in _PUBLIC_HOSTS:
@@ -76,9 +75,9 @@ def parse(text: str, *, endpoint: str = PUBLIC_HUB) -> HubReference | FileUrl:
     except ValueError:
         host, port, address = None, None, SplitResult("", "", "", "", "")
     if not host:
-        raise InvalidParams("This is not the address of anything.", hint=HOW_TO_NAME)
+        raise InvalidParams("This is not a valid address.", hint=HOW_TO_NAME)
     if address.username is not None or address.password is not None:
-        raise InvalidParams("There is a name or a password in the address.", hint="Leave out what stands before the @.")
+        raise InvalidParams("There is a name or a password in the address.", hint="Leave out the part before the @.")
     mine = urlsplit(endpoint)
     if host in _PUBLIC_HOSTS and port in (None, 443):
         return _from_page(address, "")
@@ -88,15 +87,15 @@ def parse(text: str, *, endpoint: str = PUBLIC_HUB) -> HubReference | FileUrl:
 
 
 def with_choice(reference: HubReference | FileUrl, *, file: str | None, revision: str | None) -> HubReference | FileUrl:
-    """A reference with a file, or a quantisation, and a revision that were given beside it.
+    """A reference combined with a separate file, or quantization, and revision.
 
     Raises:
-        InvalidParams: they contradict what the reference says, or it is no repository.
+        InvalidParams: they contradict the reference, or it is not a repository.
     """
     if isinstance(reference, FileUrl):
         if file is not None or revision is not None:
             raise InvalidParams(
-                "`file` and `revision` are of repositories; this address is of one file.", hint="Leave them out."
+                "`file` and `revision` are for repositories; this is the address of a file.", hint="Leave them out."
             )
         return reference
     if revision is not None:
@@ -113,7 +112,7 @@ def with_choice(reference: HubReference | FileUrl, *, file: str | None, revision
 
 
 def is_tag(text: str) -> bool:
-    """Whether a text is meant as a quantisation and not as a file."""
+    """Whether a text is a quantization and not a file."""
     return bool(_TAG.fullmatch(text)) and not text.lower().endswith(".gguf")
 
 
@@ -129,12 +128,12 @@ def _from_page(address: SplitResult, prefix: str) -> HubReference:
         return msgspec.structs.replace(reference, revision=unquote(parts[3]), file=unquote("/".join(parts[4:])))
     if len(parts) > 3 and parts[2] == "tree":
         return msgspec.structs.replace(reference, revision=unquote(parts[3]))
-    shown = parse_qs(address.query).get("show_file_info")  # what the button beside a file leads to
+    shown = parse_qs(address.query).get("show_file_info")  # the address behind the button beside a file
     return msgspec.structs.replace(reference, file=shown[0]) if shown and not reference.tag else reference
 
 
 def _from_path(parts: Collection[str]) -> HubReference:
-    """A reference from `owner/name`, with a quantisation after a colon."""
+    """A reference from `owner/name`, with a quantization after a colon."""
     owner, _, name = "/".join(parts).partition("/")
     name, colon, tag = name.partition(":")
     name, revised, revision = name.partition("@")
@@ -143,7 +142,7 @@ def _from_path(parts: Collection[str]) -> HubReference:
         if not good or part.endswith(".git"):
             raise InvalidParams("This is not the name of a model on the hub.", hint=HOW_TO_NAME)
     if colon and not _TAG.fullmatch(tag):
-        raise InvalidParams("What follows the colon is not a quantisation.", hint="Such as owner/name:Q4_K_M.")
+        raise InvalidParams("The text after the colon is not a quantization.", hint="Such as owner/name:Q4_K_M.")
     if revised and not revision:
         raise InvalidParams("There is no revision after the @.", hint=HOW_TO_NAME)
     return HubReference(f"{owner}/{name}", tag=tag or None, revision=revision or None)

@@ -1,7 +1,7 @@
 """The user's token for the hub.
 
-Owns where it is searched for: the system's keyring, HF_TOKEN, the file that huggingface_hub keeps. It is never written
-anywhere from here, and no message says more of it than whether there is one. Everything here blocks.
+Owns where it is searched for: the system's keyring, HF_TOKEN, the file of huggingface_hub. It is never written from
+here, and messages reveal only whether there is one. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sidecar.storage.system_keyring import SERVICE, KeyringCall, NoKeyring, back
 logger = logging.getLogger(__name__)
 
 NAME = "huggingface"
-"""Under which the keyring has it: `keyring set llama-sidecar huggingface`."""
+"""Its name in the keyring: `keyring set llama-sidecar huggingface`."""
 
 KEYRING_SECONDS = 3.0
-"""A keyring that is unlocked answers in milliseconds. For public models no person should have to unlock one."""
+"""Timeout of the keyring. An unlocked one answers in milliseconds, and public models should not need an unlock."""
 
 FRESH_SECONDS = 60.0
-"""A token that was put in place meanwhile is found after that."""
+"""How long the result of a search is used, so that a new token is found after that."""
 
 MAX_TOKEN_BYTES = 1000
 
@@ -40,7 +40,7 @@ class TokenSource:
         self._kept: str | None = None
 
     def token(self) -> str | None:
-        """The token; `None` where there is none. Waits for a keyring, KEYRING_SECONDS at most."""
+        """The token; `None` if there is none. Waits for a keyring, KEYRING_SECONDS at most."""
         with self._lock:
             if time.monotonic() >= self._until:
                 self._known = self._find()
@@ -49,13 +49,13 @@ class TokenSource:
 
     @property
     def last(self) -> str | None:
-        """The token as it was found last; asks for nothing."""
+        """The token that was found last; does not search."""
         return self._known
 
     def _find(self) -> str | None:
         for found in (self._from_keyring, _from_environment, _from_file):
             token = (found() or "").strip()
-            # What is no token would break the header that it is sent in, or add another one to it.
+            # Other characters would break the header in which it is sent, or inject another one.
             if token and len(token) <= MAX_TOKEN_BYTES and token.isascii() and token.isprintable():
                 return token
         return None
@@ -66,10 +66,10 @@ class TokenSource:
         try:
             self._kept = self._call.result(KEYRING_SECONDS)
         except TimeoutError:
-            return self._kept  # the next try takes the answer of this call: one dialog is enough
-        except Exception as error:  # noqa: BLE001 - backends are other people's code and raise anything
+            return self._kept  # the next attempt uses the result of this call, so that there is only one dialog
+        except Exception as error:  # noqa: BLE001 - third-party backends may raise anything
             if not isinstance(error, ImportError | NoKeyring):
-                logger.info("the system's keyring did not give the hub's token: %s", type(error).__name__)
+                logger.info("the system's keyring did not return the hub's token: %s", type(error).__name__)
             self._kept = None
         self._call = None
         return self._kept
@@ -85,5 +85,5 @@ def _from_file() -> str | None:
     try:
         with path_policy.from_here(os.environ.get("HF_TOKEN_PATH") or f"{home}/token").open("rb") as file:
             return file.read(MAX_TOKEN_BYTES + 1).decode("ascii")
-    except (SidecarError, OSError, ValueError):  # no home folder, no such file, no text
+    except (SidecarError, OSError, ValueError):  # no home folder, no such file, or not ASCII
         return None

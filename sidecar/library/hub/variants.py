@@ -1,6 +1,6 @@
-"""The models that a repository's files make up, and which of them is meant.
+"""The models in a repository's files, and the choice of one.
 
-Pure. Owns how files are grouped (the parts of a split model, projectors) and chosen (by a quantisation, by a file, by
+Pure. Owns how files are grouped (the parts of a split model, projectors) and chosen (by a quantization, by a file, by
 default), and the simple rule for what fits this machine. Knows nothing of the hub's API.
 """
 
@@ -19,19 +19,19 @@ from sidecar.contract.remedies import call, change_params
 from sidecar.library.gguf.file_names import is_gguf, is_projector, projector_rank, quantization_in, split_of, stem_of
 
 _NO_MODEL = re.compile(r"imatrix", re.IGNORECASE)
-"""Files with the ending of models that are none: what a quantisation was computed with."""
+"""Files with the suffix of models that are none: importance matrices for quantization."""
 
 PREFERRED = (
     *("Q4_K_M", "Q4_K_S", "Q4_K_XL", "IQ4_XS", "IQ4_NL", "MXFP4_MOE", "MXFP4", "Q4_0", "Q4_1", "Q4_K_L"),
     *("Q5_K_M", "Q5_K_S", "Q5_0", "Q5_1", "Q6_K", "Q8_0", "Q3_K_L", "Q3_K_M", "IQ3_M", "Q3_K_S"),
 )
-"""What is taken where nothing is named: 4 bits cost little quality for half the size of 8; below they cost much."""
+"""The default choice, in this order: 4 bits lose little quality and have half the size of 8; fewer bits lose much."""
 
 NEEDED_BESIDE = 1.1
-"""Memory of a loaded model by the size of its files: caches and buffers of a short context."""
+"""Memory of a loaded model relative to the size of its files: caches and buffers of a short context."""
 
 NEEDED_AT_LEAST = 300_000_000
-"""What the engine itself takes."""
+"""Memory of the engine itself, in bytes."""
 
 MAX_SHOWN = 12
 """Choices in an error's message."""
@@ -46,18 +46,18 @@ class RepositoryFile(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Without its folders."""
+        """The name without folders."""
         return PurePosixPath(self.path).name
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """One model in a repository, whole."""
+    """One complete model in a repository."""
 
     files: tuple[RepositoryFile, ...]
 
     @property
     def name(self) -> str:
-        """The first file's, without its ending."""
+        """The name of the first file, without its suffix."""
         return stem_of(self.files[0].name)
 
     @property
@@ -74,7 +74,7 @@ class Variant(msgspec.Struct, frozen=True):
 
 
 def variants(files: Iterable[RepositoryFile]) -> list[Variant]:
-    """The models that are there as a whole, the smallest first."""
+    """The complete models, the smallest first."""
     groups: defaultdict[tuple[str, int], dict[int, RepositoryFile]] = defaultdict(dict)
     for file in files:
         if is_gguf(file.name) and not is_projector(file.name) and not _NO_MODEL.search(file.name):
@@ -97,15 +97,15 @@ def projectors(files: Iterable[RepositoryFile]) -> list[RepositoryFile]:
 
 
 def choose(found: Sequence[Variant], *, file: str | None = None, tag: str | None = None) -> Variant:
-    """The model that is meant: the one with this file or quantisation, else the default.
+    """The requested model: the one with this file or quantization, else the default.
 
     Raises:
-        ModelNotFound: there is none; the message names those that there are.
+        ModelNotFound: there is none; the message lists the existing ones.
     """
     if not found:
         raise ModelNotFound(
-            "There is no whole GGUF model in this repository.",
-            hint="Search for the model's name with GGUF behind it: others publish such files of most models.",
+            "There is no complete GGUF model in this repository.",
+            hint="Search for the model's name followed by GGUF: most models are published in this format as well.",
         )
     if file is not None:
         fitting = [one for one in found if any(file in (part.path, part.name) for part in one.files)]
@@ -118,31 +118,31 @@ def choose(found: Sequence[Variant], *, file: str | None = None, tag: str | None
         more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
         raise ModelNotFound(
             f"There is no {file or tag} in this repository, but {', '.join(names[:MAX_SHOWN])}{more}.",
-            hint="Name one of these.",
+            hint="Choose one of these.",
             remedies=(change_params("file"), call("list_hub_files")),
         )
     return min(fitting, key=lambda one: (len(one.files[0].path), one.files[0].path))
 
 
 def default_of(found: Sequence[Variant]) -> Variant | None:
-    """What is taken where nothing is named."""
+    """The model that is chosen by default."""
     return _default(found) if found else None
 
 
 def projector_for(variant: Variant, found: Sequence[RepositoryFile]) -> RepositoryFile | None:
-    """The projector that belongs to a model: the most exact of those whose names are most like the model's."""
+    """The projector of a model: by similarity of the names, then by preferred precision."""
     return min(found, key=lambda file: (projector_rank(file.name, variant.name), file.path), default=None)
 
 
 def local_names(chosen: Sequence[RepositoryFile], all_files: Iterable[RepositoryFile]) -> list[str]:
-    """What files are called here: without the repository's folders, so that a model and its projector lie side by
-    side; with them only where two files have one name."""
+    """The local names of files: without the repository's folders, so that a model and its projector are side by side;
+    with them only if two files have the same name."""
     same = Counter(file.name for file in all_files if is_gguf(file.name))
     return [file.path if same[file.name] > 1 else file.name for file in chosen]
 
 
 def fit(size: int | None, *, free_memory: int, free_gpu_memory: Collection[int]) -> Fit | None:
-    """Where a model of this size fits now, by its size alone."""
+    """Whether a model fits now on the GPUs, else into memory, estimated from its size alone."""
     if size is None:
         return None
     needed = max(size * NEEDED_BESIDE, size + NEEDED_AT_LEAST)

@@ -1,1 +1,1 @@
-"""Which model files there are: in our folder, in those of the config, and in what other programs keep."""
+"""Finding model files: in our folder, in those of the config, and in the stores of other programs."""

@@ -1,7 +1,7 @@
-"""One scan of a part of the disk that others write to: bounded, with a record of what was read.
+"""One scan of untrusted folders and files: bounded, with a record of what was read.
 
-Owns the bounds (entries, bytes of a file, problems reported) and the marks by which the next listing knows that
-nothing has changed. Never writes. Knows nothing of layouts or models.
+Owns the bounds (entries, bytes of a file, reported problems) and the marks with which the next listing detects changes.
+Never writes. Knows nothing of layouts or models.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from sidecar.host import file_io
 logger = logging.getLogger(__name__)
 
 MAX_ENTRIES = 100_000
-"""Directory entries read in one source: a folder such as / given by mistake then costs a second, not minutes."""
+"""Directory entries read in one source, so that a folder such as / given by mistake costs a second, not minutes."""
 
 MAX_TEXT_BYTES = 1024 * 1024
-"""Of a manifest or settings file of another program; Ollama's have some KB."""
+"""The largest manifest or settings file of another program; Ollama's have some KB."""
 
 MAX_PROBLEMS = 20
-"""Reported of one source: enough to see what is wrong there."""
+"""Problems reported of one source."""
 
 MAX_SHOWN = 200
-"""Letters of another program's words in a problem."""
+"""Characters of another program's text in a problem."""
 
 SETTLED_NS = 2_000_000_000
-"""Something that changed less than this before it was read may change once more without its time changing, where a
-file system keeps coarse times (FAT: 2 s). Until then it is read again."""
+"""Resolution of the modification times of coarse file systems (FAT: 2 s): a file that was modified less than this
+before it was read may change again without a new time, so it is read again."""
 
 Mark = tuple[int, int, int] | None
-"""Time of change, size and number of a file or folder; `None` where there is none."""
+"""Modification time, size and inode of a file or folder; `None` if it does not exist."""
 
 _T = TypeVar("_T")
 
 
 class DiskScan:
-    """A scan of one source. What cannot be read is reported in `problems`, and never raised."""
+    """A scan of one source. Errors are reported in `problems`, and never raised."""
 
     def __init__(self) -> None:
         self.marks: dict[str, Mark] = {}
@@ -51,21 +51,21 @@ class DiskScan:
         self._left = MAX_ENTRIES
 
     def stat(self, path: str) -> os.stat_result | None:
-        """What is at a path, links followed; `None` where nothing is, or nothing that may be read."""
+        """The status of a path, links followed; `None` if it does not exist or is not accessible."""
         try:
             info = os.stat(path)  # noqa: PTH116 - a Path for each of thousands costs more than the call
-        except (OSError, ValueError):  # missing, closed to us, too long, links in a circle, a NUL in it
+        except (OSError, ValueError):  # missing, not permitted, too long, a loop of links, a NUL in it
             self.marks[path] = None
             return None
         self.marks[path] = mark_of(info)
         return info
 
     def existing(self, paths: Iterable[Path]) -> set[Path]:
-        """Those of the paths that are there."""
+        """The paths that exist."""
         return {path for path in paths if self.stat(str(path)) is not None}
 
     def entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """What is in a folder, by name: names that begin with a dot or are not text are left out."""
+        """The entries of a folder, by name, without names that begin with a dot or are not valid text."""
         if self._left <= 0 or self.stat(folder) is None:
             return []
         try:
@@ -82,7 +82,7 @@ class DiskScan:
         return sorted((entry for entry in entries if _is_listed(entry.name)), key=lambda entry: entry.name)
 
     def data(self, path: str) -> bytes | None:
-        """The content of a small ordinary file; `None` where there is none, or none that may be believed."""
+        """The content of a small ordinary file; `None` if there is none, or it is too large."""
         info = self.stat(path)
         if info is None:
             return None
@@ -97,12 +97,12 @@ class DiskScan:
             self.problem(f"{path} cannot be read: {error.strerror}.")
             return None
         if len(data) > MAX_TEXT_BYTES:
-            self.problem(f"{path} is larger than {MAX_TEXT_BYTES:,} bytes, which no such file is.")
+            self.problem(f"{path} is larger than {MAX_TEXT_BYTES:,} bytes, too large for such a file.")
             return None
         return data
 
     def text(self, path: str) -> str | None:
-        """The same as text."""
+        """The content as text."""
         data = self.data(path)
         try:
             return None if data is None else data.decode("utf-8-sig")
@@ -111,30 +111,30 @@ class DiskScan:
             return None
 
     def json(self, path: str, form: type[_T]) -> _T | None:
-        """The same as JSON of a form."""
+        """The content as JSON of this type."""
         data = self.data(path)
         if data is None:
             return None
         try:
             return msgspec.json.decode(data, type=form)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self.problem(f"{path} is not what it should be: {error}.")
+            self.problem(f"{path} does not have the expected content: {error}.")
             return None
 
     def problem(self, text: str) -> None:
-        """Report something that was left out."""
+        """Report something that was skipped."""
         logger.debug("library: %s", text)
         if len(self.problems) < MAX_PROBLEMS and text not in self.problems:
             self.problems.append(text)
 
 
 def mark_of(info: os.stat_result) -> Mark:
-    """What changes when a file or folder does."""
+    """The mark of a file or folder, which changes when it does."""
     return info.st_mtime_ns, info.st_size, info.st_ino
 
 
 def unchanged(marks: Mapping[str, Mark]) -> bool:
-    """Whether everything is as it was read."""
+    """Whether nothing has changed since the marks were made."""
     for path, mark in marks.items():
         try:
             info = os.stat(path)  # noqa: PTH116 - as in `DiskScan.stat`
@@ -148,19 +148,19 @@ def unchanged(marks: Mapping[str, Mark]) -> bool:
 
 
 def settled(marks: Iterable[Mark], scanned_at_ns: int) -> bool:
-    """Whether all of it had changed so long before it was read that a further change would be noticed."""
+    """Whether all modification times are old enough that a further change would be detected."""
     return all(mark is None or mark[0] <= scanned_at_ns - SETTLED_NS for mark in marks)
 
 
 def shown(text: str) -> str:
-    """Another program's words for a problem: quoted, short."""
+    """Another program's text for a problem: quoted and shortened."""
     return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
 
 
 def path_in(text: str, *, base: Path | None = None) -> Path | None:
-    """A place that another program's file names; relative ones are below `base`.
+    """A path from another program's file; relative ones are below `base`.
 
-    `None` for one that leads out of `base`, to another machine, or nowhere.
+    `None` for a path that leads out of `base`, to another machine, or is invalid.
     """
     if not text or "\0" in text or text.startswith(("\\\\", "//")):
         return None
@@ -173,7 +173,7 @@ def path_in(text: str, *, base: Path | None = None) -> Path | None:
 
 
 def _is_listed(name: str) -> bool:
-    """Whether a name is meant to be listed, and can be sent to a host."""
+    """Whether a name is not hidden, and can be sent to a host."""
     if name.startswith("."):
         return False
     try:

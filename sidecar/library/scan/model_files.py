@@ -1,7 +1,7 @@
-"""The GGUF files in folders, and what is known of a file without opening it.
+"""The GGUF files in folders, and the facts of a file without opening it.
 
-Owns how folders are walked (links, circles, depth), and by what a file is known to be the same. Never opens a file;
-what a name says is `file_names`' subject.
+Owns how folders are walked (links, loops, depth), and the identity of a file. Never opens a file; `file_names` owns the
+meaning of names.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from sidecar.library.gguf.file_names import is_gguf, split_of, stem_of
 from sidecar.library.scan.disk_scan import DiskScan
 
 MAX_DEPTH = 8
-"""Folders below a library folder. A Hugging Face cache needs 5."""
+"""Levels of folders below a library folder. A Hugging Face cache needs 5."""
 
 Identity = tuple[object, ...]
-"""Device and number of a file: the same for all paths to it."""
+"""Device and inode of a file: the same for all paths to it."""
 
 Role = Literal["model", "projector", "adapter"]
 
 
 class StoreMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What the program that keeps a file says of it.
+    """The metadata of a file in the store of another program.
 
     Attributes:
-        label: its name, from the program's down to the file's own; a model is called by as few of the last as
+        label: its name, from the program's name down to the file's own; a model is named by as few of its last words as
             distinguish it.
-        group: files of one group belong together, as those in one folder do.
-        role: what it is to its group, where the program says so: then names need not fit.
-        repo: where it came from, as a hub knows it.
-        display_name: for people.
-        aliases: other names that its program knows it by.
-        sha256: of the whole content, where the program keeps files by it.
+        group: files of one group belong together, like those in one folder.
+        role: its role in its group, if the program assigns one: then names need not match.
+        repo: its repository on a hub.
+        display_name: its name for display.
+        aliases: other names in its program.
+        sha256: of the whole content, if the program stores files under their hash.
     """
 
     label: tuple[str, ...]
@@ -51,7 +51,7 @@ class StoreMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What a file's name says: of which model it is, and which part of how many (0 of 0: it is not split)."""
+    """The part of a model that a file is, from its name: its number and the count of parts (0 of 0: not split)."""
 
     label: tuple[str, ...]
     number: int
@@ -69,7 +69,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class ModelFile(msgspec.Struct, frozen=True):
-    """A file, which one it is whatever the path to it, and what the program that keeps it says of it."""
+    """A file with its identity, and its metadata if it is in the store of another program."""
 
     path: Path
     origin: ModelOrigin
@@ -81,18 +81,18 @@ class ModelFile(msgspec.Struct, frozen=True):
 
     @property
     def group(self) -> Hashable:
-        """Among which files its projectors and adapters are."""
+        """The group in which its projectors and adapters are found."""
         return self.store.group if self.store else self.part.label[:-1]
 
 
 Describe = Callable[[tuple[str, ...], str], StoreMetadata]
-"""Given the folders from the root down with the file's name without suffix, and its path: what its store says of it."""
+"""The metadata of a file, from the folders below the root with the file's name without suffix, and from its path."""
 
 
 def scan(
     root: Path, origin: ModelOrigin, disk: DiskScan, *, depth: int = MAX_DEPTH, describe: Describe | None = None
 ) -> Iterator[ModelFile]:
-    """The GGUF files in a folder, also those that other paths lead to."""
+    """The GGUF files in a folder, also those that are found by other paths."""
     visited: set[Identity] = set()
     pending: list[tuple[str, ModelOrigin, tuple[str, ...]]] = [(str(root), origin, ())]
     while pending:
@@ -102,14 +102,14 @@ def scan(
             continue
         identity = _identity(folder, info)
         if identity in visited:
-            continue  # links in a circle
+            continue  # a loop of links
         visited.add(identity)
         label = Path(folder).parts
         for entry in disk.entries(folder):
             try:
                 if entry.is_dir():
                     if len(names) < depth:
-                        # What a link leads to is not ours, even if the link lies in our folder.
+                        # The target of a link is not ours, even if the link is in our folder.
                         inner: ModelOrigin = "folder" if of == "own" and entry.is_symlink() else of
                         pending.append((entry.path, inner, (*names, entry.name)))
                 elif is_gguf(entry.name):
@@ -129,7 +129,7 @@ def file_at(
     *,
     label: tuple[str, ...] | None = None,
 ) -> ModelFile | None:
-    """The file at a path; `None` where no ordinary file is. It is labelled by its folders, or by its store."""
+    """The file at a path; `None` if it is not an ordinary file. The label comes from its folders, or from its store."""
     info = disk.stat(path)
     if info is None or not stat.S_ISREG(info.st_mode):
         return None
@@ -142,11 +142,11 @@ def file_at(
 
 
 def part_of(label: tuple[str, ...]) -> Part:
-    """What the last word of a label says."""
+    """The part that the last word of a label stands for."""
     split = split_of(label[-1])
     return Part(label, 0, 0) if split is None else Part((*label[:-1], split.stem), split.number, split.count)
 
 
 def _identity(path: str, info: os.stat_result) -> Identity:
-    # Some file systems number nothing.
+    # Some file systems have no inodes.
     return (info.st_dev, info.st_ino) if info.st_ino else (path,)

@@ -1,14 +1,14 @@
-"""Where the library scans: the sidecar's own folder, those of the config, and the folders of other programs.
+"""The sources of the library: the sidecar's own folder, those of the config, and the stores of other programs.
 
-Owns which sources there are, in which folders other programs keep models (one table; the layout inside is the module of
-that program in `stores`, imported only where its folder exists), and what is reported of each source. A source that is
-broken never takes the others along. Other systems than Linux are written with care and untested.
+Owns the list of sources, the folders in which other programs keep models (one table; the module of a program in
+`stores` knows the layout inside, and is imported only if its folder exists), and the report about each source. A broken
+source does not affect the others. The code for systems other than Linux is untested.
 
     Hugging Face  HF_HUB_CACHE (before: HUGGINGFACE_HUB_CACHE) names the hub folder, HF_HOME the one around it
     LM Studio     ~/.lmstudio-home-pointer names its home, and HOME/settings.json the models folder (`downloadsFolder`)
-    Ollama        OLLAMA_MODELS; else ~/.ollama/models, and a folder of the system's where it runs as a service
-    Jan           Jan/data among the system's application data, or what `data_folder` in Jan's settings.json names
-    llama.cpp     LLAMA_CACHE; else llama.cpp among the system's caches
+    Ollama        OLLAMA_MODELS; else ~/.ollama/models, and a system folder if it runs as a service
+    Jan           Jan/data in the system's application data, or the `data_folder` of Jan's settings.json
+    llama.cpp     LLAMA_CACHE; else llama.cpp in the system's cache folder
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from sidecar.storage.config import ConfigFile
 logger = logging.getLogger(__name__)
 
 OLLAMA_SERVICE = Path("/usr/share/ollama/.ollama/models")
-"""The home of the user that Ollama's installer makes on Linux."""
+"""The home of the user that Ollama's installer creates on Linux."""
 
 _T = TypeVar("_T")
 
 
 class _Settings(msgspec.Struct):
-    """What LM Studio and Jan say in their settings.json of where their models are."""
+    """The folders of models in the settings.json of LM Studio and Jan."""
 
     downloads_folder: str | None = msgspec.field(name="downloadsFolder", default=None)
     data_folder: str | None = None
@@ -60,8 +60,8 @@ class Sources:
     """All sources.
 
     Args:
-        own_folder: where the sidecar keeps its own models.
-        config: names further folders, and the other programs whose models are listed; read at each scan.
+        own_folder: the folder of the sidecar's own models.
+        config: has further folders, and the other programs whose models are listed; read at each scan.
     """
 
     def __init__(self, own_folder: Path, config: ConfigFile) -> None:
@@ -69,12 +69,12 @@ class Sources:
         self._config = config
 
     def settings(self) -> tuple[object, ...]:
-        """What the sources are chosen by: where it changes, they are scanned again."""
+        """The settings on which the sources depend: if they change, the sources are scanned again."""
         models = self._config.config.models
         return tuple(models.folders), None if models.sources is None else frozenset(models.sources)
 
     def scan(self) -> list[ScannedSource]:
-        """Scan all of them, in the order in which a file that several have counts."""
+        """Scan all sources, in the order of their precedence for files that several have."""
         models = self._config.config.models
         scanned = [_scan(self.own_folder, "own")]
         scanned += map(_scan_folder, models.folders)
@@ -94,18 +94,18 @@ def _scan_folder(text: str) -> ScannedSource:
 
 
 def _scan_stores(origins: Iterable[ForeignOrigin]) -> list[ScannedSource]:
-    """The folders of other programs. Where they are is found out first, for all, and most are not there."""
+    """The stores of other programs. Their folders are located first, since most do not exist."""
     disk = DiskScan()
     roots: list[tuple[ForeignOrigin, Path, list[str]]] = []
     for origin in origins:
-        found = _carefully(lambda origin=origin: _ROOTS[origin](disk), disk)  # type: ignore[misc]
-        # What stands in the way of finding the others is reported once, with the first.
+        found = _collect(lambda origin=origin: _ROOTS[origin](disk), disk)  # type: ignore[misc]
+        # Problems of locating a program's folders are reported once, with the first of them.
         problems, disk.problems = disk.problems, []
         roots += [(origin, root, [] if number else problems) for number, root in enumerate(found)]
-    there = disk.existing(root for _, root, _ in roots)
+    existing = disk.existing(root for _, root, _ in roots)
     scanned = []
     for origin, root, problems in roots:
-        one = _scan(root, origin) if root in there else ScannedSource(origin, root, False, [], [], {})
+        one = _scan(root, origin) if root in existing else ScannedSource(origin, root, False, [], [], {})
         one.problems[:0] = problems
         scanned.append(one)
     if scanned:
@@ -116,12 +116,12 @@ def _scan_stores(origins: Iterable[ForeignOrigin]) -> list[ScannedSource]:
 def _scan(root: Path, origin: ModelOrigin) -> ScannedSource:
     disk = DiskScan()
     found = disk.stat(str(root)) is not None
-    files = _carefully(lambda: _files(root, origin, disk), disk) if found else []
+    files = _collect(lambda: _files(root, origin, disk), disk) if found else []
     return ScannedSource(origin, root, found, files, disk.problems, disk.marks)
 
 
 def _files(root: Path, origin: ModelOrigin, disk: DiskScan) -> Iterator[ModelFile]:
-    """The files in a folder; the module of a program is imported only where there is one."""
+    """The files in a folder; the module of a program is imported only when it is needed."""
     match origin:
         case "own" | "folder":
             return scan(root, origin, disk)
@@ -147,19 +147,19 @@ def _files(root: Path, origin: ModelOrigin, disk: DiskScan) -> Iterator[ModelFil
             return llama_cpp.find(root, disk)
 
 
-def _carefully(find: Callable[[], Iterable[_T]], disk: DiskScan) -> list[_T]:
-    """All that is found; where a layout is odder than we thought, what was found before."""
+def _collect(find: Callable[[], Iterable[_T]], disk: DiskScan) -> list[_T]:
+    """All items that are found; after an unexpected error, those before it."""
     found: list[_T] = []
     try:
         for one in find():
             found.append(one)
     except Exception as error:  # noqa: BLE001 - a defect of ours, or an odd file, must not hide the other sources
         defect = internal_error(error)
-        disk.problem(f"Not all of it can be listed. {defect.message}")
+        disk.problem(f"Some of it cannot be listed. {defect.message}")
     return found
 
 
-# --- the folders of other programs, whether or not they are there --------------------------------------------------
+# --- the folders of other programs, which need not exist -----------------------------------------------------------
 
 
 def _huggingface(_: DiskScan) -> list[Path]:
@@ -171,14 +171,14 @@ def _huggingface(_: DiskScan) -> list[Path]:
 
 
 def _lm_studio(disk: DiskScan) -> list[Path]:
-    """The models folder in use, and the ones that are used where nothing else is said."""
+    """The configured models folder, and the default ones."""
     homes: list[Path] = []
     for pointer in _below_home(".lmstudio-home-pointer"):
         text = (disk.text(str(pointer)) or "").strip() if disk.stat(str(pointer)) else ""
-        homes += _said_in(pointer, text, disk, base=pointer.parent)
+        homes += _folder_in(pointer, text, disk, base=pointer.parent)
     found: list[Path] = []
     for base in [*homes, *_below_home(".lmstudio"), *_below_home(".cache", "lm-studio")]:
-        found += _said_in(base / "settings.json", _settings(base, disk).downloads_folder, disk)
+        found += _folder_in(base / "settings.json", _settings(base, disk).downloads_folder, disk)
         found.append(base / "models")
     return list(dict.fromkeys(found))
 
@@ -190,7 +190,7 @@ def _ollama(_: DiskScan) -> list[Path]:
 
 
 def _jan(disk: DiskScan) -> list[Path]:
-    """The data folder in use, and the usual ones; before 2025 it was ~/jan."""
+    """The configured data folder, and the default ones; before 2025 it was ~/jan."""
     if sys.platform == "win32":
         bases = _all(_named_by("APPDATA"))
     elif sys.platform == "darwin":
@@ -200,7 +200,7 @@ def _jan(disk: DiskScan) -> list[Path]:
         bases = [*data, *(_all(_named_by("XDG_CONFIG_HOME")) or _below_home(".config"))]
     found: list[Path] = []
     for base in (base / "Jan" for base in dict.fromkeys(bases)):
-        found += _said_in(base / "settings.json", _settings(base, disk).data_folder, disk, base=base)
+        found += _folder_in(base / "settings.json", _settings(base, disk).data_folder, disk, base=base)
         found.append(base / "data")
     return list(dict.fromkeys([*found, *_below_home("jan")]))
 
@@ -224,7 +224,7 @@ _ROOTS: dict[ForeignOrigin, Callable[[DiskScan], list[Path]]] = {
     "jan": _jan,
     "llama_cpp": _llama_cpp,
 }
-"""In the order in which a file that several have is shown."""
+"""In the order of their precedence for files that several have."""
 
 
 def _settings(base: Path, disk: DiskScan) -> _Settings:
@@ -232,18 +232,18 @@ def _settings(base: Path, disk: DiskScan) -> _Settings:
     return (disk.json(path, _Settings) if disk.stat(path) else None) or _Settings()
 
 
-def _said_in(file: Path, text: str | None, disk: DiskScan, *, base: Path | None = None) -> list[Path]:
-    """The folder that a file of another program names, where it names one."""
+def _folder_in(file: Path, text: str | None, disk: DiskScan, *, base: Path | None = None) -> list[Path]:
+    """The folder that another program's file names; none if it names none."""
     if not text:
         return []
     if (folder := path_in(text, base=base)) is None:
-        disk.problem(f"{file} names {shown(text)}, which is no folder of this machine.")
+        disk.problem(f"{file} names {shown(text)}, which is not a folder on this machine.")
         return []
     return [folder]
 
 
 def _named_by(variable: str) -> Path | None:
-    """The folder that a variable names; a relative one would depend on the folder that a host is in."""
+    """The folder in a variable; relative ones are ignored, since they would depend on the host's working directory."""
     text = os.environ.get(variable)
     try:
         return path_policy.absolute(text) if text else None

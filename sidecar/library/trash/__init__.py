@@ -1,1 +1,1 @@
-"""Deleted models: kept for a while, and restored."""
+"""Deleted models, which can be restored for a while."""

@@ -1,8 +1,8 @@
-"""The folder of deleted models: hidden among the models, so that a file gets there and back by its name alone.
+"""The folder of deleted models: hidden in the models folder, so that files get there and back by a rename.
 
-Owns that nothing is lost or left half done by a crash: each deletion is a folder with an entry, which is written first
-and says what is to become of the files, so that the next start continues. Knows nothing of what may be
-deleted.
+Owns that a crash neither loses files nor leaves work half done: each deletion is a folder with an entry, which is
+written first and contains the intended state of the files, so that the next start continues. Does not know which files
+may be deleted.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ NAME = ".trash"
 _ENTRY = "entry.json"
 
 State = Literal["deleting", "deleted", "restoring", "destroying", "purging"]
-"""What is to become of the files: in here, in here, back, in here and then gone, gone."""
+"""The intended state of the files; all but "deleted" are under way:
+deleting: move them here; restoring: move them back; destroying: move them here, then purge; purging: remove them."""
 
 
 class TrashedFile(msgspec.Struct):
-    """A file: where it was, below the models folder; what it is called here; its number before it came here."""
+    """A file: its path below the models folder, its name here, and its inode before it was moved."""
 
     origin: str
     name: str
@@ -58,7 +59,7 @@ class TrashFolder:
         self._root = models / NAME
 
     def add(self, model: str, files: Sequence[Path], *, at: float, keep: bool) -> Entry | None:
-        """Take files out of the models folder; not to `keep` them is to delete them permanently. Raises OSError."""
+        """Move files out of the models folder; without `keep` they are deleted permanently. Raises OSError."""
         entry = Entry(secrets.token_hex(6), model, at, "deleting" if keep else "destroying", [])
         for number, path in enumerate(files):
             info = path.lstat()
@@ -71,16 +72,16 @@ class TrashFolder:
         return entry if keep else None
 
     def entries(self) -> list[Entry]:
-        """What can be restored, the last deleted first."""
+        """The deletions that can be restored, the newest first."""
         entries = [entry for entry in self._all() if entry.state in ("deleted", "restoring") and entry.files]
         return sorted(entries, key=lambda entry: -entry.deleted_at)
 
     def restore(self, entry: Entry) -> None:
-        """Put files back to where they were.
+        """Move files back to their place.
 
         Raises:
-            FileExistsError: something else is there; nothing was done.
-            OSError: it could not be done.
+            FileExistsError: another file is there; nothing was done.
+            OSError: they cannot be moved.
         """
         for file in entry.files:
             if os.path.lexists(self._of(entry) / file.name) and os.path.lexists(place := self._models / file.origin):
@@ -89,31 +90,31 @@ class TrashFolder:
         self._finish(entry)
 
     def purge(self, entry: Entry) -> int:
-        """Delete permanently; returns the bytes that this makes free. Raises OSError."""
+        """Delete permanently; returns the freed bytes. Raises OSError."""
         freed = sum(_freed(self._of(entry) / file.name) for file in entry.files)
         self._set(entry, "purging")
         self._finish(entry)
         return freed
 
     def recover(self) -> None:
-        """Finish what a crash has left half done."""
+        """Complete the entries that a crash has interrupted."""
         for entry in self._all():
             if entry.state == "deleted":
                 continue
-            logger.info("%s: %s it did not end and is continued", entry.model, entry.state)
+            logger.info("%s: %s it was interrupted and continues", entry.model, entry.state)
             try:
                 self._finish(entry)
             except OSError as error:
                 logger.warning("%s: %s it cannot be continued: %s", entry.model, entry.state, error)
 
     def _finish(self, entry: Entry) -> None:
-        """Bring an entry to its end, wherever it was. Raises OSError."""
+        """Complete an entry from any state. Raises OSError."""
         folder = self._of(entry)
         if entry.state in ("deleting", "destroying"):
             for file in entry.files:
                 self._take(self._models / file.origin, folder / file.name, file.number)
             entry.files = [file for file in entry.files if os.path.lexists(folder / file.name)]
-            # From here on what stands in the files' places is not ours to take.
+            # From here on, files in these places are new ones and must not be moved.
             self._set(entry, "deleted" if entry.state == "deleting" else "purging")
         elif entry.state == "restoring":
             for file in entry.files:
@@ -122,15 +123,15 @@ class TrashFolder:
                 _carry(folder / file.name, place)
             self._set(entry, "purging")
         if entry.state == "purging":
-            for file in entry.files:  # before their entry: without it they would be lost track of
+            for file in entry.files:  # before their entry: without it they would never be removed
                 (folder / file.name).unlink(missing_ok=True)
             shutil.rmtree(folder)
 
     def _take(self, place: Path, here: Path, number: int) -> None:
         try:
-            if place.lstat().st_ino != number:  # after a crash: it is another file by now
+            if place.lstat().st_ino != number:  # after a crash, another file may be there
                 return
-        except (FileNotFoundError, NotADirectoryError):  # it is here already
+        except (FileNotFoundError, NotADirectoryError):  # it was already moved here
             return
         _carry(place, here)
         for folder in place.parents:
@@ -138,7 +139,7 @@ class TrashFolder:
                 break
             try:
                 folder.rmdir()
-            except OSError:  # something else is in there
+            except OSError:  # it contains other files
                 break
 
     def _all(self) -> list[Entry]:
@@ -147,7 +148,7 @@ class TrashFolder:
             try:
                 entry = msgspec.json.decode(path.read_bytes(), type=Entry)
             except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-                logger.warning("%s cannot be read, and is left alone: %s", path, error)
+                logger.warning("%s cannot be read, and is skipped: %s", path, error)
                 continue
             if entry.trash_id == path.parent.name and all(map(_is_sound, entry.files)):
                 found.append(entry)
@@ -165,7 +166,7 @@ class TrashFolder:
 
 
 def _carry(source: Path, target: Path) -> None:
-    """Move a file, if that was not done before."""
+    """Move a file, unless it was moved before."""
     if os.path.lexists(target) and not os.path.lexists(source):
         return
     try:
@@ -173,11 +174,11 @@ def _carry(source: Path, target: Path) -> None:
     except FileExistsError:
         if not os.path.samestat(source.lstat(), target.lstat()):
             raise
-        source.unlink()  # it was between its two names
+        source.unlink()  # the crash came between the two steps of a move
 
 
 def _is_sound(file: TrashedFile) -> bool:
-    """Whether a file is what we write: it came from below the folder, and is in here."""
+    """Whether an entry's file is valid: its origin is below the models folder, and its name is one of ours."""
     origin = PurePosixPath(file.origin)
     return file.name.isdecimal() and not origin.is_absolute() and ".." not in origin.parts
 

@@ -1,7 +1,7 @@
 """Deleting models, and restoring them.
 
-Owns what may be deleted: files in the sidecar's own folder and nothing else, and of a link only the link. Where the
-files are until they are purged, and how that survives a crash, `folder` owns.
+Owns which files may be deleted: only those in the sidecar's own folder, and of a link only the link. `folder` owns the
+files until they are purged, and the recovery after a crash.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LoadedFiles = Sequence[tuple[str, Path]]
 DAY_SECONDS = 86_400
 
 _HOW_ELSE: dict[ModelOrigin, str] = {
-    "folder": "Remove the file yourself, or take its folder out of the settings.",
+    "folder": "Remove the file yourself, or remove its folder from the settings.",
     "huggingface": "Remove it with `hf cache`, or leave the cache out in the settings.",
     "lm_studio": "Delete it in LM Studio, or leave LM Studio out in the settings.",
     "ollama": "Delete it with `ollama rm`, or leave Ollama out in the settings.",
@@ -55,7 +55,7 @@ class Trash:
 
     Args:
         own_folder: the only folder in which anything is ever deleted.
-        config: says how many days deleted models can be restored; 0 for not at all.
+        config: has the number of days for which deleted models can be restored; 0 for none.
         clock: the time, in Unix seconds.
     """
 
@@ -75,32 +75,32 @@ class Trash:
         self._lock = threading.Lock()
 
     def delete(self, name: str, *, permanently: bool, dry_run: bool, loaded: LoadedFiles = ()) -> DeletedModel:
-        """Delete a model, or report what would go.
+        """Delete a model, or report what would be deleted.
 
         Args:
             name: the model's name or path.
-            permanently: not into the trash.
+            permanently: do not move it to the trash.
             dry_run: only report.
-            loaded: the files that running servers work with.
+            loaded: the files that running servers use.
 
         Raises:
             ModelNotFound, PathNotAllowed, PermissionDenied: there is no such model.
-            DeleteNotAllowed: it is not ours.
+            DeleteNotAllowed: it is not in the own folder.
             ModelInUse: a running server has it loaded (not for a dry run).
-            PermissionDenied, DiskFull, StorageError: it could not be done.
+            PermissionDenied, DiskFull, StorageError: it cannot be deleted.
         """
         with self._lock:
             return self._delete(name, permanently=permanently, dry_run=dry_run, loaded=loaded)
 
     def _delete(self, name: str, *, permanently: bool, dry_run: bool, loaded: LoadedFiles = ()) -> DeletedModel:
         model = self._library.get(name)
-        files, kept = self._what_goes(model)
-        going = _deleted_files(files)
+        files, kept = self._files_of(model)
+        deleted_files = _deleted_files(files)
         deleted = DeletedModel(
             model=model.name,
             deleted=not dry_run,
-            files=going,
-            frees_bytes=sum(file.frees_bytes for file in going),
+            files=deleted_files,
+            frees_bytes=sum(file.frees_bytes for file in deleted_files),
             kept=kept,
             other_paths=model.info.other_paths,
             used_by_servers=_used_by(files, loaded),
@@ -122,7 +122,7 @@ class Trash:
         return deleted
 
     def deleted(self) -> list[TrashedModel]:
-        """What can be restored, the last deleted first."""
+        """The models that can be restored, the last deleted first."""
         return [
             TrashedModel(
                 trash_id=entry.trash_id,
@@ -140,9 +140,9 @@ class Trash:
         """Restore a deleted model.
 
         Raises:
-            ModelNotFound: nothing of this id or name is there.
+            ModelNotFound: no deleted model has this id or name.
             PathNotAllowed: its place is taken.
-            PermissionDenied, DiskFull, StorageError: it could not be done.
+            PermissionDenied, DiskFull, StorageError: it cannot be restored.
         """
         try:
             with self._lock:
@@ -151,18 +151,18 @@ class Trash:
         except FileExistsError as error:
             raise PathNotAllowed(
                 f"There is another file at {error.filename2 or error.filename}.",
-                hint="Move that one away, then restore again.",
+                hint="Move that file, then restore again.",
             ) from None
         except OSError as error:
             raise refusal(error, "It was not restored, or not all of it") from error
         return self._library.find(str(self._own / entry.files[0].origin))
 
     def empty(self, name: str | None = None) -> EmptyTrashResult:
-        """Delete permanently what is in the trash, or one of it.
+        """Delete all models in the trash, or one of them, permanently.
 
         Raises:
-            ModelNotFound: nothing of this id or name is there.
-            PermissionDenied, StorageError: it could not be done.
+            ModelNotFound: no deleted model has this id or name.
+            PermissionDenied, StorageError: not everything can be deleted.
         """
         try:
             with self._lock:
@@ -173,13 +173,13 @@ class Trash:
         return EmptyTrashResult(models=len(entries), freed_bytes=freed)
 
     def tidy(self) -> None:
-        """Finish what a crash has left half done, and purge what is too old."""
+        """Complete what a crash has interrupted, and purge models whose retention has ended."""
         try:
             with self._lock:
                 self._folder.recover()
                 for entry in self._folder.entries():
                     if self._purged_at(entry) <= self._clock():
-                        logger.info("%s was deleted long ago and is purged", entry.model)
+                        logger.info("the retention of the deleted %s has ended: it is purged", entry.model)
                         self._folder.purge(entry)
         except OSError as error:
             logger.warning("deleted models cannot be tidied up: %s", error)
@@ -198,7 +198,8 @@ class Trash:
         names = ", ".join(dict.fromkeys(entry.model for entry in entries[:5])) or "nothing"
         raise ModelNotFound(f'There is no deleted model "{name}".', hint=f"What can be restored: {names}.")
 
-    def _what_goes(self, model: Model) -> tuple[list[ModelFile], list[KeptFile]]:
+    def _files_of(self, model: Model) -> tuple[list[ModelFile], list[KeptFile]]:
+        """The files to delete with a model, and its projectors that stay, since other models use them."""
         if not model.listed or any(part.origin != "own" for part in model.parts):
             raise DeleteNotAllowed(
                 f"{model.info.path} is not in the sidecar's own folder, so it is not deleted.",
@@ -218,12 +219,12 @@ class Trash:
 
 def _deleted_files(files: Sequence[ModelFile]) -> list[DeletedFile]:
     infos = [file.path.lstat() for file in files]
-    going = Counter((info.st_dev, info.st_ino) for info in infos)
+    names = Counter((info.st_dev, info.st_ino) for info in infos)
     found, freed = [], set()
     for file, info in zip(files, infos, strict=True):
         is_link, which = stat.S_ISLNK(info.st_mode), (info.st_dev, info.st_ino)
-        # Content goes with the last of its names.
-        frees = not is_link and info.st_nlink <= going[which] and which not in freed
+        # Content is freed with the last of its names.
+        frees = not is_link and info.st_nlink <= names[which] and which not in freed
         freed.add(which)
         found.append(
             DeletedFile(

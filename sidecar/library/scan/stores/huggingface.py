@@ -18,10 +18,10 @@ from sidecar.library.scan.disk_scan import DiskScan, shown
 from sidecar.library.scan.model_files import ModelFile, StoreMetadata, scan
 
 MAX_DEPTH = 4
-"""Folders inside a repository: its quantizations are one down, hardly ever two."""
+"""Levels of folders inside a repository: quantizations are one level down, rarely two."""
 
 SHOWN_REVISION = 8
-"""Digits of a commit in a name: enough to distinguish it."""
+"""Digits of a commit in a name."""
 
 _REPO = re.compile(r"models--(?P<org>[\w.-]+?)--(?P<name>[\w.-]+)", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -29,7 +29,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def find(root: Path, disk: DiskScan, *, origin: ForeignOrigin = "huggingface") -> Iterator[ModelFile]:
-    """The GGUF files of all repositories, those of the revision that `main` is at first."""
+    """The GGUF files of all repositories, those of the revision of `main` first."""
     for entry in disk.entries(str(root)):
         if found := _REPO.fullmatch(entry.name):
             yield from _of_repo(Path(entry.path), (found["org"], found["name"]), disk, origin)
@@ -41,7 +41,7 @@ def _of_repo(folder: Path, repo: tuple[str, str], disk: DiskScan, origin: Foreig
     revisions.sort(key=lambda name: name != main)
     for number, revision in enumerate(revisions):
         snapshot = folder / "snapshots" / revision
-        # Older revisions are distinguished by their commit; what has not changed since is the same content anyway.
+        # Older revisions are distinguished by their commit; unchanged files are recognised as copies.
         names = repo if number == 0 else (*repo, revision[:SHOWN_REVISION])
 
         def describe(
@@ -55,7 +55,7 @@ def _of_repo(folder: Path, repo: tuple[str, str], disk: DiskScan, origin: Foreig
 
 
 def _main(folder: Path, disk: DiskScan) -> str:
-    """The commit that `main` is at."""
+    """The commit of `main`."""
     text = (disk.text(str(folder / "refs" / "main")) or "").strip()
     if text and not _COMMIT.fullmatch(text):
         disk.problem(f"{folder}: refs/main is {shown(text)}, not a commit.")
@@ -63,7 +63,7 @@ def _main(folder: Path, disk: DiskScan) -> str:
 
 
 def _sha256(path: str) -> str | None:
-    """The hash that a link's target is named by."""
+    """The hash in the name of a link's target."""
     try:
         target = Path(path).readlink()
     except OSError:  # no link

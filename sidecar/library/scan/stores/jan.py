@@ -1,7 +1,7 @@
 """Jan's models.
 
-    DATA/llamacpp/models/ID/model.yml    what the model is made of; ID may have folders in it
-    DATA/llamacpp/models/ID/model.gguf   the file, where Jan has fetched it; else model.yml names another place
+    DATA/llamacpp/models/ID/model.yml    the model's files; ID may contain folders
+    DATA/llamacpp/models/ID/model.gguf   the file if Jan has downloaded it; else model.yml has another path
     DATA/models/ID/FILE.gguf             versions before 0.6 (2025), with a model.json or model.yml beside it
 
 `model_path` and `mmproj_path` in a model.yml are absolute, or below DATA. Known from Jan's source
@@ -18,10 +18,10 @@ from sidecar.library.scan.disk_scan import DiskScan, path_in, shown
 from sidecar.library.scan.model_files import ModelFile, Role, StoreMetadata, file_at, scan
 
 MAX_DEPTH = 4
-"""Folders of an ID: an organisation, a repository, sometimes a file."""
+"""Levels of folders of an ID: an organisation, a repository, sometimes a file."""
 
 MAX_LINES = 200
-"""Of a model.yml that are read; they have about ten."""
+"""The most lines of a model.yml that are read; they have about ten."""
 
 _MANIFEST = "model.yml"
 _FIELDS: tuple[tuple[str, Role], ...] = (("model_path", "model"), ("mmproj_path", "projector"))
@@ -56,7 +56,7 @@ def _of_manifest(root: Path, path: str, names: tuple[str, ...], disk: DiskScan) 
             continue
         named = path_in(place, base=root)
         if named is None:
-            disk.problem(f"{path} names {shown(place)}, which is not a place in Jan's folder.")
+            disk.problem(f"{path} names {shown(place)}, which is not a path in Jan's folder.")
             continue
         store = StoreMetadata(
             label=("jan", *names) if role == "model" else ("jan", *names, role),
@@ -67,11 +67,11 @@ def _of_manifest(root: Path, path: str, names: tuple[str, ...], disk: DiskScan) 
         if (file := file_at(str(named), "jan", disk, store)) is not None:
             yield file
         else:
-            disk.problem(f"{'/'.join(names)}: its {role} file {named} is missing or may not be read.")
+            disk.problem(f"{'/'.join(names)}: its {role} file {named} is missing or cannot be read.")
 
 
 def _fields(text: str) -> dict[str, str]:
-    """The plain texts at the top of a YAML file, which is all of interest that Jan writes; the rest is left out."""
+    """The plain texts at the top level of a YAML file, which include all needed values of Jan; the rest is skipped."""
     fields: dict[str, str] = {}
     for line in text.splitlines()[:MAX_LINES]:
         name, colon, value = line.partition(":")

@@ -1,7 +1,7 @@
-"""llama.cpp's own cache, where `-hf` and `-mu` put what they fetch.
+"""llama.cpp's own cache, the target of the downloads of `-hf` and `-mu`.
 
     ORG_NAME_FILE.gguf               a file of a repository, with `/` written as `_`
-    manifest=ORG=NAME=TAG.json       what the hub said of the tag: `ggufFile` and `mmprojFile`, each with `rfilename`
+    manifest=ORG=NAME=TAG.json       the hub's reply for the tag: `ggufFile` and `mmprojFile`, each with `rfilename`
     models--ORG--NAME/…              newer builds: as in the Hugging Face cache, which is their default
 
 Known from llama.cpp's source (common/common.cpp, fs_get_cache_directory; common/download.cpp of 2025,
@@ -35,7 +35,7 @@ class _Manifest(msgspec.Struct):
 
 
 def find(root: Path, disk: DiskScan) -> Iterator[ModelFile]:
-    """The GGUF files, as the manifests mention them, and those that none mentions."""
+    """The GGUF files, first those in manifests, then all others."""
     entries = {entry.name: entry.path for entry in disk.entries(str(root))}
     sets: defaultdict[object, list[str]] = defaultdict(list)
     for name in entries:
@@ -44,7 +44,7 @@ def find(root: Path, disk: DiskScan) -> Iterator[ModelFile]:
     mentioned: set[str] = set()
     for manifest, repo, rfilename, role in _mentions(entries, disk):
         cached = f"{repo}/{rfilename}".replace("/", "_")
-        if cached not in entries:  # a name in this folder, whatever the manifest says
+        if cached not in entries:  # only names in this folder, whatever the manifest contains
             continue
         for name in sets.get(part_of((stem_of(cached),)).key, ()):
             mentioned.add(name)
@@ -60,7 +60,7 @@ def find(root: Path, disk: DiskScan) -> Iterator[ModelFile]:
 
 
 def _mentions(entries: Mapping[str, str], disk: DiskScan) -> Iterator[tuple[str, str, str, Role]]:
-    """The files that manifests mention: the manifest, the repository, the file's name there, what it is."""
+    """The files in manifests: the manifest, the repository, the file's name there, and its role."""
     for name, path in entries.items():
         if (found := _MANIFEST.fullmatch(name)) and (manifest := disk.json(path, _Manifest)):
             repo = f"{found['org']}/{found['name']}"
@@ -76,5 +76,5 @@ def _at(path: str, disk: DiskScan, store: StoreMetadata) -> Iterator[ModelFile]:
 
 
 def _label(cached: str, repo: str) -> tuple[str, ...]:
-    """The file's own name without the repository that stands before it."""
+    """The file's label, without the prefix of the repository in its name."""
     return ("llama_cpp", repo, stem_of(cached.removeprefix(repo.replace("/", "_") + "_")))

@@ -1,6 +1,6 @@
 """LM Studio's models folder.
 
-    MODELS/PUBLISHER/NAME/FILE.gguf    the files; a projector lies beside its model
+    MODELS/PUBLISHER/NAME/FILE.gguf    the files; a projector is beside its model
 
 Known from LM Studio's documentation ("Import models") and its own command line's source (lmstudio-ai/lms,
 modelsFolder.ts; lms-common-server, findLMStudioHome.ts).
@@ -15,7 +15,7 @@ from sidecar.library.scan.disk_scan import DiskScan
 from sidecar.library.scan.model_files import ModelFile, StoreMetadata, scan
 
 MAX_DEPTH = 4
-"""Publisher, name, and what people add below."""
+"""Levels of folders: publisher, name, and folders that users add below."""
 
 
 def find(root: Path, disk: DiskScan) -> Iterator[ModelFile]:

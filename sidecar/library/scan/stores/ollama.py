@@ -1,12 +1,12 @@
 """Ollama's models: manifests, and blobs named by their hash.
 
-    manifests/HOST/NAMESPACE/MODEL/TAG       what the model MODEL:TAG is made of, as JSON
+    manifests/HOST/NAMESPACE/MODEL/TAG       the files of the model MODEL:TAG, as JSON
     manifests-v2/HOST/NAMESPACE/MODEL/TAG    the same in newer versions: a link to a blob, or a copy of one
     blobs/sha256-HASH                        the content (before 2024: sha256:HASH)
 
 A manifest has `layers`, each with a media type and a digest: application/vnd.ollama.image.model is the GGUF file,
-….projector and ….adapter are what goes with it; ….template (Go's, not Jinja), ….params, ….system and ….license are
-Ollama's own. One of type application/vnd.ollama.manifest.list.v2+json holds several for several runners.
+….projector and ….adapter belong to it; ….template (Go's, not Jinja), ….params, ….system and ….license are Ollama's own.
+A manifest of type application/vnd.ollama.manifest.list.v2+json contains several for several runners.
 
 Known from Ollama's docs (FAQ, "Where are models stored") and source (manifest/manifest.go, manifest/paths.go,
 types/model/name.go).
@@ -26,10 +26,10 @@ from sidecar.library.scan.disk_scan import DiskScan, shown
 from sidecar.library.scan.model_files import ModelFile, Role, StoreMetadata, file_at
 
 DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
-"""What Ollama leaves out of a name."""
+"""The parts that Ollama omits from a name."""
 
 HUBS = ("hf.co", "huggingface.co")
-"""Hosts whose models are repositories of a hub."""
+"""Hosts whose models are repositories of the hub."""
 
 _ROLES: dict[str, Role] = {
     "application/vnd.ollama.image.model": "model",
@@ -37,7 +37,7 @@ _ROLES: dict[str, Role] = {
     "application/vnd.ollama.image.adapter": "adapter",
 }
 _MANIFEST_LIST = "application/vnd.ollama.manifest.list.v2+json"
-_OTHER_RUNNER = "mlx"  # its weights are no GGUF files
+_OTHER_RUNNER = "mlx"  # its weights are not GGUF files
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})", re.ASCII)
@@ -57,9 +57,9 @@ class _Manifest(msgspec.Struct):
 
 
 def find(root: Path, disk: DiskScan) -> Iterator[ModelFile]:
-    """The models and what goes with them, as the manifests say."""
+    """The models, projectors and adapters in the manifests."""
     read: set[tuple[str, ...]] = set()
-    # Both kinds are there for a while after an update; the newer one counts.
+    # Both kinds exist for a while after an update; the newer one counts.
     for path, names in chain(_manifests(root / "manifests-v2", disk), _manifests(root / "manifests", disk)):
         if names in read:
             continue
@@ -79,7 +79,7 @@ def _manifests(folder: Path, disk: DiskScan) -> Iterator[tuple[str, tuple[str, .
 
 
 def _read(root: Path, path: str, disk: DiskScan) -> _Manifest | None:
-    """A manifest that lies in the store; of a list, the one for llama.cpp."""
+    """A manifest in the store; of a list, the one for llama.cpp."""
     if Path(path).is_symlink() and not _is_inside(root, path):
         disk.problem(f"{path} leads out of Ollama's folder.")
         return None
@@ -119,7 +119,7 @@ def _files(root: Path, names: tuple[str, ...], manifest: _Manifest, disk: DiskSc
         if file is not None:
             yield file
         elif blob:
-            disk.problem(f"{label[-1]}: its {role} file {Path(blob).name} is missing or may not be read.")
+            disk.problem(f"{label[-1]}: its {role} file {Path(blob).name} is missing or cannot be read.")
 
 
 def _blob(root: Path, digest: str, disk: DiskScan) -> str | None:
@@ -134,14 +134,14 @@ def _blob(root: Path, digest: str, disk: DiskScan) -> str | None:
 
 
 def _label(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The name as short as Ollama takes it."""
+    """The shortest name that Ollama accepts."""
     host, namespace, model, tag = names
-    spoken = model if tag == DEFAULT_TAG else f"{model}:{tag}"
+    short = model if tag == DEFAULT_TAG else f"{model}:{tag}"
     if host != DEFAULT_HOST:
-        spoken = f"{host}/{namespace}/{spoken}"
+        short = f"{host}/{namespace}/{short}"
     elif namespace != DEFAULT_NAMESPACE:
-        spoken = f"{namespace}/{spoken}"
-    return ("ollama", spoken)
+        short = f"{namespace}/{short}"
+    return ("ollama", short)
 
 
 def _is_inside(root: Path, path: str) -> bool:
