@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sidecar.host.gpus import GpuReader
     from sidecar.host.hardware import ResourceMonitor
     from sidecar.library.downloads.service import Downloads
-    from sidecar.library.gguf.header_cache import HeaderCache
+    from sidecar.library.header_cache import HeaderCache
     from sidecar.library.hub.api import Hub
     from sidecar.library.library import Library
     from sidecar.servers.memory.estimates import MemoryEstimates

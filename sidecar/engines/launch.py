@@ -14,7 +14,7 @@ import msgspec
 
 from sidecar.contract.engines import EngineName
 from sidecar.contract.servers import ServerSettings
-from sidecar.engines.kinds.reserved_options import API_KEY_VARIABLE
+from sidecar.engines.reserved_options import API_KEY_VARIABLE
 from sidecar.processes.command import Command
 
 LOOPBACK = "127.0.0.1"

@@ -27,7 +27,7 @@ from sidecar.contract.models import (
 from sidecar.events.event_log import EventLog
 from sidecar.handlers.call import Call, Handler
 from sidecar.host import path_policy
-from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.header_cache import HeaderCache
 from sidecar.library.importing import Importer
 from sidecar.library.inspection import details, inspect
 from sidecar.library.library import Library

@@ -18,7 +18,7 @@ from msgspec import field
 from sidecar.contract.models import ModelInfo
 from sidecar.library.gguf.file_names import base_of, is_projector, part_name, projector_fits, projector_rank
 from sidecar.library.gguf.header import MAX_NAME_LETTERS, HeaderFacts, together
-from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.header_cache import HeaderCache
 from sidecar.library.model_names import assign_names
 from sidecar.library.scan.model_files import ModelFile
 

@@ -21,7 +21,7 @@ from sidecar.jobs.work import Work, run_in_thread
 from sidecar.library.catalogue import Model, assemble, describe
 from sidecar.library.file_copy import content_hash
 from sidecar.library.gguf.file_names import is_projector
-from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.header_cache import HeaderCache
 from sidecar.library.model_names import match_model
 from sidecar.library.scan.disk_scan import DiskScan, Mark, settled, unchanged
 from sidecar.library.scan.model_files import ModelFile, file_at, scan

@@ -28,8 +28,8 @@ from sidecar.contract.servers import (
     ServerSettings,
     StartLlamaServerParams,
 )
-from sidecar.engines.kinds.reserved_options import reserved_flag, reserved_variable
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
+from sidecar.engines.reserved_options import reserved_flag, reserved_variable
 from sidecar.host import path_policy, sockets
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model

@@ -117,7 +117,7 @@ def test_help_needs_neither_the_contract_nor_an_event_loop(option: str) -> None:
     [
         (
             "sidecar.engines.kinds.embedded_child",
-            {"sidecar.engines", "sidecar.engines.kinds", "sidecar.engines.kinds.reserved_options"},
+            {"sidecar.engines", "sidecar.engines.kinds", "sidecar.engines.reserved_options"},
         ),
         ("sidecar.processes.tags", {"sidecar.host", "sidecar.host.process_facts", "sidecar.processes"}),
     ],

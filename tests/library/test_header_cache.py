@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from sidecar.jobs.work import Work
-from sidecar.library.gguf import header_cache
+from sidecar.library import header_cache
 from sidecar.library.gguf.header import GgufHeader
-from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.gguf.reader import read_header
+from sidecar.library.header_cache import HeaderCache
 from sidecar.library.library import Library
 from sidecar.library.scan.sources import ScannedSource, Sources
 from tests.config_files import models_config

@@ -12,11 +12,10 @@ import pytest
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import ModelInfo
-from sidecar.library import catalogue
-from sidecar.library.gguf import header_cache
+from sidecar.library import catalogue, header_cache
 from sidecar.library.gguf.header import GgufHeader
-from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.gguf.reader import read_header
+from sidecar.library.header_cache import HeaderCache
 from sidecar.library.library import Library
 from sidecar.library.scan import disk_scan
 from sidecar.library.scan.model_files import MAX_DEPTH

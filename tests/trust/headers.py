@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from sidecar.contract.errors import ModelInvalid
-from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.header_cache import HeaderCache
 from sidecar.library.inspection import inspect
 from sidecar.library.scan.disk_scan import DiskScan
 from sidecar.library.scan.model_files import file_at

@@ -18,7 +18,7 @@ ONE_WAY = {
     ),
     "programs looked for": (r"\bwhich\(|\bfind_executable\(|\bget_exec_path\(", "host/path_policy"),
     "the environment of a child": (r"\bchild_environment\(", "processes/child|host/environment|processes/owner"),
-    "the engine's key": (r"\bAPI_KEY_VARIABLE\b", "engines/(?:kinds/reserved_options|launch|kinds/embedded_child)"),
+    "the engine's key": (r"\bAPI_KEY_VARIABLE\b", "engines/(?:reserved_options|launch|kinds/embedded_child)"),
 }
 
 NO_WAY = {

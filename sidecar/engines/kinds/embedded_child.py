@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sidecar.engines.kinds.reserved_options import API_KEY_VARIABLE
+from sidecar.engines.reserved_options import API_KEY_VARIABLE
 
 LAYER_EXPERTS = r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps=CPU"
 """Keeps one layer's experts on the CPU (LLM_FFN_EXPS_REGEX in llama.cpp's common.h)."""

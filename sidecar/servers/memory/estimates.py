@@ -13,7 +13,7 @@ from sidecar.contract.memory import MemoryEstimate, RecommendSettingsResult
 from sidecar.engines.launch import Launch
 from sidecar.engines.output.memory_lines import MemoryLines
 from sidecar.host.gpus import GpuReader
-from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.header_cache import HeaderCache
 from sidecar.storage.database import KeyValueStore
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from sidecar.contract.errors import SidecarError
 from sidecar.engines.launch import Engine, Launch
 from sidecar.engines.output.memory_lines import HOST, MemoryLines, Taken
 from sidecar.host.memory import process_bytes
-from sidecar.library.gguf.header_cache import HeaderCache
+from sidecar.library.header_cache import HeaderCache
 from sidecar.servers.memory.formula import load_settings, need
 from sidecar.storage.database import KeyValueStore
 

@@ -18,8 +18,8 @@ from sidecar.engines.launch import Launch
 from sidecar.engines.output.memory_lines import HOST, MemoryLines
 from sidecar.host import memory as host_memory
 from sidecar.host.gpus import GpuReader
-from sidecar.library.gguf.header_cache import HeaderCache
 from sidecar.library.gguf.model_shape import ModelShape
+from sidecar.library.header_cache import HeaderCache
 from sidecar.servers.memory.allocator import Allocators
 from sidecar.servers.memory.experience import Correction, Experience, build_of, usual_program_bytes
 from sidecar.servers.memory.fitting import Fitting, Free
