@@ -71,13 +71,10 @@ class Journal:
     def publish(self, *entries: Entry) -> None:
         """Write events, and then add them to the turn's log, one by one."""
         for entry in entries:
-            seq = self._events.next_seq(entry)
+            self._write(_record(self._events.next_seq(entry), entry))
             if isinstance(entry, Text):
-                text = entry.text
-                self._write(_text_record(seq, entry.status, text))
-                self._events.append_text(entry.status, text)
+                self._events.append_text(entry.status, entry.text)
             else:
-                self._write(_event_record(seq, entry))
                 self._events.append(entry)
 
     def use_cipher(self, cipher: Cipher | None) -> None:
@@ -100,11 +97,7 @@ class Journal:
     def _write_all(self) -> None:
         """Write the first record, and those of all events that there are."""
         records = [json.dumps({"message_id": self._message_id}) + "\n"]
-        for seq, entry in self._events.peek(0):
-            if isinstance(entry, Text):
-                records.append(_text_record(seq, entry.status, entry.text))
-            else:
-                records.append(_event_record(seq, entry))
+        records += [_record(seq, entry) for seq, entry in self._events.peek(0)]
         self._write(*records)
 
     def _write(self, *records: str) -> None:
@@ -155,9 +148,8 @@ class Journals:
         used.move_to_end(path)
         journal = Journal(path, message_id, events, self._cipher)
         self._begun.add(journal)
-        running = {
-            journal.path for journal in self._begun if journal.is_open
-        }  # the history has less of the partial answer
+        # Those of running turns stay: the history has less of their partial answers.
+        running = {journal.path for journal in self._begun if journal.is_open}
         ended = [path for path in used if path not in running]
         for path in ended[: max(len(used) - KEPT_JOURNALS, 0)]:
             del used[path]
@@ -229,9 +221,7 @@ class Journals:
             logger.warning("%s cannot be removed: %s", path.name, error.strerror)
 
 
-def _text_record(seq: int, status: str, text: str) -> str:
-    return f'{{"seq":{seq},"{status}":{_quoted(text)}}}\n'
-
-
-def _event_record(seq: int, event: msgspec.Struct) -> str:
-    return json.dumps({"seq": seq, "event": msgspec.to_builtins(event)}) + "\n"
+def _record(seq: int, entry: Entry) -> str:
+    if isinstance(entry, Text):
+        return f'{{"seq":{seq},"{entry.status}":{_quoted(entry.text)}}}\n'
+    return json.dumps({"seq": seq, "event": msgspec.to_builtins(entry)}) + "\n"
