@@ -24,12 +24,12 @@ from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
 
 _NAMES = (
     *("id", "session_id", "parent_id", "role", "content", "parts", "reasoning", "tool_calls", "tool_call_id", "state"),
-    *("finish_reason", "usage", "timings", "context", "model", "created_at"),
+    *("finish_reason", "usage", "timings", "context", "model", "warnings", "created_at"),
 )
 _COLUMNS = ", ".join(_NAMES)
 _COLUMNS_OF_M = ", ".join(f"m.{name}" for name in _NAMES)
-_JSON = ("parts", "tool_calls", "usage", "timings", "context")
-_OUTCOME = ("content", "reasoning", "tool_calls", "state", "finish_reason", "usage", "timings", "context")
+_JSON = ("parts", "tool_calls", "usage", "timings", "context", "warnings")
+_OUTCOME = ("content", "reasoning", "tool_calls", "state", "finish_reason", *_JSON[2:])
 """Columns that are known only when an answer has ended."""
 
 Role = Literal["user", "assistant", "tool"]
@@ -224,7 +224,7 @@ def _message(row: tuple[Any, ...], cipher: Cipher | None) -> StoredMessage:
     for name in _JSON:
         if values[name] is not None:
             values[name] = msgspec.json.decode(values[name])
-    for name in ("parts", "reasoning", "tool_calls", "tool_call_id"):
+    for name in ("parts", "reasoning", "tool_calls", "tool_call_id", "warnings"):
         if values[name] is None:
             del values[name]
     return msgspec.convert({**values, "siblings": []}, StoredMessage)

@@ -60,8 +60,8 @@ def result_of(message: StoredMessage) -> TurnResult:
         finish_reason=message.finish_reason or "stop",
         usage=message.usage or Usage(prompt_tokens=0, completion_tokens=0, cached_tokens=0),
         timings=message.timings or Timings(ttft_ms=None, prompt_per_second=None, predicted_per_second=None, total_ms=0),
-        context=message.context
-        or ContextUse(policy="error", max_context=0, used=0, dropped_messages=0, summarised=False),
+        context=message.context or ContextUse(policy="error", max_context=0, used=0, dropped_messages=0),
+        warnings=message.warnings if isinstance(message.warnings, list) else [],
     )
 
 

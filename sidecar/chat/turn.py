@@ -296,6 +296,8 @@ class Record:
         if answer.tool_calls:
             message.tool_calls = answer.tool_calls
         message.finish_reason = answer.finish_reason
+        if self._generation.warnings:
+            message.warnings = list(self._generation.warnings)
         return message
 
     def _answer(self, content: str, state: Ending | Literal["running"]) -> StoredMessage:

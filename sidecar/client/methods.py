@@ -206,7 +206,7 @@ class ContractMethods(ABC):
 
         Args:
             client: Name and version of the host.
-            contract_version: The contract the host was written for, such as "1" or "1.1". Another major version is
+            contract_version: The contract the host was written for, such as "1" or "1.2". Another major version is
                 refused.
             host_pid: Process id of the host: the sidecar stops when this process ends.
         """

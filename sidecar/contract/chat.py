@@ -19,6 +19,7 @@ from sidecar.contract.errors import (
 from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Merge, Method, Params, Result
 from sidecar.contract.servers import CHANNEL, Channel, ServerId
 from sidecar.contract.sessions import ContentPart, ContextPolicy, SamplingParams, Text, Timings, ToolCall, Usage, Uuid
+from sidecar.contract.warnings import ResultWarning
 
 MessageContent = Text | Annotated[list[ContentPart], Meta(min_length=1, max_length=1000)]
 """Text, or content parts."""
@@ -98,7 +99,6 @@ class ContextUse(Result, kw_only=True):
     max_context: Annotated[int, Meta(description="Tokens that prompt and answer may use together.")]
     used: Annotated[int, Meta(description="Tokens of prompt and answer.")]
     dropped_messages: Annotated[int, Meta(description="Messages of the branch not sent to the model.")]
-    summarised: Annotated[bool, Meta(description="Whether older messages were replaced by a summary.")]
 
 
 class TurnResult(Result, kw_only=True):
@@ -117,6 +117,10 @@ class TurnResult(Result, kw_only=True):
     usage: Usage
     timings: Timings
     context: ContextUse
+    warnings: Annotated[
+        list[ResultWarning],
+        Meta(description="What of the request was accepted but not fully honoured; empty if nothing."),
+    ]
 
 
 class TurnQueued(Event, tag="queued", kw_only=True):

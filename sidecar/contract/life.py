@@ -11,7 +11,7 @@ from sidecar.contract.method import Method, Params, Result
 from sidecar.contract.remedies import Remedy
 from sidecar.contract.topics import TOPIC_EVENTS, TOPICS, Topic
 
-CONTRACT_VERSION = "1.1"
+CONTRACT_VERSION = "1.2"
 """Major and minor. A host that requires another major version is refused."""
 
 
@@ -29,7 +29,7 @@ class InitializeParams(Params, kw_only=True):
     contract_version: Annotated[
         str | int | None,
         Meta(
-            description='The contract the host was written for, such as "1" or "1.1". Another major version is refused.'
+            description='The contract the host was written for, such as "1" or "1.2". Another major version is refused.'
         ),
     ] = None
     host_pid: Annotated[

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sidecar.contract.errors import NotSupported, SessionNotFound, StorageError
 from sidecar.contract.method import Lane, Method, Params, Result
 from sidecar.contract.servers import ServerId
+from sidecar.contract.warnings import ResultWarning
 
 ContextPolicy = Literal["error", "drop_oldest", "keep_ends"]
 """What happens when a conversation outgrows the model's context. `error`: CONTEXT_TOO_LONG, nothing is sent.
@@ -156,6 +157,10 @@ class Message(Result, kw_only=True):
     usage: Usage | None
     timings: Timings | None
     model: Annotated[str | None, Meta(description="The model that wrote it.")]
+    warnings: Annotated[
+        list[ResultWarning] | UnsetType,
+        Meta(description="Of an answer: what of its request was not fully honoured, if anything."),
+    ] = UNSET
     created_at: float
     siblings: Annotated[
         list[str],

@@ -16,6 +16,7 @@ import msgspec
 from sidecar.contract.chat import ContextUse, TurnLoading, TurnQueued
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.sessions import Timings, ToolCall, Usage
+from sidecar.contract.warnings import ResultWarning
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.client.http_errors import context_too_long
 from sidecar.events.event_log import EventLog
@@ -37,6 +38,7 @@ class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         finish_reason: stop, length or tool_calls.
+        warnings: what of the request was not, or not fully, honoured.
     """
 
     content: str
@@ -46,6 +48,7 @@ class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     timings: Timings
     context: ContextUse
+    warnings: list[ResultWarning]
 
 
 class Generation:
@@ -69,6 +72,7 @@ class Generation:
         server: the server, once it is chosen.
         model: the model's name, once the request is fitted.
         is_sent: the request was sent; if that failed, the next step raises.
+        warnings: what of the request was not honoured, as far as it is known.
         result: the complete answer, after the last step.
     """
 
@@ -80,6 +84,7 @@ class Generation:
         self.server: Server | None = None
         self.model: str | None = None
         self.is_sent = False
+        self.warnings: list[ResultWarning] = []
         self.result: GenerationResult | None = None
         self._request = request
         self._servers = servers
@@ -167,8 +172,8 @@ class Generation:
                 max_context=max_context_of(server),
                 used=usage.prompt_tokens + usage.completion_tokens,
                 dropped_messages=len(fitted.dropped) if fitted else 0,
-                summarised=False,
             ),
+            warnings=list(self.warnings),
         )
 
 

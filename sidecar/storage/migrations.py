@@ -73,7 +73,11 @@ CREATE VIRTUAL TABLE messages_text USING fts5 (
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;  -- small things to remember, as JSON
 """
 
-STEPS = (_VERSION_1,)
+_VERSION_2 = """
+ALTER TABLE messages ADD COLUMN warnings TEXT;   -- JSON of the answer's warnings, which never quote a message
+"""
+
+STEPS = (_VERSION_1, _VERSION_2)
 """Scripts in order; the first n of them have run on a file of version n."""
 
 

@@ -31,8 +31,8 @@ def test_an_answer_streams_in_order_and_ends_before_its_response(talk: Talking) 
         "max_context": 4096,
         "used": 23,
         "dropped_messages": 0,
-        "summarised": False,
     }
+    assert response["warnings"] == []
     timings = response["timings"]
     assert (timings["prompt_per_second"], timings["predicted_per_second"]) == (1000.0, 100.0)
     assert 0 < timings["ttft_ms"] <= timings["total_ms"]

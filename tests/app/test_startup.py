@@ -16,11 +16,11 @@ import pytest
 
 from tests.raw_host import RawHost
 
-SIDECAR_MODULES = 66
+SIDECAR_MODULES = 72
 """Of ours: a tenth more than are needed."""
 
-SIDECAR_SOURCE_BYTES = 313_000
-"""In them: likewise."""
+SIDECAR_SOURCE_BYTES = 390_000
+"""In them; half of it is the contract, which grows with its families."""
 
 PACKAGES = {"anyio", "jsonrpcserver", "msgspec", "orjson", "oslash", "sidecar", "sniffio", "typing_extensions"}
 """That are no part of Python. Another one has to be worth its time to every host at every start."""

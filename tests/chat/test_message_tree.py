@@ -82,7 +82,7 @@ def test_everything_of_a_message_comes_back(db: sqlite3.Connection, session: Ses
         finish_reason="stop",
         usage=Usage(prompt_tokens=1, completion_tokens=2, cached_tokens=0),
         timings=Timings(ttft_ms=1.5, prompt_per_second=None, predicted_per_second=3.25, total_ms=9),
-        context=ContextUse(policy="error", max_context=8, used=3, dropped_messages=0, summarised=False),
+        context=ContextUse(policy="error", max_context=8, used=3, dropped_messages=0),
         model="tiny",
         created_at=12.5,
         siblings=[],

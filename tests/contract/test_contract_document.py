@@ -136,6 +136,7 @@ def test_a_result_says_which_members_are_always_there() -> None:
         "usage",
         "timings",
         "context",
+        "warnings",
     ]
     assert SCHEMAS["StartLoading"]["required"] == ["status", "stage", "progress"]
 

@@ -19,10 +19,10 @@ pub trait Method {
 }
 
 /// The contract that this crate was generated from: major and minor.
-pub const CONTRACT_VERSION: &str = "1.1";
+pub const CONTRACT_VERSION: &str = "1.2";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "581bbb698608eb4f0ef5dfed89f6dd9880663939a3a93dbb08c8d80066d3e510";
+pub const CONTRACT_HASH: &str = "f69bd68b7cdc424fe2e3b3f5619f3564a0c7f1d55c228653defda2ce8736c10b";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

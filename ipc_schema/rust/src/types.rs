@@ -373,8 +373,6 @@ pub struct ContextUse {
     pub used: i64,
     /// Messages of the branch not sent to the model.
     pub dropped_messages: i64,
-    /// Whether older messages were replaced by a summary.
-    pub summarised: bool,
 }
 
 /// Count the exact tokens of a text, or of a conversation in the model's chat template.
@@ -1587,7 +1585,7 @@ pub struct InitializeParams {
     /// Name and version of the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientInfo>,
-    /// The contract the host was written for, such as "1" or "1.1". Another major version is refused.
+    /// The contract the host was written for, such as "1" or "1.2". Another major version is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract_version: Option<InitializeParamsContractVersion>,
     /// Process id of the host: the sidecar stops when this process ends.
@@ -2071,6 +2069,9 @@ pub struct Message {
     pub timings: Option<Timings>,
     /// The model that wrote it.
     pub model: Option<String>,
+    /// Of an answer: what of its request was not fully honoured, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<ResultWarning>>,
     pub created_at: f64,
     /// The branches at this point: ids of all messages with this parent, oldest first.
     pub siblings: Vec<String>,
@@ -2783,6 +2784,15 @@ impl RestoreSessionParams {
             session_id: session_id.into(),
         }
     }
+}
+
+/// A warning about a request that was carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultWarning {
+    pub code: WarningCode,
+    /// What was not honoured, and why; a sentence for people.
+    pub message: String,
+    pub remedies: Vec<Remedy>,
 }
 
 /// Resume a download that was paused or failed; answered immediately.
@@ -3977,6 +3987,8 @@ pub struct TurnResult {
     pub usage: Usage,
     pub timings: Timings,
     pub context: ContextUse,
+    /// What of the request was accepted but not fully honoured; empty if nothing.
+    pub warnings: Vec<ResultWarning>,
 }
 
 /// The next piece of the answer.
@@ -4057,6 +4069,44 @@ pub struct Usage {
     pub completion_tokens: i64,
     /// Prompt tokens found in the engine's cache and not processed again.
     pub cached_tokens: i64,
+}
+
+/// What was not honoured.
+///
+/// - HISTORY_ADAPTED: earlier messages hold what this model or its template cannot take (an image, a tool turn, a role);
+///   a text was sent in its place. The stored messages are unchanged.
+/// - TOOL_CALL_INCOMPLETE: the answer ended within a tool call; its arguments are cut.
+/// - TOOLS_NOT_HONOURED: the model was asked for a tool call and answered in prose.
+/// - FORMAT_NOT_HONOURED: the answer does not follow `response_format`.
+/// - REASONING_NOT_HONOURED: `reasoning` or its budget has no effect on this model.
+/// - SAMPLING_NOT_HONOURED: the engine does not know a sampling parameter that was given.
+/// - ANSWER_EMPTY: the model ended its answer without any text or tool call.
+/// - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.
+/// - SPECIAL_TOKENS_IN_TEXT: a message contains the spelling of a control token of the model, which the engine may read as
+///   that token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WarningCode {
+    #[serde(rename = "HISTORY_ADAPTED")]
+    HistoryAdapted,
+    #[serde(rename = "TOOL_CALL_INCOMPLETE")]
+    ToolCallIncomplete,
+    #[serde(rename = "TOOLS_NOT_HONOURED")]
+    ToolsNotHonoured,
+    #[serde(rename = "FORMAT_NOT_HONOURED")]
+    FormatNotHonoured,
+    #[serde(rename = "REASONING_NOT_HONOURED")]
+    ReasoningNotHonoured,
+    #[serde(rename = "SAMPLING_NOT_HONOURED")]
+    SamplingNotHonoured,
+    #[serde(rename = "ANSWER_EMPTY")]
+    AnswerEmpty,
+    #[serde(rename = "NO_CHAT_TEMPLATE")]
+    NoChatTemplate,
+    #[serde(rename = "SPECIAL_TOKENS_IN_TEXT")]
+    SpecialTokensInText,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// An error as a host receives it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`.

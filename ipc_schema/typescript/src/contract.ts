@@ -3,10 +3,10 @@
 import type { MethodName, Topic } from "./types.js";
 
 /** The contract that this client was generated from: major and minor. */
-export const CONTRACT_VERSION = "1.1";
+export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "581bbb698608eb4f0ef5dfed89f6dd9880663939a3a93dbb08c8d80066d3e510";
+export const CONTRACT_HASH = "f69bd68b7cdc424fe2e3b3f5619f3564a0c7f1d55c228653defda2ce8736c10b";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

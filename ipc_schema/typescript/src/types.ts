@@ -98,6 +98,32 @@ export type ServerState =
 
 export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "downloads" | "engines";
 
+/**
+ * What was not honoured.
+ *
+ * - HISTORY_ADAPTED: earlier messages hold what this model or its template cannot take (an image, a tool turn, a role);
+ *   a text was sent in its place. The stored messages are unchanged.
+ * - TOOL_CALL_INCOMPLETE: the answer ended within a tool call; its arguments are cut.
+ * - TOOLS_NOT_HONOURED: the model was asked for a tool call and answered in prose.
+ * - FORMAT_NOT_HONOURED: the answer does not follow `response_format`.
+ * - REASONING_NOT_HONOURED: `reasoning` or its budget has no effect on this model.
+ * - SAMPLING_NOT_HONOURED: the engine does not know a sampling parameter that was given.
+ * - ANSWER_EMPTY: the model ended its answer without any text or tool call.
+ * - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.
+ * - SPECIAL_TOKENS_IN_TEXT: a message contains the spelling of a control token of the model, which the engine may read as
+ *   that token.
+ */
+export type WarningCode =
+  | "HISTORY_ADAPTED"
+  | "TOOL_CALL_INCOMPLETE"
+  | "TOOLS_NOT_HONOURED"
+  | "FORMAT_NOT_HONOURED"
+  | "REASONING_NOT_HONOURED"
+  | "SAMPLING_NOT_HONOURED"
+  | "ANSWER_EMPTY"
+  | "NO_CHAT_TEMPLATE"
+  | "SPECIAL_TOKENS_IN_TEXT";
+
 /** The managed builds. */
 export interface ManagedEngines {
   /** The build that starts use. */
@@ -290,8 +316,6 @@ export interface ContextUse {
   used: number;
   /** Messages of the branch not sent to the model. */
   dropped_messages: number;
-  /** Whether older messages were replaced by a summary. */
-  summarised: boolean;
 }
 
 /** The answer is complete and stored; the members are the response's. */
@@ -314,6 +338,8 @@ export interface TurnResult {
   usage: Usage;
   timings: Timings;
   context: ContextUse;
+  /** What of the request was accepted but not fully honoured; empty if nothing. */
+  warnings: ResultWarning[];
 }
 
 /** Generate an answer again. The old answer stays as a sibling branch. */
@@ -944,7 +970,7 @@ export interface ClientInfo {
 export interface InitializeParams {
   /** Name and version of the host. */
   client?: ClientInfo | null | undefined;
-  /** The contract the host was written for, such as "1" or "1.1". Another major version is refused. */
+  /** The contract the host was written for, such as "1" or "1.2". Another major version is refused. */
   contract_version?: string | number | null | undefined;
   /** Process id of the host: the sidecar stops when this process ends. */
   host_pid?: number | null | undefined;
@@ -2272,6 +2298,8 @@ export interface Message {
   timings: Timings | null;
   /** The model that wrote it. */
   model: string | null;
+  /** Of an answer: what of its request was not fully honoured, if anything. */
+  warnings?: ResultWarning[];
   created_at: number;
   /** The branches at this point: ids of all messages with this parent, oldest first. */
   siblings: string[];
@@ -2488,6 +2516,14 @@ export interface EnginesEvent {
 /** The subscription ended. */
 export interface SubscriptionDone {
   status: "done";
+}
+
+/** A warning about a request that was carried out. */
+export interface ResultWarning {
+  code: WarningCode;
+  /** What was not honoured, and why; a sentence for people. */
+  message: string;
+  remedies: Remedy[];
 }
 
 export type TopicEvent =

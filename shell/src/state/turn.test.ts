@@ -10,7 +10,8 @@ const RESULT: TurnResult = {
   finish_reason: "stop",
   usage: { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 0 },
   timings: { ttft_ms: 10, prompt_per_second: 100, predicted_per_second: 50, total_ms: 60 },
-  context: { policy: "error", max_context: 100, used: 5, dropped_messages: 0, summarised: false },
+  context: { policy: "error", max_context: 100, used: 5, dropped_messages: 0 },
+  warnings: [],
 };
 
 const play = (turn: Turn, events: [number, TurnEvent][], at = 5000): Turn =>

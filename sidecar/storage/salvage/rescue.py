@@ -14,6 +14,7 @@ import msgspec
 
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.sessions import SessionConfig, Timings, ToolCall, Usage
+from sidecar.contract.warnings import ResultWarning
 from sidecar.storage import migrations
 from sidecar.storage.cipher import PREFIX
 from sidecar.storage.salvage.pages import DamagedFile, Row, Value
@@ -29,6 +30,7 @@ _JSON: dict[str, tuple[Any, str | None]] = {
     "usage": (Usage, None),
     "timings": (Timings, None),
     "context": (ContextUse, None),
+    "warnings": (list[ResultWarning], None),
 }
 """Columns whose wrong value makes a whole session unreadable: the required type, and the substitute."""
 
