@@ -20,7 +20,7 @@ from sidecar.builds.proof_model import CONTEXT, proof_model
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.engines import EngineProof
 from sidecar.contract.errors import Cancelled, EngineStartFailed, SidecarError
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.kinds.llama_server import LlamaServer, LlamaServers
 from sidecar.engines.launch import Launch

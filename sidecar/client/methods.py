@@ -87,8 +87,10 @@ from sidecar.contract.models import (
 from sidecar.contract.resources import (
     Resources,
 )
-from sidecar.contract.servers import (
+from sidecar.contract.server_settings import (
     CacheType,
+)
+from sidecar.contract.servers import (
     LlamaConfig,
     PingServerResult,
     PreviewCommandResult,

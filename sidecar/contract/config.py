@@ -10,7 +10,7 @@ from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import DiskFull, NotSupported, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
 from sidecar.contract.models import ForeignOrigin
-from sidecar.contract.servers import CTX_SIZE, N_GPU_LAYERS, PARALLEL, ServerSettings
+from sidecar.contract.server_settings import CTX_SIZE, N_GPU_LAYERS, PARALLEL, ServerSettings
 from sidecar.contract.sessions import ContextPolicy, SamplingParams
 
 _LANE = Lane("config")

@@ -16,7 +16,7 @@ from sidecar.contract.errors import (
     PermissionDenied,
 )
 from sidecar.contract.method import Method, Params, Result
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 
 
 class EstimateMemoryParams(ServerSettings, kw_only=True):

@@ -18,7 +18,7 @@ from sidecar.contract import FAMILIES, METHODS
 from sidecar.contract.errors import SidecarError, all_errors
 from sidecar.contract.life import CONTRACT_VERSION
 from sidecar.contract.method import COMMON_ERRORS, KEEP, Event, Method, Params
-from sidecar.contract.servers import FLAGS, ServerSettings
+from sidecar.contract.server_settings import FLAGS, ServerSettings
 from sidecar.contract.sessions import ExportedMessage, SessionExport
 from sidecar.contract.topics import TOPICS, TopicRow
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from sidecar.contract.engines import EngineName
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.reserved_options import API_KEY_VARIABLE
 from sidecar.processes.command import Command
 

@@ -8,7 +8,7 @@ from sidecar.contract.memory import (
     RecommendSettingsParams,
     RecommendSettingsResult,
 )
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.handlers.call import Call, Handler
 from sidecar.servers.memory.estimates import MemoryEstimates
 from sidecar.servers.start_planner import StartPlanner

@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from sidecar.builds.service import Builds
 from sidecar.contract.builds import ManagedEngines, RemoveEngineParams
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import (
     DEFAULT_SERVER_ID,
     GetLlamaConfigParams,
@@ -23,7 +24,6 @@ from sidecar.contract.servers import (
     RestartServerParams,
     ServerDetails,
     ServerInfo,
-    ServerSettings,
     StartLlamaServerParams,
     StopLlamaServerParams,
     SwitchModelParams,

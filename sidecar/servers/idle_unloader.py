@@ -11,7 +11,7 @@ import time
 import anyio
 
 from sidecar.contract.errors import QueueFull
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 
 SECONDS_A_MINUTE = 60.0

@@ -17,9 +17,9 @@ import msgspec
 from sidecar.builds.service import Builds
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
 from sidecar.contract.errors import Cancelled, QueueFull, ServerNotRunning, SidecarError
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import (
     ServerInfo,
-    ServerSettings,
     StartDone,
     StartLoading,
     StartPlanning,

@@ -17,7 +17,8 @@ import anyio.abc
 
 from sidecar.builds.service import Builds
 from sidecar.contract.errors import Cancelled, EngineInUse, ServerAlreadyRunning
-from sidecar.contract.servers import ServerInfo, ServerSettings
+from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.servers import ServerInfo
 from sidecar.host.gpus import GpuReader
 from sidecar.host.hardware import EngineProcess
 from sidecar.logs.store import LogStore

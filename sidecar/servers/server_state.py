@@ -27,10 +27,10 @@ from sidecar.contract import WireError
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ServerNotRunning, SidecarError
 from sidecar.contract.remedies import RETRY, call
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import (
     ServerDetails,
     ServerInfo,
-    ServerSettings,
     ServerState,
     StartActual,
     StartLoading,

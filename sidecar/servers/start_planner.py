@@ -21,13 +21,8 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams, ModelInvalid, PermissionDenied, PortInUse, SidecarError
 from sidecar.contract.memory import EstimateMemoryParams
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.servers import (
-    LlamaConfig,
-    PreviewCommandParams,
-    PreviewCommandResult,
-    ServerSettings,
-    StartLlamaServerParams,
-)
+from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, PreviewCommandResult, StartLlamaServerParams
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
 from sidecar.engines.reserved_options import reserved_flag, reserved_variable
 from sidecar.host import path_policy, sockets

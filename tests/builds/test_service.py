@@ -30,7 +30,7 @@ from sidecar.contract.errors import (
     ModelNotFound,
     SidecarError,
 )
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import PROGRAM, LlamaServer
 from sidecar.engines.kinds.llama_server_flags import FlagSet
 from sidecar.engines.launch import Launch

@@ -8,7 +8,7 @@ import msgspec
 
 from sidecar.contract import METHODS, openrpc
 from sidecar.contract.config import Config, ServerDefaults
-from sidecar.contract.servers import FLAGS, ServerSettings
+from sidecar.contract.server_settings import FLAGS, ServerSettings
 
 SCHEMAS: dict[str, Any] = openrpc.document()["components"]["schemas"]
 

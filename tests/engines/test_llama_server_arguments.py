@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_flags import llama_server_arguments, parse_help
 from sidecar.engines.launch import Endpoint, Launch

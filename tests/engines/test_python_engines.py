@@ -14,7 +14,7 @@ import pytest
 import xllamacpp
 
 import sidecar
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds import embedded_child, llama_cpp_python_child
 from sidecar.engines.kinds.embedded import Embedded, find_embedded
 from sidecar.engines.kinds.llama_cpp_python import CHILD, LlamaCppPython
@@ -252,7 +252,7 @@ def test_what_llama_cpp_python_can_not_do_is_refused(job: dict[str, Any]) -> Non
 def test_every_type_of_the_contract_is_known_to_the_child() -> None:
     from typing import get_args
 
-    from sidecar.contract.servers import CacheType
+    from sidecar.contract.server_settings import CacheType
 
     assert llama_cpp_python_child.CACHE_TYPES.keys() == set(get_args(CacheType))
 

@@ -14,7 +14,8 @@ from sidecar.builds.service import Builds
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ModelInvalid, SidecarError
 from sidecar.contract.memory import MemoryEstimate
-from sidecar.contract.servers import ServerSettings, ServerState
+from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.servers import ServerState
 from sidecar.engines.launch import Launch, LocalProcess
 from sidecar.engines.lifecycle.loading import SAMPLE_INTERVAL_SECONDS
 from sidecar.engines.output.memory_lines import MemoryLines

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from sidecar.contract.errors import EngineStartFailed, SidecarError
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.launch import Launch
 from sidecar.logs.store import LogStore

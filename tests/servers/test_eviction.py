@@ -14,7 +14,7 @@ import pytest
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import ModelInvalid
 from sidecar.contract.memory import MemoryEstimate
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Launch

@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from sidecar.contract.errors import ModelNotFound, PortInUse, QueueFull, SidecarError
-from sidecar.contract.servers import ServerInfo, ServerSettings, ServerState
+from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.servers import ServerInfo, ServerState
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.launch import Launch

@@ -16,15 +16,8 @@ import psutil
 import pytest
 
 from sidecar.contract.errors import Cancelled, EngineNotFound, ModelNotFound, SidecarError
-from sidecar.contract.servers import (
-    ServerDetails,
-    ServerInfo,
-    ServerSettings,
-    ServerState,
-    StartActual,
-    StartDone,
-    StartPlan,
-)
+from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.servers import ServerDetails, ServerInfo, ServerState, StartActual, StartDone, StartPlan
 from sidecar.engines.client import engine_client as link_module
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 from sidecar.engines.kinds.llama_server import LlamaServer, LlamaServers

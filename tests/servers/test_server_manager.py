@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.contract.config import EnginesConfig
 from sidecar.contract.errors import EngineInUse, ServerAlreadyRunning, ServerNotRunning
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.events.changes import Subscription
 from sidecar.logs.store import LogStore

@@ -14,7 +14,8 @@ import pytest
 from sidecar.builds.discovery import Engines
 from sidecar.contract.config import EnginesConfig, ModelsConfig, ServerDefaults
 from sidecar.contract.errors import SidecarError, StorageError
-from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, ServerSettings, StartLlamaServerParams
+from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, StartLlamaServerParams
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_flags import FlagSet
 from sidecar.engines.launch import Launch

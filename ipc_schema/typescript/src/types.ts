@@ -1679,6 +1679,64 @@ export interface Resources {
 /** Read the machine's resources now. */
 export type GetResourcesParams = Record<string, never>;
 
+/** How to run a model. All settings are optional. */
+export interface ServerSettings {
+  /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
+  llama_cpp_path?: string | null | undefined;
+  /** Name of a managed build. `llama_cpp_path` overrides it. */
+  engine_build?: string | null | undefined;
+  /** The GGUF file to load. Overrides `model`. */
+  model_path?: string | null | undefined;
+  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
+  model?: string | null | undefined;
+  /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
+  port?: number | null | undefined;
+  /** Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too. */
+  host?: string | null | undefined;
+  /** Context in tokens; 0 uses the model's own. Default 4096. */
+  ctx_size?: number | null | undefined;
+  /** Messages answered concurrently; they share the context. Default 4. */
+  parallel?: number | null | undefined;
+  /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
+  n_gpu_layers?: number | null | undefined;
+  /** Default: the best one found. */
+  engine?: EngineName | null | undefined;
+  /** Projector GGUF of a vision or audio model. */
+  mmproj_path?: string | null | undefined;
+  /** CPU threads. Default: the engine's choice. */
+  threads?: number | null | undefined;
+  /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
+  batch_size?: number | null | undefined;
+  /** Physical batch of the prompt, tokens. Default: the engine's, 512. */
+  ubatch_size?: number | null | undefined;
+  /** Flash attention. Default auto. */
+  flash_attn?: "auto" | "off" | "on" | boolean | null | undefined;
+  /** Type of the K cache. Default f16. */
+  cache_type_k?: CacheType | null | undefined;
+  /** Type of the V cache. Default f16. */
+  cache_type_v?: CacheType | null | undefined;
+  /** Fail instead of running wholly or partly on the CPU when a GPU was requested. */
+  require_gpu?: boolean | null | undefined;
+  /** Layers whose experts stay on the CPU. Default 0. */
+  n_cpu_moe?: number | null | undefined;
+  /** Name or Jinja text of a chat template. Default: the model's. */
+  chat_template?: string | null | undefined;
+  /** File with a Jinja chat template. */
+  chat_template_file?: string | null | undefined;
+  /** LoRA adapter files to apply. */
+  lora?: string[] | null | undefined;
+  /** Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1. */
+  reasoning_budget?: number | null | undefined;
+  /** Serve embeddings only. Default false. */
+  embeddings?: boolean | null | undefined;
+  /** llama.cpp RPC servers, host:port each. */
+  rpc_servers?: string[] | null | undefined;
+  /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
+  extra_args?: string[] | null | undefined;
+  /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
+  env?: Record<string, string> | null | undefined;
+}
+
 /** Memory that an engine planned or allocated on one device, according to its log. */
 export interface MemoryTaken {
   /** `Host`, or the engine's name of a GPU, such as CUDA0. */
@@ -2067,64 +2125,6 @@ export interface PingServerResult {
   status: number | null;
   /** Why the check failed, in a sentence. */
   error: string | null;
-}
-
-/** How to run a model. All settings are optional. */
-export interface ServerSettings {
-  /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
-  llama_cpp_path?: string | null | undefined;
-  /** Name of a managed build. `llama_cpp_path` overrides it. */
-  engine_build?: string | null | undefined;
-  /** The GGUF file to load. Overrides `model`. */
-  model_path?: string | null | undefined;
-  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
-  model?: string | null | undefined;
-  /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
-  port?: number | null | undefined;
-  /** Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too. */
-  host?: string | null | undefined;
-  /** Context in tokens; 0 uses the model's own. Default 4096. */
-  ctx_size?: number | null | undefined;
-  /** Messages answered concurrently; they share the context. Default 4. */
-  parallel?: number | null | undefined;
-  /** Layers on the GPU; -1 is all that fit, 0 none. Default -1. */
-  n_gpu_layers?: number | null | undefined;
-  /** Default: the best one found. */
-  engine?: EngineName | null | undefined;
-  /** Projector GGUF of a vision or audio model. */
-  mmproj_path?: string | null | undefined;
-  /** CPU threads. Default: the engine's choice. */
-  threads?: number | null | undefined;
-  /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
-  batch_size?: number | null | undefined;
-  /** Physical batch of the prompt, tokens. Default: the engine's, 512. */
-  ubatch_size?: number | null | undefined;
-  /** Flash attention. Default auto. */
-  flash_attn?: "auto" | "off" | "on" | boolean | null | undefined;
-  /** Type of the K cache. Default f16. */
-  cache_type_k?: CacheType | null | undefined;
-  /** Type of the V cache. Default f16. */
-  cache_type_v?: CacheType | null | undefined;
-  /** Fail instead of running wholly or partly on the CPU when a GPU was requested. */
-  require_gpu?: boolean | null | undefined;
-  /** Layers whose experts stay on the CPU. Default 0. */
-  n_cpu_moe?: number | null | undefined;
-  /** Name or Jinja text of a chat template. Default: the model's. */
-  chat_template?: string | null | undefined;
-  /** File with a Jinja chat template. */
-  chat_template_file?: string | null | undefined;
-  /** LoRA adapter files to apply. */
-  lora?: string[] | null | undefined;
-  /** Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1. */
-  reasoning_budget?: number | null | undefined;
-  /** Serve embeddings only. Default false. */
-  embeddings?: boolean | null | undefined;
-  /** llama.cpp RPC servers, host:port each. */
-  rpc_servers?: string[] | null | undefined;
-  /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
-  extra_args?: string[] | null | undefined;
-  /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
-  env?: Record<string, string> | null | undefined;
 }
 
 /** Text of a message. */

@@ -14,7 +14,7 @@ import msgspec
 import sidecar
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
-from sidecar.contract.servers import FLAGS
+from sidecar.contract.server_settings import FLAGS
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.host.environment import self_command
 from sidecar.host.extras import how_to_get

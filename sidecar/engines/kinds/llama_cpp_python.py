@@ -18,7 +18,7 @@ import msgspec
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.contract.remedies import open_settings
-from sidecar.contract.servers import FLAGS
+from sidecar.contract.server_settings import FLAGS
 from sidecar.engines.kinds.llama_server import output_of
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.host import path_policy

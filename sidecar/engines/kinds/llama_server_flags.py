@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from sidecar.contract.servers import FLAGS
+from sidecar.contract.server_settings import FLAGS
 from sidecar.engines.launch import ALL_LAYERS, Endpoint, Launch
 
 # --- the flags of a build --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Launch

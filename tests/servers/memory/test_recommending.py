@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.contract.memory import MemoryEstimate, RecommendSettingsResult
-from sidecar.contract.servers import ServerSettings
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.embedded import Embedded
 from sidecar.engines.launch import Launch
 from sidecar.servers.memory import recommending
