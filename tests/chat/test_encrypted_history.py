@@ -536,8 +536,8 @@ async def test_an_answer_that_streams_while_the_history_is_encrypted_is_kept_enc
 def test_every_column_is_encrypted_or_is_known_to_hold_no_text() -> None:
     """A new column has to be put in one of the two."""
     visible = {
-        "messages": "rowid id session_id parent_id role tool_call_id state finish_reason usage timings context model warnings"
-        " created_at",
+        "messages": "rowid id session_id parent_id role tool_call_id state finish_reason usage timings context model"
+        " warnings created_at",
         "sessions": "id title_is_own server_id archived head message_count created_at updated_at deleted_at",
     }
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:

@@ -359,7 +359,8 @@ def test_whatever_is_damaged_the_history_is_usable_again_and_holds_only_what_was
         path.write_bytes(data)
         if is_unclean := chance.random() < 0.7:
             path.with_name("history.db-wal").write_bytes(b"not closed")
-        if data.startswith(b"SQLite format 3\0") and int.from_bytes(data[60:64], "big", signed=True) > len(migrations.STEPS):
+        version = int.from_bytes(data[60:64], "big", signed=True)
+        if data.startswith(b"SQLite format 3\0") and version > len(migrations.STEPS):
             with pytest.raises(StorageError, match="newer"):
                 use(path)
             assert path.read_bytes() == data
