@@ -20,7 +20,8 @@ from sidecar.contract.warnings import ResultWarning
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.client.http_errors import context_too_long
 from sidecar.events.event_log import EventLog
-from sidecar.generation.completion import Answer, GenerationRequest
+from sidecar.generation.answer import Answer
+from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.context import Fit, without
 from sidecar.generation.counting import TokenCounter, fit_request, max_context_of
 from sidecar.generation.scheduler import Scheduler

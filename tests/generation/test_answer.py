@@ -19,7 +19,7 @@ from sidecar.engines.client.chat_stream import (
     UsageCount,
 )
 from sidecar.events.event_log import EventLog, Text, status_of
-from sidecar.generation.completion import Answer
+from sidecar.generation.answer import Answer
 
 
 def chunk(*, finish: str | None = None, **delta: Any) -> ChatChunk:
