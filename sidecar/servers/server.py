@@ -286,7 +286,8 @@ class Server(KnownServer):
         return await builds.replaced(self.launch, reason)
 
     def _become_ready(self, run: EngineRun) -> None:
-        self.actual, self.warning, self.crash = run.actual, run.warning, None
+        self.actual, self.template = run.actual, run.template
+        self.warning, self.crash = run.warning, None
         self._idle.end()
         self._enter("ready")
         if not self.events.closed:

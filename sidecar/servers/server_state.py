@@ -41,6 +41,7 @@ from sidecar.engines.client.engine_client import EngineClient
 from sidecar.engines.launch import EngineCommand, Launch
 from sidecar.engines.lifecycle.engine_run import EngineRun
 from sidecar.engines.lifecycle.loading import memory_taken
+from sidecar.engines.template_facts import TemplateFacts
 from sidecar.events.event_log import EventLog
 from sidecar.servers.idle_unloader import IdleUnloader
 from sidecar.servers.server_table import ServerTable
@@ -71,7 +72,7 @@ class KnownServer:
         crash: why its engine is being restarted; `None` if it is not.
         failure: why it ended; `Cancelled` if it was stopped.
         engine_run: the present engine, or the last; `None` until one has been spawned.
-        launch, command, actual, warning: of that engine; during a restart, of the one before.
+        launch, command, actual, template, warning: of that engine; during a restart, of the one before.
         restarts: how often its engine was restarted after a crash.
         superseded: another server replaces it and answers the messages that wait for it; the manager writes this.
     """
@@ -89,6 +90,7 @@ class KnownServer:
         self.launch: Launch | None = None
         self.command: EngineCommand | None = None
         self.actual: StartActual | None = None
+        self.template = TemplateFacts()
         self.warning: StartWarning | None = None
         self.restarts = 0
         self.superseded = False

@@ -24,6 +24,7 @@ from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarErro
 from sidecar.contract.servers import StartActual, StartLoading
 from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, UsageCount
 from sidecar.engines.client.engine_client import EngineGone
+from sidecar.engines.template_facts import TemplateFacts
 from sidecar.events.event_log import EventSource, Text, status_of
 from sidecar.generation.generation import Generator
 from sidecar.servers.server_manager import ServerManager
@@ -100,6 +101,7 @@ class ScriptedServer:
         self.actual = StartActual(
             context_per_message=100, slots=2, load_ms=1, gpu_layers=None, total_layers=None, vision=False, build=None
         )
+        self.template = TemplateFacts()
         self.count_failure: Exception | None = None
 
     def ready_client(self) -> ScriptedServer:

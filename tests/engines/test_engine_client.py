@@ -111,6 +111,7 @@ async def test_what_an_engine_says_of_itself_is_read_and_more_is_skipped() -> No
             modalities=Props.Modalities(vision=True),
             total_slots=3,
             build_info="b1",
+            chat_template="…",
         )
 
 

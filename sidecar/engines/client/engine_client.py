@@ -49,11 +49,15 @@ class Props(msgspec.Struct):
 
     class Modalities(msgspec.Struct):
         vision: bool = False
+        audio: bool = False
 
     default_generation_settings: Generation = msgspec.field(default_factory=Generation)
-    modalities: Modalities = msgspec.field(default_factory=Modalities)
+    modalities: Modalities | None = None
     total_slots: int = 1
     build_info: str | None = None
+    chat_template: str | None = None
+    chat_template_tool_use: str | None = None
+    chat_template_caps: dict[str, Any] | None = None
 
 
 class Slot(msgspec.Struct):

@@ -137,7 +137,7 @@ def _make_app(job: dict[str, Any], server: Any, model: Any) -> Any:
     llama = server_module._llama_proxy()
     if template := _template(job):
         _use_template(llama, template)
-    _add_endpoints(app, llama)
+    _add_endpoints(app, llama, template or llama.metadata.get("tokenizer.chat_template"))
     app.user_middleware = [one for one in app.user_middleware if one.cls is not CORSMiddleware]
     pages = {"allow_origin_regex": LOCAL_PAGES, "allow_methods": ["*"], "allow_headers": ["*"]}
     return CORSMiddleware(Gate(app, _key()), **pages)
@@ -196,8 +196,8 @@ def _extra(arguments: list[str], known: Any) -> dict[str, str]:
     return extra
 
 
-def _add_endpoints(app: Any, llama: Any) -> None:
-    """Add the endpoints of llama-server that this server lacks."""
+def _add_endpoints(app: Any, llama: Any, template: str | None) -> None:
+    """Add the endpoints of llama-server that this server lacks; `template` is what conversations are rendered with."""
     import llama_cpp
     from llama_cpp.server import app as server
 
@@ -208,7 +208,8 @@ def _add_endpoints(app: Any, llama: Any) -> None:
         return {
             "default_generation_settings": {"n_ctx": llama.n_ctx()},
             "total_slots": 1,
-            "modalities": {"vision": llama.chat_handler is not None},
+            "modalities": {"vision": llama.chat_handler is not None, "audio": False},
+            "chat_template": template,
             "build_info": f"llama-cpp-python {llama_cpp.__version__}",
         }
 

@@ -33,6 +33,7 @@ from sidecar.engines.lifecycle.engine_errors import (
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.lifecycle.gpu_check import GpuEvidence, judge
 from sidecar.engines.lifecycle.loading import LoadProgress, LoadStep, SignsOfLife, address_of, described
+from sidecar.engines.template_facts import TemplateFacts
 from sidecar.host.environment import gpu_variables
 from sidecar.host.gpus import GpuReader
 from sidecar.logs.store import Source
@@ -63,6 +64,7 @@ class EngineRun:
     Attributes:
         launch, command, endpoint, api_key: what is started, how, and where it is reached.
         process, client, actual: `None` until they are known.
+        template: what the model's chat template takes; nothing is known of it before the engine is ready.
         port: the TCP port that it listens on, or is to listen on.
         warning: how it differs from the request; `None` if it does not.
         failure: why it is over.
@@ -79,6 +81,7 @@ class EngineRun:
         self.process: EngineProcess | None = None
         self.client: EngineClient | None = None
         self.actual: StartActual | None = None
+        self.template = TemplateFacts()
         self.warning: StartWarning | None = None
         self.failure: SidecarError | None = None
         self._source = source
@@ -122,7 +125,7 @@ class EngineRun:
                 raise start_failed(self.launch.engine.name, process)
         for step in progress.steps(process.output, at_end=True):
             yield step
-        self.actual = await self._describe(process)
+        self.actual, self.template = await self._describe(process)
         self.warning = await self._check_gpu(process, self.actual)
         self._ready_clock = time.monotonic()
 
@@ -191,7 +194,7 @@ class EngineRun:
             self.client = EngineClient(address, self.api_key)
         return (await self.client.health())[0] == 200
 
-    async def _describe(self, process: EngineProcess) -> StartActual:
+    async def _describe(self, process: EngineProcess) -> tuple[StartActual, TemplateFacts]:
         assert self.client is not None  # noqa: S101 - it answers
         try:
             return await described(process, self.client)

@@ -17,6 +17,7 @@ from sidecar.engines.launch import Endpoint
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.output.memory_lines import Taken
 from sidecar.engines.output.start_output import EngineOutput
+from sidecar.engines.template_facts import TemplateFacts, facts_of
 
 MIN_STEP = 0.01
 """Progress is reported in steps of one percent: an engine writes it hundreds of times."""
@@ -140,23 +141,32 @@ async def address_of(process: EngineProcess, endpoint: Endpoint) -> tuple[str, i
     return (endpoint.base_url(port), port) if port is not None else None
 
 
-async def described(process: EngineProcess, client: EngineClient) -> StartActual:
-    """The properties of an engine that answers.
+async def described(process: EngineProcess, client: EngineClient) -> tuple[StartActual, TemplateFacts]:
+    """The properties of an engine that answers, and what its template takes.
 
     Raises:
         EngineGone, SidecarError: it ends, or does not return them.
     """
     props = await client.props()
-    return StartActual(
+    inputs = props.modalities
+    template = facts_of(
+        props.chat_template,
+        tool_use_text=props.chat_template_tool_use,
+        caps=props.chat_template_caps,
+        vision=inputs.vision if inputs else None,
+        audio=inputs.audio if inputs else None,
+    )
+    actual = StartActual(
         context_per_message=props.default_generation_settings.n_ctx,
         slots=props.total_slots,
         load_ms=round((time.monotonic() - process.started_clock) * 1e3, 1),
         gpu_layers=process.output.gpu_layers,
         total_layers=process.output.total_layers,
-        vision=props.modalities.vision,
+        vision=inputs is not None and inputs.vision,
         build=props.build_info or process.output.build,
         memory=memory_taken(process.output.memory.taken),
     )
+    return actual, template
 
 
 def memory_taken(table: Mapping[str, Taken]) -> list[MemoryTaken]:
