@@ -296,6 +296,7 @@ class ContractMethods(ABC):
         n_gpu_layers: int | None = None,
         engine: EngineName | None = None,
         mmproj_path: str | None = None,
+        projector: Literal["auto", "none"] | None = None,
         threads: int | None = None,
         batch_size: int | None = None,
         ubatch_size: int | None = None,
@@ -335,6 +336,8 @@ class ContractMethods(ABC):
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
             engine: Default: the best one found.
             mmproj_path: Projector GGUF of a vision or audio model.
+            projector: `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`:
+                no projector; the model takes text only, and uses less memory. Default auto.
             threads: CPU threads. Default: the engine's choice.
             batch_size: Logical batch of the prompt, tokens. Default: the engine's, 2048.
             ubatch_size: Physical batch of the prompt, tokens. Default: the engine's, 512.
@@ -371,6 +374,7 @@ class ContractMethods(ABC):
                 n_gpu_layers=n_gpu_layers,
                 engine=engine,
                 mmproj_path=mmproj_path,
+                projector=projector,
                 threads=threads,
                 batch_size=batch_size,
                 ubatch_size=ubatch_size,
@@ -546,6 +550,7 @@ class ContractMethods(ABC):
         n_gpu_layers: int | None = None,
         engine: EngineName | None = None,
         mmproj_path: str | None = None,
+        projector: Literal["auto", "none"] | None = None,
         threads: int | None = None,
         batch_size: int | None = None,
         ubatch_size: int | None = None,
@@ -580,6 +585,8 @@ class ContractMethods(ABC):
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
             engine: Default: the best one found.
             mmproj_path: Projector GGUF of a vision or audio model.
+            projector: `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`:
+                no projector; the model takes text only, and uses less memory. Default auto.
             threads: CPU threads. Default: the engine's choice.
             batch_size: Logical batch of the prompt, tokens. Default: the engine's, 2048.
             ubatch_size: Physical batch of the prompt, tokens. Default: the engine's, 512.
@@ -615,6 +622,7 @@ class ContractMethods(ABC):
                 n_gpu_layers=n_gpu_layers,
                 engine=engine,
                 mmproj_path=mmproj_path,
+                projector=projector,
                 threads=threads,
                 batch_size=batch_size,
                 ubatch_size=ubatch_size,
@@ -1798,6 +1806,7 @@ class ContractMethods(ABC):
         n_gpu_layers: int | None = None,
         engine: EngineName | None = None,
         mmproj_path: str | None = None,
+        projector: Literal["auto", "none"] | None = None,
         threads: int | None = None,
         batch_size: int | None = None,
         ubatch_size: int | None = None,
@@ -1836,6 +1845,8 @@ class ContractMethods(ABC):
             n_gpu_layers: Layers on the GPU; -1 is all that fit, 0 none. Default -1.
             engine: Default: the best one found.
             mmproj_path: Projector GGUF of a vision or audio model.
+            projector: `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`:
+                no projector; the model takes text only, and uses less memory. Default auto.
             threads: CPU threads. Default: the engine's choice.
             batch_size: Logical batch of the prompt, tokens. Default: the engine's, 2048.
             ubatch_size: Physical batch of the prompt, tokens. Default: the engine's, 512.
@@ -1871,6 +1882,7 @@ class ContractMethods(ABC):
                 n_gpu_layers=n_gpu_layers,
                 engine=engine,
                 mmproj_path=mmproj_path,
+                projector=projector,
                 threads=threads,
                 batch_size=batch_size,
                 ubatch_size=ubatch_size,

@@ -40,6 +40,7 @@ class ServerSettings(Params, kw_only=True):
             "n_cpu_moe": 0,
             "reasoning_budget": -1,
             "embeddings": False,
+            "projector": "auto",
         }
     )
 
@@ -81,6 +82,13 @@ class ServerSettings(Params, kw_only=True):
     ] = None
     engine: Annotated[EngineName | None, Meta(description="Default: the best one found.")] = None
     mmproj_path: Annotated[str | None, Meta(description="Projector GGUF of a vision or audio model.")] = None
+    projector: Annotated[
+        Literal["auto", "none"] | None,
+        Meta(
+            description="`auto`: the one that the library found for the model, unless `mmproj_path` names another. "
+            "`none`: no projector; the model takes text only, and uses less memory. Default auto."
+        ),
+    ] = None
     threads: Annotated[
         Annotated[int, Meta(ge=1, le=1024)] | None,
         Meta(description="CPU threads. Default: the engine's choice."),

@@ -21,6 +21,7 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams, ModelInvalid, PermissionDenied, PortInUse, SidecarError
 from sidecar.contract.memory import EstimateMemoryParams
 from sidecar.contract.models import ModelInfo
+from sidecar.contract.remedies import change_params
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, PreviewCommandResult, StartLlamaServerParams
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
@@ -50,7 +51,8 @@ class StartPlanner:
         """The parameters merged over their preset, as plain settings.
 
         Raises:
-            InvalidParams: there is no such preset, or a flag or variable is reserved for the sidecar.
+            InvalidParams: there is no such preset, parameters contradict each other, or a flag or variable is reserved
+                for the sidecar.
         """
         given = {name: getattr(params, name) for name in ServerSettings.__struct_fields__}
         if params.preset is not None:
@@ -63,6 +65,13 @@ class StartPlanner:
                 )
             base = msgspec.structs.asdict(presets[params.preset])
             given = base | {name: value for name, value in given.items() if value is not None}
+        if given["projector"] == "none" and given["mmproj_path"] is not None:
+            raise InvalidParams(
+                "`mmproj_path` names a projector, and `projector` is none.",
+                path="$.projector",
+                hint="Leave out one of them.",
+                remedies=(change_params("projector", "mmproj_path"),),
+            )
         if given["extra_args"] and (found := reserved_flag(given["extra_args"])):
             flag, hint = found
             raise InvalidParams(f"{flag} is not accepted in extra_args.", path="$.extra_args", hint=hint)
@@ -147,7 +156,7 @@ class StartPlanner:
             model = choose_model(models=models, default=self._config.models.default, last_used=last_used)
         else:
             model = self._named_model(settings)
-        if settings.mmproj_path is None and model.mmproj_path is not None:
+        if settings.mmproj_path is None and settings.projector != "none" and model.mmproj_path is not None:
             settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
         if settings.threads is None:
             settings = msgspec.structs.replace(settings, threads=self._config.server_defaults.threads)
@@ -183,6 +192,7 @@ def with_model(settings: ServerSettings, model: str) -> ServerSettings:
         model=model,
         model_path=None,
         mmproj_path=None,
+        projector=None,
         lora=None,
         chat_template=None,
         chat_template_file=None,

@@ -1027,6 +1027,9 @@ pub struct EstimateMemoryParams {
     /// Projector GGUF of a vision or audio model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mmproj_path: Option<String>,
+    /// `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projector: Option<ServerSettingsProjector>,
     /// CPU threads. Default: the engine's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<i64>,
@@ -2389,6 +2392,9 @@ pub struct PreviewCommandParams {
     /// Projector GGUF of a vision or audio model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mmproj_path: Option<String>,
+    /// `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projector: Option<ServerSettingsProjector>,
     /// CPU threads. Default: the engine's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<i64>,
@@ -3225,6 +3231,9 @@ pub struct ServerSettings {
     /// Projector GGUF of a vision or audio model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mmproj_path: Option<String>,
+    /// `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projector: Option<ServerSettingsProjector>,
     /// CPU threads. Default: the engine's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<i64>,
@@ -3290,6 +3299,17 @@ pub enum ServerSettingsFlashAttnName {
     Off,
     #[serde(rename = "on")]
     On,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ServerSettingsProjector {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "none")]
+    None,
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
@@ -3543,6 +3563,9 @@ pub struct StartLlamaServerParams {
     /// Projector GGUF of a vision or audio model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mmproj_path: Option<String>,
+    /// `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projector: Option<ServerSettingsProjector>,
     /// CPU threads. Default: the engine's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<i64>,

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "f69bd68b7cdc424fe2e3b3f5619f3564a0c7f1d55c228653defda2ce8736c10b";
+export const CONTRACT_HASH = "2254d0a8f1635e0fb200b86038a940ca3d01c36bc432a83e4b48e6f03b96092e";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

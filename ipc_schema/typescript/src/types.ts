@@ -1149,6 +1149,8 @@ export interface EstimateMemoryParams {
   engine?: EngineName | null | undefined;
   /** Projector GGUF of a vision or audio model. */
   mmproj_path?: string | null | undefined;
+  /** `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto. */
+  projector?: "auto" | "none" | null | undefined;
   /** CPU threads. Default: the engine's choice. */
   threads?: number | null | undefined;
   /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
@@ -1703,6 +1705,8 @@ export interface ServerSettings {
   engine?: EngineName | null | undefined;
   /** Projector GGUF of a vision or audio model. */
   mmproj_path?: string | null | undefined;
+  /** `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto. */
+  projector?: "auto" | "none" | null | undefined;
   /** CPU threads. Default: the engine's choice. */
   threads?: number | null | undefined;
   /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
@@ -1854,6 +1858,8 @@ export interface StartLlamaServerParams {
   engine?: EngineName | null | undefined;
   /** Projector GGUF of a vision or audio model. */
   mmproj_path?: string | null | undefined;
+  /** `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto. */
+  projector?: "auto" | "none" | null | undefined;
   /** CPU threads. Default: the engine's choice. */
   threads?: number | null | undefined;
   /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */
@@ -2062,6 +2068,8 @@ export interface PreviewCommandParams {
   engine?: EngineName | null | undefined;
   /** Projector GGUF of a vision or audio model. */
   mmproj_path?: string | null | undefined;
+  /** `auto`: the one that the library found for the model, unless `mmproj_path` names another. `none`: no projector; the model takes text only, and uses less memory. Default auto. */
+  projector?: "auto" | "none" | null | undefined;
   /** CPU threads. Default: the engine's choice. */
   threads?: number | null | undefined;
   /** Logical batch of the prompt, tokens. Default: the engine's, 2048. */

@@ -1,0 +1,1 @@
+"""What people reported, each as a test named by what they saw."""
