@@ -87,6 +87,11 @@ class LocalProcess(Engine, Protocol):
         """Whether it can listen on a UNIX socket."""
         ...
 
+    @property
+    def templates(self) -> frozenset[str] | None:
+        """The names of its built-in chat templates; `None` if only the engine knows them, or takes none."""
+        ...
+
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         """The process that runs a model with these settings."""
         ...

@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from sidecar.engines.setting_checks import is_jinja
+
 MAX_TEMPLATE_CHARACTERS = 1_000_000
 """How much of a template is judged. The largest known one has 60,000; a template comes with a model, and is not
 trusted."""
@@ -97,6 +99,8 @@ def facts_of(
     """
     if not text:
         return TemplateFacts(vision=vision, audio=audio)
+    if not is_jinja(text):  # the name of a built-in template: roles and texts only
+        return TemplateFacts(tools=False, tool_calls=False, reasoning=False, vision=vision, audio=audio)
     blocks = [*_blocks(text[:MAX_TEMPLATE_CHARACTERS]), *_blocks((tool_use_text or "")[:MAX_TEMPLATE_CHARACTERS])]
     names = {name for block in blocks for name in _NAME.findall(block)}
     caps = {name: value for name, value in (caps or {}).items() if isinstance(value, bool)}

@@ -26,6 +26,7 @@ from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, PreviewCommandResult, StartLlamaServerParams
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
 from sidecar.engines.reserved_options import reserved_flag, reserved_variable
+from sidecar.engines.setting_checks import MAX_TEMPLATE_BYTES, check_settings, check_template_file, completed
 from sidecar.host import path_policy, sockets
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model
@@ -99,16 +100,18 @@ class StartPlanner:
         """The choices of a start, without the check of its port. Raises SidecarError if one cannot be made."""
         engine = await self._engines.pick(settings.engine, settings.llama_cpp_path, settings.engine_build)
         last_used = await self._last_used() if _names_no_model(settings) else None
+        check_settings(settings, engine.templates)
         model, settings = await anyio.to_thread.run_sync(self._resolve, settings, last_used)
         defaults = self._config.server_defaults
+        ctx_size = defaults.ctx_size if settings.ctx_size is None else settings.ctx_size
         return Launch(
             engine=engine,
             model_name=model.name,
             model_path=Path(model.path),
-            ctx_size=defaults.ctx_size if settings.ctx_size is None else settings.ctx_size,
+            ctx_size=ctx_size,
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
-            settings=settings,
+            settings=completed(settings, ctx_size),
         )
 
     async def remember(self, launch: Launch) -> None:
@@ -203,10 +206,14 @@ def _with_resolved_paths(settings: ServerSettings) -> ServerSettings:
     def resolved(path: str | None) -> str | None:
         return None if path is None else str(path_policy.file(path))
 
+    template_file = resolved(settings.chat_template_file)
+    if template_file is not None:
+        with Path(template_file).open(encoding="utf-8", errors="replace") as file:
+            check_template_file(file.read(MAX_TEMPLATE_BYTES))
     return msgspec.structs.replace(
         settings,
         mmproj_path=resolved(settings.mmproj_path),
-        chat_template_file=resolved(settings.chat_template_file),
+        chat_template_file=template_file,
         lora=settings.lora and [str(path_policy.file(path)) for path in settings.lora],
     )
 

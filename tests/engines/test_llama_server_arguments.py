@@ -79,7 +79,7 @@ def test_a_plain_start_says_what_the_build_understands(build: str, n_gpu_layers:
         ({"cache_type_k": "q8_0"}, ["--cache-type-k", "q8_0"]),
         ({"cache_type_v": "q4_0"}, ["--cache-type-v", "q4_0"]),
         ({"n_cpu_moe": 4}, ["--n-cpu-moe", "4"]),
-        ({"chat_template": "chatml"}, ["--chat-template", "chatml"]),
+        ({"chat_template": "{{ messages }}"}, ["--chat-template", "{{ messages }}"]),
         ({"chat_template_file": "/t.jinja"}, ["--chat-template-file", "/t.jinja"]),
         ({"reasoning_budget": 0}, ["--reasoning-budget", "0"]),
         ({"mmproj_path": "/p.gguf"}, ["--mmproj", "/p.gguf"]),
@@ -118,6 +118,13 @@ def test_older_builds_are_spoken_to_in_their_own_words(
     build: str, settings: dict[str, Any], words: list[str], ignored: list[str]
 ) -> None:
     assert arguments(build, **settings) == (plain(build, layers=["--n-gpu-layers", "999"]) + words, ignored)
+
+
+def test_the_name_of_a_template_counts_since_jinja_is_off() -> None:
+    new, _ = arguments("2026-10", chat_template="gemma")
+    assert ("--no-jinja" in new, "--jinja" in new, new[-2:]) == (True, False, ["--chat-template", "gemma"])
+    old, _ = arguments("2024-10", chat_template="gemma")
+    assert (old[-2:], "--jinja" in old, "--no-jinja" in old) == (["--chat-template", "gemma"], False, False)
 
 
 def test_a_unix_socket_is_a_host_without_a_port() -> None:

@@ -67,10 +67,24 @@ def test_the_embedded_engine_is_this_program_again_with_a_job() -> None:
         "ctx_size": 512,
         "parallel": 3,
         "n_gpu_layers": -1,
+        "jinja": True,
     } | {name: value for name, value in SETTINGS.items() if name != "rpc_servers"}
     assert (command.ignored, command.env) == (["rpc_servers"], {"LLAMA_SERVER_ROUTER_PORT": "0", "X": "1"})
     # With -m, the folder that it is started in comes first on its path.
     assert command.cwd == Path(sidecar.__file__).parents[1]
+
+
+def test_the_name_of_a_template_counts_since_the_embedded_engine_has_jinja_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = Embedded(None).command(launch(Embedded(None), chat_template="gemma"), Endpoint())
+    job = json.loads(command.argv[-1])
+    made = params(monkeypatch, jinja=job["jinja"], chat_template=job["chat_template"])
+    assert (made.use_jinja, made.chat_template) == (False, "gemma")
+
+
+def test_an_unknown_chat_format_of_llama_cpp_python_is_refused_with_those_that_there_are() -> None:
+    llama_cpp_python_child._check_format("gemma", {"gemma", "llama-2"})
+    with pytest.raises(ValueError, match=r"invalid argument.*gemma, llama-2"):
+        llama_cpp_python_child._check_format("gema", {"llama-2", "gemma"})
 
 
 def test_the_embedded_engine_listens_on_a_socket_by_way_of_its_host() -> None:
@@ -85,7 +99,14 @@ def test_the_embedded_engine_is_found_with_its_version() -> None:
 
 def params(monkeypatch: pytest.MonkeyPatch, **job: Any) -> Any:
     monkeypatch.setenv("LLAMA_API_KEY", "k")
-    base = {"model_path": "/m.gguf", "model_name": "Tiny", "host": "127.0.0.1", "port": 0, "ctx_size": 512}
+    base = {
+        "model_path": "/m.gguf",
+        "model_name": "Tiny",
+        "host": "127.0.0.1",
+        "port": 0,
+        "ctx_size": 512,
+        "jinja": True,
+    }
     return embedded_child._params(xllamacpp, base | {"parallel": 2, "n_gpu_layers": -1} | job)
 
 
@@ -242,7 +263,13 @@ def test_each_setting_is_one_of_llama_cpp_pythons(job: dict[str, Any], settings:
 
 
 @pytest.mark.parametrize(
-    "job", [{"lora": ["/a", "/b"]}, {"extra_args": ["--no-such", "1"]}, {"extra_args": ["n_batch"]}]
+    "job",
+    [
+        {"lora": ["/a", "/b"]},
+        {"mmproj_path": "/p.gguf", "chat_template": "chatml"},
+        {"extra_args": ["--no-such", "1"]},
+        {"extra_args": ["n_batch"]},
+    ],
 )
 def test_what_llama_cpp_python_can_not_do_is_refused(job: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):

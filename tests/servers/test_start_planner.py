@@ -145,7 +145,7 @@ async def test_files_are_named_from_the_home_folder_on_and_handed_over_in_full(
     desk.model("only")
     for name in ("p", "a", "b"):
         write_model(tmp_path / f"{name}.gguf")
-    (tmp_path / "t.jinja").write_text("x")
+    (tmp_path / "t.jinja").write_text("{{ x }}")
     launch = await desk.plan(mmproj_path="~/p.gguf", chat_template_file="~/t.jinja", lora=["~/a.gguf", "~/b.gguf"])
     assert launch.settings == ServerSettings(
         mmproj_path=str(tmp_path / "p.gguf"),

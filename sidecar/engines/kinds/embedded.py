@@ -16,6 +16,7 @@ from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
 from sidecar.contract.server_settings import FLAGS
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.engines.setting_checks import BUILT_IN, is_jinja
 from sidecar.host.environment import self_command
 from sidecar.host.extras import how_to_get
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
@@ -37,6 +38,7 @@ class Embedded(msgspec.Struct, frozen=True):
     path: str = MODULE
     unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = True
+    templates: frozenset[str] | None = BUILT_IN
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         settings = {name: getattr(launch.settings, name) for name in _FORWARDED}
@@ -48,6 +50,7 @@ class Embedded(msgspec.Struct, frozen=True):
             "ctx_size": launch.ctx_size,
             "parallel": launch.parallel,
             "n_gpu_layers": launch.n_gpu_layers,
+            "jinja": launch.settings.chat_template is None or is_jinja(launch.settings.chat_template),
             **{name: value for name, value in settings.items() if value is not None},
         }
         argv = [*self_command(), CHILD, "embedded", json.dumps(job, ensure_ascii=False)]

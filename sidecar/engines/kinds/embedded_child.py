@@ -65,6 +65,7 @@ def _params(xllamacpp: Any, job: dict[str, Any]) -> Any:
     params.n_parallel = job["parallel"]
     params.n_gpu_layers = job["n_gpu_layers"]
     params.kv_unified = True
+    params.use_jinja = job["jinja"]  # a built-in template is found by its name only without
     params.offline = True
     params.ui = False
     params.cors_origins, params.cors_credentials = "localhost", False

@@ -43,6 +43,7 @@ class LlamaCppPython(msgspec.Struct, frozen=True):
     name: EngineName = "llama-cpp-python"
     unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = False
+    templates: frozenset[str] | None = None
 
     @property
     def path(self) -> str:

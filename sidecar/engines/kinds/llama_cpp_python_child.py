@@ -111,8 +111,11 @@ def _settings(job: dict[str, Any]) -> tuple[Any, Any]:
     Raises:
         ValueError: one of them is invalid.
     """
+    from llama_cpp.llama_chat_format import LlamaChatCompletionHandlerRegistry
     from llama_cpp.server.settings import ModelSettings, ServerSettings
 
+    if job.get("chat_template") and not _template(job):
+        _check_format(job["chat_template"], LlamaChatCompletionHandlerRegistry()._chat_handlers)
     # A second request must wait for the first, not interrupt it.
     server = ServerSettings(api_key=_key(), interrupt_requests=False)
     return server, ModelSettings(**_model_settings(job, ModelSettings))
@@ -176,11 +179,24 @@ def _model_settings(job: dict[str, Any], known: Any) -> dict[str, Any]:
         settings |= {"clip_model_path": job["mmproj_path"], "chat_format": "mtmd"}
     if job.get("chat_template") and not _template(job):
         settings["chat_format"] = job["chat_template"]
+    if "mmproj_path" in job and (job.get("chat_template") or "chat_template_file" in job):
+        raise ValueError("invalid argument: llama-cpp-python has no chat template beside a projector")
     if "embeddings" in job:
         settings["embedding"] = job["embeddings"]
     if "rpc_servers" in job:
         settings["rpc_servers"] = ",".join(job["rpc_servers"])
     return settings | _extra(job.get("extra_args", []), known)
+
+
+def _check_format(name: str, known: Any) -> None:
+    """Check the name of a chat format. An unknown one would fail at every message.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in known:
+        names = ", ".join(sorted(known))
+        raise ValueError(f"invalid argument: there is no chat format of that name; the names are: {names}")
 
 
 def _extra(arguments: list[str], known: Any) -> dict[str, str]:

@@ -18,6 +18,7 @@ from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAl
 from sidecar.engines.kinds.llama_server_flags import FlagSet, llama_server_arguments, parse_help
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch
 from sidecar.engines.lifecycle.engine_errors import engine_error
+from sidecar.engines.setting_checks import template_names
 from sidecar.host import path_policy
 from sidecar.host.path_policy import PROGRAM_SUFFIX
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
@@ -59,6 +60,11 @@ class LlamaServer(msgspec.Struct, frozen=True):
     def unix_socket(self) -> bool:
         found = self.flags.get("--host")
         return HAS_UNIX_SOCKETS and found is not None and ".sock" in found[1].text
+
+    @property
+    def templates(self) -> frozenset[str] | None:
+        found = self.flags.get("--chat-template")
+        return template_names(found[1].text) if found is not None else None
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         arguments, ignored = llama_server_arguments(launch, endpoint, self.flags)

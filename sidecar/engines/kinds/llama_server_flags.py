@@ -14,6 +14,7 @@ import msgspec
 
 from sidecar.contract.server_settings import FLAGS
 from sidecar.engines.launch import ALL_LAYERS, Endpoint, Launch
+from sidecar.engines.setting_checks import is_jinja
 
 # --- the flags of a build --------------------------------------------------------------------------------------------
 
@@ -95,7 +96,6 @@ TRACE = "4"
 differently: their 4 would write prompts into the log."""
 
 _DEFAULT_FLAGS: tuple[tuple[str, ...], ...] = (
-    ("--jinja",),  # older builds need it for tools, reasoning and custom templates
     ("--kv-unified",),  # ctx_size is what one message may use, as the contract says; slots share it
     ("--offline",),  # engines download nothing
     ("--no-ui", "--no-webui"),
@@ -121,7 +121,11 @@ def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -
 
 
 def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]:
-    yield from (found[0] for names in _DEFAULT_FLAGS if (found := flags.get(*names)))
+    template = launch.settings.chat_template
+    # Older builds need Jinja for tools, reasoning and custom templates; the name of a built-in template counts only
+    # without, where `--no-jinja` is newer than the need for it.
+    jinja = "--jinja" if template is None or is_jinja(template) else "--no-jinja"
+    yield from (found[0] for names in ((jinja,), *_DEFAULT_FLAGS) if (found := flags.get(*names)))
     if "--cors-origins" in flags:
         yield from ("--cors-origins", "localhost")
     if (found := flags.get("--verbosity")) and f"{TRACE}: trace" in found[1].text:
@@ -180,6 +184,13 @@ def _csv(text: str) -> str:
     return text
 
 
+def _reasoning_budget(value: int | None, name: str, flags: FlagSet) -> list[str] | None:
+    found = flags.get(name)
+    if value is not None and value > 0 and found is not None and "only one of" in found[1].text:
+        return None  # builds of 2025 know 0 and -1
+    return _value(value, name, flags)
+
+
 def _embeddings(value: bool | None, name: str, flags: FlagSet) -> list[str] | None:
     if not value:
         return []
@@ -194,6 +205,7 @@ def _list(values: list[str] | None, name: str, flags: FlagSet) -> list[str] | No
 _RENDERED: dict[str, Callable[[Any, str, FlagSet], list[str] | None]] = {
     "flash_attn": _flash_attn,
     "lora": _lora,
+    "reasoning_budget": _reasoning_budget,
     "embeddings": _embeddings,
     "rpc_servers": _list,
 }
