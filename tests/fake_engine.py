@@ -15,6 +15,8 @@ Faults of the process are command-line flags (see FAULTS); what an answer does i
     garbage-after=5 send something that is no event after 5 words
     error-after=5   send an error event after 5 words
     text=…          answer with this text (what follows the last one), a word at a time
+    replay=NAME     answer with the stream in reports/cases/NAME.sse, byte by byte with pieces=1, without its
+                    marker of the end with marker=0
 
 `install(folder)` puts it there as a program named llama-server; flags named there are always on.
 """
@@ -262,6 +264,9 @@ class Engine:
     async def stream(self, body: dict[str, Any], tokens: int, writer: asyncio.StreamWriter) -> None:
         said = last_text(body)
         how = dict(re.findall(r"(\S+?)=(\S+)", said))
+        if "replay" in how:
+            await self.replay(how, writer)
+            return
         words = [f"w{i} " for i in range(1, int(how.get("tokens", "8")) + 1)]
         if "text=" in said:
             words = re.findall(r"\S+\s*|\s+", said.rpartition("text=")[2])
@@ -288,6 +293,19 @@ class Engine:
         timings = {"cache_n": 0, "prompt_n": tokens, "prompt_per_second": 1000.0, "predicted_per_second": 100.0}
         await self.send(writer, {"choices": [], "usage": usage, "timings": timings})
         await self.write(writer, b"data: [DONE]\n\n")
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async def replay(self, how: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        """Send what another engine has sent."""
+        from tests.reports.streams import DONE, recorded
+
+        data = recorded(how["replay"]) + (DONE if how.get("marker") != "0" else b"")
+        size = int(how.get("pieces", len(data)))
+        for start in range(0, len(data), size):
+            writer.write(chunk(data[start : start + size]))
+            await writer.drain()
+            await asyncio.sleep(0)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 

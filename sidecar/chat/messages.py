@@ -10,14 +10,15 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.errors import SessionNotFound
-from sidecar.contract.sessions import Message, ToolCall
+from sidecar.contract.sessions import FinishReason, Message, ToolCall
 from sidecar.generation.completion import ChatMessage
+from sidecar.generation.finish_reasons import finish_reason_of
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.connection import cipher_of
 from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
@@ -31,6 +32,8 @@ _COLUMNS_OF_M = ", ".join(f"m.{name}" for name in _NAMES)
 _JSON = ("parts", "tool_calls", "usage", "timings", "context", "warnings")
 _OUTCOME = ("content", "reasoning", "tool_calls", "state", "finish_reason", *_JSON[2:])
 """Columns that are known only when an answer has ended."""
+
+_FINISH_REASONS = (None, *get_args(FinishReason))
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -224,6 +227,9 @@ def _message(row: tuple[Any, ...], cipher: Cipher | None) -> StoredMessage:
     for name in _JSON:
         if values[name] is not None:
             values[name] = msgspec.json.decode(values[name])
+    if values["finish_reason"] not in _FINISH_REASONS:  # of an import, or an earlier version: any word of an engine
+        has_calls = values["tool_calls"] is not None
+        values["finish_reason"] = finish_reason_of(values["finish_reason"], has_calls=has_calls)
     for name in ("parts", "reasoning", "tool_calls", "tool_call_id", "warnings"):
         if values[name] is None:
             del values[name]

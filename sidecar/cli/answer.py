@@ -104,9 +104,9 @@ def figures(result: TurnResult) -> str:
     """An answer's figures on one line."""
     timings, context = result.timings, result.context
     parts = [f"{result.usage.completion_tokens} tokens"]
-    rate = timings.predicted_per_second
-    if rate is None and timings.ttft_ms is not None and timings.total_ms > timings.ttft_ms:
-        rate = (result.usage.completion_tokens - 1) / (timings.total_ms - timings.ttft_ms) * 1e3
+    rate, tokens_after_first = timings.predicted_per_second, result.usage.completion_tokens - 1
+    if rate is None and timings.ttft_ms is not None and timings.total_ms > timings.ttft_ms and tokens_after_first > 0:
+        rate = tokens_after_first / (timings.total_ms - timings.ttft_ms) * 1e3
     if rate is not None:
         parts.append(f"{rate:.1f} tokens/s")
     if timings.ttft_ms is not None:

@@ -18,7 +18,17 @@ from sidecar.contract.errors import (
 )
 from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Merge, Method, Params, Result
 from sidecar.contract.servers import CHANNEL, Channel, ServerId
-from sidecar.contract.sessions import ContentPart, ContextPolicy, SamplingParams, Text, Timings, ToolCall, Usage, Uuid
+from sidecar.contract.sessions import (
+    ContentPart,
+    ContextPolicy,
+    FinishReason,
+    SamplingParams,
+    Text,
+    Timings,
+    ToolCall,
+    Usage,
+    Uuid,
+)
 from sidecar.contract.warnings import ResultWarning
 
 MessageContent = Text | Annotated[list[ContentPart], Meta(min_length=1, max_length=1000)]
@@ -111,8 +121,8 @@ class TurnResult(Result, kw_only=True):
     reasoning: str | UnsetType = UNSET
     tool_calls: list[ToolCall] | UnsetType = UNSET
     finish_reason: Annotated[
-        str,
-        Meta(description="stop, length (max_tokens reached or the context is full), or tool_calls."),
+        FinishReason,
+        Meta(description="`length`: `max_tokens` is reached or the context is full."),
     ]
     usage: Usage
     timings: Timings

@@ -17,6 +17,11 @@ ContextPolicy = Literal["error", "drop_oldest", "keep_ends"]
 `drop_oldest`: the oldest exchanges are dropped. `keep_ends`: the first exchange stays, those after it are
 dropped. The system prompt and the new message are never dropped, and the response always reports what was."""
 
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+"""Why an answer ended, as in OpenAI's API. `stop`: the model ended it, or one of `stop` came. `length`: `max_tokens` is
+reached, or the context is full. `tool_calls`: the host is to carry out calls. `content_filter`: an engine with a filter
+left something out; llama.cpp has none. Whatever else an engine says is one of these, or `stop`."""
+
 Uuid = Annotated[
     str, Meta(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$(?!\n)")
 ]
@@ -153,7 +158,7 @@ class Message(Result, kw_only=True):
             description="`interrupted`: the sidecar ended while the answer was being written; the stored part is here."
         ),
     ]
-    finish_reason: str | None
+    finish_reason: FinishReason | None
     usage: Usage | None
     timings: Timings | None
     model: Annotated[str | None, Meta(description="The model that wrote it.")]

@@ -1,17 +1,45 @@
 """An answer as it grows.
 
-Owns the accumulation of a stream's chunks, and the events made from them. No I/O.
+Owns the accumulation of a stream's chunks, the events made from them, and what the end of a stream means. No I/O.
+
+    what engines send                                   what it means
+    ------------------------------------------------    -----------------------------------------------
+    pieces in delta                                     text, reasoning, tool calls: events as they come
+    the whole message, alone or after its pieces        what the pieces have not brought yet
+    tags of reasoning at the beginning of the text      reasoning (`reasoning_tags`)
+    tool calls in any form                              whole calls at the end (`tool_calls`)
+    halves of a character                               the character, or U+FFFD
+    a finish_reason that is not OpenAI's                the one of OpenAI's that means the same, else stop
+    stop with tool calls, tool_calls without            tool_calls; stop
+    error, abort as finish_reason                       the engine failed
+    an end with tokens counted, but nothing to show     an empty answer, with a warning
+    an end with nothing at all                          the engine failed
+
+What a chunk means is decided in `engines/client/chunk_forms`, and where one ends in `engines/client/chunk_reader`.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Sequence
 
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
-from sidecar.contract.sessions import Timings, ToolCall, ToolFunction
-from sidecar.engines.client.chat_stream import ChatChunk, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
-from sidecar.events.event_log import EventLog, TextStatus, decoded, encoded
+from sidecar.contract.errors import EngineUnresponsive
+from sidecar.contract.remedies import call as remedy
+from sidecar.contract.sessions import FinishReason, Timings, ToolCall
+from sidecar.contract.warnings import ResultWarning, warning_of
+from sidecar.engines.client.chat_chunk import ChatChunk, Delta, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
+from sidecar.events.event_log import EventLog, TextStatus, decoded
+from sidecar.generation.finish_reasons import finish_reason_of, is_failure
+from sidecar.generation.reasoning_tags import ReasoningTags
+from sidecar.generation.tool_calls import ToolCalls, is_cut, whole_text
+
+logger = logging.getLogger(__name__)
+
+MAX_RATE = 1e6
+"""The highest believable rate, in tokens per second: llama.cpp writes this one where it measured no time."""
 
 
 class Answer:
@@ -19,6 +47,8 @@ class Answer:
 
     Attributes:
         tool_calls: the complete calls; none before `end`, since an incomplete call cannot be used.
+        finish_reason: why the engine ended; `None` until it says so.
+        warnings: what the host should know about the answer, after `end`.
         begun_at: when the first part of the answer arrived, on the performance counter.
     """
 
@@ -26,9 +56,14 @@ class Answer:
         self._events = events
         self._content = bytearray()
         self._reasoning = bytearray()
-        self._calls: dict[int, ToolCall] = {}
+        self._calls = ToolCalls()
+        self._tags: ReasoningTags | None = ReasoningTags()
+        self._half = ""
+        self._half_kind: TextStatus = "token"
+        self._raw_finish_reason: str | None = None
         self.tool_calls: list[ToolCall] = []
-        self.finish_reason: str | None = None
+        self.finish_reason: FinishReason | None = None
+        self.warnings: list[ResultWarning] = []
         self.usage: UsageCount | None = None
         self.engine_timings: EngineTimings | None = None
         self.begun_at: float | None = None
@@ -52,8 +87,16 @@ class Answer:
         texts: list[str] = []
         for chunk in chunks:
             for choice in chunk.choices:
+                if choice.index:
+                    continue
                 delta = choice.delta
-                if text := delta.reasoning_content:
+                if choice.message is not None:
+                    if texts:
+                        self._add_text(kind, texts)
+                    delta = self._missing_of(choice.message)
+                elif choice.text and not delta.content:
+                    delta.content = choice.text
+                if text := delta.reasoning_content or delta.reasoning:
                     if kind == "token":
                         if texts:
                             self._add_text(kind, texts)
@@ -65,10 +108,10 @@ class Answer:
                             self._add_text(kind, texts)
                         kind = "token"
                     texts.append(text)
-                for call in delta.tool_calls or ():
-                    self._add_call(call)
+                if delta.tool_calls or delta.function_call:
+                    self._add_calls(delta)
                 if choice.finish_reason:
-                    self.finish_reason = choice.finish_reason
+                    self._raw_finish_reason = choice.finish_reason
             if chunk.prompt_progress is not None and not texts:
                 self._publish_progress(chunk.prompt_progress)
             if chunk.usage is not None:
@@ -79,44 +122,153 @@ class Answer:
             self._add_text(kind, texts)
 
     def end(self) -> None:
-        """End the stream: the tool calls are complete and published, since their pieces may arrive interleaved."""
-        self.tool_calls = [self._calls[index] for index in sorted(self._calls)]
-        for call in self.tool_calls:
-            self._events.append(TurnToolCall(tool_call=call))
+        """End the stream: the tool calls are complete and published, since their pieces may arrive interleaved.
+
+        Raises:
+            EngineUnresponsive: the engine says that it failed, or sent nothing.
+        """
+        self._release_held()
+        self.tool_calls = self._calls.finish()
+        raw = self._raw_finish_reason
+        self.finish_reason = finish_reason_of(raw, has_calls=bool(self.tool_calls))
+        if raw is not None and raw != self.finish_reason:
+            logger.info("The engine's finish_reason %.60r is taken for %s.", raw, self.finish_reason)
+        if raw is not None and is_failure(raw):
+            raise _failed("The engine ended its answer with an error.")
+        self._check_emptiness()
+        for one in self.tool_calls:
+            if is_cut(one):
+                self.warnings.append(warning_of("TOOL_CALL_INCOMPLETE", _CUT_CALL))
+            self._events.append(TurnToolCall(tool_call=one))
+
+    def as_text(self) -> str:
+        """Everything that the model wrote, about as it wrote it, to be counted."""
+        calls = [f"{call.function.name} {call.function.arguments}" for call in self.tool_calls]
+        return "\n".join(filter(None, [self.reasoning, self.content, *calls]))
 
     def timings(self, *, started: float) -> Timings:
         """Durations in milliseconds since `started` on the performance counter, and the engine's own rates."""
         engine, first = self.engine_timings, self.begun_at
         return Timings(
             ttft_ms=_ms(first - started) if first else None,
-            prompt_per_second=engine.prompt_per_second if engine else None,
-            predicted_per_second=engine.predicted_per_second if engine else None,
+            prompt_per_second=_rate(engine.prompt_per_second) if engine else None,
+            predicted_per_second=_rate(engine.predicted_per_second) if engine else None,
             total_ms=_ms(time.perf_counter() - started),
+        )
+
+    def _check_emptiness(self) -> None:
+        """Nothing may end as an empty answer in silence."""
+        if self._calls.nameless and (self._content or self.tool_calls):
+            self.warnings.append(warning_of("TOOL_CALL_INCOMPLETE", _NAMELESS))
+        if self._content or self.tool_calls:
+            return
+        if self._reasoning:
+            self.warnings.append(warning_of("ANSWER_EMPTY", _ONLY_REASONING))
+            return
+        counted = self.usage.completion_tokens if self.usage else 0
+        generated = counted or (self.engine_timings.predicted_n if self.engine_timings else 0)
+        if self._calls.nameless:
+            raise _failed(_NAMELESS)
+        if not generated:
+            raise _failed("The engine ended its answer without any text.")
+        self.warnings.append(warning_of("ANSWER_EMPTY", _NOTHING))
+
+    def _missing_of(self, message: Delta) -> Delta:
+        """What a whole message has beyond the pieces that came before it."""
+        if self.begun_at is None:
+            return message
+        self._release_held()
+        return Delta(
+            content=_beyond(self.content, message.content),
+            reasoning_content=_beyond(self.reasoning, message.reasoning_content or message.reasoning),
+            tool_calls=None if self._calls else message.tool_calls,
+            function_call=None if self._calls else message.function_call,
         )
 
     def _add_text(self, kind: TextStatus, texts: list[str]) -> None:
         self.begun_at = self.begun_at or time.perf_counter()
         text = "".join(texts)
         texts.clear()
+        if self._tags is None:
+            self._put(kind, text)
+        elif kind == "reasoning":  # the engine separates it itself
+            self._release_held()
+            self._put(kind, text)
+        else:
+            tags = self._tags
+            pieces = tags.feed(text)
+            if tags.is_over:
+                self._tags = None
+            for status, piece in pieces:
+                self._put(status, piece)
+
+    def _put(self, kind: TextStatus, text: str) -> None:
+        if self._half:
+            if kind == self._half_kind:
+                text, self._half = self._half + text, ""
+            else:
+                self._release_half()
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:  # it has halves of characters
+            if "\ud800" <= text[-1] <= "\udbff":
+                text, self._half, self._half_kind = text[:-1], text[-1], kind
+            text = whole_text(text)
+            data = text.encode()
         whole = self._content if kind == "token" else self._reasoning
-        whole += encoded(text)
-        self._events.append_text(kind, text)
+        whole += data
+        if text:
+            self._events.append_text(kind, text)
+
+    def _release_held(self) -> None:
+        """Put out what waits for its continuation: there is none."""
+        if self._tags is not None:
+            tags, self._tags = self._tags, None
+            for status, piece in tags.end():
+                self._put(status, piece)
+        self._release_half()
+
+    def _release_half(self) -> None:
+        half, self._half = self._half, ""
+        if half:
+            self._put(self._half_kind, whole_text(half))
 
     def _publish_progress(self, progress: PromptProgress) -> None:
         if self.begun_at is None:
             event = TurnPrefill(processed=progress.processed, total=progress.total, cached=progress.cache)
             self._events.append(event)
 
-    def _add_call(self, delta: ToolCallDelta) -> None:
+    def _add_calls(self, delta: Delta) -> None:
         self.begun_at = self.begun_at or time.perf_counter()
-        call = self._calls.setdefault(
-            delta.index, ToolCall(id="", type="function", function=ToolFunction(name="", arguments=""))
-        )
-        if delta.id:
-            call.id = delta.id
-        if delta.function is not None:
-            call.function.name += delta.function.name or ""
-            call.function.arguments += delta.function.arguments or ""
+        self._calls.add(delta.tool_calls or ())
+        if delta.function_call is not None:
+            self._calls.add([ToolCallDelta(index=0, function=delta.function_call)])
+
+
+_CUT_CALL = "The arguments of a tool call are no complete JSON object, so it cannot be carried out."
+_NAMELESS = "The engine sent a tool call without the name of its function, so it cannot be carried out."
+_ONLY_REASONING = "The model reasoned until its answer ended, and wrote no answer."
+_NOTHING = "The model ended its answer without any text or tool call."
+
+
+def _beyond(known: str, whole: str | None) -> str | None:
+    """What a whole text has beyond its known beginning; nothing where it differs, since the pieces were shown."""
+    if not known or whole is None:
+        return whole
+    return whole[len(known) :] if whole.startswith(known) else None
+
+
+def _failed(message: str) -> EngineUnresponsive:
+    return EngineUnresponsive(
+        message,
+        hint="Generate the answer again; if that does not help, use another model or engine.",
+        remedies=(remedy("regenerate_message"), remedy("switch_model")),
+    )
+
+
+def _rate(value: float | None) -> float | None:
+    """A rate that can be one."""
+    return value if value is not None and math.isfinite(value) and 0 < value <= MAX_RATE else None
 
 
 def _ms(seconds: float) -> float:

@@ -15,7 +15,7 @@ import msgspec
 
 from sidecar.contract.chat import ContextUse, TurnLoading, TurnQueued
 from sidecar.contract.errors import SidecarError
-from sidecar.contract.sessions import Timings, ToolCall, Usage
+from sidecar.contract.sessions import FinishReason, Timings, ToolCall, Usage
 from sidecar.contract.warnings import ResultWarning
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.client.http_errors import context_too_long
@@ -38,14 +38,14 @@ class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
     """A complete answer.
 
     Attributes:
-        finish_reason: stop, length or tool_calls.
+        finish_reason: why it ended.
         warnings: what of the request was not, or not fully, honoured.
     """
 
     content: str
     reasoning: str
     tool_calls: list[ToolCall]
-    finish_reason: str
+    finish_reason: FinishReason
     usage: Usage
     timings: Timings
     context: ContextUse
@@ -133,6 +133,7 @@ class Generation:
                             self.answer.add(chunks)
                             yield
                     self.answer.end()
+                    self.warnings += self.answer.warnings
                     self.result = self._result(await _usage(self.answer, fitted, server), fitted, server)
                 except EngineGone as broken:
                     # Before the place is released: the next request must not take a dead engine for a ready one.
@@ -229,7 +230,7 @@ async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:
     counted, timings = answer.usage, answer.engine_timings
     if counted is None:  # llama-cpp-python's stream has no usage, but its tokenizer counts
         try:
-            tokens = await server.ready_client().count_text(answer.reasoning + answer.content)
+            tokens = await server.ready_client().count_text(answer.as_text())
         except (SidecarError, EngineGone):  # a complete answer must not fail for want of its usage
             tokens = 0
         return Usage(prompt_tokens=fitted.tokens if fitted else 0, completion_tokens=tokens, cached_tokens=0)

@@ -22,7 +22,7 @@ from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
 from sidecar.contract.servers import StartActual, StartLoading
-from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, UsageCount
+from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta, UsageCount
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.template_facts import TemplateFacts
 from sidecar.events.event_log import EventSource, Text, status_of

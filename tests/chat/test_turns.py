@@ -33,7 +33,7 @@ from sidecar.contract.errors import (
     StorageError,
 )
 from sidecar.contract.sessions import DeleteSessionParams, UpdateSessionParams
-from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
+from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 from sidecar.events.event_log import EventLog, Text
 from sidecar.handlers.call import Call

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from sidecar.engines.client.chat_stream import ChatChunk
+from sidecar.engines.client.chat_chunk import ChatChunk
 from sidecar.engines.client.engine_client import EngineClient, EngineGone
 
 

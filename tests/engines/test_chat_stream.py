@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.engines.client import chat_stream
-from sidecar.engines.client.chat_stream import (
+from sidecar.engines.client import chunk_reader
+from sidecar.engines.client.chat_chunk import (
     ChatChunk,
     Choice,
-    ChunkReader,
     Delta,
     EngineTimings,
     FunctionDelta,
@@ -21,6 +20,7 @@ from sidecar.engines.client.chat_stream import (
     ToolCallDelta,
     UsageCount,
 )
+from sidecar.engines.client.chunk_reader import ChunkReader
 
 SAMPLE = (
     'data: {"prompt_progress":{"total":9,"processed":9,"cache":4,"time_ms":3}}\n\n'
@@ -91,13 +91,12 @@ def test_errors_in_the_stream_end_it_in_any_of_their_forms(line: str, error: obj
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"data: {this is no JSON\n",
+        b"data: {this is no JSON\n\n",
         b"data: []\n",
         b'data: {"choices":{}}\n',
         b'data: {"choices":[{"delta":{"content":7}}]}\n',
-        b'data: {"x":' + b"[" * 100_000 + b"\n",
-        b"data: \xff\xfe\n",
-        b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n',
+        b'data: {"x":' + b"[" * 100_000 + b"\n\n",
+        b"data: \xff\xfe\n\n",
     ],
 )
 def test_what_was_read_before_garbage_is_kept_and_nothing_is_read_after_it(garbage: bytes) -> None:
@@ -109,7 +108,7 @@ def test_what_was_read_before_garbage_is_kept_and_nothing_is_read_after_it(garba
 
 
 def test_an_event_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_stream, "MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr(chunk_reader, "MAX_EVENT_BYTES", 1000)
     reader = ChunkReader()
     assert reader.feed(b"data: " + b"x" * 990) == []
     assert reader.problem is None

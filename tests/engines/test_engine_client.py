@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.contract.errors import SidecarError
 from sidecar.engines.client import engine_client as link_module
-from sidecar.engines.client.chat_stream import ChatChunk, Choice, Delta
+from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta
 from sidecar.engines.client.engine_client import EngineClient, EngineGone, Props
 from tests.engines.http_peer import STREAM, Script, always, answer, serving
 from tests.engines.listening import Listening, listening
@@ -368,7 +368,7 @@ async def test_the_last_words_of_an_engine_that_has_ended_are_read_before_the_li
 async def test_a_link_without_answers_has_nothing_to_be_read() -> None:
     async with linked(reply({})) as link:
         await link.drain()
-        assert await read(link) == ([], "gone")
+        assert await read(link) == ([], "ENGINE_UNRESPONSIVE")
         await link.drain()
 
 

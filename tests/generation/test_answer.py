@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.sessions import ToolCall, ToolFunction
-from sidecar.engines.client.chat_stream import (
+from sidecar.engines.client.chat_chunk import (
     ChatChunk,
     Choice,
     Delta,
@@ -21,9 +21,12 @@ from sidecar.engines.client.chat_stream import (
 from sidecar.events.event_log import EventLog, Text, status_of
 from sidecar.generation.answer import Answer
 
+GENERATED = UsageCount(prompt_tokens=1, completion_tokens=1)
+"""The engine generated something, if only the token of the end: an empty answer is one."""
+
 
 def chunk(*, finish: str | None = None, **delta: Any) -> ChatChunk:
-    return ChatChunk(choices=[Choice(delta=Delta(**delta), finish_reason=finish)])
+    return ChatChunk(choices=[Choice(delta=Delta(**delta), finish_reason=finish)], usage=GENERATED if finish else None)
 
 
 def call(name: str, arguments: str, *, id_: str = "") -> ToolCall:
@@ -36,6 +39,7 @@ def add_up(chunks: list[ChatChunk]) -> tuple[Answer, list[Any]]:
     answer = Answer(events)
     for one in chunks:
         answer.add([one])
+    answer.add([ChatChunk(usage=answer.usage or GENERATED)])
     answer.end()
     entries = [entry for _, entry in events.read(0)]
     return answer, [(entry.status, entry.text) if isinstance(entry, Text) else entry for entry in entries]
@@ -60,7 +64,7 @@ def test_text_and_reasoning_are_the_pieces_together(reasoning: str, content: str
     assert answer.is_empty == (not reasoning and not content)
 
 
-CALLS = st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=4)
+CALLS = st.lists(st.tuples(st.text(min_size=1).filter(str.strip), st.text()), max_size=4)
 
 
 @given(calls=CALLS, sizes=st.lists(st.integers(0, 3), max_size=10), mixed=st.randoms(use_true_random=False))
@@ -76,7 +80,10 @@ def test_tool_calls_are_told_whole_and_once_however_their_pieces_are_mixed(
     mixed.shuffle(order)
     chunks = [chunk(tool_calls=[streams[i].pop(0)]) for i in order]
     answer, events = add_up([*chunks, chunk(finish="tool_calls")])
-    whole = [call(name, arguments, id_=f"call_{i}") for i, (name, arguments) in enumerate(calls)]
+    whole = [
+        call(name, arguments if arguments.strip() else "{}", id_=f"call_{i}")
+        for i, (name, arguments) in enumerate(calls)
+    ]
     assert answer.tool_calls == whole
     assert events == [TurnToolCall(tool_call=one) for one in whole]
 
@@ -135,6 +142,8 @@ def test_chunks_that_come_together_say_the_same(chunks: list[ChatChunk], sizes: 
     for size in [*sizes, len(chunks)]:
         answer.add(left[:size])
         del left[:size]
+    answer.add([ChatChunk(usage=GENERATED)])
+    answer.end()
     assert (answer.content, answer.reasoning) == (one_by_one.content, one_by_one.reasoning)
     entries = [entry for _, entry in events.read(0)]
     assert [(entry.status, entry.text) if isinstance(entry, Text) else entry for entry in entries] == expected

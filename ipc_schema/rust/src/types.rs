@@ -1192,6 +1192,24 @@ pub enum ExportedMessageState {
     Newer,
 }
 
+/// Why an answer ended, as in OpenAI's API. `stop`: the model ended it, or one of `stop` came. `length`: `max_tokens` is
+/// reached, or the context is full. `tool_calls`: the host is to carry out calls. `content_filter`: an engine with a filter
+/// left something out; llama.cpp has none. Whatever else an engine says is one of these, or `stop`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FinishReason {
+    #[serde(rename = "stop")]
+    Stop,
+    #[serde(rename = "length")]
+    Length,
+    #[serde(rename = "tool_calls")]
+    ToolCalls,
+    #[serde(rename = "content_filter")]
+    ContentFilter,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Fit {
     #[serde(rename = "gpu")]
@@ -2067,7 +2085,7 @@ pub struct Message {
     pub tool_call_id: Option<String>,
     /// `interrupted`: the sidecar ended while the answer was being written; the stored part is here.
     pub state: MessageState,
-    pub finish_reason: Option<String>,
+    pub finish_reason: Option<FinishReason>,
     pub usage: Option<Usage>,
     pub timings: Option<Timings>,
     /// The model that wrote it.
@@ -4005,8 +4023,8 @@ pub struct TurnResult {
     pub reasoning: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCall>>,
-    /// stop, length (max_tokens reached or the context is full), or tool_calls.
-    pub finish_reason: String,
+    /// `length`: `max_tokens` is reached or the context is full.
+    pub finish_reason: FinishReason,
     pub usage: Usage,
     pub timings: Timings,
     pub context: ContextUse,

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "2254d0a8f1635e0fb200b86038a940ca3d01c36bc432a83e4b48e6f03b96092e";
+export const CONTRACT_HASH = "115c9acc7810d4ac3248a56aaeb0c9a399d414c077a82e2852eb6e235eb3ec4e";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

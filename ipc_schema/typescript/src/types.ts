@@ -47,6 +47,13 @@ export type EngineName = "llama-server" | "embedded" | "llama-cpp-python";
 
 export type EngineOrigin = "config" | "managed" | "path" | "package";
 
+/**
+ * Why an answer ended, as in OpenAI's API. `stop`: the model ended it, or one of `stop` came. `length`: `max_tokens` is
+ * reached, or the context is full. `tool_calls`: the host is to carry out calls. `content_filter`: an engine with a filter
+ * left something out; llama.cpp has none. Whatever else an engine says is one of these, or `stop`.
+ */
+export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter";
+
 export type Fit = "gpu" | "memory" | "no";
 
 /** Other programs whose models are found and used in place. */
@@ -333,8 +340,8 @@ export interface TurnResult {
   content: string;
   reasoning?: string;
   tool_calls?: ToolCall[];
-  /** stop, length (max_tokens reached or the context is full), or tool_calls. */
-  finish_reason: string;
+  /** `length`: `max_tokens` is reached or the context is full. */
+  finish_reason: FinishReason;
   usage: Usage;
   timings: Timings;
   context: ContextUse;
@@ -2301,7 +2308,7 @@ export interface Message {
   tool_call_id?: string;
   /** `interrupted`: the sidecar ended while the answer was being written; the stored part is here. */
   state: "cancelled" | "complete" | "error" | "interrupted" | "running";
-  finish_reason: string | null;
+  finish_reason: FinishReason | null;
   usage: Usage | null;
   timings: Timings | null;
   /** The model that wrote it. */
