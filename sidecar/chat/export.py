@@ -13,6 +13,7 @@ import msgspec
 
 from sidecar.chat import messages, sessions
 from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
+from sidecar.chat.titles import UNTITLED
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import (
     ContentPart,
@@ -106,7 +107,7 @@ def insert(db: sqlite3.Connection, exported: SessionExport) -> Session:
     sessions.insert(
         db,
         session_id=session_id,
-        title=None if exported.title == sessions.UNTITLED else exported.title,
+        title=None if exported.title == UNTITLED else exported.title,
         system=exported.system,
         server_id=None,
         config=exported.config,

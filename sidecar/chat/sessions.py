@@ -16,17 +16,13 @@ from typing import Any
 
 import msgspec
 
+from sidecar.chat.matching import fold
+from sidecar.chat.titles import UNTITLED, title_of
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import ListSessionsResult, Session, SessionConfig
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.connection import cipher_of
 from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
-
-TITLE_CHARACTERS = 60
-"""Length of a title taken from a message: one line of a list."""
-
-UNTITLED = "New chat"
-"""Title of a session without messages."""
 
 _CONDEMNED = 0.0
 """The `deleted_at` of a session that is about to be removed permanently."""
@@ -110,7 +106,7 @@ def get(db: sqlite3.Connection, session_id: str) -> Session:
 def page(
     db: sqlite3.Connection, *, query: str | None, archived: bool, limit: int, cursor: str | None
 ) -> ListSessionsResult:
-    """Sessions, the last used first; with a query, those whose title contains it, in any case.
+    """Sessions, the last used first; with a query, those whose title contains it, as `matching` folds both.
 
     Raises:
         InvalidParams: the cursor is invalid.
@@ -126,7 +122,8 @@ def page(
         (*arguments, -1 if query else limit + 1),
     )
     if query:  # not in SQL, which cannot read encrypted titles
-        rows = filter(lambda row: query.casefold() in _title(row[0], row[1], cipher).casefold(), rows)
+        text = fold(query)
+        rows = filter(lambda row: text in fold(_title(row[0], row[1], cipher)), rows)
     sessions = [_session(row, cipher) for row in islice(rows, limit + 1)]
     has_more = len(sessions) > limit
     last = sessions[limit - 1] if has_more else None
@@ -203,15 +200,6 @@ def purge(db: sqlite3.Connection) -> bool:
     """
     one = "SELECT id FROM sessions WHERE deleted_at = ? LIMIT 1"
     return db.execute(f"DELETE FROM sessions WHERE id = ({one})", (_CONDEMNED,)).rowcount > 0
-
-
-def title_of(text: str) -> str:
-    """A title from a message: its first line with text, cut at a word."""
-    line = next((" ".join(line.split()) for line in text.splitlines() if line.strip()), UNTITLED)
-    if len(line) <= TITLE_CHARACTERS:
-        return line
-    head, space, _ = line[:TITLE_CHARACTERS].rpartition(" ")
-    return f"{head if space else line[:TITLE_CHARACTERS]}…"
 
 
 def _columns(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,47 @@ END""",
     INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
 END""",
 }
-"""The triggers that maintain the search index, by name. An encrypted file has none of them (`reencrypt`)."""
+"""The triggers that maintain the index of words, by name."""
+
+NO_SPACES = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
+    "\uff66-\uffdc\U00020000-\U0003fffd"
+)
+"""Scripts without spaces between words, as ranges of a set of characters: Thai, Lao, Burmese, Khmer, Chinese, Japanese,
+and Korean, which joins particles to its words. A part of a released step: never changed."""
+
+_CONDITIONS = (
+    "(length(CAST({0}content AS BLOB)) > length({0}content) AND {0}content GLOB"
+    " '*[^\u0001-\u0dff\u1e00-\u2bff\ufe0f\U0001f000-\U0001ffff]*')",
+    "((instr({0}content, '+') OR instr({0}content, '#')) AND {0}content GLOB '*[A-Za-z0-9][+#]*')",
+    *(
+        f"{{0}}content GLOB '*{pattern}*'"
+        for pattern in ("[a-z0-9][A-Z]", "[A-Z][A-Z][a-z]", "[0-9].[0-9]", "[0-9][a-z]")
+    ),
+)
+_INSIDE_WORDS = " OR ".join(_CONDITIONS)
+"""Whether a text may have parts of words that are searched for: it is no plain text of a script with spaces. The first
+one is for `NO_SPACES` and a few more scripts: a set of fewer ranges takes half the time. Never changed, as above."""
+
+_ADD_PARTS = "INSERT INTO messages_parts (rowid, content) SELECT new.rowid, new.content || '  ' WHERE {new}"
+_REMOVE_PARTS = (
+    "INSERT INTO messages_parts (messages_parts, rowid, content)"
+    " SELECT 'delete', old.rowid, old.content || '  ' WHERE {old}"
+)
+_OLD, _NEW = _REMOVE_PARTS.format(old=_INSIDE_WORDS.format("old.")), _ADD_PARTS.format(new=_INSIDE_WORDS.format("new."))
+
+PARTS_TRIGGERS = {
+    "messages_parts_insert": f"AFTER INSERT ON messages BEGIN {_NEW}; END",
+    "messages_parts_delete": f"AFTER DELETE ON messages BEGIN {_OLD}; END",
+    "messages_parts_update": f"AFTER UPDATE OF content ON messages BEGIN {_OLD}; {_NEW}; END",
+}
+"""The triggers that maintain the index of parts of words, by name."""
+
+ALL_TRIGGERS = {**INDEX_TRIGGERS, **PARTS_TRIGGERS}
+"""The triggers that maintain the search indexes. An encrypted file has none of them (`reencrypt`)."""
+
+INDEXES = ("messages_text", "messages_parts")
+"""The search indexes, which are built from `messages`."""
 
 _VERSION_1 = f"""
 CREATE TABLE sessions (
@@ -77,7 +117,22 @@ _VERSION_2 = """
 ALTER TABLE messages ADD COLUMN warnings TEXT;   -- JSON of the answer's warnings, which never quote a message
 """
 
-STEPS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = f"""
+CREATE VIEW messages_with_parts AS SELECT rowid, content || '  ' AS content FROM messages
+    WHERE {_INSIDE_WORDS.format("")};
+CREATE VIRTUAL TABLE messages_parts USING fts5 (
+    content, content = 'messages_with_parts', content_rowid = 'rowid', tokenize = 'trigram', detail = 'none',
+    columnsize = 0
+);
+CREATE VIRTUAL TABLE messages_parts_terms USING fts5vocab (messages_parts, row);
+{"".join(f"CREATE TRIGGER {name} {body};" for name, body in PARTS_TRIGGERS.items())}
+INSERT INTO messages_parts (messages_parts)
+    SELECT 'rebuild' WHERE NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'messages_sealed_insert');
+"""  # noqa: S608 - constants
+"""Words are no use for Chinese, Japanese, Korean, Thai, camelCase or C++: messages with any such text have a second
+index, of all runs of three characters. Two spaces at the end give the last characters runs of their own."""
+
+STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Scripts in order; the first n of them have run on a file of version n."""
 
 
@@ -124,6 +179,12 @@ def take_steps(connection: sqlite3.Connection, *, after: int = 0, to: int) -> No
     """Change the schema from one version to another, all or nothing; an unknown `to` means the newest version."""
     to = to if 0 < to <= len(STEPS) else len(STEPS)
     connection.executescript(f"BEGIN; {''.join(STEPS[after:to])} PRAGMA user_version = {to}; COMMIT;")
+
+
+def indexes_of(connection: sqlite3.Connection) -> list[str]:
+    """The search indexes that a file has, which depends on its version."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    return [index for index in INDEXES if index in tables]
 
 
 def _back_up(connection: sqlite3.Connection, copy: Path) -> None:

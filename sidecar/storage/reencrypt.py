@@ -18,7 +18,7 @@ import msgspec
 
 from sidecar.contract.errors import StorageError
 from sidecar.storage.cipher import PREFIX, Cipher, key_of
-from sidecar.storage.migrations import INDEX_TRIGGERS
+from sidecar.storage.migrations import ALL_TRIGGERS, INDEXES
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def decrypt_all(db: sqlite3.Connection, state: State, cipher: Cipher) -> None:
 
 
 def _rewrite(db: sqlite3.Connection, convert: Callable[[str, str], str], *, encrypted: bool) -> None:
-    for name in (*INDEX_TRIGGERS, *_GUARDS):
+    for name in (*ALL_TRIGGERS, *_GUARDS):
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
     for table, columns in TEXT_COLUMNS.items():
         ids = _IDS[table]
@@ -176,14 +176,16 @@ def _rewrite(db: sqlite3.Connection, convert: Callable[[str, str], str], *, encr
 
 def _set_triggers(db: sqlite3.Connection, *, encrypted: bool) -> None:
     """Set the triggers that index text or, in an encrypted file, refuse plain text."""
-    for name in (*INDEX_TRIGGERS, *_GUARDS):
+    for name in (*ALL_TRIGGERS, *_GUARDS):
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
     if not encrypted:
-        for name, body in INDEX_TRIGGERS.items():
+        for name, body in ALL_TRIGGERS.items():
             db.execute(f"CREATE TRIGGER {name} {body}")
-        db.execute("INSERT INTO messages_text (messages_text) VALUES ('rebuild')")
+        for index in INDEXES:
+            db.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608 - a constant
         return
-    db.execute("INSERT INTO messages_text (messages_text) VALUES ('delete-all')")
+    for index in INDEXES:
+        db.execute(f"INSERT INTO {index} ({index}) VALUES ('delete-all')")  # noqa: S608 - a constant
     for name, (table, event) in _GUARDS.items():
         plain = " OR ".join(
             f"(new.{column} <> '' AND new.{column} NOT GLOB '{PREFIX}*')" for column in TEXT_COLUMNS[table]
@@ -196,9 +198,9 @@ def _set_triggers(db: sqlite3.Connection, *, encrypted: bool) -> None:
 
 def keep_out_of_index(db: sqlite3.Connection) -> None:
     """Remove the index of an encrypted file, which has one only where it was salvaged from a damaged file."""
-    marks = ", ".join("?" * len(INDEX_TRIGGERS))
+    marks = ", ".join("?" * len(ALL_TRIGGERS))
     query = f"SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name IN ({marks})"  # noqa: S608 - question marks
-    if db.execute(query, tuple(INDEX_TRIGGERS)).fetchone():
+    if db.execute(query, tuple(ALL_TRIGGERS)).fetchone():
         with _transaction(db):
             _set_triggers(db, encrypted=True)
 

@@ -13,6 +13,7 @@ from sidecar.chat.search import match_expression, search
 from sidecar.chat.snippet import snippet
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import SearchHit
+from sidecar.storage import migrations
 from tests.chat.rows import a_session, open_history, say
 
 
@@ -149,13 +150,15 @@ def test_a_search_reads_no_more_than_what_it_shows(db: sqlite3.Connection, in_on
     db.set_trace_callback(statements.append)
     search(db, "llama", session_id=session.session_id if in_one_session else None, limit=20, cursor=None)
     db.set_trace_callback(None)
-    (found,) = [statement for statement in statements if "MATCH" in statement and not statement.startswith("--")]
-    first, *then = (step for step in steps(db, found, ()) if "SUBQUERY" not in step and "COVERING INDEX" not in step)
-    assert first.startswith("SCAN messages_text VIRTUAL TABLE")
-    assert then == [
-        "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
-        "SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)",
-    ]
+    found = [statement for statement in statements if "MATCH" in statement and not statement.startswith("--")]
+    for statement, index in zip(found, migrations.INDEXES, strict=True):
+        plan = steps(db, statement, ())
+        first, *then = (step for step in plan if "SUBQUERY" not in step and "COVERING INDEX" not in step)
+        assert first.startswith(f"SCAN {index} VIRTUAL TABLE")
+        assert then == [
+            "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)",
+        ]
 
 
 def test_deleted_sessions_are_not_found_until_they_are_restored(db: sqlite3.Connection) -> None:
@@ -168,13 +171,14 @@ def test_deleted_sessions_are_not_found_until_they_are_restored(db: sqlite3.Conn
 
 
 def test_what_is_purged_leaves_the_index_too(db: sqlite3.Connection) -> None:
-    kept = say(db, a_session(db), "llama kept")
+    kept = say(db, a_session(db), "llama kept, C++ 天気")
     session = a_session(db)
-    say(db, session, "llama gone")
+    say(db, session, "llama gone, getUserName 天気")
     sessions.mark_for_purge(db, deleted_before=sessions.delete(db, session.session_id) + 1)
     assert sessions.purge(db)
     assert found(db, "llama") == [kept.message_id]
-    db.execute("INSERT INTO messages_text (messages_text) VALUES ('integrity-check')")
+    for index in migrations.INDEXES:
+        db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)")
 
 
 def test_a_hit_shows_the_words_in_their_surroundings(db: sqlite3.Connection) -> None:

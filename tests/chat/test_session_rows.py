@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.chat import messages, sessions
-from sidecar.chat.sessions import TITLE_CHARACTERS, title_of
+from sidecar.chat.titles import TITLE_CHARACTERS, title_of
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import ListSessionsResult, SessionConfig
 from tests.chat.rows import a_session, new_id, open_history, say

@@ -152,7 +152,8 @@ def require_consistent(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
-        db.execute("INSERT INTO messages_text (messages_text, rank) VALUES ('integrity-check', 1)")
+        for index in migrations.indexes_of(db):
+            db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)")
         wrong = db.execute(
             "SELECT id FROM sessions WHERE"
             " message_count <> (SELECT count(*) FROM messages WHERE session_id = sessions.id)"

@@ -101,7 +101,8 @@ def save(old: Path, log: Path, new: Path) -> None:
             db.execute(statement)
         for _, trigger in triggers:
             db.execute(trigger)
-        db.execute("INSERT INTO messages_text (messages_text) VALUES ('rebuild')")
+        for index in migrations.indexes_of(db):
+            db.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608 - a constant
         db.execute("COMMIT")
 
 
