@@ -17,6 +17,8 @@ _BY_PATTERN = {
         "0b8e6f2a-3c1d-4e5f-8a9b-0c1d2e3f4a5b"
     ),
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)": "server-1",
+    r"^[A-Za-z0-9][A-Za-z0-9_.:\[\]-]{0,79}$(?!\n)": "CUDA0",
+    r"^[A-Za-z0-9._~+/=-]{16,256}$(?!\n)": "0123456789abcdef",
     r"^https?://": "http://127.0.0.1:8080",
 }
 _ALTERNATIVES = 3

@@ -89,6 +89,7 @@ from sidecar.contract.resources import (
 )
 from sidecar.contract.server_settings import (
     CacheType,
+    SpecType,
 )
 from sidecar.contract.servers import (
     LlamaConfig,
@@ -311,6 +312,32 @@ class ContractMethods(ABC):
         reasoning_budget: int | None = None,
         embeddings: bool | None = None,
         rpc_servers: list[str] | None = None,
+        cache_ram_mib: int | None = None,
+        devices: list[str] | None = None,
+        split_mode: Literal["layer", "none", "row", "tensor"] | None = None,
+        tensor_split: list[float] | None = None,
+        main_gpu: int | None = None,
+        no_mmap: bool | None = None,
+        mlock: bool | None = None,
+        numa: Literal["distribute", "isolate", "numactl"] | None = None,
+        rope_scaling: Literal["linear", "none", "yarn"] | None = None,
+        rope_scale: float | None = None,
+        rope_freq_base: float | None = None,
+        rope_freq_scale: float | None = None,
+        yarn_orig_ctx: int | None = None,
+        yarn_ext_factor: float | None = None,
+        yarn_attn_factor: float | None = None,
+        yarn_beta_slow: float | None = None,
+        yarn_beta_fast: float | None = None,
+        draft_model: str | None = None,
+        spec_type: SpecType | None = None,
+        spec_draft_n_max: int | None = None,
+        spec_draft_n_min: int | None = None,
+        spec_draft_p_min: float | None = None,
+        spec_draft_n_gpu_layers: int | None = None,
+        swa_full: bool | None = None,
+        kv_unified: bool | None = None,
+        api_key: str | None = None,
         extra_args: list[str] | None = None,
         env: dict[str, str] | None = None,
         server_id: str | None = None,
@@ -352,6 +379,37 @@ class ContractMethods(ABC):
             reasoning_budget: Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
+            cache_ram_mib: Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none.
+                Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+            devices: GPUs to use, by the names of probe_engine, such as CUDA0; ["none"] for none. Default: all.
+            split_mode: How a model is divided among GPUs: not at all, by layers, by rows. Default layer.
+            tensor_split: Proportion of the model on each GPU, such as [3, 1]. Default: by their free memory.
+            main_gpu: Index of the GPU that is used alone with split_mode none, and first with row. Default 0.
+            no_mmap: Read the model into memory instead of mapping its file: slower to load. Default false.
+            mlock: Keep the model in memory, so that it is never swapped out. Default false.
+            numa: Optimization for machines with several memory nodes. Default: none.
+            rope_scaling: RoPE scaling, to extend the context. Default: the model's, else linear.
+            rope_scale: Factor by which RoPE scaling extends the context. Default: the model's.
+            rope_freq_base: Base frequency of RoPE. Default: the model's.
+            rope_freq_scale: Frequency factor of RoPE; 1/N extends the context by N. Default: the model's.
+            yarn_orig_ctx: YaRN: context the model was trained with, tokens. Default 0: the model's.
+            yarn_ext_factor: YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's.
+            yarn_attn_factor: YaRN: factor of the attention's magnitude. Default -1: the model's.
+            yarn_beta_slow: YaRN: high correction dimension. Default -1: the model's.
+            yarn_beta_fast: YaRN: low correction dimension. Default -1: the model's.
+            draft_model: GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same
+                answers. It needs the same vocabulary, and memory of its own.
+            spec_type: Kind of speculative decoding. Default: draft-simple with a draft_model, else none.
+            spec_draft_n_max: Most tokens proposed by the draft model at a time. Default: the engine's, 3.
+            spec_draft_n_min: Fewest tokens proposed by the draft model at a time. Default 0.
+            spec_draft_p_min: Probability below which the draft model stops proposing. Default: the engine's, 0.
+            spec_draft_n_gpu_layers: Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1.
+            swa_full: Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be
+                used again. Default false.
+            kv_unified: Whether messages share one context of ctx_size; false gives each of `parallel` an equal part.
+                Default true.
+            api_key: The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never
+                logged or shown in a command. Default: a new random one for each run.
             extra_args: Further flags, passed unchanged. Refused if the engine does not have them, or if they would
                 change its model, address, key or access rules.
             env: Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY
@@ -389,6 +447,32 @@ class ContractMethods(ABC):
                 reasoning_budget=reasoning_budget,
                 embeddings=embeddings,
                 rpc_servers=rpc_servers,
+                cache_ram_mib=cache_ram_mib,
+                devices=devices,
+                split_mode=split_mode,
+                tensor_split=tensor_split,
+                main_gpu=main_gpu,
+                no_mmap=no_mmap,
+                mlock=mlock,
+                numa=numa,
+                rope_scaling=rope_scaling,
+                rope_scale=rope_scale,
+                rope_freq_base=rope_freq_base,
+                rope_freq_scale=rope_freq_scale,
+                yarn_orig_ctx=yarn_orig_ctx,
+                yarn_ext_factor=yarn_ext_factor,
+                yarn_attn_factor=yarn_attn_factor,
+                yarn_beta_slow=yarn_beta_slow,
+                yarn_beta_fast=yarn_beta_fast,
+                draft_model=draft_model,
+                spec_type=spec_type,
+                spec_draft_n_max=spec_draft_n_max,
+                spec_draft_n_min=spec_draft_n_min,
+                spec_draft_p_min=spec_draft_p_min,
+                spec_draft_n_gpu_layers=spec_draft_n_gpu_layers,
+                swa_full=swa_full,
+                kv_unified=kv_unified,
+                api_key=api_key,
                 extra_args=extra_args,
                 env=env,
                 server_id=server_id,
@@ -515,8 +599,9 @@ class ContractMethods(ABC):
     ) -> ServerInfo:
         """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
-        Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers
-        end with
+        Settings of the previous model are not kept: chat template, projector, LoRA adapters, draft model, and
+        RoPE and
+        YaRN scaling. Running answers end with
         SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 
         Args:
@@ -565,6 +650,32 @@ class ContractMethods(ABC):
         reasoning_budget: int | None = None,
         embeddings: bool | None = None,
         rpc_servers: list[str] | None = None,
+        cache_ram_mib: int | None = None,
+        devices: list[str] | None = None,
+        split_mode: Literal["layer", "none", "row", "tensor"] | None = None,
+        tensor_split: list[float] | None = None,
+        main_gpu: int | None = None,
+        no_mmap: bool | None = None,
+        mlock: bool | None = None,
+        numa: Literal["distribute", "isolate", "numactl"] | None = None,
+        rope_scaling: Literal["linear", "none", "yarn"] | None = None,
+        rope_scale: float | None = None,
+        rope_freq_base: float | None = None,
+        rope_freq_scale: float | None = None,
+        yarn_orig_ctx: int | None = None,
+        yarn_ext_factor: float | None = None,
+        yarn_attn_factor: float | None = None,
+        yarn_beta_slow: float | None = None,
+        yarn_beta_fast: float | None = None,
+        draft_model: str | None = None,
+        spec_type: SpecType | None = None,
+        spec_draft_n_max: int | None = None,
+        spec_draft_n_min: int | None = None,
+        spec_draft_p_min: float | None = None,
+        spec_draft_n_gpu_layers: int | None = None,
+        swa_full: bool | None = None,
+        kv_unified: bool | None = None,
+        api_key: str | None = None,
         extra_args: list[str] | None = None,
         env: dict[str, str] | None = None,
         server_id: str | None = None,
@@ -601,6 +712,37 @@ class ContractMethods(ABC):
             reasoning_budget: Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
+            cache_ram_mib: Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none.
+                Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+            devices: GPUs to use, by the names of probe_engine, such as CUDA0; ["none"] for none. Default: all.
+            split_mode: How a model is divided among GPUs: not at all, by layers, by rows. Default layer.
+            tensor_split: Proportion of the model on each GPU, such as [3, 1]. Default: by their free memory.
+            main_gpu: Index of the GPU that is used alone with split_mode none, and first with row. Default 0.
+            no_mmap: Read the model into memory instead of mapping its file: slower to load. Default false.
+            mlock: Keep the model in memory, so that it is never swapped out. Default false.
+            numa: Optimization for machines with several memory nodes. Default: none.
+            rope_scaling: RoPE scaling, to extend the context. Default: the model's, else linear.
+            rope_scale: Factor by which RoPE scaling extends the context. Default: the model's.
+            rope_freq_base: Base frequency of RoPE. Default: the model's.
+            rope_freq_scale: Frequency factor of RoPE; 1/N extends the context by N. Default: the model's.
+            yarn_orig_ctx: YaRN: context the model was trained with, tokens. Default 0: the model's.
+            yarn_ext_factor: YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's.
+            yarn_attn_factor: YaRN: factor of the attention's magnitude. Default -1: the model's.
+            yarn_beta_slow: YaRN: high correction dimension. Default -1: the model's.
+            yarn_beta_fast: YaRN: low correction dimension. Default -1: the model's.
+            draft_model: GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same
+                answers. It needs the same vocabulary, and memory of its own.
+            spec_type: Kind of speculative decoding. Default: draft-simple with a draft_model, else none.
+            spec_draft_n_max: Most tokens proposed by the draft model at a time. Default: the engine's, 3.
+            spec_draft_n_min: Fewest tokens proposed by the draft model at a time. Default 0.
+            spec_draft_p_min: Probability below which the draft model stops proposing. Default: the engine's, 0.
+            spec_draft_n_gpu_layers: Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1.
+            swa_full: Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be
+                used again. Default false.
+            kv_unified: Whether messages share one context of ctx_size; false gives each of `parallel` an equal part.
+                Default true.
+            api_key: The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never
+                logged or shown in a command. Default: a new random one for each run.
             extra_args: Further flags, passed unchanged. Refused if the engine does not have them, or if they would
                 change its model, address, key or access rules.
             env: Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY
@@ -637,6 +779,32 @@ class ContractMethods(ABC):
                 reasoning_budget=reasoning_budget,
                 embeddings=embeddings,
                 rpc_servers=rpc_servers,
+                cache_ram_mib=cache_ram_mib,
+                devices=devices,
+                split_mode=split_mode,
+                tensor_split=tensor_split,
+                main_gpu=main_gpu,
+                no_mmap=no_mmap,
+                mlock=mlock,
+                numa=numa,
+                rope_scaling=rope_scaling,
+                rope_scale=rope_scale,
+                rope_freq_base=rope_freq_base,
+                rope_freq_scale=rope_freq_scale,
+                yarn_orig_ctx=yarn_orig_ctx,
+                yarn_ext_factor=yarn_ext_factor,
+                yarn_attn_factor=yarn_attn_factor,
+                yarn_beta_slow=yarn_beta_slow,
+                yarn_beta_fast=yarn_beta_fast,
+                draft_model=draft_model,
+                spec_type=spec_type,
+                spec_draft_n_max=spec_draft_n_max,
+                spec_draft_n_min=spec_draft_n_min,
+                spec_draft_p_min=spec_draft_p_min,
+                spec_draft_n_gpu_layers=spec_draft_n_gpu_layers,
+                swa_full=swa_full,
+                kv_unified=kv_unified,
+                api_key=api_key,
                 extra_args=extra_args,
                 env=env,
                 server_id=server_id,
@@ -1821,6 +1989,32 @@ class ContractMethods(ABC):
         reasoning_budget: int | None = None,
         embeddings: bool | None = None,
         rpc_servers: list[str] | None = None,
+        cache_ram_mib: int | None = None,
+        devices: list[str] | None = None,
+        split_mode: Literal["layer", "none", "row", "tensor"] | None = None,
+        tensor_split: list[float] | None = None,
+        main_gpu: int | None = None,
+        no_mmap: bool | None = None,
+        mlock: bool | None = None,
+        numa: Literal["distribute", "isolate", "numactl"] | None = None,
+        rope_scaling: Literal["linear", "none", "yarn"] | None = None,
+        rope_scale: float | None = None,
+        rope_freq_base: float | None = None,
+        rope_freq_scale: float | None = None,
+        yarn_orig_ctx: int | None = None,
+        yarn_ext_factor: float | None = None,
+        yarn_attn_factor: float | None = None,
+        yarn_beta_slow: float | None = None,
+        yarn_beta_fast: float | None = None,
+        draft_model: str | None = None,
+        spec_type: SpecType | None = None,
+        spec_draft_n_max: int | None = None,
+        spec_draft_n_min: int | None = None,
+        spec_draft_p_min: float | None = None,
+        spec_draft_n_gpu_layers: int | None = None,
+        swa_full: bool | None = None,
+        kv_unified: bool | None = None,
+        api_key: str | None = None,
         extra_args: list[str] | None = None,
         env: dict[str, str] | None = None,
         preset: str | None = None,
@@ -1861,6 +2055,37 @@ class ContractMethods(ABC):
             reasoning_budget: Maximum reasoning tokens; -1 is unlimited, 0 none. Default -1.
             embeddings: Serve embeddings only. Default false.
             rpc_servers: llama.cpp RPC servers, host:port each.
+            cache_ram_mib: Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none.
+                Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+            devices: GPUs to use, by the names of probe_engine, such as CUDA0; ["none"] for none. Default: all.
+            split_mode: How a model is divided among GPUs: not at all, by layers, by rows. Default layer.
+            tensor_split: Proportion of the model on each GPU, such as [3, 1]. Default: by their free memory.
+            main_gpu: Index of the GPU that is used alone with split_mode none, and first with row. Default 0.
+            no_mmap: Read the model into memory instead of mapping its file: slower to load. Default false.
+            mlock: Keep the model in memory, so that it is never swapped out. Default false.
+            numa: Optimization for machines with several memory nodes. Default: none.
+            rope_scaling: RoPE scaling, to extend the context. Default: the model's, else linear.
+            rope_scale: Factor by which RoPE scaling extends the context. Default: the model's.
+            rope_freq_base: Base frequency of RoPE. Default: the model's.
+            rope_freq_scale: Frequency factor of RoPE; 1/N extends the context by N. Default: the model's.
+            yarn_orig_ctx: YaRN: context the model was trained with, tokens. Default 0: the model's.
+            yarn_ext_factor: YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's.
+            yarn_attn_factor: YaRN: factor of the attention's magnitude. Default -1: the model's.
+            yarn_beta_slow: YaRN: high correction dimension. Default -1: the model's.
+            yarn_beta_fast: YaRN: low correction dimension. Default -1: the model's.
+            draft_model: GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same
+                answers. It needs the same vocabulary, and memory of its own.
+            spec_type: Kind of speculative decoding. Default: draft-simple with a draft_model, else none.
+            spec_draft_n_max: Most tokens proposed by the draft model at a time. Default: the engine's, 3.
+            spec_draft_n_min: Fewest tokens proposed by the draft model at a time. Default 0.
+            spec_draft_p_min: Probability below which the draft model stops proposing. Default: the engine's, 0.
+            spec_draft_n_gpu_layers: Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1.
+            swa_full: Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be
+                used again. Default false.
+            kv_unified: Whether messages share one context of ctx_size; false gives each of `parallel` an equal part.
+                Default true.
+            api_key: The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never
+                logged or shown in a command. Default: a new random one for each run.
             extra_args: Further flags, passed unchanged. Refused if the engine does not have them, or if they would
                 change its model, address, key or access rules.
             env: Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY
@@ -1897,6 +2122,32 @@ class ContractMethods(ABC):
                 reasoning_budget=reasoning_budget,
                 embeddings=embeddings,
                 rpc_servers=rpc_servers,
+                cache_ram_mib=cache_ram_mib,
+                devices=devices,
+                split_mode=split_mode,
+                tensor_split=tensor_split,
+                main_gpu=main_gpu,
+                no_mmap=no_mmap,
+                mlock=mlock,
+                numa=numa,
+                rope_scaling=rope_scaling,
+                rope_scale=rope_scale,
+                rope_freq_base=rope_freq_base,
+                rope_freq_scale=rope_freq_scale,
+                yarn_orig_ctx=yarn_orig_ctx,
+                yarn_ext_factor=yarn_ext_factor,
+                yarn_attn_factor=yarn_attn_factor,
+                yarn_beta_slow=yarn_beta_slow,
+                yarn_beta_fast=yarn_beta_fast,
+                draft_model=draft_model,
+                spec_type=spec_type,
+                spec_draft_n_max=spec_draft_n_max,
+                spec_draft_n_min=spec_draft_n_min,
+                spec_draft_p_min=spec_draft_p_min,
+                spec_draft_n_gpu_layers=spec_draft_n_gpu_layers,
+                swa_full=swa_full,
+                kv_unified=kv_unified,
+                api_key=api_key,
                 extra_args=extra_args,
                 env=env,
                 preset=preset,

@@ -144,6 +144,13 @@ class ServerDefaults(Params, kw_only=True):
         Annotated[int, Meta(ge=1, le=1024)] | None,
         Meta(description="CPU threads; fewer than cores if other programs need some. Default: the engine's choice."),
     ] = None
+    cache_ram_mib: Annotated[
+        Annotated[int, Meta(ge=-1, le=16_777_216)] | None,
+        Meta(
+            description="Main memory of an engine for earlier prompts, MiB; -1 is no limit, 0 none. Default: an eighth "
+            "of the machine's memory beyond 4 GiB, 8192 at most."
+        ),
+    ] = None
 
 
 class ChatPreset(SamplingParams, kw_only=True):

@@ -342,10 +342,11 @@ class StorageError(SidecarError):
 
 
 class NotSupported(SidecarError):
-    """This engine, model or build does not support the request."""
+    """This engine, model or build does not support the request; `path` names the parameter, where there is one."""
 
     code = -32031
     name = "NOT_SUPPORTED"
+    extra = ("path",)
 
 
 class DownloadNotFound(SidecarError):

@@ -12,6 +12,7 @@ from sidecar.contract.errors import (
     EngineStartFailed,
     ModelInvalid,
     ModelNotFound,
+    NotSupported,
     PathNotAllowed,
     PermissionDenied,
 )
@@ -122,7 +123,15 @@ class RecommendSettingsResult(Result, kw_only=True):
     estimate: Annotated[MemoryEstimate, Meta(description="Memory that a start with these settings would use.")]
 
 
-_ERRORS = (EngineNotFound, EngineStartFailed, ModelNotFound, ModelInvalid, PathNotAllowed, PermissionDenied)
+_ERRORS = (
+    EngineNotFound,
+    EngineStartFailed,
+    ModelNotFound,
+    ModelInvalid,
+    NotSupported,
+    PathNotAllowed,
+    PermissionDenied,
+)
 
 METHODS = (
     Method(name="estimate_memory", params=EstimateMemoryParams, result=MemoryEstimate, errors=_ERRORS),

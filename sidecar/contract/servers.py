@@ -156,8 +156,8 @@ class ServerInfo(Result, kw_only=True):
 
 
 class ServerDetails(ServerInfo, kw_only=True):
-    """A server and how to connect to it directly, without the sidecar. A restarted engine has a new key, and a new
-    socket or port unless a port was requested."""
+    """A server and how to connect to it directly, without the sidecar. A restarted engine has a new key
+    unless `api_key` was set, and a new socket or port unless a port was requested."""
 
     api_key: Annotated[str | None, Meta(description="Send it as `Authorization: Bearer …`.")]
     socket_path: Annotated[str | None, Meta(description="UNIX socket of its HTTP API.")]
@@ -272,7 +272,8 @@ class RestartServerParams(Params, kw_only=True):
 class SwitchModelParams(Params, kw_only=True):
     """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
-    Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+    Settings of the previous model are not kept: chat template, projector, LoRA adapters, draft model, and RoPE and
+    YaRN scaling. Running answers end with
     SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
     """
 

@@ -92,6 +92,11 @@ class LocalProcess(Engine, Protocol):
         """The names of its built-in chat templates; `None` if only the engine knows them, or takes none."""
         ...
 
+    @property
+    def chooses_flash_attn(self) -> bool:
+        """Whether it uses flash attention by itself where that is possible."""
+        ...
+
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         """The process that runs a model with these settings."""
         ...
@@ -105,6 +110,8 @@ class Launch(msgspec.Struct, frozen=True):
         model_path: the file to load.
         ctx_size, parallel, n_gpu_layers: as requested, else the config's; layers below 0 mean as many as fit.
         settings: the settings as requested, the preset's included; paths checked.
+        cache_ram_mib: main memory for earlier prompts, as requested, else by the machine's memory; `None` where the
+            engine has no such setting, or the extra arguments have it.
     """
 
     engine: LocalProcess
@@ -114,6 +121,7 @@ class Launch(msgspec.Struct, frozen=True):
     parallel: int
     n_gpu_layers: int
     settings: ServerSettings
+    cache_ram_mib: int | None = None
 
     def endpoint(self, runtime_dir: Path) -> Endpoint:
         """Where the engine is to listen: as requested, else on a new private socket in a folder, else on any port."""

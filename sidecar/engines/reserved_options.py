@@ -14,6 +14,7 @@ API_KEY_VARIABLE = "LLAMA_API_KEY"
 """The variable from which every engine reads its key; every user can read command lines."""
 
 _MODEL = "Choose the model with model or model_path."
+_DRAFT = "Choose the draft model with draft_model."
 _ADDRESS = "Choose the address with host and port, or leave them out for a private socket."
 _KEY = "The sidecar creates the key of every engine; get_server returns it."
 _PAGES = "Web pages of other machines have no access to engines; let the host serve them."
@@ -25,6 +26,10 @@ _FLAGS: dict[str, tuple[str, ...]] = {
         *("model", "m", "model-url", "mu", "hf-repo", "hf", "hfr", "hf-file", "hff", "docker-repo", "dr"),
         *("models-dir", "models-preset", "models-preset-hf", "models-max", "models-autoload"),
         *("hf-model-repo-id", "hf-pretrained-model-name-or-path", "hf-tokenizer-config-path"),
+    ),
+    _DRAFT: (
+        *("spec-draft-model", "model-draft", "md", "spec-draft-hf", "hf-repo-draft", "hfd", "hfrd"),
+        *("model-url-draft", "mud", "draft-model"),
     ),
     _ADDRESS: ("host", "port", "hostnames", "reuse-port", "api-prefix", "server-base", "path", "public-path"),
     _KEY: (

@@ -53,11 +53,14 @@ def template_names(description: str) -> frozenset[str]:
     return frozenset(_NAME.findall(found["names"])) if found else BUILT_IN
 
 
-def check_settings(settings: ServerSettings, templates: Iterable[str] | None) -> None:
+def check_settings(
+    settings: ServerSettings, templates: Iterable[str] | None, *, chooses_flash_attn: bool = True
+) -> None:
     """Check settings that go together.
 
     Args:
         templates: the names of the engine's built-in templates; `None` if only the engine knows them.
+        chooses_flash_attn: whether the engine uses flash attention by itself.
 
     Raises:
         InvalidParams: they contradict each other.
@@ -71,7 +74,9 @@ def check_settings(settings: ServerSettings, templates: Iterable[str] | None) ->
         )
     if settings.chat_template is not None and templates is not None:
         _check_template(settings.chat_template, templates)
-    if settings.flash_attn in ("off", False) and settings.cache_type_v not in (None, *_PLAIN_CACHES):
+    asked = settings.flash_attn
+    without = asked in ("off", False) or (asked not in ("on", True) and not chooses_flash_attn)
+    if without and settings.cache_type_v not in (None, *_PLAIN_CACHES):
         raise InvalidParams(
             f"A V cache of type {settings.cache_type_v} needs flash attention, which is off.",
             path="$.cache_type_v",

@@ -34,7 +34,8 @@ from sidecar.processes.owner import owner
 from sidecar.servers.memory.estimates import MemoryEstimates
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
-from sidecar.servers.start_planner import StartPlanner, with_model
+from sidecar.servers.start_planner import StartPlanner
+from sidecar.servers.start_settings import with_model
 from sidecar.services import Services
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
@@ -29,33 +30,62 @@ def free_bytes() -> int:
 
     free = [psutil.virtual_memory().available, *_left_in_own_limits()]
     if sys.platform == "linux":
-        free += cgroup_left(CGROUP_ROOT, _text(OWN_CGROUPS))
+        free += [group.left for group in cgroups(CGROUP_ROOT, _text(OWN_CGROUPS))]
     return max(0, min(free))
 
 
-def cgroup_left(root: Path, own: str) -> list[int]:
-    """What is left in each control group that contains us. Cached files that can be dropped count as left.
+def usable_bytes() -> int:
+    """All the memory that processes of ours may use together: the machine's, or less in a control group."""
+    import psutil
+
+    most = [psutil.virtual_memory().total]
+    if sys.platform == "linux":
+        most += [group.limit for group in cgroups(CGROUP_ROOT, _text(OWN_CGROUPS))]
+    return min(most)
+
+
+class GroupMemory(NamedTuple):
+    """A control group's limit, and what is left of it, in bytes."""
+
+    limit: int
+    left: int
+
+
+def cgroups(root: Path, own: str) -> list[GroupMemory]:
+    """The memory of each control group with a limit that contains us.
+
+    Clean cached files count as left, whether they were used lately or not: the kernel drops them before it refuses
+    memory. The pages of a mapped model are among them. Those that are yet to be written, shared memory and locked pages
+    are not (Documentation/admin-guide/cgroup-v2.rst, memory.stat).
 
     Args:
         root: where the groups are mounted.
         own: the content of /proc/self/cgroup.
     """
-    left = []
+    found = []
     for line in own.splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and "memory" not in controllers.split(","):
             continue
         version_2 = not controllers
         base = root if version_2 else root / "memory"
-        limit, usage = (
-            ("memory.max", "memory.current") if version_2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        )
-        reclaimable = "inactive_file" if version_2 else "total_inactive_file"
         for folder in _upwards(base, path):
-            most, used = _number(folder / limit), _number(folder / usage)
-            if most is not None and used is not None and most < NO_LIMIT:
-                left.append(max(0, most - used + _of(_text(folder / "memory.stat"), reclaimable)))
-    return left
+            names = ("memory.max", "memory.high") if version_2 else ("memory.limit_in_bytes",)
+            limits = [most for name in names if (most := _number(folder / name)) is not None and most < NO_LIMIT]
+            used = _number(folder / ("memory.current" if version_2 else "memory.usage_in_bytes"))
+            if limits and used is not None:
+                left = min(limits) - used + _droppable(_text(folder / "memory.stat"), version_2=version_2)
+                found.append(GroupMemory(min(limits), max(0, left)))
+    return found
+
+
+def _droppable(stat: str, *, version_2: bool) -> int:
+    """Bytes that the kernel can take back without writing anything."""
+    prefix = "" if version_2 else "total_"
+    unwritten = ("file_dirty", "file_writeback") if version_2 else ("total_dirty", "total_writeback")
+    files = _of(stat, f"{prefix}inactive_file") + _of(stat, f"{prefix}active_file")
+    slabs = _of(stat, "slab_reclaimable") if version_2 else 0
+    return max(0, files - sum(_of(stat, name) for name in unwritten)) + slabs
 
 
 def _upwards(base: Path, path: str) -> Iterator[Path]:

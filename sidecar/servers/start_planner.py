@@ -21,15 +21,15 @@ from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams, ModelInvalid, PermissionDenied, PortInUse, SidecarError
 from sidecar.contract.memory import EstimateMemoryParams
 from sidecar.contract.models import ModelInfo
-from sidecar.contract.remedies import change_params
-from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.server_settings import FLAGS, ServerSettings
 from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, PreviewCommandResult, StartLlamaServerParams
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
-from sidecar.engines.reserved_options import reserved_flag, reserved_variable
-from sidecar.engines.setting_checks import MAX_TEMPLATE_BYTES, check_settings, check_template_file, completed
+from sidecar.engines.setting_checks import check_settings, completed
+from sidecar.host import memory as host_memory
 from sidecar.host import path_policy, sockets
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model
+from sidecar.servers.start_settings import cache_ram_mib, check_engine, check_request, with_resolved_paths
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import KeyValueStore
 
@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 
 LAST_MODEL = "last_model"
 """The key under which the last used model is stored."""
+
+
+SECRET = frozenset({"env", "api_key"})
+"""Settings that are shown to nothing but the engine."""
 
 
 class StartPlanner:
@@ -66,23 +70,9 @@ class StartPlanner:
                 )
             base = msgspec.structs.asdict(presets[params.preset])
             given = base | {name: value for name, value in given.items() if value is not None}
-        if given["projector"] == "none" and given["mmproj_path"] is not None:
-            raise InvalidParams(
-                "`mmproj_path` names a projector, and `projector` is none.",
-                path="$.projector",
-                hint="Leave out one of them.",
-                remedies=(change_params("projector", "mmproj_path"),),
-            )
-        if given["extra_args"] and (found := reserved_flag(given["extra_args"])):
-            flag, hint = found
-            raise InvalidParams(f"{flag} is not accepted in extra_args.", path="$.extra_args", hint=hint)
-        if given["env"] and (name := reserved_variable(given["env"])):
-            raise InvalidParams(
-                f"{name} is not accepted in env: it would override the key or the settings of the engine.",
-                path="$.env",
-                hint="Use the parameter for the setting, or extra_args.",
-            )
-        return ServerSettings(**given)
+        settings = ServerSettings(**given)
+        check_request(settings)
+        return settings
 
     async def plan(self, settings: ServerSettings) -> Launch:
         """Every choice of a start. Raises SidecarError if one cannot be made."""
@@ -100,11 +90,12 @@ class StartPlanner:
         """The choices of a start, without the check of its port. Raises SidecarError if one cannot be made."""
         engine = await self._engines.pick(settings.engine, settings.llama_cpp_path, settings.engine_build)
         last_used = await self._last_used() if _names_no_model(settings) else None
-        check_settings(settings, engine.templates)
+        check_settings(settings, engine.templates, chooses_flash_attn=engine.chooses_flash_attn)
         model, settings = await anyio.to_thread.run_sync(self._resolve, settings, last_used)
         defaults = self._config.server_defaults
         ctx_size = defaults.ctx_size if settings.ctx_size is None else settings.ctx_size
-        return Launch(
+        memory = await anyio.to_thread.run_sync(host_memory.usable_bytes)
+        launch = Launch(
             engine=engine,
             model_name=model.name,
             model_path=Path(model.path),
@@ -112,7 +103,16 @@ class StartPlanner:
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
             settings=completed(settings, ctx_size),
+            cache_ram_mib=cache_ram_mib(settings, defaults.cache_ram_mib, memory),
         )
+        ignored = engine.command(launch, Endpoint()).ignored
+        if settings.cache_ram_mib is None and (
+            "cache_ram_mib" in ignored or engine.name not in FLAGS["cache_ram_mib"].kinds
+        ):  # a default of ours, which nothing asked for
+            ignored = [name for name in ignored if name != "cache_ram_mib"]
+            launch = msgspec.structs.replace(launch, cache_ram_mib=None)
+        check_engine(engine, ignored)
+        return launch
 
     async def remember(self, launch: Launch) -> None:
         """Store the model of a successful start as the one to start next time when none is named."""
@@ -145,7 +145,7 @@ class StartPlanner:
             parallel=defaults.parallel if settings.parallel is None else settings.parallel,
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
             engine=settings.engine or config.engines.preferred,
-            settings={k: v for k, v in msgspec.to_builtins(settings).items() if v is not None and k != "env"},
+            settings={k: v for k, v in msgspec.to_builtins(settings).items() if v is not None and k not in SECRET},
         )
 
     @property
@@ -164,7 +164,7 @@ class StartPlanner:
         if settings.threads is None:
             settings = msgspec.structs.replace(settings, threads=self._config.server_defaults.threads)
         model = msgspec.structs.replace(model, path=str(path_policy.file(model.path)))
-        return model, _with_resolved_paths(settings)
+        return model, with_resolved_paths(settings)
 
     def _named_model(self, settings: ServerSettings) -> ModelInfo:
         if settings.model_path is not None:
@@ -186,36 +186,6 @@ class StartPlanner:
 
 def _names_no_model(settings: ServerSettings) -> bool:
     return settings.model_path is None and settings.model is None
-
-
-def with_model(settings: ServerSettings, model: str) -> ServerSettings:
-    """The settings for another model, without the files and the template of the one before."""
-    return msgspec.structs.replace(
-        settings,
-        model=model,
-        model_path=None,
-        mmproj_path=None,
-        projector=None,
-        lora=None,
-        chat_template=None,
-        chat_template_file=None,
-    )
-
-
-def _with_resolved_paths(settings: ServerSettings) -> ServerSettings:
-    def resolved(path: str | None) -> str | None:
-        return None if path is None else str(path_policy.file(path))
-
-    template_file = resolved(settings.chat_template_file)
-    if template_file is not None:
-        with Path(template_file).open(encoding="utf-8", errors="replace") as file:
-            check_template_file(file.read(MAX_TEMPLATE_BYTES))
-    return msgspec.structs.replace(
-        settings,
-        mmproj_path=resolved(settings.mmproj_path),
-        chat_template_file=template_file,
-        lora=settings.lora and [str(path_policy.file(path)) for path in settings.lora],
-    )
 
 
 def check_port(host: str, port: int) -> bool:

@@ -61,8 +61,8 @@ def test_an_entry_is_read_with_all_its_names_its_value_and_its_text(build: str, 
     assert found == (name, flag)
 
 
-@pytest.mark.parametrize(("build", "count"), [("2026-10", 412), ("2024-10", 49), ("2024-01", 25)])
-def test_every_entry_of_a_help_text_is_found(build: str, count: int) -> None:
+@pytest.mark.parametrize(("build", "count"), [("2026-10", 404), ("2024-10", 49), ("2024-01", 25)])
+def test_every_entry_of_a_help_text_is_found_but_for_removed_ones(build: str, count: int) -> None:
     assert len(parse_help(help_text(build))) == count
 
 

@@ -14,7 +14,7 @@ import pytest
 import xllamacpp
 
 import sidecar
-from sidecar.contract.server_settings import ServerSettings
+from sidecar.contract.server_settings import FLAGS, ServerSettings
 from sidecar.engines.kinds import embedded_child, llama_cpp_python_child
 from sidecar.engines.kinds.embedded import Embedded, find_embedded
 from sidecar.engines.kinds.llama_cpp_python import CHILD, LlamaCppPython
@@ -154,8 +154,38 @@ def test_every_setting_that_is_handed_over_is_applied(monkeypatch: pytest.Monkey
 
 
 def test_the_child_knows_every_setting_that_it_is_handed() -> None:
-    handed = {name for name in SETTINGS if name not in ("rpc_servers", "extra_args")}
-    assert embedded_child._SETTINGS.keys() == handed
+    assert embedded_child._SETTINGS.keys() == {name for name, flag in FLAGS.items() if "embedded" in flag.kinds}
+
+
+def test_settings_of_placement_scaling_and_drafts_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = xllamacpp.common_speculative_type
+    for settings, member, value in (
+        ({"cache_ram_mib": 7}, "cache_ram_mib", 7),
+        ({"split_mode": "row"}, "split_mode", xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_ROW),
+        ({"main_gpu": 1}, "main_gpu", 1),
+        ({"no_mmap": True}, "load_mode", xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE),
+        ({"mlock": True}, "load_mode", xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MMAP_MLOCK),
+        ({"no_mmap": True, "mlock": True}, "load_mode", xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MLOCK),
+        ({"numa": "isolate"}, "numa", xllamacpp.ggml_numa_strategy.GGML_NUMA_STRATEGY_ISOLATE),
+        (
+            {"rope_scaling": "yarn"},
+            "rope_scaling_type",
+            xllamacpp.llama_rope_scaling_type.LLAMA_ROPE_SCALING_TYPE_YARN,
+        ),
+        ({"rope_scale": 4.0}, "rope_freq_scale", 0.25),
+        ({"rope_freq_base": 1024.0}, "rope_freq_base", 1024.0),
+        ({"yarn_orig_ctx": 9}, "yarn_orig_ctx", 9),
+        ({"yarn_beta_fast": 8.0}, "yarn_beta_fast", 8.0),
+        ({"swa_full": True}, "swa_full", True),
+        ({"kv_unified": False}, "kv_unified", False),
+    ):
+        assert getattr(params(monkeypatch, **settings), member) == value, settings
+    assert params(monkeypatch, tensor_split=[3.0, 1.0]).tensor_split[:3] == [3.0, 1.0, 0.0]
+    made = params(monkeypatch, draft_model="/d.gguf", spec_draft_n_max=5, spec_draft_p_min=0.5).speculative
+    assert (made.draft.mparams.path, made.draft.n_max, made.draft.p_min) == ("/d.gguf", 5, 0.5)
+    assert made.types == [kinds.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
+    made = params(monkeypatch, draft_model="/d.gguf", spec_type="draft-mtp").speculative
+    assert made.types == [kinds.COMMON_SPECULATIVE_TYPE_DRAFT_MTP]
 
 
 @pytest.mark.parametrize(

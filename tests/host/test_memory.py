@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from sidecar.host.memory import STACKS_BYTES, cgroup_left, free_bytes, process_bytes
+from sidecar.host.memory import STACKS_BYTES, cgroups, free_bytes, process_bytes
 
 MIB = 1024 * 1024
 
@@ -25,7 +25,7 @@ def test_the_limits_of_a_group_and_of_those_above_it_hold(tmp_path: Path) -> Non
     group(tmp_path, memory__stat="")  # the root has no limit
     group(tmp_path / "a", memory__max="1000\n", memory__current="300\n", memory__stat="anon 5\ninactive_file 50\n")
     group(tmp_path / "a" / "b", memory__max="max\n", memory__current="300\n")
-    assert cgroup_left(tmp_path, "0::/a/b\n") == [750]
+    assert [group.left for group in cgroups(tmp_path, "0::/a/b\n")] == [750]
 
 
 def test_version_one_has_its_own_names(tmp_path: Path) -> None:
@@ -37,20 +37,20 @@ def test_version_one_has_its_own_names(tmp_path: Path) -> None:
         memory__usage_in_bytes="400\n",
         memory__stat="inactive_file 1\ntotal_inactive_file 100\n",
     )
-    assert cgroup_left(tmp_path, "9:cpu:/\n4:memory:/a\n0::/\n") == [700]
+    assert [group.left for group in cgroups(tmp_path, "9:cpu:/\n4:memory:/a\n0::/\n")] == [700]
 
 
 def test_a_container_that_sees_the_hosts_path_takes_its_own_root(tmp_path: Path) -> None:
     group(tmp_path, memory__max="5000", memory__current="1000")
-    assert cgroup_left(tmp_path, "0::/docker/0123\n") == [4000]
-    assert cgroup_left(tmp_path, "0::/../other\n") == [4000]
+    assert [group.left for group in cgroups(tmp_path, "0::/docker/0123\n")] == [4000]
+    assert [group.left for group in cgroups(tmp_path, "0::/../other\n")] == [4000]
 
 
 def test_what_makes_no_sense_is_no_limit(tmp_path: Path) -> None:
     group(tmp_path / "a", memory__max="lots", memory__current="")
-    assert cgroup_left(tmp_path, "0::/a\nrubbish\n::\n") == []
+    assert [group.left for group in cgroups(tmp_path, "0::/a\nrubbish\n::\n")] == []
     group(tmp_path / "a", memory__max="100", memory__current="900")
-    assert cgroup_left(tmp_path, "0::/a\n") == [0], "over its limit"
+    assert [group.left for group in cgroups(tmp_path, "0::/a\n")] == [0], "over its limit"
 
 
 def test_a_limit_of_our_own_process_holds_for_engines() -> None:

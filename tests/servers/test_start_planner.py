@@ -23,7 +23,8 @@ from sidecar.library.library import Library
 from sidecar.library.scan.sources import Sources
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
-from sidecar.servers.start_planner import LAST_MODEL, StartPlanner, with_model
+from sidecar.servers.start_planner import LAST_MODEL, StartPlanner
+from sidecar.servers.start_settings import with_model
 from sidecar.storage.database import Database, KeyValueStore
 from tests.config_files import config_file, models_config
 from tests.library.gguf_files import write_model

@@ -62,7 +62,7 @@ pub enum ErrorName {
     DataDirLocked,
     /// The database or a file of ours could not be read or written.
     StorageError,
-    /// This engine, model or build does not support the request.
+    /// This engine, model or build does not support the request; `path` names the parameter, where there is one. `data` may also have: path.
     NotSupported,
     /// No download has this id.
     DownloadNotFound,

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.2";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "115c9acc7810d4ac3248a56aaeb0c9a399d414c077a82e2852eb6e235eb3ec4e";
+pub const CONTRACT_HASH: &str = "551a263a9e00f11d0476fb016a952a17fab3a489ee7deb20b0cc04d25a6aa7d8";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -246,7 +246,8 @@ impl Method for RestartServer {
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 ///
-/// Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+/// Settings of the previous model are not kept: chat template, projector, LoRA adapters, draft model, and RoPE and
+/// YaRN scaling. Running answers end with
 /// SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 #[derive(Debug, Clone, Copy)]
 pub struct SwitchModel;

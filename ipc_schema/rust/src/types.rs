@@ -1072,6 +1072,84 @@ pub struct EstimateMemoryParams {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
+    /// Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_ram_mib: Option<i64>,
+    /// GPUs to use, by the names of probe_engine, such as CUDA0; \["none"\] for none. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<String>>,
+    /// How a model is divided among GPUs: not at all, by layers, by rows. Default layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_mode: Option<ServerSettingsSplitMode>,
+    /// Proportion of the model on each GPU, such as \[3, 1\]. Default: by their free memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor_split: Option<Vec<f64>>,
+    /// Index of the GPU that is used alone with split_mode none, and first with row. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_gpu: Option<i64>,
+    /// Read the model into memory instead of mapping its file: slower to load. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_mmap: Option<bool>,
+    /// Keep the model in memory, so that it is never swapped out. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlock: Option<bool>,
+    /// Optimization for machines with several memory nodes. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numa: Option<ServerSettingsNuma>,
+    /// RoPE scaling, to extend the context. Default: the model's, else linear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<ServerSettingsRopeScaling>,
+    /// Factor by which RoPE scaling extends the context. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scale: Option<f64>,
+    /// Base frequency of RoPE. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_base: Option<f64>,
+    /// Frequency factor of RoPE; 1/N extends the context by N. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_scale: Option<f64>,
+    /// YaRN: context the model was trained with, tokens. Default 0: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_orig_ctx: Option<i64>,
+    /// YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_ext_factor: Option<f64>,
+    /// YaRN: factor of the attention's magnitude. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_attn_factor: Option<f64>,
+    /// YaRN: high correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_slow: Option<f64>,
+    /// YaRN: low correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_fast: Option<f64>,
+    /// GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_model: Option<String>,
+    /// Kind of speculative decoding. Default: draft-simple with a draft_model, else none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_type: Option<SpecType>,
+    /// Most tokens proposed by the draft model at a time. Default: the engine's, 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_max: Option<i64>,
+    /// Fewest tokens proposed by the draft model at a time. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_min: Option<i64>,
+    /// Probability below which the draft model stops proposing. Default: the engine's, 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_p_min: Option<f64>,
+    /// Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_gpu_layers: Option<i64>,
+    /// Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swa_full: Option<bool>,
+    /// Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_unified: Option<bool>,
+    /// The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
     /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
@@ -2455,6 +2533,84 @@ pub struct PreviewCommandParams {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
+    /// Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_ram_mib: Option<i64>,
+    /// GPUs to use, by the names of probe_engine, such as CUDA0; \["none"\] for none. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<String>>,
+    /// How a model is divided among GPUs: not at all, by layers, by rows. Default layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_mode: Option<ServerSettingsSplitMode>,
+    /// Proportion of the model on each GPU, such as \[3, 1\]. Default: by their free memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor_split: Option<Vec<f64>>,
+    /// Index of the GPU that is used alone with split_mode none, and first with row. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_gpu: Option<i64>,
+    /// Read the model into memory instead of mapping its file: slower to load. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_mmap: Option<bool>,
+    /// Keep the model in memory, so that it is never swapped out. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlock: Option<bool>,
+    /// Optimization for machines with several memory nodes. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numa: Option<ServerSettingsNuma>,
+    /// RoPE scaling, to extend the context. Default: the model's, else linear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<ServerSettingsRopeScaling>,
+    /// Factor by which RoPE scaling extends the context. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scale: Option<f64>,
+    /// Base frequency of RoPE. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_base: Option<f64>,
+    /// Frequency factor of RoPE; 1/N extends the context by N. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_scale: Option<f64>,
+    /// YaRN: context the model was trained with, tokens. Default 0: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_orig_ctx: Option<i64>,
+    /// YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_ext_factor: Option<f64>,
+    /// YaRN: factor of the attention's magnitude. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_attn_factor: Option<f64>,
+    /// YaRN: high correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_slow: Option<f64>,
+    /// YaRN: low correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_fast: Option<f64>,
+    /// GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_model: Option<String>,
+    /// Kind of speculative decoding. Default: draft-simple with a draft_model, else none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_type: Option<SpecType>,
+    /// Most tokens proposed by the draft model at a time. Default: the engine's, 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_max: Option<i64>,
+    /// Fewest tokens proposed by the draft model at a time. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_min: Option<i64>,
+    /// Probability below which the draft model stops proposing. Default: the engine's, 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_p_min: Option<f64>,
+    /// Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_gpu_layers: Option<i64>,
+    /// Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swa_full: Option<bool>,
+    /// Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_unified: Option<bool>,
+    /// The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
     /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
@@ -3115,10 +3271,13 @@ pub struct ServerDefaults {
     /// CPU threads; fewer than cores if other programs need some. Default: the engine's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<i64>,
+    /// Main memory of an engine for earlier prompts, MiB; -1 is no limit, 0 none. Default: an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_ram_mib: Option<i64>,
 }
 
-/// A server and how to connect to it directly, without the sidecar. A restarted engine has a new key, and a new
-/// socket or port unless a port was requested.
+/// A server and how to connect to it directly, without the sidecar. A restarted engine has a new key
+/// unless `api_key` was set, and a new socket or port unless a port was requested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerDetails {
     pub server_id: String,
@@ -3294,6 +3453,84 @@ pub struct ServerSettings {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
+    /// Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_ram_mib: Option<i64>,
+    /// GPUs to use, by the names of probe_engine, such as CUDA0; \["none"\] for none. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<String>>,
+    /// How a model is divided among GPUs: not at all, by layers, by rows. Default layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_mode: Option<ServerSettingsSplitMode>,
+    /// Proportion of the model on each GPU, such as \[3, 1\]. Default: by their free memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor_split: Option<Vec<f64>>,
+    /// Index of the GPU that is used alone with split_mode none, and first with row. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_gpu: Option<i64>,
+    /// Read the model into memory instead of mapping its file: slower to load. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_mmap: Option<bool>,
+    /// Keep the model in memory, so that it is never swapped out. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlock: Option<bool>,
+    /// Optimization for machines with several memory nodes. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numa: Option<ServerSettingsNuma>,
+    /// RoPE scaling, to extend the context. Default: the model's, else linear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<ServerSettingsRopeScaling>,
+    /// Factor by which RoPE scaling extends the context. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scale: Option<f64>,
+    /// Base frequency of RoPE. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_base: Option<f64>,
+    /// Frequency factor of RoPE; 1/N extends the context by N. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_scale: Option<f64>,
+    /// YaRN: context the model was trained with, tokens. Default 0: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_orig_ctx: Option<i64>,
+    /// YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_ext_factor: Option<f64>,
+    /// YaRN: factor of the attention's magnitude. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_attn_factor: Option<f64>,
+    /// YaRN: high correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_slow: Option<f64>,
+    /// YaRN: low correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_fast: Option<f64>,
+    /// GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_model: Option<String>,
+    /// Kind of speculative decoding. Default: draft-simple with a draft_model, else none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_type: Option<SpecType>,
+    /// Most tokens proposed by the draft model at a time. Default: the engine's, 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_max: Option<i64>,
+    /// Fewest tokens proposed by the draft model at a time. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_min: Option<i64>,
+    /// Probability below which the draft model stops proposing. Default: the engine's, 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_p_min: Option<f64>,
+    /// Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_gpu_layers: Option<i64>,
+    /// Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swa_full: Option<bool>,
+    /// Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_unified: Option<bool>,
+    /// The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
     /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
@@ -3323,11 +3560,52 @@ pub enum ServerSettingsFlashAttnName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ServerSettingsNuma {
+    #[serde(rename = "distribute")]
+    Distribute,
+    #[serde(rename = "isolate")]
+    Isolate,
+    #[serde(rename = "numactl")]
+    Numactl,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ServerSettingsProjector {
     #[serde(rename = "auto")]
     Auto,
     #[serde(rename = "none")]
     None,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ServerSettingsRopeScaling {
+    #[serde(rename = "linear")]
+    Linear,
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "yarn")]
+    Yarn,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ServerSettingsSplitMode {
+    #[serde(rename = "layer")]
+    Layer,
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "row")]
+    Row,
+    #[serde(rename = "tensor")]
+    Tensor,
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
@@ -3496,6 +3774,36 @@ pub struct SetDefaultEngineParams {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ShutdownParams {}
 
+/// Kinds of speculative decoding, in the names of llama.cpp's --spec-type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SpecType {
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "draft-simple")]
+    DraftSimple,
+    #[serde(rename = "draft-eagle3")]
+    DraftEagle3,
+    #[serde(rename = "draft-mtp")]
+    DraftMtp,
+    #[serde(rename = "draft-dflash")]
+    DraftDflash,
+    #[serde(rename = "draft-dspark")]
+    DraftDspark,
+    #[serde(rename = "ngram-simple")]
+    NgramSimple,
+    #[serde(rename = "ngram-map-k")]
+    NgramMapK,
+    #[serde(rename = "ngram-map-k4v")]
+    NgramMapK4v,
+    #[serde(rename = "ngram-mod")]
+    NgramMod,
+    #[serde(rename = "ngram-cache")]
+    NgramCache,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
+}
+
 /// What the engine reports once it is ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartActual {
@@ -3626,6 +3934,84 @@ pub struct StartLlamaServerParams {
     /// llama.cpp RPC servers, host:port each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc_servers: Option<Vec<String>>,
+    /// Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_ram_mib: Option<i64>,
+    /// GPUs to use, by the names of probe_engine, such as CUDA0; \["none"\] for none. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<String>>,
+    /// How a model is divided among GPUs: not at all, by layers, by rows. Default layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_mode: Option<ServerSettingsSplitMode>,
+    /// Proportion of the model on each GPU, such as \[3, 1\]. Default: by their free memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor_split: Option<Vec<f64>>,
+    /// Index of the GPU that is used alone with split_mode none, and first with row. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_gpu: Option<i64>,
+    /// Read the model into memory instead of mapping its file: slower to load. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_mmap: Option<bool>,
+    /// Keep the model in memory, so that it is never swapped out. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlock: Option<bool>,
+    /// Optimization for machines with several memory nodes. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numa: Option<ServerSettingsNuma>,
+    /// RoPE scaling, to extend the context. Default: the model's, else linear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<ServerSettingsRopeScaling>,
+    /// Factor by which RoPE scaling extends the context. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scale: Option<f64>,
+    /// Base frequency of RoPE. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_base: Option<f64>,
+    /// Frequency factor of RoPE; 1/N extends the context by N. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_freq_scale: Option<f64>,
+    /// YaRN: context the model was trained with, tokens. Default 0: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_orig_ctx: Option<i64>,
+    /// YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_ext_factor: Option<f64>,
+    /// YaRN: factor of the attention's magnitude. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_attn_factor: Option<f64>,
+    /// YaRN: high correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_slow: Option<f64>,
+    /// YaRN: low correction dimension. Default -1: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_fast: Option<f64>,
+    /// GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_model: Option<String>,
+    /// Kind of speculative decoding. Default: draft-simple with a draft_model, else none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_type: Option<SpecType>,
+    /// Most tokens proposed by the draft model at a time. Default: the engine's, 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_max: Option<i64>,
+    /// Fewest tokens proposed by the draft model at a time. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_min: Option<i64>,
+    /// Probability below which the draft model stops proposing. Default: the engine's, 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_p_min: Option<f64>,
+    /// Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_draft_n_gpu_layers: Option<i64>,
+    /// Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swa_full: Option<bool>,
+    /// Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_unified: Option<bool>,
+    /// The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
     /// Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Vec<String>>,
@@ -3774,7 +4160,8 @@ pub struct SubscribeResult {
 
 /// Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 ///
-/// Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+/// Settings of the previous model are not kept: chat template, projector, LoRA adapters, draft model, and RoPE and
+/// YaRN scaling. Running answers end with
 /// SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwitchModelParams {

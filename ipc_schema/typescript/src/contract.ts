@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "115c9acc7810d4ac3248a56aaeb0c9a399d414c077a82e2852eb6e235eb3ec4e";
+export const CONTRACT_HASH = "551a263a9e00f11d0476fb016a952a17fab3a489ee7deb20b0cc04d25a6aa7d8";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -208,7 +208,7 @@ export const ERROR_CODES = {
   DATA_DIR_LOCKED: -32029,
   /** The database or a file of ours could not be read or written. */
   STORAGE_ERROR: -32030,
-  /** This engine, model or build does not support the request. */
+  /** This engine, model or build does not support the request; `path` names the parameter, where there is one. `data` may also have: path. */
   NOT_SUPPORTED: -32031,
   /** No download has this id. */
   DOWNLOAD_NOT_FOUND: -32040,

@@ -103,6 +103,20 @@ export type ServerState =
   | "stopped"
   | "failed";
 
+/** Kinds of speculative decoding, in the names of llama.cpp's --spec-type. */
+export type SpecType =
+  | "none"
+  | "draft-simple"
+  | "draft-eagle3"
+  | "draft-mtp"
+  | "draft-dflash"
+  | "draft-dspark"
+  | "ngram-simple"
+  | "ngram-map-k"
+  | "ngram-map-k4v"
+  | "ngram-mod"
+  | "ngram-cache";
+
 export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "downloads" | "engines";
 
 /**
@@ -582,6 +596,8 @@ export interface ServerDefaults {
   n_gpu_layers?: number | undefined;
   /** CPU threads; fewer than cores if other programs need some. Default: the engine's choice. */
   threads?: number | null | undefined;
+  /** Main memory of an engine for earlier prompts, MiB; -1 is no limit, 0 none. Default: an eighth of the machine's memory beyond 4 GiB, 8192 at most. */
+  cache_ram_mib?: number | null | undefined;
 }
 
 /** Chat settings, used where neither message nor session has them. */
@@ -1186,6 +1202,58 @@ export interface EstimateMemoryParams {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
+  /** Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most. */
+  cache_ram_mib?: number | null | undefined;
+  /** GPUs to use, by the names of probe_engine, such as CUDA0; ["none"] for none. Default: all. */
+  devices?: string[] | null | undefined;
+  /** How a model is divided among GPUs: not at all, by layers, by rows. Default layer. */
+  split_mode?: "layer" | "none" | "row" | "tensor" | null | undefined;
+  /** Proportion of the model on each GPU, such as [3, 1]. Default: by their free memory. */
+  tensor_split?: number[] | null | undefined;
+  /** Index of the GPU that is used alone with split_mode none, and first with row. Default 0. */
+  main_gpu?: number | null | undefined;
+  /** Read the model into memory instead of mapping its file: slower to load. Default false. */
+  no_mmap?: boolean | null | undefined;
+  /** Keep the model in memory, so that it is never swapped out. Default false. */
+  mlock?: boolean | null | undefined;
+  /** Optimization for machines with several memory nodes. Default: none. */
+  numa?: "distribute" | "isolate" | "numactl" | null | undefined;
+  /** RoPE scaling, to extend the context. Default: the model's, else linear. */
+  rope_scaling?: "linear" | "none" | "yarn" | null | undefined;
+  /** Factor by which RoPE scaling extends the context. Default: the model's. */
+  rope_scale?: number | null | undefined;
+  /** Base frequency of RoPE. Default: the model's. */
+  rope_freq_base?: number | null | undefined;
+  /** Frequency factor of RoPE; 1/N extends the context by N. Default: the model's. */
+  rope_freq_scale?: number | null | undefined;
+  /** YaRN: context the model was trained with, tokens. Default 0: the model's. */
+  yarn_orig_ctx?: number | null | undefined;
+  /** YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's. */
+  yarn_ext_factor?: number | null | undefined;
+  /** YaRN: factor of the attention's magnitude. Default -1: the model's. */
+  yarn_attn_factor?: number | null | undefined;
+  /** YaRN: high correction dimension. Default -1: the model's. */
+  yarn_beta_slow?: number | null | undefined;
+  /** YaRN: low correction dimension. Default -1: the model's. */
+  yarn_beta_fast?: number | null | undefined;
+  /** GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own. */
+  draft_model?: string | null | undefined;
+  /** Kind of speculative decoding. Default: draft-simple with a draft_model, else none. */
+  spec_type?: SpecType | null | undefined;
+  /** Most tokens proposed by the draft model at a time. Default: the engine's, 3. */
+  spec_draft_n_max?: number | null | undefined;
+  /** Fewest tokens proposed by the draft model at a time. Default 0. */
+  spec_draft_n_min?: number | null | undefined;
+  /** Probability below which the draft model stops proposing. Default: the engine's, 0. */
+  spec_draft_p_min?: number | null | undefined;
+  /** Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1. */
+  spec_draft_n_gpu_layers?: number | null | undefined;
+  /** Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false. */
+  swa_full?: boolean | null | undefined;
+  /** Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true. */
+  kv_unified?: boolean | null | undefined;
+  /** The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run. */
+  api_key?: string | null | undefined;
   /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
   /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
@@ -1742,6 +1810,58 @@ export interface ServerSettings {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
+  /** Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most. */
+  cache_ram_mib?: number | null | undefined;
+  /** GPUs to use, by the names of probe_engine, such as CUDA0; ["none"] for none. Default: all. */
+  devices?: string[] | null | undefined;
+  /** How a model is divided among GPUs: not at all, by layers, by rows. Default layer. */
+  split_mode?: "layer" | "none" | "row" | "tensor" | null | undefined;
+  /** Proportion of the model on each GPU, such as [3, 1]. Default: by their free memory. */
+  tensor_split?: number[] | null | undefined;
+  /** Index of the GPU that is used alone with split_mode none, and first with row. Default 0. */
+  main_gpu?: number | null | undefined;
+  /** Read the model into memory instead of mapping its file: slower to load. Default false. */
+  no_mmap?: boolean | null | undefined;
+  /** Keep the model in memory, so that it is never swapped out. Default false. */
+  mlock?: boolean | null | undefined;
+  /** Optimization for machines with several memory nodes. Default: none. */
+  numa?: "distribute" | "isolate" | "numactl" | null | undefined;
+  /** RoPE scaling, to extend the context. Default: the model's, else linear. */
+  rope_scaling?: "linear" | "none" | "yarn" | null | undefined;
+  /** Factor by which RoPE scaling extends the context. Default: the model's. */
+  rope_scale?: number | null | undefined;
+  /** Base frequency of RoPE. Default: the model's. */
+  rope_freq_base?: number | null | undefined;
+  /** Frequency factor of RoPE; 1/N extends the context by N. Default: the model's. */
+  rope_freq_scale?: number | null | undefined;
+  /** YaRN: context the model was trained with, tokens. Default 0: the model's. */
+  yarn_orig_ctx?: number | null | undefined;
+  /** YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's. */
+  yarn_ext_factor?: number | null | undefined;
+  /** YaRN: factor of the attention's magnitude. Default -1: the model's. */
+  yarn_attn_factor?: number | null | undefined;
+  /** YaRN: high correction dimension. Default -1: the model's. */
+  yarn_beta_slow?: number | null | undefined;
+  /** YaRN: low correction dimension. Default -1: the model's. */
+  yarn_beta_fast?: number | null | undefined;
+  /** GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own. */
+  draft_model?: string | null | undefined;
+  /** Kind of speculative decoding. Default: draft-simple with a draft_model, else none. */
+  spec_type?: SpecType | null | undefined;
+  /** Most tokens proposed by the draft model at a time. Default: the engine's, 3. */
+  spec_draft_n_max?: number | null | undefined;
+  /** Fewest tokens proposed by the draft model at a time. Default 0. */
+  spec_draft_n_min?: number | null | undefined;
+  /** Probability below which the draft model stops proposing. Default: the engine's, 0. */
+  spec_draft_p_min?: number | null | undefined;
+  /** Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1. */
+  spec_draft_n_gpu_layers?: number | null | undefined;
+  /** Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false. */
+  swa_full?: boolean | null | undefined;
+  /** Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true. */
+  kv_unified?: boolean | null | undefined;
+  /** The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run. */
+  api_key?: string | null | undefined;
   /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
   /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
@@ -1895,6 +2015,58 @@ export interface StartLlamaServerParams {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
+  /** Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most. */
+  cache_ram_mib?: number | null | undefined;
+  /** GPUs to use, by the names of probe_engine, such as CUDA0; ["none"] for none. Default: all. */
+  devices?: string[] | null | undefined;
+  /** How a model is divided among GPUs: not at all, by layers, by rows. Default layer. */
+  split_mode?: "layer" | "none" | "row" | "tensor" | null | undefined;
+  /** Proportion of the model on each GPU, such as [3, 1]. Default: by their free memory. */
+  tensor_split?: number[] | null | undefined;
+  /** Index of the GPU that is used alone with split_mode none, and first with row. Default 0. */
+  main_gpu?: number | null | undefined;
+  /** Read the model into memory instead of mapping its file: slower to load. Default false. */
+  no_mmap?: boolean | null | undefined;
+  /** Keep the model in memory, so that it is never swapped out. Default false. */
+  mlock?: boolean | null | undefined;
+  /** Optimization for machines with several memory nodes. Default: none. */
+  numa?: "distribute" | "isolate" | "numactl" | null | undefined;
+  /** RoPE scaling, to extend the context. Default: the model's, else linear. */
+  rope_scaling?: "linear" | "none" | "yarn" | null | undefined;
+  /** Factor by which RoPE scaling extends the context. Default: the model's. */
+  rope_scale?: number | null | undefined;
+  /** Base frequency of RoPE. Default: the model's. */
+  rope_freq_base?: number | null | undefined;
+  /** Frequency factor of RoPE; 1/N extends the context by N. Default: the model's. */
+  rope_freq_scale?: number | null | undefined;
+  /** YaRN: context the model was trained with, tokens. Default 0: the model's. */
+  yarn_orig_ctx?: number | null | undefined;
+  /** YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's. */
+  yarn_ext_factor?: number | null | undefined;
+  /** YaRN: factor of the attention's magnitude. Default -1: the model's. */
+  yarn_attn_factor?: number | null | undefined;
+  /** YaRN: high correction dimension. Default -1: the model's. */
+  yarn_beta_slow?: number | null | undefined;
+  /** YaRN: low correction dimension. Default -1: the model's. */
+  yarn_beta_fast?: number | null | undefined;
+  /** GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own. */
+  draft_model?: string | null | undefined;
+  /** Kind of speculative decoding. Default: draft-simple with a draft_model, else none. */
+  spec_type?: SpecType | null | undefined;
+  /** Most tokens proposed by the draft model at a time. Default: the engine's, 3. */
+  spec_draft_n_max?: number | null | undefined;
+  /** Fewest tokens proposed by the draft model at a time. Default 0. */
+  spec_draft_n_min?: number | null | undefined;
+  /** Probability below which the draft model stops proposing. Default: the engine's, 0. */
+  spec_draft_p_min?: number | null | undefined;
+  /** Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1. */
+  spec_draft_n_gpu_layers?: number | null | undefined;
+  /** Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false. */
+  swa_full?: boolean | null | undefined;
+  /** Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true. */
+  kv_unified?: boolean | null | undefined;
+  /** The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run. */
+  api_key?: string | null | undefined;
   /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
   /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
@@ -1982,8 +2154,8 @@ export interface GetServerParams {
 }
 
 /**
- * A server and how to connect to it directly, without the sidecar. A restarted engine has a new key, and a new
- * socket or port unless a port was requested.
+ * A server and how to connect to it directly, without the sidecar. A restarted engine has a new key
+ * unless `api_key` was set, and a new socket or port unless a port was requested.
  */
 export interface ServerDetails {
   server_id: string;
@@ -2039,7 +2211,8 @@ export interface RestartServerParams {
 /**
  * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
  *
- * Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+ * Settings of the previous model are not kept: chat template, projector, LoRA adapters, draft model, and RoPE and
+ * YaRN scaling. Running answers end with
  * SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
  */
 export interface SwitchModelParams {
@@ -2105,6 +2278,58 @@ export interface PreviewCommandParams {
   embeddings?: boolean | null | undefined;
   /** llama.cpp RPC servers, host:port each. */
   rpc_servers?: string[] | null | undefined;
+  /** Main memory for earlier prompts, MiB: they need not be read again. -1 is no limit, 0 none. Default: the config's, else an eighth of the machine's memory beyond 4 GiB, 8192 at most. */
+  cache_ram_mib?: number | null | undefined;
+  /** GPUs to use, by the names of probe_engine, such as CUDA0; ["none"] for none. Default: all. */
+  devices?: string[] | null | undefined;
+  /** How a model is divided among GPUs: not at all, by layers, by rows. Default layer. */
+  split_mode?: "layer" | "none" | "row" | "tensor" | null | undefined;
+  /** Proportion of the model on each GPU, such as [3, 1]. Default: by their free memory. */
+  tensor_split?: number[] | null | undefined;
+  /** Index of the GPU that is used alone with split_mode none, and first with row. Default 0. */
+  main_gpu?: number | null | undefined;
+  /** Read the model into memory instead of mapping its file: slower to load. Default false. */
+  no_mmap?: boolean | null | undefined;
+  /** Keep the model in memory, so that it is never swapped out. Default false. */
+  mlock?: boolean | null | undefined;
+  /** Optimization for machines with several memory nodes. Default: none. */
+  numa?: "distribute" | "isolate" | "numactl" | null | undefined;
+  /** RoPE scaling, to extend the context. Default: the model's, else linear. */
+  rope_scaling?: "linear" | "none" | "yarn" | null | undefined;
+  /** Factor by which RoPE scaling extends the context. Default: the model's. */
+  rope_scale?: number | null | undefined;
+  /** Base frequency of RoPE. Default: the model's. */
+  rope_freq_base?: number | null | undefined;
+  /** Frequency factor of RoPE; 1/N extends the context by N. Default: the model's. */
+  rope_freq_scale?: number | null | undefined;
+  /** YaRN: context the model was trained with, tokens. Default 0: the model's. */
+  yarn_orig_ctx?: number | null | undefined;
+  /** YaRN: extrapolation mix; 0 is full interpolation. Default -1: the model's. */
+  yarn_ext_factor?: number | null | undefined;
+  /** YaRN: factor of the attention's magnitude. Default -1: the model's. */
+  yarn_attn_factor?: number | null | undefined;
+  /** YaRN: high correction dimension. Default -1: the model's. */
+  yarn_beta_slow?: number | null | undefined;
+  /** YaRN: low correction dimension. Default -1: the model's. */
+  yarn_beta_fast?: number | null | undefined;
+  /** GGUF file of a small model that proposes tokens (speculative decoding): faster, with the same answers. It needs the same vocabulary, and memory of its own. */
+  draft_model?: string | null | undefined;
+  /** Kind of speculative decoding. Default: draft-simple with a draft_model, else none. */
+  spec_type?: SpecType | null | undefined;
+  /** Most tokens proposed by the draft model at a time. Default: the engine's, 3. */
+  spec_draft_n_max?: number | null | undefined;
+  /** Fewest tokens proposed by the draft model at a time. Default 0. */
+  spec_draft_n_min?: number | null | undefined;
+  /** Probability below which the draft model stops proposing. Default: the engine's, 0. */
+  spec_draft_p_min?: number | null | undefined;
+  /** Layers of the draft model on the GPU; -1 is all that fit, 0 none. Default -1. */
+  spec_draft_n_gpu_layers?: number | null | undefined;
+  /** Keep the whole context of layers with a sliding window: more memory, and earlier prompts can be used again. Default false. */
+  swa_full?: boolean | null | undefined;
+  /** Whether messages share one context of ctx_size; false gives each of `parallel` an equal part. Default true. */
+  kv_unified?: boolean | null | undefined;
+  /** The key of the engine's own API, kept over restarts; 16 to 256 letters, digits or ._~+/=-. Never logged or shown in a command. Default: a new random one for each run. */
+  api_key?: string | null | undefined;
   /** Further flags, passed unchanged. Refused if the engine does not have them, or if they would change its model, address, key or access rules. */
   extra_args?: string[] | null | undefined;
   /** Further environment variables of the engine process; it inherits only what drivers need. LLAMA_API_KEY and LLAMA_ARG_… are refused. */
@@ -2652,7 +2877,8 @@ export interface Methods {
   /**
    * Stop a server and start it with another model and otherwise the same settings. Sessions stay.
    *
-   * Settings of the previous model are not kept: chat template, projector and LoRA adapters. Running answers end with
+   * Settings of the previous model are not kept: chat template, projector, LoRA adapters, draft model, and RoPE and
+   * YaRN scaling. Running answers end with
    * SERVER_NOT_RUNNING; queued and new messages wait for the new engine.
    */
   switch_model: { params: SwitchModelParams; result: ServerInfo; events: StartEvent };

@@ -39,6 +39,7 @@ class Embedded(msgspec.Struct, frozen=True):
     unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = True
     templates: frozenset[str] | None = BUILT_IN
+    chooses_flash_attn: bool = True
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         settings = {name: getattr(launch.settings, name) for name in _FORWARDED}
@@ -52,6 +53,7 @@ class Embedded(msgspec.Struct, frozen=True):
             "n_gpu_layers": launch.n_gpu_layers,
             "jinja": launch.settings.chat_template is None or is_jinja(launch.settings.chat_template),
             **{name: value for name, value in settings.items() if value is not None},
+            **({} if launch.cache_ram_mib is None else {"cache_ram_mib": launch.cache_ram_mib}),
         }
         argv = [*self_command(), CHILD, "embedded", json.dumps(job, ensure_ascii=False)]
         # As for llama-server: it reports the progress of the load and exits when its stdin is closed.

@@ -32,7 +32,7 @@ def main(arguments: str) -> int:
     job: dict[str, Any] = json.loads(arguments)
     try:
         params = _params(xllamacpp, job)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, AttributeError) as error:  # an older module lacks a parameter
         print(f"error: invalid argument: {error}", file=sys.stderr)  # noqa: T201 - the engine's log
         return 1
     try:
@@ -131,6 +131,66 @@ def _embeddings(_: Any, params: Any, value: bool) -> None:
     params.embedding = value
 
 
+def _split_mode(xllamacpp: Any, params: Any, value: str) -> None:
+    params.split_mode = getattr(xllamacpp.llama_split_mode, f"LLAMA_SPLIT_MODE_{value.upper()}")
+
+
+def _tensor_split(_: Any, params: Any, value: list[float]) -> None:
+    params.tensor_split = value + [0.0] * (len(params.tensor_split) - len(value))
+
+
+def _no_mmap(xllamacpp: Any, params: Any, value: bool) -> None:
+    if value:
+        params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+
+
+def _mlock(xllamacpp: Any, params: Any, value: bool) -> None:
+    if value:  # applied after `no_mmap`
+        modes = xllamacpp.llama_load_mode
+        unmapped = params.load_mode == modes.LLAMA_LOAD_MODE_NONE
+        params.load_mode = modes.LLAMA_LOAD_MODE_MLOCK if unmapped else modes.LLAMA_LOAD_MODE_MMAP_MLOCK
+
+
+def _numa(xllamacpp: Any, params: Any, value: str) -> None:
+    params.numa = getattr(xllamacpp.ggml_numa_strategy, f"GGML_NUMA_STRATEGY_{value.upper()}")
+
+
+def _rope_scaling(xllamacpp: Any, params: Any, value: str) -> None:
+    params.rope_scaling_type = getattr(xllamacpp.llama_rope_scaling_type, f"LLAMA_ROPE_SCALING_TYPE_{value.upper()}")
+
+
+def _rope_scale(_: Any, params: Any, value: float) -> None:
+    params.rope_freq_scale = 1.0 / value
+
+
+def _plain(name: str) -> Callable[[Any, Any, Any], None]:
+    """For a setting that is the parameter of the same name."""
+
+    def apply(_: Any, params: Any, value: Any) -> None:
+        setattr(params, name, value)
+
+    return apply
+
+
+def _draft_model(xllamacpp: Any, params: Any, value: str) -> None:
+    params.speculative.draft.mparams.path = value
+    params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
+
+
+def _spec_type(xllamacpp: Any, params: Any, value: str) -> None:
+    name = value.upper().replace("-", "_")
+    params.speculative.types = [getattr(xllamacpp.common_speculative_type, f"COMMON_SPECULATIVE_TYPE_{name}")]
+
+
+def _draft(name: str) -> Callable[[Any, Any, Any], None]:
+    """For a setting of the draft model."""
+
+    def apply(_: Any, params: Any, value: Any) -> None:
+        setattr(params.speculative.draft, name, value)
+
+    return apply
+
+
 def _mmproj_path(_: Any, params: Any, value: str) -> None:
     params.mmproj.path = value
 
@@ -149,6 +209,30 @@ _SETTINGS: dict[str, Callable[[Any, Any, Any], None]] = {
     "reasoning_budget": _reasoning_budget,
     "embeddings": _embeddings,
     "mmproj_path": _mmproj_path,
+    "cache_ram_mib": _plain("cache_ram_mib"),
+    "split_mode": _split_mode,
+    "tensor_split": _tensor_split,
+    "main_gpu": _plain("main_gpu"),
+    "no_mmap": _no_mmap,
+    "mlock": _mlock,
+    "numa": _numa,
+    "rope_scaling": _rope_scaling,
+    "rope_scale": _rope_scale,
+    "rope_freq_base": _plain("rope_freq_base"),
+    "rope_freq_scale": _plain("rope_freq_scale"),
+    "yarn_orig_ctx": _plain("yarn_orig_ctx"),
+    "yarn_ext_factor": _plain("yarn_ext_factor"),
+    "yarn_attn_factor": _plain("yarn_attn_factor"),
+    "yarn_beta_slow": _plain("yarn_beta_slow"),
+    "yarn_beta_fast": _plain("yarn_beta_fast"),
+    "draft_model": _draft_model,
+    "spec_type": _spec_type,
+    "spec_draft_n_max": _draft("n_max"),
+    "spec_draft_n_min": _draft("n_min"),
+    "spec_draft_p_min": _draft("p_min"),
+    "spec_draft_n_gpu_layers": _draft("n_gpu_layers"),
+    "swa_full": _plain("swa_full"),
+    "kv_unified": _plain("kv_unified"),
 }
 
 

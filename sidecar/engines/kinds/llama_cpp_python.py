@@ -44,6 +44,7 @@ class LlamaCppPython(msgspec.Struct, frozen=True):
     unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = False
     templates: frozenset[str] | None = None
+    chooses_flash_attn: bool = False
 
     @property
     def path(self) -> str:

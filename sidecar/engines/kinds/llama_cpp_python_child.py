@@ -18,6 +18,21 @@ STATE_LINE = "\ncmd_child_to_router:state:"
 CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
 """ggml's numbers of the types (ggml.h)."""
 
+SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
+"""llama.cpp's numbers (llama_split_mode in llama.h)."""
+
+NUMA_STRATEGIES = {"distribute": 1, "isolate": 2, "numactl": 3}
+"""ggml's numbers (ggml_numa_strategy in ggml-cpu.h)."""
+
+ROPE_SCALINGS = {"none": 0, "linear": 1, "yarn": 2}
+"""llama.cpp's numbers (llama_rope_scaling_type in llama.h)."""
+
+SAME_NAMES = (
+    *("main_gpu", "tensor_split", "rope_freq_base", "rope_freq_scale", "yarn_orig_ctx"),
+    *("yarn_ext_factor", "yarn_attn_factor", "yarn_beta_slow", "yarn_beta_fast"),
+)
+"""Settings that the package has under the same name."""
+
 KEY_VARIABLE = "LLAMA_API_KEY"
 HEALTH = "/health"
 """The endpoint without a key: it reports that the server runs, and nothing else."""
@@ -171,6 +186,7 @@ def _model_settings(job: dict[str, Any], known: Any) -> dict[str, Any]:
     for ours, theirs in (("cache_type_k", "type_k"), ("cache_type_v", "type_v")):
         if ours in job:
             settings[theirs] = CACHE_TYPES[job[ours]]
+    settings |= _placement(job) | {name: job[name] for name in SAME_NAMES if name in job}
     if "lora" in job:
         if len(job["lora"]) > 1:
             raise ValueError("invalid argument: llama-cpp-python supports one LoRA adapter only")
@@ -197,6 +213,25 @@ def _check_format(name: str, known: Any) -> None:
     if name not in known:
         names = ", ".join(sorted(known))
         raise ValueError(f"invalid argument: there is no chat format of that name; the names are: {names}")
+
+
+def _placement(job: dict[str, Any]) -> dict[str, Any]:
+    """Where the model lies, and the scaling of its positions."""
+    settings: dict[str, Any] = {}
+    for ours, theirs, numbers in (
+        ("split_mode", "split_mode", SPLIT_MODES),
+        ("numa", "numa", NUMA_STRATEGIES),
+        ("rope_scaling", "rope_scaling_type", ROPE_SCALINGS),
+    ):
+        if ours in job:
+            settings[theirs] = numbers[job[ours]]
+    if "no_mmap" in job:
+        settings["use_mmap"] = not job["no_mmap"]
+    if "mlock" in job:
+        settings["use_mlock"] = job["mlock"]
+    if "rope_scale" in job:
+        settings["rope_freq_scale"] = 1.0 / job["rope_scale"]
+    return settings
 
 
 def _extra(arguments: list[str], known: Any) -> dict[str, str]:

@@ -66,6 +66,11 @@ class LlamaServer(msgspec.Struct, frozen=True):
         found = self.flags.get("--chat-template")
         return template_names(found[1].text) if found is not None else None
 
+    @property
+    def chooses_flash_attn(self) -> bool:
+        found = self.flags.get("--flash-attn")
+        return found is not None and found[1].value is not None  # a switch in older builds
+
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         arguments, ignored = llama_server_arguments(launch, endpoint, self.flags)
         env = _SUPERVISED | (launch.settings.env or {})

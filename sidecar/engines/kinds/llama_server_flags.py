@@ -23,6 +23,9 @@ _MAX_INDENT = 3
 
 _NAME = re.compile(r"--?[A-Za-z][\w.-]*")
 
+_REMOVED = "the argument has been removed"
+"""In the description of flags that a build lists only to refuse them."""
+
 
 class Flag(msgspec.Struct, frozen=True):
     """One entry of the help text.
@@ -73,7 +76,7 @@ def parse_help(text: str) -> FlagSet:
         elif flags and line.startswith(" "):
             last = flags[-1]
             flags[-1] = Flag(last.names, last.value, f"{last.text} {entry.strip()}".strip())
-    return FlagSet(flags)
+    return FlagSet([flag for flag in flags if _REMOVED not in flag.text])
 
 
 def _entry(line: str) -> Flag | None:
@@ -95,8 +98,10 @@ TRACE = "4"
 """The verbosity at which a build logs the use of memory and the placement of layers. Older builds number the levels
 differently: their 4 would write prompts into the log."""
 
+_UNIFIED = ("--kv-unified",)
+
 _DEFAULT_FLAGS: tuple[tuple[str, ...], ...] = (
-    ("--kv-unified",),  # ctx_size is what one message may use, as the contract says; slots share it
+    _UNIFIED,  # ctx_size is what one message may use, as the contract says; slots share it
     ("--offline",),  # engines download nothing
     ("--no-ui", "--no-webui"),
     ("--no-cors-credentials",),
@@ -106,18 +111,30 @@ _DEFAULT_FLAGS: tuple[tuple[str, ...], ...] = (
 """Switches of every start, each if the build supports it; of several names, the first supported one is used."""
 
 
+_LOAD_MODES = ("no_mmap", "mlock")
+"""Two settings that newer builds have as one flag."""
+
+
 def llama_server_arguments(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> tuple[list[str], list[str]]:
     """Arguments for a llama-server, and the settings that it does not support."""
     arguments = [*_always(launch, endpoint, flags)]
     ignored: list[str] = []
     settings = launch.settings
     for name, flag in FLAGS.items():
-        words = _RENDERED.get(name, _value)(getattr(settings, name), flag.name, flags)
+        if name in _LOAD_MODES:
+            continue
+        value = launch.cache_ram_mib if name == "cache_ram_mib" else getattr(settings, name)
+        if name == "spec_type" and settings.draft_model is not None:
+            value = value or "draft-simple"  # newer builds load a draft model only with its kind
+        words = _RENDERED.get(name, _value)(value, flag.name, flags)
         if words is None:
             ignored.append(name)
         else:
             arguments += words
-    return arguments + list(settings.extra_args or ()), ignored
+    words = _load_mode(settings.no_mmap, settings.mlock, flags)
+    if words is None:
+        ignored += [name for name in _LOAD_MODES if getattr(settings, name)]
+    return arguments + (words or []) + list(settings.extra_args or ()), ignored
 
 
 def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]:
@@ -125,7 +142,9 @@ def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]
     # Older builds need Jinja for tools, reasoning and custom templates; the name of a built-in template counts only
     # without, where `--no-jinja` is newer than the need for it.
     jinja = "--jinja" if template is None or is_jinja(template) else "--no-jinja"
-    yield from (found[0] for names in ((jinja,), *_DEFAULT_FLAGS) if (found := flags.get(*names)))
+    shared = launch.settings.kv_unified is not False
+    defaults = [names for names in _DEFAULT_FLAGS if shared or names != _UNIFIED]
+    yield from (found[0] for names in ((jinja,), *defaults) if (found := flags.get(*names)))
     if "--cors-origins" in flags:
         yield from ("--cors-origins", "localhost")
     if (found := flags.get("--verbosity")) and f"{TRACE}: trace" in found[1].text:
@@ -149,7 +168,39 @@ def _always(launch: Launch, endpoint: Endpoint, flags: FlagSet) -> Iterator[str]
 def _value(value: object, name: str, flags: FlagSet) -> list[str] | None:
     if value is None:
         return []
-    return [name, str(value)] if name in flags else None
+    found = flags.get(name, *_OLDER_NAMES.get(name, ()))
+    return [found[0], str(value)] if found else None
+
+
+def _switch(value: bool | None, name: str, flags: FlagSet) -> list[str] | None:
+    if not value:
+        return []
+    return [name] if name in flags else None
+
+
+def _kv_unified(value: bool | None, name: str, flags: FlagSet) -> list[str] | None:
+    if value:
+        return [] if name in flags else None  # among the flags of every start
+    return ["--no-kv-unified"] if value is False and "--no-kv-unified" in flags else []
+
+
+def _spec_type(value: str | None, name: str, flags: FlagSet) -> list[str] | None:
+    if value is None or (value in ("none", "draft-simple") and name not in flags):
+        return []  # before there were kinds, a draft model was draft-simple
+    found = flags.get(name)
+    if found is None or value not in (found[1].value or "").split(","):
+        return None
+    return [name, value]
+
+
+def _load_mode(no_mmap: bool | None, mlock: bool | None, flags: FlagSet) -> list[str] | None:
+    """Two flags of older builds, which `--load-mode` has replaced."""
+    if not (no_mmap or mlock):
+        return []
+    if "--load-mode" in flags:
+        return ["--load-mode", "none" if not mlock else "mlock" if no_mmap else "mmap+mlock"]
+    chosen = [name for name, given in (("--no-mmap", no_mmap), ("--mlock", mlock)) if given]
+    return chosen if all(name in flags for name in chosen) else None
 
 
 def _flash_attn(value: str | bool | None, name: str, flags: FlagSet) -> list[str] | None:
@@ -198,9 +249,18 @@ def _embeddings(value: bool | None, name: str, flags: FlagSet) -> list[str] | No
     return [found[0]] if found else None
 
 
-def _list(values: list[str] | None, name: str, flags: FlagSet) -> list[str] | None:
-    return _value(",".join(values or ()) or None, name, flags)
+def _list(values: list[object] | None, name: str, flags: FlagSet) -> list[str] | None:
+    return _value(",".join(map(str, values or ())) or None, name, flags)
 
+
+_OLDER_NAMES: dict[str, tuple[str, ...]] = {
+    "--spec-draft-model": ("--model-draft",),
+    "--spec-draft-n-max": ("--draft-max", "--draft"),
+    "--spec-draft-n-min": ("--draft-min",),
+    "--spec-draft-p-min": ("--draft-p-min",),
+    "--spec-draft-ngl": ("--gpu-layers-draft", "--n-gpu-layers-draft"),
+}
+"""Names of the same flags in builds before 2026."""
 
 _RENDERED: dict[str, Callable[[Any, str, FlagSet], list[str] | None]] = {
     "flash_attn": _flash_attn,
@@ -208,5 +268,10 @@ _RENDERED: dict[str, Callable[[Any, str, FlagSet], list[str] | None]] = {
     "reasoning_budget": _reasoning_budget,
     "embeddings": _embeddings,
     "rpc_servers": _list,
+    "devices": _list,
+    "tensor_split": _list,
+    "spec_type": _spec_type,
+    "swa_full": _switch,
+    "kv_unified": _kv_unified,
 }
-"""Settings that are more than one flag with one value."""
+"""Settings that are not one flag with one value."""

@@ -1,7 +1,7 @@
 """One run of an engine: spawned from a launch, loaded, watched, ended.
 
-Owns the process, its client and its key; all of them are new in each run. Does not know how a launch is chosen, which
-state a server is in, or whether another run follows.
+Owns the process, its client and its key; all of them are new in each run, but for a key that the host has set. Does not
+know how a launch is chosen, which state a server is in, or whether another run follows.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class EngineRun:
         self.launch = launch
         self.endpoint = launch.endpoint(runtime_dir)
         self.command = launch.engine.command(launch, self.endpoint)
-        self.api_key = secrets.token_hex(32)
+        self.api_key = launch.settings.api_key or secrets.token_hex(32)
         self.port = self.endpoint.port or None
         self.process: EngineProcess | None = None
         self.client: EngineClient | None = None

@@ -1,0 +1,165 @@
+"""The machine: its memory as its control group, its mappings and its shared memory really are; its devices and clocks.
+
+Chapter 10 of the faults that were seen, and the settings that answer them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.contract.errors import InvalidParams, NotSupported, SidecarError
+from sidecar.contract.server_settings import FLAGS, ServerSettings
+from sidecar.engines.kinds.embedded import Embedded
+from sidecar.engines.kinds.llama_cpp_python import LlamaCppPython
+from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.engines.kinds.llama_server_flags import parse_help
+from sidecar.engines.launch import Endpoint, Launch, LocalProcess
+from sidecar.engines.setting_checks import check_settings
+from sidecar.servers.start_settings import GIB, cache_ram_mib, check_engine, check_request
+from tests.engines.recordings import help_text
+
+BUILDS = {build: parse_help(help_text(build)) for build in ("2026-10", "2024-10", "2024-01")}
+
+NEW_SETTINGS: dict[str, Any] = {
+    "cache_ram_mib": 64,
+    "devices": ["CUDA0", "CUDA1"],
+    "split_mode": "row",
+    "tensor_split": [3.0, 1.0],
+    "main_gpu": 1,
+    "no_mmap": True,
+    "mlock": True,
+    "numa": "distribute",
+    "rope_scaling": "yarn",
+    "rope_scale": 4.0,
+    "rope_freq_base": 10000.0,
+    "rope_freq_scale": 0.5,
+    "yarn_orig_ctx": 2048,
+    "yarn_ext_factor": 1.0,
+    "yarn_attn_factor": 1.0,
+    "yarn_beta_slow": 1.0,
+    "yarn_beta_fast": 32.0,
+    "draft_model": "/d.gguf",
+    "spec_type": "draft-simple",
+    "spec_draft_n_max": 8,
+    "spec_draft_n_min": 1,
+    "spec_draft_p_min": 0.5,
+    "spec_draft_n_gpu_layers": 0,
+    "swa_full": True,
+    "kv_unified": False,
+}
+
+
+def a_build(name: str = "2026-10") -> LlamaServer:
+    return LlamaServer(Path("/bin/llama-server"), "b1", BUILDS[name])
+
+
+def a_launch(engine: LocalProcess, **settings: Any) -> Launch:
+    return Launch(
+        engine=engine,
+        model_name="m",
+        model_path=Path("/m.gguf"),
+        ctx_size=512,
+        parallel=1,
+        n_gpu_layers=0,
+        settings=ServerSettings(**settings),
+        cache_ram_mib=settings.get("cache_ram_mib"),
+    )
+
+
+def refusal(engine: LocalProcess, **settings: Any) -> SidecarError | None:
+    """Why a start with these settings is refused before anything is started; `None` if it is not."""
+    launch = a_launch(engine, **settings)
+    try:
+        check_request(launch.settings)
+        check_settings(launch.settings, engine.templates, chooses_flash_attn=engine.chooses_flash_attn)
+        check_engine(engine, engine.command(launch, Endpoint()).ignored)
+    except SidecarError as error:
+        return error if error.hint and error.remedies else None
+    return None
+
+
+# --- settings of a start (ollama#18264 and the settings that people set elsewhere) ---
+
+
+def test_every_further_setting_is_a_flag_of_new_builds() -> None:
+    assert NEW_SETTINGS.keys() == {name for name, flag in FLAGS.items() if flag.required}
+    engine = a_build()
+    assert refusal(engine, **NEW_SETTINGS) is None
+    words = " ".join(engine.command(a_launch(engine, **NEW_SETTINGS), Endpoint()).argv)
+    for part in (
+        *("--cache-ram 64", "--device CUDA0,CUDA1", "--split-mode row", "--tensor-split 3.0,1.0", "--main-gpu 1"),
+        *("--load-mode mlock", "--numa distribute", "--rope-scaling yarn", "--rope-scale 4.0", "--yarn-orig-ctx 2048"),
+        *("--spec-draft-model /d.gguf", "--spec-type draft-simple", "--spec-draft-n-max 8", "--spec-draft-ngl 0"),
+        *("--swa-full", "--no-kv-unified"),
+    ):
+        assert f" {part}" in words, part
+    assert "--kv-unified" not in words.split()
+
+
+def test_older_builds_get_the_older_names_or_a_refusal_that_names_the_setting() -> None:
+    engine = a_build("2024-10")
+    words = " ".join(engine.command(a_launch(engine, no_mmap=True, mlock=True), Endpoint()).argv)
+    assert "--no-mmap --mlock" in words
+    for name, value in NEW_SETTINGS.items():
+        error = refusal(a_build("2024-01"), **{name: value})
+        # Before there were kinds of drafts, or one context for all, a build could only do what is asked here.
+        known = name in ("kv_unified", "spec_type") or FLAGS[name].name in BUILDS["2024-01"]
+        assert (error is None) == known, (name, error)
+        if error is not None:
+            assert isinstance(error, NotSupported)
+            assert error.data["path"] == f"$.{name}"
+
+
+def test_other_engines_honour_a_setting_or_refuse_it_and_never_ignore_it() -> None:
+    for engine in (Embedded("1"), LlamaCppPython("/bin/py", "1")):
+        for name, value in NEW_SETTINGS.items():
+            error = refusal(engine, **{name: value})
+            assert (error is None) == (engine.name in FLAGS[name].kinds), (engine.name, name)
+            assert error is None or (isinstance(error, NotSupported) and error.data["path"] == f"$.{name}")
+
+
+def test_settings_that_exclude_each_other_are_refused_by_name() -> None:
+    """llama.cpp#28524: a quantised V cache without flash attention ended the start minutes later."""
+    modern, old, python = a_build(), a_build("2024-10"), LlamaCppPython("/bin/py", "1")
+    for engine, settings, path in (
+        (modern, {"cache_type_v": "q8_0", "flash_attn": "off"}, "$.cache_type_v"),
+        (modern, {"cache_type_v": "q4_0", "flash_attn": False}, "$.cache_type_v"),
+        (old, {"cache_type_v": "q8_0"}, "$.cache_type_v"),
+        (python, {"cache_type_v": "q8_0", "flash_attn": "auto"}, "$.cache_type_v"),
+        (modern, {"spec_draft_n_min": 9, "spec_draft_n_max": 3}, "$.spec_draft_n_min"),
+        (modern, {"tensor_split": [0.0, 0.0]}, "$.tensor_split"),
+    ):
+        error = refusal(engine, **settings)
+        assert isinstance(error, InvalidParams), settings
+        assert error.data["path"] == path
+    for engine, settings in (
+        (modern, {"cache_type_v": "q8_0"}),
+        (modern, {"cache_type_v": "f16", "flash_attn": "off"}),
+        (modern, {"cache_type_k": "q8_0", "flash_attn": "off"}),
+        (old, {"cache_type_v": "q8_0", "flash_attn": "on"}),
+    ):
+        assert refusal(engine, **settings) is None, settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "configured", "gib", "mib"),
+    [
+        ({}, None, 2, 0),
+        ({}, None, 8, 512),
+        ({}, None, 16, 1536),
+        ({}, None, 512, 8192),
+        ({}, 77, 512, 77),
+        ({"cache_ram_mib": -1}, 77, 2, -1),
+        ({"embeddings": True}, 77, 512, None),
+        ({"extra_args": ["-cram", "9"]}, 77, 512, None),
+        ({"extra_args": ["--cache-ram=9"]}, None, 512, None),
+    ],
+)
+def test_the_prompt_cache_is_bounded_by_the_machine(
+    settings: dict[str, Any], configured: int | None, gib: int, mib: int | None
+) -> None:
+    """ollama#18264: 8 GiB of main memory for each engine, in no plan and no setting."""
+    assert cache_ram_mib(ServerSettings(**settings), configured, gib * GIB) == mib
