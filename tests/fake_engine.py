@@ -71,6 +71,7 @@ FAULTS = {
     "--die-on": "PATH  exit with code 43 when asked for PATH",
     "--hang-on": "PATH  never answer PATH",
     "--garbage-on": "PATH  answer PATH with what is no JSON",
+    "--shared-cache": "let all answers share the context, and end all of them when it is full, as llama-server does",
     "--idle-after": "S  keep a slot busy for S seconds after its client has hung up",
     "--no-slots": "do not tell which slots are busy",
     "--pid-file": "PATH  write the pids of itself and of what it has started there, at once",
@@ -107,6 +108,7 @@ class Engine:
         self.released = asyncio.Event()
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
         self.noise = 0
+        self.cells: dict[asyncio.Task[None], int] = {}
         self.supervised = not {"--unsupervised", "--old-build"} & flags.keys()
 
     async def serve(self) -> None:
@@ -251,6 +253,7 @@ class Engine:
         self.busy += 1
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         stream = asyncio.create_task(self.stream(body, tokens, writer))
+        self.cells[stream] = 0
         hung_up = asyncio.create_task(reader.read(1))
         try:
             await asyncio.wait([stream, hung_up], return_when=asyncio.FIRST_COMPLETED)
@@ -259,6 +262,7 @@ class Engine:
             hung_up.cancel()
             await asyncio.sleep(float(self.flags.get("--idle-after", "0")))
             self.busy -= 1
+            self.cells.pop(stream, None)
         raise ConnectionError("the answer is over")
 
     async def stream(self, body: dict[str, Any], tokens: int, writer: asyncio.StreamWriter) -> None:
@@ -275,6 +279,11 @@ class Engine:
         if limit is not None and len(words) > limit:
             words, finish = words[:limit], "length"
         await self.send(writer, {"prompt_progress": {"total": tokens, "processed": tokens, "cache": 0}})
+        if "--shared-cache" in self.flags:
+            room = self.context - tokens
+            if len(words) > room:  # what one answer alone cannot have is no other's fault
+                words, finish = words[:room], "length"
+            await self.fill(writer, tokens)
         for i in range(int(how.get("reasoning", "0"))):
             await self.delta(writer, {"reasoning_content": f"r{i + 1} "})
         if "tool" in how:
@@ -286,6 +295,8 @@ class Engine:
             for i, word in enumerate(words):
                 await self.misbehave(how, i, writer)
                 await asyncio.sleep(float(how.get("delay", "0")))
+                if "--shared-cache" in self.flags:
+                    await self.fill(writer, 1)
                 await self.delta(writer, {"content": word})
         await self.misbehave(how, len(words), writer)
         await self.send(writer, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
@@ -346,6 +357,17 @@ class Engine:
         if how.get("error-after") == str(sent):
             await self.send(writer, error("the fake engine fails", "server_error"))
 
+    async def fill(self, writer: asyncio.StreamWriter, tokens: int) -> None:
+        """Put tokens of one answer into the cache; without room for them, all answers end with the same error."""
+        stream = asyncio.current_task()
+        if stream not in self.cells:
+            await self.send(writer, error("Context size has been exceeded.", "server_error"))
+            raise ConnectionError("ended with the others")
+        self.cells[stream] += tokens
+        if sum(self.cells.values()) > self.context:
+            self.cells.clear()
+            await self.fill(writer, 0)
+
     async def call(self, writer: asyncio.StreamWriter, name: str) -> None:
         start = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
         await self.delta(writer, {"tool_calls": [start]})
@@ -399,14 +421,15 @@ def chunk(data: bytes) -> bytes:
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:
-    """Words of all messages, and two for the template around each."""
+    """Words of all messages and of the tools, and two for the template around each message."""
     texts = [message.get("content") or "" for message in body["messages"]]
     flat = [
         part.get("text", "image") if isinstance(part, dict) else part
         for text in texts
         for part in (text if isinstance(text, list) else [text])
     ]
-    return sum(count(text) for text in flat) + 2 * len(texts)
+    tools = count(json.dumps(body["tools"])) if body.get("tools") and body.get("tool_choice") != "none" else 0
+    return sum(count(text) for text in flat) + 2 * len(texts) + tools
 
 
 def count(text: str) -> int:

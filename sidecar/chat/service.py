@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from weakref import WeakValueDictionary
 
 import anyio
@@ -20,7 +21,7 @@ from sidecar.chat.journal import Journals
 from sidecar.chat.messages import new_id
 from sidecar.chat.outcome import EndedTurn, from_history, from_journal
 from sidecar.chat.turn import SessionTurns, Turn
-from sidecar.chat.turn_plan import AskParams, TurnPlanner
+from sidecar.chat.turn_plan import AskParams, TurnPlan, TurnPlanner
 from sidecar.contract.chat import (
     AckResult,
     CancelMessageResult,
@@ -41,6 +42,9 @@ from sidecar.logs.defects import internal_error
 from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
+
+_PROMPT_SETTINGS = ("server_id", "tools", "tool_choice", "response_format", "reasoning", "preset")
+"""Settings that count_tokens and preview_context have in common with send_message."""
 
 
 class Chat:
@@ -158,24 +162,22 @@ class Chat:
         Raises:
             InvalidParams: nothing is given to count, or more than one thing.
         """
-        has_conversation = params.session_id is not None or params.message is not None
+        has_conversation = params.session_id is not None or params.message is not None or params.images is not None
         if has_conversation == (params.text is not None):
             raise InvalidParams("Give either text, or session_id and message.", path="$.text")
         counter = self._generator.tokens
         if params.text is not None:
             tokens, max_context = await counter.text(params.text, server_id=params.server_id)
         else:
-            settings = TurnParams(server_id=params.server_id)
-            plan = await self._planner.preview(params.session_id, params.message, settings)
+            plan = await self._preview(params.session_id, params)
             tokens, max_context = await counter.request(plan.request)
         return CountTokensResult(tokens=tokens, max_context=max_context)
 
     async def preview_context(self, params: PreviewContextParams) -> PreviewContextResult:
         """What would be sent and what dropped."""
-        settings = TurnParams(
-            server_id=params.server_id, context_policy=params.context_policy, max_tokens=params.max_tokens
+        plan = await self._preview(
+            params.session_id, params, context_policy=params.context_policy, max_tokens=params.max_tokens
         )
-        plan = await self._planner.preview(params.session_id, params.message, settings)
         fitted, max_context = await self._generator.tokens.fit(plan.request)
         policy, history, dropped = plan.request.policy, plan.history, fitted.dropped
         reason = f"the conversation outgrows the context of {max_context} tokens, and the policy is {policy}"
@@ -194,6 +196,19 @@ class Chat:
         )
 
     # --- pieces --------------------------------------------------------------------------------------------
+
+    async def _preview(
+        self, session_id: str | None, params: CountTokensParams | PreviewContextParams, **settings: Any
+    ) -> TurnPlan:
+        """The plan of sending what these parameters describe: the same request as send_message would send."""
+        given = {name: getattr(params, name) for name in _PROMPT_SETTINGS}
+        return await self._planner.preview(
+            session_id,
+            params.message,
+            TurnParams(**given, **settings),
+            system=params.system,
+            images=params.images,
+        )
 
     def _begin(self, session_id: str, params: AskParams) -> Turn:
         turn = Turn(

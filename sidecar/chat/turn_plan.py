@@ -80,20 +80,29 @@ class TurnPlanner:
             return await self._plan_regeneration(params)
         return await self._plan_edit(params)
 
-    async def preview(self, session_id: str | None, message: MessageContent | None, params: TurnParams) -> TurnPlan:
+    async def preview(
+        self,
+        session_id: str | None,
+        message: MessageContent | None,
+        params: TurnParams,
+        *,
+        system: str | None = None,
+        images: Sequence[str] | None = None,
+    ) -> TurnPlan:
         """The plan of sending a message; without one, of sending the session as it is.
 
         Raises:
             SessionNotFound: there is no such session.
             InvalidParams: the message cannot be used.
         """
-        parsed = await _read(message) if message is not None else None
+        parsed = await _read(message or "", images) if message is not None or images else None
         session = await self._history.get(session_id) if session_id else None
         history = await self._history.branch(session.session_id, session.head) if session else []
         new: list[StoredMessage] = []
         if parsed is not None:
             new = _user_messages(parsed, session_id or "", _last_id(history), with_earlier=not history)
-        system = parsed.system if parsed else None
+        if system is None and parsed is not None:
+            system = parsed.system
         return self._plan(params, session, session_id or "", history, new, system=system)
 
     async def _plan_message(self, session_id: str, params: SendMessageParams) -> TurnPlan:

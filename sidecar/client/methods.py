@@ -1194,6 +1194,13 @@ class ContractMethods(ABC):
     async def count_tokens(
         self,
         *,
+        system: str | None = None,
+        images: list[str] | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        response_format: dict[str, Any] | None = None,
+        reasoning: bool | None = None,
+        preset: str | None = None,
         text: str | None = None,
         session_id: str | None = None,
         message: MessageContent | None = None,
@@ -1202,6 +1209,13 @@ class ContractMethods(ABC):
         """Count the exact tokens of a text, or of a conversation in the model's chat template.
 
         Args:
+            system: As in send_message; it is not stored.
+            images: As in send_message.
+            tools: As in send_message.
+            tool_choice: As in send_message.
+            response_format: As in send_message.
+            reasoning: As in send_message.
+            preset: As in send_message.
             text: Plain text, without a template.
             session_id: Count this session's branch in use, as it would be sent.
             message: A further user message at its end.
@@ -1209,6 +1223,13 @@ class ContractMethods(ABC):
         answer: CountTokensResult = await self._request(
             "count_tokens",
             _given(
+                system=system,
+                images=images,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning=reasoning,
+                preset=preset,
                 text=text,
                 session_id=session_id,
                 message=message,
@@ -1223,6 +1244,13 @@ class ContractMethods(ABC):
         *,
         session_id: str,
         message: MessageContent,
+        system: str | None = None,
+        images: list[str] | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        response_format: dict[str, Any] | None = None,
+        reasoning: bool | None = None,
+        preset: str | None = None,
         server_id: str | None = None,
         context_policy: ContextPolicy | None = None,
         max_tokens: int | None = None,
@@ -1230,6 +1258,13 @@ class ContractMethods(ABC):
         """Show what send_message would send and leave out, and why. Nothing is sent to the model or stored.
 
         Args:
+            system: As in send_message; it is not stored.
+            images: As in send_message.
+            tools: As in send_message.
+            tool_choice: As in send_message.
+            response_format: As in send_message.
+            reasoning: As in send_message.
+            preset: As in send_message.
             max_tokens: As in send_message.
         """
         answer: PreviewContextResult = await self._request(
@@ -1237,6 +1272,13 @@ class ContractMethods(ABC):
             _given(
                 session_id=session_id,
                 message=message,
+                system=system,
+                images=images,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning=reasoning,
+                preset=preset,
                 server_id=server_id,
                 context_policy=context_policy,
                 max_tokens=max_tokens,

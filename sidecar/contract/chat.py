@@ -232,7 +232,21 @@ class CancelMessageResult(Result, kw_only=True):
     ]
 
 
-class CountTokensParams(Params, kw_only=True):
+class PromptParams(Params, kw_only=True):
+    """What changes a prompt beside its messages; each as in send_message."""
+
+    system: Annotated[Text | None, Meta(description="As in send_message; it is not stored.")] = None
+    images: Annotated[list[str] | None, Meta(description="As in send_message.")] = None
+    tools: Annotated[list[dict[str, Any]] | None, Meta(description="As in send_message.")] = None
+    tool_choice: Annotated[
+        Literal["auto", "none", "required"] | dict[str, Any] | None, Meta(description="As in send_message.")
+    ] = None
+    response_format: Annotated[dict[str, Any] | None, Meta(description="As in send_message.")] = None
+    reasoning: Annotated[bool | None, Meta(description="As in send_message.")] = None
+    preset: Annotated[str | None, Meta(description="As in send_message.")] = None
+
+
+class CountTokensParams(PromptParams, kw_only=True):
     """Count the exact tokens of a text, or of a conversation in the model's chat template."""
 
     text: Annotated[Text | None, Meta(description="Plain text, without a template.")] = None
@@ -250,7 +264,7 @@ class CountTokensResult(Result, kw_only=True):
     max_context: int
 
 
-class PreviewContextParams(Params, kw_only=True):
+class PreviewContextParams(PromptParams, kw_only=True):
     """Show what send_message would send and leave out, and why. Nothing is sent to the model or stored."""
 
     session_id: Uuid

@@ -110,9 +110,13 @@ class StartActual(Result, kw_only=True):
     """What the engine reports once it is ready."""
 
     context_per_message: Annotated[
-        int, Meta(description="Tokens that prompt and answer of one message may use together.")
+        int,
+        Meta(
+            description="Tokens that prompt and answer of one message may use together. Messages that do not fit into "
+            "`shared_context` together wait for each other."
+        ),
     ]
-    slots: Annotated[int, Meta(description="Messages it answers concurrently.")]
+    slots: Annotated[int, Meta(description="Messages it answers concurrently, as far as they fit together.")]
     load_ms: Annotated[float, Meta(description="From the start of the process until the engine was ready.")]
     gpu_layers: Annotated[int | None, Meta(description="Layers on the GPU, if the engine reports them.")]
     total_layers: Annotated[int | None, Meta(description="Layers of the model, if the engine reports them.")]
@@ -121,6 +125,16 @@ class StartActual(Result, kw_only=True):
     memory: Annotated[
         list[MemoryTaken], Meta(description="Memory allocated on each device; empty if the engine does not report it.")
     ] = field(default_factory=list)
+    shared_context: Annotated[
+        int | None,
+        Meta(
+            description="Tokens that all messages answered concurrently share; null if each may use "
+            "`context_per_message`, whatever the others use."
+        ),
+    ] = None
+    trained_context: Annotated[
+        int | None, Meta(description="Context that the model was trained for, in tokens, if the engine reports it.")
+    ] = None
 
 
 class ServerInfo(Result, kw_only=True):

@@ -23,6 +23,7 @@ WarningCode = Literal[
     "ANSWER_EMPTY",
     "NO_CHAT_TEMPLATE",
     "SPECIAL_TOKENS_IN_TEXT",
+    "CONTEXT_SHARED",
 ]
 """What was not honoured.
 
@@ -37,6 +38,8 @@ WarningCode = Literal[
 - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.
 - SPECIAL_TOKENS_IN_TEXT: a message contains the spelling of a control token of the model, which the engine may read as
   that token.
+- CONTEXT_SHARED: the answer ended before its context was full, since other messages answered at the same time use the
+  rest of the context that they share.
 """
 
 BY_WARNING: dict[WarningCode, tuple[Remedy, ...]] = {
@@ -49,6 +52,7 @@ BY_WARNING: dict[WarningCode, tuple[Remedy, ...]] = {
     "ANSWER_EMPTY": (change_params("max_tokens"), call("regenerate_message")),
     "NO_CHAT_TEMPLATE": (call("switch_model"), change_params("chat_template")),
     "SPECIAL_TOKENS_IN_TEXT": (change_params("message"),),
+    "CONTEXT_SHARED": (call("regenerate_message"), change_params("max_tokens")),
 }
 """The remedies of a warning, where no more is known of the case."""
 

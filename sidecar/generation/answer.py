@@ -50,6 +50,8 @@ class Answer:
         finish_reason: why the engine ended; `None` until it says so.
         warnings: what the host should know about the answer, after `end`.
         begun_at: when the first part of the answer arrived, on the performance counter.
+        pieces: chunks so far: an engine sends one for each token, and a few more.
+        prompt_tokens: the prompt's exact tokens, once the engine has reported them.
     """
 
     def __init__(self, events: EventLog) -> None:
@@ -67,6 +69,8 @@ class Answer:
         self.usage: UsageCount | None = None
         self.engine_timings: EngineTimings | None = None
         self.begun_at: float | None = None
+        self.pieces = 0
+        self.prompt_tokens: int | None = None
 
     @property
     def content(self) -> str:
@@ -85,6 +89,7 @@ class Answer:
         """Add chunks that arrived together; consecutive text of one kind is one event."""
         kind: TextStatus = "token"
         texts: list[str] = []
+        self.pieces += len(chunks)
         for chunk in chunks:
             for choice in chunk.choices:
                 if choice.index:
@@ -113,13 +118,24 @@ class Answer:
                 if choice.finish_reason:
                     self._raw_finish_reason = choice.finish_reason
             if chunk.prompt_progress is not None and not texts:
+                self.prompt_tokens = chunk.prompt_progress.total
                 self._publish_progress(chunk.prompt_progress)
             if chunk.usage is not None:
                 self.usage = chunk.usage
             if chunk.timings is not None:
                 self.engine_timings = chunk.timings
+                self.pieces = max(self.pieces, chunk.timings.predicted_n)
         if texts:
             self._add_text(kind, texts)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the engine has said why it ended."""
+        return self._raw_finish_reason is not None
+
+    def cut(self) -> None:
+        """It was broken off: the engine had no room for more."""
+        self._raw_finish_reason = "length"
 
     def end(self) -> None:
         """End the stream: the tool calls are complete and published, since their pieces may arrive interleaved.

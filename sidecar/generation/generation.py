@@ -18,12 +18,13 @@ from sidecar.contract.errors import SidecarError
 from sidecar.contract.sessions import FinishReason, Timings, ToolCall, Usage
 from sidecar.contract.warnings import ResultWarning
 from sidecar.engines.client.engine_client import EngineGone
-from sidecar.engines.client.http_errors import context_too_long
+from sidecar.engines.client.http_errors import CacheFull, context_too_long
 from sidecar.events.event_log import EventLog
 from sidecar.generation.answer import Answer
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.context import Fit, without
 from sidecar.generation.counting import TokenCounter, fit_request, max_context_of
+from sidecar.generation.reservation import Reservation
 from sidecar.generation.scheduler import Scheduler
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
@@ -107,7 +108,7 @@ class Generation:
         Raises:
             SidecarError: why it failed. The partial text is in `answer`.
         """
-        request, events = self._request, self.events
+        request, events, answer = self._request, self.events, self.answer
         while True:
             server = self.server = await self._servers.choose(request.server_id, request.last_server_id)
             with self._scheduler.join(server) as ticket:
@@ -126,15 +127,36 @@ class Generation:
                 try:
                     fitted = await self._fit(server)
                     messages = without(request.messages, fitted.dropped) if fitted else request.messages
-                    async with server.ready_client().stream_chat(request.body(messages)) as stream:
-                        self.is_sent = True
-                        yield
-                        async for chunks in stream:
-                            self.answer.add(chunks)
+                    body = request.body(messages)
+                    room = Reservation(ticket, max_context_of(server), request.sampling.max_tokens)
+                    answered = False
+                    while not answered:
+                        async for event in room.take(body, fitted.tokens if fitted else None, server):
+                            events.append(event)
                             yield
-                    self.answer.end()
-                    self.warnings += self.answer.warnings
-                    self.result = self._result(await _usage(self.answer, fitted, server), fitted, server)
+                        if room.has_waited and _is_superseded(server):
+                            break
+                        try:
+                            async with server.ready_client().stream_chat(body) as stream:
+                                self.is_sent = ticket.is_sent = True
+                                yield
+                                async for chunks in stream:
+                                    answer.add(chunks)
+                                    if answer.pieces >= room.watch:
+                                        room.follow(answer)
+                                    yield
+                                    if ticket.place.ending:
+                                        break
+                        except CacheFull:
+                            room.overflowed(answer)
+                        answered = not room.must_start_again(answer)
+                        if not answered:
+                            answer = self.answer = Answer(events)
+                    if not answered:
+                        continue
+                    answer.end()
+                    self.warnings += [*answer.warnings, *room.warnings(answer)]
+                    self.result = self._result(await _usage(answer, fitted, server), fitted, server)
                 except EngineGone as broken:
                     # Before the place is released: the next request must not take a dead engine for a ready one.
                     raise await _explained(server, broken) from None
@@ -226,6 +248,10 @@ class Generator:
         return False
 
 
+def _is_superseded(server: Server) -> bool:
+    return server.superseded
+
+
 async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:
     counted, timings = answer.usage, answer.engine_timings
     if counted is None:  # llama-cpp-python's stream has no usage, but its tokenizer counts
@@ -233,7 +259,8 @@ async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:
             tokens = await server.ready_client().count_text(answer.as_text())
         except (SidecarError, EngineGone):  # a complete answer must not fail for want of its usage
             tokens = 0
-        return Usage(prompt_tokens=fitted.tokens if fitted else 0, completion_tokens=tokens, cached_tokens=0)
+        prompt = answer.prompt_tokens or (fitted.tokens if fitted else 0)
+        return Usage(prompt_tokens=prompt, completion_tokens=tokens, cached_tokens=0)
     details = counted.prompt_tokens_details
     cached = details.cached_tokens if details else timings.cache_n if timings else None
     return Usage(

@@ -1,12 +1,12 @@
-"""The order in which requests are admitted to a server.
+"""The queues of requests.
 
-Owns one queue for each server, which admits as many requests as its engine has slots: engines process requests strictly
-in the order of arrival, so all waiting happens here. Knows nothing of the requests themselves.
+Owns one queue for each server: requests wait here and not in the engine, which would take them strictly in the order of
+arrival and end all of them when they do not fit together. `admission` has the rule; nothing here knows of the requests
+themselves.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -15,22 +15,51 @@ import anyio
 import anyio.lowlevel
 
 from sidecar.contract.errors import QueueFull
+from sidecar.generation.admission import Place, decide, positions, who_ends
+from sidecar.generation.token_bound import TokenBound
 from sidecar.servers.server import Server
 from sidecar.storage.config import ConfigFile
 
 
 class AdmissionQueue:
-    """Admits at most `capacity` at a time, first come first served."""
+    """Admits at most `slots` requests, first come first served.
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._admitted = 0
-        self._waiting: deque[Ticket] = deque()
+    Args:
+        slots: how many there are.
+        tokens: that those admitted share; `None` if they share none.
+
+    Attributes:
+        slots, tokens: as given; an engine that is started again may have others.
+        left_behind: tokens of requests that were broken off, which their engine may still be working on.
+        bound: what is known of the lengths of prompts.
+    """
+
+    def __init__(self, slots: int, tokens: int | None = None) -> None:
+        self.slots = slots
+        self.tokens = tokens
+        self.left_behind = 0
+        self.bound = TokenBound()
+        self._tickets: list[Ticket] = []
 
     @property
     def admitted(self) -> int:
-        """How many are admitted."""
-        return self._admitted
+        """How many have a slot."""
+        return sum(ticket.place.has_slot for ticket in self._tickets)
+
+    @property
+    def held(self) -> int:
+        """Tokens that are reserved."""
+        return sum(ticket.place.held for ticket in self._tickets)
+
+    @property
+    def running(self) -> int:
+        """How many have their reservation."""
+        return sum(ticket.place.held > 0 for ticket in self._tickets)
+
+    @property
+    def must_drain(self) -> bool:
+        """Whether a reservation is only free once the engine has noticed that others were broken off."""
+        return self.tokens is not None and self.held + self.left_behind > self.tokens
 
     def join(self, *, max_waiting: int) -> Ticket:
         """Take a place.
@@ -41,39 +70,61 @@ class AdmissionQueue:
         Raises:
             QueueFull: too many wait.
         """
-        if len(self._waiting) >= max_waiting:
-            raise QueueFull(f"{len(self._waiting)} messages are already waiting.", queue_size=len(self._waiting))
-        if self._admitted < self._capacity:
-            self._admitted += 1
-            return Ticket(self, 0)
-        ticket = Ticket(self, len(self._waiting) + 1)
-        self._waiting.append(ticket)
+        waiting = sum(ticket.place.waits for ticket in self._tickets)
+        if waiting >= max_waiting:
+            raise QueueFull(f"{waiting} messages are already waiting.", queue_size=waiting)
+        ticket = Ticket(self)
+        self._tickets.append(ticket)
+        self.update()
+        ticket.know()
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
         """Release a place, admitted or still waiting."""
-        if ticket.position:
-            self._waiting.remove(ticket)
-        else:
-            self._admitted -= 1
-        while self._waiting and self._admitted < self._capacity:
-            self._admitted += 1
-            self._waiting.popleft().move(0)
-        for position, waiting in enumerate(self._waiting, 1):
-            waiting.move(position)
+        self._tickets.remove(ticket)
+        self.left_behind += ticket.place.held if ticket.is_sent else 0
+        self.update()
+
+    def update(self) -> None:
+        """Admit who can be admitted now, and move the others up."""
+        places = [ticket.place for ticket in self._tickets]
+        decision = decide(places, slots=self.slots, tokens=self.tokens)
+        for i in decision.slots:
+            places[i].has_slot = True
+        for i in decision.grants:
+            places[i].held = places[i].claim or 0
+        for ticket, position in zip(self._tickets, positions(places), strict=True):
+            ticket.move(position)
+
+    def make_room(self, ticket: Ticket) -> None:
+        """Choose the answers that end so that one can grow to its claim."""
+        if self.tokens is None:
+            return
+        tickets = self._tickets
+        for i in who_ends([one.place for one in tickets], tickets.index(ticket), tokens=self.tokens):
+            tickets[i].place.ending = True
 
 
 class Ticket:
     """A place in a queue; its holder must leave exactly once. As a context it leaves at the end.
 
     Attributes:
+        place: what it asks for, and what it has.
         position: its place among those that wait, from 1; 0 once it is admitted.
+        is_sent: its engine works on it: if it leaves now, the engine may still do so for a while.
+        queue: its queue.
     """
 
-    def __init__(self, queue: AdmissionQueue, position: int) -> None:
-        self.position = self._known = position
-        self._queue = queue
+    def __init__(self, queue: AdmissionQueue) -> None:
+        self.queue = queue
+        self.place = Place()
+        self.position = self._known = 0
+        self.is_sent = False
         self._moved: anyio.Event | None = None
+
+    def know(self) -> None:
+        """The holder knows the present position."""
+        self._known = self.position
 
     def move(self, position: int) -> None:
         """Change its position; only the queue calls this."""
@@ -82,11 +133,44 @@ class Ticket:
             if self._moved is not None:
                 self._moved.set()
 
+    def claim_if_free(self, tokens: int, *, elastic: bool) -> bool:
+        """Reserve tokens if that is possible without waiting; returns whether it was."""
+        self.claim(tokens, elastic=elastic)
+        if not self.place.held:
+            self.place.claim = None
+            self.queue.update()
+            self.know()
+        return self.place.held > 0
+
+    def claim(self, tokens: int, *, elastic: bool) -> None:
+        """Ask for tokens before the request is sent, in place of those that it holds; the position shows whether it has
+        to wait for them.
+
+        Args:
+            elastic: it may end early.
+        """
+        self.queue.left_behind += self.place.held if self.is_sent else 0
+        self.is_sent = False
+        self.place.claim, self.place.elastic = tokens, elastic
+        self.place.held, self.place.ending = 0, False
+        self.queue.update()
+
+    def ask(self, tokens: int) -> int:
+        """Hold so many tokens while it runs; fewer than before are released. Returns how many it holds: fewer than
+        asked for until others have ended, and `place.ending` is set if it has to end itself."""
+        place = self.place
+        place.claim = tokens
+        place.held = min(place.held, tokens)
+        self.queue.update()
+        if place.held < tokens:
+            self.queue.make_room(self)
+        return place.held
+
     async def next_position(self) -> int | None:
         """Wait until the position differs from the one known to the caller, and return it; `None`, without a switch of
         tasks, if the caller knows that it is admitted. For one task."""
         await anyio.lowlevel.checkpoint_if_cancelled()
-        if not self._known:
+        if not self._known and not self.position:
             return None
         while self.position == self._known:
             self._moved = anyio.Event()
@@ -96,7 +180,7 @@ class Ticket:
 
     def leave(self) -> None:
         """Release the place."""
-        self._queue.leave(self)
+        self.queue.leave(self)
 
     def __enter__(self) -> Self:
         return self
@@ -132,5 +216,8 @@ class Scheduler:
 
     def _queue(self, server: Server) -> AdmissionQueue:
         if server not in self._queues:
-            self._queues[server] = AdmissionQueue(server.actual.slots if server.actual else 1)
-        return self._queues[server]
+            self._queues[server] = AdmissionQueue(1)
+        queue, actual = self._queues[server], server.actual
+        if actual is not None:
+            queue.slots, queue.tokens = actual.slots, actual.shared_context
+        return queue

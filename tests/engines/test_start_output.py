@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.engines.output.context_lines import ContextLines
 from sidecar.engines.output.memory_lines import Taken
 from sidecar.engines.output.start_output import STATE_LINE, STATE_PREFIX, EngineOutput, GpuLines, Progress
 from tests.engines import recordings
@@ -33,6 +34,7 @@ def test_a_recorded_start_tells_all_that_is_known() -> None:
         build="0 (unknown)",
         offloaded=(31, 31),
         memory=output.memory,
+        context=ContextLines(tokens=1024, unified=True),
         gpu_lines=GpuLines(backends={"CPU"}),
     )
     assert (output.memory.taken, output.memory.fitted) == (

@@ -119,6 +119,7 @@ async def test_a_start_goes_through_its_states_and_tells_them(stage: Stage) -> N
             message="llama-server started successfully",
             plan=StartPlan(ctx_size=128, parallel=3, n_gpu_layers=-1, argv=run.command.argv, ignored=[]),
             actual=StartActual(
+                shared_context=128,
                 context_per_message=128,
                 slots=3,
                 load_ms=server.actual.load_ms,

@@ -378,6 +378,27 @@ pub struct ContextUse {
 /// Count the exact tokens of a text, or of a conversation in the model's chat template.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CountTokensParams {
+    /// As in send_message; it is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<String>>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<PromptParamsToolChoice>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Map<String, Value>>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// Plain text, without a template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -2638,6 +2659,27 @@ pub struct PreviewCommandResult {
 /// Show what send_message would send and leave out, and why. Nothing is sent to the model or stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreviewContextParams {
+    /// As in send_message; it is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<String>>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<PromptParamsToolChoice>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Map<String, Value>>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     pub session_id: String,
     pub message: MessageContent,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -2653,6 +2695,13 @@ impl PreviewContextParams {
     /// What must be given; everything else is left to its default.
     pub fn new(session_id: impl Into<String>, message: impl Into<MessageContent>) -> Self {
         Self {
+            system: None,
+            images: None,
+            tools: None,
+            tool_choice: None,
+            response_format: None,
+            reasoning: None,
+            preset: None,
             session_id: session_id.into(),
             message: message.into(),
             server_id: None,
@@ -2713,6 +2762,26 @@ pub struct ProbeEngineResult {
     pub unix_socket: bool,
     /// Null if not requested.
     pub proof: Option<EngineProof>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PromptParamsToolChoice {
+    Name(PromptParamsToolChoiceName),
+    Object(Map<String, Value>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PromptParamsToolChoiceName {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "required")]
+    Required,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// Recommend settings for a model on this machine in its current state, each with a reason.
@@ -3807,9 +3876,9 @@ pub enum SpecType {
 /// What the engine reports once it is ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartActual {
-    /// Tokens that prompt and answer of one message may use together.
+    /// Tokens that prompt and answer of one message may use together. Messages that do not fit into `shared_context` together wait for each other.
     pub context_per_message: i64,
-    /// Messages it answers concurrently.
+    /// Messages it answers concurrently, as far as they fit together.
     pub slots: i64,
     /// From the start of the process until the engine was ready.
     pub load_ms: f64,
@@ -3823,6 +3892,10 @@ pub struct StartActual {
     pub build: Option<String>,
     /// Memory allocated on each device; empty if the engine does not report it.
     pub memory: Vec<MemoryTaken>,
+    /// Tokens that all messages answered concurrently share; null if each may use `context_per_message`, whatever the others use.
+    pub shared_context: Option<i64>,
+    /// Context that the model was trained for, in tokens, if the engine reports it.
+    pub trained_context: Option<i64>,
 }
 
 /// What a channel of this kind carries, distinguished by `status`: 8 kinds of event.
@@ -4512,6 +4585,8 @@ pub struct Usage {
 /// - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.
 /// - SPECIAL_TOKENS_IN_TEXT: a message contains the spelling of a control token of the model, which the engine may read as
 ///   that token.
+/// - CONTEXT_SHARED: the answer ended before its context was full, since other messages answered at the same time use the
+///   rest of the context that they share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WarningCode {
     #[serde(rename = "HISTORY_ADAPTED")]
@@ -4532,6 +4607,8 @@ pub enum WarningCode {
     NoChatTemplate,
     #[serde(rename = "SPECIAL_TOKENS_IN_TEXT")]
     SpecialTokensInText,
+    #[serde(rename = "CONTEXT_SHARED")]
+    ContextShared,
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,

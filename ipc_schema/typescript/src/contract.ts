@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "551a263a9e00f11d0476fb016a952a17fab3a489ee7deb20b0cc04d25a6aa7d8";
+export const CONTRACT_HASH = "f4e1f201a5cd4cba8188677a3fc075a7799d1799cc64e90e3eaeb0d81e51ffe2";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -133,6 +133,8 @@ export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "
  * - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.
  * - SPECIAL_TOKENS_IN_TEXT: a message contains the spelling of a control token of the model, which the engine may read as
  *   that token.
+ * - CONTEXT_SHARED: the answer ended before its context was full, since other messages answered at the same time use the
+ *   rest of the context that they share.
  */
 export type WarningCode =
   | "HISTORY_ADAPTED"
@@ -143,7 +145,8 @@ export type WarningCode =
   | "SAMPLING_NOT_HONOURED"
   | "ANSWER_EMPTY"
   | "NO_CHAT_TEMPLATE"
-  | "SPECIAL_TOKENS_IN_TEXT";
+  | "SPECIAL_TOKENS_IN_TEXT"
+  | "CONTEXT_SHARED";
 
 /** The managed builds. */
 export interface ManagedEngines {
@@ -459,6 +462,20 @@ export interface CancelMessageResult {
 
 /** Count the exact tokens of a text, or of a conversation in the model's chat template. */
 export interface CountTokensParams {
+  /** As in send_message; it is not stored. */
+  system?: string | null | undefined;
+  /** As in send_message. */
+  images?: string[] | null | undefined;
+  /** As in send_message. */
+  tools?: Record<string, unknown>[] | null | undefined;
+  /** As in send_message. */
+  tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** As in send_message. */
+  response_format?: Record<string, unknown> | null | undefined;
+  /** As in send_message. */
+  reasoning?: boolean | null | undefined;
+  /** As in send_message. */
+  preset?: string | null | undefined;
   /** Plain text, without a template. */
   text?: string | null | undefined;
   /** Count this session's branch in use, as it would be sent. */
@@ -476,6 +493,20 @@ export interface CountTokensResult {
 
 /** Show what send_message would send and leave out, and why. Nothing is sent to the model or stored. */
 export interface PreviewContextParams {
+  /** As in send_message; it is not stored. */
+  system?: string | null | undefined;
+  /** As in send_message. */
+  images?: string[] | null | undefined;
+  /** As in send_message. */
+  tools?: Record<string, unknown>[] | null | undefined;
+  /** As in send_message. */
+  tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** As in send_message. */
+  response_format?: Record<string, unknown> | null | undefined;
+  /** As in send_message. */
+  reasoning?: boolean | null | undefined;
+  /** As in send_message. */
+  preset?: string | null | undefined;
   session_id: string;
   message: MessageContent;
   server_id?: string | null | undefined;
@@ -1893,9 +1924,9 @@ export interface StartPlan {
 
 /** What the engine reports once it is ready. */
 export interface StartActual {
-  /** Tokens that prompt and answer of one message may use together. */
+  /** Tokens that prompt and answer of one message may use together. Messages that do not fit into `shared_context` together wait for each other. */
   context_per_message: number;
-  /** Messages it answers concurrently. */
+  /** Messages it answers concurrently, as far as they fit together. */
   slots: number;
   /** From the start of the process until the engine was ready. */
   load_ms: number;
@@ -1909,6 +1940,10 @@ export interface StartActual {
   build: string | null;
   /** Memory allocated on each device; empty if the engine does not report it. */
   memory: MemoryTaken[];
+  /** Tokens that all messages answered concurrently share; null if each may use `context_per_message`, whatever the others use. */
+  shared_context: number | null;
+  /** Context that the model was trained for, in tokens, if the engine reports it. */
+  trained_context: number | null;
 }
 
 /** Why a server runs, but not as requested. */

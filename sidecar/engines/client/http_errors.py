@@ -19,6 +19,15 @@ _TOO_LONG = re.compile(r"maximum context length is (?P<max>\d{1,12}).*?requested
 """The message of llama-cpp-python, which is that of OpenAI."""
 
 
+_CACHE_FULL = "Context size has been exceeded"
+"""llama-server's message to all running requests when together they have filled the cache that their slots share
+(server-context.cpp, `decode`)."""
+
+
+class CacheFull(EngineUnresponsive):
+    """The requests that ran together have filled the cache: the engine has ended all of them."""
+
+
 def refusal(status: int, data: bytes) -> SidecarError:
     """The error for an engine's error response."""
     message, error = _parts(data)
@@ -31,6 +40,8 @@ def refusal(status: int, data: bytes) -> SidecarError:
         return NotSupported(text, hint="Use a model, an engine or a projector that can do this.")
     if status in (400, 413, 422):
         return InvalidParams(text, path="$", hint="Correct the parameter that the engine's message names.")
+    if _CACHE_FULL in message:
+        return CacheFull(f"{text} (HTTP {status}).")
     return EngineUnresponsive(f"{text} (HTTP {status}).")
 
 

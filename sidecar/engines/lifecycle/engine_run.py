@@ -197,7 +197,7 @@ class EngineRun:
     async def _describe(self, process: EngineProcess) -> tuple[StartActual, TemplateFacts]:
         assert self.client is not None  # noqa: S101 - it answers
         try:
-            return await described(process, self.client)
+            return await described(process, self.client, ctx_size=self.launch.ctx_size)
         except (EngineGone, SidecarError) as error:
             with anyio.move_on_after(EXIT_NOTICE_SECONDS):
                 await process.ended.wait()

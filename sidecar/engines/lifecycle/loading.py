@@ -141,8 +141,13 @@ async def address_of(process: EngineProcess, endpoint: Endpoint) -> tuple[str, i
     return (endpoint.base_url(port), port) if port is not None else None
 
 
-async def described(process: EngineProcess, client: EngineClient) -> tuple[StartActual, TemplateFacts]:
+async def described(
+    process: EngineProcess, client: EngineClient, *, ctx_size: int
+) -> tuple[StartActual, TemplateFacts]:
     """The properties of an engine that answers, and what its template takes.
+
+    Args:
+        ctx_size: the context that was requested.
 
     Raises:
         EngineGone, SidecarError: it ends, or does not return them.
@@ -156,9 +161,13 @@ async def described(process: EngineProcess, client: EngineClient) -> tuple[Start
         vision=inputs.vision if inputs else None,
         audio=inputs.audio if inputs else None,
     )
+    slots, context = props.total_slots, props.default_generation_settings.n_ctx
+    lines = process.output.context
     actual = StartActual(
-        context_per_message=props.default_generation_settings.n_ctx,
-        slots=props.total_slots,
+        context_per_message=context,
+        slots=slots,
+        shared_context=lines.shared(slots=slots, context_per_slot=context, ctx_size=ctx_size),
+        trained_context=lines.trained,
         load_ms=round((time.monotonic() - process.started_clock) * 1e3, 1),
         gpu_layers=process.output.gpu_layers,
         total_layers=process.output.total_layers,

@@ -1,8 +1,8 @@
 """The facts about a start in an engine's output.
 
 Pure. Two kinds of lines are read: llama-server's state lines, which it writes as the child of a router, and a few lines
-of the ordinary log, about its port, the model's layers and the GPUs. None of it is trusted: a model's own texts are in
-the log, too.
+of the ordinary log, about its port, its context, the model's layers and the GPUs. None of it is trusted: a model's own
+texts are in the log, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 
 import msgspec
 
-from sidecar.engines.output import memory_lines
+from sidecar.engines.output import context_lines, memory_lines
+from sidecar.engines.output.context_lines import ContextLines
 from sidecar.engines.output.memory_lines import HOST, MemoryLines
 
 STATE_PREFIX = b"cmd_child_to_router:"
@@ -54,6 +55,7 @@ _MARKS = (
     *(b" on http", b"offloaded ", b"common_params_print_info", b"warming up"),
     *(b"system_info", b"using device", b"loaded ", b"failed to initialize", b"no usable GPU", b"devices found"),
     *memory_lines.MARKS,
+    *context_lines.MARKS,
 )
 """Texts of which each relevant line contains one. A whole chunk of output is searched for them first: most of it is not
 relevant, and a regular expression would take twenty times as long."""
@@ -114,6 +116,7 @@ class EngineOutput(msgspec.Struct):
         build: the build's own name.
         offloaded: layers "offloaded to GPU", and all layers.
         memory: the lines about memory.
+        context: the lines about the context.
         gpu_lines: the lines about GPUs.
     """
 
@@ -125,6 +128,7 @@ class EngineOutput(msgspec.Struct):
     build: str | None = None
     offloaded: tuple[int, int] | None = None
     memory: MemoryLines = msgspec.field(default_factory=MemoryLines)
+    context: ContextLines = msgspec.field(default_factory=ContextLines)
     gpu_lines: GpuLines = msgspec.field(default_factory=GpuLines)
 
     @property
@@ -171,7 +175,7 @@ class EngineOutput(msgspec.Struct):
             self.port = int(match["port"])
         elif match := _OFFLOADED.search(line):
             self.offloaded = int(match["gpu"]), int(match["all"])
-        elif self.memory.read(line):
+        elif self.memory.read(line) or self.context.read(line):
             return False  # no start waits for it
         elif _WARMING.search(line):
             self.warming = True

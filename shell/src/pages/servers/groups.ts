@@ -61,7 +61,7 @@ export const GROUPS: readonly Group[] = [
 /** What a setting costs, where its explanation does not say it. */
 export const COSTS: Readonly<Record<string, string>> = {
   ctx_size: "Costs memory in proportion, and speed where the context is full.",
-  parallel: "Messages share the context: each gets an equal part of it.",
+  parallel: "Messages share the context: those that do not fit into it together wait for each other.",
   n_gpu_layers: "Each costs GPU memory and makes answers quicker.",
   cache_type_k: "q8_0 halves the cache's memory at hardly any loss.",
   cache_type_v: "q8_0 halves the cache's memory; needs flash attention.",
