@@ -79,9 +79,11 @@ class Transport(Protocol):
     Attributes:
         has_single_host: whether one host owns the sidecar: the sidecar ends with it, watches the process it names, and
             answers its requests with the error of a failed start. Otherwise `run` raises that error.
+        page_address: where pages are served, without a secret; `None` where none are.
     """
 
     has_single_host: bool
+    page_address: str | None
 
     async def serve(self, hosts: Hosts) -> None:
         """Serve hosts. Returns when none can connect any more."""
@@ -177,6 +179,8 @@ class App:
             deadline.start()
 
     async def _accept(self, hosts: Hosts) -> None:
+        if self._transport.page_address is not None:
+            self._lock.note_address(self._transport.page_address)
         self._announce()
         await self._transport.serve(hosts)
         if not self._lifetime.stopping.is_set():

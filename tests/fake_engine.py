@@ -48,6 +48,7 @@ MIB = 1024 * 1024
 
 FAULTS = {
     "--ready-after": "N  seconds of loading before it is ready",
+    "--load-while": "PATH  load until there is nothing at PATH",
     "--never-ready": "load for ever",
     "--stuck-at": "X  tell progress up to X, 0 to 1, and load for ever",
     "--log-every": "S  write a line of log every S seconds while loading for ever",
@@ -150,6 +151,8 @@ class Engine:
             if self.supervised:
                 state("loading", {"stages": ["text_model"], "current": "text_model", "value": most * step / steps})
             await asyncio.sleep(pause)
+        while (gate := self.flags.get("--load-while")) and Path(gate).exists():  # noqa: ASYNC110 - a test removes it
+            await asyncio.sleep(TICK_SECONDS)
         if "--abort-on-load" in self.flags:
             os.abort()
         if code := self.flags.get("--exit-on-load"):

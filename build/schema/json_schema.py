@@ -14,10 +14,10 @@ from contract_model import Contract
 from sidecar.contract import openrpc
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import CONTRACT_VERSION
+from sidecar.contract.notifications import notification_schemas
 
 _COMPONENT = openrpc.REF_TEMPLATE.format(name="")
 _DEFINITION = "#/$defs/"
-_LARGEST_ID = 2**53
 
 Schema = dict[str, Any]
 
@@ -36,7 +36,7 @@ def bundle(contract: Contract) -> Schema:
     """JSON Schema 2020-12: every named type and every kind of line under `$defs`."""
     document = openrpc.document()
     results = {method["name"]: method["result"]["schema"] for method in document["methods"]}
-    types = document["components"]["schemas"]
+    types = openrpc.schemas()
     unions = {
         union.name: _tagged_union({str(types[m]["properties"]["status"]["enum"][0]): m for m in union.members})
         for union in contract.unions.values()
@@ -57,14 +57,7 @@ def bundle(contract: Contract) -> Schema:
 def _envelopes(contract: Contract, results: dict[str, Schema]) -> dict[str, Schema]:
     events = [{"$ref": _DEFINITION + name} for name in contract.unions]
     return {
-        "RequestId": {
-            "description": "Chosen by the host and echoed as it is. No two requests under way have the same.",
-            "anyOf": [
-                {"type": "string"},
-                {"type": "integer", "minimum": -_LARGEST_ID, "maximum": _LARGEST_ID},
-                {"type": "null"},
-            ],
-        },
+        **notification_schemas({"anyOf": events}, ref_template=_DEFINITION + "{name}"),
         "Request": _request(contract),
         "Response": _message(
             "The answer to a request that succeeded. Which result belongs to which method is in `MethodResults`.",
@@ -75,27 +68,6 @@ def _envelopes(contract: Contract, results: dict[str, Schema]) -> dict[str, Sche
             {"id": _ref("RequestId"), "error": _ref("ErrorObject")},
         ),
         "ErrorObject": _error_object(contract),
-        "ChannelNotification": _message(
-            "An event of a channel.",
-            {
-                "method": {"const": "channel"},
-                "params": _object(
-                    {
-                        "channel": {"type": "string", "minLength": 1, "maxLength": 200},
-                        "seq": {
-                            "type": "integer",
-                            "minimum": 1,
-                            "description": "Counts up without gaps, from 1; after resume_session from `after_seq` + 1.",
-                        },
-                        "event": {"anyOf": events},
-                    }
-                ),
-            },
-        ),
-        "CancelNotification": _message(
-            "Cancel a request under way; it is answered with CANCELLED.",
-            {"method": {"const": "$/cancel"}, "params": _object({"id": _ref("RequestId")})},
-        ),
         "HostMessage": _one_line("Request", "CancelNotification"),
         "SidecarMessage": _one_line("Response", "ErrorResponse", "ChannelNotification"),
         "MethodResults": {
@@ -141,7 +113,7 @@ def _known_error(error: type[SidecarError]) -> Schema:
         "retryable": {"type": "boolean"},
         "hint": {"type": "string"},
         "remedies": {"type": "array", "items": _ref("Remedy")},
-        **dict.fromkeys(error.extra, True),
+        **dict.fromkeys(error.members(), True),
     }
     return {
         "description": (error.__doc__ or "").strip(),

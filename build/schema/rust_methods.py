@@ -142,8 +142,8 @@ def errors_rs(contract: Contract) -> str:
     lines = [_ERRORS_HEADER]
     for error in contract.errors:
         description = inspect.cleandoc(error.__doc__ or "")
-        if error.extra:
-            description += f" `data` may also have: {', '.join(error.extra)}."
+        if error.members():
+            description += f" `data` may also have: {', '.join(error.members())}."
         lines += [*doc(description, indent="    "), f"    {variant(error.name)},"]
     lines += [
         "    /// A name that is newer than this crate; it cannot be sent.",

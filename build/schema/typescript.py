@@ -94,8 +94,8 @@ def contract_ts(contract: Contract, contract_hash: str) -> str:
     ]
     for error in contract.errors:
         description = (error.__doc__ or "").strip()
-        if error.extra:
-            description += f" `data` may also have: {', '.join(error.extra)}."
+        if error.members():
+            description += f" `data` may also have: {', '.join(error.members())}."
         lines += [*_doc(description, "  "), f"  {error.name}: {error.code},"]
     lines += [
         "} as const;",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -211,8 +212,8 @@ class History:
 
         return await self._database.run(work)
 
-    async def update(self, params: UpdateSessionParams) -> Session:
-        """Change a session."""
+    async def update(self, params: UpdateSessionParams, *, removed: Iterable[str] = ()) -> Session:
+        """Change a session; `removed` names the settings of its config that it has no longer."""
 
         def work(db: Any) -> Session:
             changes: dict[str, Any] = {}
@@ -220,9 +221,12 @@ class History:
                 changes |= {"title": params.title, "title_is_own": True}
             if params.system is not None:
                 changes["system"] = params.system or None
-            for name in ("server_id", "archived", "config"):
+            for name in ("server_id", "archived"):
                 if (value := getattr(params, name)) is not None:
                     changes[name] = value
+            if params.config is not None:
+                before = sessions.get(db, params.session_id).config
+                changes["config"] = sessions.merged(before, params.config, removed=removed)
             if params.branch is not None:
                 changes["head"] = messages.leaf_below(db, params.session_id, params.branch)
             return sessions.update(db, params.session_id, changes)

@@ -44,7 +44,8 @@ def final_event(outcome: TurnResult | SidecarError) -> TurnDone | ErrorEvent | C
     if isinstance(outcome, TurnResult):
         return TurnDone(**{name: getattr(outcome, name) for name in TurnResult.__struct_fields__})
     if isinstance(outcome, Cancelled):
-        return CancelledEvent(partial=outcome.data.get("partial", ""))
+        session_id = outcome.data.get("session_id", msgspec.UNSET)
+        return CancelledEvent(partial=outcome.data.get("partial", ""), session_id=session_id)
     return ErrorEvent(error=WireError.of(outcome))
 
 
@@ -98,8 +99,9 @@ def _outcome_in(final: object) -> TurnResult | SidecarError:
         return TurnResult(**{name: getattr(final, name) for name in TurnResult.__struct_fields__})
     if isinstance(final, ErrorEvent):
         return from_wire(msgspec.to_builtins(final.error))
-    partial = final.partial if isinstance(final, CancelledEvent) and isinstance(final.partial, str) else ""
-    return Cancelled("The message was cancelled.", partial=partial)
+    known = msgspec.to_builtins(final) if isinstance(final, CancelledEvent) else {}
+    of_turn = {name: known[name] for name in Cancelled.members() if name in known}
+    return Cancelled("The message was cancelled.", **{"partial": "", **of_turn})
 
 
 def _outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
@@ -107,7 +109,7 @@ def _outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
     if message.state == "complete":
         return result_of(message)
     if message.state == "cancelled":
-        return Cancelled("The message was cancelled.", partial=message.content)
+        return Cancelled("The message was cancelled.", partial=message.content, session_id=message.session_id)
     return EngineCrashed(
         "The answer was interrupted before it was complete; the partial answer is kept.",
         hint="Generate the answer again.",
@@ -116,4 +118,5 @@ def _outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
         exit_code=None,
         log_tail=[],
         partial=message.content,
+        session_id=message.session_id,
     )

@@ -35,7 +35,7 @@ from sidecar.contract.chat import (
     SendMessageParams,
     TurnParams,
 )
-from sidecar.contract.errors import InvalidParams, SessionNotFound, SidecarError
+from sidecar.contract.errors import InvalidParams, QueueFull, SessionNotFound, SidecarError
 from sidecar.contract.sessions import DeleteSessionResult
 from sidecar.generation.generation import Generator
 from sidecar.logs.defects import internal_error
@@ -211,16 +211,19 @@ class Chat:
         )
 
     def _begin(self, session_id: str, params: AskParams) -> Turn:
-        turn = Turn(
-            session_id,
-            params,
-            planner=self._planner,
-            generator=self._generator,
-            history=self._history,
-            journals=self._journals,
-            session=self._turns.setdefault(session_id, SessionTurns()),
-            max_waiting=self._config.config.chat.max_queue,
-        )
+        try:
+            turn = Turn(
+                session_id,
+                params,
+                planner=self._planner,
+                generator=self._generator,
+                history=self._history,
+                journals=self._journals,
+                session=self._turns.setdefault(session_id, SessionTurns()),
+                max_waiting=self._config.config.chat.max_queue,
+            )
+        except QueueFull as full:
+            raise full.with_data(session_id=session_id) from None
         self._tasks.start_soon(turn.run)
         return turn
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -200,6 +200,12 @@ def purge(db: sqlite3.Connection) -> bool:
     """
     one = "SELECT id FROM sessions WHERE deleted_at = ? LIMIT 1"
     return db.execute(f"DELETE FROM sessions WHERE id = ({one})", (_CONDEMNED,)).rowcount > 0
+
+
+def merged(config: SessionConfig, changes: SessionConfig, *, removed: Iterable[str] = ()) -> SessionConfig:
+    """Settings with these changes; what the changes leave out stays, except what is removed."""
+    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not None}
+    return msgspec.structs.replace(config, **dict.fromkeys(removed), **given)
 
 
 def _columns(db: sqlite3.Connection, session_id: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sidecar.chat.turn_plan import AskParams, TurnPlan, TurnPlanner
 from sidecar.contract.chat import TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
 from sidecar.contract.sessions import Session, SessionConfig
-from sidecar.events.event_log import EventLog
+from sidecar.events.event_log import Entry, EventLog
 from sidecar.generation.generation import Generation, Generator
 from sidecar.generation.scheduler import AdmissionQueue
 from sidecar.logs.defects import internal_error
@@ -89,7 +89,7 @@ class Turn:
         self._ticket = session.queue.join(max_waiting=max_waiting)
         self._session = session
         session.turns.append(self)
-        self.events.append(TurnQueued(position=self._ticket.position))
+        self.events.append(TurnQueued(position=self._ticket.position, session_id=session_id))
 
     @property
     def server(self) -> Server | None:
@@ -127,7 +127,7 @@ class Turn:
         try:
             with self._scope:
                 while (position := await self._ticket.next_position()) is not None:
-                    self.events.append(TurnQueued(position=position))
+                    self.events.append(TurnQueued(position=position, session_id=self.session_id))
                 await self._history.ready()
                 self._journal = self._journals.begin(self.session_id, self._message_id, self.events)
                 plan = await self._planner.plan(self.session_id, self._params)
@@ -139,7 +139,8 @@ class Turn:
         finally:
             try:
                 with anyio.CancelScope(shield=True):
-                    self.outcome = self.outcome or await self._give_up(problem)
+                    if self.outcome is None:
+                        self.outcome = (await self._give_up(problem)).with_data(session_id=self.session_id)
                     self._end(self.outcome)
             finally:
                 # Only now: the session's next turn continues from what this one stored.
@@ -155,7 +156,7 @@ class Turn:
 
         def publish_or_stop(kept: asyncio.Future[Session | None]) -> None:
             if _has_succeeded(kept):
-                journal.publish(*generation.events.take())
+                journal.publish(*self._new_events(generation))
             else:
                 reading.cancel()
 
@@ -167,14 +168,22 @@ class Turn:
                         kept = self._record.begin()
                         kept.add_done_callback(publish_or_stop)
                     elif kept is None or _has_succeeded(kept):
-                        journal.publish(*generation.events.take())
+                        journal.publish(*self._new_events(generation))
         if self._record is None or kept is None:
             raise RuntimeError("a generation has ended without a request to its engine")
         await asyncio.wait([kept])
         kept.result()
-        journal.publish(*generation.events.take())
+        journal.publish(*self._new_events(generation))
         with anyio.CancelScope(shield=True):
             self.outcome = result_of(await self._record.complete())
+
+    def _new_events(self, generation: Generation) -> list[Entry]:
+        """The unread events of a generation, which does not know that it is a session's."""
+        entries = generation.events.take()
+        for entry in entries:
+            if isinstance(entry, TurnQueued):
+                entry.session_id = self.session_id
+        return entries
 
     async def _give_up(self, problem: SidecarError | None) -> SidecarError:
         """Store the partial answer; returns the error for the host."""
@@ -183,7 +192,7 @@ class Turn:
             state: Ending = "error" if problem else "cancelled" if self._cancel_requested else "interrupted"
             partial = generation.answer.content
             if self._journal is not None:
-                self._journal.publish(*generation.events.take())
+                self._journal.publish(*self._new_events(generation))
             try:
                 await self._record.give_up(state=state, refused=isinstance(problem, REFUSALS))
             except SidecarError as failure:  # the history cannot be written: the host has to get this error
@@ -192,9 +201,7 @@ class Turn:
                 problem = internal_error(failure)
         if problem is None:
             return Cancelled("The message was cancelled.", partial=partial)
-        if partial and "partial" in problem.extra:
-            problem.data["partial"] = partial
-        return problem
+        return problem.with_data(partial=partial) if partial and "partial" in problem.extra else problem
 
     def _end(self, outcome: TurnResult | SidecarError) -> None:
         if self._journal is None:

@@ -19,7 +19,7 @@ from sidecar.client import SidecarClient
 from sidecar.contract.chat import TurnResult
 from sidecar.contract.errors import Cancelled, ServerNotRunning, SessionNotFound
 from sidecar.contract.servers import ServerInfo, ServerState
-from sidecar.contract.sessions import Session, SessionConfig
+from sidecar.contract.sessions import Session
 from sidecar.host import path_policy
 
 _WHOLE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -166,12 +166,12 @@ class Conversation:
         else:
             await self.client.update_session(session_id=self.session_id, system=text)
 
-    async def set_config(self, config: SessionConfig) -> None:
-        """Replace the settings of the session, which is created if necessary."""
+    async def set_config(self, changes: dict[str, Any]) -> None:
+        """Change settings of the session, which is created if necessary; `None` resets one."""
         if await self.session() is None:
             await self.client.create_session(session_id=self.session_id, system=self._system)
             self._system = None
-        await self.client.update_session(session_id=self.session_id, config=config)
+        await self.client.call("update_session", {"session_id": self.session_id, "config": changes})
         self.used = True
 
     def begin_new(self) -> None:

@@ -50,9 +50,8 @@ async def change_settings(conversation: Conversation, typed: str) -> None:
     of_session = {key: value for key, value in changes.items() if "." not in key}
     of_file = {key: value for key, value in changes.items() if "." in key}
     if of_session:
-        session = await conversation.session()
-        before = session.config if session else SessionConfig()
-        await conversation.set_config(_changed(before, of_session))
+        _check(of_session)
+        await conversation.set_config(of_session)
     if of_file:
         await conversation.client.set_config(patch=_as_patch(of_file))
     for key, value in changes.items():
@@ -70,13 +69,13 @@ def _parse(typed: str) -> dict[str, Any]:
     return {match[1]: _value(match[2].strip()) for match in found}
 
 
-def _changed(before: SessionConfig, changes: dict[str, Any]) -> SessionConfig:
+def _check(changes: dict[str, Any]) -> None:
     known = SessionConfig.__struct_fields__
     for key in changes:
         if key not in known:
             raise InvalidParams(f'There is no setting "{key}".', hint=f"There are: {', '.join(known)}.")
     try:
-        return msgspec.convert(msgspec.structs.asdict(before) | changes, SessionConfig)
+        msgspec.convert(changes, SessionConfig)
     except msgspec.ValidationError as error:
         raise InvalidParams(
             f"That does not fit: {error}.", hint="/config shows the settings; nothing changed."

@@ -7,7 +7,7 @@ and needs no optional package.
 from __future__ import annotations
 
 from sidecar.client import ConnectionClosed
-from sidecar.contract.errors import DataDirLocked, EngineCrashed, EngineStartFailed, ServerNotRunning, SidecarError
+from sidecar.contract.errors import EngineCrashed, EngineStartFailed, ServerNotRunning, SidecarError
 
 SHOWN_LOG_LINES = 8
 """Of an engine's log: the reason is at its end, and the whole log is in a file."""
@@ -15,7 +15,6 @@ SHOWN_LOG_LINES = 8
 _HINTS: dict[type[SidecarError], str] = {
     EngineCrashed: "The answer so far is kept, and the engine is started again.",
     ServerNotRunning: "Your next message starts the engine.",
-    DataDirLocked: "End that one first (a chat in another window, or an app), or use another folder with --data-dir.",
 }
 """Replacements of an error's default hint; a hint written for the case at hand is kept."""
 

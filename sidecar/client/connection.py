@@ -109,7 +109,7 @@ class SidecarClient(ContractMethods):
         self._pending[id_] = answer
         answered = False
         try:
-            await self._send({"jsonrpc": "2.0", "id": id_, "method": method, "params": msgspec.to_builtins(params)})
+            await self._send({"jsonrpc": "2.0", "id": id_, "method": method, "params": _given(params)})
             value = await answer
             answered = True
         finally:
@@ -208,6 +208,21 @@ class SidecarClient(ContractMethods):
             self._process.kill()
         except ProcessLookupError:
             return
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as plain values. A member of a struct that is `None` was left out by the caller, so it is not
+    sent; where null has a meaning of its own, as in the patch of a config, plain values are given."""
+    return {name: _plain(value) for name, value in params.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        plain = msgspec.to_builtins(value)
+        return {name: _plain(getattr(value, name, member)) for name, member in plain.items() if member is not None}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return msgspec.to_builtins(value)
 
 
 @asynccontextmanager

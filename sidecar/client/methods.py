@@ -1453,7 +1453,7 @@ class ContractMethods(ABC):
         Args:
             system: System prompt; "" removes it.
             server_id: The server to use from now on.
-            config: Replaces the session's settings.
+            config: Changed settings: those left out keep their value, and null removes one.
             branch: Id of a message: continue on its branch.
         """
         answer: Session = await self._request(

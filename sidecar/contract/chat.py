@@ -139,10 +139,13 @@ class TurnQueued(Event, tag="queued", kw_only=True):
     merge = PROGRESS
 
     position: int
+    session_id: Annotated[str | UnsetType, Meta(description="The session; also of one that the message creates.")] = (
+        UNSET
+    )
 
 
 class TurnLoading(Event, tag="loading", kw_only=True):
-    """The server was asleep or its engine crashed: an engine is being started for the message."""
+    """The message waits for an engine that is being started: for the first time, after a crash, or after a sleep."""
 
     merge = PROGRESS
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import msgspec
 
@@ -66,6 +66,8 @@ class SidecarError(Exception):
     default_hint: ClassVar[str] = ""
     extra: ClassVar[tuple[str, ...]] = ()
     """Names of the further `data` members that this error may carry."""
+    turn_extra: ClassVar[tuple[str, ...]] = ("session_id",)
+    """Names of the `data` members that it carries where it is the end of a turn."""
 
     def __init__(
         self, message: str, *, hint: str | None = None, remedies: Sequence[Remedy] | None = None, **data: Any
@@ -81,6 +83,17 @@ class SidecarError(Exception):
     def remedies(self) -> tuple[Remedy, ...]:
         """What a host can do or offer, in the order of preference."""
         return default_remedies(self.name, self.data) if self._remedies is None else tuple(self._remedies)
+
+    @classmethod
+    def members(cls) -> tuple[str, ...]:
+        """Names of all further `data` members that it may carry."""
+        return (*cls.extra, *cls.turn_extra)
+
+    def with_data(self, **data: Any) -> Self:
+        """A copy with further `data` members; the error itself may be that of other requests, too."""
+        copy = type(self)(self.message, hint=self.hint, remedies=self.remedies)
+        copy.data.update(self.data, **data)
+        return copy
 
     def to_wire(self) -> dict[str, Any]:
         """The `error` member of a JSON-RPC response."""
@@ -102,6 +115,7 @@ class ParseError(SidecarError):
 
     code = -32700
     name = "PARSE_ERROR"
+    turn_extra = ()
     default_hint = "Send one JSON value per line, in UTF-8 without a byte order mark."
 
 
@@ -110,6 +124,7 @@ class InvalidRequest(SidecarError):
 
     code = -32600
     name = "INVALID_REQUEST"
+    turn_extra = ()
     default_hint = 'Send {"jsonrpc": "2.0", "id": 1, "method": "…", "params": {…}}.'
 
 
@@ -118,6 +133,7 @@ class MethodNotFound(SidecarError):
 
     code = -32601
     name = "METHOD_NOT_FOUND"
+    turn_extra = ()
     default_hint = "Check the method's name, or update this program."
 
 
@@ -326,12 +342,12 @@ class QueueFull(SidecarError):
 
 
 class DataDirLocked(SidecarError):
-    """Another sidecar uses the data folder."""
+    """Another sidecar uses the data folder; `address` is where it serves pages, if it does."""
 
     code = -32029
     name = "DATA_DIR_LOCKED"
-    default_hint = "Use that sidecar, or start this one with another --data-dir."
-    extra = ("data_dir", "pid")
+    default_hint = "End that one and start this one again, or start this one with another --data-dir."
+    extra = ("data_dir", "pid", "address")
 
 
 class StorageError(SidecarError):

@@ -7,10 +7,10 @@ convert parameters, `openrpc` reads them to describe the wire, and the clients a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from sidecar.contract.errors import Cancelled, DataDirLocked, InternalError, InvalidParams, Overloaded, SidecarError
 
@@ -92,9 +92,10 @@ class ErrorEvent(Event, tag="error", kw_only=True):
 
 
 class CancelledEvent(Event, tag="cancelled", kw_only=True):
-    """The host cancelled the request; the part of an answer that was kept is in `partial`."""
+    """The host cancelled the request; of an answer, the part that was kept is in `partial`."""
 
     partial: str | UnsetType = UNSET
+    session_id: Annotated[str | UnsetType, Meta(description="Of an answer: its session.")] = UNSET
 
 
 class Lane(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from sidecar.contract import FAMILIES, METHODS
 from sidecar.contract.errors import SidecarError, all_errors
 from sidecar.contract.life import CONTRACT_VERSION
 from sidecar.contract.method import COMMON_ERRORS, KEEP, Event, Method, Params
+from sidecar.contract.notifications import notification_schemas, notifications
 from sidecar.contract.server_settings import FLAGS, ServerSettings
 from sidecar.contract.sessions import ExportedMessage, SessionExport
 from sidecar.contract.topics import TOPICS, TopicRow
@@ -38,7 +39,11 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "methods": [_method(method, families[method.name]) for method in METHODS.values()],
-        "components": {"schemas": schemas(), "errors": {e.name: _error(e) for e in all_errors()}},
+        "components": {
+            "schemas": dict(sorted((schemas() | _notification_schemas()).items())),
+            "errors": {e.name: _error(e) for e in all_errors()},
+        },
+        "x-notifications": notifications(REF_TEMPLATE),
         "x-topics": {name: _topic(row) for name, row in TOPICS.items()},
     }
 
@@ -67,6 +72,12 @@ def schemas() -> dict[str, Any]:
         if "description" in schema:  # a docstring, which Python before 3.13 leaves indented
             schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
+
+
+def _notification_schemas() -> dict[str, Any]:
+    """The schemas of what is no method, beside those of the types."""
+    events = dict.fromkeys(event for method in METHODS.values() for event in method.events)
+    return notification_schemas({"anyOf": [schema_of(event) for event in events]}, ref_template=REF_TEMPLATE)
 
 
 def schema_of(annotation: Any) -> dict[str, Any]:
@@ -125,7 +136,7 @@ def _error(error: type[SidecarError]) -> dict[str, Any]:
     return {
         "code": error.code,
         "message": inspect.cleandoc(error.__doc__ or ""),
-        "data": {"name": error.name, "retryable": error.retryable, "members": list(error.extra)},
+        "data": {"name": error.name, "retryable": error.retryable, "members": list(error.members())},
     }
 
 

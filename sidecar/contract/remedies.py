@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-RemedyWord = Literal["retry", "change_params", "open_settings", "install_extra"]
+RemedyWord = Literal["retry", "change_params", "open_settings", "install_extra", "restart_sidecar", "open_page"]
 """Actions that are not methods. `retry`: the same request again. `change_params`: the same request with other
 values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
-`install_extra`: the optional part `extra` of the llama-sidecar package."""
+`install_extra`: the optional part `extra` of the llama-sidecar package. `restart_sidecar`: end this sidecar and start
+one again, where `options` names command-line options to change. `open_page`: the page at `address` in a browser."""
 
 
 class Remedy(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ BY_ERROR: dict[str, tuple[Remedy, ...]] = {
     "CHECKSUM_MISMATCH": (RETRY,),
     "DISK_FULL": (RETRY,),
     "PORT_IN_USE": (change_params("port"),),
+    "DATA_DIR_LOCKED": (Remedy("restart_sidecar", {"options": ["--data-dir"]}),),
     "SESSION_NOT_FOUND": (call("list_sessions"),),
     "DOWNLOAD_NOT_FOUND": (call("list_downloads"),),
     "ADDRESS_NOT_ALLOWED": (change_params("url"), open_settings("downloads.allow_private_addresses")),

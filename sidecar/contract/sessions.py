@@ -260,7 +260,10 @@ class UpdateSessionParams(Params, kw_only=True):
     system: Annotated[Text | None, Meta(description='System prompt; "" removes it.')] = None
     server_id: Annotated[ServerId | None, Meta(description="The server to use from now on.")] = None
     archived: bool | None = None
-    config: Annotated[SessionConfig | None, Meta(description="Replaces the session's settings.")] = None
+    config: Annotated[
+        SessionConfig | None,
+        Meta(description="Changed settings: those left out keep their value, and null removes one."),
+    ] = None
     branch: Annotated[Uuid | None, Meta(description="Id of a message: continue on its branch.")] = None
 
 

@@ -24,6 +24,7 @@ from sidecar.contract.errors import (
     SidecarError,
     legible,
 )
+from sidecar.contract.notifications import CANCEL_NOTIFICATIONS
 from sidecar.contract.servers import Channel
 from sidecar.dispatch import envelope
 from sidecar.dispatch.envelope import NO_ID, NoId, Rejected, RepeatedKey, Request, RequestId
@@ -126,7 +127,7 @@ class Dispatcher:
         if isinstance(request, Rejected):
             respond(_refused(request))
             return
-        if request.method == "$/cancel" and request.id is NO_ID:
+        if request.method in CANCEL_NOTIFICATIONS and request.id is NO_ID:
             self._cancel(request.params.get("id"))
             return
         error = self._refusal(request)
@@ -185,7 +186,7 @@ class Dispatcher:
                     converted = msgspec.convert(params, method.params)
                     async with self._lanes.enter(method.lane, converted):
                         handler = self._handlers.get(method.name) or await self._late_handler(method.name)
-                        result = await handler(converted, RequestCall(self._channels, channel))
+                        result = await handler(converted, RequestCall(self._channels, channel, params))
                         return envelope.success(id_, result)
             raise Cancelled("The request was cancelled.")
         except anyio.get_cancelled_exc_class():  # the end of the event loop

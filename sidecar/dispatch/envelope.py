@@ -48,6 +48,8 @@ MAX_SAFE_INTEGER = 2**53
 MAX_NAME_CHARACTERS = 200
 """Shown of a key or a method in an error's message: a host may have sent one of 16 MiB."""
 
+_BY_NAME_HINT = 'Send them as an object: "params": {"name": value}.'
+
 _REPEATED_HINT = "Name each key of an object once, at any depth; nothing of the line was executed."
 
 
@@ -193,12 +195,12 @@ def check(value: Any) -> Request | Rejected | None:
     if not isinstance(method, str):
         return Rejected(reply_to, InvalidRequest("method must be a string."))
     params = value.get("params")
-    if params is None:
+    if params is None or params == []:  # by position and by name, these are no parameters
         params = {}
     if isinstance(params, list):
         if id_ is NO_ID:
             return None
-        return Rejected(reply_to, InvalidParams("Parameters are taken by name only.", path="$"))
+        return Rejected(reply_to, InvalidParams("Parameters are taken by name only.", path="$", hint=_BY_NAME_HINT))
     if not isinstance(params, dict):
         return Rejected(reply_to, InvalidRequest("params must be an object."))
     return Request(id_, method, params)

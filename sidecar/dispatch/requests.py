@@ -8,7 +8,7 @@ anywhere else. Knows nothing of ids or JSON-RPC.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -16,6 +16,7 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
+from typing import Any
 
 import anyio
 
@@ -141,7 +142,8 @@ class Channels:
 class RequestCall:
     """`handlers.call.Call` for one request."""
 
-    def __init__(self, channels: Channels, channel: str | None) -> None:
+    def __init__(self, channels: Channels, channel: str | None, params: Mapping[str, Any]) -> None:
+        self.params = params
         self._channels = channels
         self._channel = channel
 
@@ -158,8 +160,7 @@ class RequestCall:
 
 def _final_event(error: SidecarError) -> ErrorEvent | CancelledEvent:
     if isinstance(error, Cancelled):
-        partial = error.data.get("partial")
-        return CancelledEvent() if partial is None else CancelledEvent(partial=partial)
+        return CancelledEvent(**{name: error.data[name] for name in Cancelled.members() if name in error.data})
     return ErrorEvent(error=WireError.of(error))
 
 

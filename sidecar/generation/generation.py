@@ -111,6 +111,10 @@ class Generation:
         request, events, answer = self._request, self.events, self.answer
         while True:
             server = self.server = await self._servers.choose(request.server_id, request.last_server_id)
+            if server.actual is None:  # its first start is under way, and how many slots it will have is not known yet
+                async for load in server.until_ready():
+                    events.append(TurnLoading(stage=load.stage, progress=load.progress))
+                    yield
             with self._scheduler.join(server) as ticket:
                 if ticket.position:
                     events.append(TurnQueued(position=ticket.position))

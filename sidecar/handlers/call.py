@@ -5,7 +5,7 @@ Owns the words between dispatch and handlers: neither knows the other's insides.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from sidecar.events.event_log import EventSource
@@ -13,6 +13,11 @@ from sidecar.events.event_log import EventSource
 
 class Call(Protocol):
     """A running request."""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Its parameters as the host sent them, for where null and left out differ. They have been checked."""
+        ...
 
     def follow(self, source: EventSource, *, after_seq: int = 0) -> None:
         """Send a source's events on the request's channel, if it has one. The source writes the last event."""

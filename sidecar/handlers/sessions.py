@@ -60,7 +60,8 @@ class SessionHandlers:
         return await self._history.message_page(params)
 
     async def update(self, params: UpdateSessionParams, call: Call) -> Session:
-        return await self._history.update(params)
+        given = call.params.get("config") or {}
+        return await self._history.update(params, removed=[name for name, value in given.items() if value is None])
 
     async def delete(self, params: DeleteSessionParams, call: Call) -> DeleteSessionResult:
         return await self._chat.delete(params.session_id)

@@ -20,6 +20,7 @@ from sidecar.contract.errors import Cancelled, QueueFull, ServerNotRunning, Side
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import (
     ServerInfo,
+    ServerState,
     StartDone,
     StartLoading,
     StartPlanning,
@@ -47,6 +48,9 @@ logger = logging.getLogger(__name__)
 
 RUNS_REMEMBERED = 3
 """Engines whose reason for ending is kept: a turn that was under way asks for it late if the disk is slow."""
+
+_LOADED_STATES: frozenset[ServerState] = frozenset({"loading", "warming", "ready"})
+"""States in which the progress of the present load is known."""
 
 OBSERVE_AFTER_SECONDS = 0.1
 """Delay from readiness to the measurement of memory, so that the caller gets the result of the start first."""
@@ -118,8 +122,8 @@ class Server(KnownServer):
             await self._finished.wait()
 
     async def until_ready(self) -> AsyncIterator[StartLoading]:
-        """Wake the server if it sleeps, and wait until a restart has succeeded or failed. Returns immediately in every
-        other state. `ready_client` says whether the server is ready then.
+        """Wake the server if it sleeps, and wait until a start or restart has succeeded or failed. Returns immediately
+        in every other state. `ready_client` says whether the server is ready then.
 
         Yields:
             The progress of the load, whenever it has changed.
@@ -127,13 +131,22 @@ class Server(KnownServer):
         Raises:
             QueueFull: it sleeps, and there is no room for its engine.
         """
-        while self.asleep or self.crash is not None or (self.state == "stopping" and not self._scope.cancel_called):
+        shown: StartLoading | None = None
+        while self._is_on_its_way:
             self._idle.wake()
             await self._changed.wait()
             if (why := self._idle.no_room) is not None:
                 raise QueueFull(why.message, hint=why.hint, remedies=why.remedies)  # one exception for each waiter
-            if self.state == "loading" and self._loading is not None:
-                yield self._loading
+            # Also when it is over: a load may take less time than this task to be woken.
+            if self.state in _LOADED_STATES and self._loading is not None and self._loading is not shown:
+                shown = self._loading
+                yield shown
+
+    @property
+    def _is_on_its_way(self) -> bool:
+        """Whether it is not ready and will be, unless its start fails."""
+        is_between_runs = self.state == "stopping" and not self._scope.cancel_called
+        return self.asleep or self.crash is not None or self.is_starting or is_between_runs
 
     async def sleep(self) -> bool:
         """Unload the engine if it is idle. Returns once its memory is free; False if it was not unloaded."""
@@ -321,7 +334,7 @@ class Server(KnownServer):
     def _report(self, step: StartPlanning | StartStarting | LoadStep) -> None:
         if isinstance(step, StartWarming):
             self._enter("warming")
-        elif self.events.closed:
+        else:
             self._loading = step if isinstance(step, StartLoading) else None
             self._notify()
         if not self.events.closed:  # they show the first start only

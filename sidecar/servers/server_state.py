@@ -105,6 +105,11 @@ class KnownServer:
         return self._idle.asleep
 
     @property
+    def is_starting(self) -> bool:
+        """Whether its first start is under way: it will be ready, or has failed, within the timeouts of a start."""
+        return not self.events.closed and self.state not in ("stopping", "stopped", "failed")
+
+    @property
     def is_usable(self) -> bool:
         """Whether it is ready, or will be once it is woken."""
         return self.asleep or self.state == "ready"
@@ -163,12 +168,12 @@ class KnownServer:
         raise ServerNotRunning(f"The server {self.server_id!r} is not ready; its state is {self.state}.")
 
     def check_usable(self) -> None:
-        """Check that a message can be sent to it: it is ready, or will be once it is woken.
+        """Check that a message can be sent to it: it is ready, or will be once it is woken or has started.
 
         Raises:
             ServerNotRunning: why not.
         """
-        if not self.asleep:
+        if not self.asleep and not self.is_starting:
             self.ready_client()
 
     def info(self) -> ServerInfo:

@@ -27,8 +27,13 @@ class Listed(Protocol):
         """Whether it accepts messages: it is ready, or will be once it is woken."""
         ...
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether its first start is under way."""
+        ...
+
     def check_usable(self) -> None:
-        """Raise ServerNotRunning if it is not usable."""
+        """Raise ServerNotRunning if it neither is usable nor is being started."""
         ...
 
     def info(self) -> ServerInfo:
@@ -85,13 +90,13 @@ class ServerTable(Generic[S]):
     # --- which one answers -------------------------------------------------------------------------------
 
     async def choose(self, server_id: str | None, remembered: str | None) -> S:
-        """The server for a message: the one named, else the session's, else the default. If it is being replaced, the
-        new one, once that is ready.
+        """The server for a message: the one named, else the session's, else the default, else the only one whose first
+        start is under way. If it is being replaced, the new one, once that is ready.
 
         A session's server that exists and is not ready is not skipped: another server has another model.
 
         Raises:
-            ServerNotRunning: it is not ready, or there is none.
+            ServerNotRunning: it is neither ready nor being started, or there is none.
         """
         # Bounded by the timeouts of a stop and a start. After one replacement another one may have begun.
         while replacements := self._replacements.get(name := self._resolve(server_id, remembered)):
@@ -111,16 +116,23 @@ class ServerTable(Generic[S]):
         """The id of the server for a message.
 
         Raises:
-            ServerNotRunning: the message names no server, and several accept it.
+            ServerNotRunning: the message names no server, and several accept it or will.
         """
         name = server_id or (remembered if remembered in self.servers else None) or self.default_id
-        if name is None and (usable := self._usable()):
+        if name is not None:
+            return name
+        others, state = self._usable(), "ready"
+        if not others and DEFAULT_SERVER_ID not in self.servers:
+            others, state = [name for name, server in self.servers.items() if server.is_starting], "starting"
+            if len(others) == 1:
+                return others[0]
+        if others:
             raise ServerNotRunning(
-                f"There is no server {DEFAULT_SERVER_ID!r}, and {len(usable)} others are ready.",
-                hint=f"Choose one of them: {', '.join(usable)}.",
+                f"There is no server {DEFAULT_SERVER_ID!r}, and {len(others)} others are {state}.",
+                hint=f"Choose one of them: {', '.join(others)}.",
                 remedies=(change_params("server_id"),),
             )
-        return name or DEFAULT_SERVER_ID
+        return DEFAULT_SERVER_ID
 
     def _usable(self) -> list[str]:
         return [name for name, server in self.servers.items() if server.is_usable or name in self._replacements]

@@ -21,6 +21,7 @@ class StdioTransport:
     """The wire over a pair of descriptors. Made and used in the event loop."""
 
     has_single_host = True
+    page_address: str | None = None
 
     def __init__(self, read_fd: int, write_fd: int, *, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         for fd in (read_fd, write_fd):

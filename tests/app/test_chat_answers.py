@@ -21,7 +21,7 @@ def test_an_answer_streams_in_order_and_ends_before_its_response(talk: Talking) 
     assert events[0]["seq"] == 1
     assert_gapless(events)
     assert talk.statuses(channel) == ["queued", "prefill", "token", "done"]
-    assert events[0]["event"] == {"status": "queued", "position": 0}
+    assert events[0]["event"] == {"status": "queued", "position": 0, "session_id": session}
     assert talk.text(channel) == response["content"] == words(20)
     assert events[-1]["event"] == {"status": "done", **response}
     assert response["finish_reason"] == "stop"

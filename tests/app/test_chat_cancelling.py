@@ -29,7 +29,7 @@ def test_a_cancelled_answer_ends_with_what_was_said(talk: Talking, engine: Engin
     while engine.busy():  # the engine has to notice that nobody listens
         assert time.monotonic() < until
     assert (error["code"], error["data"]["name"], error["data"]["partial"]) == (-32800, "CANCELLED", words(2))
-    assert talk.events[channel][-1]["event"] == {"status": "cancelled", "partial": words(2)}
+    assert talk.events[channel][-1]["event"] == {"status": "cancelled", "partial": words(2), "session_id": session}
     assert talk.branch(session) == [("user", FOREVER, "complete"), ("assistant", words(2), "cancelled")]
     assert engine.say("tokens=1", session)["content"] == words(1)
     assert [m["content"] for m in engine.requests()[-1]["messages"]] == [FOREVER, words(2), "tokens=1"]

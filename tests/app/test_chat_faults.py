@@ -281,7 +281,7 @@ def test_an_answer_is_interrupted_when_the_sidecar_is_told_to_end(
     if end != "close_stdin":  # a host that is still there is told
         for one in (request, waiting):
             assert host.error_of(one)["data"]["name"] == "CANCELLED"
-        assert host.event(channel, "cancelled") == {"status": "cancelled", "partial": words(2)}
+        assert host.event(channel, "cancelled") == {"status": "cancelled", "partial": words(2), "session_id": session}
     assert host.close() == 0
     kept = [("user", "tokens=9 stall-after=2", "complete"), ("assistant", words(2), "interrupted")]
     assert rows_on_disk(data_dir) == kept

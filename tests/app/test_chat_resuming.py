@@ -28,7 +28,7 @@ def test_a_second_channel_gets_everything_and_goes_on_live(talk: Talking, engine
     engine.release()
     assert talk.answer(resumed)["result"] == talk.answer(request)["result"]
     assert talk.text(first) == talk.text(second) == words(6)
-    assert talk.events[second][0]["event"] == {"status": "queued", "position": 0}
+    assert talk.events[second][0]["event"] == {"status": "queued", "position": 0, "session_id": session}
     assert talk.events[second][-1]["event"] == talk.events[first][-1]["event"]
     for channel in (first, second):
         assert_gapless(talk.events[channel])

@@ -167,7 +167,10 @@ def test_an_answer_under_way_ends_with_what_there_is_of_it(
     assert said[-1] == ("shutdown: None" if end is shut_down else "sub done")
     error = host.answer(turn)["error"]
     assert (error["code"], error["data"]["partial"]) == (-32800, "w1 w2 w3 w4 w5 ")
-    assert host.events["turn"][-1]["event"] == {"status": "cancelled", "partial": "w1 w2 w3 w4 w5 "}
+    assert host.events["turn"][-1]["event"] == {
+        **{"status": "cancelled", "partial": "w1 w2 w3 w4 w5 "},
+        "session_id": session,
+    }
     assert [e["seq"] for e in host.events["turn"]] == list(range(1, len(host.events["turn"]) + 1))
     assert not psutil.wait_procs(engine, timeout=0)[1]
     with RawHost(data_dir) as again:

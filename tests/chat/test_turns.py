@@ -66,6 +66,11 @@ async def error_of(turn: Turn) -> SidecarError:
     return caught.value
 
 
+def refused_with(error: SidecarError) -> tuple[type[SidecarError], str, dict[str, Any]]:
+    """An error without the session of its turn."""
+    return type(error), error.message, {name: value for name, value in error.data.items() if name != "session_id"}
+
+
 async def is_unknown(stage: Stage, session_id: str) -> bool:
     try:
         await stage.history.get(session_id)
@@ -258,12 +263,12 @@ async def test_what_an_engine_refuses_was_never_said(stage: Stage, refusal: Side
     async with stage.run():
         stage.server.answers = [refusing(refusal)]
         session = new_id()
-        assert await error_of(send(stage, session)) is refusal
+        assert refused_with(await error_of(send(stage, session))) == refused_with(refusal)
         assert await is_unknown(stage, session)
         await send(stage, session, "first").result()
         before = await stage.rows(session)
         stage.server.answers = [refusing(refusal)]
-        assert await error_of(send(stage, session, "second")) is refusal
+        assert refused_with(await error_of(send(stage, session, "second"))) == refused_with(refusal)
         assert await stage.rows(session) == before
         assert (await stage.history.get(session)).message_count == 2
 
@@ -309,7 +314,10 @@ async def test_what_a_crashed_engine_has_said_is_kept(stage: Stage) -> None:
         turn = send(stage, session := new_id())
         error = await error_of(turn)
         assert isinstance(error, EngineCrashed)
-        assert error.data == {"cause": "KILLED", "exit_code": -9, "log_tail": [], "partial": "Hel"}
+        assert error.data == {
+            **{"cause": "KILLED", "exit_code": -9, "log_tail": []},
+            **{"partial": "Hel", "session_id": session},
+        }
         assert stage.server.why_broken.data == {"cause": "KILLED", "exit_code": -9, "log_tail": []}
         assert shown(turn.events) == ["queued", ("token", "Hel"), "error"]
         assert await stage.rows(session) == [("user", "Hi", "complete"), ("assistant", "Hel", "error")]
@@ -322,7 +330,7 @@ async def test_a_cancelled_answer_is_kept_as_far_as_it_got(stage: Stage) -> None
         await held.reached.wait()
         assert await turn.cancel() is True
         assert held.hung_up.is_set()
-        assert (await error_of(turn)).data == {"partial": "Hel"}
+        assert (await error_of(turn)).data == {"partial": "Hel", "session_id": turn.session_id}
         assert shown(turn.events) == ["queued", ("token", "Hel"), "cancelled"]
         assert await stage.rows(session) == [("user", "Hi", "complete"), ("assistant", "Hel", "cancelled")]
         assert await turn.cancel() is True
@@ -531,7 +539,7 @@ async def test_a_message_to_a_deleted_session_is_refused_and_the_engine_not_aske
         await stage.history.delete(session)
         asked = len(stage.server.requests)
         error = await error_of(send(stage, session))
-        assert (type(error), error.data) == (InvalidParams, {"path": "$.session_id"})
+        assert (type(error), error.data) == (InvalidParams, {"path": "$.session_id", "session_id": session})
         assert len(stage.server.requests) == asked
 
 

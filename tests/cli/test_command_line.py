@@ -72,8 +72,12 @@ def test_the_log_is_shown_where_it_is_asked_for(data_dir: Path) -> None:
 def test_a_data_folder_in_use_is_explained_by_every_command(chat: Chat, ready: Path) -> None:
     terminal = chat()
     terminal.asked()
-    who = f"Another llama-sidecar (process {psutil.Process(terminal.process.pid).children()[0].pid}) uses {ready}."
-    what = "End that one first (a chat in another window, or an app), or use another folder with --data-dir."
+    pid = psutil.Process(terminal.process.pid).children()[0].pid
+    who = f"Another llama-sidecar (process {pid}) uses {ready}. It serves only the program that has started it."
+    what = (
+        f"Close that program or end process {pid}, then start this one again; "
+        "or start this one with another --data-dir."
+    )
     second = run(ready, "chat", "tokens=1")
     assert (second.returncode, second.stderr.decode()) == (1, f"error: {who}\n  {what}\n")
     doctor = run(ready, "doctor")

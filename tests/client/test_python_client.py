@@ -197,7 +197,7 @@ async def test_a_cancelled_answer_is_an_exception_with_what_was_said(ready: Conn
         assert (await client.cancel_message(session_id=session)).cancelled == 1
         with pytest.raises(Cancelled) as caught:
             await turn
-        assert caught.value.data == {"partial": words(1)}
+        assert caught.value.data["partial"] == words(1)
 
 
 # --- subscriptions -----------------------------------------------------------------------------------------

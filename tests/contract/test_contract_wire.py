@@ -98,5 +98,5 @@ def test_what_the_sidecar_never_sends_is_none(message: Any) -> None:
 
 @pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.name)
 def test_every_error_can_be_sent_with_all_that_it_may_tell(error: type[SidecarError]) -> None:
-    more: dict[str, Any] = dict.fromkeys(error.extra, "something")
+    more: dict[str, Any] = dict.fromkeys(error.members(), "something")
     assert is_a("ErrorObject", error("It failed.", **more).to_wire())

@@ -96,7 +96,10 @@ def test_a_cancelled_answer_keeps_its_text_and_leaves_the_engine_idle(talk: RawH
     error = talk.answer(request)["error"]
     assert (error["code"], error["data"]["name"]) == (-32800, "CANCELLED")
     assert error["data"]["partial"] == talk.text("turn") != ""
-    assert talk.events["turn"][-1]["event"] == {"status": "cancelled", "partial": error["data"]["partial"]}
+    assert talk.events["turn"][-1]["event"] == {
+        **{"status": "cancelled", "partial": error["data"]["partial"]},
+        "session_id": session,
+    }
     kept = talk.call("get_messages", session_id=session)["messages"][-1]
     assert (kept["content"], kept["state"]) == (error["data"]["partial"], "cancelled")
     assert talk.call("send_message", message="And now?", session_id=session, max_tokens=4, **GREEDY)["content"]
@@ -202,7 +205,7 @@ def test_messages_to_one_session_are_answered_in_the_order_they_came(talk: RawHo
     )
     for request in requests:
         talk.answer(request)
-    assert talk.events["turn2"][0]["event"] == {"status": "queued", "position": 2}
+    assert talk.events["turn2"][0]["event"] == {"status": "queued", "position": 2, "session_id": session}
     said = [m["content"] for m in talk.call("get_messages", session_id=session)["messages"] if m["role"] == "user"]
     assert said == ["Number 0.", "Number 1.", "Number 2."]
 

@@ -44,7 +44,20 @@ def test_a_lock_that_another_process_has_is_refused_and_says_whose_it_is(
         with pytest.raises(DataDirLocked) as refused:
             DataDirLock(path).acquire()
         assert refused.value.data == {"data_dir": str(path.parent), "pid": holder.pid}
+        assert [remedy.action for remedy in refused.value.remedies] == ["restart_sidecar"]
     assert path.read_text() == f"{holder.pid}\n"
+
+
+def test_a_lock_says_where_its_holder_serves_pages(path: Path) -> None:
+    lock = DataDirLock(path)
+    lock.acquire()
+    lock.note_address("http://127.0.0.1:8123/")
+    with pytest.raises(DataDirLocked) as refused:
+        DataDirLock(path).acquire()
+    assert refused.value.data["address"] == "http://127.0.0.1:8123/"
+    assert [remedy.action for remedy in refused.value.remedies] == ["open_page", "restart_sidecar"]
+    assert "http://127.0.0.1:8123/" in refused.value.hint
+    lock.release()
 
 
 def test_a_lock_ends_with_its_process_however_that_ends(path: Path, holder: subprocess.Popen[bytes]) -> None:

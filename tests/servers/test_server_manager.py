@@ -221,20 +221,30 @@ async def test_a_message_goes_to_the_named_server_else_to_the_sessions_else_to_t
         assert (await fleet.choose(None, "b")).server_id == "a"
 
 
-async def test_what_is_not_ready_is_not_chosen(harbour: Harbour) -> None:
+async def test_what_is_neither_ready_nor_starting_is_not_chosen(harbour: Harbour) -> None:
     async with open_(harbour) as fleet:
         with pytest.raises(ServerNotRunning):
             await fleet.choose(None, None)
         failed, loading = harbour.start("failed", "--exit-on-load", "1"), harbour.start("loading", "--stuck-at", "0.5")
         await until(lambda: failed.state == "failed" and loading.state == "loading")
-        for named in ("failed", "loading", "gone", None):
+        for named in ("failed", "gone"):
             with pytest.raises(ServerNotRunning):
                 await fleet.choose(named, None)
+        for named, remembered in (("loading", None), (None, "loading"), (None, None)):
+            assert (await fleet.choose(named, remembered)).server_id == "loading"
         await harbour.ready("other")
         assert (await fleet.choose(None, None)).server_id == "other"
-        for remembered in ("failed", "loading"):
-            with pytest.raises(ServerNotRunning, match=remembered):
-                await fleet.choose(None, remembered)
+        with pytest.raises(ServerNotRunning, match="failed"):
+            await fleet.choose(None, "failed")
+        assert (await fleet.choose(None, "loading")).server_id == "loading"
+
+
+async def test_of_several_that_start_a_message_has_to_name_one(harbour: Harbour) -> None:
+    async with open_(harbour) as fleet:
+        for name in ("a", "b"):
+            harbour.start(name, "--stuck-at", "0.5")
+        with pytest.raises(ServerNotRunning, match="2 others are starting"):
+            await fleet.choose(None, None)
 
 
 async def test_who_chooses_a_server_that_is_being_replaced_waits_for_the_new_one(harbour: Harbour) -> None:

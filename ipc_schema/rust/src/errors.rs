@@ -10,69 +10,69 @@ pub enum ErrorName {
     InvalidRequest,
     /// No method has this name.
     MethodNotFound,
-    /// A parameter is missing, unknown, of the wrong type or out of its range. `data` may also have: path.
+    /// A parameter is missing, unknown, of the wrong type or out of its range. `data` may also have: path, session_id.
     InvalidParams,
-    /// A defect of the sidecar; the log has the details under `error_id`. `data` may also have: error_id.
+    /// A defect of the sidecar; the log has the details under `error_id`. `data` may also have: error_id, session_id.
     InternalError,
     /// The line was not one JSON value in UTF-8.
     ParseError,
-    /// The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial.
+    /// The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial, session_id.
     Cancelled,
-    /// More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size.
+    /// More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size, session_id.
     Overloaded,
-    /// No server of this id is ready.
+    /// No server of this id is ready. `data` may also have: session_id.
     ServerNotRunning,
-    /// A server of this id is starting or running.
+    /// A server of this id is starting or running. `data` may also have: session_id.
     ServerAlreadyRunning,
-    /// The requested engine is not on this machine.
+    /// The requested engine is not on this machine. `data` may also have: session_id.
     EngineNotFound,
-    /// The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail.
+    /// The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail, session_id.
     EngineStartFailed,
-    /// The engine crashed while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial.
+    /// The engine crashed while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial, session_id.
     EngineCrashed,
-    /// The engine is alive but did not answer in time. `data` may also have: partial.
+    /// The engine is alive but did not answer in time. `data` may also have: partial, session_id.
     EngineUnresponsive,
-    /// The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length.
+    /// The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length, session_id.
     ContextTooLong,
-    /// No model has this name, or no model file is at this path.
+    /// No model has this name, or no model file is at this path. `data` may also have: session_id.
     ModelNotFound,
-    /// The file is not a usable GGUF model.
+    /// The file is not a usable GGUF model. `data` may also have: session_id.
     ModelInvalid,
-    /// A running server uses the model. `data` may also have: server_id.
+    /// A running server uses the model. `data` may also have: server_id, session_id.
     ModelInUse,
-    /// The file does not belong to the sidecar, so it is not deleted.
+    /// The file does not belong to the sidecar, so it is not deleted. `data` may also have: session_id.
     DeleteNotAllowed,
-    /// A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status.
+    /// A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status, session_id.
     DownloadFailed,
-    /// The file's hash is not the expected one; the file was not kept.
+    /// The file's hash is not the expected one; the file was not kept. `data` may also have: session_id.
     ChecksumMismatch,
-    /// The disk is full; existing data is intact.
+    /// The disk is full; existing data is intact. `data` may also have: session_id.
     DiskFull,
-    /// The operating system refused access.
+    /// The operating system refused access. `data` may also have: session_id.
     PermissionDenied,
-    /// The path is not one that this method accepts.
+    /// The path is not one that this method accepts. `data` may also have: session_id.
     PathNotAllowed,
-    /// Another program listens on the requested port. `data` may also have: port.
+    /// Another program listens on the requested port. `data` may also have: port, session_id.
     PortInUse,
-    /// No session or message has this id.
+    /// No session or message has this id. `data` may also have: session_id.
     SessionNotFound,
-    /// Too many messages are queued for this server. `data` may also have: queue_size.
+    /// Too many messages are queued for this server. `data` may also have: queue_size, session_id.
     QueueFull,
-    /// Another sidecar uses the data folder. `data` may also have: data_dir, pid.
+    /// Another sidecar uses the data folder; `address` is where it serves pages, if it does. `data` may also have: data_dir, pid, address, session_id.
     DataDirLocked,
-    /// The database or a file of ours could not be read or written.
+    /// The database or a file of ours could not be read or written. `data` may also have: session_id.
     StorageError,
-    /// This engine, model or build does not support the request; `path` names the parameter, where there is one. `data` may also have: path.
+    /// This engine, model or build does not support the request; `path` names the parameter, where there is one. `data` may also have: path, session_id.
     NotSupported,
-    /// No download has this id.
+    /// No download has this id. `data` may also have: session_id.
     DownloadNotFound,
-    /// The repository is private or gated, and the hub denies this user access. `data` may also have: repo, gated.
+    /// The repository is private or gated, and the hub denies this user access. `data` may also have: repo, gated, session_id.
     HubAccessDenied,
-    /// Downloads from this address are not allowed: it is not https, or is inside this machine or network.
+    /// Downloads from this address are not allowed: it is not https, or is inside this machine or network. `data` may also have: session_id.
     AddressNotAllowed,
-    /// A running server uses the build. `data` may also have: server_id.
+    /// A running server uses the build. `data` may also have: server_id, session_id.
     EngineInUse,
-    /// The archive is damaged, has no llama.cpp build for this machine, or has unexpected entries; nothing is kept.
+    /// The archive is damaged, has no llama.cpp build for this machine, or has unexpected entries; nothing is kept. `data` may also have: session_id.
     ArchiveInvalid,
     /// A name that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]

@@ -142,11 +142,14 @@ pub struct CancelMessageResult {
     pub engine_idle: Option<bool>,
 }
 
-/// The host cancelled the request; the part of an answer that was kept is in `partial`.
+/// The host cancelled the request; of an answer, the part that was kept is in `partial`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelledEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
+    /// Of an answer: its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
 }
 
 /// What this sidecar supports.
@@ -623,7 +626,7 @@ pub enum DownloadEvent {
     Done(Download),
     /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
+    /// The host cancelled the request; of an answer, the part that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -1633,7 +1636,7 @@ pub enum ImportEvent {
     Done(ImportDone),
     /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
+    /// The host cancelled the request; of an answer, the part that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -1843,7 +1846,7 @@ pub enum InstallEvent {
     Done(EngineInfo),
     /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
+    /// The host cancelled the request; of an answer, the part that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -2933,7 +2936,8 @@ pub struct Remedy {
 
 /// Actions that are not methods. `retry`: the same request again. `change_params`: the same request with other
 /// values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
-/// `install_extra`: the optional part `extra` of the llama-sidecar package.
+/// `install_extra`: the optional part `extra` of the llama-sidecar package. `restart_sidecar`: end this sidecar and start
+/// one again, where `options` names command-line options to change. `open_page`: the page at `address` in a browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RemedyWord {
     #[serde(rename = "retry")]
@@ -2944,6 +2948,10 @@ pub enum RemedyWord {
     OpenSettings,
     #[serde(rename = "install_extra")]
     InstallExtra,
+    #[serde(rename = "restart_sidecar")]
+    RestartSidecar,
+    #[serde(rename = "open_page")]
+    OpenPage,
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
@@ -3121,7 +3129,7 @@ pub enum ScanEvent {
     Done(ScanDone),
     /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
+    /// The host cancelled the request; of an answer, the part that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -3916,7 +3924,7 @@ pub enum StartEvent {
     Done(ServerInfo),
     /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
+    /// The host cancelled the request; of an answer, the part that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
@@ -4400,7 +4408,7 @@ pub struct TrashedModel {
 pub enum TurnEvent {
     /// Accepted; `position` messages are ahead of it.
     Queued(TurnQueued),
-    /// The server was asleep or its engine crashed: an engine is being started for the message.
+    /// The message waits for an engine that is being started: for the first time, after a crash, or after a sleep.
     Loading(TurnLoading),
     /// The prompt is being processed.
     Prefill(TurnPrefill),
@@ -4414,14 +4422,14 @@ pub enum TurnEvent {
     Done(TurnResult),
     /// The request failed; `error` is the response's.
     Error(ErrorEvent),
-    /// The host cancelled the request; the part of an answer that was kept is in `partial`.
+    /// The host cancelled the request; of an answer, the part that was kept is in `partial`.
     Cancelled(CancelledEvent),
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,
 }
 
-/// The server was asleep or its engine crashed: an engine is being started for the message.
+/// The message waits for an engine that is being started: for the first time, after a crash, or after a sleep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnLoading {
     /// Component being loaded, such as text_model or mmproj_model.
@@ -4462,6 +4470,9 @@ pub struct TurnPrefill {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnQueued {
     pub position: i64,
+    /// The session; also of one that the message creates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
 }
 
 /// The next piece of the model's reasoning.
@@ -4540,7 +4551,7 @@ pub struct UpdateSessionParams {
     pub server_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived: Option<bool>,
-    /// Replaces the session's settings.
+    /// Changed settings: those left out keep their value, and null removes one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<SessionConfig>,
     /// Id of a message: continue on its branch.

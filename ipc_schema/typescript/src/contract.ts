@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "f4e1f201a5cd4cba8188677a3fc075a7799d1799cc64e90e3eaeb0d81e51ffe2";
+export const CONTRACT_HASH = "22a80a49fa5c6924a30f75f80137e4252d6a584435c0aa03c5eadc6b454086dd";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -156,69 +156,69 @@ export const ERROR_CODES = {
   INVALID_REQUEST: -32600,
   /** No method has this name. */
   METHOD_NOT_FOUND: -32601,
-  /** A parameter is missing, unknown, of the wrong type or out of its range. `data` may also have: path. */
+  /** A parameter is missing, unknown, of the wrong type or out of its range. `data` may also have: path, session_id. */
   INVALID_PARAMS: -32602,
-  /** A defect of the sidecar; the log has the details under `error_id`. `data` may also have: error_id. */
+  /** A defect of the sidecar; the log has the details under `error_id`. `data` may also have: error_id, session_id. */
   INTERNAL_ERROR: -32603,
   /** The line was not one JSON value in UTF-8. */
   PARSE_ERROR: -32700,
-  /** The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial. */
+  /** The request was cancelled by the host; `partial` is the text so far. `data` may also have: partial, session_id. */
   CANCELLED: -32800,
-  /** More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size. */
+  /** More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size, session_id. */
   OVERLOADED: -32001,
-  /** No server of this id is ready. */
+  /** No server of this id is ready. `data` may also have: session_id. */
   SERVER_NOT_RUNNING: -32010,
-  /** A server of this id is starting or running. */
+  /** A server of this id is starting or running. `data` may also have: session_id. */
   SERVER_ALREADY_RUNNING: -32011,
-  /** The requested engine is not on this machine. */
+  /** The requested engine is not on this machine. `data` may also have: session_id. */
   ENGINE_NOT_FOUND: -32012,
-  /** The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail. */
+  /** The engine did not become ready; `cause` and `log_tail` say why. `data` may also have: cause, exit_code, log_tail, session_id. */
   ENGINE_START_FAILED: -32013,
-  /** The engine crashed while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial. */
+  /** The engine crashed while it was in use; partial text is kept. `data` may also have: cause, exit_code, log_tail, partial, session_id. */
   ENGINE_CRASHED: -32014,
-  /** The engine is alive but did not answer in time. `data` may also have: partial. */
+  /** The engine is alive but did not answer in time. `data` may also have: partial, session_id. */
   ENGINE_UNRESPONSIVE: -32015,
-  /** The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length. */
+  /** The prompt does not fit the model's context; nothing was cut and nothing was sent. `data` may also have: max_context, input_length, session_id. */
   CONTEXT_TOO_LONG: -32016,
-  /** No model has this name, or no model file is at this path. */
+  /** No model has this name, or no model file is at this path. `data` may also have: session_id. */
   MODEL_NOT_FOUND: -32017,
-  /** The file is not a usable GGUF model. */
+  /** The file is not a usable GGUF model. `data` may also have: session_id. */
   MODEL_INVALID: -32018,
-  /** A running server uses the model. `data` may also have: server_id. */
+  /** A running server uses the model. `data` may also have: server_id, session_id. */
   MODEL_IN_USE: -32019,
-  /** The file does not belong to the sidecar, so it is not deleted. */
+  /** The file does not belong to the sidecar, so it is not deleted. `data` may also have: session_id. */
   DELETE_NOT_ALLOWED: -32020,
-  /** A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status. */
+  /** A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status, session_id. */
   DOWNLOAD_FAILED: -32021,
-  /** The file's hash is not the expected one; the file was not kept. */
+  /** The file's hash is not the expected one; the file was not kept. `data` may also have: session_id. */
   CHECKSUM_MISMATCH: -32022,
-  /** The disk is full; existing data is intact. */
+  /** The disk is full; existing data is intact. `data` may also have: session_id. */
   DISK_FULL: -32023,
-  /** The operating system refused access. */
+  /** The operating system refused access. `data` may also have: session_id. */
   PERMISSION_DENIED: -32024,
-  /** The path is not one that this method accepts. */
+  /** The path is not one that this method accepts. `data` may also have: session_id. */
   PATH_NOT_ALLOWED: -32025,
-  /** Another program listens on the requested port. `data` may also have: port. */
+  /** Another program listens on the requested port. `data` may also have: port, session_id. */
   PORT_IN_USE: -32026,
-  /** No session or message has this id. */
+  /** No session or message has this id. `data` may also have: session_id. */
   SESSION_NOT_FOUND: -32027,
-  /** Too many messages are queued for this server. `data` may also have: queue_size. */
+  /** Too many messages are queued for this server. `data` may also have: queue_size, session_id. */
   QUEUE_FULL: -32028,
-  /** Another sidecar uses the data folder. `data` may also have: data_dir, pid. */
+  /** Another sidecar uses the data folder; `address` is where it serves pages, if it does. `data` may also have: data_dir, pid, address, session_id. */
   DATA_DIR_LOCKED: -32029,
-  /** The database or a file of ours could not be read or written. */
+  /** The database or a file of ours could not be read or written. `data` may also have: session_id. */
   STORAGE_ERROR: -32030,
-  /** This engine, model or build does not support the request; `path` names the parameter, where there is one. `data` may also have: path. */
+  /** This engine, model or build does not support the request; `path` names the parameter, where there is one. `data` may also have: path, session_id. */
   NOT_SUPPORTED: -32031,
-  /** No download has this id. */
+  /** No download has this id. `data` may also have: session_id. */
   DOWNLOAD_NOT_FOUND: -32040,
-  /** The repository is private or gated, and the hub denies this user access. `data` may also have: repo, gated. */
+  /** The repository is private or gated, and the hub denies this user access. `data` may also have: repo, gated, session_id. */
   HUB_ACCESS_DENIED: -32041,
-  /** Downloads from this address are not allowed: it is not https, or is inside this machine or network. */
+  /** Downloads from this address are not allowed: it is not https, or is inside this machine or network. `data` may also have: session_id. */
   ADDRESS_NOT_ALLOWED: -32042,
-  /** A running server uses the build. `data` may also have: server_id. */
+  /** A running server uses the build. `data` may also have: server_id, session_id. */
   ENGINE_IN_USE: -32043,
-  /** The archive is damaged, has no llama.cpp build for this machine, or has unexpected entries; nothing is kept. */
+  /** The archive is damaged, has no llama.cpp build for this machine, or has unexpected entries; nothing is kept. `data` may also have: session_id. */
   ARCHIVE_INVALID: -32044,
 } as const;
 

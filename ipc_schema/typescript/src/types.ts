@@ -82,9 +82,16 @@ export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "olla
 /**
  * Actions that are not methods. `retry`: the same request again. `change_params`: the same request with other
  * values of the parameters in `names`. `open_settings`: another value of the setting `key`, such as models.default.
- * `install_extra`: the optional part `extra` of the llama-sidecar package.
+ * `install_extra`: the optional part `extra` of the llama-sidecar package. `restart_sidecar`: end this sidecar and start
+ * one again, where `options` names command-line options to change. `open_page`: the page at `address` in a browser.
  */
-export type RemedyWord = "retry" | "change_params" | "open_settings" | "install_extra";
+export type RemedyWord =
+  | "retry"
+  | "change_params"
+  | "open_settings"
+  | "install_extra"
+  | "restart_sidecar"
+  | "open_page";
 
 /**
  * State of a server. `stopped` and `failed` are final. A server whose engine crashed goes through `stopping` and
@@ -294,9 +301,11 @@ export interface SendMessageParams {
 export interface TurnQueued {
   status: "queued";
   position: number;
+  /** The session; also of one that the message creates. */
+  session_id?: string;
 }
 
-/** The server was asleep or its engine crashed: an engine is being started for the message. */
+/** The message waits for an engine that is being started: for the first time, after a crash, or after a sleep. */
 export interface TurnLoading {
   status: "loading";
   /** Component being loaded, such as text_model or mmproj_model. */
@@ -1407,10 +1416,12 @@ export interface ErrorEvent {
   error: WireError;
 }
 
-/** The host cancelled the request; the part of an answer that was kept is in `partial`. */
+/** The host cancelled the request; of an answer, the part that was kept is in `partial`. */
 export interface CancelledEvent {
   status: "cancelled";
   partial?: string;
+  /** Of an answer: its session. */
+  session_id?: string;
 }
 
 /** A model in the library. */
@@ -2599,7 +2610,7 @@ export interface UpdateSessionParams {
   /** The server to use from now on. */
   server_id?: string | null | undefined;
   archived?: boolean | null | undefined;
-  /** Replaces the session's settings. */
+  /** Changed settings: those left out keep their value, and null removes one. */
   config?: SessionConfig | null | undefined;
   /** Id of a message: continue on its branch. */
   branch?: string | null | undefined;

@@ -61,6 +61,9 @@ class WebTransport:
         listener: the listening socket, which this object owns from now on.
         files: the page.
         max_message_bytes: the longest message that is read.
+
+    Attributes:
+        page_address: the page, for browsers that were admitted.
     """
 
     has_single_host = False
@@ -74,6 +77,7 @@ class WebTransport:
     ) -> None:
         self._listener = listener
         self._port = int(listener.getsockname()[1])
+        self.page_address: str | None = f"http://{LOOPBACK}:{self._port}/"
         self._files = files
         self._max_message_bytes = max_message_bytes
         self._admission = Admission(self._port)
@@ -86,7 +90,7 @@ class WebTransport:
     @property
     def address(self) -> str:
         """The address to open. It admits one browser, and works from `serve` on; earlier connections have to wait."""
-        return f"http://{LOOPBACK}:{self._port}/?token={self._admission.token}"
+        return f"{self.page_address}?token={self._admission.token}"
 
     async def serve(self, hosts: Hosts) -> None:
         """Serve pages until `stop_reading`."""

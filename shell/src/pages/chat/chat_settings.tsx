@@ -54,8 +54,7 @@ function Settings({ session }: { session: Session }) {
   if (error !== undefined) return <ErrorCard error={error} onRetry={reload} />;
   if (both === undefined) return null;
   const put = (name: string, value: unknown): void => {
-    const { [name as keyof SessionConfig]: _old, ...others } = config;
-    const next = value === undefined ? others : { ...others, [name]: value };
+    const next = { ...config, [name]: value ?? null }; // null removes a setting; left out it would stay
     setConfig(next);
     saveConfig(next);
   };
