@@ -16,7 +16,12 @@ from sidecar.contract.errors import Cause, EngineNotFound, EngineStartFailed, Si
 
 logger = logging.getLogger(__name__)
 
-ITS_OWN_FAULT: frozenset[Cause] = frozenset({"MISSING_LIBRARY", "PERMISSION_DENIED", "TIMEOUT", "KILLED", "UNKNOWN"})
+ITS_OWN_FAULT: frozenset[Cause] = frozenset(
+    {
+        *("MISSING_LIBRARY", "LIBRARY_MISMATCH", "WRONG_PROCESSOR", "PERMISSION_DENIED"),
+        *("TIMEOUT", "KILLED", "FILE_FAULT", "UNKNOWN"),
+    }
+)
 """Causes for which the build itself may be broken. The others lie in the model, a flag, the machine or a port, and
 another build would fail as well. Only the proof shows whether the build really is broken."""
 

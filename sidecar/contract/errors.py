@@ -42,6 +42,15 @@ Cause = Literal[
     "KILLED",
     "TIMEOUT",
     "GPU_NOT_USED",
+    "WRONG_PROCESSOR",
+    "LIBRARY_MISMATCH",
+    "TEMPLATE_INVALID",
+    "PROJECTOR_INVALID",
+    "LORA_INVALID",
+    "DRAFT_INVALID",
+    "DEVICE_NOT_FOUND",
+    "CONTEXT_FAILED",
+    "FILE_FAULT",
     "UNKNOWN",
 ]
 """Why an engine did not start or did not stay, decided from its exit code and the end of its log."""

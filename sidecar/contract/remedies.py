@@ -96,6 +96,19 @@ BY_CAUSE: dict[str, tuple[Remedy, ...]] = {
     "KILLED": (change_params("ctx_size", "model"), RETRY),
     "TIMEOUT": (RETRY, open_settings("engines.start_timeout_seconds")),
     "GPU_NOT_USED": (change_params("require_gpu"),),
+    "WRONG_PROCESSOR": (
+        call("install_engine"),
+        Remedy("install_extra", {"extra": "embedded"}),
+        change_params("engine"),
+    ),
+    "LIBRARY_MISMATCH": (change_params("env"), call("install_engine")),
+    "TEMPLATE_INVALID": (change_params("chat_template", "chat_template_file"),),
+    "PROJECTOR_INVALID": (change_params("mmproj_path", "projector"),),
+    "LORA_INVALID": (change_params("lora"),),
+    "DRAFT_INVALID": (change_params("draft_model"),),
+    "DEVICE_NOT_FOUND": (change_params("devices", "main_gpu"), call("probe_engine")),
+    "CONTEXT_FAILED": (change_params("cache_type_k", "cache_type_v", "flash_attn", "ctx_size", "batch_size"),),
+    "FILE_FAULT": (RETRY, call("get_logs")),
     "UNKNOWN": (call("get_logs"),),
 }
 """By the cause of a failed start."""

@@ -171,6 +171,13 @@ class ChildProcess(asyncio.SubprocessProtocol):
             pipe.close()
 
 
+_WRONG_FORMAT = {errno.ENOEXEC, 86}
+"""No program for this system or processor; macOS has EBADARCH."""
+
+_WRONG_FORMAT_ON_WINDOWS = {193, 216}
+"""ERROR_BAD_EXE_FORMAT and ERROR_EXE_MACHINE_TYPE_MISMATCH; untested."""
+
+
 def _refused(program: str, error: OSError) -> ProcessError:
     """Why the system does not run a program."""
     if isinstance(error, FileNotFoundError):
@@ -182,5 +189,7 @@ def _refused(program: str, error: OSError) -> ProcessError:
     message = f"{program} cannot be run: {error.strerror}."
     if error.errno == errno.E2BIG:
         return SpawnRefused(program, message, reason="arguments_too_long")
+    if error.errno in _WRONG_FORMAT or getattr(error, "winerror", None) in _WRONG_FORMAT_ON_WINDOWS:
+        return SpawnRefused(program, message, reason="wrong_format")
     denied = error.errno in (errno.EACCES, errno.EPERM)
     return SpawnRefused(program, message, reason="permission_denied" if denied else "other")

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-SpawnReason = Literal["bad_arguments", "arguments_too_long", "missing_loader", "permission_denied", "other"]
+SpawnReason = Literal[
+    "bad_arguments", "arguments_too_long", "missing_loader", "permission_denied", "wrong_format", "other"
+]
 
 
 class ProcessError(Exception):

@@ -161,7 +161,10 @@ async def test_only_what_may_be_the_builds_own_fault_puts_it_to_the_proof(stage:
         if stage.proved:
             asked.add(cause)
             stage.proved.clear()
-    assert asked == {"MISSING_LIBRARY", "PERMISSION_DENIED", "TIMEOUT", "KILLED", "UNKNOWN"}
+    assert asked == {
+        *("MISSING_LIBRARY", "LIBRARY_MISMATCH", "WRONG_PROCESSOR", "PERMISSION_DENIED"),
+        *("TIMEOUT", "KILLED", "FILE_FAULT", "UNKNOWN"),
+    }
 
 
 async def test_a_proof_that_fails_for_want_of_memory_says_nothing_of_the_build(stage: Stage) -> None:

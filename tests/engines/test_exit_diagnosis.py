@@ -36,6 +36,12 @@ RECORDED: dict[str, Cause] = {
     "llama-server-port-in-use": "PORT_IN_USE",
     "embedded-port-in-use": "PORT_IN_USE",
     "llama-cpp-python-port-in-use": "PORT_IN_USE",
+    "llama-server-bad-template": "TEMPLATE_INVALID",
+    "llama-server-projector-is-model": "PROJECTOR_INVALID",
+    "llama-server-bad-device": "DEVICE_NOT_FOUND",
+    "llama-server-lora-is-model": "LORA_INVALID",
+    "llama-server-quantised-v-cache": "CONTEXT_FAILED",
+    "llama-server-truncated-draft": "DRAFT_INVALID",
     "llama-server-no-model": "UNKNOWN",  # removed after the plan had found it
 }
 
@@ -81,7 +87,7 @@ def test_every_recording_of_a_failure_stands_in_the_table() -> None:
         (["llama_model_load: error loading model: key not found in model: llama.context_length"], "MODEL_CORRUPT"),
         (["llama_model_load: error loading model: corrupted model: 3 tensors expected but 2 found"], "MODEL_CORRUPT"),
         # llama-adapter.cpp
-        (["LoRA tensor 'a' data is not within the file bounds, file is corrupted or incomplete"], "MODEL_CORRUPT"),
+        (["LoRA tensor 'a' data is not within the file bounds, file is corrupted or incomplete"], "LORA_INVALID"),
         # macOS, Windows, older builds
         (["dyld[812]: Library not loaded: @rpath/libllama.dylib"], "MISSING_LIBRARY"),
         (["ImportError: DLL load failed while importing _core: The module could not be found."], "MISSING_LIBRARY"),
@@ -103,6 +109,11 @@ def test_phrases_of_other_devices_systems_and_builds_are_known(lines: list[str],
         (-1073741515, "MISSING_LIBRARY"),
         (126, "PERMISSION_DENIED"),
         (-signal.SIGSEGV, "UNKNOWN"),
+        (-4, "WRONG_PROCESSOR"),
+        (132, "WRONG_PROCESSOR"),
+        (-1073741795, "WRONG_PROCESSOR"),
+        (-7, "FILE_FAULT"),
+        (3221225478, "FILE_FAULT"),
         (1, "UNKNOWN"),
         (0, "UNKNOWN"),
         (None, "UNKNOWN"),

@@ -17,8 +17,10 @@ from sidecar.engines.kinds.llama_cpp_python import LlamaCppPython
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Endpoint, Launch, LocalProcess
+from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, classify, stated
 from sidecar.engines.setting_checks import check_settings
 from sidecar.servers.start_settings import GIB, cache_ram_mib, check_engine, check_request
+from tests.engines import recordings
 from tests.engines.recordings import help_text
 
 BUILDS = {build: parse_help(help_text(build)) for build in ("2026-10", "2024-10", "2024-01")}
@@ -163,3 +165,70 @@ def test_the_prompt_cache_is_bounded_by_the_machine(
 ) -> None:
     """ollama#18264: 8 GiB of main memory for each engine, in no plan and no setting."""
     assert cache_ram_mib(ServerSettings(**settings), configured, gib * GIB) == mib
+
+
+# --- causes of failed starts ---
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "lines", "cause", "told"),
+    [
+        # ollama#644: a build for another processor
+        (-4, [], "WRONG_PROCESSOR", ""),
+        (-7, ["0.01 I load_tensors: loading"], "FILE_FAULT", ""),
+        (
+            127,
+            ["llama-server: symbol lookup error: llama-server: undefined symbol: llama_model_free"],
+            "LIBRARY_MISMATCH",
+            "undefined symbol: llama_model_free",
+        ),
+        (
+            1,
+            ["llama-server: /lib/libc.so.6: version `GLIBC_2.38' not found (required by llama-server)"],
+            "LIBRARY_MISMATCH",
+            "GLIBC_2.38",
+        ),
+        (
+            1,
+            [
+                "0.01 E mtmd_init: error: mismatch between text model (n_embd = 576) and mmproj (n_embd = 64)",
+                "0.02 E srv  llama_server: exiting due to model loading error",
+            ],
+            "PROJECTOR_INVALID",
+            "mismatch between text model (n_embd = 576) and mmproj (n_embd = 64)",
+        ),
+        (-6, ["/src/ggml.c:12: GGML_ASSERT(ne % 32 == 0) failed", "[New LWP 7]"], "UNKNOWN", "GGML_ASSERT(ne % 32"),
+        (
+            1,
+            ["0.01 E srv init: the flux capacitor is not set", "0.02 I bye"],
+            "UNKNOWN",
+            "the flux capacitor is not set",
+        ),
+        (3, ["something went wrong, as old builds say it"], "UNKNOWN", "something went wrong"),
+        (1, ["0.01 I all is well"], "UNKNOWN", ""),
+    ],
+)
+def test_the_log_or_the_signal_states_the_cause(exit_code: int, lines: list[str], cause: str, told: str) -> None:
+    assert classify(exit_code, lines).cause == cause
+    assert told in stated(lines)
+    assert stated(lines) if told else not stated(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("llama-server-bad-template", "Parser Error: Expected }}"),
+        ("llama-server-projector-is-model", "Failed to load CLIP model from"),
+        ("llama-server-bad-device", "invalid device: CUDA7"),
+        ("llama-server-lora-is-model", "expect general.type to be 'adapter', but got: model"),
+        ("llama-server-quantised-v-cache", "quantized V cache requires flash_attn"),
+        ("llama-server-truncated-draft", "failed to load draft model"),
+        ("llama-server-unknown-architecture", "unknown model architecture"),
+        ("llama-server-port-in-use", "couldn't bind"),
+        ("llama-server-no-model", "No such file"),
+    ],
+)
+def test_a_failed_start_quotes_the_error_of_its_log(name: str, told: str) -> None:
+    """An unreadable chat template and a wrong projector were UNKNOWN, although the log said it."""
+    _, lines = recordings.log(name)
+    assert told in stated(lines[-LOG_TAIL_LINES:])

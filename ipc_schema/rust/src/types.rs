@@ -207,6 +207,24 @@ pub enum Cause {
     Timeout,
     #[serde(rename = "GPU_NOT_USED")]
     GpuNotUsed,
+    #[serde(rename = "WRONG_PROCESSOR")]
+    WrongProcessor,
+    #[serde(rename = "LIBRARY_MISMATCH")]
+    LibraryMismatch,
+    #[serde(rename = "TEMPLATE_INVALID")]
+    TemplateInvalid,
+    #[serde(rename = "PROJECTOR_INVALID")]
+    ProjectorInvalid,
+    #[serde(rename = "LORA_INVALID")]
+    LoraInvalid,
+    #[serde(rename = "DRAFT_INVALID")]
+    DraftInvalid,
+    #[serde(rename = "DEVICE_NOT_FOUND")]
+    DeviceNotFound,
+    #[serde(rename = "CONTEXT_FAILED")]
+    ContextFailed,
+    #[serde(rename = "FILE_FAULT")]
+    FileFault,
     #[serde(rename = "UNKNOWN")]
     Unknown,
     /// A value that is newer than this crate; it cannot be sent.

@@ -17,6 +17,15 @@ export type Cause =
   | "KILLED"
   | "TIMEOUT"
   | "GPU_NOT_USED"
+  | "WRONG_PROCESSOR"
+  | "LIBRARY_MISMATCH"
+  | "TEMPLATE_INVALID"
+  | "PROJECTOR_INVALID"
+  | "LORA_INVALID"
+  | "DRAFT_INVALID"
+  | "DEVICE_NOT_FOUND"
+  | "CONTEXT_FAILED"
+  | "FILE_FAULT"
   | "UNKNOWN";
 
 /** A part of a message, as in OpenAI's API. */

@@ -6,6 +6,8 @@ finds the causes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sidecar.contract.errors import (
     Cause,
     EngineCrashed,
@@ -18,7 +20,7 @@ from sidecar.contract.errors import (
 from sidecar.contract.remedies import BY_CAUSE, RETRY, call, open_settings
 from sidecar.contract.servers import StartWarning
 from sidecar.engines.lifecycle.engine_process import EngineProcess
-from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, PERMANENT, classify, exit_words, fault
+from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, PERMANENT, classify, exit_words, fault, stated
 from sidecar.logs.lines import printable
 from sidecar.processes.errors import CaptureFailed, ProcessError, ProgramNotFound, SpawnReason, SpawnRefused
 
@@ -33,6 +35,7 @@ _CAUSES: dict[SpawnReason, Cause] = {
     "arguments_too_long": "BAD_FLAG",
     "missing_loader": "MISSING_LIBRARY",
     "permission_denied": "PERMISSION_DENIED",
+    "wrong_format": "WRONG_PROCESSOR",
     "other": "UNKNOWN",
 }
 
@@ -80,6 +83,7 @@ def _capture_failed(error: CaptureFailed) -> EngineStartFailed:
         words = exit_words(error.exit_code)
         if why.cause != "UNKNOWN":
             words = f"{why.message} ({words})"
+        words = _with_log(words, tail)
     arguments = " ".join(error.argv[1:])[:MAX_ARGUMENT_LETTERS]
     return EngineStartFailed(
         f"{error.argv[0]} failed with {arguments}: {words}.",
@@ -101,12 +105,17 @@ def start_failed(engine: str, process: EngineProcess, complaint: str | None = No
     else:
         why = fault("UNKNOWN" if complaint else "TIMEOUT")
     return EngineStartFailed(
-        f"{engine} did not start: {complaint or why.message} ({exit_words(exit_code)}).",
+        f"{engine} did not start: {_with_log(f'{complaint or why.message} ({exit_words(exit_code)})', tail)}.",
         hint=why.hint,
         cause=why.cause,
         exit_code=exit_code,
         log_tail=tail,
     )
+
+
+def _with_log(words: str, tail: Sequence[str]) -> str:
+    """A reason, with what the log itself states."""
+    return f"{words}; its log says: {found.rstrip('.')}" if (found := stated(tail)) else words
 
 
 def gpu_not_used(engine: str, warning: StartWarning, process: EngineProcess) -> EngineStartFailed:
@@ -128,8 +137,9 @@ def crashed(process: EngineProcess) -> EngineCrashed:
     """Why a ready engine ended."""
     tail = process.tail()
     why = classify(process.exit_code, tail[-CRASH_LINES:])
+    words = f"{why.message} ({exit_words(process.exit_code)})"
     return EngineCrashed(
-        f"The engine ended while it was in use: {why.message} ({exit_words(process.exit_code)}).",
+        f"The engine ended while it was in use: {_with_log(words, tail[-CRASH_LINES:])}.",
         hint=why.hint if why.cause in PERMANENT else None,
         remedies=BY_CAUSE[why.cause] if why.cause in PERMANENT else None,
         cause=why.cause,
