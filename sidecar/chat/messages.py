@@ -77,10 +77,12 @@ def tool_calls_of(message: Message) -> list[ToolCall]:
 
 
 def as_chat_message(message: Message) -> ChatMessage:
-    """A message as it is sent to a model."""
+    """A message in the form that `generation` renders for a model."""
     out: ChatMessage = {"role": message.role, "content": message.content}
     if isinstance(message.parts, list):
         out["content"] = message.parts
+    if isinstance(message.reasoning, str):
+        out["reasoning_content"] = message.reasoning
     if calls := tool_calls_of(message):
         out["tool_calls"] = msgspec.to_builtins(calls)
     if isinstance(message.tool_call_id, str):

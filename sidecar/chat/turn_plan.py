@@ -25,8 +25,10 @@ from sidecar.contract.chat import (
 )
 from sidecar.contract.config import ChatPreset
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.sessions import SamplingParams, Session, SessionConfig
+from sidecar.contract.remedies import change_params
+from sidecar.contract.sessions import SamplingParams, Session, SessionConfig, ToolCall
 from sidecar.generation.completion import GenerationRequest
+from sidecar.generation.request_shape import checked_response_format, checked_tool_choice, checked_tools
 from sidecar.storage.config import ConfigFile
 
 AskParams = SendMessageParams | RegenerateMessageParams | EditMessageParams
@@ -162,8 +164,10 @@ class TurnPlanner:
         chosen_system = system if system is not None else preset.system
         used_system = kept_system if chosen_system is None else chosen_system
         session_config = session.config if session else SessionConfig()
+        tools = checked_tools(params.tools)
         request = GenerationRequest(
             messages=[as_chat_message(message) for message in (*history, *new)],
+            new=len(new),
             system=used_system,
             sampling=_sampling(params, preset, session_config, config),
             policy=params.context_policy
@@ -172,9 +176,9 @@ class TurnPlanner:
             or config.context_policy,
             server_id=params.server_id,
             last_server_id=session.server_id if session else None,
-            tools=params.tools,
-            tool_choice=params.tool_choice,
-            response_format=params.response_format,
+            tools=tools,
+            tool_choice=checked_tool_choice(params.tool_choice, tools),
+            response_format=checked_response_format(params.response_format),
             reasoning=params.reasoning,
         )
         plan = TurnPlan(session_id, history, new, request)
@@ -234,9 +238,11 @@ def _tool_results(
     """Messages to store, with the results of tools.
 
     Raises:
-        InvalidParams: one of them belongs to no open tool call.
+        InvalidParams: one of them belongs to no open tool call, or a call is left without its result: the model would
+            answer without it, and the result that comes later would have no call.
     """
-    waiting = _unanswered_calls(history)
+    calls = _unanswered_calls(history)
+    waiting = [call.id for call in calls]
     new: list[StoredMessage] = []
     for i, result in enumerate(results):
         if result.tool_call_id not in waiting:
@@ -249,15 +255,22 @@ def _tool_results(
         message = new_message(session_id, _last_id(new) or _last_id(history), role="tool", content=result.content)
         message.tool_call_id = result.tool_call_id
         new.append(message)
+    if missing := [call.id for call in calls if call.id in waiting and call.incomplete is not True]:
+        raise InvalidParams(
+            f"The model waits for the results of {len(calls)} tool calls. Missing: {', '.join(missing)}.",
+            path="$.tool_results",
+            hint="Send the results of all calls of the answer together; a call that failed has its error as result.",
+            remedies=(change_params("tool_results"),),
+        )
     return new
 
 
-def _unanswered_calls(history: Sequence[StoredMessage]) -> list[str]:
-    """Ids of the tool calls at the end of a branch that have no result yet."""
+def _unanswered_calls(history: Sequence[StoredMessage]) -> list[ToolCall]:
+    """The tool calls at the end of a branch that have no result yet."""
     answered: list[Any] = []
     for message in reversed(history):
         if message.role != "tool":
-            return [call.id for call in tool_calls_of(message) if call.id not in answered]
+            return [call for call in tool_calls_of(message) if call.id not in answered]
         answered.append(message.tool_call_id)
     return []
 

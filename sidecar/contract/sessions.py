@@ -116,6 +116,12 @@ class ToolCall(Result, kw_only=True):
     id: str
     type: Literal["function"]
     function: ToolFunction
+    incomplete: Annotated[
+        bool | UnsetType,
+        Meta(
+            description="true: the answer ended within this call, or its arguments are no JSON object; do not run it."
+        ),
+    ] = UNSET
 
 
 class Usage(Result, kw_only=True):

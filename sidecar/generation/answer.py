@@ -32,9 +32,10 @@ from sidecar.contract.sessions import FinishReason, Timings, ToolCall
 from sidecar.contract.warnings import ResultWarning, warning_of
 from sidecar.engines.client.chat_chunk import ChatChunk, Delta, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
 from sidecar.events.event_log import EventLog, TextStatus, decoded
+from sidecar.generation.call_arguments import is_cut, marked
 from sidecar.generation.finish_reasons import finish_reason_of, is_failure
 from sidecar.generation.reasoning_tags import ReasoningTags
-from sidecar.generation.tool_calls import ToolCalls, is_cut, whole_text
+from sidecar.generation.tool_calls import ToolCalls, whole_text
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Answer:
     """Text, reasoning and tool calls so far; an event of each addition goes to the log.
 
     Attributes:
-        tool_calls: the complete calls; none before `end`, since an incomplete call cannot be used.
+        tool_calls: the calls; none before `end`. A call that was cut is marked, since it cannot be used.
         finish_reason: why the engine ended; `None` until it says so.
         warnings: what the host should know about the answer, after `end`.
         begun_at: when the first part of the answer arrived, on the performance counter.
@@ -138,24 +139,27 @@ class Answer:
         self._raw_finish_reason = "length"
 
     def end(self) -> None:
-        """End the stream: the tool calls are complete and published, since their pieces may arrive interleaved.
+        """End the stream: the tool calls that are complete are published; their pieces may arrive interleaved.
 
         Raises:
             EngineUnresponsive: the engine says that it failed, or sent nothing.
         """
         self._release_held()
-        self.tool_calls = self._calls.finish()
-        raw = self._raw_finish_reason
-        self.finish_reason = finish_reason_of(raw, has_calls=bool(self.tool_calls))
+        calls, raw = self._calls.finish(), self._raw_finish_reason
+        self.finish_reason = finish_reason_of(raw, has_calls=bool(calls))
+        self.tool_calls = marked(calls, at_limit=self.finish_reason == "length")
+        if any(is_cut(one) for one in self.tool_calls):  # it has reached a limit, whatever its engine says
+            self.finish_reason = "length"
         if raw is not None and raw != self.finish_reason:
             logger.info("The engine's finish_reason %.60r is taken for %s.", raw, self.finish_reason)
         if raw is not None and is_failure(raw):
             raise _failed("The engine ended its answer with an error.")
         self._check_emptiness()
         for one in self.tool_calls:
-            if is_cut(one):
+            if one.incomplete is True:
                 self.warnings.append(warning_of("TOOL_CALL_INCOMPLETE", _CUT_CALL))
-            self._events.append(TurnToolCall(tool_call=one))
+            else:
+                self._events.append(TurnToolCall(tool_call=one))
 
     def as_text(self) -> str:
         """Everything that the model wrote, about as it wrote it, to be counted."""

@@ -12,6 +12,7 @@ from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.protocols import Tokenizer
 from sidecar.generation.completion import ChatMessage, GenerationRequest
 from sidecar.generation.context import Fit, fit
+from sidecar.generation.prompt import Prompt
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 
@@ -36,13 +37,20 @@ class TokenCounter:
     async def request(self, request: GenerationRequest) -> tuple[int, int]:
         """Exact tokens of a request, rendered with the model's template."""
         server = await self._servers.choose(request.server_id, request.last_server_id)
-        body = request.body(request.messages)
-        return await _count(server, lambda engine: engine.count_chat(body)), max_context_of(server)
+
+        def count(engine: Tokenizer) -> Coroutine[Any, Any, int]:
+            return Prompt(request, server.template).count(engine, request.messages)
+
+        return await _count(server, count), max_context_of(server)
 
     async def fit(self, request: GenerationRequest) -> tuple[Fit, int]:
         """Which messages of a request would be sent, and which dropped."""
         server = await self._servers.choose(request.server_id, request.last_server_id)
-        return await _count(server, lambda _: fit_request(request, server)), max_context_of(server)
+
+        def count(_: Tokenizer) -> Coroutine[Any, Any, Fit]:
+            return fit_request(request, server, Prompt(request, server.template))
+
+        return await _count(server, count), max_context_of(server)
 
 
 def max_context_of(server: Server) -> int:
@@ -50,7 +58,7 @@ def max_context_of(server: Server) -> int:
     return server.actual.context_per_message if server.actual else 0
 
 
-async def fit_request(request: GenerationRequest, server: Server) -> Fit:
+async def fit_request(request: GenerationRequest, server: Server, prompt: Prompt) -> Fit:
     """Which messages of a request fit into a server's context, counted by its engine.
 
     Raises:
@@ -59,7 +67,7 @@ async def fit_request(request: GenerationRequest, server: Server) -> Fit:
     """
 
     async def count(messages: Sequence[ChatMessage]) -> int:
-        return await server.ready_client().count_chat(request.body(messages))
+        return await prompt.count(server.ready_client(), messages)
 
     return await fit(
         request.messages,

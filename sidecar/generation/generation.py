@@ -24,6 +24,7 @@ from sidecar.generation.answer import Answer
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.context import Fit, without
 from sidecar.generation.counting import TokenCounter, fit_request, max_context_of
+from sidecar.generation.prompt import REFUSALS, Prompt
 from sidecar.generation.reservation import Reservation
 from sidecar.generation.scheduler import Scheduler
 from sidecar.servers.server import Server
@@ -129,9 +130,10 @@ class Generation:
                 if server.superseded:
                     continue
                 try:
-                    fitted = await self._fit(server)
+                    prompt = Prompt(request, server.template)
+                    fitted = await self._fit(server, prompt)
                     messages = without(request.messages, fitted.dropped) if fitted else request.messages
-                    body = request.body(messages)
+                    body = prompt.body(messages)
                     room = Reservation(ticket, max_context_of(server), request.sampling.max_tokens)
                     answered = False
                     while not answered:
@@ -151,6 +153,10 @@ class Generation:
                                     yield
                                     if ticket.place.ending:
                                         break
+                        except REFUSALS as refusal:
+                            ticket.is_sent = False
+                            body = prompt.body_after(refusal, messages)
+                            continue
                         except CacheFull:
                             room.overflowed(answer)
                         answered = not room.must_start_again(answer)
@@ -159,7 +165,7 @@ class Generation:
                     if not answered:
                         continue
                     answer.end()
-                    self.warnings += [*answer.warnings, *room.warnings(answer)]
+                    self.warnings += [*prompt.warnings(), *answer.warnings, *room.warnings(answer)]
                     self.result = self._result(await _usage(answer, fitted, server), fitted, server)
                 except EngineGone as broken:
                     # Before the place is released: the next request must not take a dead engine for a ready one.
@@ -170,7 +176,7 @@ class Generation:
         """The durations until now."""
         return self.answer.timings(started=self._started)
 
-    async def _fit(self, server: Server) -> Fit | None:
+    async def _fit(self, server: Server, prompt: Prompt) -> Fit | None:
         """Which messages of the request fit; `None` if the engine itself rejects a prompt that is too long.
 
         Raises:
@@ -181,7 +187,7 @@ class Generation:
         self.model = launch.model_name if launch else None
         if launch is None or (self._request.policy == "error" and launch.engine.refuses_long_prompts):
             return None
-        fitted = await fit_request(self._request, server)
+        fitted = await fit_request(self._request, server, prompt)
         if not fitted.fits:
             raise context_too_long(max_context_of(server), fitted.tokens)
         return fitted

@@ -13,15 +13,14 @@ Owns which piece belongs to which call. Pure.
     a name and whole arguments after whole ones         another call, where neither has an id
     the same whole arguments again                      nothing new
     no id                                               an id of ours: hosts answer calls by it
-    no arguments                                        {}
+    no arguments                                        an empty object
     no name                                             no call: nothing can be called
 
-An answer that ended within a call has it with cut arguments (`is_cut`).
+An answer that ended within a call has it with cut arguments (`call_arguments`).
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Sequence
 
@@ -29,6 +28,7 @@ import msgspec
 
 from sidecar.contract.sessions import ToolCall, ToolFunction
 from sidecar.engines.client.chat_chunk import FunctionDelta, ToolCallDelta
+from sidecar.generation.call_arguments import object_of
 
 _ID_BYTES = 8
 """Random bytes of an id of ours: 64 bits, so that two calls of a conversation never share one."""
@@ -75,8 +75,7 @@ class ToolCalls:
             if not id_ or id_ in used:
                 id_ = f"call_{secrets.token_hex(_ID_BYTES)}"
             used.add(id_)
-            arguments = whole_text(call.arguments)
-            function = ToolFunction(name=whole_text(call.name), arguments=arguments if arguments.strip() else "{}")
+            function = ToolFunction(name=whole_text(call.name), arguments=whole_text(call.arguments))
             finished.append(ToolCall(id=id_, type="function", function=function))
         return finished
 
@@ -105,11 +104,6 @@ class ToolCalls:
         return call
 
 
-def is_cut(call: ToolCall) -> bool:
-    """Whether the arguments of a call are no JSON object: the answer ended within them, or the model wrote no JSON."""
-    return not _is_object(call.function.arguments)
-
-
 def whole_text(text: str) -> str:
     """A text whose halves of characters are joined, and replaced by U+FFFD where their other half is missing."""
     if text.isascii():
@@ -124,7 +118,7 @@ def _begins_another(call: _Call, delta: ToolCallDelta, function: FunctionDelta) 
         return False
     if not function.name.startswith(call.name):
         return True
-    is_whole = (function.arguments or "").lstrip().startswith("{") and _is_object(call.arguments)
+    is_whole = (function.arguments or "").lstrip().startswith("{") and object_of(call.arguments) is not None
     return is_whole and not _is_repeated(call, function)
 
 
@@ -133,7 +127,7 @@ def _is_repeated(call: _Call, function: FunctionDelta) -> bool:
     arguments = function.arguments or ""
     if not function.name or len(arguments) < len("{}") or arguments != call.arguments:
         return False
-    return bool(call.id) and _is_object(arguments)
+    return bool(call.id) and object_of(arguments) is not None
 
 
 def _longer_name(known: str, piece: str) -> str:
@@ -141,10 +135,3 @@ def _longer_name(known: str, piece: str) -> str:
     if piece.startswith(known):
         return piece
     return known if known.startswith(piece) else known + piece
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False

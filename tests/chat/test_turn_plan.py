@@ -221,14 +221,13 @@ async def test_results_of_tools_follow_on_the_answer_that_asked_for_them(stage: 
         session = await asked_for_tools(stage, "a", "b")
         plan = await plan_for(stage, session, message="", tool_results=results)
         await stage.chat.send(
-            SendMessageParams(
-                session_id=session, message="", tool_results=[ToolResult(tool_call_id="a", content="one")]
-            )
+            SendMessageParams(session_id=session, message="", tool_results=msgspec.convert(results, list[ToolResult]))
         ).result()
     new = plan.new_messages
     assert [(m.role, m.tool_call_id, m.content) for m in new] == [("tool", "b", "two"), ("tool", "a", "one")]
     assert [m.parent_id for m in new] == [plan.history[-1].message_id, new[0].message_id]
-    assert stage.server.requests[-1]["messages"][-1] == {"role": "tool", "content": "one", "tool_call_id": "a"}
+    sent = stage.server.requests[-1]["messages"][-2:]  # in the order of the calls
+    assert [(m["tool_call_id"], m["content"]) for m in sent] == [("a", "one"), ("b", "two")]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +246,15 @@ async def test_results_that_nobody_asked_for_are_refused(stage: Stage, params: d
     async with stage.run():
         session = await asked_for_tools(stage, "a")
         assert await refusal(stage, session, **{"message": "", **params}) == path
+
+
+async def test_an_answer_waits_for_the_results_of_all_its_calls(stage: Stage) -> None:
+    results = [{"tool_call_id": "b", "content": "two"}]
+    async with stage.run():
+        session = await asked_for_tools(stage, "a", "b", "c")
+        with pytest.raises(InvalidParams, match="Missing: a, c") as refused:
+            await plan_for(stage, session, message="", tool_results=results)
+    assert refused.value.data == {"path": "$.tool_results"}
 
 
 async def test_a_result_without_any_answer_before_is_refused(stage: Stage) -> None:

@@ -4317,6 +4317,9 @@ pub struct ToolCall {
     pub id: String,
     pub r#type: ToolCallType,
     pub function: ToolFunction,
+    /// true: the answer ended within this call, or its arguments are no JSON object; do not run it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

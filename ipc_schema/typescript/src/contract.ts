@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "22a80a49fa5c6924a30f75f80137e4252d6a584435c0aa03c5eadc6b454086dd";
+export const CONTRACT_HASH = "10920269aab34dc55b66d3e0eb1e560d2e331cb01ddbd2b7f91494d52a89ec8d";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

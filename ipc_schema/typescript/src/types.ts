@@ -2504,6 +2504,8 @@ export interface ToolCall {
   id: string;
   type: "function";
   function: ToolFunction;
+  /** true: the answer ended within this call, or its arguments are no JSON object; do not run it. */
+  incomplete?: boolean;
 }
 
 /** Token counts, as the engine reports them. */

@@ -38,6 +38,7 @@ class ChatStream:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._reader = ChunkReader()
+        self._began = False
 
     def __aiter__(self) -> Self:
         return self
@@ -49,9 +50,10 @@ class ChatStream:
             if self._exchange.response.status != 200:
                 await self._raise_refusal(data)
             if chunks := reader.feed(data) if data else reader.end():
+                self._began = True
                 return chunks
         if reader.error is not None:
-            raise refusal(500, orjson.dumps({"error": reader.error}))
+            raise refusal(500, orjson.dumps({"error": reader.error}), in_answer=self._began)
         if reader.problem is not None:
             raise EngineUnresponsive(f"The engine's answer cannot be understood: {reader.problem}.")
         if reader.broke_off:

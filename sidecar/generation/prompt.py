@@ -1,0 +1,84 @@
+"""A request's conversation for one engine, and what to send where that refuses it.
+
+Owns the choice between the rendering for the model's template and the plain one, which follows a refusal. Counting and
+sending use the same prompt, so that they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sidecar.contract.errors import InvalidParams, NotSupported, SidecarError
+from sidecar.contract.warnings import ResultWarning
+from sidecar.engines.protocols import Tokenizer
+from sidecar.engines.template_facts import TemplateFacts
+from sidecar.generation.completion import ChatMessage, GenerationRequest
+from sidecar.generation.rendering.rendered import Rendered, rendered
+
+REFUSALS = (InvalidParams, NotSupported)
+"""With these an engine refuses what is in a request. The same request is refused again."""
+
+
+class Prompt:
+    """The bodies of one request to one engine.
+
+    Args:
+        request: the request.
+        template: what the engine's model takes.
+    """
+
+    def __init__(self, request: GenerationRequest, template: TemplateFacts) -> None:
+        self._request = request
+        self._template = template
+        self._plain = False
+        self._sent: Rendered | None = None
+        self._refusal: SidecarError | None = None
+
+    def body(self, messages: Sequence[ChatMessage]) -> dict[str, Any]:
+        """The body of a request with these messages of it.
+
+        Raises:
+            NotSupported: a message that is being sent now has what the model cannot take.
+        """
+        self._sent = self._rendered(messages, plain=self._plain)
+        return self._request.body(self._sent.messages)
+
+    def body_after(self, refusal: SidecarError, messages: Sequence[ChatMessage]) -> dict[str, Any]:
+        """The body in the plain form, which is used from now on, after the engine refused another.
+
+        Args:
+            refusal: the refusal.
+            messages: the messages that were refused.
+
+        Raises:
+            SidecarError: the first refusal, where there is no plainer form of the messages.
+        """
+        self._refusal = self._refusal or refusal
+        if self._plain or self._rendered(messages, plain=True).messages == self._rendered(messages).messages:
+            raise self._refusal from None
+        self._plain = True
+        return self.body(messages)
+
+    async def count(self, tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> int:
+        """The tokens of a request with these messages, as they would be sent.
+
+        Raises:
+            EngineGone: the engine closed the connection.
+            SidecarError: it cannot count, or takes the messages in no form.
+        """
+        body = self.body(messages)
+        while True:
+            try:
+                return await tokenizer.count_chat(body)
+            except REFUSALS as refusal:
+                body = self.body_after(refusal, messages)
+
+    def warnings(self) -> list[ResultWarning]:
+        """The warning that what was sent last says something else than the conversation, if it does."""
+        warning = self._sent.changes.warning() if self._sent is not None else None
+        return [warning] if warning is not None else []
+
+    def _rendered(self, messages: Sequence[ChatMessage], *, plain: bool = False) -> Rendered:
+        request = self._request
+        return rendered(request.system, messages, self._template, new=request.new, plain=plain)

@@ -1,0 +1,1 @@
+"""Rendering: a conversation as the model at hand takes it."""
