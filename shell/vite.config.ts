@@ -13,9 +13,22 @@ const oneFontForm: Plugin = {
     id.includes("katex.min.css") ? code.replaceAll(/,url\([^)]+\.(?:woff|ttf)\) format\("[a-z]+"\)/g, "") : undefined,
 };
 
+/** Writes into the page which parts of it are loaded later; `src/link/parts.ts` fetches them. */
+const namesOfParts: Plugin = {
+  name: "names-of-parts",
+  transformIndexHtml: {
+    order: "post",
+    handler: (html, { bundle = {} }) => {
+      const later = Object.keys(bundle).filter((name) => name.startsWith("assets/") && !html.includes(name));
+      const content = later.map((name) => `./${name}`).join(" ");
+      return [{ tag: "meta", attrs: { name: "llama-sidecar-parts", content }, injectTo: "head" }];
+    },
+  },
+};
+
 export default defineConfig({
   base: "./",
-  plugins: [oneFontForm, react()],
+  plugins: [oneFontForm, namesOfParts, react()],
   resolve: {
     alias: [
       { find: /^@llama-sidecar\/client\/(.+)$/, replacement: `${client}transports/$1.ts` },

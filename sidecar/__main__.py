@@ -44,9 +44,12 @@ def serve(options: argparse.Namespace) -> NoReturn:
     import gc
     import os
 
+    from sidecar.host import limits
     from sidecar.host.descriptors import take_wire
 
     read_fd, write_fd = take_wire()
+    limits.raise_open_files()
+    limits.forbid_core_dumps()
 
     gc.disable()  # imports make objects that stay; collections would take a twentieth of the time
 
@@ -66,7 +69,7 @@ def serve(options: argparse.Namespace) -> NoReturn:
         if options.command == "serve" and options.web:
             from sidecar.cli.serve import serve_pages
 
-            code = serve_pages(options, app_options, write_fd)
+            code = serve_pages(options, app_options, read_fd, write_fd)
         else:
             app.serve(app_options, read_fd, write_fd)
             code = 0

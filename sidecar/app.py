@@ -29,6 +29,7 @@ from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.requests import RequestTasks
 from sidecar.handlers import life
 from sidecar.handlers.call import Call, Handler
+from sidecar.host.limits import hide_memory
 from sidecar.host.lock import DataDirLock
 from sidecar.host.paths import DataDir
 from sidecar.host.signals import set_by_signals
@@ -244,6 +245,7 @@ async def _add_features(
 
 
 def _import_composition() -> ModuleType:
+    hide_memory()  # before there is anything in it to hide
     gc.disable()  # as in `__main__`
     try:
         from sidecar import composition

@@ -51,6 +51,17 @@ def is_watchable(fd: int) -> bool:
     return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd))
 
 
+def is_in_foreground(fd: int) -> bool:
+    """Whether what is typed on this terminal is meant for us; True for what is no terminal, such as a pipe."""
+    if sys.platform == "win32" or not os.isatty(fd):
+        return True
+    else:
+        try:
+            return os.tcgetpgrp(fd) == os.getpgrp()
+        except OSError:  # it controls another session, or is gone
+            return False
+
+
 def has_hung_up(fd: int) -> bool:
     """Whether the other end of a pipe is closed; False where the system does not report it."""
     if sys.platform == "win32":

@@ -39,6 +39,11 @@ class DataDir(msgspec.Struct, frozen=True):
         return self.root / "config.json"
 
     @property
+    def page_file(self) -> Path:
+        """A page that leads a browser to ours; there for a minute after `serve --web --open`."""
+        return self.root / "open.html"
+
+    @property
     def history_file(self) -> Path:
         return self.root / "history.db"
 

@@ -74,7 +74,7 @@ def serve(running: list[Served], tmp_path: Path, model: Path) -> Serve:
         (folder / "config.json").write_text(json.dumps({"chat": chat, "server_defaults": {"threads": 1}}))
         if with_model:
             shutil.copy(model, folder / "models" / model.name)
-        running.append(Served(folder, enter=False, env=env))
+        running.append(Served(folder, env=env))
         return running[-1]
 
     return start
@@ -86,7 +86,7 @@ def serve_fake(running: list[Served], data_dir: Path, fake_llama_cpp: Path) -> S
     prepare(data_dir, fake_llama_cpp)
 
     def start() -> Served:
-        running.append(Served(data_dir, enter=False))
+        running.append(Served(data_dir))
         return running[-1]
 
     return start

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.web.browser import Served
 
@@ -56,10 +56,10 @@ SCROLL = """async ([selector, frames, step]) => {
 def main() -> int:
     """Measure all of it and print a table."""
     with tempfile.TemporaryDirectory(prefix="page-trial-") as folder:
-        with Served(Path(folder), enter=True) as served:
+        with Served(Path(folder)) as served:
             asyncio.run(_fill(served))
         print(f"{'bundle before lazy parts':44} {_weight() / 1000:6.0f} KB gzipped      (at most 600)")
-        with Served(Path(folder), enter=False) as served, sync_playwright() as playwright:
+        with Served(Path(folder)) as served, sync_playwright() as playwright:
             program = os.environ["LLAMA_SIDECAR_CHROMIUM"]
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             try:
@@ -120,7 +120,7 @@ def _measure(browser: Browser, served: Served) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.goto(served.address)
-    paints = [_first_paint(browser, context.storage_state(), served) for _ in range(LOADS)]
+    paints = [_first_paint(browser, served) for _ in range(LOADS)]
     told = f"{statistics.median(paints):6.0f} ms · {max(paints):.0f} ms  (at most 1000)"
     print(f"{f'first paint, median and worst of {LOADS}':44} {told}")
     page.get_by_role("link", name=f"{MESSAGES:,} messages").click()
@@ -129,11 +129,11 @@ def _measure(browser: Browser, served: Served) -> None:
         _scrolled(page, what, selector)
 
 
-def _first_paint(browser: Browser, admission: StorageState, served: Served) -> float:
-    """Milliseconds until something is drawn, in a browser that is let in and has nothing of the page yet."""
-    with browser.new_context(viewport={"width": 1280, "height": 800}, storage_state=admission) as context:
+def _first_paint(browser: Browser, served: Served) -> float:
+    """Milliseconds until something is drawn, in a browser that is admitted and has nothing of the page yet."""
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
-        page.goto(served.origin)
+        page.goto(served.another_link())
         page.get_by_role("navigation", name="Pages").wait_for()
         return float(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
 

@@ -10,11 +10,11 @@ from tests.web.browser import Served
 
 def test_the_page_is_in_it_with_everything_it_loads_first(data_dir: Path) -> None:
     with Served(data_dir) as served:
-        status, _, page = served.get("/", Cookie=served.cookie)
+        status, _, page = served.get("/")
         assert status == 200
         assets = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)
         assert {Path(asset).suffix for asset in assets} == {".js", ".css"}
         for asset in assets:
-            status, _, text = served.get(f"/{asset}", Cookie=served.cookie)
+            status, _, text = served.get(f"/{asset}")
             assert status == 200
             assert text

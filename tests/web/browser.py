@@ -1,13 +1,18 @@
 """A browser without pictures: the program that serves pages, and pages that talk to it.
 
-Every message is checked against the published schema, as in `raw_host`.
+Every message is checked against the published schema, as in `raw_host`. The handshake is written out here a second
+time, so that a change of the sidecar's side alone is noticed.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import http.client
 import itertools
 import os
+import secrets
 import signal
 import subprocess
 import threading
@@ -26,22 +31,68 @@ from tests.app.talking import SocketConnection
 from tests.program import PROGRAM
 from tests.raw_host import validate, validate_result
 
-PROTOCOL = "llama-sidecar.v1"
+PROTOCOL = "llama-sidecar.v2"
 
 BOUND_SECONDS = 30.0
 """Longest wait for anything; a test that needs it is broken."""
 
 
+def unpacked(secret: str) -> bytes:
+    """The bytes of a key in an address."""
+    return base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
+
+
+def packed(data: bytes) -> str:
+    """Bytes as a key in an address has them."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Key:
+    """A page's key, from the address of a link or kept from before."""
+
+    def __init__(self, name: str, secret: bytes) -> None:
+        self.name = name
+        self.secret = secret
+
+    @classmethod
+    def of(cls, address: str) -> Key:
+        """The key in an address."""
+        name, _, secret = urlsplit(address).fragment.removeprefix("token=").partition(".")
+        return cls(name, unpacked(secret))
+
+    def derived(self, role: str, host: str, nonce: str, theirs: str) -> bytes:
+        """A proof, or the secret of the next key."""
+        text = "\n".join((PROTOCOL, role, host, nonce, theirs))
+        return hmac.digest(self.secret, text.encode(), hashlib.sha256)
+
+    @classmethod
+    def from_secret(cls, secret: bytes) -> Key:
+        """The key that both sides have derived."""
+        return cls(packed(hmac.digest(secret, b"name", hashlib.sha256)[:9]), secret)
+
+
+async def shake_hands(socket: aiohttp.ClientWebSocketResponse, key: Key, host: str, purpose: str = "session") -> Key:
+    """Prove that we have a key, and see that the sidecar has it; returns the key that both derive."""
+    nonce = secrets.token_urlsafe(32)
+    await socket.send_json({"key": key.name, "nonce": nonce, "purpose": purpose})
+    with anyio.fail_after(BOUND_SECONDS):
+        challenge = await socket.receive_json()
+        assert challenge["proof"] == packed(key.derived("sidecar", host, nonce, challenge["nonce"]))
+        await socket.send_json({"proof": packed(key.derived("page", host, nonce, challenge["nonce"]))})
+        assert await socket.receive_json() == {"admitted": True}
+    return Key.from_secret(key.derived(purpose, host, nonce, challenge["nonce"]))
+
+
 class Served:
-    """`llama-sidecar serve --web`, and a browser that it has let in."""
+    """`llama-sidecar serve --web`, and a page that it admits."""
 
     def __init__(
-        self, data_dir: Path, *options: str, enter: bool = True, env: Mapping[str, str] = MappingProxyType({})
+        self, data_dir: Path, *options: str, env: Mapping[str, str] = MappingProxyType({}), prefix: tuple[str, ...] = ()
     ) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [*PROGRAM, "serve", "--web", "--data-dir", str(data_dir), *options],
-            stdin=subprocess.DEVNULL,
+            [*prefix, *PROGRAM, "serve", "--web", "--data-dir", str(data_dir), *options],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -55,18 +106,19 @@ class Served:
         self.address = self.process.stdout.readline().decode().strip()
         self.host = urlsplit(self.address).netloc
         self.origin = f"http://{self.host}"
-        self.cookie = ""
-        if self.address and enter:
-            self.enter()
+        self.key = Key.of(self.address)
+        self._is_link = True
 
-    def enter(self) -> None:
-        """Open the address that was printed."""
-        status, headers, _ = self.get(self.address.removeprefix(self.origin))
-        assert status == 303
-        self.cookie = headers["Set-Cookie"].split(";")[0]
+    def another_link(self) -> str:
+        """Press Enter; the address that is printed."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().decode().strip()
 
     def get(self, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
-        """Ask for something as it stands, without a cookie where none is given."""
+        """Ask for something as it stands."""
         connection = http.client.HTTPConnection(self.host, timeout=BOUND_SECONDS)
         try:
             connection.putrequest("GET", path, skip_host="Host" in headers)
@@ -94,15 +146,18 @@ class Served:
             self.process.kill()
             raise
         self._thread.join(timeout=5)
-        for stream in (self.process.stdout, self.process.stderr):
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
         return code
 
     @asynccontextmanager
-    async def page(self, **kwargs: Any) -> AsyncIterator[Page]:
-        """A page that is open meanwhile."""
-        async with aiohttp.ClientSession() as session, self.socket(session, **kwargs) as socket:
+    async def page(self) -> AsyncIterator[Page]:
+        """A page that is admitted, and open meanwhile."""
+        async with aiohttp.ClientSession() as session, self.socket(session) as socket:
+            key = await shake_hands(socket, self.key, self.host)
+            if self._is_link:
+                self.key, self._is_link = key, False
             yield Page(socket)
 
     def socket(
@@ -110,15 +165,11 @@ class Served:
         session: aiohttp.ClientSession,
         *,
         origin: str | None = "",
-        cookie: str | None = "",
         protocols: tuple[str, ...] = (PROTOCOL,),
         **kwargs: Any,
     ) -> Any:
-        """A WebSocket as our own page opens it, but for what is given."""
-        headers = {
-            "Origin": self.origin if origin == "" else origin,
-            "Cookie": self.cookie if cookie == "" else cookie,
-        }
+        """A WebSocket as our own page opens it, but for what is given; nobody is admitted yet."""
+        headers = {"Origin": self.origin if origin == "" else origin}
         return session.ws_connect(
             f"ws://{self.host}/rpc",
             protocols=protocols,

@@ -17,7 +17,7 @@ StartServed = Callable[..., Served]
 
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A sidecar whose server is ready, for all tests here; its browser has been let in."""
+    """A sidecar whose server is ready, for all tests here."""
     folder = tmp_path_factory.mktemp("served")
     prepare(folder / "data", fake_engine.install(folder / "llama.cpp"))
     with Served(folder / "data") as one:
@@ -36,8 +36,8 @@ def start_served(data_dir: Path, fake_llama_cpp: Path) -> Iterator[StartServed]:
     prepare(data_dir, fake_llama_cpp)
     started: list[Served] = []
 
-    def start(*options: str, enter: bool = True) -> Served:
-        started.append(Served(data_dir, *options, enter=enter))
+    def start(*options: str) -> Served:
+        started.append(Served(data_dir, *options))
         return started[-1]
 
     yield start

@@ -20,7 +20,8 @@ from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call
 from sidecar.services import Lifetime
 from sidecar.transport.reading import MAX_WAITING_BYTES
-from sidecar.transport.web.connection import SUBPROTOCOL, Connection
+from sidecar.transport.web.admission import SUBPROTOCOL
+from sidecar.transport.web.connection import Connection
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +67,9 @@ class Side:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         try:
-            return await Connection(max_message_bytes=1000, **self.bounds).serve(request, self.hosts)
+            connection = Connection(max_message_bytes=1000, **self.bounds)
+            await connection.open(request)
+            return await connection.serve(request, self.hosts)
         finally:
             self.left.set()
 

@@ -90,7 +90,7 @@ async def site(dist: Path) -> AsyncIterator[Site]:
     async with anyio.create_task_group() as serving:
         serving.start_soon(door.serve, Hosts(handlers={}, tasks=tasks, lifetime=Lifetime(owned=False)))
         await anyio.wait_all_tasks_blocked()
-        yield Site(door.address)
+        yield Site(door.new_link())
         door.stop_reading()
         await door.drain()
 

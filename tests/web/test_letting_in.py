@@ -1,53 +1,112 @@
-"""Who gets in, over a real server: the right browser, by our own name, with our own page."""
+"""Who is admitted, over a real server: the right page, by our own name, with the right key."""
 
 from __future__ import annotations
 
 import signal
+import socket
 
 import aiohttp
 import anyio
 import pytest
 
-from sidecar.transport.web.server import COOKIE_SECONDS
-from tests.web.browser import BOUND_SECONDS, Page, Served
+from sidecar.transport.web.guest import MAX_BYTES, without_cookies
+from tests.web.browser import BOUND_SECONDS, Key, Page, Served, shake_hands
 from tests.web.conftest import StartServed
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_token_lets_one_browser_in_once(start_served: StartServed) -> None:
-    served = start_served(enter=False)
-    path = served.address.removeprefix(served.origin)
-    assert served.get(path + "x")[0] == 403
-    status, headers, _ = served.get(path)
-    cookie = headers["Set-Cookie"]
-    assert (status, headers["Location"]) == (303, "/")
-    # Also after the browser was closed and opened again.
-    assert {"HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={COOKIE_SECONDS}"} <= {
-        part.strip() for part in cookie.split(";")
-    }
-    status, headers, told = served.get(path)
-    assert (status, headers["Set-Cookie"], "has been used" in told) == (403, None, True)
-
-    served.cookie = cookie.split(";")[0]
-    assert served.get(path, Cookie=served.cookie)[:1] == (303,)  # who has come in may reload even that address
-    for _ in range(2):  # and reload the page
+async def test_a_link_admits_one_page_once_and_that_page_again_and_again(start_served: StartServed) -> None:
+    served = start_served()
+    link = served.key
+    for _ in range(3):  # and reload the page
         async with served.page() as page:
             assert await page.call("ping") == "pong"
+    await refused(served, link)
+    async with served.page() as page:
+        other = Key.of(served.another_link())
+        async with aiohttp.ClientSession() as session, served.socket(session) as socket:  # another browser
+            await shake_hands(socket, other, served.host)
+            assert await Page(socket).call("ping") == "pong"
+        async with aiohttp.ClientSession() as session, served.socket(session) as socket:  # another tab
+            tab = await shake_hands(socket, served.key, served.host, "link")
+            assert (await socket.receive()).data == 4200
+        async with aiohttp.ClientSession() as session, served.socket(session) as socket:
+            await shake_hands(socket, tab, served.host)
+            assert await Page(socket).call("ping") == "pong"
+        assert await page.call("ping") == "pong"
 
     served.process.send_signal(signal.SIGHUP)  # the terminal is closed
     assert served.process.wait(timeout=10) == 0
 
 
-@pytest.mark.parametrize("cookie", [None, "llama-sidecar=", "other=1", "{name}=guess", "{name}=ä"])
-async def test_a_browser_that_was_not_let_in_is_told_by_a_close_code(served: Served, cookie: str | None) -> None:
-    name = served.cookie.split("=")[0]
-    cookie = cookie and cookie.format(name=name)
-    async with aiohttp.ClientSession() as session, served.socket(session, cookie=cookie) as socket:
-        await socket.send_str('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+async def refused(served: Served, key: Key) -> None:
+    """A page with this key is refused."""
+    async with aiohttp.ClientSession() as session, served.socket(session) as socket:
+        await socket.send_json({"key": key.name, "nonce": "n"})
         with anyio.fail_after(BOUND_SECONDS):
             message = await socket.receive()
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4401)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"jsonrpc":"2.0","id":1,"method":"ping"}',
+        '{"key":"guess","nonce":"n"}',
+        '{"key":"{name}","nonce":""}',
+        '{"key":"{name}","nonce":"n","purpose":"else"}',
+        '{"key":"{name}","nonce":"n","more":1}',
+        "[]",
+        "no JSON",
+    ],
+)
+async def test_a_page_that_says_anything_else_first_is_refused_by_a_close_code(served: Served, text: str) -> None:
+    async with aiohttp.ClientSession() as session, served.socket(session) as socket:
+        await socket.send_str(text.replace("{name}", served.key.name))
+        with anyio.fail_after(BOUND_SECONDS):
+            message = await socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4401)
+
+
+async def test_a_page_that_cannot_prove_its_key_is_refused_and_the_key_stays_valid(served: Served) -> None:
+    async with served.page() as page:
+        for proof in ('{"proof":"guess"}', "{}", '{"jsonrpc":"2.0","id":1,"method":"ping"}'):
+            async with aiohttp.ClientSession() as session, served.socket(session) as socket:
+                await socket.send_json({"key": served.key.name, "nonce": "n"})
+                assert set(await socket.receive_json()) == {"nonce", "proof"}
+                await socket.send_str(proof)
+                assert (await socket.receive()).data == 4401
+        assert await page.call("ping") == "pong"
+    async with served.page() as page:
+        assert await page.call("ping") == "pong"
+
+
+async def test_a_page_that_is_not_admitted_cannot_send_much(served: Served) -> None:
+    async with aiohttp.ClientSession() as session, served.socket(session) as socket:
+        await socket.send_str("x" * (MAX_BYTES + 1))
+        with anyio.fail_after(BOUND_SECONDS):
+            message = await socket.receive()
+        assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR, aiohttp.WSMsgType.CLOSE)
+
+
+async def test_cookies_of_other_ports_keep_nobody_out(served: Served) -> None:
+    cookie = "; ".join(f"tossed{number}={'x' * 4000}" for number in range(180))
+    assert served.get("/rpc", Cookie=cookie)[0] == 403
+    assert served.get("/rpc", Cookie="llama-sidecar=1")[0] == 403
+    assert without_cookies(b"GET / HTTP/1.1\r\nHost: a\r\nCOOKIE: b\r\nAccept: c") == (
+        b"GET / HTTP/1.1\r\nHost: a\r\nAccept: c"
+    )
+
+
+def test_a_request_ends_its_connection(served: Served) -> None:
+    host, _, port = served.host.partition(":")
+    with socket.create_connection((host, int(port)), timeout=BOUND_SECONDS) as connection:
+        connection.sendall(f"GET /nowhere HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode())
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 404")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +129,9 @@ async def test_no_other_page_may_connect(served: Served, origin: str | None) -> 
 
 
 @pytest.mark.parametrize("path", ["/", "/rpc", "/assets/index.js", "/?token=x"])
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.2:{port}", ""])
+@pytest.mark.parametrize(
+    "host", ["localhost:{port}", "evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.2:{port}", ""]
+)
 async def test_nothing_is_answered_under_another_name(served: Served, path: str, host: str) -> None:
     port = served.host.rpartition(":")[2]
     status, headers, _ = served.get(path, Host=host.format(port=port))
@@ -78,21 +139,7 @@ async def test_nothing_is_answered_under_another_name(served: Served, path: str,
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-async def test_a_page_under_the_name_localhost_is_ours_as_well(served: Served) -> None:
-    port = served.host.rpartition(":")[2]
-    async with aiohttp.ClientSession() as session:
-        headers = {"Host": f"localhost:{port}"}
-        headers |= {"Origin": f"http://localhost:{port}", "Cookie": served.cookie}
-        async with session.ws_connect(
-            f"ws://{served.host}/rpc", protocols=("llama-sidecar.v1",), headers=headers
-        ) as socket:
-            assert await Page(socket).call("ping") == "pong"
-        headers["Origin"] = served.origin  # ours, but not the one that was asked
-        with pytest.raises(aiohttp.WSServerHandshakeError):
-            await session.ws_connect(f"ws://{served.host}/rpc", protocols=("llama-sidecar.v1",), headers=headers)
-
-
-@pytest.mark.parametrize("protocols", [(), ("llama-sidecar.v2",), ("mqtt", "llama-sidecar.v1x")])
+@pytest.mark.parametrize("protocols", [(), ("llama-sidecar.v1",), ("mqtt", "llama-sidecar.v2x")])
 async def test_another_way_of_talking_is_refused(served: Served, protocols: tuple[str, ...]) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
@@ -105,7 +152,10 @@ async def test_everything_has_the_headers_that_a_browser_obeys(served: Served) -
         headers = served.get(path)[1]
         policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
         assert policy["script-src"] == "'self'"
-        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        for name in ("default-src", "object-src", "frame-src", "frame-ancestors", "base-uri", "form-action"):
+            assert policy[name] == "'none'"
+        assert policy["connect-src"] == f"'self' ws://{served.host}"
+        assert headers["Set-Cookie"] is None
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Access-Control-Allow-Origin"] is None

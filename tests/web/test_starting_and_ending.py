@@ -58,7 +58,7 @@ def test_only_loopback_is_listened_to(served: Served) -> None:
 def test_a_port_that_is_taken_is_told_in_plain_words(data_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert serve_pages(Namespace(port=port, open=False), Options(data_dir=data_dir), stdout=1) == 1
+        assert serve_pages(Namespace(port=port, open=False), Options(data_dir=data_dir), stdin=0, stdout=1) == 1
     told = capfd.readouterr()
     assert told.out == ""
     assert told.err.startswith(f"error: Another program listens on port {port}.\n  ")
@@ -103,7 +103,7 @@ def test_without_aiohttp_the_extra_is_named(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aiohttp", None)  # as if it were not there
     options = Options(data_dir=tmp_path / "data")
-    assert serve_pages(Namespace(port=None, open=False), options, stdout=1) == 1
+    assert serve_pages(Namespace(port=None, open=False), options, stdin=0, stdout=1) == 1
     told = capfd.readouterr()
     assert (told.out, "llama-sidecar[web]" in told.err) == ("", True)
 

@@ -55,12 +55,21 @@ export class ConnectionClosedError extends Error {
   }
 }
 
-/** The sidecar does not admit this page. This is permanent: the client does not reconnect. */
+/** The sidecar does not admit this page, or is not the one that did. Permanent: the client does not reconnect. */
 export class NotAdmittedError extends Error {
   override readonly name = "NotAdmittedError";
 
-  constructor() {
-    super("This browser is not known to the sidecar. Open the address that llama-sidecar prints when it starts.");
+  constructor(
+    message = "The sidecar does not know this page. Press Enter where llama-sidecar runs, and open the address it prints.",
+  ) {
+    super(message);
+  }
+
+  /** Another program listens where the sidecar did. Nothing was said to it. */
+  static unproven(): NotAdmittedError {
+    return new NotAdmittedError(
+      "The program at this address cannot prove that it is the sidecar that showed this page. Close the page, start llama-sidecar again and open the address it prints.",
+    );
   }
 }
 

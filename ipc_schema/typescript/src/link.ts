@@ -25,7 +25,7 @@ export type LinkState =
 
 /** Options of a link. */
 export interface LinkOptions extends ClientOptions {
-  /** Opens a connection: `() => openWebSocket({ url: addressFor(location) })`. */
+  /** Opens a connection: `() => openWebSocket({ url: addressFor(location), keys })`. */
   connect: () => Transport;
   /** The page's name and version, for `initialize`. */
   client?: ClientInfo | undefined;

@@ -3,14 +3,15 @@ import { test } from "node:test";
 
 import { ConnectionClosedError, createClient, NotAdmittedError } from "../src/index.js";
 import { addressFor, openWebSocket, type WebSocketOptions } from "../src/transports/websocket.js";
-import { FakeSocket } from "./fake_socket.js";
+import { FakeKeys, FakeSocket, LINK } from "./fake_socket.js";
 
 function open(options: Partial<WebSocketOptions> = {}) {
   const socket = new FakeSocket();
-  const transport = openWebSocket({ url: "ws://127.0.0.1:8123/rpc", open: () => socket, ...options });
+  const keys = new FakeKeys();
+  const transport = openWebSocket({ url: "ws://127.0.0.1:8123/rpc", keys, open: () => socket, ...options });
   const reasons: Error[] = [];
   transport.onClose((reason) => reasons.push(reason));
-  return { socket, transport, reasons };
+  return { socket, keys, transport, reasons };
 }
 
 test("the address has the page's host", () => {
@@ -21,21 +22,21 @@ test("the address has the page's host", () => {
 test("the socket requests the versioned sub-protocol", () => {
   const asked: string[] = [];
   open({ open: (...what) => (asked.push(...what), new FakeSocket()) });
-  assert.deepEqual(asked, ["ws://127.0.0.1:8123/rpc", "llama-sidecar.v1"]);
+  assert.deepEqual(asked, ["ws://127.0.0.1:8123/rpc", "llama-sidecar.v2"]);
 });
 
-test("lines that are sent before the socket is open are sent then, in order", async () => {
+test("lines that are sent before the page is admitted are sent then, in order", async () => {
   const { socket, transport } = open();
   const sent = [transport.send("1"), transport.send("2")];
   assert.deepEqual(socket.sent, []);
-  socket.opens();
+  socket.admits();
   await Promise.all([...sent, transport.send("3")]);
   assert.deepEqual(socket.sent, ["1", "2", "3"]);
 });
 
 test("send waits while the socket's buffer is full", async () => {
   const { socket, transport } = open();
-  socket.opens();
+  socket.admits();
   socket.bufferedAmount = 2 * 1024 * 1024;
   let hasRoom = false;
   const sending = transport.send("large").then(() => (hasRoom = true));
@@ -45,9 +46,10 @@ test("send waits while the socket's buffer is full", async () => {
   await sending;
 });
 
-test("lines that arrive before onMessage is called are kept", () => {
+test("lines that arrive before onMessage is called are kept", async () => {
   const { socket, transport } = open();
-  socket.opens();
+  socket.admits();
+  await transport.send("0");
   socket.receives("1");
   const lines: string[] = [];
   transport.onMessage((line) => lines.push(line));
@@ -90,4 +92,34 @@ test("a page that is not admitted gets a NotAdmittedError", async () => {
   socket.opens();
   socket.closes(4401, "who are you?");
   assert.ok(reasons[0] instanceof NotAdmittedError);
+  const none = { current: () => Promise.resolve(undefined), keep: () => undefined, share: () => undefined };
+  const { socket: other, transport } = open({ keys: none });
+  other.opens();
+  await assert.rejects(transport.send("1"), NotAdmittedError);
+  assert.ok(other.closed);
+});
+
+test("a link becomes a session, whose key is kept and makes links for other tabs", async () => {
+  const { socket, keys, transport } = open();
+  socket.admits();
+  await transport.send("1");
+  assert.equal(keys.kept.length, 1);
+  const [session] = keys.kept;
+  assert.ok(session !== undefined && !session.isLink && session.secret !== LINK.secret);
+  const again = new FakeSocket();
+  const reloaded = openWebSocket({ url: "ws://127.0.0.1:8123/rpc", keys, open: () => again });
+  again.admits(session);
+  await reloaded.send("2");
+  assert.deepEqual(again.sent, ["2"]);
+  assert.equal(keys.kept.length, 1);
+});
+
+test("a program that does not prove that it has the key receives nothing, and is permanently left", async () => {
+  const { socket, transport, reasons } = open();
+  const sending = transport.send("a secret");
+  socket.admits({ ...LINK, secret: "AAAA" });
+  await assert.rejects(sending, NotAdmittedError);
+  assert.deepEqual(socket.sent, []);
+  assert.ok(reasons[0] instanceof NotAdmittedError && reasons[0].message.includes("cannot prove"));
+  assert.ok(socket.closed);
 });

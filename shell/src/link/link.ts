@@ -44,7 +44,10 @@ export async function keepOpen(onOnline: (client: Client) => void): Promise<void
   link = keepConnected({
     connect: carrier.connect,
     client: { name: "llama-sidecar page", version: "0.1.0" },
-    onReady: (client) => onOnline(client),
+    onReady: (client) => {
+      onOnline(client);
+      carrier?.onReady();
+    },
   });
   link.onState(show);
   show(link.state);

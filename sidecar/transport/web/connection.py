@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 from sidecar.dispatch.hosts import Hosts
 from sidecar.events.outbox import Outbox
 from sidecar.transport.reading import LINES_AT_ONCE, MAX_WAITING_BYTES
+from sidecar.transport.web.admission import SUBPROTOCOL
 from sidecar.transport.writing import WRITE_BYTES
 
 logger = logging.getLogger(__name__)
@@ -30,9 +31,6 @@ time, but there is only one, and its end is noticed."""
 
 CLOSE_SECONDS = 1.0
 """For a page to confirm the close."""
-
-SUBPROTOCOL = "llama-sidecar.v1"
-"""Another number is another way of talking."""
 
 GOING_AWAY = 1001
 NO_TEXT = 1003
@@ -70,9 +68,13 @@ class Connection:
         self._drained = asyncio.Event()
         self._closed = asyncio.Event()
 
+    async def open(self, request: web.Request) -> web.WebSocketResponse:
+        """Make the request a WebSocket; nothing is read from it before `serve`."""
+        await self._socket.prepare(request)
+        return self._socket
+
     async def serve(self, request: web.Request, hosts: Hosts) -> web.WebSocketResponse:
         """Serve the page until it is gone, or until `close`."""
-        await self._socket.prepare(request)
         host = hosts.join(self._outbox)
         try:
             async with anyio.create_task_group() as tasks:

@@ -25,15 +25,7 @@ NOT_BUILT = (
     "Then reload this one. It needs Node 20 or newer.",
 )
 
-TOKEN_USED = (
-    "This address has been used",
-    "It lets one browser in, once. In that browser, continue without the part behind the question mark.",
-    "If it was not you who used it, end llama-sidecar with Ctrl-C. Started again, it prints a new address.",
-)
-
 NOT_OUR_NAME = ("Wrong address", "Use the address that llama-sidecar printed when it was started.")
-
-NOT_OUR_USER = ("Not for you", "This llama-sidecar was started by another user of this machine.")
 
 NOT_FOUND = ("There is nothing here", "The page may have been built again. Reload it.")
 
@@ -44,13 +36,15 @@ def page(words: tuple[str, ...]) -> str:
     return _PAGE.format(title=title, paragraphs="\n".join(f"<p>{paragraph}</p>" for paragraph in paragraphs))
 
 
-def headers(port: int) -> dict[str, str]:
+def headers(host: str) -> dict[str, str]:
     """The headers of every response.
 
     Scripts come from our files only. Inline styles are allowed: component libraries use them, and without scripts they
     can do little. Safari before 15.4 does not accept a WebSocket for 'self', so ours is named.
+
+    Args:
+        host: our address on loopback, with its port.
     """
-    sockets = f"ws://127.0.0.1:{port} ws://localhost:{port}"
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
@@ -59,7 +53,9 @@ def headers(port: int) -> dict[str, str]:
         "font-src": "'self' data:",
         "worker-src": "'self' blob:",
         "manifest-src": "'self'",
-        "connect-src": f"'self' {sockets}",
+        "connect-src": f"'self' ws://{host}",
+        "object-src": "'none'",
+        "frame-src": "'none'",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",

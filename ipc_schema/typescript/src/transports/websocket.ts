@@ -6,12 +6,14 @@
  */
 
 import { NotAdmittedError } from "../errors.js";
+import { type PageKey, type Purpose, shakeHands, SUBPROTOCOL } from "./handshake.js";
+import { type PageKeys, pageKeys } from "./page_keys.js";
 import type { Transport } from "./transport.js";
 
-/** The sub-protocol: one JSON-RPC message per text frame. An incompatible framing gets another number. */
-export const SUBPROTOCOL = "llama-sidecar.v1";
+export { type PageKey, SUBPROTOCOL } from "./handshake.js";
+export { type PageKeys, pageKeys } from "./page_keys.js";
 
-/** The close code for an unknown browser: its token was used elsewhere, or the sidecar was restarted. */
+/** The close code for an unknown page: its link was used elsewhere, or the sidecar was restarted. */
 export const NOT_ADMITTED = 4401;
 
 /** A sidecar on this machine answers in milliseconds; a tunnel to another one takes longer. */
@@ -37,6 +39,8 @@ export interface WebSocketLike {
 export interface WebSocketOptions {
   /** Such as "ws://127.0.0.1:8123/rpc"; `addressFor` returns it. */
   url: string;
+  /** Where the page's key is. Default: `pageKeys()`, made once. */
+  keys?: PageKeys | undefined;
   /** Creates the socket. Default: the global WebSocket. */
   open?: ((url: string, protocol: string) => WebSocketLike) | undefined;
   /** How long the socket may take to open. Default 10000. */
@@ -48,47 +52,65 @@ export function addressFor(page: { readonly protocol: string; readonly host: str
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/rpc`;
 }
 
-/** Connect to a sidecar. Lines that are sent before the socket is open wait for it. */
+let ownKeys: PageKeys | undefined;
+
+/** Connect to a sidecar. Lines that are sent before the page is admitted wait for that. */
 export function openWebSocket(options: WebSocketOptions): Transport {
-  return new SocketTransport(options);
+  const keys = options.keys ?? (ownKeys ??= pageKeys());
+  keys.share(() => makeLink({ ...options, keys }));
+  return new SocketTransport(options, keys, "session");
+}
+
+/** A link for another tab, from the sidecar that this page is connected with. */
+async function makeLink(options: WebSocketOptions & { keys: PageKeys }): Promise<PageKey> {
+  const transport = new SocketTransport(options, options.keys, "link");
+  try {
+    return await transport.admitted;
+  } finally {
+    void transport.close();
+  }
 }
 
 class SocketTransport implements Transport {
+  /** The key that the handshake ended with. */
+  readonly admitted: Promise<PageKey>;
   readonly #socket: WebSocketLike;
-  readonly #opened: Promise<void>;
   readonly #ended: Promise<void>;
+  #onHandshake: ((line: string) => void) | undefined;
   #onMessage: ((line: string) => void) | undefined;
   readonly #early: string[] = [];
   readonly #closeHandlers: ((reason: Error) => void)[] = [];
   #reason: Error | undefined;
 
-  constructor(options: WebSocketOptions) {
+  constructor(options: WebSocketOptions, keys: PageKeys, purpose: Purpose) {
     const { openTimeoutMs = OPEN_TIMEOUT_MS } = options;
     const socket = (options.open ?? openGlobal)(options.url, SUBPROTOCOL);
     this.#socket = socket;
-    this.#opened = new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        this.#end(new Error(`no connection within ${openTimeoutMs} ms`));
-        socket.close();
-      }, openTimeoutMs);
-      socket.onopen = () => {
-        clearTimeout(late);
-        resolve();
-      };
-      this.onClose((reason) => {
-        clearTimeout(late);
-        reject(reason);
-      });
+    const late = setTimeout(() => {
+      this.#end(new Error(`no connection within ${openTimeoutMs} ms`));
+      socket.close();
+    }, openTimeoutMs);
+    this.onClose(() => clearTimeout(late));
+    const opened = new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      this.onClose(reject);
     });
-    // Without a pending `send`, only `onClose` reports the end.
-    this.#opened.catch(() => undefined);
+    this.admitted = opened.then(() => this.#enter(new URL(options.url).host, keys, purpose));
+    this.admitted.then(
+      () => clearTimeout(late),
+      (reason: Error) => {
+        // Without a pending `send`, only `onClose` reports the end.
+        this.#end(reason);
+        socket.close();
+      },
+    );
     this.#ended = new Promise((resolve) => this.onClose(() => resolve()));
     socket.onmessage = (event: { data: unknown }) => this.#receive(event.data);
     socket.onclose = (event: { code: number; reason: string }) => this.#end(reasonOf(event.code, event.reason));
   }
 
   async send(line: string): Promise<void> {
-    await this.#opened;
+    await this.admitted;
     if (this.#reason !== undefined) throw this.#reason;
     this.#socket.send(line);
     while (this.#reason === undefined && this.#socket.bufferedAmount > FULL_BYTES) {
@@ -113,9 +135,33 @@ class SocketTransport implements Transport {
     return this.#ended;
   }
 
+  async #enter(host: string, keys: PageKeys, purpose: Purpose): Promise<PageKey> {
+    const key = await keys.current();
+    if (key === undefined) throw new NotAdmittedError();
+    const arrived: string[] = [];
+    let wake: () => void = () => undefined;
+    this.#onHandshake = (line) => {
+      arrived.push(line);
+      wake();
+    };
+    const next = async () => {
+      await new Promise<void>((resolve, reject) => {
+        this.onClose(reject);
+        wake = resolve;
+        if (arrived.length > 0) resolve();
+      });
+      return arrived.shift() as string;
+    };
+    const admitted = await shakeHands({ send: (text) => this.#socket.send(text), next }, host, key, purpose);
+    this.#onHandshake = undefined;
+    if (key.isLink) keys.keep(admitted);
+    return admitted;
+  }
+
   #receive(data: unknown): void {
     if (this.#reason !== undefined || typeof data !== "string") return;
-    if (this.#onMessage === undefined) this.#early.push(data);
+    if (this.#onHandshake !== undefined) this.#onHandshake(data);
+    else if (this.#onMessage === undefined) this.#early.push(data);
     else this.#onMessage(data);
   }
 
