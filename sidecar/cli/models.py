@@ -151,7 +151,9 @@ def _details(model: ModelDetails) -> list[tuple[str, str | None]]:
         ("Name", model.name),
         ("Also called", ", ".join(model.aliases)),
         ("Kept by", tables.ORIGINS.get(model.origin, model.origin)),
+        ("Kind", model.kind),
         ("Problem", model.problem),
+        ("What helps", model.hint),
         ("Size", tables.size(model.size_bytes)),
         ("Architecture", model.architecture),
         ("Parameters", tables.count(model.parameters) if model.parameters else None),
@@ -165,6 +167,7 @@ def _details(model: ModelDetails) -> list[tuple[str, str | None]]:
         ("From", model.repo),
         *(("File" if number == 0 else "", part.path) for number, part in enumerate(model.parts)),
         *(("Projector" if number == 0 else "", path) for number, path in enumerate(model.projectors)),
+        ("No projector", model.no_projector),
         *(("Adapter" if number == 0 else "", path) for number, path in enumerate(model.adapters)),
         *(("Also at" if number == 0 else "", path) for number, path in enumerate(model.other_paths)),
     ]

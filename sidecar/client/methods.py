@@ -354,8 +354,8 @@ class ContractMethods(ABC):
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
             engine_build: Name of a managed build. `llama_cpp_path` overrides it.
             model_path: The GGUF file to load. Overrides `model`.
-            model: Name of a model in the library. If neither is given: the config's default, else the only model, else
-                the last used, else the starter model.
+            model: Name of a model in the library. If neither is given: the config's default, else the only chat model,
+                else the last used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
             host: Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
             ctx_size: Context in tokens; 0 uses the model's own. Default 4096.
@@ -687,8 +687,8 @@ class ContractMethods(ABC):
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
             engine_build: Name of a managed build. `llama_cpp_path` overrides it.
             model_path: The GGUF file to load. Overrides `model`.
-            model: Name of a model in the library. If neither is given: the config's default, else the only model, else
-                the last used, else the starter model.
+            model: Name of a model in the library. If neither is given: the config's default, else the only chat model,
+                else the last used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
             host: Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
             ctx_size: Context in tokens; 0 uses the model's own. Default 4096.
@@ -2072,8 +2072,8 @@ class ContractMethods(ABC):
             llama_cpp_path: Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from.
             engine_build: Name of a managed build. `llama_cpp_path` overrides it.
             model_path: The GGUF file to load. Overrides `model`.
-            model: Name of a model in the library. If neither is given: the config's default, else the only model, else
-                the last used, else the starter model.
+            model: Name of a model in the library. If neither is given: the config's default, else the only chat model,
+                else the last used, else the starter model.
             port: TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
             host: Address to listen on, with `port`. Default 127.0.0.1. Other addresses require the key, too.
             ctx_size: Context in tokens; 0 uses the model's own. Default 4096.

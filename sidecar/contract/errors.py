@@ -256,11 +256,12 @@ class ModelNotFound(SidecarError):
 
 
 class ModelInvalid(SidecarError):
-    """The file is not a usable GGUF model."""
+    """The file is not a usable GGUF model; `reason` says whether it is damaged or something else."""
 
     code = -32018
     name = "MODEL_INVALID"
     default_hint = "Download the file again; it is damaged or not a GGUF model."
+    extra = ("reason",)
 
 
 class ModelInUse(SidecarError):

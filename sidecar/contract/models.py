@@ -28,6 +28,43 @@ ModelOrigin = Literal["own", "folder", ForeignOrigin]
 
 Capability = Literal["chat", "tools", "reasoning", "vision", "audio", "embeddings", "reranking"]
 
+ModelKind = Literal[
+    "chat",
+    "completion",
+    "embedding",
+    "reranking",
+    "draft",
+    "projector",
+    "adapter",
+    "control_vector",
+    "imatrix",
+    "vocabulary",
+    "merged",
+    "diffusion",
+    "text_encoder",
+    "speech",
+    "other",
+]
+"""What a GGUF file is, by its header.
+
+- chat: a language model with a chat template. completion: one without, most likely a base model.
+- embedding, reranking: it makes vectors or scores of texts, and writes none.
+- draft: the head of a larger model that guesses ahead for it (MTP, EAGLE, DFlash); it cannot run alone.
+- projector: gives a model eyes or ears. adapter: LoRA. control_vector, imatrix: made for, or from, a model.
+- vocabulary: a tokenizer without weights.
+- merged: a language model and its projector in one file, which Ollama makes and llama.cpp does not load.
+- diffusion: a generator of images or video or a part of one, or a language model that writes by diffusion.
+- text_encoder: the text encoder of another model, such as T5 or CLIP. speech: for speech, such as Whisper.
+- other: a GGUF file of none of these, without the tensors that a language model has.
+"""
+
+ProblemReason = Literal["damaged", "incomplete", "wrong_form", "not_a_model", "unreadable"]
+"""Why a file cannot be run. `damaged`: another download helps. `incomplete`: files of a split model are missing.
+`wrong_form`: it is sound, and another format, or renamed, or joined. `not_a_model`: it is a GGUF file of another kind.
+`unreadable`: it could not be read this time."""
+
+_KIND = Meta(description="What it is, by its header; null until the whole header has been read.")
+
 _MODEL = Meta(min_length=1, description="Name, file name or path, as in list_models.")
 
 
@@ -54,7 +91,7 @@ class ModelInfo(Result, kw_only=True):
         ),
     ]
     mmproj_path: Annotated[str | None, Meta(description="The projector beside it, for images or audio.")]
-    valid: Annotated[bool, Meta(description="Whether its header is readable.")]
+    valid: Annotated[bool, Meta(description="Whether an engine can run it, by its header.")]
     problem: Annotated[str | None, Meta(description="Why it is not valid, in a sentence.")]
     architecture: str | None
     quantization: Annotated[str | None, Meta(description="Such as Q4_K_M.")]
@@ -79,6 +116,13 @@ class ModelInfo(Result, kw_only=True):
     aliases: Annotated[
         list[str], Meta(description="Other names for it, such as that of a copy in another program.")
     ] = field(default_factory=list)
+    kind: Annotated[ModelKind | None, _KIND] = None
+    problem_reason: Annotated[ProblemReason | None, Meta(description="Why it is not valid, as a word.")] = None
+    hint: Annotated[str | None, Meta(description="What to do about its problem, in a sentence.")] = None
+    no_projector: Annotated[
+        str | None,
+        Meta(description="Why a projector that lies near it is not used for it, in a sentence; null if none does."),
+    ] = None
 
 
 class GetModelParams(Params, kw_only=True):
@@ -137,7 +181,7 @@ class ScanModelsResult(Result, kw_only=True):
     """The result of a scan."""
 
     models: int
-    damaged: int
+    damaged: Annotated[int, Meta(description="Models that are not valid, for whatever reason.")]
     unread: Annotated[int, Meta(description="Models whose headers have not been read completely yet.")]
     sources: list[LibrarySource]
     possible_copies: Annotated[
@@ -302,6 +346,7 @@ class InspectModelResult(Result, kw_only=True):
             'as {"text_bytes": n}.'
         ),
     ]
+    kind: Annotated[ModelKind | None, _KIND] = None
 
 
 SCAN_EVENTS = (ModelWork, ScanDone, ErrorEvent, CancelledEvent)

@@ -85,6 +85,15 @@ BY_ERROR: dict[str, tuple[Remedy, ...]] = {
 }
 """By the error's name; none where a host can do nothing."""
 
+BY_REASON: dict[str, tuple[Remedy, ...]] = {
+    "damaged": (call("download_model"),),
+    "incomplete": (call("download_model"), change_params("model", "model_path")),
+    "wrong_form": (call("search_hub"), change_params("model", "model_path")),
+    "not_a_model": (call("list_models"), change_params("model", "model_path")),
+    "unreadable": (RETRY, change_params("model", "model_path")),
+}
+"""By the reason why a model is invalid: only damage goes away with another download of the same file."""
+
 BY_CAUSE: dict[str, tuple[Remedy, ...]] = {
     "OUT_OF_MEMORY": (change_params("ctx_size", "parallel", "n_gpu_layers", "model"), call("estimate_memory")),
     "MODEL_CORRUPT": (call("download_model"),),
@@ -134,4 +143,6 @@ def default_remedies(name: str, data: dict[str, Any]) -> tuple[Remedy, ...]:
     """The remedies of an error with this name and `data`, where no more is known of the case."""
     if name == "ENGINE_START_FAILED":
         return BY_CAUSE.get(data.get("cause", "UNKNOWN"), ())
+    if name == "MODEL_INVALID" and "reason" in data:
+        return BY_REASON.get(data["reason"], ())
     return BY_ERROR.get(name, ())

@@ -84,7 +84,7 @@ class ServerSettings(Params, kw_only=True):
     model: Annotated[
         str | None,
         Meta(
-            description="Name of a model in the library. If neither is given: the config's default, else the only "
+            description="Name of a model in the library. If neither is given: the config's default, else the only chat "
             "model, else the last used, else the starter model."
         ),
     ] = None

@@ -6,10 +6,13 @@ keep a descriptor from children: Python does that for each (PEP 446). Untested o
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import threading
 import time
+from io import FileIO
 from pathlib import Path
 
 WINDOWS_RETRY_SECONDS = 2.5
@@ -26,6 +29,32 @@ else:
 
 _seeking = threading.Lock()
 """Windows has no pread and pwrite: there, setting a position and using it is one critical section."""
+
+
+class NotOrdinary(OSError):
+    """A folder, pipe, socket or device stands under a file's name."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(errno.EINVAL, "not an ordinary file", os.fspath(path))
+
+
+def open_ordinary(path: str | os.PathLike[str]) -> FileIO:
+    """Open an ordinary file to be read, without waiting for the other end of a pipe, or waking a device.
+
+    Raises:
+        NotOrdinary: something else stands there.
+        OSError: it cannot be opened.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - the caller may have text
+        raise NotOrdinary(path)
+    file = FileIO(path, opener=lambda name, flags: os.open(name, flags | NONBLOCK))
+    try:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it was replaced in between
+            raise NotOrdinary(path)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def read_at(fd: int, length: int, offset: int) -> bytes:

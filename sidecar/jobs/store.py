@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from sidecar.host import file_io
 from sidecar.storage.atomic_files import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class JobStore(Generic[R]):
         found = []
         for path in paths:
             try:
-                with path.open("rb") as file:
+                with file_io.open_ordinary(path) as file:
                     record = msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=self._record)
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 logger.warning("the job in %s cannot be read: %s", path.name, type(error).__name__)

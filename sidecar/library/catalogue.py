@@ -1,25 +1,27 @@
 """From files to models.
 
 Owns what counts as a model (the parts of a split model are one, its copies are one, projectors and adapters are none),
-and which projectors and adapters belong to it. Opens no files: the facts of headers come from the cache.
+and its entry in the list, with the problem of one that cannot be run. `pairing` owns which projectors and adapters
+belong to it. Opens no files: the facts of headers come from the cache.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import field
 
-from sidecar.contract.models import ModelInfo
-from sidecar.library.gguf.file_names import base_of, is_projector, part_name, projector_fits, projector_rank
-from sidecar.library.gguf.header import MAX_NAME_LETTERS, HeaderFacts, together
+from sidecar.contract.models import Capability, ModelInfo
+from sidecar.library.gguf.facts import MAX_NAME_LETTERS, HeaderFacts
+from sidecar.library.gguf.file_names import is_projector, part_name
+from sidecar.library.gguf.header import together
+from sidecar.library.gguf.model_kind import UNLISTED, UNUSABLE
+from sidecar.library.gguf.split_check import NamedPart, Problem, problem_of_parts
 from sidecar.library.header_cache import HeaderCache
 from sidecar.library.model_names import assign_names
+from sidecar.library.pairing import Candidate, Owner, Tuned, adapters_of, projectors_of
 from sidecar.library.scan.model_files import ModelFile
 
 MAX_MISSING_SHOWN = 3
@@ -38,12 +40,14 @@ class Model(msgspec.Struct):
         listed: whether it is in the library; a path may lead to a model outside.
         info: its entry in the list; set last.
         copies: the same content in other places, or under other names.
+        no_projector: why a projector near it is not used.
     """
 
     parts: list[ModelFile]
     name: str = ""
     copies: list[list[ModelFile]] = field(default_factory=list)
     projectors: list[ModelFile] = field(default_factory=list)
+    no_projector: str | None = None
     adapters: list[ModelFile] = field(default_factory=list)
     listed: bool = True
     info: ModelInfo = None  # type: ignore[assignment] # set before it is used
@@ -65,20 +69,26 @@ def assemble(files: Iterable[ModelFile], headers: HeaderCache, *, until: float |
         until: deadline for reading headers to their ends, by time.monotonic(); `None` for no deadline.
     """
     groups: dict[_Key, list[ModelFile]] = {}
-    projectors: defaultdict[Hashable, list[ModelFile]] = defaultdict(list)
-    adapters: list[ModelFile] = []
+    projectors: list[Candidate] = []
+    adapters: list[Candidate] = []
     for file in files:
         role = _role(file, headers, until)
         if role == "projector":
-            projectors[file.group].append(file)
+            projectors.append(Candidate(file, headers.facts(file, full=False)))
         elif role == "adapter":
-            adapters.append(file)
+            adapters.append(Candidate(file, headers.facts(file, full=False)))
         elif role == "model":
             groups.setdefault(file.part.key, []).append(file)
     models = [Model(_in_order(parts)) for parts in groups.values()]
-    _tie_projectors(models, projectors)
+    if projectors:
+        owners = [Owner(model.parts[0], headers.facts(model.parts[0], full=False)) for model in models]
+        for model, pairing in zip(models, projectors_of(owners, projectors), strict=True):
+            model.projectors, model.no_projector = pairing.projectors, pairing.refused
     models = _without_copies(models, headers)
-    _tie_adapters(models, adapters, headers)
+    if adapters:
+        tuned = [Tuned(headers.facts(model.parts[0], full=False), model.places) for model in models]
+        for model, files in zip(models, adapters_of(tuned, adapters), strict=True):
+            model.adapters = files
     for model, name in zip(models, assign_names([_naming(model) for model in models]), strict=True):
         model.name = name
         describe(model, headers, full=False)
@@ -90,7 +100,7 @@ def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:
     parts = model.parts
     facts = [headers.facts(part, full=full) for part in parts]
     first = facts[0]
-    problem = _missing_parts(parts) or next((f.problem for f in facts if f.problem), None)
+    problem = _problem(parts, facts)
     weights = [f.parameters for f in facts if f.parameters is not None]
     stores = [part.store for places in model.places for part in places if part.store]
     other_paths = {str(place[0].path): None for place in model.copies if place[0].path != parts[0].path}
@@ -106,17 +116,21 @@ def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:
         origin=parts[0].origin,
         mmproj_path=str(model.projectors[0].path) if model.projectors else None,
         valid=problem is None,
-        problem=problem,
+        problem=problem.text if problem else None,
         architecture=first.architecture,
         quantization=first.quantization,
         parameters=(sum(weights) or None) if problem is None and len(weights) == len(facts) else None,
         context_length=first.context_length,
         display_name=next(iter(names), first.display_name),
         repo=next((one.repo for one in stores if one.repo), None),
-        capabilities=None if first.capabilities is None else together(first.capabilities, added),
+        capabilities=_capabilities(first, added, problem),
         adapters=[str(file.path) for file in model.adapters],
         other_paths=list(other_paths)[:MAX_PLACES],
         aliases=[name for name in dict.fromkeys(called) if name != model.name][:MAX_PLACES],
+        kind=first.kind,
+        problem_reason=problem.reason if problem else None,
+        hint=problem.hint if problem else None,
+        no_projector=None if model.projectors else model.no_projector,
     )
     return model.info
 
@@ -126,7 +140,8 @@ def _role(file: ModelFile, headers: HeaderCache, until: float | None) -> str:
         return file.store.role
     if is_projector(file.path.name):
         return "projector"
-    return headers.facts(file, full=until is None or time.monotonic() < until).kind
+    kind = headers.facts(file, full=until is None or time.monotonic() < until).kind
+    return kind if kind is not None and kind in UNLISTED else "model"
 
 
 def _in_order(parts: Iterable[ModelFile]) -> list[ModelFile]:
@@ -137,14 +152,44 @@ def _in_order(parts: Iterable[ModelFile]) -> list[ModelFile]:
     return [by_number[number] for number in sorted(by_number)]
 
 
-def _missing_parts(parts: Sequence[ModelFile]) -> str | None:
+def _problem(parts: Sequence[ModelFile], facts: Sequence[HeaderFacts]) -> Problem | None:
+    """Why a model cannot be run, by its files and their headers."""
+    if missing := _missing_parts(parts):
+        return missing
+    for one in facts:
+        if one.problem:
+            return Problem(one.problem, one.reason or "damaged", one.hint)
+    named = [
+        NamedPart(file.path.name, file.part.stem, file.part.number, file.part.count, one.split, one.tensors)
+        for file, one in zip(parts, facts, strict=True)
+    ]
+    if problem := problem_of_parts(named):
+        return problem
+    kind = facts[0].kind
+    unusable = UNUSABLE.get(kind) if kind else None
+    if unusable is None:
+        return None
+    return Problem(f"{parts[0].path.name} {unusable.problem}.", "not_a_model", unusable.hint)
+
+
+def _capabilities(first: HeaderFacts, added: Iterable[Capability], problem: Problem | None) -> list[Capability] | None:
+    if problem is not None and first.problem is None:
+        return []
+    return None if first.capabilities is None else together(first.capabilities, added)
+
+
+def _missing_parts(parts: Sequence[ModelFile]) -> Problem | None:
     first = parts[0].part
     missing = sorted(set(range(1, first.count + 1)) - {file.part.number for file in parts})
     if not missing:
         return None
     names = [part_name(first.stem, number, first.count) for number in missing[:MAX_MISSING_SHOWN]]
     more = f" and {len(missing) - len(names)} more" if len(missing) > len(names) else ""
-    return f"{len(missing)} of its {first.count} files are missing: {', '.join(names)}{more}."
+    return Problem(
+        f"{len(missing)} of its {first.count} files are missing: {', '.join(names)}{more}.",
+        "incomplete",
+        "Put the missing files beside the others; download_model fetches all files of a split model.",
+    )
 
 
 def _naming(model: Model) -> tuple[tuple[str, ...], int, bool]:
@@ -170,63 +215,5 @@ def _without_copies(models: Sequence[Model], headers: HeaderCache) -> list[Model
             original.copies.append(model.parts)
             known = {file.identity for file in original.projectors}
             original.projectors += [file for file in model.projectors if file.identity not in known]
+            original.no_projector = original.no_projector or model.no_projector
     return list(unique.values())
-
-
-# --- projectors and adapters -----------------------------------------------------------------------------------------
-
-
-def _tie_projectors(models: Iterable[Model], projectors: dict[Hashable, list[ModelFile]]) -> None:
-    if not projectors:
-        return
-    by_group: defaultdict[Hashable, list[Model]] = defaultdict(list)
-    for model in models:
-        by_group[model.parts[0].group].append(model)
-    for group, candidates in projectors.items():
-        bases = {base_of(model.parts[0].part.stem) for model in by_group[group]}
-        for model in by_group[group]:
-            stem = model.parts[0].part.stem
-            fitting = [
-                file
-                for file in candidates
-                if (file.store and file.store.role)  # its program assigns it
-                or projector_fits(file.part.stem, base_of(stem), only_model=len(bases) == 1)
-            ]
-            model.projectors = sorted(fitting, key=lambda file: projector_rank(file.path.name, stem))
-
-
-def _tie_adapters(models: Sequence[Model], adapters: Iterable[ModelFile], headers: HeaderCache) -> None:
-    """Adapters belong to the models that their program or their header names."""
-    found = {file.identity: file for file in reversed(list(adapters))}
-    if not found:
-        return
-    by_group: defaultdict[Hashable, list[ModelFile]] = defaultdict(list)
-    for file in adapters:
-        if file.store and file.store.role:
-            by_group[file.group].append(file)
-    made_for = {file.identity: _made_for(headers.facts(file, full=False)) for file in found.values()}
-    for model in models:
-        facts = headers.facts(model.parts[0], full=False)
-        own = _called(facts, model)
-        sure = {file.identity for place in model.places for file in by_group.get(place[0].group, ())}
-        model.adapters = [
-            file
-            for identity, file in sorted(found.items(), key=lambda item: item[1].path)
-            if identity in sure or (made_for[identity][0] == facts.architecture and own & made_for[identity][1])
-        ]
-
-
-def _made_for(adapter: HeaderFacts) -> tuple[str | None, set[str]]:
-    return adapter.architecture, {_plain(name) for name in adapter.bases}
-
-
-def _called(facts: HeaderFacts, model: Model) -> set[str]:
-    """All names of a model, from its header and its repositories."""
-    repos = {part.store.repo for place in model.places for part in place if part.store and part.store.repo}
-    return {_plain(name) for name in (*facts.names, *repos)} - {""}
-
-
-def _plain(name: str) -> str:
-    """A name or the address of a repository, normalized for comparison: letters and digits, without the publisher."""
-    last = urlsplit(name).path.rstrip("/").rpartition("/")[2] if "://" in name else name.rpartition("/")[2]
-    return re.sub(r"[\W_]+", "", last.lower()).removesuffix("gguf")

@@ -20,7 +20,7 @@ PIECE_BYTES = 8 * 1024 * 1024
 def content_hash(path: Path, work: Work) -> str:
     """The SHA-256 of a whole file. Raises OSError, Stopped."""
     digest = sha256()
-    with path.open("rb", buffering=0) as file:
+    with file_io.open_ordinary(path) as file:
         while piece := file.read(PIECE_BYTES):
             digest.update(piece)
             work.done(len(piece))
@@ -30,7 +30,7 @@ def content_hash(path: Path, work: Work) -> str:
 def copy(source: Path, target: Path, work: Work) -> None:
     """Copy a file's content to a new file, and sync it to the disk. Raises OSError, Stopped."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_io.NOFOLLOW | file_io.BINARY
-    with source.open("rb", buffering=0) as read, os.fdopen(os.open(target, flags, 0o644), "wb", buffering=0) as write:
+    with file_io.open_ordinary(source) as read, os.fdopen(os.open(target, flags, 0o644), "wb", buffering=0) as write:
         while count := file_io.copy_piece(read.fileno(), write.fileno(), PIECE_BYTES):
             work.done(count)
         os.fsync(write.fileno())

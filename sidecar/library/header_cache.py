@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sidecar.contract.errors import SidecarError
+from sidecar.contract.errors import ModelInvalid, SidecarError
+from sidecar.host import file_io
+from sidecar.library.gguf.facts import HeaderFacts, facts_of
 from sidecar.library.gguf.file_names import all_parts
-from sidecar.library.gguf.header import HeaderFacts, facts_of
 from sidecar.library.gguf.reader import read_header
 from sidecar.library.scan.model_files import ModelFile
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """The version of the cache file and of the rules for its facts; a change makes all headers be read again."""
 
 MAX_FILES = 10_000
@@ -97,6 +98,8 @@ class HeaderCache:
             facts = self._kept(file).facts
         if facts is None or (full and not facts.complete):
             facts = _read_facts(file.path, full=full)
+            if facts.may_pass:
+                return facts  # a read that failed says nothing about the file: the next one reads it again
             with self._lock:
                 self._kept(file).facts = facts
                 self._changed = True
@@ -136,7 +139,7 @@ class HeaderCache:
             kept = self._kept(file)
             if kept.head is None:
                 try:
-                    with file.path.open("rb") as opened:
+                    with file_io.open_ordinary(file.path) as opened:
                         kept.head = sha256(opened.read(HEAD_BYTES)).hexdigest()
                 except OSError:
                     return None
@@ -246,9 +249,11 @@ def _stamp_at(path: Path) -> _Stamp:
 
 def _load(path: Path) -> dict[str, _Kept]:
     try:
-        if path.stat().st_size > MAX_CACHE_BYTES:
+        with file_io.open_ordinary(path) as file:
+            data = file.read(MAX_CACHE_BYTES + 1)
+        if len(data) > MAX_CACHE_BYTES:
             return {}
-        cache = msgspec.json.decode(path.read_bytes(), type=_CacheFile)
+        cache = msgspec.json.decode(data, type=_CacheFile)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return cache.files if cache.format == FORMAT else {}
@@ -257,5 +262,7 @@ def _load(path: Path) -> dict[str, _Kept]:
 def _read_facts(path: Path, *, full: bool) -> HeaderFacts:
     try:
         return facts_of(read_header(path, full=full), path.name)
-    except SidecarError as error:
-        return HeaderFacts(problem=error.message)
+    except ModelInvalid as error:
+        return HeaderFacts(problem=error.message, reason=error.data.get("reason", "damaged"), hint=error.hint)
+    except SidecarError as error:  # it has gone, or may not be read
+        return HeaderFacts(problem=error.message, reason="unreadable", hint=error.hint)

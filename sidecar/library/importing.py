@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from sidecar.contract.errors import DiskFull, ModelInvalid, PathNotAllowed, PermissionDenied, StorageError
+from sidecar.contract.errors import DiskFull, PathNotAllowed, PermissionDenied, StorageError
 from sidecar.contract.models import ImportDone, ImportModelParams, ModelInfo, ModelWork
 from sidecar.events.event_log import EventLog
 from sidecar.host import path_policy
@@ -27,6 +27,7 @@ from sidecar.library import file_copy
 from sidecar.library.catalogue import Model
 from sidecar.library.gguf.file_names import PROJECTOR, SUFFIX, is_gguf, is_projector, part_name, quantization_in
 from sidecar.library.library import Library
+from sidecar.library.model_names import invalid_model
 from sidecar.library.scan.model_files import ModelFile
 from sidecar.storage.atomic_files import refusal
 
@@ -124,7 +125,7 @@ class Importer:
 
     def _check(self, model: Model, parts: Sequence[ModelFile], mode: Mode, place: Path) -> None:
         if not model.info.valid:
-            raise ModelInvalid(f"{place} cannot be used: {model.info.problem}")
+            raise invalid_model(model.info)
         if model.info.origin == "own":
             raise PathNotAllowed(
                 f"It is already in the library as {model.info.name}: {model.info.path}.", hint="Use that model."

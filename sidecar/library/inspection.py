@@ -10,6 +10,7 @@ import msgspec
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.models import InspectModelResult, ModelDetails, ModelPart
 from sidecar.library.catalogue import Model
+from sidecar.library.gguf.facts import facts_of
 from sidecar.library.gguf.header import TEMPLATE
 from sidecar.library.gguf.reader import read_header
 
@@ -47,6 +48,7 @@ def inspect(path: Path) -> InspectModelResult:
         chat_template=header.text(TEMPLATE),
         licence=header.text("general.license"),
         metadata=header.metadata,
+        kind=facts_of(header, path.name).kind,
     )
 
 

@@ -11,7 +11,8 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice
 
 from sidecar.contract.errors import ModelNotFound
 from sidecar.contract.models import LibrarySource, ModelInfo, ModelWork, ScanDone, ScanModelsResult
@@ -21,6 +22,7 @@ from sidecar.jobs.work import Work, run_in_thread
 from sidecar.library.catalogue import Model, assemble, describe
 from sidecar.library.file_copy import content_hash
 from sidecar.library.gguf.file_names import is_projector
+from sidecar.library.gguf.model_kind import UNUSABLE
 from sidecar.library.header_cache import HeaderCache
 from sidecar.library.model_names import match_model
 from sidecar.library.scan.disk_scan import DiskScan, Mark, settled, unchanged
@@ -36,6 +38,9 @@ follow."""
 
 MAX_COPIES_SHOWN = 100
 """Groups of models in a scan's `possible_copies`."""
+
+MAX_NEIGHBOURS = 500
+"""Files near a model outside of the library that are examined; a folder of so many is no folder of one model."""
 
 _Models = list[ModelInfo]  # inside Library, `list` is its method
 
@@ -178,36 +183,32 @@ class Library:
             return self._models
         started_ns = time.time_ns()
         self._scanned = self._sources.scan()
+        failed = any(source.failed for source in self._scanned)
         files = [file for source in self._scanned for file in source.files]
         self._models = assemble(files, self._headers, until=time.monotonic() + FULL_READ_SECONDS)
-        self._headers.keep_only(files)
+        if not failed:
+            self._headers.keep_only(files)
         self._settings = settings
         marks = {path: mark for source in self._scanned for path, mark in source.marks.items()}
         # Marks are reliable only once every header is read to its end, and the files are old enough.
-        is_final = all(model.info.capabilities is not None or not model.info.valid for model in self._models)
-        self._marks = marks if is_final and settled(marks.values(), started_ns) else None
-        self._headers.index(() if is_final else self._unread())
+        unread = self._unread()
+        # What could not be read this time, such as for want of descriptors, is read again, and not taken for empty.
+        failed = failed or any(model.info.problem_reason == "unreadable" for model in self._models)
+        self._marks = marks if not unread and not failed and settled(marks.values(), started_ns) else None
+        self._headers.index(unread)
         return self._models
 
     def _unread(self) -> Sequence[ModelFile]:
-        parts = [part for model in self._models if model.info.valid for part in model.parts]
-        return [part for part in parts if not self._headers.is_complete(part)]
+        return [part for model in self._models for part in model.parts if not self._headers.is_complete(part)]
 
     def _outside(self, file: ModelFile) -> Model:
-        # Files beside it may belong to it: the other parts of a split model, a projector.
-        files = [file]
-        for neighbour in scan(file.path.parent, "folder", DiskScan(), depth=0):
-            belongs = file.part.count and neighbour.part.key == file.part.key
-            if neighbour.identity != file.identity and (belongs or is_projector(neighbour.path.name)):
-                files.append(neighbour)
-        for model in assemble(files, self._headers):
+        files = [file, *(near for near in _neighbours(file) if near.identity != file.identity)]
+        for model in assemble(files, self._headers, until=time.monotonic()):
             if model.has(file):
                 model.listed = False
                 return model
-        raise ModelNotFound(
-            f"{file.path} cannot run alone: it is a projector or an adapter of a model.",
-            hint="Give the path of the model itself.",
-        )
+        unusable = UNUSABLE.get(self._headers.facts(file, full=False).kind or "projector", UNUSABLE["projector"])
+        raise ModelNotFound(f"{file.path} {unusable.problem}; it cannot run alone.", hint=unusable.hint)
 
     def _alike(self, models: Sequence[Model]) -> _Groups:
         """Groups of models of the same size and beginning, without those that are known to differ."""
@@ -229,6 +230,19 @@ class Library:
 
 
 _Groups = list[list[Model]]
+
+
+def _neighbours(file: ModelFile) -> Iterator[ModelFile]:
+    """What may belong to a file outside of the library: files beside it, and projectors one folder above or below."""
+    folder = file.path.parent
+    beside = list(islice(scan(folder, "folder", DiskScan(), depth=1), MAX_NEIGHBOURS))
+    others = any(near.path.parent == folder and near.path.name != file.path.name for near in beside)
+    for near in beside:
+        if near.path.parent == folder or is_projector(near.path.name):
+            yield near
+    if not others and folder.parent != folder:
+        above = islice(scan(folder.parent, "folder", DiskScan(), depth=0), MAX_NEIGHBOURS)
+        yield from (near for near in above if is_projector(near.path.name))
 
 
 def _report(source: ScannedSource, models: Sequence[Model]) -> LibrarySource:

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import PurePath
+from typing import Literal
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound
-from sidecar.contract.models import ModelInfo
+from sidecar.contract.models import ModelInfo, ModelKind
 from sidecar.contract.remedies import change_params, open_settings
 
 Label = tuple[str, ...]
@@ -90,10 +91,27 @@ def match_model(name: str, models: Sequence[ModelInfo]) -> ModelInfo:
     raise ModelNotFound(f'There is no model "{name}".', hint=_what_there_is(models))
 
 
-def choose_model(*, models: Sequence[ModelInfo], default: str | None, last_used: str | None) -> ModelInfo:
+Purpose = Literal["chat", "embedding", "reranking"]
+"""What a server is started for."""
+
+_KINDS: dict[Purpose, tuple[tuple[ModelKind | None, ...], ...]] = {
+    # One whose header has not been read to its end may be either.
+    "chat": (("chat", None), ("completion",)),
+    "embedding": (("embedding",), ("chat", "completion", None)),
+    "reranking": (("reranking",),),
+}
+"""The kinds that serve a purpose, the best first: a model for chat is taken before one that only continues texts."""
+
+_WORDS: dict[Purpose, str] = {"chat": "chat model", "embedding": "embedding model", "reranking": "reranking model"}
+
+
+def choose_model(
+    *, models: Sequence[ModelInfo], default: str | None, last_used: str | None, purpose: Purpose = "chat"
+) -> ModelInfo:
     """The model to start if a host names none.
 
-    The config's default, else the only model, else the last used, else the starter model. Damaged models do not count.
+    The config's default, else the only one for the purpose, else the last used, else the starter model. Models that
+    cannot be run, or serve another purpose, do not count: an embedding model is never chosen for chat.
 
     Args:
         models: the models in the library.
@@ -102,13 +120,16 @@ def choose_model(*, models: Sequence[ModelInfo], default: str | None, last_used:
 
     Raises:
         ModelNotFound: the default does not exist, or no rule chooses one; the hint lists the models.
-        ModelInvalid: the default is damaged.
+        ModelInvalid: the default cannot be run, or serves another purpose.
     """
-    usable = [model for model in models if model.valid]
+    valid = [model for model in models if model.valid]
+    ranks = [[model for model in valid if model.kind in kinds] for kinds in _KINDS[purpose]]
+    usable = [model for rank in ranks for model in rank]
     if default:
-        return _configured(default, models, usable)
-    if len(usable) == 1:
-        return usable[0]
+        return _configured(default, models, usable, purpose)
+    best = next((rank for rank in ranks if rank), [])
+    if len(best) == 1:
+        return best[0]
     for name in (last_used, STARTER_MODEL):
         try:
             if name:
@@ -116,16 +137,34 @@ def choose_model(*, models: Sequence[ModelInfo], default: str | None, last_used:
         except ModelNotFound:
             continue  # it has been removed, or its name is no longer unique: the next rule decides
     if not usable:
-        damaged = f" ({len(models)} damaged: {_names_of(models)})" if models else ""
-        raise ModelNotFound(f"There is no model in the library{damaged}.", hint=_what_there_is(usable))
+        raise ModelNotFound(
+            f"There is no {_WORDS[purpose]} in the library{_other_models(models, valid)}.", hint=_what_there_is(usable)
+        )
     raise ModelNotFound(
-        f"There are {len(usable)} models, and no setting chooses the one to start.",
+        f"There are {len(usable)} {_WORDS[purpose]}s, and no setting chooses the one to start.",
         hint=f"Choose a model, or a default model in the settings: {_names_of(usable)}.",
         remedies=(change_params("model"), open_settings("models.default")),
     )
 
 
-def _configured(default: str, models: Sequence[ModelInfo], usable: Sequence[ModelInfo]) -> ModelInfo:
+def invalid_model(model: ModelInfo) -> ModelInvalid:
+    """The error of a model that cannot be run: what it is, why, and what helps."""
+    problem = model.problem or "Its header cannot be read."
+    named = PurePath(model.path).name in problem
+    message = problem if named else f"{model.name} cannot be used: {problem}"
+    return ModelInvalid(message, hint=model.hint or None, reason=model.problem_reason or "damaged")
+
+
+def _other_models(models: Sequence[ModelInfo], valid: Sequence[ModelInfo]) -> str:
+    """What there is instead, in brackets."""
+    broken = [model for model in models if not model.valid]
+    parts = [f"{len(broken)} that cannot be run: {_names_of(broken)}"] if broken else []
+    if valid:
+        parts.append(f"{len(valid)} for another purpose: {_names_of(valid)}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _configured(default: str, models: Sequence[ModelInfo], usable: Sequence[ModelInfo], purpose: Purpose) -> ModelInfo:
     try:
         model = match_model(default, models)
     except ModelNotFound as error:
@@ -134,11 +173,19 @@ def _configured(default: str, models: Sequence[ModelInfo], usable: Sequence[Mode
             hint=f"Choose another default model in the settings. {error.hint}",
             remedies=(open_settings("models.default"),),
         ) from None
+    another = (open_settings("models.default"),)
     if not model.valid:
         raise ModelInvalid(
             f"The config's default model cannot be started: {model.problem}",
             hint=f"Choose another default model in the settings, or replace the file. {_what_there_is(usable)}",
-            remedies=(open_settings("models.default"),),
+            remedies=another,
+        )
+    if model not in usable:
+        raise ModelInvalid(
+            f"The config's default model is no {_WORDS[purpose]}: {model.name} is for {model.kind}.",
+            hint=f"Choose another default model in the settings, or name the model. {_what_there_is(usable)}",
+            remedies=(*another, change_params("model")),
+            reason="not_a_model",
         )
     return model
 

@@ -18,7 +18,7 @@ import msgspec
 
 from sidecar.builds.discovery import Engines
 from sidecar.contract.config import Config
-from sidecar.contract.errors import InvalidParams, ModelInvalid, PermissionDenied, PortInUse, SidecarError
+from sidecar.contract.errors import InvalidParams, PermissionDenied, PortInUse, SidecarError
 from sidecar.contract.memory import EstimateMemoryParams
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.server_settings import FLAGS, ServerSettings
@@ -28,7 +28,7 @@ from sidecar.engines.setting_checks import check_settings, completed
 from sidecar.host import memory as host_memory
 from sidecar.host import path_policy, sockets
 from sidecar.library.library import Library
-from sidecar.library.model_names import choose_model
+from sidecar.library.model_names import choose_model, invalid_model
 from sidecar.servers.start_settings import cache_ram_mib, check_engine, check_request, with_resolved_paths
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.database import KeyValueStore
@@ -156,7 +156,12 @@ class StartPlanner:
         """The model, with its path checked, and the settings with the files that belong to it. Blocks on the disk."""
         if _names_no_model(settings):
             models = self._library.list()
-            model = choose_model(models=models, default=self._config.models.default, last_used=last_used)
+            model = choose_model(
+                models=models,
+                default=self._config.models.default,
+                last_used=last_used,
+                purpose="embedding" if settings.embeddings else "chat",
+            )
         else:
             model = self._named_model(settings)
         if settings.mmproj_path is None and settings.projector != "none" and model.mmproj_path is not None:
@@ -172,7 +177,7 @@ class StartPlanner:
         else:
             model = self._library.find(settings.model or "")
         if not model.valid:
-            raise ModelInvalid(f"{model.path} cannot be used: {model.problem}")
+            raise invalid_model(model)
         return model
 
     async def _last_used(self) -> str | None:

@@ -74,6 +74,10 @@ def test_models_are_listed_as_they_come_and_go(host: DirectHost, models: Path) -
         "adapters": [],
         "other_paths": [],
         "aliases": [],
+        "kind": "chat",
+        "problem_reason": None,
+        "hint": None,
+        "no_projector": None,
     }
     path.write_bytes(b"GGUF")
     assert [model["valid"] for model in host.call("list_models")] == [False]

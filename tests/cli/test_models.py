@@ -41,10 +41,10 @@ def test_models_of_other_programs_are_listed_with_who_keeps_them(data_dir: Path,
 
 def test_a_model_is_inspected_by_name_and_by_path(ready: Path, tmp_path: Path) -> None:
     write_model(tmp_path / "see" / "seeing.gguf")
-    projector = write(tmp_path / "see" / "mmproj-seeing.gguf", b"GGUF")
+    projector = write(tmp_path / "see" / "mmproj-seeing.gguf", model_bytes(general__type="mmproj"))
     by_path = told(ready, "inspect", str(tmp_path / "see" / "seeing.gguf"))
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in by_path.splitlines()}
-    assert (lines["Layers"], lines["Can"], lines["Licence"]) == ("2", "chat", "apache-2.0")
+    assert (lines["Layers"], lines["Can"], lines["Licence"]) == ("2", "chat, vision", "apache-2.0")
     assert lines["Projector"] == str(projector)
     assert "the models folder" in told(ready, "inspect", "tiny")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ import pytest
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.contract.models import InspectModelResult
+from sidecar.host.file_io import NotOrdinary
 from sidecar.library.gguf import reader, values
 from sidecar.library.gguf.file_names import without_quantization
 from sidecar.library.gguf.header import TensorInfo
@@ -70,8 +73,8 @@ def problem_of(path: Path, *, full: bool = True) -> str:
     assert raised.value.hint
     message = raised.value.message
     start = f"{path.name} cannot be used: "
-    assert message.startswith(start)
-    return message.removeprefix(start)
+    assert message.startswith((start, f"{path.name} is not a GGUF file"))
+    return message.removeprefix(start).removeprefix(f"{path.name} ")
 
 
 # --- what sound files say ---
@@ -98,6 +101,7 @@ def test_an_inspection_tells_what_the_file_says_of_itself(put: Put) -> None:
         chat_template="{{ messages }}",
         licence="apache-2.0",
         metadata=llama_metadata(),
+        kind="chat",
     )
 
 
@@ -277,7 +281,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "the file is empty."),
     "one byte": (b"G", "the file is cut short: 1 of at least 24 bytes."),
     "the magic alone": (b"GGUF", "the file is cut short: 4 of at least 24 bytes."),
-    "four other bytes": (b"abcd", "it is not a GGUF file: it starts with b'abcd'."),
+    "four other bytes": (b"abcd", "is not a GGUF file."),
     "half of the counts": (GOOD[:20], "the file is cut short: 20 of at least 24 bytes."),
     "only the counts": (GOOD[:24], "the file is cut short: the header does not end within its 24 bytes."),
     "half of the metadata": (GOOD[:200], "the file is cut short: the header does not end within its 200 bytes."),
@@ -287,11 +291,14 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     ),
     "safetensors": (
         b"\x40\x00\x00\x00\x00\x00\x00\x00{" * 9,
-        r"it is not a GGUF file: it starts with b'@\x00\x00\x00'.",
+        "is not a GGUF file: it is a safetensors file, the format of other programs.",
     ),
-    "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer, not the model itself."),
-    "a page": (b"<!DOCTYPE html><html></html>", "it seems to be a web page, not a model."),
-    "an old model": (b"tjgg" * 9, "it is in llama.cpp's format of before GGUF (2023)."),
+    "a pointer": (
+        b"version https://git-lfs.github.com/spec/v1\n",
+        "is not a GGUF file: it is a Git LFS pointer, not the model itself.",
+    ),
+    "a page": (b"<!DOCTYPE html><html></html>", "is not a GGUF file: it seems to be a web page, not a model."),
+    "an old model": (b"tjgg" * 9, "is not a GGUF file: it is in llama.cpp's format of before GGUF (2023)."),
     "version 0": (gguf_bytes({}, version=0), "it is of GGUF version 0; versions 2 and 3 are supported."),
     "version 1": (
         gguf_bytes({}, version=1),
@@ -473,9 +480,9 @@ def test_failures_of_the_system_are_told_as_what_they_are(
 ) -> None:
     path = write_model(tmp_path / "tiny.gguf")
 
-    def fail(path: str, flags: int) -> int:
+    def fail(path: Path) -> FileIO:
         raise failure
 
-    monkeypatch.setattr(reader, "_open_without_waiting", fail)
+    monkeypatch.setattr(reader, "file_io", SimpleNamespace(open_ordinary=fail, NotOrdinary=NotOrdinary))
     with pytest.raises(error):
         read_header(path)

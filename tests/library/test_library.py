@@ -77,6 +77,7 @@ def test_a_model_is_listed_with_what_its_header_says(library: Library, own: Path
             context_length=2048,
             display_name="Tiny",
             capabilities=["chat"],
+            kind="chat",
         )
     ]
 

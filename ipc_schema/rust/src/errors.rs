@@ -36,7 +36,7 @@ pub enum ErrorName {
     ContextTooLong,
     /// No model has this name, or no model file is at this path. `data` may also have: session_id.
     ModelNotFound,
-    /// The file is not a usable GGUF model. `data` may also have: session_id.
+    /// The file is not a usable GGUF model; `reason` says whether it is damaged or something else. `data` may also have: reason, session_id.
     ModelInvalid,
     /// A running server uses the model. `data` may also have: server_id, session_id.
     ModelInUse,

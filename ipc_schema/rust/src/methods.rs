@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.2";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "10920269aab34dc55b66d3e0eb1e560d2e331cb01ddbd2b7f91494d52a89ec8d";
+pub const CONTRACT_HASH: &str = "99dd75db6d4fd303dd9ae9ef1dec4a3ed4f094fd48136a557fe2669a20c082de";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[

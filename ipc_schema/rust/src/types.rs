@@ -1045,7 +1045,7 @@ pub struct EstimateMemoryParams {
     /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
@@ -1806,6 +1806,8 @@ pub struct InspectModelResult {
     pub licence: Option<String>,
     /// Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in total as {"text_bytes": n}.
     pub metadata: Map<String, Value>,
+    /// What it is, by its header; null until the whole header has been read.
+    pub kind: Option<ModelKind>,
 }
 
 /// Progress of the archive's download.
@@ -2284,7 +2286,7 @@ pub struct ModelDetails {
     pub origin: ModelOrigin,
     /// The projector beside it, for images or audio.
     pub mmproj_path: Option<String>,
-    /// Whether its header is readable.
+    /// Whether an engine can run it, by its header.
     pub valid: bool,
     /// Why it is not valid, in a sentence.
     pub problem: Option<String>,
@@ -2307,6 +2309,14 @@ pub struct ModelDetails {
     pub other_paths: Vec<String>,
     /// Other names for it, such as that of a copy in another program.
     pub aliases: Vec<String>,
+    /// What it is, by its header; null until the whole header has been read.
+    pub kind: Option<ModelKind>,
+    /// Why it is not valid, as a word.
+    pub problem_reason: Option<ProblemReason>,
+    /// What to do about its problem, in a sentence.
+    pub hint: Option<String>,
+    /// Why a projector that lies near it is not used for it, in a sentence; null if none does.
+    pub no_projector: Option<String>,
     pub parts: Vec<ModelPart>,
     /// Matching projectors; the first is used.
     pub projectors: Vec<String>,
@@ -2345,7 +2355,7 @@ pub struct ModelInfo {
     pub origin: ModelOrigin,
     /// The projector beside it, for images or audio.
     pub mmproj_path: Option<String>,
-    /// Whether its header is readable.
+    /// Whether an engine can run it, by its header.
     pub valid: bool,
     /// Why it is not valid, in a sentence.
     pub problem: Option<String>,
@@ -2368,6 +2378,62 @@ pub struct ModelInfo {
     pub other_paths: Vec<String>,
     /// Other names for it, such as that of a copy in another program.
     pub aliases: Vec<String>,
+    /// What it is, by its header; null until the whole header has been read.
+    pub kind: Option<ModelKind>,
+    /// Why it is not valid, as a word.
+    pub problem_reason: Option<ProblemReason>,
+    /// What to do about its problem, in a sentence.
+    pub hint: Option<String>,
+    /// Why a projector that lies near it is not used for it, in a sentence; null if none does.
+    pub no_projector: Option<String>,
+}
+
+/// What a GGUF file is, by its header.
+///
+/// - chat: a language model with a chat template. completion: one without, most likely a base model.
+/// - embedding, reranking: it makes vectors or scores of texts, and writes none.
+/// - draft: the head of a larger model that guesses ahead for it (MTP, EAGLE, DFlash); it cannot run alone.
+/// - projector: gives a model eyes or ears. adapter: LoRA. control_vector, imatrix: made for, or from, a model.
+/// - vocabulary: a tokenizer without weights.
+/// - merged: a language model and its projector in one file, which Ollama makes and llama.cpp does not load.
+/// - diffusion: a generator of images or video or a part of one, or a language model that writes by diffusion.
+/// - text_encoder: the text encoder of another model, such as T5 or CLIP. speech: for speech, such as Whisper.
+/// - other: a GGUF file of none of these, without the tensors that a language model has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ModelKind {
+    #[serde(rename = "chat")]
+    Chat,
+    #[serde(rename = "completion")]
+    Completion,
+    #[serde(rename = "embedding")]
+    Embedding,
+    #[serde(rename = "reranking")]
+    Reranking,
+    #[serde(rename = "draft")]
+    Draft,
+    #[serde(rename = "projector")]
+    Projector,
+    #[serde(rename = "adapter")]
+    Adapter,
+    #[serde(rename = "control_vector")]
+    ControlVector,
+    #[serde(rename = "imatrix")]
+    Imatrix,
+    #[serde(rename = "vocabulary")]
+    Vocabulary,
+    #[serde(rename = "merged")]
+    Merged,
+    #[serde(rename = "diffusion")]
+    Diffusion,
+    #[serde(rename = "text_encoder")]
+    TextEncoder,
+    #[serde(rename = "speech")]
+    Speech,
+    #[serde(rename = "other")]
+    Other,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -2506,7 +2572,7 @@ pub struct PreviewCommandParams {
     /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
@@ -2783,6 +2849,26 @@ pub struct ProbeEngineResult {
     pub unix_socket: bool,
     /// Null if not requested.
     pub proof: Option<EngineProof>,
+}
+
+/// Why a file cannot be run. `damaged`: another download helps. `incomplete`: files of a split model are missing.
+/// `wrong_form`: it is sound, and another format, or renamed, or joined. `not_a_model`: it is a GGUF file of another kind.
+/// `unreadable`: it could not be read this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ProblemReason {
+    #[serde(rename = "damaged")]
+    Damaged,
+    #[serde(rename = "incomplete")]
+    Incomplete,
+    #[serde(rename = "wrong_form")]
+    WrongForm,
+    #[serde(rename = "not_a_model")]
+    NotAModel,
+    #[serde(rename = "unreadable")]
+    Unreadable,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -3169,6 +3255,7 @@ pub struct ScanModelsParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScanModelsResult {
     pub models: i64,
+    /// Models that are not valid, for whatever reason.
     pub damaged: i64,
     /// Models whose headers have not been read completely yet.
     pub unread: i64,
@@ -3479,7 +3566,7 @@ pub struct ServerSettings {
     /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.
@@ -3964,7 +4051,7 @@ pub struct StartLlamaServerParams {
     /// The GGUF file to load. Overrides `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model.
+    /// Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system.

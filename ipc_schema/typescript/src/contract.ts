@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "10920269aab34dc55b66d3e0eb1e560d2e331cb01ddbd2b7f91494d52a89ec8d";
+export const CONTRACT_HASH = "99dd75db6d4fd303dd9ae9ef1dec4a3ed4f094fd48136a557fe2669a20c082de";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -182,7 +182,7 @@ export const ERROR_CODES = {
   CONTEXT_TOO_LONG: -32016,
   /** No model has this name, or no model file is at this path. `data` may also have: session_id. */
   MODEL_NOT_FOUND: -32017,
-  /** The file is not a usable GGUF model. `data` may also have: session_id. */
+  /** The file is not a usable GGUF model; `reason` says whether it is damaged or something else. `data` may also have: reason, session_id. */
   MODEL_INVALID: -32018,
   /** A running server uses the model. `data` may also have: server_id, session_id. */
   MODEL_IN_USE: -32019,

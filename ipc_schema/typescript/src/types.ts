@@ -86,7 +86,44 @@ export type Level = "debug" | "info" | "warning" | "error";
 /** Text, or content parts. */
 export type MessageContent = string | ContentPart[];
 
+/**
+ * What a GGUF file is, by its header.
+ *
+ * - chat: a language model with a chat template. completion: one without, most likely a base model.
+ * - embedding, reranking: it makes vectors or scores of texts, and writes none.
+ * - draft: the head of a larger model that guesses ahead for it (MTP, EAGLE, DFlash); it cannot run alone.
+ * - projector: gives a model eyes or ears. adapter: LoRA. control_vector, imatrix: made for, or from, a model.
+ * - vocabulary: a tokenizer without weights.
+ * - merged: a language model and its projector in one file, which Ollama makes and llama.cpp does not load.
+ * - diffusion: a generator of images or video or a part of one, or a language model that writes by diffusion.
+ * - text_encoder: the text encoder of another model, such as T5 or CLIP. speech: for speech, such as Whisper.
+ * - other: a GGUF file of none of these, without the tensors that a language model has.
+ */
+export type ModelKind =
+  | "chat"
+  | "completion"
+  | "embedding"
+  | "reranking"
+  | "draft"
+  | "projector"
+  | "adapter"
+  | "control_vector"
+  | "imatrix"
+  | "vocabulary"
+  | "merged"
+  | "diffusion"
+  | "text_encoder"
+  | "speech"
+  | "other";
+
 export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
+
+/**
+ * Why a file cannot be run. `damaged`: another download helps. `incomplete`: files of a split model are missing.
+ * `wrong_form`: it is sound, and another format, or renamed, or joined. `not_a_model`: it is a GGUF file of another kind.
+ * `unreadable`: it could not be read this time.
+ */
+export type ProblemReason = "damaged" | "incomplete" | "wrong_form" | "not_a_model" | "unreadable";
 
 /**
  * Actions that are not methods. `retry`: the same request again. `change_params`: the same request with other
@@ -1205,7 +1242,7 @@ export interface EstimateMemoryParams {
   engine_build?: string | null | undefined;
   /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
@@ -1448,7 +1485,7 @@ export interface ModelInfo {
   origin: ModelOrigin;
   /** The projector beside it, for images or audio. */
   mmproj_path: string | null;
-  /** Whether its header is readable. */
+  /** Whether an engine can run it, by its header. */
   valid: boolean;
   /** Why it is not valid, in a sentence. */
   problem: string | null;
@@ -1471,6 +1508,14 @@ export interface ModelInfo {
   other_paths: string[];
   /** Other names for it, such as that of a copy in another program. */
   aliases: string[];
+  /** What it is, by its header; null until the whole header has been read. */
+  kind: ModelKind | null;
+  /** Why it is not valid, as a word. */
+  problem_reason: ProblemReason | null;
+  /** What to do about its problem, in a sentence. */
+  hint: string | null;
+  /** Why a projector that lies near it is not used for it, in a sentence; null if none does. */
+  no_projector: string | null;
 }
 
 /**
@@ -1507,7 +1552,7 @@ export interface ModelDetails {
   origin: ModelOrigin;
   /** The projector beside it, for images or audio. */
   mmproj_path: string | null;
-  /** Whether its header is readable. */
+  /** Whether an engine can run it, by its header. */
   valid: boolean;
   /** Why it is not valid, in a sentence. */
   problem: string | null;
@@ -1530,6 +1575,14 @@ export interface ModelDetails {
   other_paths: string[];
   /** Other names for it, such as that of a copy in another program. */
   aliases: string[];
+  /** What it is, by its header; null until the whole header has been read. */
+  kind: ModelKind | null;
+  /** Why it is not valid, as a word. */
+  problem_reason: ProblemReason | null;
+  /** What to do about its problem, in a sentence. */
+  hint: string | null;
+  /** Why a projector that lies near it is not used for it, in a sentence; null if none does. */
+  no_projector: string | null;
   parts: ModelPart[];
   /** Matching projectors; the first is used. */
   projectors: string[];
@@ -1582,6 +1635,7 @@ export interface LibrarySource {
 /** The result of a scan. */
 export interface ScanModelsResult {
   models: number;
+  /** Models that are not valid, for whatever reason. */
   damaged: number;
   /** Models whose headers have not been read completely yet. */
   unread: number;
@@ -1620,6 +1674,8 @@ export interface InspectModelResult {
   licence: string | null;
   /** Every key and value; long arrays as {"array": type, "length": n}, texts beyond 2 MiB in total as {"text_bytes": n}. */
   metadata: Record<string, unknown>;
+  /** What it is, by its header; null until the whole header has been read. */
+  kind: ModelKind | null;
 }
 
 /**
@@ -1815,7 +1871,7 @@ export interface ServerSettings {
   engine_build?: string | null | undefined;
   /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
@@ -2024,7 +2080,7 @@ export interface StartLlamaServerParams {
   engine_build?: string | null | undefined;
   /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;
@@ -2287,7 +2343,7 @@ export interface PreviewCommandParams {
   engine_build?: string | null | undefined;
   /** The GGUF file to load. Overrides `model`. */
   model_path?: string | null | undefined;
-  /** Name of a model in the library. If neither is given: the config's default, else the only model, else the last used, else the starter model. */
+  /** Name of a model in the library. If neither is given: the config's default, else the only chat model, else the last used, else the starter model. */
   model?: string | null | undefined;
   /** TCP port to listen on. Default: a private UNIX socket, or a port chosen by the system. */
   port?: number | null | undefined;

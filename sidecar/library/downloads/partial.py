@@ -78,7 +78,8 @@ class PartialFile:
         try:
             if self._size is not None and self.data.stat().st_size != self._size:
                 return 0
-            return Blocks.from_notes(self._notes.read_bytes(), self._size).received
+            with file_io.open_ordinary(self._notes) as file:
+                return Blocks.from_notes(file.readall(), self._size).received
         except OSError:
             return 0
 

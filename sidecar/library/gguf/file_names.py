@@ -106,8 +106,12 @@ def projector_fits(projector_stem: str, base: str, *, only_model: bool) -> bool:
     other = base_of(projector_stem)
     if min(len(base), len(other)) >= MIN_COMMON_NAME and (other in base or base in other):
         return True
-    # "mmproj-F16" and "mmproj-model-f16" belong to the only model in the folder.
-    return only_model and other in ("", "model")
+    return only_model and is_generic_projector(projector_stem)
+
+
+def is_generic_projector(projector_stem: str) -> bool:
+    """Whether a projector's name names no model, as "mmproj-F16" and "mmproj-model-f16"."""
+    return base_of(projector_stem) in ("", "model")
 
 
 def projector_rank(projector_name: str, model_stem: str) -> tuple[int, int, str]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from sidecar.contract.models import Capability
-from sidecar.library.gguf.file_names import PROJECTOR, quantization_in
+from sidecar.library.gguf.file_names import quantization_in
 
 MAX_COUNT = 2**63 - 1
 """The limit of ggml's int64, and of JSON writers."""
@@ -50,15 +50,7 @@ _REASONING_MARKS = (
 )
 """Markers of reasoning, and switches for it, in the templates of reasoning models."""
 
-MAX_NAME_LETTERS = 300
-"""The longest name in a header; longer texts are ignored."""
-
-MAX_BASES = 8
-"""The most base models of an adapter; usually it has one, rarely two."""
-
-_NOT_MODELS = frozenset({"imatrix"})  # values of general.type that no engine can run
-
-_POOLING_RANK = 4
+POOLING_RANK = 4
 """llama.h's LLAMA_POOLING_TYPE_RANK; 1 to 3 make one vector for each text, 0 and -1 do not pool."""
 
 
@@ -84,6 +76,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         metadata: every key; long arrays as {"array": type, "length": n}, long texts as {"text_bytes": n}.
         complete: False if a quick read ended before the tensors: then `tensors` is empty, keys may be missing, and
             the file may be truncated.
+        followed: whether another GGUF file begins where the tensors' data ends.
     """
 
     version: int
@@ -92,6 +85,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     tensors: tuple[TensorInfo, ...]
     file_bytes: int
     complete: bool
+    followed: bool = False
 
     @property
     def parameters(self) -> int | None:
@@ -115,6 +109,11 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         """The architecture, such as llama or qwen3; `clip` for a projector."""
         return self.text("general.architecture")
 
+    @property
+    def pooling(self) -> int | None:
+        """How it makes one vector of a text, as llama.h's LLAMA_POOLING_TYPE; 0 if it does not."""
+        return self.count(f"{self.architecture}.pooling_type")
+
     def quantization(self, file_name: str) -> str | None:
         """The quantization, such as Q4_K_M: from the metadata, else the type of most weights, else from the name."""
         file_type = self.count("general.file_type")
@@ -132,7 +131,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
             for key, value in self.metadata.items()
             if isinstance(value, str) and (key == TEMPLATE or key.startswith(f"{TEMPLATE}."))
         ]
-        pooling = self.count(f"{self.architecture}.pooling_type") or 0
+        pooling = self.pooling or 0
         found: list[Capability] = []
         if templates and pooling == 0:
             found.append("chat")
@@ -140,7 +139,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
                 found.append("tools")
             if any(map(has_reasoning, templates)):
                 found.append("reasoning")
-        if pooling == _POOLING_RANK:
+        if pooling == POOLING_RANK:
             found.append("reranking")
         elif pooling > 0:
             found.append("embeddings")
@@ -155,70 +154,6 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         if hears is True:
             found.append("audio")
         return tuple(found)
-
-
-class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The facts of one header that the library stores.
-
-    Attributes:
-        problem: why it cannot be read; then the other facts are unknown.
-        names: the model's name, and the repositories where it was published.
-        bases: the same for the models that it was made from; for an adapter, those that it can be used with.
-        capabilities: `None` if the header was not read to its end.
-        complete: whether the header was read to its end.
-    """
-
-    problem: str | None = None
-    kind: Literal["model", "projector", "adapter", "other"] = "model"
-    architecture: str | None = None
-    quantization: str | None = None
-    parameters: int | None = None
-    context_length: int | None = None
-    display_name: str | None = None
-    names: tuple[str, ...] = ()
-    bases: tuple[str, ...] = ()
-    capabilities: tuple[Capability, ...] | None = None
-    complete: bool = True
-
-
-def facts_of(header: GgufHeader, file_name: str) -> HeaderFacts:
-    """The facts of a header."""
-    architecture, kind, parameters = header.architecture, _kind(header), header.parameters
-    if parameters is None and header.complete and not header.tensors:
-        parameters = 0  # the first part of a split model may hold the metadata only
-    names = _texts(header, ("general.name", "general.repo_url", "general.source.repo_url"))
-    capabilities = header.projector_capabilities() if kind == "projector" else header.model_capabilities()
-    return HeaderFacts(
-        kind=kind,
-        architecture=architecture,
-        quantization=header.quantization(file_name),
-        parameters=parameters,
-        context_length=header.count(f"{architecture}.context_length"),
-        display_name=next(iter(_texts(header, ("general.name",))), None),
-        names=names,
-        bases=_bases(header),
-        capabilities=capabilities if header.complete or kind == "projector" else None,
-        complete=header.complete,
-    )
-
-
-def _kind(header: GgufHeader) -> Literal["model", "projector", "adapter", "other"]:
-    general_type = header.text("general.type")
-    if general_type == PROJECTOR or header.architecture == "clip":
-        return "projector"
-    if general_type == "adapter":
-        return "adapter"
-    return "other" if general_type in _NOT_MODELS else "model"
-
-
-def _bases(header: GgufHeader) -> tuple[str, ...]:
-    count = min(header.count("general.base_model.count") or 0, MAX_BASES)
-    keys = [f"general.base_model.{n}.{what}" for n in range(count) for what in ("name", "repo_url")]
-    return _texts(header, keys)
-
-
-def _texts(header: GgufHeader, keys: Iterable[str]) -> tuple[str, ...]:
-    return tuple(text for key in keys if (text := header.text(key)) and len(text) <= MAX_NAME_LETTERS)
 
 
 def together(model: Iterable[Capability], projectors: Iterable[Capability]) -> list[Capability]:

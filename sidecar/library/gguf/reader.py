@@ -10,17 +10,27 @@ offset); then, aligned, the tensors' data. See https://github.com/ggml-org/ggml/
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
-from io import FileIO
 from math import prod
 from pathlib import Path
 from struct import Struct
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound, PathNotAllowed, PermissionDenied
 from sidecar.host import file_io
+from sidecar.library.gguf.foreign_forms import form_of
 from sidecar.library.gguf.header import MAX_COUNT, GgufHeader, TensorInfo
-from sidecar.library.gguf.values import MAX_KEYS, Damaged, Metadata, Window, alignment_of, shown
+from sidecar.library.gguf.values import (
+    MAX_KEYS,
+    Damaged,
+    Metadata,
+    NotGguf,
+    Window,
+    WrongForm,
+    alignment_of,
+    shown,
+)
+
+MAGIC = b"GGUF"
 
 MAX_TENSORS = 65_536
 """The most tensors; models with hundreds of experts have some thousands."""
@@ -31,16 +41,6 @@ MAX_DIMS = 4
 MAX_TENSOR_TYPE = 1023
 """The largest number of a type: unknown types are accepted, since new ones are added every year; beyond this, the file
 is damaged."""
-
-# Other kinds of files that users take for models, by their first bytes
-_FOREIGN = (
-    (b"version https://git-lfs", "it is a Git LFS pointer, not the model itself"),
-    (b"<", "it seems to be a web page, not a model"),
-    (b"PK\x03\x04", "it is a ZIP archive or a PyTorch model, not a GGUF file"),
-    (b"lmgg", "it is in llama.cpp's format of before GGUF (2023)"),
-    (b"fmgg", "it is in llama.cpp's format of before GGUF (2023)"),
-    (b"tjgg", "it is in llama.cpp's format of before GGUF (2023)"),
-)
 
 _U32 = Struct("<I")
 _FILE_HEAD = Struct("<4sIQQ")
@@ -70,44 +70,44 @@ def read_header(path: Path, *, full: bool = True) -> GgufHeader:
         ModelInvalid: it is damaged or not a GGUF file; the message says why.
     """
     try:
-        with FileIO(path, opener=_open_without_waiting) as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise PathNotAllowed(f"{path} is not an ordinary file.")
-            return _read(Window(file, info.st_size), full=full)
+        with file_io.open_ordinary(path) as file:
+            return _read(Window(file, os.fstat(file.fileno()).st_size), full=full)
     except Damaged as damage:
-        raise ModelInvalid(f"{path.name} cannot be used: {damage}.", hint=damage.hint) from None
+        raise ModelInvalid(_sentence(path.name, damage), hint=damage.hint, reason=damage.reason) from None
     except FileNotFoundError:
         raise ModelNotFound(f"There is no file {path}.") from None
-    except IsADirectoryError:
-        raise PathNotAllowed(f"{path} is a folder.") from None
+    except file_io.NotOrdinary:
+        raise PathNotAllowed(f"{path} is {'a folder' if path.is_dir() else 'not an ordinary file'}.") from None
     except PermissionError:
         raise PermissionDenied(f"{path} cannot be read: access is denied.") from None
     except OSError as error:
         raise ModelInvalid(
-            f"{path.name} cannot be read: {error.strerror}.", hint="Check the disk that the file is on."
+            f"{path.name} cannot be read: {error.strerror}.",
+            hint="Check the disk that the file is on, and try again.",
+            reason="unreadable",
         ) from error
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    # Otherwise opening a pipe under a model's name would block until another process writes to it.
-    return os.open(path, flags | file_io.NONBLOCK)
+def _sentence(name: str, damage: Damaged) -> str:
+    problem = str(damage)
+    colon = ":" if isinstance(damage, NotGguf) and problem else ""
+    return f"{name} {damage.verb}{colon} {problem}".rstrip() + "."
 
 
 def _read(window: Window, *, full: bool) -> GgufHeader:
     if window.file_bytes < _FILE_HEAD.size:
-        _check_magic(window.take(min(window.file_bytes, 4)))
+        _check_magic(window.take(window.file_bytes))
         raise Damaged(f"the file is cut short: {window.file_bytes} of at least {_FILE_HEAD.size} bytes")
     head = window.take(_FILE_HEAD.size)
     magic, version, tensor_count, key_count = _FILE_HEAD.unpack(head)
-    _check_magic(magic if magic == b"GGUF" else head)
+    _check_magic(magic if magic == MAGIC else head)
     _check_version(version)
     if key_count > MAX_KEYS:
         raise Damaged(f"it claims {key_count:,} metadata keys; at most {MAX_KEYS:,} are read")
     if tensor_count > MAX_TENSORS:
         raise Damaged(f"it claims {tensor_count:,} tensors; at most {MAX_TENSORS:,} are read")
     metadata, complete = Metadata(window).read(key_count, full=full)
-    tensors = _read_tensors(window, tensor_count, alignment_of(metadata)) if complete else ()
+    tensors, end = _read_tensors(window, tensor_count, alignment_of(metadata)) if complete else ((), 0)
     header = GgufHeader(
         version=version,
         tensor_count=tensor_count,
@@ -115,6 +115,7 @@ def _read(window: Window, *, full: bool) -> GgufHeader:
         tensors=tensors,
         file_bytes=window.file_bytes,
         complete=complete,
+        followed=bool(end) and any(window.holds(MAGIC, at) for at in {end, _aligned(end, alignment_of(metadata))}),
     )
     if (header.parameters or 0) > MAX_COUNT:
         raise Damaged("its tensors together are impossibly large")
@@ -122,27 +123,31 @@ def _read(window: Window, *, full: bool) -> GgufHeader:
 
 
 def _check_magic(start: bytes) -> None:
-    if b"GGUF".startswith(start[:4]) and start:
+    if MAGIC.startswith(start[:4]) and start:
         return
     if not start:
         raise Damaged("the file is empty")
-    for sign, meaning in _FOREIGN:
-        if start.startswith(sign[: len(start)]):
-            raise Damaged(meaning)
-    raise Damaged(f"it is not a GGUF file: it starts with {start[:4]!r}")
+    if not any(start):
+        raise Damaged("it begins with zeros, as an unfinished download does")
+    form = form_of(start)
+    raise NotGguf(form.what, form.hint) if form else NotGguf("", "Give the path of a GGUF file.")
 
 
 def _check_version(version: int) -> None:
     another = "Get another conversion of the model."
     if version and version & 0xFFFF == 0:
-        raise Damaged("it was written for big-endian machines, which are not supported", another)
+        raise WrongForm("it was written for big-endian machines, which are not supported", another)
     if version == 1:
-        raise Damaged("it is of GGUF version 1 (2023), which llama.cpp no longer reads", another)
+        raise WrongForm("it is of GGUF version 1 (2023), which llama.cpp no longer reads", another)
     if version not in (2, 3):
-        raise Damaged(f"it is of GGUF version {version:,}; versions 2 and 3 are supported", another)
+        newer = "Update llama-sidecar and llama.cpp, or get another conversion of the model."
+        raise WrongForm(
+            f"it is of GGUF version {version:,}; versions 2 and 3 are supported", newer if version > 3 else another
+        )
 
 
-def _read_tensors(window: Window, count: int, alignment: int) -> tuple[TensorInfo, ...]:
+def _read_tensors(window: Window, count: int, alignment: int) -> tuple[tuple[TensorInfo, ...], int]:
+    """The tensors, and where the data of the last one ends in the file."""
     tensors: list[TensorInfo] = []
     names: set[str] = set()
     end = 0
@@ -164,11 +169,16 @@ def _read_tensors(window: Window, count: int, alignment: int) -> tuple[TensorInf
             raise Damaged(f"the data of tensor {shown(name)} overlaps the tensor before it")
         end = offset + (tensor.size_bytes or 0)
         tensors.append(tensor)
-    if count:
-        needed = -(-window.offset() // alignment) * alignment + end
-        if needed > window.file_bytes:
-            raise Damaged(f"the file is cut short: {window.file_bytes:,} of {needed:,} bytes")
-    return tuple(tensors)
+    if not count:
+        return (), 0
+    needed = _aligned(window.offset(), alignment) + end
+    if needed > window.file_bytes:
+        raise Damaged(f"the file is cut short: {window.file_bytes:,} of {needed:,} bytes")
+    return tuple(tensors), needed
+
+
+def _aligned(offset: int, alignment: int) -> int:
+    return -(-offset // alignment) * alignment
 
 
 def _tensor(name: str, dims: Sequence[int], kind: int, offset: int) -> TensorInfo:

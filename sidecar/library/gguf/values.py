@@ -12,6 +12,8 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - `struct.error` says too little at its uses
 from typing import Any, NoReturn
 
+from sidecar.contract.models import ProblemReason
+
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 """The largest header; known ones (vocabularies of 262,144 tokens) have up to 16 MB. Also bounds the time, to 1 s."""
 FIRST_READ_BYTES = 16 * 1024
@@ -59,9 +61,24 @@ _ARRAY_HEAD = Struct("<IQ")
 class Damaged(Exception):
     """The problem of a damaged file, as the second half of a sentence."""
 
+    reason: ProblemReason = "damaged"
+    verb = "cannot be used:"
+
     def __init__(self, problem: str, hint: str | None = None) -> None:
         super().__init__(problem)
         self.hint = hint
+
+
+class WrongForm(Damaged):
+    """The file is sound, and of a form that is not read."""
+
+    reason = "wrong_form"
+
+
+class NotGguf(WrongForm):
+    """It is another kind of file; `problem` is empty, or says which."""
+
+    verb = "is not a GGUF file"
 
 
 class Window:
@@ -117,6 +134,13 @@ class Window:
         if got < count:  # the file has shrunk since its size was read
             self.ends_early()
         self._base, self.position, self.buffer = start, 0, b"".join(parts)
+
+    def holds(self, sign: bytes, offset: int) -> bool:
+        """Whether these bytes stand at an offset of the file, also beyond the header's bound. The window stays."""
+        if offset + len(sign) > self.file_bytes:
+            return False
+        self._file.seek(offset)
+        return self._file.read(len(sign)) == sign
 
     def skip(self, count: int) -> None:
         self.check_room(count)

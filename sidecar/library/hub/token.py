@@ -12,7 +12,7 @@ import threading
 import time
 
 from sidecar.contract.errors import SidecarError
-from sidecar.host import path_policy
+from sidecar.host import file_io, path_policy
 from sidecar.storage.system_keyring import SERVICE, KeyringCall, NoKeyring, backend
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _from_file() -> str | None:
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
     try:
-        with path_policy.from_here(os.environ.get("HF_TOKEN_PATH") or f"{home}/token").open("rb") as file:
+        with file_io.open_ordinary(path_policy.from_here(os.environ.get("HF_TOKEN_PATH") or f"{home}/token")) as file:
             return file.read(MAX_TOKEN_BYTES + 1).decode("ascii")
     except (SidecarError, OSError, ValueError):  # no home folder, no such file, or not ASCII
         return None

@@ -6,6 +6,7 @@ Never writes. Knows nothing of layouts or models.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -36,16 +37,31 @@ SETTLED_NS = 2_000_000_000
 """Resolution of the modification times of coarse file systems (FAT: 2 s): a file that was modified less than this
 before it was read may change again without a new time, so it is read again."""
 
-Mark = tuple[int, int, int] | None
-"""Modification time, size and inode of a file or folder; `None` if it does not exist."""
+LASTING = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL),
+        *(errno.EISDIR, errno.ENXIO),
+    }
+)
+"""Errors that say something about the path itself, and stay until its mark changes. Others (no descriptors, no memory,
+a disk or network that fails) may be gone at the next scan."""
+
+Mark = tuple[int, int, int, int] | None
+"""Modification time, size, inode and time of the last change (of permissions, too) of a file or folder; `None` if it
+does not exist."""
 
 _T = TypeVar("_T")
 
 
 class DiskScan:
-    """A scan of one source. Errors are reported in `problems`, and never raised."""
+    """A scan of one source. Errors are reported in `problems`, and never raised.
+
+    Attributes:
+        failed: something could not be read this time, such as for want of descriptors: the result must not be kept.
+    """
 
     def __init__(self) -> None:
+        self.failed = False
         self.marks: dict[str, Mark] = {}
         self.problems: list[str] = []
         self._left = MAX_ENTRIES
@@ -54,8 +70,10 @@ class DiskScan:
         """The status of a path, links followed; `None` if it does not exist or is not accessible."""
         try:
             info = os.stat(path)  # noqa: PTH116 - a Path for each of thousands costs more than the call
-        except (OSError, ValueError):  # missing, not permitted, too long, a loop of links, a NUL in it
+        except (OSError, ValueError) as error:  # missing, not permitted, too long, a loop of links, a NUL in it
             self.marks[path] = None
+            if isinstance(error, OSError) and error.errno not in LASTING:
+                self.failed = True
             return None
         self.marks[path] = mark_of(info)
         return info
@@ -74,7 +92,7 @@ class DiskScan:
         except NotADirectoryError:
             return []
         except OSError as error:
-            self.problem(f"{folder} cannot be read: {error.strerror}.")
+            self._not_read(folder, error)
             return []
         self._left -= len(entries)
         if self._left <= 0:
@@ -90,11 +108,10 @@ class DiskScan:
             self.problem(f"{path} is not an ordinary file.")
             return None
         try:
-            descriptor = os.open(path, os.O_RDONLY | file_io.NONBLOCK | file_io.BINARY)
-            with os.fdopen(descriptor, "rb") as file:
+            with file_io.open_ordinary(path) as file:
                 data = file.read(MAX_TEXT_BYTES + 1)
         except OSError as error:
-            self.problem(f"{path} cannot be read: {error.strerror}.")
+            self._not_read(path, error)
             return None
         if len(data) > MAX_TEXT_BYTES:
             self.problem(f"{path} is larger than {MAX_TEXT_BYTES:,} bytes, too large for such a file.")
@@ -121,6 +138,11 @@ class DiskScan:
             self.problem(f"{path} does not have the expected content: {error}.")
             return None
 
+    def _not_read(self, path: str, error: OSError) -> None:
+        self.problem(f"{path} cannot be read: {error.strerror}.")
+        if error.errno not in LASTING:
+            self.failed = True
+
     def problem(self, text: str) -> None:
         """Report something that was skipped."""
         logger.debug("library: %s", text)
@@ -130,7 +152,7 @@ class DiskScan:
 
 def mark_of(info: os.stat_result) -> Mark:
     """The mark of a file or folder, which changes when it does."""
-    return info.st_mtime_ns, info.st_size, info.st_ino
+    return info.st_mtime_ns, info.st_size, info.st_ino, info.st_ctime_ns
 
 
 def unchanged(marks: Mapping[str, Mark]) -> bool:
@@ -142,7 +164,7 @@ def unchanged(marks: Mapping[str, Mark]) -> bool:
             if mark is not None:
                 return False
         else:
-            if (info.st_mtime_ns, info.st_size, info.st_ino) != mark:
+            if mark_of(info) != mark:
                 return False
     return True
 

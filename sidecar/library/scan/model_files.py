@@ -16,7 +16,7 @@ import msgspec
 
 from sidecar.contract.models import ModelOrigin
 from sidecar.library.gguf.file_names import is_gguf, split_of, stem_of
-from sidecar.library.scan.disk_scan import DiskScan
+from sidecar.library.scan.disk_scan import LASTING, DiskScan
 
 MAX_DEPTH = 8
 """Levels of folders below a library folder. A Hugging Face cache needs 5."""
@@ -118,6 +118,7 @@ def scan(
                     if (file := file_at(entry.path, of, disk, store, label=(*label, stem))) is not None:
                         yield file
             except OSError as error:
+                disk.failed |= error.errno not in LASTING
                 disk.problem(f"{entry.path} is not listed: {error.strerror}.")
 
 

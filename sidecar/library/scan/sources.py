@@ -46,7 +46,11 @@ class _Settings(msgspec.Struct):
 
 
 class ScannedSource(msgspec.Struct):
-    """A source after its scan."""
+    """A source after its scan.
+
+    Attributes:
+        failed: a part of it could not be read this time.
+    """
 
     origin: ModelOrigin
     root: Path
@@ -54,6 +58,7 @@ class ScannedSource(msgspec.Struct):
     files: list[ModelFile]
     problems: list[str]
     marks: dict[str, Mark]
+    failed: bool = False
 
 
 class Sources:
@@ -110,6 +115,7 @@ def _scan_stores(origins: Iterable[ForeignOrigin]) -> list[ScannedSource]:
         scanned.append(one)
     if scanned:
         scanned[0].marks |= disk.marks
+        scanned[0].failed |= disk.failed
     return scanned
 
 
@@ -117,7 +123,7 @@ def _scan(root: Path, origin: ModelOrigin) -> ScannedSource:
     disk = DiskScan()
     found = disk.stat(str(root)) is not None
     files = _collect(lambda: _files(root, origin, disk), disk) if found else []
-    return ScannedSource(origin, root, found, files, disk.problems, disk.marks)
+    return ScannedSource(origin, root, found, files, disk.problems, disk.marks, disk.failed)
 
 
 def _files(root: Path, origin: ModelOrigin, disk: DiskScan) -> Iterator[ModelFile]:
@@ -155,6 +161,7 @@ def _collect(find: Callable[[], Iterable[_T]], disk: DiskScan) -> list[_T]:
             found.append(one)
     except Exception as error:  # noqa: BLE001 - a defect of ours, or an odd file, must not hide the other sources
         defect = internal_error(error)
+        disk.failed = True
         disk.problem(f"Some of it cannot be listed. {defect.message}")
     return found
 

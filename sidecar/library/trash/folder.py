@@ -18,6 +18,7 @@ from typing import Literal
 
 import msgspec
 
+from sidecar.host import file_io
 from sidecar.library import file_copy
 from sidecar.storage.atomic_files import write_atomically
 
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 NAME = ".trash"
 
 _ENTRY = "entry.json"
+
+MAX_ENTRY_BYTES = 8 * 1024 * 1024
+"""The largest entry that is read; that of a model of 999 files is smaller."""
 
 State = Literal["deleting", "deleted", "restoring", "destroying", "purging"]
 """The intended state of the files; all but "deleted" are under way:
@@ -146,7 +150,8 @@ class TrashFolder:
         found = []
         for path in self._root.glob(f"*/{_ENTRY}"):
             try:
-                entry = msgspec.json.decode(path.read_bytes(), type=Entry)
+                with file_io.open_ordinary(path) as file:
+                    entry = msgspec.json.decode(file.read(MAX_ENTRY_BYTES), type=Entry)
             except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
                 logger.warning("%s cannot be read, and is skipped: %s", path, error)
                 continue

@@ -89,7 +89,7 @@ export function Library() {
 
 async function scan(): Promise<void> {
   const { models, damaged } = await client().scan_models();
-  toast(`${models} ${models === 1 ? "model" : "models"}${damaged > 0 ? `, ${damaged} of them damaged` : ""}.`);
+  toast(`${models} ${models === 1 ? "model" : "models"}${damaged > 0 ? `, ${damaged} of them cannot be run` : ""}.`);
 }
 
 function Waiting() {
