@@ -27,7 +27,8 @@ from contract_model import (
 
 _LINE_LENGTH = 120
 """As pyproject.toml sets it for ruff."""
-_UNTIL_ANSWERED = "of the request, in order; without it none are sent."
+_UNTIL_THE_END = "of the channel, in order, until it ends, and its number if it takes two."
+_UNTIL_ANSWERED = "of the request, in order, and its number if it takes two; without it none are sent."
 _SCALARS = {
     "string": "str",
     "integer": "int",
@@ -44,6 +45,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
+from sidecar.client.streams import EventStream
 '''
 _CLASS = '''
 
@@ -61,9 +63,13 @@ class ContractMethods(ABC):
         params: dict[str, Any],
         result: Any,
         events: Any = None,
-        on_event: Callable[[Any], None] | None = None,
+        on_event: Callable[[Any], None] | Callable[[Any, int], None] | None = None,
     ) -> Any:
         """Send a request and convert its result; with `on_event`, ask for a channel and convert its events."""
+
+    @abstractmethod
+    def _stream(self, method: str, params: dict[str, Any], result: Any, events: Any) -> EventStream[Any, Any]:
+        """Send a request with a channel, and convert its result and its events."""
 '''
 
 
@@ -97,7 +103,8 @@ class _Renderer:
         name = method.name.removeprefix("rpc.")
         arguments = [self._argument(member) for member in members]
         if method.events is not None:
-            arguments.append(f"on_event: Callable[[{method.events}], None] | None = None,")
+            each = method.events
+            arguments.append(f"on_event: Callable[[{each}], None] | Callable[[{each}, int], None] | None = None,")
         lines = [f"    async def {name}(self) -> {result}:"]
         if arguments:
             lines = [
@@ -122,7 +129,28 @@ class _Renderer:
         else:
             call = f'self._request("{method.name}", {{}}, {", ".join(converted)})'
             lines.append(f"        answer: {result} = await {call}")
-        return "\n".join([*lines, "        return answer", ""])
+        lines += ["        return answer", ""]
+        if method.events is not None and not method.outlives_request:
+            lines += self._streaming(name, method, members, result)
+        return "\n".join(lines)
+
+    def _streaming(self, name: str, method: MethodModel, members: list[Member], result: str) -> Iterator[str]:
+        """The form of a method that is an iterator over its events."""
+        yield f"    def {name}_stream("
+        yield "        self,"
+        yield "        *,"
+        yield from (f"        {self._argument(member)}" for member in members)
+        yield f"    ) -> EventStream[{method.events}, {result}]:"
+        yield f'        """As `{name}`: an iterator over the events, and the result."""'
+        yield "        return self._stream("
+        yield f'            "{method.name}",'
+        yield "            _given("
+        yield from (f"                {member.name}={member.name}," for member in members)
+        yield "            ),"
+        yield f"            {result},"
+        yield f"            {method.events},"
+        yield "        )"
+        yield ""
 
     def _argument(self, member: Member) -> str:
         rendered = self._type(member.type)
@@ -179,7 +207,11 @@ def _docstring(method: MethodModel, members: list[Member]) -> list[str]:
         for member in described:
             lines += _wrapped(f"{member.name}: {member.description}")
         if method.events is not None:
-            until = "of the channel, in order, until it ends." if method.outlives_request else _UNTIL_ANSWERED
+            until = (
+                "of the channel, in order, until it ends, and its number if it takes two."
+                if method.outlives_request
+                else _UNTIL_ANSWERED
+            )
             lines += _wrapped(f"on_event: Called with each event {until}")
     if len(lines) == 1:
         return [f'        """{lines[0]}"""']

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from inspect import Parameter, signature
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import msgspec
 import orjson
 
 from sidecar.client.methods import ContractMethods
+from sidecar.client.streams import EventStream
 from sidecar.contract.errors import SidecarError, from_wire
 from sidecar.contract.method import TERMINAL
 from sidecar.host import process_tree
@@ -34,7 +36,11 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 CLOSE_SECONDS = 6.0
 """How long a sidecar may take to end; it promises 5."""
 
-OnEvent = Callable[[Any], None]
+OnEvent = Callable[[Any], None] | Callable[[Any, int], None]
+"""Gets each event, and its number too if it takes two parameters."""
+
+
+_BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class ConnectionClosed(Exception):
@@ -44,7 +50,7 @@ class ConnectionClosed(Exception):
 class Listener(msgspec.Struct, frozen=True):
     """Who gets a channel's events, as which types, and the request that opened it."""
 
-    on_event: OnEvent
+    on_event: Callable[[Any, int], None]
     events: Any
     answer: asyncio.Future[Any]
 
@@ -75,6 +81,12 @@ class SidecarClient(ContractMethods):
         """Call a method by name; its events and result are plain JSON values."""
         return await self._request(method, dict(params or {}), Any, Any, on_event)
 
+    def stream(self, method: str, params: Mapping[str, Any] | None = None) -> EventStream[Any, Any]:
+        """Call a method by name and iterate over its events; see `EventStream`. They and the result are plain JSON
+        values. The methods of the contract that stream have a typed form, such as `send_message_stream`. Not for
+        `subscribe`, whose events come after its result."""
+        return self._stream(method, dict(params or {}), Any, Any)
+
     async def wait_closed(self) -> str:
         """Wait until the sidecar has ended; returns why."""
         await asyncio.wait([self._reader])
@@ -91,6 +103,9 @@ class SidecarClient(ContractMethods):
             await self._process.wait()
         await self._reader
 
+    def _stream(self, method: str, params: dict[str, Any], result: Any, events: Any) -> EventStream[Any, Any]:
+        return EventStream(lambda take: self._request(method, params, result, events, take))
+
     async def _request(
         self,
         method: str,
@@ -103,7 +118,7 @@ class SidecarClient(ContractMethods):
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         listener: Listener | None = None
         if on_event is not None:
-            listener = Listener(on_event, events, answer)
+            listener = Listener(_with_number(on_event), events, answer)
             # Where the name is taken, the sidecar refuses the request and the present listener stays.
             self._listeners.setdefault(params.setdefault("channel", f"c{id_}"), listener)
         self._pending[id_] = answer
@@ -177,7 +192,7 @@ class SidecarClient(ContractMethods):
             for one in message:
                 self._take_in(one)
         elif message.get("method") == "channel":
-            self._deliver(message["params"]["channel"], message["params"]["event"])
+            self._deliver(**message["params"])
         elif (answer := self._pending.get(message.get("id"))) is not None:
             outcome = from_wire(message["error"]) if "error" in message else message["result"]
             del self._pending[message["id"]]
@@ -188,14 +203,14 @@ class SidecarClient(ContractMethods):
             else:
                 answer.set_result(outcome)
 
-    def _deliver(self, channel: str, event: dict[str, Any]) -> None:
+    def _deliver(self, channel: str, seq: int, event: dict[str, Any]) -> None:
         listener = self._listeners.get(channel)
         if listener is None:
             return
         if event["status"] in TERMINAL:
             del self._listeners[channel]
         try:
-            listener.on_event(msgspec.convert(event, listener.events))
+            listener.on_event(msgspec.convert(event, listener.events), seq)
         except Exception as error:
             self._forget(channel, listener)
             if listener.answer.done():
@@ -208,6 +223,16 @@ class SidecarClient(ContractMethods):
             self._process.kill()
         except ProcessLookupError:
             return
+
+
+def _with_number(on_event: OnEvent) -> Callable[[Any, int], None]:
+    """What takes an event and its number, from what may take the event only."""
+    takes: Any = on_event
+    try:
+        places = [one for one in signature(takes).parameters.values() if one.kind in _BY_POSITION]
+    except (TypeError, ValueError):  # a function without a signature, as some of C are
+        places = []
+    return takes if len(places) > 1 else lambda event, _: takes(event)
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
+from sidecar.client.streams import EventStream
 from sidecar.contract.builds import (
     InstallDone,
     InstallDownloading,
@@ -194,9 +195,13 @@ class ContractMethods(ABC):
         params: dict[str, Any],
         result: Any,
         events: Any = None,
-        on_event: Callable[[Any], None] | None = None,
+        on_event: Callable[[Any], None] | Callable[[Any, int], None] | None = None,
     ) -> Any:
         """Send a request and convert its result; with `on_event`, ask for a channel and convert its events."""
+
+    @abstractmethod
+    def _stream(self, method: str, params: dict[str, Any], result: Any, events: Any) -> EventStream[Any, Any]:
+        """Send a request with a channel, and convert its result and its events."""
 
     async def initialize(
         self,
@@ -245,7 +250,7 @@ class ContractMethods(ABC):
         topics: list[Topic],
         channel: str,
         options: SubscribeOptions | None = None,
-        on_event: Callable[[TopicEvent], None] | None = None,
+        on_event: Callable[[TopicEvent], None] | Callable[[TopicEvent, int], None] | None = None,
     ) -> SubscribeResult:
         """Receive the events of topics on a channel, starting with the current state.
 
@@ -253,7 +258,7 @@ class ContractMethods(ABC):
         If the host reads slowly, old events are dropped or replaced by newer ones, and counted in `dropped`.
 
         Args:
-            on_event: Called with each event of the channel, in order, until it ends.
+            on_event: Called with each event of the channel, in order, until it ends, and its number if it takes two.
         """
         answer: SubscribeResult = await self._request(
             "subscribe",
@@ -342,7 +347,7 @@ class ContractMethods(ABC):
         env: dict[str, str] | None = None,
         server_id: str | None = None,
         preset: str | None = None,
-        on_event: Callable[[StartEvent], None] | None = None,
+        on_event: Callable[[StartEvent], None] | Callable[[StartEvent, int], None] | None = None,
     ) -> ServerInfo:
         """Start an engine with a model; answered when it is ready for messages.
 
@@ -416,7 +421,8 @@ class ContractMethods(ABC):
                 and LLAMA_ARG_… are refused.
             server_id: Which server. Default "default".
             preset: Name in the config's `server_presets`; parameters given here override it.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: ServerInfo = await self._request(
             "start_llama_server",
@@ -483,6 +489,131 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def start_llama_server_stream(
+        self,
+        *,
+        llama_cpp_path: str | None = None,
+        engine_build: str | None = None,
+        model_path: str | None = None,
+        model: str | None = None,
+        port: int | None = None,
+        host: str | None = None,
+        ctx_size: int | None = None,
+        parallel: int | None = None,
+        n_gpu_layers: int | None = None,
+        engine: EngineName | None = None,
+        mmproj_path: str | None = None,
+        projector: Literal["auto", "none"] | None = None,
+        threads: int | None = None,
+        batch_size: int | None = None,
+        ubatch_size: int | None = None,
+        flash_attn: Literal["auto", "off", "on"] | bool | None = None,
+        cache_type_k: CacheType | None = None,
+        cache_type_v: CacheType | None = None,
+        require_gpu: bool | None = None,
+        n_cpu_moe: int | None = None,
+        chat_template: str | None = None,
+        chat_template_file: str | None = None,
+        lora: list[str] | None = None,
+        reasoning_budget: int | None = None,
+        embeddings: bool | None = None,
+        rpc_servers: list[str] | None = None,
+        cache_ram_mib: int | None = None,
+        devices: list[str] | None = None,
+        split_mode: Literal["layer", "none", "row", "tensor"] | None = None,
+        tensor_split: list[float] | None = None,
+        main_gpu: int | None = None,
+        no_mmap: bool | None = None,
+        mlock: bool | None = None,
+        numa: Literal["distribute", "isolate", "numactl"] | None = None,
+        rope_scaling: Literal["linear", "none", "yarn"] | None = None,
+        rope_scale: float | None = None,
+        rope_freq_base: float | None = None,
+        rope_freq_scale: float | None = None,
+        yarn_orig_ctx: int | None = None,
+        yarn_ext_factor: float | None = None,
+        yarn_attn_factor: float | None = None,
+        yarn_beta_slow: float | None = None,
+        yarn_beta_fast: float | None = None,
+        draft_model: str | None = None,
+        spec_type: SpecType | None = None,
+        spec_draft_n_max: int | None = None,
+        spec_draft_n_min: int | None = None,
+        spec_draft_p_min: float | None = None,
+        spec_draft_n_gpu_layers: int | None = None,
+        swa_full: bool | None = None,
+        kv_unified: bool | None = None,
+        api_key: str | None = None,
+        extra_args: list[str] | None = None,
+        env: dict[str, str] | None = None,
+        server_id: str | None = None,
+        preset: str | None = None,
+    ) -> EventStream[StartEvent, ServerInfo]:
+        """As `start_llama_server`: an iterator over the events, and the result."""
+        return self._stream(
+            "start_llama_server",
+            _given(
+                llama_cpp_path=llama_cpp_path,
+                engine_build=engine_build,
+                model_path=model_path,
+                model=model,
+                port=port,
+                host=host,
+                ctx_size=ctx_size,
+                parallel=parallel,
+                n_gpu_layers=n_gpu_layers,
+                engine=engine,
+                mmproj_path=mmproj_path,
+                projector=projector,
+                threads=threads,
+                batch_size=batch_size,
+                ubatch_size=ubatch_size,
+                flash_attn=flash_attn,
+                cache_type_k=cache_type_k,
+                cache_type_v=cache_type_v,
+                require_gpu=require_gpu,
+                n_cpu_moe=n_cpu_moe,
+                chat_template=chat_template,
+                chat_template_file=chat_template_file,
+                lora=lora,
+                reasoning_budget=reasoning_budget,
+                embeddings=embeddings,
+                rpc_servers=rpc_servers,
+                cache_ram_mib=cache_ram_mib,
+                devices=devices,
+                split_mode=split_mode,
+                tensor_split=tensor_split,
+                main_gpu=main_gpu,
+                no_mmap=no_mmap,
+                mlock=mlock,
+                numa=numa,
+                rope_scaling=rope_scaling,
+                rope_scale=rope_scale,
+                rope_freq_base=rope_freq_base,
+                rope_freq_scale=rope_freq_scale,
+                yarn_orig_ctx=yarn_orig_ctx,
+                yarn_ext_factor=yarn_ext_factor,
+                yarn_attn_factor=yarn_attn_factor,
+                yarn_beta_slow=yarn_beta_slow,
+                yarn_beta_fast=yarn_beta_fast,
+                draft_model=draft_model,
+                spec_type=spec_type,
+                spec_draft_n_max=spec_draft_n_max,
+                spec_draft_n_min=spec_draft_n_min,
+                spec_draft_p_min=spec_draft_p_min,
+                spec_draft_n_gpu_layers=spec_draft_n_gpu_layers,
+                swa_full=swa_full,
+                kv_unified=kv_unified,
+                api_key=api_key,
+                extra_args=extra_args,
+                env=env,
+                server_id=server_id,
+                preset=preset,
+            ),
+            ServerInfo,
+            StartEvent,
+        )
 
     async def stop_llama_server(
         self,
@@ -569,7 +700,7 @@ class ContractMethods(ABC):
         self,
         *,
         server_id: str | None = None,
-        on_event: Callable[[StartEvent], None] | None = None,
+        on_event: Callable[[StartEvent], None] | Callable[[StartEvent, int], None] | None = None,
     ) -> ServerInfo:
         """Stop a server and start it with the same settings.
 
@@ -577,7 +708,8 @@ class ContractMethods(ABC):
 
         Args:
             server_id: Which server. Default "default".
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: ServerInfo = await self._request(
             "restart_server",
@@ -590,12 +722,27 @@ class ContractMethods(ABC):
         )
         return answer
 
+    def restart_server_stream(
+        self,
+        *,
+        server_id: str | None = None,
+    ) -> EventStream[StartEvent, ServerInfo]:
+        """As `restart_server`: an iterator over the events, and the result."""
+        return self._stream(
+            "restart_server",
+            _given(
+                server_id=server_id,
+            ),
+            ServerInfo,
+            StartEvent,
+        )
+
     async def switch_model(
         self,
         *,
         model: str,
         server_id: str | None = None,
-        on_event: Callable[[StartEvent], None] | None = None,
+        on_event: Callable[[StartEvent], None] | Callable[[StartEvent, int], None] | None = None,
     ) -> ServerInfo:
         """Stop a server and start it with another model and otherwise the same settings. Sessions stay.
 
@@ -607,7 +754,8 @@ class ContractMethods(ABC):
         Args:
             model: Name in the library, or path of a GGUF file.
             server_id: Which server. Default "default".
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: ServerInfo = await self._request(
             "switch_model",
@@ -620,6 +768,23 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def switch_model_stream(
+        self,
+        *,
+        model: str,
+        server_id: str | None = None,
+    ) -> EventStream[StartEvent, ServerInfo]:
+        """As `switch_model`: an iterator over the events, and the result."""
+        return self._stream(
+            "switch_model",
+            _given(
+                model=model,
+                server_id=server_id,
+            ),
+            ServerInfo,
+            StartEvent,
+        )
 
     async def preview_command(
         self,
@@ -871,7 +1036,7 @@ class ContractMethods(ABC):
         sha256: str | None = None,
         name: str | None = None,
         make_default: bool | None = None,
-        on_event: Callable[[InstallEvent], None] | None = None,
+        on_event: Callable[[InstallEvent], None] | Callable[[InstallEvent, int], None] | None = None,
     ) -> EngineInfo:
         """Install a llama.cpp build from a release archive (.zip, .tar.gz or .tar.xz); answered once the build is
         proved.
@@ -889,7 +1054,8 @@ class ContractMethods(ABC):
             sha256: Expected SHA-256 of the archive, as GitHub shows it beside each file of a release.
             name: Name of the build. Default: from the name of the archive.
             make_default: Whether starts that name no engine use it. Default true.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: EngineInfo = await self._request(
             "install_engine",
@@ -905,6 +1071,29 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def install_engine_stream(
+        self,
+        *,
+        url: str | None = None,
+        path: str | None = None,
+        sha256: str | None = None,
+        name: str | None = None,
+        make_default: bool | None = None,
+    ) -> EventStream[InstallEvent, EngineInfo]:
+        """As `install_engine`: an iterator over the events, and the result."""
+        return self._stream(
+            "install_engine",
+            _given(
+                url=url,
+                path=path,
+                sha256=sha256,
+                name=name,
+                make_default=make_default,
+            ),
+            EngineInfo,
+            InstallEvent,
+        )
 
     async def set_default_engine(
         self,
@@ -968,7 +1157,7 @@ class ContractMethods(ABC):
         images: list[str] | None = None,
         tool_results: list[ToolResult] | None = None,
         template: str | None = None,
-        on_event: Callable[[TurnEvent], None] | None = None,
+        on_event: Callable[[TurnEvent], None] | Callable[[TurnEvent, int], None] | None = None,
     ) -> TurnResult:
         """Send a message to a session and get the answer, streamed if `channel` is given.
 
@@ -998,7 +1187,8 @@ class ContractMethods(ABC):
             images: Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
             tool_results: Results of the model's tool calls, in place of a message: leave `message` empty.
             template: A text in which {message} is replaced by the message.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: TurnResult = await self._request(
             "send_message",
@@ -1031,6 +1221,61 @@ class ContractMethods(ABC):
         )
         return answer
 
+    def send_message_stream(
+        self,
+        *,
+        message: MessageContent,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        min_p: float | None = None,
+        max_tokens: int | None = None,
+        repeat_penalty: float | None = None,
+        seed: int | None = None,
+        stop: list[str] | str | None = None,
+        server_id: str | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        response_format: dict[str, Any] | None = None,
+        reasoning: bool | None = None,
+        preset: str | None = None,
+        context_policy: ContextPolicy | None = None,
+        session_id: str | None = None,
+        system: str | None = None,
+        images: list[str] | None = None,
+        tool_results: list[ToolResult] | None = None,
+        template: str | None = None,
+    ) -> EventStream[TurnEvent, TurnResult]:
+        """As `send_message`: an iterator over the events, and the result."""
+        return self._stream(
+            "send_message",
+            _given(
+                message=message,
+                temperature=temperature,
+                top_p=top_p,
+                top_k=top_k,
+                min_p=min_p,
+                max_tokens=max_tokens,
+                repeat_penalty=repeat_penalty,
+                seed=seed,
+                stop=stop,
+                server_id=server_id,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning=reasoning,
+                preset=preset,
+                context_policy=context_policy,
+                session_id=session_id,
+                system=system,
+                images=images,
+                tool_results=tool_results,
+                template=template,
+            ),
+            TurnResult,
+            TurnEvent,
+        )
+
     async def regenerate_message(
         self,
         *,
@@ -1051,7 +1296,7 @@ class ContractMethods(ABC):
         preset: str | None = None,
         context_policy: ContextPolicy | None = None,
         message_id: str | None = None,
-        on_event: Callable[[TurnEvent], None] | None = None,
+        on_event: Callable[[TurnEvent], None] | Callable[[TurnEvent, int], None] | None = None,
     ) -> TurnResult:
         """Generate an answer again. The old answer stays as a sibling branch.
 
@@ -1072,7 +1317,8 @@ class ContractMethods(ABC):
             preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
             message_id: The answer to generate again. Default: the last one.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: TurnResult = await self._request(
             "regenerate_message",
@@ -1101,6 +1347,53 @@ class ContractMethods(ABC):
         )
         return answer
 
+    def regenerate_message_stream(
+        self,
+        *,
+        session_id: str,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        min_p: float | None = None,
+        max_tokens: int | None = None,
+        repeat_penalty: float | None = None,
+        seed: int | None = None,
+        stop: list[str] | str | None = None,
+        server_id: str | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        response_format: dict[str, Any] | None = None,
+        reasoning: bool | None = None,
+        preset: str | None = None,
+        context_policy: ContextPolicy | None = None,
+        message_id: str | None = None,
+    ) -> EventStream[TurnEvent, TurnResult]:
+        """As `regenerate_message`: an iterator over the events, and the result."""
+        return self._stream(
+            "regenerate_message",
+            _given(
+                session_id=session_id,
+                temperature=temperature,
+                top_p=top_p,
+                top_k=top_k,
+                min_p=min_p,
+                max_tokens=max_tokens,
+                repeat_penalty=repeat_penalty,
+                seed=seed,
+                stop=stop,
+                server_id=server_id,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning=reasoning,
+                preset=preset,
+                context_policy=context_policy,
+                message_id=message_id,
+            ),
+            TurnResult,
+            TurnEvent,
+        )
+
     async def edit_message(
         self,
         *,
@@ -1123,7 +1416,7 @@ class ContractMethods(ABC):
         preset: str | None = None,
         context_policy: ContextPolicy | None = None,
         images: list[str] | None = None,
-        on_event: Callable[[TurnEvent], None] | None = None,
+        on_event: Callable[[TurnEvent], None] | Callable[[TurnEvent, int], None] | None = None,
     ) -> TurnResult:
         """Replace a user message and answer it. The old message and all after it stay as a sibling branch.
 
@@ -1145,7 +1438,8 @@ class ContractMethods(ABC):
             preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
             images: As in send_message.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: TurnResult = await self._request(
             "edit_message",
@@ -1175,6 +1469,57 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def edit_message_stream(
+        self,
+        *,
+        session_id: str,
+        message_id: str,
+        message: MessageContent,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        min_p: float | None = None,
+        max_tokens: int | None = None,
+        repeat_penalty: float | None = None,
+        seed: int | None = None,
+        stop: list[str] | str | None = None,
+        server_id: str | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        response_format: dict[str, Any] | None = None,
+        reasoning: bool | None = None,
+        preset: str | None = None,
+        context_policy: ContextPolicy | None = None,
+        images: list[str] | None = None,
+    ) -> EventStream[TurnEvent, TurnResult]:
+        """As `edit_message`: an iterator over the events, and the result."""
+        return self._stream(
+            "edit_message",
+            _given(
+                session_id=session_id,
+                message_id=message_id,
+                message=message,
+                temperature=temperature,
+                top_p=top_p,
+                top_k=top_k,
+                min_p=min_p,
+                max_tokens=max_tokens,
+                repeat_penalty=repeat_penalty,
+                seed=seed,
+                stop=stop,
+                server_id=server_id,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning=reasoning,
+                preset=preset,
+                context_policy=context_policy,
+                images=images,
+            ),
+            TurnResult,
+            TurnEvent,
+        )
 
     async def cancel_message(
         self,
@@ -1292,7 +1637,7 @@ class ContractMethods(ABC):
         *,
         session_id: str,
         after_seq: int | None = None,
-        on_event: Callable[[TurnEvent], None] | None = None,
+        on_event: Callable[[TurnEvent], None] | Callable[[TurnEvent, int], None] | None = None,
     ) -> TurnResult:
         """Follow the running or last answer of a session again, after a reload, a lost connection or a restart.
 
@@ -1301,7 +1646,8 @@ class ContractMethods(ABC):
 
         Args:
             after_seq: The last `seq` the host received. Default 0: send everything.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: TurnResult = await self._request(
             "resume_session",
@@ -1314,6 +1660,23 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def resume_session_stream(
+        self,
+        *,
+        session_id: str,
+        after_seq: int | None = None,
+    ) -> EventStream[TurnEvent, TurnResult]:
+        """As `resume_session`: an iterator over the events, and the result."""
+        return self._stream(
+            "resume_session",
+            _given(
+                session_id=session_id,
+                after_seq=after_seq,
+            ),
+            TurnResult,
+            TurnEvent,
+        )
 
     async def ack(
         self,
@@ -1707,14 +2070,15 @@ class ContractMethods(ABC):
         self,
         *,
         verify: bool | None = None,
-        on_event: Callable[[ScanEvent], None] | None = None,
+        on_event: Callable[[ScanEvent], None] | Callable[[ScanEvent, int], None] | None = None,
     ) -> ScanModelsResult:
         """Scan all sources, as list_models does, and report what each one has and what was skipped.
 
         Args:
             verify: Also read all headers completely, and hash whole files that may be copies of each other: copies are
                 then listed as one model. Takes minutes for large models. Default: false.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: ScanModelsResult = await self._request(
             "scan_models",
@@ -1726,6 +2090,21 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def scan_models_stream(
+        self,
+        *,
+        verify: bool | None = None,
+    ) -> EventStream[ScanEvent, ScanModelsResult]:
+        """As `scan_models`: an iterator over the events, and the result."""
+        return self._stream(
+            "scan_models",
+            _given(
+                verify=verify,
+            ),
+            ScanModelsResult,
+            ScanEvent,
+        )
 
     async def inspect_model(
         self,
@@ -1752,7 +2131,7 @@ class ContractMethods(ABC):
         path: str,
         mode: Literal["copy", "link", "move"] | None = None,
         name: str | None = None,
-        on_event: Callable[[ImportEvent], None] | None = None,
+        on_event: Callable[[ImportEvent], None] | Callable[[ImportEvent, int], None] | None = None,
     ) -> ModelInfo:
         """Import a GGUF file into the sidecar's own models folder, with the other parts of a split model and its
         projector.
@@ -1764,7 +2143,8 @@ class ContractMethods(ABC):
             mode: `link` (default): a hard link, which uses no disk space; a symbolic link across file systems, which
                 breaks if the file is removed. `copy`: a separate file. `move`: the file itself.
             name: Name of the model. Default: the file's name, or its name in its program.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: ModelInfo = await self._request(
             "import_model",
@@ -1778,6 +2158,25 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def import_model_stream(
+        self,
+        *,
+        path: str,
+        mode: Literal["copy", "link", "move"] | None = None,
+        name: str | None = None,
+    ) -> EventStream[ImportEvent, ModelInfo]:
+        """As `import_model`: an iterator over the events, and the result."""
+        return self._stream(
+            "import_model",
+            _given(
+                path=path,
+                mode=mode,
+                name=name,
+            ),
+            ModelInfo,
+            ImportEvent,
+        )
 
     async def delete_model(
         self,
@@ -1904,7 +2303,7 @@ class ContractMethods(ABC):
         file: str | None = None,
         revision: str | None = None,
         target_dir: str | None = None,
-        on_event: Callable[[DownloadEvent], None] | None = None,
+        on_event: Callable[[DownloadEvent], None] | Callable[[DownloadEvent, int], None] | None = None,
     ) -> Download:
         """Download a model into the library; answered when the model is complete, verified and in place.
 
@@ -1923,7 +2322,8 @@ class ContractMethods(ABC):
             file: A file of the repository, or a quantisation such as Q5_K_M. Default: Q4_K_M, else the nearest.
             revision: Branch, tag or commit of the repository. Default: main, as of the start.
             target_dir: Absolute path of a folder. Default: a new folder in the sidecar's models folder.
-            on_event: Called with each event of the request, in order; without it none are sent.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
         """
         answer: Download = await self._request(
             "download_model",
@@ -1939,6 +2339,29 @@ class ContractMethods(ABC):
             on_event,
         )
         return answer
+
+    def download_model_stream(
+        self,
+        *,
+        repo: str | None = None,
+        url: str | None = None,
+        file: str | None = None,
+        revision: str | None = None,
+        target_dir: str | None = None,
+    ) -> EventStream[DownloadEvent, Download]:
+        """As `download_model`: an iterator over the events, and the result."""
+        return self._stream(
+            "download_model",
+            _given(
+                repo=repo,
+                url=url,
+                file=file,
+                revision=revision,
+                target_dir=target_dir,
+            ),
+            Download,
+            DownloadEvent,
+        )
 
     async def list_downloads(self) -> list[Download]:
         """List downloads that are not done, and those that ended since the sidecar started; oldest first."""

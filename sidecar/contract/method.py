@@ -71,6 +71,11 @@ class Event(msgspec.Struct, kw_only=True, tag_field="status"):
 
     merge: ClassVar[Merge] = KEEP
 
+    @property
+    def status(self) -> str:
+        """What happened; the member `status` on the wire."""
+        return str(self.__struct_config__.tag)
+
 
 class WireError(Result, kw_only=True):
     """An error as a host receives it: code, message, and `data` with `name`, `retryable`, `hint` and `remedies`."""

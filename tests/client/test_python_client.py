@@ -12,8 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from sidecar.client import ConnectionClosed, SidecarClient, connect
+from sidecar.client import ConnectionClosed, EventStream, SidecarClient, connect
 from sidecar.contract.chat import TurnDone, TurnPrefill, TurnQueued, TurnResult, TurnToken
+from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import ClientInfo, InitializeResult
 from sidecar.contract.servers import ServerInfo, StartDone, StartLoading, StartPlanning
 from sidecar.contract.sessions import Session, SessionConfig
@@ -84,6 +85,72 @@ async def test_results_and_events_are_the_contracts_types(data_dir: Path, fake_l
         session = await client.update_session(session_id=answer.session_id, config=SessionConfig(temperature=0.5))
         assert isinstance(session, Session)
         assert session.config == SessionConfig(temperature=0.5)
+
+
+async def test_a_streamed_answer_is_iterated_over_and_ends_with_its_result(ready: Connect) -> None:
+    async with ready() as client:
+        stream = client.send_message_stream(message="tokens=20")
+        assert stream.seq == 0
+        seen: list[tuple[int, str]] = []
+        said = ""
+        async for event in stream:
+            seen.append((stream.seq, event.status))
+            if event.status == "token":
+                assert isinstance(event, TurnToken)
+                said += event.chunk
+        answer = await stream.result()
+        assert isinstance(answer, TurnResult)
+        assert said == answer.content == words(20)
+        assert [seq for seq, _ in seen] == list(range(1, len(seen) + 1))
+        assert (seen[0][1], seen[-1][1]) == ("queued", "done")
+        plain = client.stream("send_message", {"message": "tokens=2"})
+        assert [event["status"] async for event in plain][-1] == "done"
+        assert (await plain.result())["content"] == words(2)
+        assert (await client.send_message_stream(message="tokens=3").result()).content == words(3)
+
+
+async def last_status(stream: EventStream[Any, Any]) -> str:
+    status = ""
+    async for event in stream:
+        status = event.status
+    return status
+
+
+async def test_a_stream_ends_with_the_error_and_leaving_it_cancels_the_request(ready: Connect) -> None:
+    async with ready() as client:
+        failing = client.send_message_stream(message="tokens=9 error-after=2")
+        with pytest.raises(SidecarError) as caught:
+            await last_status(failing)
+        assert caught.value.data["session_id"]
+        session = new_session()
+        async with client.send_message_stream(message="tokens=9 stall-after=1", session_id=session) as stream:
+            async for event in stream:
+                if event.status == "token":
+                    break
+        assert (await client.send_message(message="tokens=2", session_id=session)).content == words(2)
+
+
+async def test_a_listener_that_takes_two_gets_the_number_of_each_event(ready: Connect) -> None:
+    numbered: list[tuple[str, int]] = []
+    plain: list[Any] = []
+    one_of_any: list[Any] = []
+
+    def listen(event: Any, seq: int) -> None:
+        numbered.append((event.status, seq))
+
+    async with ready() as client:
+        await client.send_message(message="tokens=3", on_event=listen)
+        await client.send_message(message="tokens=3", on_event=plain.append)
+        await client.send_message(message="tokens=3", on_event=lambda *events: one_of_any.extend(events))
+    assert [seq for _, seq in numbered] == list(range(1, len(numbered) + 1))
+    assert numbered[-1][0] == plain[-1].status == one_of_any[-1].status == "done"
+
+
+async def test_settings_given_as_a_struct_join_those_of_the_session(ready: Connect) -> None:
+    async with ready() as client:
+        session = await client.create_session(config=SessionConfig(temperature=0.5))
+        changed = await client.update_session(session_id=session.session_id, config=SessionConfig(top_k=3))
+        assert changed.config == SessionConfig(temperature=0.5, top_k=3)
 
 
 async def test_any_method_can_be_called_by_name_with_plain_values(ready: Connect) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.client.methods import ContractMethods, TurnEvent
+from sidecar.client.streams import EventStream
 from sidecar.contract import METHODS, Method
 from sidecar.contract.chat import TurnResult
 from tests.contract.laws import for_every_method
@@ -33,16 +34,25 @@ class Recorder(ContractMethods):
         params: dict[str, Any],
         result: Any,
         events: Any = None,
-        on_event: Callable[[Any], None] | None = None,
+        on_event: Callable[[Any], None] | Callable[[Any, int], None] | None = None,
     ) -> Any:
         self.request = (method, params, result, events, on_event)
         return "the answer"
+
+    def _stream(self, method: str, params: dict[str, Any], result: Any, events: Any) -> EventStream[Any, Any]:
+        return EventStream(lambda take: self._request(method, params, result, events, take))
 
 
 def called(method: Method, arguments: dict[str, Any]) -> tuple[Any, Recorder]:
     recorder = Recorder()
     function = getattr(recorder, method.name.removeprefix("rpc."))
     return asyncio.run(function(**arguments)), recorder
+
+
+async def streamed(method: Method, arguments: dict[str, Any]) -> tuple[Any, Any]:
+    recorder = Recorder()
+    answer = await getattr(recorder, f"{method.name}_stream")(**arguments).result()
+    return answer, recorder.request and recorder.request[:4]
 
 
 def sample_arguments(method: Method, params: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +71,8 @@ class TestEveryMethod:
             assert recorder.request is not None
             assert recorder.request[:3] == (method.name, given, method.result)
             assert answer == "the answer"
+            if method.streams and method.name != "subscribe":
+                assert asyncio.run(streamed(method, arguments)) == ("the answer", recorder.request[:4])
 
     @for_every_method
     def test_takes_a_listener_where_it_streams(self, method: Method) -> None:
