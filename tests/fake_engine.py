@@ -75,6 +75,7 @@ FAULTS = {
     "--shared-cache": "let all answers share the context, and end all of them when it is full, as llama-server does",
     "--idle-after": "S  keep a slot busy for S seconds after its client has hung up",
     "--no-slots": "do not tell which slots are busy",
+    "--props": "PATH  say of itself what stands in this JSON file, too",
     "--pid-file": "PATH  write the pids of itself and of what it has started there, at once",
 }
 
@@ -235,7 +236,8 @@ class Engine:
             return {"status": "ok"}
         if path == "/props":
             settings = {"n_ctx": self.context}
-            return {"default_generation_settings": settings, "total_slots": self.slots, "build_info": "fake"}
+            more = json.loads(Path(self.flags["--props"]).read_text()) if "--props" in self.flags else {}
+            return {"default_generation_settings": settings, "total_slots": self.slots, "build_info": "fake"} | more
         if path == "/slots" and "--no-slots" not in self.flags:
             return [{"id": i, "is_processing": i < self.busy} for i in range(self.slots)]
         if path == "/tokenize":

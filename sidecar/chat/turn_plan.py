@@ -28,6 +28,7 @@ from sidecar.contract.errors import InvalidParams
 from sidecar.contract.remedies import change_params
 from sidecar.contract.sessions import SamplingParams, Session, SessionConfig, ToolCall
 from sidecar.generation.completion import GenerationRequest
+from sidecar.generation.honouring.adaptation import check_schemas
 from sidecar.generation.request_shape import checked_response_format, checked_tool_choice, checked_tools
 from sidecar.storage.config import ConfigFile
 
@@ -164,7 +165,8 @@ class TurnPlanner:
         chosen_system = system if system is not None else preset.system
         used_system = kept_system if chosen_system is None else chosen_system
         session_config = session.config if session else SessionConfig()
-        tools = checked_tools(params.tools)
+        tools, response_format = checked_tools(params.tools), checked_response_format(params.response_format)
+        check_schemas(tools, response_format)
         request = GenerationRequest(
             messages=[as_chat_message(message) for message in (*history, *new)],
             new=len(new),
@@ -178,7 +180,7 @@ class TurnPlanner:
             last_server_id=session.server_id if session else None,
             tools=tools,
             tool_choice=checked_tool_choice(params.tool_choice, tools),
-            response_format=checked_response_format(params.response_format),
+            response_format=response_format,
             reasoning=params.reasoning,
         )
         plan = TurnPlan(session_id, history, new, request)

@@ -1176,9 +1176,11 @@ class ContractMethods(ABC):
             seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
             server_id: Default: the session's, else "default", else the only server running.
-            tools: Functions the model may call, in OpenAI's format.
+            tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
+                place for them.
             tool_choice: Same as OpenAI's tool_choice.
-            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow.
+            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
+                compared with it; patterns that cannot be enforced are refused.
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
             preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
@@ -1310,9 +1312,11 @@ class ContractMethods(ABC):
             seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
             server_id: Default: the session's, else "default", else the only server running.
-            tools: Functions the model may call, in OpenAI's format.
+            tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
+                place for them.
             tool_choice: Same as OpenAI's tool_choice.
-            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow.
+            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
+                compared with it; patterns that cannot be enforced are refused.
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
             preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
@@ -1431,9 +1435,11 @@ class ContractMethods(ABC):
             seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
             server_id: Default: the session's, else "default", else the only server running.
-            tools: Functions the model may call, in OpenAI's format.
+            tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
+                place for them.
             tool_choice: Same as OpenAI's tool_choice.
-            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow.
+            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
+                compared with it; patterns that cannot be enforced are refused.
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
             preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.

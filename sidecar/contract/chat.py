@@ -50,7 +50,11 @@ class TurnParams(SamplingParams, kw_only=True):
         Meta(description='Default: the session\'s, else "default", else the only server running.'),
     ] = None
     tools: Annotated[
-        list[dict[str, Any]] | None, Meta(description="Functions the model may call, in OpenAI's format.")
+        list[dict[str, Any]] | None,
+        Meta(
+            description="Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template "
+            "has no place for them."
+        ),
     ] = None
     tool_choice: Annotated[
         Literal["auto", "none", "required"] | dict[str, Any] | None,
@@ -58,7 +62,10 @@ class TurnParams(SamplingParams, kw_only=True):
     ] = None
     response_format: Annotated[
         dict[str, Any] | None,
-        Meta(description="Same as OpenAI's response_format: a JSON schema the answer must follow."),
+        Meta(
+            description="Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is "
+            "compared with it; patterns that cannot be enforced are refused."
+        ),
     ] = None
     reasoning: Annotated[
         bool | None, Meta(description="Whether a reasoning model may reason. Default: the model's own default.")

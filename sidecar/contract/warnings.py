@@ -30,9 +30,11 @@ WarningCode = Literal[
 - HISTORY_ADAPTED: earlier messages hold what this model or its template cannot take (an image, a tool turn, a role);
   a text was sent in its place. The stored messages are unchanged.
 - TOOL_CALL_INCOMPLETE: the answer ended within a tool call; its arguments are cut.
-- TOOLS_NOT_HONOURED: the model was asked for a tool call and answered in prose.
-- FORMAT_NOT_HONOURED: the answer does not follow `response_format`.
-- REASONING_NOT_HONOURED: `reasoning` or its budget has no effect on this model.
+- TOOLS_NOT_HONOURED: `tool_choice` asked for a tool call, and the model answered in prose or called another function;
+  or a call does not follow its function's parameters.
+- FORMAT_NOT_HONOURED: the answer does not follow `response_format`, in a keyword that the engine does not enforce, or
+  since it was cut.
+- REASONING_NOT_HONOURED: `reasoning`, or the server's `reasoning_budget` of 0, had no effect on this model.
 - SAMPLING_NOT_HONOURED: the engine does not know a sampling parameter that was given.
 - ANSWER_EMPTY: the model ended its answer without any text or tool call.
 - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from sidecar.contract.engines import EngineName
+from sidecar.contract.models import Capability
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.reserved_options import API_KEY_VARIABLE
 from sidecar.processes.command import Command
@@ -112,6 +113,7 @@ class Launch(msgspec.Struct, frozen=True):
         settings: the settings as requested, the preset's included; paths checked.
         cache_ram_mib: main memory for earlier prompts, as requested, else by the machine's memory; `None` where the
             engine has no such setting, or the extra arguments have it.
+        capabilities: of the model, by its header; `None` if that has not been read to its end.
     """
 
     engine: LocalProcess
@@ -122,6 +124,7 @@ class Launch(msgspec.Struct, frozen=True):
     n_gpu_layers: int
     settings: ServerSettings
     cache_ram_mib: int | None = None
+    capabilities: tuple[Capability, ...] | None = None
 
     def endpoint(self, runtime_dir: Path) -> Endpoint:
         """Where the engine is to listen: as requested, else on a new private socket in a folder, else on any port."""

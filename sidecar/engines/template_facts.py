@@ -64,6 +64,7 @@ class TemplateFacts(msgspec.Struct, frozen=True, kw_only=True):
         reasoning: whether it handles reasoning in earlier answers.
         switches: the variables of a request with which reasoning is chosen, in the order of `_SWITCHES`.
         vision, audio: whether the engine takes images and sound; `None` if it does not report that.
+        samplers: the parameters of sampling that the engine lists; `None` if it lists none.
     """
 
     text: str = ""
@@ -79,6 +80,7 @@ class TemplateFacts(msgspec.Struct, frozen=True, kw_only=True):
     switches: tuple[str, ...] = ()
     vision: bool | None = None
     audio: bool | None = None
+    samplers: frozenset[str] | None = None
 
 
 def facts_of(

@@ -7,6 +7,7 @@ Owns the accumulation of a stream's chunks, the events made from them, and what 
     pieces in delta                                     text, reasoning, tool calls: events as they come
     the whole message, alone or after its pieces        what the pieces have not brought yet
     tags of reasoning at the beginning of the text      reasoning (`reasoning_tags`)
+    the rest of a closing tag where none is allowed     the answer begins (`closed_reasoning`)
     tool calls in any form                              whole calls at the end (`tool_calls`)
     halves of a character                               the character, or U+FFFD
     a finish_reason that is not OpenAI's                the one of OpenAI's that means the same, else stop
@@ -33,8 +34,9 @@ from sidecar.contract.warnings import ResultWarning, warning_of
 from sidecar.engines.client.chat_chunk import ChatChunk, Delta, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
 from sidecar.events.event_log import EventLog, TextStatus, decoded
 from sidecar.generation.call_arguments import is_cut, marked
+from sidecar.generation.closed_reasoning import ClosedReasoning
 from sidecar.generation.finish_reasons import finish_reason_of, is_failure
-from sidecar.generation.reasoning_tags import ReasoningTags
+from sidecar.generation.reasoning_tags import Piece, ReasoningTags
 from sidecar.generation.tool_calls import ToolCalls, whole_text
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class Answer:
         self._reasoning = bytearray()
         self._calls = ToolCalls()
         self._tags: ReasoningTags | None = ReasoningTags()
+        self._closed: ClosedReasoning | None = None
         self._half = ""
         self._half_kind: TextStatus = "token"
         self._raw_finish_reason: str | None = None
@@ -85,6 +88,10 @@ class Answer:
     def is_empty(self) -> bool:
         """Whether nothing has arrived that should be stored."""
         return not self._content and not self._reasoning and not self.tool_calls
+
+    def expect_no_reasoning(self) -> None:
+        """The engine was asked to end reasoning before its first token."""
+        self._closed = ClosedReasoning()
 
     def add(self, chunks: Sequence[ChatChunk]) -> None:
         """Add chunks that arrived together; consecutive text of one kind is one event."""
@@ -209,7 +216,9 @@ class Answer:
         self.begun_at = self.begun_at or time.perf_counter()
         text = "".join(texts)
         texts.clear()
-        if self._tags is None:
+        if kind == "reasoning" and self._closed is not None:
+            self._put_pieces(self._closed.feed(text))
+        elif self._tags is None:
             self._put(kind, text)
         elif kind == "reasoning":  # the engine separates it itself
             self._release_held()
@@ -219,8 +228,11 @@ class Answer:
             pieces = tags.feed(text)
             if tags.is_over:
                 self._tags = None
-            for status, piece in pieces:
-                self._put(status, piece)
+            self._put_pieces(pieces)
+
+    def _put_pieces(self, pieces: Sequence[Piece]) -> None:
+        for status, piece in pieces:
+            self._put(status, piece)
 
     def _put(self, kind: TextStatus, text: str) -> None:
         if self._half:
@@ -244,8 +256,9 @@ class Answer:
         """Put out what waits for its continuation: there is none."""
         if self._tags is not None:
             tags, self._tags = self._tags, None
-            for status, piece in tags.end():
-                self._put(status, piece)
+            self._put_pieces(tags.end())
+        if self._closed is not None:
+            self._put_pieces(self._closed.end())
         self._release_half()
 
     def _release_half(self) -> None:

@@ -49,15 +49,11 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
     reasoning: bool | None = None
 
     def body(self, messages: Sequence[ChatMessage]) -> dict[str, Any]:
-        """The body of the request to the engine, with these messages as the engine takes them (`prompt`)."""
+        """The body of the request to an engine: these messages, as it takes them (`prompt`), and the sampling. What
+        differs between engines is added by `honouring.adaptation`."""
         body: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
         for name in _SAMPLING:
             if (value := getattr(self.sampling, name)) is not None:
                 body[name] = [value] if name == "stop" and isinstance(value, str) else value
-        for name in ("tools", "tool_choice", "response_format"):
-            if (value := getattr(self, name)) is not None:
-                body[name] = value
-        if self.reasoning is not None:
-            body["chat_template_kwargs"] = {"enable_thinking": self.reasoning}
         body["messages"] = list(messages)
         return body

@@ -12,6 +12,7 @@ from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.protocols import Tokenizer
 from sidecar.generation.completion import ChatMessage, GenerationRequest
 from sidecar.generation.context import Fit, fit
+from sidecar.generation.honouring.target import target_of
 from sidecar.generation.prompt import Prompt
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
@@ -39,7 +40,7 @@ class TokenCounter:
         server = await self._servers.choose(request.server_id, request.last_server_id)
 
         def count(engine: Tokenizer) -> Coroutine[Any, Any, int]:
-            return Prompt(request, server.template).count(engine, request.messages)
+            return Prompt(request, target_of(server)).count(engine, request.messages)
 
         return await _count(server, count), max_context_of(server)
 
@@ -48,7 +49,7 @@ class TokenCounter:
         server = await self._servers.choose(request.server_id, request.last_server_id)
 
         def count(_: Tokenizer) -> Coroutine[Any, Any, Fit]:
-            return fit_request(request, server, Prompt(request, server.template))
+            return fit_request(request, server, Prompt(request, target_of(server)))
 
         return await _count(server, count), max_context_of(server)
 

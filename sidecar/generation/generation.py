@@ -24,6 +24,8 @@ from sidecar.generation.answer import Answer
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.context import Fit, without
 from sidecar.generation.counting import TokenCounter, fit_request, max_context_of
+from sidecar.generation.honouring.judgement import findings
+from sidecar.generation.honouring.target import target_of
 from sidecar.generation.prompt import REFUSALS, Prompt
 from sidecar.generation.reservation import Reservation
 from sidecar.generation.scheduler import Scheduler
@@ -130,7 +132,8 @@ class Generation:
                 if server.superseded:
                     continue
                 try:
-                    prompt = Prompt(request, server.template)
+                    target = target_of(server)
+                    prompt = Prompt(request, target)
                     fitted = await self._fit(server, prompt)
                     messages = without(request.messages, fitted.dropped) if fitted else request.messages
                     body = prompt.body(messages)
@@ -142,6 +145,8 @@ class Generation:
                             yield
                         if room.has_waited and _is_superseded(server):
                             break
+                        if prompt.closes_reasoning:
+                            answer.expect_no_reasoning()
                         try:
                             async with server.ready_client().stream_chat(body) as stream:
                                 self.is_sent = ticket.is_sent = True
@@ -166,6 +171,7 @@ class Generation:
                         continue
                     answer.end()
                     self.warnings += [*prompt.warnings(), *answer.warnings, *room.warnings(answer)]
+                    self.warnings += findings(request, target, answer)
                     self.result = self._result(await _usage(answer, fitted, server), fitted, server)
                 except EngineGone as broken:
                     # Before the place is released: the next request must not take a dead engine for a ready one.

@@ -12,8 +12,9 @@ from typing import Any
 from sidecar.contract.errors import InvalidParams, NotSupported, SidecarError
 from sidecar.contract.warnings import ResultWarning
 from sidecar.engines.protocols import Tokenizer
-from sidecar.engines.template_facts import TemplateFacts
 from sidecar.generation.completion import ChatMessage, GenerationRequest
+from sidecar.generation.honouring.adaptation import adapted
+from sidecar.generation.honouring.target import Target
 from sidecar.generation.rendering.rendered import Rendered, rendered
 
 REFUSALS = (InvalidParams, NotSupported)
@@ -25,12 +26,21 @@ class Prompt:
 
     Args:
         request: the request.
-        template: what the engine's model takes.
+        target: what is known of the engine and its model.
+
+    Attributes:
+        closes_reasoning: whether the engine is asked to end reasoning before its first token.
+
+    Raises:
+        NotSupported, InvalidParams: the engine or its model cannot honour the request.
     """
 
-    def __init__(self, request: GenerationRequest, template: TemplateFacts) -> None:
+    def __init__(self, request: GenerationRequest, target: Target) -> None:
+        adaptation = adapted(request, target)
+        self.closes_reasoning = adaptation.closes_reasoning
         self._request = request
-        self._template = template
+        self._members = adaptation.members
+        self._template = target.template
         self._plain = False
         self._sent: Rendered | None = None
         self._refusal: SidecarError | None = None
@@ -42,7 +52,7 @@ class Prompt:
             NotSupported: a message that is being sent now has what the model cannot take.
         """
         self._sent = self._rendered(messages, plain=self._plain)
-        return self._request.body(self._sent.messages)
+        return self._request.body(self._sent.messages) | self._members
 
     def body_after(self, refusal: SidecarError, messages: Sequence[ChatMessage]) -> dict[str, Any]:
         """The body in the plain form, which is used from now on, after the engine refused another.

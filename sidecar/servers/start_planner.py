@@ -104,6 +104,7 @@ class StartPlanner:
             n_gpu_layers=defaults.n_gpu_layers if settings.n_gpu_layers is None else settings.n_gpu_layers,
             settings=completed(settings, ctx_size),
             cache_ram_mib=cache_ram_mib(settings, defaults.cache_ram_mib, memory),
+            capabilities=None if model.capabilities is None else tuple(model.capabilities),
         )
         ignored = engine.command(launch, Endpoint()).ignored
         if settings.cache_ram_mib is None and (

@@ -21,6 +21,7 @@ from sidecar.chat.journal import Journals
 from sidecar.chat.service import Chat
 from sidecar.contract.config import Config
 from sidecar.contract.errors import EngineCrashed, ServerNotRunning, SidecarError
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import StartActual, StartLoading
 from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta, UsageCount
 from sidecar.engines.client.engine_client import EngineGone
@@ -97,7 +98,12 @@ class ScriptedServer:
         self.running = True
         self.superseded = False
         self.why_broken: SidecarError = EngineCrashed("gone", cause="KILLED", exit_code=-9, log_tail=[])
-        self.launch = SimpleNamespace(model_name="tiny", engine=SimpleNamespace(refuses_long_prompts=True))
+        self.launch = SimpleNamespace(
+            model_name="tiny",
+            engine=SimpleNamespace(name="llama-server", refuses_long_prompts=True),
+            settings=ServerSettings(),
+            capabilities=None,
+        )
         self.actual = StartActual(
             context_per_message=100, slots=2, load_ms=1, gpu_layers=None, total_layers=None, vision=False, build=None
         )

@@ -14,6 +14,8 @@ from sidecar.contract.chat import EditMessageParams, RegenerateMessageParams, Se
 from sidecar.contract.config import ChatConfig, ChatPreset, Config
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import CreateSessionParams, SessionConfig, ToolCall, ToolFunction, UpdateSessionParams
+from sidecar.generation.honouring.adaptation import adapted
+from sidecar.generation.honouring.target import Target
 from tests.chat.rows import new_id
 from tests.chat.scripted import Stage
 
@@ -88,12 +90,12 @@ async def test_what_only_the_engine_understands_is_passed_on(stage: Stage) -> No
         plan = await plan_for(
             stage, tools=tools, tool_choice="required", response_format=response_format, reasoning=False, stop="END"
         )
-    assert settings_of(plan) == {
+    assert settings_of(plan) == {"stop": ["END"]}
+    assert adapted(plan.request, Target()).members == {
         "tools": tools,
         "tool_choice": "required",
         "response_format": response_format,
         "chat_template_kwargs": {"enable_thinking": False},
-        "stop": ["END"],
     }
 
 

@@ -107,7 +107,7 @@ async def test_what_an_engine_says_of_itself_is_read_and_more_is_skipped() -> No
     }
     async with linked(reply(body)) as link:
         assert await link.props() == Props(
-            default_generation_settings=Props.Generation(n_ctx=512),
+            default_generation_settings=Props.Generation(n_ctx=512, params={}),
             modalities=Props.Modalities(vision=True),
             total_slots=3,
             build_info="b1",

@@ -96,6 +96,7 @@ async def test_where_nothing_is_named_the_configs_defaults_count(desk: Desk) -> 
         parallel=3,
         n_gpu_layers=7,
         settings=ServerSettings(threads=1),
+        capabilities=("chat",),
     )
 
 

@@ -821,13 +821,13 @@ pub struct EditMessageParams {
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's format.
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
     /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
-    /// Same as OpenAI's response_format: a JSON schema the answer must follow.
+    /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
     /// Whether a reasoning model may reason. Default: the model's own default.
@@ -2976,13 +2976,13 @@ pub struct RegenerateMessageParams {
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's format.
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
     /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
-    /// Same as OpenAI's response_format: a JSON schema the answer must follow.
+    /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
     /// Whether a reasoning model may reason. Default: the model's own default.
@@ -3371,13 +3371,13 @@ pub struct SendMessageParams {
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's format.
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
     /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
-    /// Same as OpenAI's response_format: a JSON schema the answer must follow.
+    /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
     /// Whether a reasoning model may reason. Default: the model's own default.
@@ -4696,9 +4696,11 @@ pub struct Usage {
 /// - HISTORY_ADAPTED: earlier messages hold what this model or its template cannot take (an image, a tool turn, a role);
 ///   a text was sent in its place. The stored messages are unchanged.
 /// - TOOL_CALL_INCOMPLETE: the answer ended within a tool call; its arguments are cut.
-/// - TOOLS_NOT_HONOURED: the model was asked for a tool call and answered in prose.
-/// - FORMAT_NOT_HONOURED: the answer does not follow `response_format`.
-/// - REASONING_NOT_HONOURED: `reasoning` or its budget has no effect on this model.
+/// - TOOLS_NOT_HONOURED: `tool_choice` asked for a tool call, and the model answered in prose or called another function;
+///   or a call does not follow its function's parameters.
+/// - FORMAT_NOT_HONOURED: the answer does not follow `response_format`, in a keyword that the engine does not enforce, or
+///   since it was cut.
+/// - REASONING_NOT_HONOURED: `reasoning`, or the server's `reasoning_budget` of 0, had no effect on this model.
 /// - SAMPLING_NOT_HONOURED: the engine does not know a sampling parameter that was given.
 /// - ANSWER_EMPTY: the model ended its answer without any text or tool call.
 /// - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.

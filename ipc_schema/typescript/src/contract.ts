@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "99dd75db6d4fd303dd9ae9ef1dec4a3ed4f094fd48136a557fe2669a20c082de";
+export const CONTRACT_HASH = "e5a8a9ddba2dcb9c54815f05497c852e4068bbfe567a9bf193ecd905130502d0";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -178,9 +178,11 @@ export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "
  * - HISTORY_ADAPTED: earlier messages hold what this model or its template cannot take (an image, a tool turn, a role);
  *   a text was sent in its place. The stored messages are unchanged.
  * - TOOL_CALL_INCOMPLETE: the answer ended within a tool call; its arguments are cut.
- * - TOOLS_NOT_HONOURED: the model was asked for a tool call and answered in prose.
- * - FORMAT_NOT_HONOURED: the answer does not follow `response_format`.
- * - REASONING_NOT_HONOURED: `reasoning` or its budget has no effect on this model.
+ * - TOOLS_NOT_HONOURED: `tool_choice` asked for a tool call, and the model answered in prose or called another function;
+ *   or a call does not follow its function's parameters.
+ * - FORMAT_NOT_HONOURED: the answer does not follow `response_format`, in a keyword that the engine does not enforce, or
+ *   since it was cut.
+ * - REASONING_NOT_HONOURED: `reasoning`, or the server's `reasoning_budget` of 0, had no effect on this model.
  * - SAMPLING_NOT_HONOURED: the engine does not know a sampling parameter that was given.
  * - ANSWER_EMPTY: the model ended its answer without any text or tool call.
  * - NO_CHAT_TEMPLATE: the model has no chat template; it is likely a base model, which continues text.
@@ -315,11 +317,11 @@ export interface SendMessageParams {
   stop?: string[] | string | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's format. */
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
   tools?: Record<string, unknown>[] | null | undefined;
   /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
-  /** Same as OpenAI's response_format: a JSON schema the answer must follow. */
+  /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
   response_format?: Record<string, unknown> | null | undefined;
   /** Whether a reasoning model may reason. Default: the model's own default. */
   reasoning?: boolean | null | undefined;
@@ -441,11 +443,11 @@ export interface RegenerateMessageParams {
   stop?: string[] | string | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's format. */
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
   tools?: Record<string, unknown>[] | null | undefined;
   /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
-  /** Same as OpenAI's response_format: a JSON schema the answer must follow. */
+  /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
   response_format?: Record<string, unknown> | null | undefined;
   /** Whether a reasoning model may reason. Default: the model's own default. */
   reasoning?: boolean | null | undefined;
@@ -480,11 +482,11 @@ export interface EditMessageParams {
   stop?: string[] | string | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's format. */
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
   tools?: Record<string, unknown>[] | null | undefined;
   /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
-  /** Same as OpenAI's response_format: a JSON schema the answer must follow. */
+  /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
   response_format?: Record<string, unknown> | null | undefined;
   /** Whether a reasoning model may reason. Default: the model's own default. */
   reasoning?: boolean | null | undefined;

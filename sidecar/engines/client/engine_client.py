@@ -46,6 +46,7 @@ class Props(msgspec.Struct):
 
     class Generation(msgspec.Struct):
         n_ctx: int = 0
+        params: dict[str, Any] | None = None
 
     class Modalities(msgspec.Struct):
         vision: bool = False

@@ -251,13 +251,17 @@ def _add_endpoints(app: Any, llama: Any, template: str | None) -> None:
     """Add the endpoints of llama-server that this server lacks; `template` is what conversations are rendered with."""
     import llama_cpp
     from llama_cpp.server import app as server
+    from llama_cpp.server.types import CreateChatCompletionRequest
 
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
     async def props() -> dict[str, Any]:
         return {
-            "default_generation_settings": {"n_ctx": llama.n_ctx()},
+            "default_generation_settings": {
+                "n_ctx": llama.n_ctx(),
+                "params": dict.fromkeys(CreateChatCompletionRequest.model_fields),
+            },
             "total_slots": 1,
             "modalities": {"vision": llama.chat_handler is not None, "audio": False},
             "chat_template": template,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import anyio.to_thread
+import msgspec
 
 from sidecar.contract.servers import MemoryTaken, StartActual, StartLoading, StartWarming
 from sidecar.engines.client.engine_client import EngineClient
@@ -163,6 +164,8 @@ async def described(
     )
     slots, context = props.total_slots, props.default_generation_settings.n_ctx
     lines = process.output.context
+    if samplers := props.default_generation_settings.params:
+        template = msgspec.structs.replace(template, samplers=frozenset(samplers))
     actual = StartActual(
         context_per_message=context,
         slots=slots,

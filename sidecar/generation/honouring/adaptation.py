@@ -1,0 +1,167 @@
+"""A request as the engine at hand honours it.
+
+Owns what is refused before anything is sent or stored, and the members of the body that differ between engines and
+templates. What may fail all the same is judged by `judgement` when the answer has ended.
+
+    asked for                              if it cannot be honoured            else
+    tools                                  refused: the model never sees them  as they are
+    tool_choice of a function              -                                   that tool alone, and required
+    tool_choice required, no such engine   refused                             the engine forces a call
+    response_format                        refused: too large, a pattern       the schema as a grammar takes it
+    reasoning                              a warning, once it is known         every switch that the template has
+    a chat                                 refused: embeddings only            -
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from sidecar.contract.errors import NotSupported
+from sidecar.contract.remedies import call, change_params
+from sidecar.engines.template_facts import TemplateFacts
+from sidecar.generation.completion import GenerationRequest
+from sidecar.generation.honouring.target import Target
+from sidecar.generation.schema.engine_schema import engine_schema
+
+_PACKAGE = "llama-cpp-python"
+
+_EFFORTS_OFF = ("none", "no_think", "off", "disabled", "minimal", "low")
+_EFFORTS_ON = ("enabled", "on")
+"""Values of a switch that takes words, the preferred one first; a template names those that it takes."""
+
+_WORD = re.compile(r"""['"](?P<word>[a-z_]{2,12})['"]""")
+_THOUGHTS = re.compile(r"<think>|\[THINK\]|<seed:think>|◁think▷")
+
+
+class Adaptation(msgspec.Struct, frozen=True):
+    """How a request is sent.
+
+    Attributes:
+        members: of the body.
+        closes_reasoning: whether the engine is asked to end reasoning before its first token.
+    """
+
+    members: dict[str, Any]
+    closes_reasoning: bool = False
+
+
+def adapted(request: GenerationRequest, target: Target) -> Adaptation:
+    """How a request is sent to an engine.
+
+    Raises:
+        NotSupported: the engine or the model cannot honour it.
+        InvalidParams: a schema is out of bounds.
+    """
+    if target.embeds:
+        raise NotSupported(
+            f"The server {target.server_id!r} makes embeddings, and does not chat.",
+            hint="Send the message to another server, or switch to a model that chats.",
+            remedies=(change_params("server_id"), call("switch_model", server_id=target.server_id)),
+        )
+    reasoning, closes = _reasoning(request, target)
+    return Adaptation(
+        {**_tools(request, target), **_format(request, target), **reasoning},
+        closes_reasoning=closes or target.reasoning_budget == 0,
+    )
+
+
+def check_schemas(tools: list[dict[str, Any]] | None, response_format: dict[str, Any] | None) -> None:
+    """Check that the schemas of a request are within bounds; their shape has been checked.
+
+    Raises:
+        InvalidParams: one is not.
+    """
+    for i, tool in enumerate(tools or ()):
+        engine_schema(tool["function"].get("parameters", {}), f"$.tools[{i}].function.parameters")
+    if response_format is not None and (place := schema_of(response_format)) is not None:
+        engine_schema(*place)
+
+
+def schema_of(response_format: dict[str, Any]) -> tuple[Any, str] | None:
+    """The schema of a response_format, and its path; `None` if there is none."""
+    if response_format.get("type") == "json_schema":
+        return response_format["json_schema"]["schema"], "$.response_format.json_schema.schema"
+    if response_format.get("type") == "json_object" and response_format.get("schema") is not None:
+        return response_format["schema"], "$.response_format.schema"
+    return None
+
+
+def _tools(request: GenerationRequest, target: Target) -> dict[str, Any]:
+    tools, choice = request.tools, request.tool_choice
+    if not tools:
+        return {}
+    if not target.template.tools:
+        if choice == "none":  # nothing is lost
+            return {}
+        raise NotSupported(
+            "The model's chat template has no place for tools, so the model would not see them.",
+            hint="Leave `tools` out, switch to a model with tools, or start the server with a chat template for them.",
+            remedies=(
+                call("switch_model", server_id=target.server_id),
+                call("start_llama_server"),
+                change_params("tools"),
+            ),
+        )
+    tools = [_tool(tool, place) for place, tool in enumerate(tools)]
+    if isinstance(choice, dict):
+        tools = [tool for tool in tools if tool["function"]["name"] == choice["function"]["name"]]
+        return {"tools": tools, "tool_choice": choice if target.engine == _PACKAGE else "required"}
+    if choice == "required" and target.engine == _PACKAGE:
+        if len(tools) > 1:
+            raise NotSupported(
+                "llama-cpp-python can force a call of one function only.",
+                hint="Name the function in `tool_choice`, or use another engine.",
+                remedies=(change_params("tool_choice", "tools"), call("list_engines")),
+            )
+        choice = {"type": "function", "function": {"name": tools[0]["function"]["name"]}}
+    return {"tools": tools} if choice is None else {"tools": tools, "tool_choice": choice}
+
+
+def _tool(tool: dict[str, Any], place: int) -> dict[str, Any]:
+    function = tool["function"]
+    parameters = engine_schema(function.get("parameters", {}), f"$.tools[{place}].function.parameters")
+    return {**tool, "function": {**function, "parameters": parameters}}
+
+
+def _format(request: GenerationRequest, target: Target) -> dict[str, Any]:
+    given = request.response_format
+    if given is None or given.get("type") == "text":
+        return {}
+    if (place := schema_of(given)) is None:
+        return {"response_format": given}
+    schema = engine_schema(*place)
+    if given["type"] == "json_object" or target.engine == _PACKAGE:  # which knows no json_schema
+        return {"response_format": {"type": "json_object", "schema": schema}}
+    return {"response_format": {**given, "json_schema": {**given["json_schema"], "schema": schema}}}
+
+
+def _reasoning(request: GenerationRequest, target: Target) -> tuple[dict[str, Any], bool]:
+    """The members that choose reasoning, and whether reasoning is closed before it begins."""
+    if request.reasoning is None:
+        return {}, False
+    template, allowed = target.template, request.reasoning
+    switches: dict[str, Any] = {"enable_thinking": allowed}  # which llama-server reads as well
+    for name in template.switches:
+        if (value := _switch(name, allowed, template)) is not None:
+            switches[name] = value
+    members: dict[str, Any] = {"chat_template_kwargs": switches}
+    if allowed or template.switches or not _THOUGHTS.search(template.text):
+        return members, False
+    # The template opens a thought and has no switch: llama-server can end it before its first token.
+    return {**members, "reasoning_budget_tokens": 0, "thinking_budget_tokens": 0}, True
+
+
+def _switch(name: str, allowed: bool, template: TemplateFacts) -> Any:
+    """The value of a template's variable; `None` to leave it out."""
+    if name in ("enable_thinking", "thinking"):
+        return allowed
+    if name == "thinking_budget":
+        return None if allowed else 0
+    words = {found["word"] for found in _WORD.finditer(template.text)}
+    known = [word for word in (_EFFORTS_ON if allowed else _EFFORTS_OFF) if word in words]
+    if known:
+        return known[0]
+    return None if allowed else "low" if {"medium", "high"} & words else "none"

@@ -1,0 +1,1 @@
+"""JSON schemas of requests: what an engine can enforce of them, and whether an answer follows them."""
