@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -30,7 +30,7 @@ from sidecar.contract.builds import InstallEngineParams, InstallProving, Install
 from sidecar.contract.errors import ArchiveInvalid, ChecksumMismatch, InvalidParams, PathNotAllowed, PermissionDenied
 from sidecar.engines.kinds.llama_server import PROGRAM
 from sidecar.events.event_log import EventLog
-from sidecar.host import path_policy
+from sidecar.host import file_io, path_policy
 from sidecar.jobs.work import Work, run_in_thread
 from sidecar.library.downloads.service import Downloads
 from sidecar.library.file_copy import PIECE_BYTES
@@ -194,13 +194,17 @@ def _opened(path: Path) -> BinaryIO:
         PermissionDenied: it cannot be read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # checked first: opening a pipe would block
-            raise PathNotAllowed(f"{path} is not an ordinary file.")
-        return path.open("rb")
+        archive = BufferedReader(file_io.open_ordinary(path))
     except (FileNotFoundError, NotADirectoryError):
         raise PathNotAllowed(f"There is no file {path}.", hint="Give the absolute path of the archive.") from None
     except PermissionError:
         raise PermissionDenied(f"{path} cannot be read: access is denied.") from None
+    except OSError as error:
+        raise PathNotAllowed(f"{path} cannot be used: {error.strerror}.") from None
+    if not os.fstat(archive.fileno()).st_size:  # the kernel's files are empty as well, and some never end
+        archive.close()
+        raise PathNotAllowed(f"{path} is empty.", hint="Give the absolute path of the archive.")
+    return archive
 
 
 def _digest(file: BinaryIO, work: Work) -> str:

@@ -21,7 +21,7 @@ import msgspec
 from sidecar.contract.engines import EngineInfo, EngineProof
 from sidecar.contract.errors import EngineNotFound, PathNotAllowed
 from sidecar.engines.kinds.llama_server import program_in
-from sidecar.host import path_policy
+from sidecar.host import file_io, path_policy
 from sidecar.storage.atomic_files import rename_synced, write_atomically
 
 logger = logging.getLogger(__name__)
@@ -206,8 +206,8 @@ class Registry:
         builds = []
         for name in _names(self.root):
             try:
-                with (self.root / name / RECORD).open("rb") as file:
-                    build = msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=Build)
+                record = file_io.read_bytes(self.root / name / RECORD, MAX_RECORD_BYTES)
+                build = msgspec.json.decode(record, type=Build)
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 logger.warning("the build %s cannot be used: %s", name, type(error).__name__)
                 continue
@@ -217,8 +217,7 @@ class Registry:
     def _choice(self, found: list[Build]) -> Choice:
         working = [one.name for one in found if one.problem is None]
         try:
-            with (self.root / CHOICE).open("rb") as file:
-                choice = msgspec.json.decode(file.read(MAX_RECORD_BYTES), type=Choice)
+            choice = msgspec.json.decode(file_io.read_bytes(self.root / CHOICE, MAX_RECORD_BYTES), type=Choice)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             newest = sorted(found, key=lambda one: -one.proof.proved_at)
             good = [one.name for one in newest if one.name in working]

@@ -22,6 +22,7 @@ import msgspec
 from sidecar.chat import replay
 from sidecar.chat.replay import JournaledTurn, about
 from sidecar.events.event_log import Entry, EventLog, Text
+from sidecar.host import file_io
 from sidecar.storage.cipher import Cipher
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Journal:
         self._fd: int | None = None
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-            self._fd = os.open(path, flags, 0o600)
+            self._fd = file_io.open_file(path, flags)
         except OSError as error:
             self._give_up(error)
         self._write_all()

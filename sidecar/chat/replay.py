@@ -17,6 +17,7 @@ import msgspec
 from sidecar.contract.chat import TURN_EVENTS
 from sidecar.contract.errors import SidecarError
 from sidecar.events.event_log import Entry, EventLog, Text, TextStatus
+from sidecar.host import file_io
 from sidecar.storage.cipher import Cipher
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class JournaledTurn(msgspec.Struct, frozen=True):
 def read(path: Path, cipher: Cipher | None) -> JournaledTurn | None:
     """The turn in a file; `None` where there is no file, or nothing usable. Blocks."""
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]  # behind the last LF: a partial record
+        lines = file_io.read_bytes(path).split(b"\n")[:-1]  # behind the last LF: a partial record
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -58,8 +59,7 @@ def read(path: Path, cipher: Cipher | None) -> JournaledTurn | None:
 def is_plain(path: Path) -> bool:
     """Whether a journal is not encrypted. Its first record is a JSON object then, and base64 has no brace."""
     try:
-        with path.open("rb") as file:
-            return file.read(1) == b"{"
+        return file_io.read_bytes(path, 1) == b"{"
     except OSError:
         return True
 

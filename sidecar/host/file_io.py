@@ -27,6 +27,9 @@ if sys.platform == "win32":
 else:
     NOFOLLOW, NONBLOCK, BINARY = os.O_NOFOLLOW, os.O_NONBLOCK, 0
 
+READ_BYTES = 1024 * 1024
+"""Bytes of one read."""
+
 _seeking = threading.Lock()
 """Windows has no pread and pwrite: there, setting a position and using it is one critical section."""
 
@@ -55,6 +58,46 @@ def open_ordinary(path: str | os.PathLike[str]) -> FileIO:
         file.close()
         raise
     return file
+
+
+def open_file(path: Path, flags: int, mode: int = 0o600) -> int:
+    """A descriptor of an ordinary file that is to be written, or does not exist yet.
+
+    Raises:
+        NotOrdinary: something else stands there.
+        OSError: it cannot be opened.
+    """
+    require_ordinary(path)
+    fd = os.open(path, flags | NONBLOCK | BINARY, mode)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):  # it was replaced in between
+        os.close(fd)
+        raise NotOrdinary(path)
+    return fd
+
+
+def require_ordinary(path: Path) -> None:
+    """Check that a path is an ordinary file, or nothing yet. Raises OSError."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise NotOrdinary(path)
+
+
+def read_bytes(path: Path, most: int = sys.maxsize) -> bytes:
+    """The content of an ordinary file, or at most so many bytes of its beginning.
+
+    Raises:
+        NotOrdinary: something else stands there.
+        OSError: it cannot be read, or is one of the kernel's that would have to be waited for.
+    """
+    pieces: list[bytes] = []
+    with open_ordinary(path) as file:
+        while most > 0 and (piece := os.read(file.fileno(), min(most, READ_BYTES))):
+            pieces.append(piece)
+            most -= len(piece)
+    return b"".join(pieces)
 
 
 def read_at(fd: int, length: int, offset: int) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sidecar.contract.errors import DataDirLocked, PermissionDenied
 from sidecar.contract.remedies import Remedy
+from sidecar.host import file_io
 
 _HOLDER_BYTES = 512
 """Read of the lock file: a pid and an address on this machine are far shorter. Windows locks a byte behind them."""
@@ -31,7 +32,7 @@ class DataDirLock:
             PermissionDenied: the lock file cannot be made, or not be locked on this file system.
         """
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            fd = file_io.open_file(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise self._refused(error) from error
         try:

@@ -18,7 +18,9 @@ import orjson
 from sidecar.contract.config import Config
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.life import Notice
+from sidecar.host import file_io
 from sidecar.storage.atomic_files import refusal, write_atomically
+from sidecar.storage.config_repair import dropped, notices, usable, without_mark
 
 
 class _Patched(msgspec.Struct):
@@ -33,10 +35,12 @@ class Settings(NamedTuple):
     Attributes:
         changes: what differs from the defaults; this is what the file holds.
         config: the whole config.
+        unread: what else the file holds: keys of a newer version, and values that are not valid.
     """
 
     changes: dict[str, Any]
     config: Config
+    unread: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
 
 class ConfigFile:
@@ -48,16 +52,22 @@ class ConfigFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._changes: dict[str, Any] = {}
+        self._unread: dict[str, Any] = {}
         self.config = Config()
         self.notices: list[Notice] = []
 
     def load(self) -> None:
-        """Read the file. A broken file is put aside, the defaults are used, and a notice says so."""
+        """Read the file. A file that is no JSON object is put aside, the defaults are used, and a notice says so.
+
+        A key that this version does not know, or a value that is not valid, has no effect, is kept, and is named in a
+        notice; everything else counts.
+        """
         try:
-            changes = orjson.loads(self._path.read_bytes())
-            if not isinstance(changes, dict):
+            content = orjson.loads(without_mark(file_io.read_bytes(self._path)))
+            if not isinstance(content, dict):
                 raise msgspec.ValidationError("the file does not hold a JSON object")
-            config = _convert(changes)
+            found = usable(content)
+            config = _convert(found.changes)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -65,12 +75,13 @@ class ConfigFile:
         except (orjson.JSONDecodeError, msgspec.ValidationError) as error:
             self._give_up_on_file(f"is broken: {error}")
         else:
-            self._changes, self.config = changes, config
+            self._changes, self.config, self._unread = found.changes, config, found.unread
+            self.notices += notices(found)
 
     @property
     def settings(self) -> Settings:
         """The settings in effect."""
-        return Settings(self._changes, self.config)
+        return Settings(self._changes, self.config, self._unread)
 
     def patched(self, patch: dict[str, Any]) -> Settings:
         """The settings with a JSON merge patch applied; `keep` puts them into effect.
@@ -80,7 +91,7 @@ class ConfigFile:
                 of set_config.
         """
         changes = merge(self._changes, patch)
-        return Settings(changes, msgspec.convert({"patch": changes}, _Patched).patch)
+        return Settings(changes, msgspec.convert({"patch": changes}, _Patched).patch, dropped(self._unread, patch))
 
     def without(self, keys: Sequence[str] | None) -> Settings:
         """The settings with all keys, or these dotted ones, reset to their defaults; `keep` puts them into effect.
@@ -88,14 +99,14 @@ class ConfigFile:
         Raises:
             InvalidParams: there is no such key.
         """
-        changes = {} if keys is None else self._changes
+        changes, unread = ({}, {}) if keys is None else (self._changes, self._unread)
         for key in keys or ():
             self._require_known(key)
             patch: Any = None
             for name in reversed(key.split(".")):
                 patch = {name: patch}
-            changes = merge(changes, patch)
-        return Settings(changes, _convert(changes))
+            changes, unread = merge(changes, patch), dropped(unread, patch)
+        return Settings(changes, _convert(changes), unread)
 
     def keep(self, settings: Settings) -> Config:
         """Write the file and put these settings into effect.
@@ -104,10 +115,11 @@ class ConfigFile:
             DiskFull, PermissionDenied, StorageError: the file cannot be written; nothing is changed.
         """
         try:
-            write_atomically(self._path, orjson.dumps(settings.changes, option=orjson.OPT_INDENT_2) + b"\n")
+            content = merge(settings.unread, settings.changes)
+            write_atomically(self._path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
         except OSError as error:
             raise refusal(error, "The config was not changed") from error
-        self._changes, self.config = settings
+        self._changes, self.config, self._unread = settings
         return self.config
 
     def _give_up_on_file(self, why: str) -> None:
@@ -129,7 +141,7 @@ class ConfigFile:
         return next(aside for name in names if not os.path.lexists(aside := self._path.with_name(name)))
 
     def _require_known(self, key: str) -> None:
-        value: Any = msgspec.to_builtins(self.config)
+        value: Any = merge(self._unread, msgspec.to_builtins(self.config))
         for name in key.split("."):
             if not isinstance(value, dict) or name not in value:
                 raise InvalidParams(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, SidecarError, StorageError
+from sidecar.host import file_io
 from sidecar.storage import integrity, migrations
 from sidecar.storage.atomic_files import refusal
 from sidecar.storage.cipher import Cipher
@@ -77,6 +78,8 @@ def connect(path: Path) -> HistoryConnection:
         StorageError: a newer llama-sidecar has written the file.
         OSError, sqlite3.Error: the file cannot be opened, read or written.
     """
+    for suffix in ("", "-wal", "-journal", "-shm"):
+        file_io.require_ordinary(path.with_name(path.name + suffix))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=HistoryConnection)
     try:
         path.chmod(0o600)

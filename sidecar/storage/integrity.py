@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sidecar.host import file_io
 from sidecar.storage.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def mark(path: Path, found: str) -> None:
 
 def is_database(path: Path) -> bool:
     """Whether a file has the header of one that SQLite would read and write. Raises OSError."""
-    with path.open("rb") as file:
-        header = file.read(20)
+    header = file_io.read_bytes(path, 20)
     return header.startswith(MAGIC) and len(header) == 20 and max(header[18:]) <= 2
 
 
@@ -170,7 +170,7 @@ def note_path(path: Path) -> Path:
 def read_note(path: Path) -> Note:
     """The note of a file; an unreadable note still says that the file is damaged. Raises OSError."""
     try:
-        return msgspec.json.decode(note_path(path).read_bytes(), type=Note)
+        return msgspec.json.decode(file_io.read_bytes(note_path(path)), type=Note)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Note("damage was met in use")
 

@@ -5,12 +5,16 @@ Chapter 10 of the faults that were seen, and the settings that answer them.
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sidecar.contract.errors import InvalidParams, NotSupported, SidecarError
+from sidecar.builds import install
+from sidecar.contract.errors import InvalidParams, NotSupported, PathNotAllowed, PermissionDenied, SidecarError
 from sidecar.contract.server_settings import FLAGS, ServerSettings
 from sidecar.engines.kinds.embedded import Embedded
 from sidecar.engines.kinds.llama_cpp_python import LlamaCppPython
@@ -19,7 +23,11 @@ from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Endpoint, Launch, LocalProcess
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, classify, stated
 from sidecar.engines.setting_checks import check_settings
+from sidecar.host import file_io
+from sidecar.jobs.store import JobRecord, JobStore
 from sidecar.servers.start_settings import GIB, cache_ram_mib, check_engine, check_request
+from sidecar.storage.config import ConfigFile
+from sidecar.storage.connection import connect
 from tests.engines import recordings
 from tests.engines.recordings import help_text
 
@@ -232,3 +240,88 @@ def test_a_failed_start_quotes_the_error_of_its_log(name: str, told: str) -> Non
     """An unreadable chat template and a wrong projector were UNKNOWN, although the log said it."""
     _, lines = recordings.log(name)
     assert told in stated(lines[-LOG_TAIL_LINES:])
+
+
+# --- the config file ---
+
+
+def config_of(folder: Path, data: bytes) -> ConfigFile:
+    path = folder / "config.json"
+    path.write_bytes(data)
+    file = ConfigFile(path)
+    file.load()
+    return file
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_does_not_put_the_config_aside(tmp_path: Path, encoding: str) -> None:
+    file = config_of(tmp_path, '{"chat": {"system": "Grüße"}}'.encode(encoding))
+    assert (file.config.chat.system, file.notices) == ("Grüße", [])
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_keys_of_a_newer_version_are_kept_and_named_and_the_others_count(tmp_path: Path) -> None:
+    written = {
+        "chatt": {"a": 1},
+        "chat": {"top_k": 7, "mood": {"deep": True}},
+        "server_presets": {"fast": {"ctx_size": 512, "warp": 9}},
+    }
+    file = config_of(tmp_path, json.dumps(written).encode())
+    assert (file.config.chat.top_k, file.config.server_presets["fast"].ctx_size) == (7, 512)
+    [notice] = file.notices
+    assert notice.name == "CONFIG_KEYS_UNKNOWN"
+    assert all(name in notice.message for name in ("chatt", "chat.mood", "server_presets.fast.warp"))
+    file.keep(file.patched({"chat": {"top_k": 8}}))
+    assert json.loads((tmp_path / "config.json").read_bytes()) == written | {
+        "chat": {"top_k": 8, "mood": {"deep": True}},
+    }
+    file.keep(file.without(["chat.mood"]))
+    assert "mood" not in json.loads((tmp_path / "config.json").read_bytes())["chat"]
+
+
+def test_one_bad_value_gives_way_to_its_default_alone(tmp_path: Path) -> None:
+    written = {"chat": {"temperature": "hot", "top_k": 7}, "logs": {"kept_files": 0}, "models": {"folders": [1]}}
+    file = config_of(tmp_path, json.dumps(written).encode())
+    assert (file.config.chat.temperature, file.config.chat.top_k, file.config.logs.kept_files) == (None, 7, 3)
+    [notice] = file.notices
+    assert notice.name == "CONFIG_VALUES_INVALID"
+    assert all(name in notice.message for name in ("chat.temperature", "logs.kept_files", "models.folders"))
+    assert "hot" not in notice.message
+    file.keep(file.patched({"chat": {"temperature": 0.5}, "logs": {"kept_files": None}}))
+    assert json.loads((tmp_path / "config.json").read_bytes()) == {
+        "chat": {"temperature": 0.5, "top_k": 7},
+        "models": {"folders": [1]},
+        "logs": {},
+    }
+    again = config_of(tmp_path, (tmp_path / "config.json").read_bytes())
+    assert "models.folders" in again.notices[0].message
+
+
+# --- files that are none ---
+
+
+@pytest.mark.parametrize("kind", ["folder"] if sys.platform == "win32" else ["pipe", "device", "folder"])
+def test_something_else_in_the_place_of_a_data_file_is_refused_and_nothing_waits(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "file"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "device":
+        place.symlink_to("/dev/zero")
+    else:
+        place.mkdir()
+    with pytest.raises(OSError, match=r"not an ordinary file"):
+        file_io.read_bytes(place)
+    with pytest.raises(OSError, match=r"not an ordinary file"):
+        file_io.open_file(place, os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match=r"not an ordinary file"):
+        connect(place)
+    assert JobStore(tmp_path, JobRecord).load() == []
+    with pytest.raises(PathNotAllowed):
+        install._opened(place)
+
+
+def test_a_file_of_the_kernel_is_no_archive() -> None:
+    for path in ("/proc/kmsg", "/proc/self/environ", "/dev/zero"):
+        if Path(path).exists():
+            with pytest.raises((PathNotAllowed, PermissionDenied)):
+                install._opened(Path(path))
