@@ -51,6 +51,8 @@ def _show_repository(found: ListHubFilesResult, machine: Resources) -> None:
         screen.say(
             ("  + ", "dim"), projector.path, (f"  {tables.size(projector.size_bytes)}, for images", "dim"), to=_out
         )
+    for other in found.others:
+        screen.say(("    ", "dim"), other.path, (f"  {tables.size(other.size_bytes)}, {other.kind}", "dim"), to=_out)
     if found.gated:
         screen.say("It is given only to those who have asked for it on its page.", style="yellow")
     free = sum(gpu.free_bytes or 0 for gpu in machine.gpus)

@@ -2044,13 +2044,33 @@ class ContractMethods(ABC):
         )
         return answer
 
-    async def list_models(self) -> list[ModelInfo]:
+    async def list_models(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> list[ModelInfo]:
         """List the models in the library: the sidecar's own, those in the config's folders, and those of other
         programs.
 
-        Models of other programs are used in place: their files are never copied or written to.
+        Models of other programs are used in place: their files are never copied or written to. The list is in the
+        order of
+        names, and an answer has at most 8 MiB: a host with more than ten thousand models asks for the next page
+        until one
+        is empty.
+
+        Args:
+            limit: Maximum number of models. Default: all that fit.
+            cursor: `name` of the last model of the previous page; the list continues after it.
         """
-        answer: list[ModelInfo] = await self._request("list_models", {}, list[ModelInfo])
+        answer: list[ModelInfo] = await self._request(
+            "list_models",
+            _given(
+                limit=limit,
+                cursor=cursor,
+            ),
+            list[ModelInfo],
+        )
         return answer
 
     async def get_model(
@@ -2284,18 +2304,24 @@ class ContractMethods(ABC):
         *,
         repo: str,
         revision: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> ListHubFilesResult:
         """List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine.
 
         Args:
             repo: `owner/name`, or the address of its page; optionally with a quantisation after a colon.
             revision: Branch, tag or commit. Default: main.
+            limit: Maximum number of variants, and of other files. Default 1000.
+            cursor: `next_cursor` of the previous page.
         """
         answer: ListHubFilesResult = await self._request(
             "list_hub_files",
             _given(
                 repo=repo,
                 revision=revision,
+                limit=limit,
+                cursor=cursor,
             ),
             ListHubFilesResult,
         )

@@ -5,12 +5,16 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported
 from sidecar.contract.method import Method, Params, Result
+from sidecar.contract.models import ModelKind
 
 HubReferenceText = Annotated[str, Meta(min_length=1, max_length=2048)]
+
+MAX_VARIANTS = 1000
+"""Variants in one answer of list_hub_files: with all their files some hundred KB. The largest repositories have 200."""
 
 Fit = Literal["gpu", "memory", "no"]
 
@@ -48,6 +52,8 @@ class HubModel(Result, kw_only=True):
 class ListHubFilesParams(Params, kw_only=True):
     """List the models in a repository of the hub: each quantisation, its size, and whether it fits this machine."""
 
+    defaults = MappingProxyType({"limit": MAX_VARIANTS})
+
     repo: Annotated[
         HubReferenceText,
         Meta(description="`owner/name`, or the address of its page; optionally with a quantisation after a colon."),
@@ -55,6 +61,13 @@ class ListHubFilesParams(Params, kw_only=True):
     revision: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
         Meta(description="Branch, tag or commit. Default: main."),
+    ] = None
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_VARIANTS)] | None,
+        Meta(description=f"Maximum number of variants, and of other files. Default {MAX_VARIANTS}."),
+    ] = None
+    cursor: Annotated[
+        Annotated[str, Meta(max_length=100)] | None, Meta(description="`next_cursor` of the previous page.")
     ] = None
 
 
@@ -83,6 +96,12 @@ class HubVariant(Result, kw_only=True):
     default: Annotated[bool, Meta(description="Whether download_model chooses it by default.")]
 
 
+class HubOtherFile(HubFile, kw_only=True):
+    """A GGUF file that is no model by its name. It is downloaded only if `file` names it."""
+
+    kind: Annotated[ModelKind, Meta(description="What it is, by its name.")]
+
+
 class ListHubFilesResult(Result, kw_only=True):
     """The models in a repository."""
 
@@ -96,6 +115,10 @@ class ListHubFilesResult(Result, kw_only=True):
     projectors: Annotated[
         list[HubFile], Meta(description="Projectors for images; download_model also downloads the best one.")
     ]
+    others: Annotated[list[HubOtherFile], Meta(description="Drafts, adapters and other files that are no models.")] = (
+        field(default_factory=list)
+    )
+    next_cursor: Annotated[str | None, Meta(description="For the next page of variants; null on the last one.")] = None
 
 
 METHODS = (

@@ -68,11 +68,21 @@ _KIND = Meta(description="What it is, by its header; null until the whole header
 _MODEL = Meta(min_length=1, description="Name, file name or path, as in list_models.")
 
 
-class ListModelsParams(Params):
+class ListModelsParams(Params, kw_only=True):
     """List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
 
-    Models of other programs are used in place: their files are never copied or written to.
+    Models of other programs are used in place: their files are never copied or written to. The list is in the order of
+    names, and an answer has at most 8 MiB: a host with more than ten thousand models asks for the next page until one
+    is empty.
     """
+
+    limit: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Maximum number of models. Default: all that fit.")
+    ] = None
+    cursor: Annotated[
+        Annotated[str, Meta(max_length=10_000)] | None,
+        Meta(description="`name` of the last model of the previous page; the list continues after it."),
+    ] = None
 
 
 class ModelInfo(Result, kw_only=True):

@@ -31,6 +31,7 @@ from sidecar.library.header_cache import HeaderCache
 from sidecar.library.importing import Importer
 from sidecar.library.inspection import details, inspect
 from sidecar.library.library import Library
+from sidecar.library.pages import page
 from sidecar.library.scan.sources import Sources
 from sidecar.library.trash.trash import Trash
 from sidecar.services import Services
@@ -59,7 +60,9 @@ class ModelHandlers:
         }
 
     async def list_models(self, params: ListModelsParams, call: Call) -> list[ModelInfo]:
-        return await anyio.to_thread.run_sync(self._library.list)
+        return await anyio.to_thread.run_sync(
+            lambda: page(self._library.list(), after=params.cursor, limit=params.limit)
+        )
 
     async def get(self, params: GetModelParams, call: Call) -> ModelDetails:
         return await anyio.to_thread.run_sync(lambda: details(self._library.get(params.model)))

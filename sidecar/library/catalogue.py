@@ -21,6 +21,7 @@ from sidecar.library.gguf.model_kind import UNLISTED, UNUSABLE
 from sidecar.library.gguf.split_check import NamedPart, Problem, problem_of_parts
 from sidecar.library.header_cache import HeaderCache
 from sidecar.library.model_names import assign_names
+from sidecar.library.pages import by_name
 from sidecar.library.pairing import Candidate, Owner, Tuned, adapters_of, projectors_of
 from sidecar.library.scan.model_files import ModelFile
 
@@ -92,7 +93,7 @@ def assemble(files: Iterable[ModelFile], headers: HeaderCache, *, until: float |
     for model, name in zip(models, assign_names([_naming(model) for model in models]), strict=True):
         model.name = name
         describe(model, headers, full=False)
-    return sorted(models, key=lambda model: (model.name.casefold(), model.name))
+    return sorted(models, key=lambda model: by_name(model.name))
 
 
 def describe(model: Model, headers: HeaderCache, *, full: bool) -> ModelInfo:

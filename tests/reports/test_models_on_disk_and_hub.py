@@ -10,19 +10,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from sidecar.contract.config import DownloadsConfig
+from sidecar.contract.downloads import DownloadModelParams
 from sidecar.contract.errors import InvalidParams, ModelInvalid, ModelNotFound
+from sidecar.contract.hub import ListHubFilesParams
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import StartLlamaServerParams
+from sidecar.host.gpus import GpuReader
+from sidecar.library.downloads.files import DownloadPaths
+from sidecar.library.downloads.lookup import requested, resolve
+from sidecar.library.downloads.web import Web
 from sidecar.library.header_cache import HeaderCache
+from sidecar.library.hub.api import Hub, Repository
+from sidecar.library.hub.listing import list_files
+from sidecar.library.hub.token import TokenSource
+from sidecar.library.hub.variants import RepositoryFile, choose, variants
 from sidecar.library.importing import Importer
 from sidecar.library.inspection import inspect
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model
+from sidecar.library.pages import page
 from sidecar.library.scan.sources import Sources
-from tests.config_files import models_config
+from tests.config_files import config_file, models_config
+from tests.direct_host import DirectHost
+from tests.hub_server import HubServer
 from tests.library.gguf_files import (
     UINT16,
     Tensor,
@@ -393,3 +408,108 @@ def test_a_look_that_failed_is_not_kept(library: Library, own: Path, monkeypatch
     assert (model.valid, model.problem_reason) == (False, "unreadable")
     monkeypatch.setattr(os, "open", opened)
     assert [model.valid for model in library.list()] == [True]
+
+
+def test_a_list_of_more_models_than_a_host_can_read_comes_in_pages(tmp_path: Path) -> None:
+    """`list_models` answered with 44 MB, more than a host reads in one line."""
+    sample = listed(Library(Sources(write_model(tmp_path / "models" / "x.gguf").parent, models_config())))["x"]
+    every = [msgspec.structs.replace(sample, name=f"m{number:06}", path="/" + "p" * 4000) for number in range(5000)]
+    pages: list[list[ModelInfo]] = []
+    while part := page(every, after=pages[-1][-1].name if pages else None, limit=None):
+        assert len(msgspec.json.encode(part)) <= 8.1 * 1024 * 1024
+        pages.append(part)
+    assert [model.name for part in pages for model in part] == [model.name for model in every]
+    assert len(pages) == 3
+    with DirectHost(tmp_path) as host:
+        for name in ("B", "a", "c"):
+            write_model(tmp_path / "models" / f"{name}.gguf")
+        assert [model["name"] for model in host.call("list_models", limit=2)] == ["a", "B"]
+        assert [model["name"] for model in host.call("list_models", limit=2, cursor="B")] == ["c", "x"]
+        assert host.call("list_models", cursor="x") == []
+
+
+# --- 5. the hub ---
+
+
+def on_hub(**sizes: int) -> list[RepositoryFile]:
+    return [RepositoryFile(path, size) for path, size in sizes.items()]
+
+
+GB = 1_000_000_000
+
+CHOICES: list[tuple[dict[str, int], str | None, str | None, str]] = [
+    # files, repository, tag, what is taken
+    ({"mtp-Q4_K_M.gguf": 1, "m-Q4_K_M.gguf": 4}, None, "Q4_K_M", "m-Q4_K_M.gguf"),
+    ({"mtp/m-Q4_K_M.gguf": 1, "m-Q4_K_M.gguf": 4}, None, "q4_k_m", "m-Q4_K_M.gguf"),
+    ({"m-DRAFT-Q4_0.gguf": 1, "m-Q8_0.gguf": 8}, None, None, "m-Q8_0.gguf"),
+    ({"m-0.5B-Q4_0.gguf": GB // 3, "m-8B-Q8_0.gguf": 8 * GB}, None, None, "m-8B-Q8_0.gguf"),
+    ({"tiny-Q4_0.gguf": 1, "Big-8B-Q8_0.gguf": 2}, "me/Big-8B-GGUF", None, "Big-8B-Q8_0.gguf"),
+    ({"my-lora-Q4_K_M.gguf": 1, "m-Q8_0.gguf": 8}, None, None, "m-Q8_0.gguf"),
+    ({"m-imatrix.gguf": 1, "mmproj-Q4_K_M.gguf": 1, "m-Q2_K.gguf": 3}, None, None, "m-Q2_K.gguf"),
+    ({"eagle3-m-Q4_K_M.gguf": 1, "dflash-m-Q4_K_M.gguf": 1, "m-F16.gguf": 16}, None, None, "m-F16.gguf"),
+    ({"vae/m-Q4_0.gguf": 1, "t5xxl-Q4_0.gguf": 1, "m-Q5_0.gguf": 5}, None, None, "m-Q5_0.gguf"),
+    ({"first.gguf": 60 * GB, "second.gguf": 4 * GB}, None, None, "second.gguf"),
+    ({"m-F32.gguf": 32, "m-BF16.gguf": 16, "odd.gguf": 1}, None, None, "m-BF16.gguf"),
+    ({"M-q4_k_m.GGUF": 4, "m-q8_0.gguf": 8}, None, "Q4_K_M", "M-q4_k_m.GGUF"),
+    ({"UD-Q4_K_XL/m-UD-Q4_K_XL.gguf": 4, "m-IQ4_XS.gguf": 4}, None, "UD-Q4_K_XL", "UD-Q4_K_XL/m-UD-Q4_K_XL.gguf"),
+    ({"m-BF16.gguf": 16, "m-F16.gguf": 16}, None, "F16", "m-F16.gguf"),
+    ({"m-Q4_K_M.gguf": 4, "m-Q8_0.gguf": 8}, None, "latest", "m-Q4_K_M.gguf"),
+    ({"X-MTP-Q4_K_M.gguf": 4}, None, None, "X-MTP-Q4_K_M.gguf"),  # its further layers are inside
+    ({"v5-Eagle-7B-Q4_K_M.gguf": 4, "x-lora-merged-Q8_0.gguf": 8}, None, None, "v5-Eagle-7B-Q4_K_M.gguf"),
+]
+
+
+def test_no_draft_adapter_or_matrix_is_chosen_in_place_of_the_model() -> None:
+    """ggml-org/llama.cpp#25400: `:Q4_K_M` fetched mtp-Q4_K_M.gguf, the default a Q4_0 draft before a Q8_0 model."""
+    for files, repo, tag, taken in CHOICES:
+        found = choose(variants(on_hub(**files)), tag=tag, repo=repo)
+        assert (files, found.files[0].path) == (files, taken)
+    with pytest.raises(ModelNotFound):
+        choose(variants(on_hub(**{"mtp-Q4_K_M.gguf": 1})), tag="Q4_K_M")
+
+
+async def test_what_is_no_model_is_listed_as_what_it_is_and_fetched_where_it_is_named() -> None:
+    """A file with a colon in its name could not be fetched; drafts and adapters were offered as models."""
+    with HubServer() as server:
+        names = ("a:b-Q4_0.gguf", "mtp-Q4_0.gguf", "mmproj-F16.gguf", "deep/my-lora.gguf")
+        server.add("me/Odd", dict.fromkeys(names, model_bytes()))
+        hub = Hub(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), TokenSource())
+        found = await list_files(ListHubFilesParams(repo="me/Odd"), hub=hub, gpus=GpuReader())
+        assert [(one.name, one.default) for one in found.variants] == [("a:b-Q4_0", True)]
+        assert [(one.path, one.kind) for one in found.others] == [
+            ("deep/my-lora.gguf", "adapter"),
+            ("mtp-Q4_0.gguf", "draft"),
+        ]
+        web = Web(config_file(downloads=DownloadsConfig(hub_endpoint=server.url)), hub, TokenSource())
+        for request, name in (
+            ({"repo": "me/Odd"}, "a-b-Q4_0.gguf"),
+            ({"repo": "me/Odd:a:b-Q4_0.gguf"}, "a-b-Q4_0.gguf"),
+            ({"repo": "me/Odd", "file": "a:b-Q4_0.gguf"}, "a-b-Q4_0.gguf"),
+            ({"url": f"{server.url}/me/Odd/blob/main/a:b-Q4_0.gguf"}, "a-b-Q4_0.gguf"),
+            ({"repo": "me/Odd", "file": "mtp-Q4_0.gguf"}, "mtp-Q4_0.gguf"),
+            ({"repo": "me/Odd", "file": "deep/my-lora.gguf"}, "my-lora.gguf"),
+        ):
+            record = requested(DownloadModelParams(**request), Path("/models"), endpoint=server.url)
+            await resolve(record, hub=hub, web=web)
+            assert record.files[0].name == name
+            assert DownloadPaths(record).target(record.files[0]).name == name
+        await web.aclose()
+
+
+async def test_a_repository_of_thousands_of_files_comes_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = tuple(RepositoryFile(f"m{number}-Q8_0.gguf", number + 1) for number in range(2500))
+
+    async def repository(*_: object) -> Repository:
+        return Repository("me/Many", "0" * 40, False, None, files)
+
+    hub = Hub(config_file(), TokenSource())
+    monkeypatch.setattr(hub, "repository", repository)
+    cursor, names = None, []
+    while True:
+        found = await list_files(ListHubFilesParams(repo="me/Many", cursor=cursor), hub=hub, gpus=GpuReader())
+        names += [one.name for one in found.variants]
+        if (cursor := found.next_cursor) is None:
+            break
+    assert (len(names), len(set(names))) == (2500, 2500)
+    with pytest.raises(InvalidParams):
+        await list_files(ListHubFilesParams(repo="me/Many", cursor="x"), hub=hub, gpus=GpuReader())

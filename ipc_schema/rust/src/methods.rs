@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.2";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "e5a8a9ddba2dcb9c54815f05497c852e4068bbfe567a9bf193ecd905130502d0";
+pub const CONTRACT_HASH: &str = "a7cf32520869e4553985e0cb69e1ab32f248ecac4a45852a1f4c16a07f1e2b76";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -630,7 +630,9 @@ impl Method for ClearLogs {
 
 /// List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
 ///
-/// Models of other programs are used in place: their files are never copied or written to.
+/// Models of other programs are used in place: their files are never copied or written to. The list is in the order of
+/// names, and an answer has at most 8 MiB: a host with more than ten thousand models asks for the next page until one
+/// is empty.
 #[derive(Debug, Clone, Copy)]
 pub struct ListModels;
 

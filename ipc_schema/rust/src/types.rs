@@ -1574,6 +1574,18 @@ pub struct HubModel {
     pub tags: Vec<String>,
 }
 
+/// A GGUF file that is no model by its name. It is downloaded only if `file` names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubOtherFile {
+    /// Path in the repository, for `file` of download_model.
+    pub path: String,
+    pub size_bytes: Option<i64>,
+    /// SHA-256 of the whole file, in hexadecimal.
+    pub sha256: Option<String>,
+    /// What it is, by its name.
+    pub kind: ModelKind,
+}
+
 /// One quantisation of a model, with all files if it is split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HubVariant {
@@ -1954,6 +1966,12 @@ pub struct ListHubFilesParams {
     /// Branch, tag or commit. Default: main.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// Maximum number of variants, and of other files. Default 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// `next_cursor` of the previous page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 impl ListHubFilesParams {
@@ -1962,6 +1980,8 @@ impl ListHubFilesParams {
         Self {
             repo: repo.into(),
             revision: None,
+            limit: None,
+            cursor: None,
         }
     }
 }
@@ -1979,6 +1999,10 @@ pub struct ListHubFilesResult {
     pub variants: Vec<HubVariant>,
     /// Projectors for images; download_model also downloads the best one.
     pub projectors: Vec<HubFile>,
+    /// Drafts, adapters and other files that are no models.
+    pub others: Vec<HubOtherFile>,
+    /// For the next page of variants; null on the last one.
+    pub next_cursor: Option<String>,
 }
 
 /// List the sources that have logged.
@@ -1987,9 +2011,18 @@ pub struct ListLogSourcesParams {}
 
 /// List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
 ///
-/// Models of other programs are used in place: their files are never copied or written to.
+/// Models of other programs are used in place: their files are never copied or written to. The list is in the order of
+/// names, and an answer has at most 8 MiB: a host with more than ten thousand models asks for the next page until one
+/// is empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ListModelsParams {}
+pub struct ListModelsParams {
+    /// Maximum number of models. Default: all that fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// `name` of the last model of the previous page; the list continues after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
 
 /// List every server that was started and not stopped, including failed ones.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "e5a8a9ddba2dcb9c54815f05497c852e4068bbfe567a9bf193ecd905130502d0";
+export const CONTRACT_HASH = "a7cf32520869e4553985e0cb69e1ab32f248ecac4a45852a1f4c16a07f1e2b76";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -1030,6 +1030,10 @@ export interface ListHubFilesParams {
   repo: string;
   /** Branch, tag or commit. Default: main. */
   revision?: string | null | undefined;
+  /** Maximum number of variants, and of other files. Default 1000. */
+  limit?: number | null | undefined;
+  /** `next_cursor` of the previous page. */
+  cursor?: string | null | undefined;
 }
 
 /** A file in a repository. */
@@ -1057,6 +1061,17 @@ export interface HubVariant {
   default: boolean;
 }
 
+/** A GGUF file that is no model by its name. It is downloaded only if `file` names it. */
+export interface HubOtherFile {
+  /** Path in the repository, for `file` of download_model. */
+  path: string;
+  size_bytes: number | null;
+  /** SHA-256 of the whole file, in hexadecimal. */
+  sha256: string | null;
+  /** What it is, by its name. */
+  kind: ModelKind;
+}
+
 /** The models in a repository. */
 export interface ListHubFilesResult {
   /** The name as the hub spells it. */
@@ -1069,6 +1084,10 @@ export interface ListHubFilesResult {
   variants: HubVariant[];
   /** Projectors for images; download_model also downloads the best one. */
   projectors: HubFile[];
+  /** Drafts, adapters and other files that are no models. */
+  others: HubOtherFile[];
+  /** For the next page of variants; null on the last one. */
+  next_cursor: string | null;
 }
 
 /** Name and version of the host; written to the log. */
@@ -1523,9 +1542,16 @@ export interface ModelInfo {
 /**
  * List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
  *
- * Models of other programs are used in place: their files are never copied or written to.
+ * Models of other programs are used in place: their files are never copied or written to. The list is in the order of
+ * names, and an answer has at most 8 MiB: a host with more than ten thousand models asks for the next page until one
+ * is empty.
  */
-export type ListModelsParams = Record<string, never>;
+export interface ListModelsParams {
+  /** Maximum number of models. Default: all that fit. */
+  limit?: number | null | undefined;
+  /** `name` of the last model of the previous page; the list continues after it. */
+  cursor?: string | null | undefined;
+}
 
 /** Return a model with the details in its header, which is read completely. */
 export interface GetModelParams {
@@ -3091,7 +3117,9 @@ export interface Methods {
   /**
    * List the models in the library: the sidecar's own, those in the config's folders, and those of other programs.
    *
-   * Models of other programs are used in place: their files are never copied or written to.
+   * Models of other programs are used in place: their files are never copied or written to. The list is in the order of
+   * names, and an answer has at most 8 MiB: a host with more than ten thousand models asks for the next page until one
+   * is empty.
    */
   list_models: { params: ListModelsParams; result: ModelInfo[]; events: never };
   /** Return a model with the details in its header, which is read completely. */

@@ -23,6 +23,7 @@ from sidecar.library.hub.variants import (
     RepositoryFile,
     choose,
     local_names,
+    others,
     projector_for,
     projectors,
     variants,
@@ -92,11 +93,12 @@ async def resolve(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
 async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoint: str) -> None:
     """Choose the requested files of a repository."""
     found = projectors(repository.files)
-    alone = [file for file in found if record.file in (file.path, file.name)]
-    if alone:
+    no_models = [*found, *(file for file, _ in others(repository.files))]
+    alone = [file for file in no_models if record.file in (file.path, file.name)]
+    if alone:  # a projector, a draft or an adapter is fetched where it is named, and never chosen
         chosen = alone[:1]
     else:
-        variant = choose(variants(repository.files), file=record.file, tag=record.tag)
+        variant = choose(variants(repository.files), file=record.file, tag=record.tag, repo=repository.repo)
         projector = projector_for(variant, found)
         chosen = [*variant.files, *([projector] if projector else ())]
     names = local_names(chosen, repository.files)
@@ -119,7 +121,7 @@ async def _take_one_file(record: DownloadRecord, path: str, web: Web, endpoint: 
     remote = await find(web, Source(_address(endpoint, repo, record.revision or MAIN, path), repo))
     record.commit = remote.commit
     url = _address(endpoint, repo, remote.commit or record.revision or MAIN, path)
-    name = path.rpartition("/")[2]
+    [name] = local_names([RepositoryFile(path)], ())
     record.files = [FileRecord(url=url, name=name, size=remote.size, sha256=remote.sha256, validator=remote.validator)]
 
 

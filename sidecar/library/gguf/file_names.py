@@ -1,7 +1,8 @@
 """The meaning of a GGUF file's name, before the file is opened.
 
 Pure. Owns these rules: the suffix, the names of a split model's parts, how projectors are named and which models they
-belong to, and how a quantization is written in a name. Knows no folders and no headers.
+belong to, how a quantization is written in a name, and which names are those of files that are no models. Knows no
+folders and no headers: on the disk, a header decides what a file is (`model_kind`); on the hub, only the name is known.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from pathlib import Path
 
 import msgspec
+
+from sidecar.contract.models import ModelKind
 
 SUFFIX = ".gguf"
 
@@ -32,6 +35,27 @@ _QUANTIZATION = re.compile(
     r"MXFP4(?:_MOE)?)(?=$|[-_. ])",
     re.IGNORECASE,
 )
+
+
+_WORD, _END = r"(?:^|[-_. /])", r"(?=$|[-_. /\d])"
+_PATTERNS: tuple[tuple[ModelKind, str], ...] = (
+    ("projector", rf"{PROJECTOR}|{_WORD}mm[-_]?projector{_END}"),
+    ("imatrix", r"imatrix"),
+    ("control_vector", r"control[-_ ]?vector"),
+    # A model into which an adapter was merged is a model.
+    ("adapter", rf"^(?!.*merged).*{_WORD}(?:q?lora|dora|adapter)s?{_END}"),
+    # "X-MTP-Q4_K_M" is a model with its further layers inside, "mtp-Q4_K_M" are the layers alone; Eagle 7B is a
+    # model, EAGLE a head.
+    ("draft", rf"(?:^|/)mtp(?:[-_./]|$)|{_WORD}(?:draft(?:er|s)?|dflash|medusa|eagle[-_]?[23]){_END}"),
+    ("draft", rf"{_WORD}eagle(?=$|[-_. /])(?![-_ ]?\d+(?:\.\d+)?b)"),
+    ("vocabulary", rf"ggml-vocab|{_WORD}vocab(?:[-_]only)?{_END}"),
+    ("text_encoder", rf"{_WORD}(?:u?mt5|t5)[-_]?xxl|{_WORD}clip[-_][lgh]{_END}|{_WORD}text[-_]?encoders?{_END}"),
+    ("diffusion", rf"{_WORD}(?:vae|unet|taesd\w*){_END}"),
+    ("speech", rf"{_WORD}(?:wavtokenizer|vocoder){_END}"),
+)
+"""Names, and folders, of files that are no models that run alone. The first that matches counts."""
+
+_NO_MODEL = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS)
 
 
 class Split(msgspec.Struct, frozen=True):
@@ -83,6 +107,12 @@ def quantization_in(name: str) -> str | None:
 def without_quantization(name: str) -> str:
     """A model's name without its quantization, which is the same for all quantizations of the model."""
     return _QUANTIZATION.sub("", name)
+
+
+def no_model_in(path: str) -> ModelKind | None:
+    """What a file is by its path in a repository, if that is the path of no model; `None` for a model."""
+    stem = stem_of(path)
+    return next((kind for kind, pattern in _NO_MODEL if pattern.search(stem)), None)
 
 
 def is_projector(name: str) -> bool:

@@ -8,12 +8,20 @@ from __future__ import annotations
 import anyio.to_thread
 
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.hub import Fit, HubFile, HubVariant, ListHubFilesParams, ListHubFilesResult
+from sidecar.contract.hub import (
+    MAX_VARIANTS,
+    Fit,
+    HubFile,
+    HubOtherFile,
+    HubVariant,
+    ListHubFilesParams,
+    ListHubFilesResult,
+)
 from sidecar.host.gpus import GpuReader
 from sidecar.host.memory import free_bytes
 from sidecar.library.hub.api import Hub
 from sidecar.library.hub.reference import HOW_TO_NAME, FileUrl, parse
-from sidecar.library.hub.variants import RepositoryFile, Variant, default_of, fit, projectors, variants
+from sidecar.library.hub.variants import RepositoryFile, Variant, default_of, fit, others, projectors, variants
 
 
 async def list_files(params: ListHubFilesParams, *, hub: Hub, gpus: GpuReader) -> ListHubFilesResult:
@@ -30,7 +38,10 @@ async def list_files(params: ListHubFilesParams, *, hub: Hub, gpus: GpuReader) -
     free_memory = await anyio.to_thread.run_sync(free_bytes)
     free_gpu_memory = [gpu.free_bytes for gpu in (await gpus.read()).gpus if gpu.free_bytes is not None]
     found = variants(repository.files)
-    default = default_of(found)
+    default = default_of(found, repository.repo)
+    limit = params.limit or ListHubFilesParams.defaults["limit"]
+    first = _first(params.cursor)
+    page, later = found[first : first + limit], first + limit
     return ListHubFilesResult(
         repo=repository.repo,
         revision=repository.commit,
@@ -40,10 +51,23 @@ async def list_files(params: ListHubFilesParams, *, hub: Hub, gpus: GpuReader) -
             _variant(
                 one, fit(one.size, free_memory=free_memory, free_gpu_memory=free_gpu_memory), default=one == default
             )
-            for one in found
+            for one in page
         ],
-        projectors=[_file(one) for one in projectors(repository.files)],
+        projectors=[_file(one) for one in projectors(repository.files)[:MAX_VARIANTS]],
+        others=[
+            HubOtherFile(path=one.path, size_bytes=one.size, sha256=one.sha256, kind=kind)
+            for one, kind in others(repository.files)[:MAX_VARIANTS]
+        ],
+        next_cursor=str(later) if later < len(found) else None,
     )
+
+
+def _first(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit()):
+        raise InvalidParams("This is not a `next_cursor`.", path="$.cursor", hint="Leave it out for the first page.")
+    return int(cursor)
 
 
 def _variant(one: Variant, fits: Fit | None, *, default: bool) -> HubVariant:

@@ -133,14 +133,16 @@ def _from_page(address: SplitResult, prefix: str) -> HubReference:
 
 
 def _from_path(parts: Collection[str]) -> HubReference:
-    """A reference from `owner/name`, with a quantization after a colon."""
-    owner, _, name = "/".join(parts).partition("/")
-    name, colon, tag = name.partition(":")
+    """A reference from `owner/name`, with a quantization, or a file, after a colon."""
+    whole, colon, tag = "/".join(parts).partition(":")
+    owner, _, name = whole.partition("/")
     name, revised, revision = name.partition("@")
     for part in (owner, name):
         good = _PART.fullmatch(part) and len(part) <= MAX_PART and ".." not in part and "--" not in part
         if not good or part.endswith(".git"):
             raise InvalidParams("This is not the name of a model on the hub.", hint=HOW_TO_NAME)
+    if colon and tag.lower().endswith(".gguf"):
+        return HubReference(f"{owner}/{name}", file=tag, revision=revision or None)
     if colon and not _TAG.fullmatch(tag):
         raise InvalidParams("The text after the colon is not a quantization.", hint="Such as owner/name:Q4_K_M.")
     if revised and not revision:
