@@ -31,6 +31,9 @@ class EngineDevice(Result, kw_only=True):
     description: str
     total_bytes: int | None
     free_bytes: int | None
+    shares_main_memory: Annotated[
+        bool, Meta(description="Whether its memory is main memory, as with integrated GPUs: no further room.")
+    ] = False
 
 
 class EngineProof(Result, kw_only=True):

@@ -47,6 +47,14 @@ class DeviceMemory(Result, kw_only=True):
         int, Meta(description="The projector for images; counted on `Host` wherever it is really loaded.")
     ]
     program_bytes: Annotated[int, Meta(description="The engine itself: its code, vocabulary and tables.")]
+    prompt_cache_bytes: Annotated[int, Meta(description="The most that earlier prompts may use, over time.")] = 0
+    reclaimable_bytes: Annotated[
+        int,
+        Meta(
+            description="Of `weights_bytes`: pages of the mapped file that are hardly used after the load. The system "
+            "takes them back where memory is short, so they need not fit."
+        ),
+    ] = 0
     total_bytes: int
     free_bytes: Annotated[
         int | None, Meta(description="Memory available now within the limits of our process; null if unknown.")

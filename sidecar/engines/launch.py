@@ -42,7 +42,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def base_url(self, port: int) -> str:
         """The URL of the API on this machine once the engine listens on a port."""
-        host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        # `localhost` may be ::1 to us and 127.0.0.1 to the engine; whoever plans a start has resolved it.
+        host = {"0.0.0.0": LOOPBACK, "::": "::1", "localhost": LOOPBACK}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -7,12 +7,10 @@ engines inherit. Blocks for as long as it takes to read a few files.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
-CGROUP_ROOT = Path("/sys/fs/cgroup")
-OWN_CGROUPS = Path("/proc/self/cgroup")
+from sidecar.host import control_groups
 
 NO_LIMIT = 1 << 60
 """Version 1 writes "none" as the largest number of whole pages."""
@@ -30,17 +28,22 @@ def free_bytes() -> int:
 
     free = [psutil.virtual_memory().available, *_left_in_own_limits()]
     if sys.platform == "linux":
-        free += [group.left for group in cgroups(CGROUP_ROOT, _text(OWN_CGROUPS))]
+        free += [group.left for group in cgroups(control_groups.ROOT, control_groups.text(control_groups.OWN))]
     return max(0, min(free))
+
+
+def machine_bytes() -> int:
+    """Main memory of the machine."""
+    import psutil
+
+    return int(psutil.virtual_memory().total)
 
 
 def usable_bytes() -> int:
     """All the memory that processes of ours may use together: the machine's, or less in a control group."""
-    import psutil
-
-    most = [psutil.virtual_memory().total]
+    most = [machine_bytes()]
     if sys.platform == "linux":
-        most += [group.limit for group in cgroups(CGROUP_ROOT, _text(OWN_CGROUPS))]
+        most += [group.limit for group in cgroups(control_groups.ROOT, control_groups.text(control_groups.OWN))]
     return min(most)
 
 
@@ -62,21 +65,16 @@ def cgroups(root: Path, own: str) -> list[GroupMemory]:
         root: where the groups are mounted.
         own: the content of /proc/self/cgroup.
     """
-    found = []
-    for line in own.splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        version_2 = not controllers
-        base = root if version_2 else root / "memory"
-        for folder in _upwards(base, path):
-            names = ("memory.max", "memory.high") if version_2 else ("memory.limit_in_bytes",)
-            limits = [most for name in names if (most := _number(folder / name)) is not None and most < NO_LIMIT]
-            used = _number(folder / ("memory.current" if version_2 else "memory.usage_in_bytes"))
-            if limits and used is not None:
-                left = min(limits) - used + _droppable(_text(folder / "memory.stat"), version_2=version_2)
-                found.append(GroupMemory(min(limits), max(0, left)))
-    return found
+    groups = []
+    for folder, version_2 in control_groups.folders(root, own, "memory"):
+        names = ("memory.max", "memory.high") if version_2 else ("memory.limit_in_bytes",)
+        found = (control_groups.number(folder / name) for name in names)
+        limits = [most for most in found if most is not None and most < NO_LIMIT]
+        used = control_groups.number(folder / ("memory.current" if version_2 else "memory.usage_in_bytes"))
+        if limits and used is not None:
+            left = min(limits) - used + _droppable(control_groups.text(folder / "memory.stat"), version_2=version_2)
+            groups.append(GroupMemory(min(limits), max(0, left)))
+    return groups
 
 
 def _droppable(stat: str, *, version_2: bool) -> int:
@@ -86,16 +84,6 @@ def _droppable(stat: str, *, version_2: bool) -> int:
     files = _of(stat, f"{prefix}inactive_file") + _of(stat, f"{prefix}active_file")
     slabs = _of(stat, "slab_reclaimable") if version_2 else 0
     return max(0, files - sum(_of(stat, name) for name in unwritten)) + slabs
-
-
-def _upwards(base: Path, path: str) -> Iterator[Path]:
-    """A group's folder and those above it. Inside a container the path may be the host's: then only the base exists."""
-    group = PurePosixPath(path.lstrip("/"))
-    if ".." in group.parts:
-        yield base
-        return
-    for part in (group, *group.parents):
-        yield base / part
 
 
 def _left_in_own_limits() -> list[int]:
@@ -108,18 +96,6 @@ def _left_in_own_limits() -> list[int]:
             if most != resource.RLIM_INFINITY:
                 left.append(max(0, most - lost))
     return left
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # another version, or none at all
-        return ""
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdecimal() else None  # "max" is no limit
 
 
 def _of(stat: str, name: str) -> int:

@@ -6,6 +6,8 @@ is cancelled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import anyio
 
 from sidecar.processes.child import ChildProcess
@@ -19,8 +21,11 @@ MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 """llama-server's help has 50 KB."""
 
 
-async def capture(*argv: str) -> str:
+async def capture(*argv: str, env: Mapping[str, str] | None = None) -> str:
     """The output of a program; stdout and stderr together, since builds differ in which they use.
+
+    Args:
+        env: further environment variables.
 
     Raises:
         ProgramNotFound: the program is not there.
@@ -28,7 +33,7 @@ async def capture(*argv: str) -> str:
         CaptureFailed: it fails, writes more than MAX_OUTPUT_BYTES, or does not end within CAPTURE_SECONDS.
     """
     output = bytearray()
-    child = await ChildProcess.start(Command(list(argv)))
+    child = await ChildProcess.start(Command(list(argv), dict(env or {})))
     try:
         child.close_stdin()
         with anyio.move_on_after(CAPTURE_SECONDS) as bound:

@@ -25,8 +25,8 @@ from sidecar.contract.server_settings import FLAGS, ServerSettings
 from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, PreviewCommandResult, StartLlamaServerParams
 from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
 from sidecar.engines.setting_checks import check_settings, completed
+from sidecar.host import cpus, path_policy, sockets
 from sidecar.host import memory as host_memory
-from sidecar.host import path_policy, sockets
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model, invalid_model
 from sidecar.servers.start_settings import cache_ram_mib, check_engine, check_request, with_resolved_paths
@@ -168,7 +168,10 @@ class StartPlanner:
         if settings.mmproj_path is None and settings.projector != "none" and model.mmproj_path is not None:
             settings = msgspec.structs.replace(settings, mmproj_path=model.mmproj_path)
         if settings.threads is None:
-            settings = msgspec.structs.replace(settings, threads=self._config.server_defaults.threads)
+            threads = self._config.server_defaults.threads or cpus.core_limit()
+            settings = msgspec.structs.replace(settings, threads=threads)
+        if settings.host is not None:
+            settings = msgspec.structs.replace(settings, host=sockets.address_of(settings.host))
         model = msgspec.structs.replace(model, path=str(path_policy.file(model.path)))
         return model, with_resolved_paths(settings)
 

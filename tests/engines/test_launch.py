@@ -15,7 +15,7 @@ from sidecar.engines.launch import Endpoint
         ("0.0.0.0", "http://127.0.0.1:8080"),  # noqa: S104 - nothing is bound
         ("::1", "http://[::1]:8080"),
         ("::", "http://[::1]:8080"),
-        ("localhost", "http://localhost:8080"),
+        ("localhost", "http://127.0.0.1:8080"),
     ],
 )
 def test_the_url_is_one_that_this_machine_can_use(host: str, url: str) -> None:

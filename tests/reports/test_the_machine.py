@@ -12,24 +12,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sidecar.builds import install
 from sidecar.contract.errors import InvalidParams, NotSupported, PathNotAllowed, PermissionDenied, SidecarError
 from sidecar.contract.server_settings import FLAGS, ServerSettings
+from sidecar.engines.kinds import llama_server
 from sidecar.engines.kinds.embedded import Embedded
 from sidecar.engines.kinds.llama_cpp_python import LlamaCppPython
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_flags import parse_help
 from sidecar.engines.launch import Endpoint, Launch, LocalProcess
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, classify, stated
+from sidecar.engines.output.memory_lines import MemoryLines
 from sidecar.engines.setting_checks import check_settings
 from sidecar.host import file_io
+from sidecar.host.cpus import limit_of, quota
+from sidecar.host.memory import cgroups
+from sidecar.host.sockets import address_of
 from sidecar.jobs.store import JobRecord, JobStore
+from sidecar.library.gguf.model_shape import ModelShape, shape_of
+from sidecar.library.gguf.reader import read_header
+from sidecar.servers.memory.fitting import Fitting, Free
+from sidecar.servers.memory.formula import LoadSettings, need
+from sidecar.servers.memory.shared_devices import is_shared
 from sidecar.servers.start_settings import GIB, cache_ram_mib, check_engine, check_request
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.connection import connect
 from tests.engines import recordings
 from tests.engines.recordings import help_text
+from tests.library.gguf_files import Q4_K
+from tests.servers.memory.shapes import Shape, dense
 
 BUILDS = {build: parse_help(help_text(build)) for build in ("2026-10", "2024-10", "2024-01")}
 
@@ -325,3 +338,183 @@ def test_a_file_of_the_kernel_is_no_archive() -> None:
         if Path(path).exists():
             with pytest.raises((PathNotAllowed, PermissionDenied)):
                 install._opened(Path(path))
+
+
+# --- memory ---
+
+A_BUSY_GROUP = """anon 61865984
+file 1181073408
+kernel 5242880
+shmem 4194304
+file_mapped 1128267776
+file_dirty 4096
+file_writeback 0
+inactive_anon 66060288
+active_anon 8192
+inactive_file 50331648
+active_file 1126547456
+unevictable 0
+slab_reclaimable 3145728
+"""
+"""memory.stat of a group of 1600 MiB in which an engine has just ended: the pages of its model are clean and active."""
+
+
+def group(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+
+
+def test_clean_pages_of_a_group_are_free_and_shared_memory_is_not(tmp_path: Path) -> None:
+    """ollama#16637."""
+    used = 61865984 + 1181073408 + 5242880
+    clean = 50331648 + 1126547456 - 4096 + 3145728
+    for limits, limit in (
+        ({"memory__max": "1677721600"}, 1677721600),
+        ({"memory__max": "max", "memory__high": "1677721600"}, 1677721600),
+        ({"memory__max": "4000000000", "memory__high": "1677721600"}, 1677721600),
+    ):
+        group(tmp_path / "app", memory__high="max", memory__current=str(used), memory__stat=A_BUSY_GROUP)
+        group(tmp_path / "app", **limits)
+        assert cgroups(tmp_path, "0::/app\n") == [(limit, limit - used + clean)]
+    version_1 = "".join(f"total_{line}\n" for line in A_BUSY_GROUP.splitlines()).replace("total_file_d", "total_d")
+    group(tmp_path / "memory", memory__limit_in_bytes="1677721600", memory__usage_in_bytes=str(used))
+    group(tmp_path / "memory", memory__stat=version_1)
+    [(_, left)] = cgroups(tmp_path, "4:memory:/\n")
+    assert left == 1677721600 - used + 50331648 + 1126547456 - 4096
+
+
+def qwen_1_5b(path: Path) -> ModelShape:
+    """The shape of Qwen2.5 1.5B, with 4 bits for each weight: 870 MB."""
+    wide = Shape(
+        layers=28, width=1536, heads=12, kv_heads=2, head_size=128, feed_forward=8960, vocabulary=151936, weights=Q4_K
+    )
+    return shape_of([read_header(dense(path, wide))])
+
+
+def test_a_mapped_model_is_not_counted_once_more_for_its_copy(tmp_path: Path) -> None:
+    """ollama#16637: "does not fit: 806 MB more" in a group of 1600 MiB, where it starts and answers."""
+    shape = qwen_1_5b(tmp_path / "q.gguf")
+    settings = LoadSettings(ctx_size=4096, parallel=4)
+    found = need(shape, settings)
+    weights = sum(weight.bytes for weight in shape.weights)
+    # The file is mapped from end to end, and a copy is used: only what is not copied has to stay.
+    assert found.host.weights > 1.9 * weights
+    assert 0.95 * weights < found.host.weights - found.droppable < 1.05 * weights
+    limit = 1600 * 2**20
+    own = 100 * 2**20
+    free = Free(limit - own, host_total=limit)
+    assert Fitting(shape, lambda other: need(shape, other), free, margin=0.1).fits(settings)
+    unmapped = need(shape, replace(settings, mapped=False))
+    assert unmapped.droppable == 0
+    assert unmapped.host.weights < found.host.weights
+    without = Free(int(0.9 * weights), host_total=limit)
+    assert not Fitting(shape, lambda other: need(shape, other), without, margin=0.1).fits(settings)
+
+
+def test_the_prompt_cache_is_in_the_plan_and_the_first_to_go(tmp_path: Path) -> None:
+    """ollama#18264."""
+    shape = shape_of([read_header(dense(tmp_path / "m.gguf", Shape()))])
+    settings = LoadSettings(ctx_size=2048, cache_ram=2**33)
+    fitting = Fitting(shape, lambda other: need(shape, other), Free(2**32, host_total=2**34), margin=0.0)
+    assert need(shape, settings).host.prompt_cache == 2**33
+    [change] = fitting.changes(settings)
+    assert (change.setting, change.value, change.frees, change.fits_then) == ("cache_ram_mib", 0, 2**33, True)
+
+
+def test_a_gpu_that_uses_main_memory_is_no_further_room(tmp_path: Path) -> None:
+    """llmfit#964."""
+    shape = shape_of([read_header(dense(tmp_path / "m.gguf", Shape(layers=20, width=1024, heads=16)))])
+    settings = LoadSettings(ctx_size=2048, gpus=(2**40,), gpu_layers=21)
+    size = need(shape, settings).total
+    for shared, fits in ((True, False), (False, True)):
+        free = Free(2**28 + size // 2, (2**40,), (shared,), host_total=2**40)
+        assert Fitting(shape, lambda other: need(shape, other), free, margin=0.0).fits(settings) == fits
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "total", "shared"),
+    [
+        ("Vulkan0", "llvmpipe (LLVM 17.0.6, 256 bits)", None, True),
+        ("Vulkan0", "Intel(R) UHD Graphics 770 (ADL-S GT1)", None, True),
+        ("Vulkan0", "Intel(R) Iris(R) Xe Graphics (TGL GT2)", None, True),
+        ("Vulkan0", "AMD Radeon Graphics (RADV RENOIR)", None, True),
+        ("Vulkan0", "AMD Radeon 780M Graphics (RADV PHOENIX)", None, True),
+        ("MTL0", "Apple M3 Pro", None, True),
+        ("CUDA0", "Orin", None, True),
+        ("CUDA0", "NVIDIA GB10", None, True),
+        ("Vulkan0", "An unknown GPU", 16 * GIB - 2**27, True),
+        ("Vulkan0", "AMD Radeon RX 7900 XTX (RADV NAVI31)", 24 * GIB, False),
+        ("Vulkan0", "AMD Radeon RX 6600M", 8 * GIB, False),
+        ("Vulkan0", "Intel(R) Arc(TM) A770 Graphics (DG2)", 16 * GIB - GIB, False),
+        ("CUDA0", "NVIDIA GeForce RTX 4090", 24 * GIB, False),
+        ("CUDA0", "NVIDIA H200", None, False),
+    ],
+)
+def test_devices_without_memory_of_their_own_are_known(
+    name: str, description: str, total: int | None, shared: bool
+) -> None:
+    assert is_shared(name, description, total, 16 * GIB) == shared
+
+
+def test_a_driver_that_reports_unified_memory_is_believed() -> None:
+    text = (
+        "ggml_vulkan: Found 2 Vulkan devices:\n"
+        "ggml_vulkan: 0 = Some GPU (radv) | uma: 1 | fp16: 1 | warp size: 64\n"
+        "ggml_vulkan: 1 = Other GPU (radv) | uma: 0 | fp16: 1 | warp size: 64\n"
+    )
+    lines = MemoryLines()
+    for line in text.encode().splitlines():
+        lines.read(line)
+    assert lines.shared == {"Vulkan0"}
+    listing = text + "Available devices:\n  Vulkan0: Some GPU (900 MiB, 800 MiB free)\n  Vulkan1: Other GPU\n"
+    assert [device.shares_main_memory for device in llama_server._devices(listing)] == [True, False]
+
+
+# --- processors ---
+
+
+@pytest.mark.parametrize(
+    ("facts", "limit"),
+    [
+        ((8, 16, 16, None), None),
+        ((8, 16, 16, 2.0), 2),
+        ((8, 16, 16, 1.5), 1),
+        ((8, 16, 16, 0.25), 1),
+        ((8, 16, 4, None), 2),
+        ((8, 16, 1, None), 1),
+        ((8, 8, 4, 2.5), 2),
+        ((8, 16, 16, 64.0), None),
+    ],
+)
+def test_threads_follow_the_quota_and_the_processors_of_a_container(
+    facts: tuple[int, int, int, float | None], limit: int | None
+) -> None:
+    """ollama#17916."""
+    assert limit_of(*facts) == limit
+
+
+def test_the_quota_of_each_version_of_control_groups_is_read(tmp_path: Path) -> None:
+    group(tmp_path, cpu__max="max 100000\n")
+    group(tmp_path / "pod", cpu__max="250000 100000\n")
+    group(tmp_path / "pod" / "app", cpu__max="max 100000\n")
+    assert quota(tmp_path, "0::/pod/app\n") == 2.5
+    group(tmp_path / "cpu" / "docker", cpu__cfs_quota_us="150000\n", cpu__cfs_period_us="100000\n")
+    group(tmp_path / "cpu", cpu__cfs_quota_us="-1\n", cpu__cfs_period_us="100000\n")
+    assert quota(tmp_path, "3:cpu,cpuacct:/docker\n") == 1.5
+    assert quota(tmp_path, "") is None
+
+
+# --- addresses ---
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "app.localhost", "localhost."])
+def test_localhost_is_one_address_and_never_another_programs(name: str) -> None:
+    """`http://localhost:…` was another program's, which listened on ::1."""
+    assert address_of(name) == "127.0.0.1"
+    assert Endpoint(host=address_of(name)).base_url(80) == "http://127.0.0.1:80"
+
+
+def test_addresses_stay_as_they_are_and_names_become_one() -> None:
+    for address in ("127.0.0.1", "::1", "0.0.0.0", "::", "fe80::1", "no.such.name.invalid", "a\0b"):  # noqa: S104
+        assert address_of(address) == address

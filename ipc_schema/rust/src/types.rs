@@ -564,6 +564,10 @@ pub struct DeviceMemory {
     pub projector_bytes: i64,
     /// The engine itself: its code, vocabulary and tables.
     pub program_bytes: i64,
+    /// The most that earlier prompts may use, over time.
+    pub prompt_cache_bytes: i64,
+    /// Of `weights_bytes`: pages of the mapped file that are hardly used after the load. The system takes them back where memory is short, so they need not fit.
+    pub reclaimable_bytes: i64,
     pub total_bytes: i64,
     /// Memory available now within the limits of our process; null if unknown.
     pub free_bytes: Option<i64>,
@@ -906,6 +910,8 @@ pub struct EngineDevice {
     pub description: String,
     pub total_bytes: Option<i64>,
     pub free_bytes: Option<i64>,
+    /// Whether its memory is main memory, as with integrated GPUs: no further room.
+    pub shares_main_memory: bool,
 }
 
 /// An engine, and whether it can be used.

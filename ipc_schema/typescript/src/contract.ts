@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "a7cf32520869e4553985e0cb69e1ab32f248ecac4a45852a1f4c16a07f1e2b76";
+export const CONTRACT_HASH = "88c207fea00622e3923699caef401d3daf87b018e5f7bb26ac981c50f967349c";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

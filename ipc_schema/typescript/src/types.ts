@@ -929,6 +929,8 @@ export interface EngineDevice {
   description: string;
   total_bytes: number | null;
   free_bytes: number | null;
+  /** Whether its memory is main memory, as with integrated GPUs: no further room. */
+  shares_main_memory: boolean;
 }
 
 /** What a build reported when it generated a token with a tiny model that the sidecar creates for this. */
@@ -1385,6 +1387,10 @@ export interface DeviceMemory {
   projector_bytes: number;
   /** The engine itself: its code, vocabulary and tables. */
   program_bytes: number;
+  /** The most that earlier prompts may use, over time. */
+  prompt_cache_bytes: number;
+  /** Of `weights_bytes`: pages of the mapped file that are hardly used after the load. The system takes them back where memory is short, so they need not fit. */
+  reclaimable_bytes: number;
   total_bytes: number;
   /** Memory available now within the limits of our process; null if unknown. */
   free_bytes: number | null;

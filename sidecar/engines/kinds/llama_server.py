@@ -6,7 +6,7 @@ Owns where the program is searched for, the probe of a build, and its command li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import anyio
@@ -35,6 +35,9 @@ _VERSION = re.compile(r"version: (?P<version>[^\n]+)")
 _DEVICE = re.compile(
     r"^\s+(?P<name>\S+): (?P<description>.+?)(?: \((?P<total>\d+) MiB, (?P<free>\d+) MiB free\))?$", re.MULTILINE
 )
+_UNIFIED = re.compile(r"ggml_vulkan: (\d+) = [^\n]*\| uma: 1\b")
+"""How the Vulkan backend reports a GPU that uses main memory."""
+
 _MIB = 1024 * 1024
 
 _FOLDER_HINT = f"Give the absolute path of the folder with {PROGRAM}, such as build/bin of a llama.cpp checkout."
@@ -76,15 +79,18 @@ class LlamaServer(msgspec.Struct, frozen=True):
         env = _SUPERVISED | (launch.settings.env or {})
         return EngineCommand([str(self.program), *arguments], env, ignored=ignored)
 
-    async def probe(self) -> ProbeEngineResult:
+    async def probe(self, env: Mapping[str, str] | None = None) -> ProbeEngineResult:
         """The version, the flags and the devices of the build.
+
+        Args:
+            env: further environment variables: a driver shows only the devices that they name.
 
         Raises:
             EngineStartFailed: it cannot be run.
         """
         devices: list[EngineDevice] = []
         if "--list-devices" in self.flags:
-            devices = list(_devices(await output_of(str(self.program), "--list-devices")))
+            devices = list(_devices(await output_of(str(self.program), "--list-devices", env=env)))
         backends = {"CPU", *(re.sub(r"\d+$", "", device.name) for device in devices)}
         return ProbeEngineResult(
             path=str(self.program),
@@ -141,7 +147,7 @@ class LlamaServers:
         return server
 
 
-async def output_of(*argv: str) -> str:
+async def output_of(*argv: str, env: Mapping[str, str] | None = None) -> str:
     """The output of an engine's program that is run with these arguments.
 
     Raises:
@@ -149,7 +155,7 @@ async def output_of(*argv: str) -> str:
         EngineStartFailed: it cannot be run, fails, or does not exit.
     """
     try:
-        return await capture(*argv)
+        return await capture(*argv, env=env)
     except ProcessError as error:
         raise engine_error(error) from None
 
@@ -230,10 +236,12 @@ def _candidates(root: Path) -> Iterator[Path]:
 
 def _devices(text: str) -> Iterator[EngineDevice]:
     _, _, listing = text.partition("Available devices:")
+    unified = {f"Vulkan{number}" for number in _UNIFIED.findall(text)}
     for match in _DEVICE.finditer(listing):
         yield EngineDevice(
             name=match["name"],
             description=match["description"],
             total_bytes=int(match["total"]) * _MIB if match["total"] else None,
             free_bytes=int(match["free"]) * _MIB if match["free"] else None,
+            shares_main_memory=match["name"] in unified,
         )

@@ -27,6 +27,7 @@ MARKS = (
     b"memory usage of mmproj",
     b"model size:",
     _DRAFT,
+    b"| uma: 1",
 )
 """Texts of which each of these lines contains one."""
 
@@ -43,6 +44,7 @@ _ROW = re.compile(
 )
 _PROJECTOR = re.compile(rb"memory usage of mmproj is (?P<size>[\d.]{1,16}) MiB")
 _PROJECTOR_FILE = re.compile(rb"load_hparams: model size:\s+(?P<size>[\d.]{1,16}) MiB")
+_UNIFIED = re.compile(rb"ggml_vulkan: (\d{1,3}) = .{0,300}\| uma: 1\b")
 _FITTED = re.compile(rb"fitting params to (?:free|device) memory (?:took|failed)")
 _NUMBER = re.compile(rb"-?\d{1,9}")
 
@@ -77,12 +79,14 @@ class MemoryLines(msgspec.Struct):
         planned: by its allocator, before anything is loaded; of several plans, the last.
         taken: what it then allocated.
         gpu_memory: the GPUs.
+        shared: GPUs that report that they use main memory.
         fitted: the planning is over.
     """
 
     planned: dict[str, Taken] = msgspec.field(default_factory=dict)
     taken: dict[str, Taken] = msgspec.field(default_factory=dict)
     gpu_memory: dict[str, GpuMemory] = msgspec.field(default_factory=dict)
+    shared: set[str] = msgspec.field(default_factory=set)
     fitted: bool = False
     _projector: int = 0
     _draft: dict[str, Taken] = msgspec.field(default_factory=dict)
@@ -101,6 +105,9 @@ class MemoryLines(msgspec.Struct):
             self._table = self._draft if self._draft_follows else self.planned
             self._table.clear()
             self._draft_follows = False
+        elif match := _UNIFIED.search(line):
+            if len(self.shared) < MAX_DEVICES:
+                self.shared.add(f"Vulkan{int(match[1])}")
         elif match := _PROJECTOR.search(line):
             self._projector = _bytes(match["size"])
         elif match := _PROJECTOR_FILE.search(line):

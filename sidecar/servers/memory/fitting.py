@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from sidecar.library.gguf.model_shape import ModelShape
-from sidecar.servers.memory.formula import CELL_STEP, LoadSettings, Need, Parts
+from sidecar.servers.memory.formula import CELL_STEP, LoadSettings, Need
 
 HOST_RESERVE = 256 * 1024 * 1024
 """Main memory that stays free: for the page cache, for programs that grow, for the engine's own requests."""
+
+RESERVE_SHARE = 16
+"""The reserve is at most this part of all the memory: a container of 1 GiB holds no other programs that grow."""
 
 GPU_RESERVE = 1024 * 1024 * 1024
 """Memory that llama.cpp leaves free on each GPU (--fit-target); the engine itself reduces a start that needs more."""
@@ -32,10 +35,17 @@ Estimate = Callable[[LoadSettings], Need]
 
 
 class Free(msgspec.Struct, frozen=True):
-    """The memory that is free now, in bytes; `None` if it is not known."""
+    """The memory that is free now, in bytes; `None` if it is not known.
+
+    Attributes:
+        shared: for each GPU, whether its memory is main memory; missing for none.
+        host_total: all main memory that may be used.
+    """
 
     host: int | None
     gpus: tuple[int | None, ...] = ()
+    shared: tuple[bool, ...] = ()
+    host_total: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +79,22 @@ class Fitting(msgspec.Struct, frozen=True):
 
     def short(self, found: Need) -> list[int]:
         """Bytes that are missing on the host and on each GPU, with margin and reserve; 0 where it fits."""
-        gpus = zip(found.gpus, self.free.gpus, strict=True)
+        shared = [gpu.total for gpu, is_shared in zip(found.gpus, self.free.shared, strict=False) if is_shared]
+        on_host = found.host.total - found.droppable + sum(shared)
+        total = self.free.host_total
+        reserve = HOST_RESERVE if total is None else min(HOST_RESERVE, total // RESERVE_SHARE)
         return [
-            self._short(found.host, self.free.host, HOST_RESERVE),
-            *(self._short(*gpu, GPU_RESERVE) for gpu in gpus),
+            self._short(on_host, self.free.host, reserve),
+            *(self._short(gpu.total, *self._room(index)) for index, gpu in enumerate(found.gpus)),
         ]
+
+    def _room(self, index: int) -> tuple[int | None, int]:
+        """The free memory of a GPU, and what stays free of it."""
+        free = self.free.gpus[index]
+        if index < len(self.free.shared) and self.free.shared[index]:
+            known = [one for one in (free, self.free.host) if one is not None]
+            return min(known, default=None), HOST_RESERVE
+        return free, GPU_RESERVE
 
     def fits(self, settings: LoadSettings) -> bool:
         """Whether these settings fit everywhere."""
@@ -98,16 +119,20 @@ class Fitting(msgspec.Struct, frozen=True):
         if not settings.gpus:
             return None
         every = len(self.shape.layers) + 1
-        gpus_only = msgspec.structs.replace(self, free=msgspec.structs.replace(self.free, host=None))
-        return _largest(0, every, lambda layers: gpus_only.fits(msgspec.structs.replace(settings, gpu_layers=layers)))
+
+        def fit(layers: int) -> bool:
+            return not any(self.short(self.estimate(msgspec.structs.replace(settings, gpu_layers=layers)))[1:])
+
+        return _largest(0, every, fit)
 
     def changes(self, settings: LoadSettings) -> Iterator[Change]:
         """The settings to lower, in order, until the model fits.
 
-        First those that only shorten conversations, then those that cost a little quality, then those that cost speed.
+        First the memory of earlier prompts, then those that only shorten conversations, then those that cost a little
+        quality, then those that cost speed.
         """
         now, whole = settings, self.estimate(settings)
-        for lower in (self._shorter, _smaller_cache, _smaller_step, _fewer_slots, self._fewer_layers):
+        for lower in (_no_prompt_cache, self._shorter, _smaller_cache, _smaller_step, _fewer_slots, self._fewer_layers):
             change, alone = lower(now), lower(settings)
             if change is None or alone is None:
                 continue
@@ -146,10 +171,21 @@ class Fitting(msgspec.Struct, frozen=True):
             reason="The other layers run on the CPU, which is several times slower.",
         )
 
-    def _short(self, parts: Parts, free: int | None, reserve: int) -> int:
-        if free is None or not parts.total:
+    def _short(self, needed: int, free: int | None, reserve: int) -> int:
+        if free is None or not needed:
             return 0
-        return max(0, int(parts.total * (1 + self.margin)) + reserve - free)
+        return max(0, int(needed * (1 + self.margin)) + reserve - free)
+
+
+def _no_prompt_cache(settings: LoadSettings) -> Change | None:
+    if not settings.cache_ram:
+        return None
+    return Change(
+        setting="cache_ram_mib",
+        value=0,
+        settings=msgspec.structs.replace(settings, cache_ram=0),
+        reason="Earlier prompts are not kept; returning to another conversation reads it again.",
+    )
 
 
 def _smaller_cache(settings: LoadSettings) -> Change | None:

@@ -15,6 +15,7 @@ from itertools import accumulate
 
 import msgspec
 
+from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.launch import ALL_LAYERS, Launch
 from sidecar.library.gguf.model_shape import Layer, ModelShape, Weight
 from sidecar.library.gguf.reader import TENSOR_TYPES
@@ -27,6 +28,7 @@ CELL_STEP = 256
 """The context and the window's cache are rounded up to this (GGML_PAD in llama-context.cpp and llama-kv-cache-iswa)."""
 
 FLOAT_BYTES, HALF_BYTES = 4, 2
+MIB = 1024 * 1024
 
 REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
 """Types that are repacked for a processor with AVX2 (ggml_repack_get_optimal_repack_type): the mapped file stays, and a
@@ -49,6 +51,9 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
         ctx_size: in tokens; 0 is the model's own.
         gpu_layers: layers on GPUs, the output layer included.
         gpus: free bytes of each GPU that layers may go to.
+        split: proportions of the model on the GPUs; empty for their free memory.
+        cache_ram: bytes for earlier prompts.
+        swa_full: layers with a window keep the whole context.
         mapped: weights are mapped from the file, which is the default.
         repacked: types that are repacked for the machine's processor.
     """
@@ -63,6 +68,9 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     gpu_layers: int = 0
     cpu_moe: int = 0
     gpus: tuple[int, ...] = ()
+    split: tuple[float, ...] = ()
+    cache_ram: int = 0
+    swa_full: bool = False
     mapped: bool = True
     repacked: frozenset[str] = REPACKED
 
@@ -88,9 +96,32 @@ def load_settings(launch: Launch, gpus: Sequence[int]) -> LoadSettings:
         gpu_layers=layers if gpus else 0,
         cpu_moe=given.n_cpu_moe or 0,
         gpus=tuple(gpus),
+        split=_split(given, len(gpus)),
+        cache_ram=max(0, launch.cache_ram_mib or 0) * MIB,
+        swa_full=bool(given.swa_full),
         repacked=REPACKED_ON_ARM if platform.machine().lower() in ("arm64", "aarch64") else REPACKED,
-        mapped=not _UNMAPPED & set(given.extra_args or ()),
+        mapped=not (_UNMAPPED & set(given.extra_args or ()) or given.no_mmap),
     )
+
+
+def draft_settings(settings: LoadSettings, given: ServerSettings) -> LoadSettings:
+    """The settings of a draft model beside a model with these settings (common_speculative_init in llama.cpp)."""
+    layers = given.spec_draft_n_gpu_layers
+    return msgspec.structs.replace(
+        settings,
+        cpu_moe=0,
+        cache_ram=0,
+        gpu_layers=ALL_LAYERS if settings.gpus and (layers is None or layers < 0) else layers or 0,
+        cache_type_k="f16",
+        cache_type_v="f16",
+    )
+
+
+def _split(given: ServerSettings, gpus: int) -> tuple[float, ...]:
+    if given.split_mode == "none":
+        return tuple(float(index == (given.main_gpu or 0)) for index in range(gpus))
+    chosen = (given.tensor_split or [])[:gpus]
+    return (*chosen, *(0.0 for _ in range(gpus - len(chosen)))) if any(chosen) else ()
 
 
 class Parts(msgspec.Struct):
@@ -101,10 +132,11 @@ class Parts(msgspec.Struct):
     compute: int = 0
     projector: int = 0
     program: int = 0
+    prompt_cache: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.compute + self.projector + self.program
+        return self.weights + self.kv_cache + self.compute + self.projector + self.program + self.prompt_cache
 
 
 class Need(msgspec.Struct):
@@ -112,11 +144,14 @@ class Need(msgspec.Struct):
 
     Attributes:
         gap: bytes of the host's weights that are mapped only because they lie between others.
+        droppable: bytes of the host's weights that the system can take back without harm: the gap, of which a copy is
+            used, and a mapped table of embeddings of which only some rows are read.
     """
 
     host: Parts = msgspec.field(default_factory=Parts)
     gpus: list[Parts] = msgspec.field(default_factory=list)
     gap: int = 0
+    droppable: int = 0
 
     @property
     def total(self) -> int:
@@ -130,6 +165,7 @@ def need(shape: ModelShape, settings: LoadSettings) -> Need:
     _place_weights(found, shape, settings, places)
     for index, layer in enumerate(shape.layers):
         _at(found, places[index]).kv_cache += cache_bytes(layer, shape.window, settings, cells(shape, settings))
+    found.host.prompt_cache = settings.cache_ram
     outputs = settings.parallel * shape.vocabulary * FLOAT_BYTES  # llama_context::output_reserve
     found.host.kv_cache += outputs
     working = compute_bytes(shape, settings)
@@ -185,6 +221,8 @@ def _tokens(shape: ModelShape, settings: LoadSettings) -> int:
 
 
 def _window_cells(window: int, settings: LoadSettings, all_cells: int) -> int:
+    if settings.swa_full:
+        return all_cells
     return _padded(min(all_cells, window * settings.parallel + settings.ubatch))
 
 
@@ -204,8 +242,9 @@ def _gpu_of(index: int, shape: ModelShape, settings: LoadSettings) -> int | None
     start = every - on_gpus
     if not settings.gpus or index < start:
         return None
-    free = sum(settings.gpus)
-    splits = [part / free for part in accumulate(settings.gpus)] if free else [1.0] * len(settings.gpus)
+    shares: Sequence[float] = settings.split or settings.gpus
+    free = sum(shares)
+    splits = [part / free for part in accumulate(shares)] if free else [1.0] * len(settings.gpus)
     return min(bisect_right(splits, (index - start) / on_gpus), len(settings.gpus) - 1)
 
 
@@ -236,6 +275,10 @@ def _place_weights(found: Need, shape: ModelShape, settings: LoadSettings, place
     once = [weight for weight in on_host if weight.name not in gone]
     found.gap = _span(once) - sum(weight.bytes for weight in once) if settings.mapped else 0
     found.host.weights += sum(weight.bytes for weight in once) + found.gap
+    multiplied = shape.tied and output is None and EMBEDDING not in {weight.name for weight in twice}
+    if settings.mapped and not multiplied:  # only the rows of a prompt's tokens are read
+        found.droppable += sum(weight.bytes for weight in once if weight.name == EMBEDDING)
+    found.droppable += found.gap
 
 
 def _repacked(weight: Weight, shape: ModelShape, settings: LoadSettings) -> bool:

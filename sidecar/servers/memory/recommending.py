@@ -13,6 +13,7 @@ import msgspec
 
 from sidecar.contract.memory import MemoryEstimate, Recommendation, RecommendSettingsResult
 from sidecar.engines.launch import Launch
+from sidecar.host.cpus import core_limit
 
 COMFORTABLE_CTX = 8192
 """A context below which a smaller cache type is worth its price."""
@@ -22,18 +23,27 @@ MANY_CORES = 8
 
 
 class Cores(msgspec.Struct, frozen=True):
-    """The cores: how many there are, and how many of them other programs used in the last five minutes."""
+    """The cores.
+
+    Attributes:
+        physical: how many we may use.
+        busy: how many of them other programs used in the last five minutes.
+        limited: whether they are fewer than the machine has.
+    """
 
     physical: int
     busy: float
+    limited: bool = False
 
 
 def read_cores() -> Cores:
     """The cores now. Blocks for some milliseconds."""
     import psutil
 
-    count = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    return Cores(count, psutil.getloadavg()[1])
+    limit = core_limit()
+    if limit is not None:  # the load is the machine's, whose other programs have cores of their own
+        return Cores(limit, 0.0, limited=True)
+    return Cores(psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, psutil.getloadavg()[1])
 
 
 Estimate = Callable[[Launch], Awaitable[MemoryEstimate]]
@@ -49,6 +59,10 @@ async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any
     """
     cores = await anyio.to_thread.run_sync(read_cores)
     found = await estimate(msgspec.structs.replace(launch, ctx_size=0))
+    without_prompt_cache = bool(launch.cache_ram_mib) and not found.fits
+    if without_prompt_cache:  # a longer context is worth more than earlier prompts
+        launch = msgspec.structs.replace(launch, cache_ram_mib=0)
+        found = await estimate(msgspec.structs.replace(launch, ctx_size=0))
     whole = found.ctx_size
     cache: dict[str, Any] = {}
     if not found.fits and (found.largest_ctx_size or 0) < min(COMFORTABLE_CTX, whole):
@@ -82,6 +96,10 @@ async def recommend(launch: Launch, estimate: Estimate, *, chosen: dict[str, Any
         )
         for name, value in cache.items()
     ]
+    if without_prompt_cache:
+        reasons.append(
+            Recommendation(setting="cache_ram_mib", value=0, reason="That memory is needed for the context.")
+        )
     return RecommendSettingsResult(
         settings=chosen | {one.setting: one.value for one in reasons},
         reasons=reasons,
@@ -99,6 +117,8 @@ def _with(launch: Launch, **changes: Any) -> Launch:
 
 def _threads(cores: Cores) -> tuple[int, str]:
     """The number of threads and its reason: threads that spin slow each other down on a busy machine."""
+    if cores.limited:
+        return cores.physical, f"This container or session may use {cores.physical} of the machine's cores."
     if cores.physical == 1:
         return 1, "There is one core."
     others = min(int(cores.busy), cores.physical // 2)

@@ -23,7 +23,8 @@ from sidecar.library.header_cache import HeaderCache
 from sidecar.servers.memory.allocator import Allocators
 from sidecar.servers.memory.experience import Correction, Experience, build_of, usual_program_bytes
 from sidecar.servers.memory.fitting import Fitting, Free
-from sidecar.servers.memory.formula import LoadSettings, Need, Parts, load_settings, need
+from sidecar.servers.memory.formula import LoadSettings, Need, Parts, draft_settings, load_settings, need
+from sidecar.servers.memory.shared_devices import is_shared
 
 GPU_PROGRAM_BYTES = 400 * 1024 * 1024
 """Memory that CUDA itself uses on each GPU, as users report it (300 to 500 MiB); not measured here."""
@@ -31,9 +32,7 @@ GPU_PROGRAM_BYTES = 400 * 1024 * 1024
 MAX_JSON_INTEGER = 2**53
 """The largest integer that JavaScript reads exactly."""
 
-PROMPT_CACHE_NOTE = (
-    "llama-server keeps earlier prompts in memory, up to 8.6 GB over time (the extra argument --cache-ram limits it)."
-)
+PROMPT_CACHE_NOTE = "The engine keeps earlier prompts in memory without a limit; cache_ram_mib sets one."
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +40,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     free: int | None
+    shared: bool = False
 
 
 class MemoryPlanner:
@@ -49,6 +49,7 @@ class MemoryPlanner:
     Args:
         gpus: reads the machine's GPUs.
         free_bytes: reads the free main memory; blocks.
+        usable_bytes: reads how much main memory there is in all for engines; blocks.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class MemoryPlanner:
         *,
         gpus: GpuReader,
         free_bytes: Callable[[], int] = host_memory.free_bytes,
+        usable_bytes: Callable[[], int] = host_memory.usable_bytes,
     ) -> None:
         self._experience = experience
         self._allocators = Allocators()
         self._headers = headers
         self._machine_gpus = gpus
         self._free_bytes = free_bytes
+        self._usable_bytes = usable_bytes
 
     async def estimate(self, launch: Launch, *, quick: bool = False) -> MemoryEstimate:
         """How much memory a launch would use, and whether it fits.
@@ -74,12 +77,21 @@ class MemoryPlanner:
         shape = await anyio.to_thread.run_sync(self._headers.shape, launch.model_path)
         projector = await self._projector_bytes(launch)
         reported = None if quick else await self._allocators.plan(launch)
+        draft = None
+        if launch.settings.draft_model is not None:
+            draft = await anyio.to_thread.run_sync(self._headers.shape, Path(launch.settings.draft_model))
+        total = await anyio.to_thread.run_sync(self._usable_bytes)
         gpus = await self._gpus(launch, reported, quick=quick)
-        free = Free(await anyio.to_thread.run_sync(self._free_bytes), tuple(gpu.free for gpu in gpus))
+        free = Free(
+            await anyio.to_thread.run_sync(self._free_bytes),
+            tuple(gpu.free for gpu in gpus),
+            tuple(gpu.shared for gpu in gpus),
+            total,
+        )
         correction = await self._experience.correction(build_of(launch.engine), shape.architecture)
         settings = load_settings(launch, [gpu.free or 0 for gpu in gpus])
         settings = msgspec.structs.replace(settings, gpu_layers=min(settings.gpu_layers, len(shape.layers) + 1))
-        plan = _Plan(launch, shape, correction, gpus, free, reported, projector)
+        plan = _Plan(launch, shape, correction, gpus, free, reported, projector, draft)
         return plan.answer(plan.resolved(settings))
 
     async def _projector_bytes(self, launch: Launch) -> int:
@@ -90,15 +102,33 @@ class MemoryPlanner:
         return await anyio.to_thread.run_sync(_file_bytes, path)
 
     async def _gpus(self, launch: Launch, reported: MemoryLines | None, *, quick: bool) -> list[Gpu]:
+        machine = await anyio.to_thread.run_sync(host_memory.machine_bytes)
         if reported is not None:
-            return [Gpu(name=name, free=memory.free) for name, memory in reported.gpu_memory.items()]
+            return [
+                Gpu(
+                    name=name,
+                    free=memory.free,
+                    shared=name in reported.shared or is_shared(name, memory.about, memory.total, machine),
+                )
+                for name, memory in reported.gpu_memory.items()
+            ]
         if launch.n_gpu_layers == 0 or not isinstance(launch.engine, LlamaServer):
             return []
-        machine = await self._machine_gpus.read()
-        if not machine.gpus and quick:
+        nvidia = await self._machine_gpus.read()
+        if not nvidia.gpus and quick:
             return []  # llama-server need not be run to find that there is none
-        probe = await launch.engine.probe()
-        return [Gpu(name=device.name, free=device.free_bytes) for device in probe.devices if device.free_bytes]
+        probe = await launch.engine.probe(launch.settings.env)
+        chosen = launch.settings.devices
+        return [
+            Gpu(
+                name=device.name,
+                free=device.free_bytes,
+                shared=device.shares_main_memory
+                or is_shared(device.name, device.description, device.total_bytes, machine),
+            )
+            for device in probe.devices
+            if device.free_bytes and (chosen is None or device.name in chosen)
+        ]
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -111,6 +141,7 @@ class _Plan(msgspec.Struct, frozen=True):
     free: Free
     reported: MemoryLines | None
     projector: int
+    draft: ModelShape | None = None
 
     @property
     def margin(self) -> float:
@@ -130,7 +161,7 @@ class _Plan(msgspec.Struct, frozen=True):
         names = [HOST, *(gpu.name for gpu in self.gpus)]
         free = [self.free.host, *self.free.gpus]
         devices = [
-            _device(name, parts, free_bytes, missing)
+            _device(name, parts, free_bytes, missing, droppable=found.droppable if name == HOST else 0)
             for name, parts, free_bytes, missing in zip(names, [found.host, *found.gpus], free, short, strict=True)
         ]
         good = not any(short)
@@ -168,6 +199,14 @@ class _Plan(msgspec.Struct, frozen=True):
     def _by_formula(self, settings: LoadSettings) -> Need:
         """The corrected formula, with the program itself and the projector."""
         found, factors = need(self.shape, settings), self.correction
+        if self.draft is not None:
+            beside = need(self.draft, draft_settings(settings, self.launch.settings))
+            found.gap += beside.gap
+            found.droppable += beside.droppable
+            for parts, other in zip((found.host, *found.gpus), (beside.host, *beside.gpus), strict=True):
+                parts.weights += other.weights
+                parts.kv_cache += other.kv_cache
+                parts.compute += other.compute
         for parts in (found.host, *found.gpus):
             parts.weights = int(parts.weights * factors.weights)
             parts.kv_cache = int(parts.kv_cache * factors.kv_cache)
@@ -207,7 +246,7 @@ class _Plan(msgspec.Struct, frozen=True):
         for name, before in zip([HOST, *(gpu.name for gpu in self.gpus)], [base.host, *base.gpus], strict=True):
             taken = self.reported.planned.get(name)
             parts = Parts() if taken is None else Parts(taken.weights, taken.kv_cache, taken.compute, taken.projector)
-            parts.program = before.program
+            parts.program, parts.prompt_cache = before.program, before.prompt_cache
             if name == HOST:
                 parts.weights += base.gap
                 found.host = parts
@@ -217,10 +256,10 @@ class _Plan(msgspec.Struct, frozen=True):
 
     def _notes(self) -> list[str]:
         notes = []
-        if self.launch.engine.name in ("llama-server", "embedded") and "--cache-ram" not in (
-            self.launch.settings.extra_args or ()
-        ):
+        if self.launch.cache_ram_mib == -1:
             notes.append(PROMPT_CACHE_NOTE)
+        if any(gpu.shared for gpu in self.gpus):
+            notes.append("The GPU uses main memory; what it takes counts there, too.")
         if self.reported is None and self.launch.settings.extra_args:
             notes.append("The formula does not consider extra arguments.")
         if self.reported is None and self.launch.settings.lora:
@@ -240,7 +279,7 @@ def _scaled(other: int, before: int, reported: int) -> int:
     return int(reported * other / before) if before else reported
 
 
-def _device(name: str, parts: Parts, free: int | None, short: int) -> DeviceMemory:
+def _device(name: str, parts: Parts, free: int | None, short: int, *, droppable: int) -> DeviceMemory:
     return DeviceMemory(
         device=name,
         weights_bytes=_clamped(parts.weights),
@@ -248,6 +287,8 @@ def _device(name: str, parts: Parts, free: int | None, short: int) -> DeviceMemo
         compute_bytes=_clamped(parts.compute),
         projector_bytes=parts.projector,
         program_bytes=parts.program,
+        prompt_cache_bytes=_clamped(parts.prompt_cache),
+        reclaimable_bytes=_clamped(droppable),
         total_bytes=_clamped(parts.total),
         free_bytes=free,
         fits=not short,
@@ -261,7 +302,9 @@ def _clamped(count: int) -> int:
 
 
 def _message(devices: list[DeviceMemory]) -> str:
-    sizes = [f"{_size(one.total_bytes)} of {_memory_name(one)}" for one in devices if one.total_bytes]
+    sizes = [
+        f"{_size(one.total_bytes - one.reclaimable_bytes)} of {_memory_name(one)}" for one in devices if one.total_bytes
+    ]
     short = [f"{_size(one.short_by_bytes)} more than {_memory_name(one)} has free" for one in devices if not one.fits]
     if short:
         return f"It does not fit: {' and '.join(short)} ({', '.join(sizes)}, with margin and reserve)."
