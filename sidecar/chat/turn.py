@@ -24,8 +24,8 @@ from sidecar.contract.chat import TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
 from sidecar.contract.sessions import Session, SessionConfig
 from sidecar.events.event_log import Entry, EventLog
+from sidecar.generation.admission.scheduler import AdmissionQueue
 from sidecar.generation.generation import Generation, Generator
-from sidecar.generation.scheduler import AdmissionQueue
 from sidecar.logs.defects import internal_error
 from sidecar.servers.server import Server
 from sidecar.storage.database import Work

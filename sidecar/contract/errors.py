@@ -241,9 +241,7 @@ class ContextTooLong(SidecarError):
 
     code = -32016
     name = "CONTEXT_TOO_LONG"
-    default_hint = (
-        "Shorten the message, choose a policy that drops old messages, or start the server with a larger context."
-    )
+    default_hint = "Shorten the message or the conversation, or use a larger context."
     extra = ("max_context", "input_length")
 
 

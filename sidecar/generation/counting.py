@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from sidecar.contract.errors import ContextTooLong, SidecarError
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.protocols import Tokenizer
+from sidecar.generation.advice import Overlong
 from sidecar.generation.completion import ChatMessage, GenerationRequest
-from sidecar.generation.context import Fit, fit
+from sidecar.generation.context import Fit, exchange_starts, fit
 from sidecar.generation.honouring.target import target_of
 from sidecar.generation.prompt import Prompt
 from sidecar.servers.server import Server
@@ -76,6 +78,29 @@ async def fit_request(request: GenerationRequest, server: Server, prompt: Prompt
         max_context=max_context_of(server),
         max_tokens=request.sampling.max_tokens,
         count=count,
+    )
+
+
+async def overlong(request: GenerationRequest, server: Server, refused: ContextTooLong) -> Overlong:
+    """What is known of a request that was refused for its length; of earlier messages, whether they are the reason."""
+    starts = exchange_starts(request.messages)
+    newest: int | None = None
+    if len(starts) > 1:
+        try:
+            prompt = Prompt(request, target_of(server))
+            newest = await prompt.count(server.ready_client(), request.messages[starts[-1] :])
+        except (SidecarError, EngineGone):  # then it is not known
+            newest = None
+    actual = server.actual
+    divided = actual is not None and actual.shared_context is None
+    return Overlong(
+        max_context=refused.data["max_context"] or max_context_of(server),
+        input_length=refused.data["input_length"],
+        newest=newest,
+        has_earlier=len(starts) > 1,
+        has_tools=bool(request.tools),
+        trained=actual.trained_context if actual else None,
+        parts=actual.slots if actual and divided else 1,
     )
 
 

@@ -14,21 +14,22 @@ import anyio
 import msgspec
 
 from sidecar.contract.chat import ContextUse, TurnLoading, TurnQueued
-from sidecar.contract.errors import SidecarError
+from sidecar.contract.errors import ContextTooLong, SidecarError
 from sidecar.contract.sessions import FinishReason, Timings, ToolCall, Usage
 from sidecar.contract.warnings import ResultWarning
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.client.http_errors import CacheFull, context_too_long
 from sidecar.events.event_log import EventLog
+from sidecar.generation.admission.scheduler import Scheduler
+from sidecar.generation.advice import too_long
 from sidecar.generation.answer import Answer
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.context import Fit, without
-from sidecar.generation.counting import TokenCounter, fit_request, max_context_of
+from sidecar.generation.counting import TokenCounter, fit_request, max_context_of, overlong
 from sidecar.generation.honouring.judgement import findings
 from sidecar.generation.honouring.target import target_of
 from sidecar.generation.prompt import REFUSALS, Prompt
 from sidecar.generation.reservation import Reservation
-from sidecar.generation.scheduler import Scheduler
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.config import ConfigFile
@@ -173,6 +174,8 @@ class Generation:
                     self.warnings += [*prompt.warnings(), *answer.warnings, *room.warnings(answer)]
                     self.warnings += findings(request, target, answer)
                     self.result = self._result(await _usage(answer, fitted, server), fitted, server)
+                except ContextTooLong as refused:
+                    raise too_long(await overlong(request, server, refused)) from None
                 except EngineGone as broken:
                     # Before the place is released: the next request must not take a dead engine for a ready one.
                     raise await _explained(server, broken) from None

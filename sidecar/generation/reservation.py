@@ -1,6 +1,6 @@
 """What one request reserves of the context that its engine's slots share.
 
-Owns how much a request asks for: before it is sent, and while its answer grows. `admission` has the rule by which it is
+Owns how much a request asks for: before it is sent, and while its answer grows. `admission.rule` says how it is
 granted. Costs nothing where slots share no context, and no call for a token: `watch` says when to look again.
 
 The prompt is counted only where its length matters: with nothing else running, a request reserves the whole cache until
@@ -21,8 +21,8 @@ from sidecar.contract.errors import SidecarError
 from sidecar.contract.warnings import ResultWarning, warning_of
 from sidecar.engines.client.engine_client import EngineGone
 from sidecar.engines.client.http_errors import context_too_long
+from sidecar.generation.admission.scheduler import AdmissionQueue, Ticket
 from sidecar.generation.answer import Answer
-from sidecar.generation.scheduler import AdmissionQueue, Ticket
 from sidecar.servers.server import Server
 
 MAX_PART = 1024
@@ -92,7 +92,7 @@ class Reservation:
         if self._prompt is None:
             self._prompt = counted
         if self._prompt is None and not self._overflows:
-            bound = queue.bound.of(body)
+            bound = queue.bound.of(body) if queue.held else None  # alone it can have everything
             needed = whole if bound is None else min(self._need(bound), whole)
             if ticket.claim_if_free(needed, elastic=elastic):
                 await _drained(queue, server)

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.anyio
 READS = 1
 """Pieces of work that a turn hands in before it keeps its question."""
 
-TOO_LONG = ContextTooLong("too long", max_context=100, input_length=200)
+TOO_LONG = ContextTooLong("The prompt has 200 tokens, and the context 100.", max_context=100, input_length=200)
 
 
 @pytest.fixture

@@ -140,9 +140,11 @@ async def test_an_engine_that_ends_is_why_there_is_no_answer_and_what_came_is_th
 
 
 async def test_without_a_server_nothing_is_asked(stage: Stage) -> None:
-    generation = Desk(stage.server(), stage.runtime_dir).generate("Hi")
-    with pytest.raises(ServerNotRunning):
-        await generation.finish()
+    async with desk_on(stage) as desk:
+        await desk.server.stop()
+        generation = desk.generate("Hi")
+        with pytest.raises(ServerNotRunning):
+            await generation.finish()
     assert not generation.is_sent
 
 

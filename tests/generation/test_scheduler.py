@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.contract.errors import QueueFull
-from sidecar.generation.scheduler import AdmissionQueue, Ticket
+from sidecar.generation.admission.scheduler import AdmissionQueue, Ticket
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,8 @@
 """Random prompts in several sessions over one small context: does any answer end another?
 
     python -m tests.reports.admission_trial --rounds 1000 --model MODEL.gguf [--engine llama-server|embedded]
-        [--llama-cpp FOLDER] [--ctx-size 1024] [--parallel 4] [--seed 1]
+        [--llama-cpp FOLDER] [--ctx-size 1024] [--parallel 4] [--bounded 0.8] [--threads 1]
+        [--template FILE] [--seed 1]
 
 Runs a whole sidecar. In each step two to eight sessions send a message at the same time, of a random length from a few
 tokens to more than the context, with or without tools and with or without `max_tokens`. Before that, each is counted
@@ -26,6 +27,9 @@ MIN_SESSIONS, MAX_SESSIONS = 2, 8
 TOO_LONG = 1.1
 """The longest prompts, as a part of the context: some do not fit, even alone."""
 
+REPORT_EVERY = 50
+"""Messages between two reports of the figures so far."""
+
 WORDS = ("time", "tree", "river", "stone", "house", "green", "light", "water", "night", "paper", "music", "table")
 
 TOOLS = [
@@ -48,6 +52,7 @@ class Trial:
         server_id: the server to send to.
         max_context: of one message, in tokens.
         seed: the same seed makes the same prompts.
+        bounded: the part of the messages with `max_tokens`; the others may fill the context.
 
     Attributes:
         sent: messages so far.
@@ -57,13 +62,16 @@ class Trial:
         disagreements: messages whose count, preview and prompt differ.
     """
 
-    def __init__(self, host: Talking, server_id: str, *, max_context: int, seed: int) -> None:
+    def __init__(self, host: Talking, server_id: str, *, max_context: int, seed: int, bounded: float = 0.8) -> None:
         self.sent = self.answered = self.refused = self.waited = self.cut = 0
         self.killed: list[dict[str, Any]] = []
         self.disagreements: list[tuple[Any, ...]] = []
         self._host = host
         self._server_id = server_id
         self._max_context = max_context
+        self._bounded = bounded
+        counted = host.call("count_tokens", text=" ".join(WORDS), server_id=server_id)["tokens"]
+        self._tokens_per_word = counted / len(WORDS)
         self._random = random.Random(seed)  # noqa: S311 - no secret
 
     def run(self, rounds: int) -> None:
@@ -75,13 +83,13 @@ class Trial:
     def _message(self) -> dict[str, Any]:
         chance = self._random
         size = chance.randint(1, int(self._max_context * TOO_LONG))
-        text = " ".join(chance.choice(WORDS) for _ in range(size))
+        text = " ".join(chance.choice(WORDS) for _ in range(int(size / self._tokens_per_word)))
         given: dict[str, Any] = {"message": f"tokens={chance.randint(1, 60)} delay=0.001 {text}"}
         if chance.random() < 0.3:
             given["tools"] = TOOLS
         if chance.random() < 0.3:
             given["system"] = "Be brief."
-        if chance.random() < 0.8:
+        if chance.random() < self._bounded:
             given["max_tokens"] = chance.randint(1, 60)
         return given
 
@@ -144,26 +152,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ctx-size", type=int, default=1024)
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--template", type=Path, help="a chat template to use, such as one with tools")
+    parser.add_argument("--threads", type=int, default=1, help="of the engine")
+    parser.add_argument("--bounded", type=float, default=0.8, help="part of the messages with max_tokens")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="admission-") as folder:
         data_dir = Path(folder) / "data"
         prepare(data_dir, options.llama_cpp or Path(folder))
         with DirectTalk(data_dir) as host:
-            folder_of = {"llama_cpp_path": str(options.llama_cpp)} if options.engine == "llama-server" else {}
+            more = {"llama_cpp_path": str(options.llama_cpp)} if options.engine == "llama-server" else {}
+            more |= {"chat_template_file": str(options.template)} if options.template else {}
             server = host.call(
                 "start_llama_server",
                 model_path=str(options.model),
                 engine=options.engine,
                 ctx_size=options.ctx_size,
                 parallel=options.parallel,
-                **folder_of,
+                threads=options.threads,
+                **more,
             )
             print(f"{server['engine']}: {server['actual']}", flush=True)
             max_context = server["actual"]["context_per_message"]
-            trial = Trial(host, server["server_id"], max_context=max_context, seed=options.seed)
-            for _ in range(0, options.rounds, 100):
-                trial.run(min(trial.sent + 100, options.rounds))
+            trial = Trial(
+                host, server["server_id"], max_context=max_context, seed=options.seed, bounded=options.bounded
+            )
+            while trial.sent < options.rounds:
+                trial.run(min(trial.sent + REPORT_EVERY, options.rounds))
                 print(trial.report(), flush=True)
     return 1 if trial.killed or trial.disagreements else 0
 

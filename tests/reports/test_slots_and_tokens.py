@@ -111,3 +111,22 @@ def test_random_prompts_in_many_sessions_end_no_other(host: DirectTalk, engine: 
     assert (trial.sent, trial.killed, trial.disagreements) == (60, [], [])
     assert trial.refused > 0
     assert trial.waited > 0
+
+
+def test_what_is_advised_for_too_long_a_message_would_help(
+    host: DirectTalk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A larger `ctx_size` is no advice where the model was trained for no more, nor a policy for one long message."""
+    folder = tmp_path_factory.mktemp("trained") / "llama.cpp"
+    trained = fake_engine.install(folder, "--say-on-load", "print_info: n_ctx_train   = 512")
+    engine = Engine(host, ctx_size=512, parallel=1, llama_cpp_path=str(trained))
+    session = host.call("create_session")["session_id"]
+    alone = host.error_of(engine.begin_turn(long("tokens=1", 600), session)[0])["data"]
+    assert (alone["max_context"], alone["input_length"]) == (512, 600)
+    assert [one["action"] for one in alone["remedies"]] == ["change_params", "switch_model"]
+    assert alone["remedies"][0]["params"] == {"names": ["message"]}
+    engine.say(long("tokens=1", 300), session)
+    together = host.error_of(engine.begin_turn(long("tokens=1", 300), session)[0])["data"]
+    assert [one["action"] for one in together["remedies"]] == ["change_params", "create_session", "switch_model"]
+    assert together["remedies"][0]["params"] == {"names": ["context_policy"]}
+    engine.stop()

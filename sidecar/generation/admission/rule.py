@@ -20,6 +20,7 @@ clears them when it needs the room (`try_clear_idle_slots`, and `--cache-idle-sl
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -42,11 +43,6 @@ class Place(msgspec.Struct, eq=False):
     elastic: bool = False
     ending: bool = False
 
-    @property
-    def waits(self) -> bool:
-        """Whether it waits for others, for a slot or for tokens."""
-        return not self.has_slot or (self.claim is not None and not self.held)
-
 
 class Decision(msgspec.Struct, frozen=True):
     """What the present places come to.
@@ -54,10 +50,12 @@ class Decision(msgspec.Struct, frozen=True):
     Attributes:
         slots: places that get a slot now, by index.
         grants: places whose claim is reserved now: they run, or grow.
+        positions: for each place, its position among those that wait then, from 1; 0 if it does not wait.
     """
 
     slots: list[int]
     grants: list[int]
+    positions: list[int]
 
 
 def decide(places: Sequence[Place], *, slots: int, tokens: int | None) -> Decision:
@@ -71,22 +69,34 @@ def decide(places: Sequence[Place], *, slots: int, tokens: int | None) -> Decisi
     free_slots = slots - sum(place.has_slot for place in places)
     waiting = [i for i, place in enumerate(places) if not place.has_slot]
     new_slots = waiting[: max(free_slots, 0)]
-    free = None if tokens is None else tokens - sum(place.held for place in places)
+    grants = _grants(places, tokens)
+    positions: list[int] = []
+    ahead = 0
+    for i, place in enumerate(places):
+        has_slot = place.has_slot or i in new_slots
+        waits = not has_slot or (place.claim is not None and not place.held and i not in grants)
+        ahead += waits
+        positions.append(ahead if waits else 0)
+    return Decision(new_slots, grants, positions)
+
+
+def _grants(places: Sequence[Place], tokens: int | None) -> list[int]:
+    free = sys.maxsize if tokens is None else tokens - sum(place.held for place in places)
     grants: list[int] = []
     for i, place in enumerate(places):  # those that run, first: they cannot wait
         if place.held and place.claim is not None and place.claim > place.held:
-            if free is not None and place.claim - place.held > free:
-                return Decision(new_slots, grants)  # what becomes free is for it
-            free = None if free is None else free - (place.claim - place.held)
+            if place.claim - place.held > free:
+                return grants  # what becomes free is for it
+            free -= place.claim - place.held
             grants.append(i)
     for i, place in enumerate(places):
         if place.held:
             continue
-        if place.claim is None or (free is not None and place.claim > free):
+        if place.claim is None or place.claim > free:
             break  # in order: the first that waits, or does not know yet, holds up those behind it
-        free = None if free is None else free - place.claim
+        free -= place.claim
         grants.append(i)
-    return Decision(new_slots, grants)
+    return grants
 
 
 def who_ends(places: Sequence[Place], growing: int, *, tokens: int) -> list[int]:
@@ -106,13 +116,3 @@ def who_ends(places: Sequence[Place], growing: int, *, tokens: int) -> list[int]
             chosen.append(i)
             missing -= place.held
     return chosen if missing <= 0 else [growing]
-
-
-def positions(places: Sequence[Place]) -> list[int]:
-    """For each place, its position among those that wait, from 1; 0 if it does not wait."""
-    found: list[int] = []
-    waiting = 0
-    for place in places:
-        waiting += place.waits
-        found.append(waiting if place.waits else 0)
-    return found

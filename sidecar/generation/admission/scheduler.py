@@ -1,7 +1,7 @@
 """The queues of requests.
 
 Owns one queue for each server: requests wait here and not in the engine, which would take them strictly in the order of
-arrival and end all of them when they do not fit together. `admission` has the rule; nothing here knows of the requests
+arrival and end all of them when they do not fit together. `rule` has the rule; nothing here knows of the requests
 themselves.
 """
 
@@ -15,8 +15,8 @@ import anyio
 import anyio.lowlevel
 
 from sidecar.contract.errors import QueueFull
-from sidecar.generation.admission import Place, decide, positions, who_ends
-from sidecar.generation.token_bound import TokenBound
+from sidecar.generation.admission.rule import Place, decide, who_ends
+from sidecar.generation.admission.token_bound import TokenBound
 from sidecar.servers.server import Server
 from sidecar.storage.config import ConfigFile
 
@@ -70,9 +70,9 @@ class AdmissionQueue:
         Raises:
             QueueFull: too many wait.
         """
-        waiting = sum(ticket.place.waits for ticket in self._tickets)
+        waiting = sum(ticket.position > 0 for ticket in self._tickets)
         if waiting >= max_waiting:
-            raise QueueFull(f"{waiting} messages are already waiting.", queue_size=waiting)
+            raise QueueFull(f"{waiting} messages are already waiting.", hint=self._hint(), queue_size=waiting)
         ticket = Ticket(self)
         self._tickets.append(ticket)
         self.update()
@@ -93,8 +93,14 @@ class AdmissionQueue:
             places[i].has_slot = True
         for i in decision.grants:
             places[i].held = places[i].claim or 0
-        for ticket, position in zip(self._tickets, positions(places), strict=True):
+        for ticket, position in zip(self._tickets, decision.positions, strict=True):
             ticket.move(position)
+
+    def _hint(self) -> str | None:
+        """What to do about a full queue, where tokens are scarcer than slots."""
+        if self.tokens is None or self.running >= self.slots:
+            return None
+        return "Wait for a running message to end, or start the server with a larger context."
 
     def make_room(self, ticket: Ticket) -> None:
         """Choose the answers that end so that one can grow to its claim."""

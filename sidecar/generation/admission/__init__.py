@@ -1,0 +1,1 @@
+"""Admission: who may be sent to an engine now, and who waits."""
