@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from sidecar.contract.logs import Level
 from sidecar.host import descriptors
 from sidecar.logs.lines import printable
+from sidecar.logs.rate_limit import LimitedHandler
 from sidecar.logs.store import Source
 
 _LEVELS: dict[Level, int] = {
@@ -98,11 +99,12 @@ def set_up(level: Level, source: Source | None, loop: asyncio.AbstractEventLoop 
     for old in list(root.handlers):
         root.removeHandler(old)
     root.setLevel(_LEVELS[level])
-    root.addHandler(StderrHandler())
+    handlers: list[logging.Handler] = [StderrHandler()]
     if source is not None and loop is not None:
         handler = StoreHandler(source, loop)
         handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-        root.addHandler(handler)
+        handlers.append(handler)
+    root.addHandler(LimitedHandler(handlers))
     logging.getLogger("asyncio").setLevel(logging.WARNING)  # it logs each event loop at INFO
 
 
