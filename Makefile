@@ -9,7 +9,7 @@ ifeq ($(PYTHON),)
 $(error Python 3.11.4 or newer was not found. Install it, or say where it is: make PYTHON=/path/to/python3.11)
 endif
 
-COMMANDS := run web app setup test check format llama-cpp test-native freeze test-frozen bundle test-desktop test-bundle bench kill-matrix fuzz headers torture slow-host hostile-names killed-downloads soak memory-trial page-trial trust-report lock clean
+COMMANDS := run web app setup test check format llama-cpp test-native freeze test-frozen bundle test-desktop test-bundle bench kill-matrix fuzz headers torture slow-host hostile-names killed-downloads stranger soak memory-trial page-trial trust-report lock clean
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help $(COMMANDS)

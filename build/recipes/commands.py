@@ -288,6 +288,7 @@ COMMANDS = {
     ),
     "page-trial": Command(page_trial, "the page's weight, its first paint, and how 10,000 messages scroll"),
     "memory-trial": Command(memory_trial, "memory plans against what starts take, on llama-server", ("any",)),
+    "stranger": Command(_trial("stranger"), "another user with a stolen key, and 5,000 silent connections", ("any",)),
     "soak": Command(_trial("soak"), "an hour of 64 streams: memory, files and threads stay flat", ("any",)),
     "trust-report": Command(
         _trial("report"), "run the tests of the forty cases and write tests/trust/REPORT.md", ("any",)

@@ -20,7 +20,7 @@ FILE_SECONDS = 60.0
 """For a browser to start and read the file."""
 
 BACKGROUND_SECONDS = 1.0
-"""Between two looks whether we are in the terminal's foreground again, where its keys are meant for us."""
+"""Between two checks whether we are in the terminal's foreground again, where its keys are meant for us."""
 
 READ_BYTES = 4096
 

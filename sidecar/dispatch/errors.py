@@ -13,6 +13,7 @@ import re
 import msgspec
 
 from sidecar.contract.errors import Cancelled, DiskFull, InvalidParams, PermissionDenied, SidecarError, legible
+from sidecar.host import limits
 from sidecar.logs.defects import internal_error
 
 MAX_PATH_CHARACTERS = 500
@@ -34,6 +35,8 @@ def as_sidecar_error(error: BaseException) -> SidecarError:
         return invalid_params(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("The disk is full; nothing was changed.")
+    if (short := limits.shortage(error)) is not None:
+        return short
     if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return PermissionDenied(f"The system refused access to {error.filename or 'a file'}.")
     return internal_error(error)

@@ -1,4 +1,4 @@
-"""The process's own limits: open files, core dumps, and who may read its memory.
+"""The process's own limits: open files and a lack of them, core dumps, and who may read its memory.
 
 Untested on Windows and macOS: Windows has none of these limits, and macOS no `prctl`.
 """
@@ -6,14 +6,21 @@ Untested on Windows and macOS: Windows has none of these limits, and macOS no `p
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from pathlib import Path
+
+from sidecar.contract.errors import Overloaded
 
 OPEN_FILES = 65_536
 """As many as are ever used here and far more; the hard limit may be a thousand million, and some programs that we start
 visit each number up to the limit."""
 
 CORE_FILTER = Path("/proc/self/coredump_filter")
+
+DESCRIPTORS_HINT = (
+    "Try again soon. If it lasts, find what has so many files or connections open, or raise the limit (ulimit -n)."
+)
 
 _PR_SET_DUMPABLE = 4
 
@@ -49,9 +56,28 @@ def is_nearly_full(descriptor: int, limit: int | None, reserve: int) -> bool:
     return limit is not None and descriptor >= limit - reserve
 
 
-def is_shortage(error: BaseException) -> bool:
-    """Whether an error says that this process or machine has no descriptor or buffer left, which passes."""
-    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
+def shortage(error: BaseException) -> Overloaded | None:
+    """The error to report where this process or machine has no descriptor left; `None` for any other error.
+
+    It passes, and says nothing of what was to be opened.
+    """
+    if not isinstance(error, OSError) or error.errno not in (errno.EMFILE, errno.ENFILE):
+        return None
+    return Overloaded(
+        "The system has no file descriptor left for this.",
+        hint=DESCRIPTORS_HINT,
+        queue_size=0,
+    )
+
+
+def present_shortage() -> Overloaded | None:
+    """The error to report where there is no descriptor left now. What was found out meanwhile is not to be trusted: a
+    file that cannot be opened may pass for one that is not there."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return shortage(error)
+    return None
 
 
 def forbid_core_dumps() -> None:

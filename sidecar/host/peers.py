@@ -1,9 +1,9 @@
 """Whose program is at the other end of a connection within this machine.
 
 Fails closed: what is not known to be the same user's is another's. That holds for root, too, unless we run as root: a
-socket that its program has closed looks like one of root's. Linux is asked for the one socket; where it cannot be, its
-table of all connections is read on a thread. Other systems have no such question: there, the open connections of this
-user's own programs are searched on a thread, untested on Windows and macOS.
+socket that its program has closed is reported as one of root's. Linux is asked for the one socket; where it cannot be,
+its table of all connections is read on a thread. Other systems have no such question: there, the open connections of
+this user's own programs are searched on a thread, untested on Windows and macOS.
 """
 
 from __future__ import annotations

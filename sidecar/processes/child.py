@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from sidecar.host import process_tree
+from sidecar.host import limits, process_tree
 from sidecar.host.environment import child_environment
 from sidecar.processes import tags
 from sidecar.processes.command import Command
@@ -189,6 +189,8 @@ def _refused(program: str, error: OSError) -> ProcessError:
     message = f"{program} cannot be run: {error.strerror}."
     if error.errno == errno.E2BIG:
         return SpawnRefused(program, message, reason="arguments_too_long")
+    if limits.shortage(error) is not None:
+        return SpawnRefused(program, message, reason="short_of_descriptors")
     if error.errno in _WRONG_FORMAT or getattr(error, "winerror", None) in _WRONG_FORMAT_ON_WINDOWS:
         return SpawnRefused(program, message, reason="wrong_format")
     denied = error.errno in (errno.EACCES, errno.EPERM)

@@ -13,7 +13,13 @@ from __future__ import annotations
 from typing import Literal
 
 SpawnReason = Literal[
-    "bad_arguments", "arguments_too_long", "missing_loader", "permission_denied", "wrong_format", "other"
+    "bad_arguments",
+    "arguments_too_long",
+    "missing_loader",
+    "permission_denied",
+    "short_of_descriptors",
+    "wrong_format",
+    "other",
 ]
 
 

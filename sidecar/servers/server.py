@@ -16,7 +16,7 @@ import msgspec
 
 from sidecar.builds.service import Builds
 from sidecar.contract import CancelledEvent, ErrorEvent, WireError
-from sidecar.contract.errors import Cancelled, QueueFull, ServerNotRunning, SidecarError
+from sidecar.contract.errors import Cancelled, Overloaded, QueueFull, ServerNotRunning, SidecarError
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import (
     ServerInfo,
@@ -33,6 +33,7 @@ from sidecar.engines.launch import Launch
 from sidecar.engines.lifecycle.engine_errors import after_restarts, is_retryable
 from sidecar.engines.lifecycle.engine_run import EngineRun
 from sidecar.engines.lifecycle.loading import LoadStep
+from sidecar.host import limits
 from sidecar.host.gpus import GpuReader
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
@@ -51,6 +52,9 @@ RUNS_REMEMBERED = 3
 
 _LOADED_STATES: frozenset[ServerState] = frozenset({"loading", "warming", "ready"})
 """States in which the progress of the present load is known."""
+
+SHORTAGE_PAUSE_SECONDS = 2.0
+"""Before a restart that found no descriptor left; tried until the shortage has passed, or the server is stopped."""
 
 OBSERVE_AFTER_SECONDS = 0.1
 """Delay from readiness to the measurement of memory, so that the caller gets the result of the start first."""
@@ -240,9 +244,9 @@ class Server(KnownServer):
             self._become_ready(run)
             reason = await self._until_over_or_asleep(run)
         except SidecarError as error:
-            reason = error
+            reason = error if isinstance(error, Cancelled) else limits.present_shortage() or error
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other servers
-            reason = internal_error(error)
+            reason = limits.shortage(error) or internal_error(error)
         finally:
             if not isinstance(reason, Cancelled):
                 logger.warning("server %s: %s", self.server_id, reason.message)
@@ -259,6 +263,8 @@ class Server(KnownServer):
         # A first start that fails is reported, and its caller decides. Without room there was no start to repeat.
         if not self._settled.is_set() or isinstance(reason, QueueFull):
             return None
+        if isinstance(reason, Overloaded):  # of ours, not of the engine: it passes, and never fails the server
+            return SHORTAGE_PAUSE_SECONDS
         self._policy = self._policy or RestartPolicy(self._config.max_restarts)
         ready_seconds = self.engine_run.ready_seconds if self.engine_run is not None else 0.0
         pause = self._policy.pause_after(ready_seconds, retryable=is_retryable(reason))

@@ -24,7 +24,7 @@ class Peer:
     """An engine's link whose answers a test decides: a status, `None` for a refusal, or no answer at all."""
 
     def __init__(self, *answers: int | str | None, hears: Callable[[], int] = lambda: 0) -> None:
-        self.questions = 0
+        self.questions = self.shortages = 0
         self.limits: list[float] = []
         self._answers = list(answers)
         self._hears = hears
@@ -39,6 +39,9 @@ class Peer:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if answer == "silence":
             await anyio.sleep_forever()
+        if answer == "shortage":
+            self.shortages += 1
+            answer = None
         await anyio.lowlevel.checkpoint()
         return (None if answer == "silence" else cast("int | None", answer)), 1.0
 
@@ -111,3 +114,10 @@ async def test_it_is_asked_no_more_often_than_it_must(monkeypatch: pytest.Monkey
     with anyio.move_on_after(0.35):
         await until_unresponsive(cast(EngineClient, peer), DEADLINE)
     assert 1 <= peer.questions <= 3
+
+
+@pytest.mark.case(42)
+async def test_a_question_that_could_not_be_asked_says_nothing_of_the_engine() -> None:
+    peer = Peer("shortage", "shortage", "shortage", "silence")
+    await seconds_until_silent(peer)
+    assert peer.shortages == 3

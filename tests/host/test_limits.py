@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 from pathlib import Path
 
@@ -44,7 +45,17 @@ def test_open_files_are_raised_to_the_hard_limit_and_a_bound(monkeypatch: pytest
         assert changed == ([(then, now[1])] if then else [])
 
 
-def test_a_shortage_passes_and_other_errors_do_not() -> None:
-    assert all(limits.is_shortage(OSError(number, "")) for number in (errno.EMFILE, errno.ENFILE))
-    assert not limits.is_shortage(OSError(errno.ENOENT, ""))
-    assert not limits.is_shortage(ValueError())
+def test_a_shortage_is_reported_as_one_that_passes_and_other_errors_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (errno.EMFILE, errno.ENFILE):
+        error = limits.shortage(OSError(number, ""))
+        assert error is not None
+        assert (error.name, error.retryable) == ("OVERLOADED", True)
+    assert limits.shortage(OSError(errno.ENOENT, "")) is None
+    assert limits.shortage(ValueError()) is None
+    assert limits.present_shortage() is None
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert limits.present_shortage() is not None

@@ -128,7 +128,7 @@ def _too_long(folder: Path) -> list[str]:
     [
         (_no_program, None, "ENGINE_NOT_FOUND", None),
         (_not_executable, "permission_denied", "ENGINE_START_FAILED", "PERMISSION_DENIED"),
-        (_no_format, "other", "ENGINE_START_FAILED", "UNKNOWN"),
+        (_no_format, "wrong_format", "ENGINE_START_FAILED", "WRONG_PROCESSOR"),
         (_no_interpreter, "missing_loader", "ENGINE_START_FAILED", "MISSING_LIBRARY"),
         (lambda folder: [str(folder)], "permission_denied", "ENGINE_START_FAILED", "PERMISSION_DENIED"),
         (_nul, "bad_arguments", "ENGINE_START_FAILED", "BAD_FLAG"),

@@ -1,4 +1,4 @@
-"""The forty cases of trust: what is done to the sidecar, and what has to come of it.
+"""The cases of trust: what is done to the sidecar, and what has to come of it.
 
 A test says which cases it tries with `@pytest.mark.case(19, 24)`; `report` collects what came out.
 """
@@ -70,4 +70,9 @@ CASES: dict[int, Case] = {
     38: Case("another program asks an engine without the key", "401 for everything but its health"),
     39: Case("a canary key and a canary prompt", "in no argument, log, error or file but the history"),
     40: Case("a script swapped after it was approved", "asked again", untried="no scripts yet"),
+    41: Case(
+        "another user, with a stolen key; silent connections; another program on our port",
+        "nobody in, the owner's page answered meanwhile, nothing given away",
+    ),
+    42: Case("no descriptor left", "a typed error, the servers are not given up, all works afterwards"),
 }

@@ -39,6 +39,7 @@ TRIALS = {
     "nobody_in": "Hostile names in every place for a text",
     "killed_downloads": "Downloads that are killed",
     "soak": "An hour of conversations",
+    "stranger": "Another user of the machine",
 }
 """The long trials, by the name of their module."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -87,6 +88,23 @@ def test_without_pages_it_serves_a_host_on_stdio(data_dir: Path) -> None:
     with RawHost(data_dir, command=[*PROGRAM, "serve"]) as host:
         assert host.call("ping") == "pong"
         assert host.close() == 0
+
+
+def test_the_browser_is_given_a_private_file_and_no_key(data_dir: Path, tmp_path: Path) -> None:
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    os.mkfifo(opened)
+    file = data_dir / "open.html"
+    data_dir.mkdir(mode=0o700)
+    file.write_text("of a sidecar that was killed")
+    # Its own arguments, what the file may be read by, and what is in it.
+    browser.write_text(f'#!/bin/sh\n{{ echo "$@"; stat -c %a "{file}"; cat "{file}"; }} > "{opened}"\n')
+    browser.chmod(0o755)
+    with Served(data_dir, "--open", env={"BROWSER": str(browser)}) as served:
+        arguments, mode, *page = opened.read_text().splitlines()
+        assert (arguments, mode) == (file.as_uri(), "600")
+        assert f"url={served.origin}/#token=" in "".join(page)
+        assert served.address not in page  # it is a link of its own
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("arguments", [["--port", "1"], ["--open"], ["--web", "--port", "0"], ["--web", "--port", "x"]])

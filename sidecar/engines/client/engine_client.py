@@ -15,7 +15,7 @@ import anyio
 import msgspec
 import orjson
 
-from sidecar.contract.errors import EngineUnresponsive, NotSupported, SidecarError
+from sidecar.contract.errors import EngineUnresponsive, NotSupported, Overloaded, SidecarError
 from sidecar.engines.client.chat_stream import ChatStream
 from sidecar.engines.client.connection import LOCAL_SECONDS, Address
 from sidecar.engines.client.exchange import EngineGone, Exchange, request
@@ -96,6 +96,7 @@ class EngineClient:
         last_used_at: when the last request ended, or this client was made, on the monotonic clock. Health checks do
             not count.
         closed: no more requests can be made.
+        shortages: health checks that were not made, for lack of a descriptor.
 
     Raises:
         ValueError: the address is invalid.
@@ -104,6 +105,7 @@ class EngineClient:
     def __init__(self, address: str, api_key: str | None) -> None:
         self.last_used_at = time.monotonic()
         self.closed = False
+        self.shortages = 0
         self._address = Address.parse(address)
         self._base = self._address.base
         self._fields = self._address.fields()
@@ -148,6 +150,8 @@ class EngineClient:
                 async with self._exchange("GET", "/health", counts_as_use=False) as exchange:
                     await exchange.read()
                     status = exchange.response.status
+        except Overloaded:
+            self.shortages += 1
         except (EngineGone, TimeoutError):
             pass
         return status, (time.perf_counter() - started) * 1e3

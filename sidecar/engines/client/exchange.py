@@ -16,6 +16,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sidecar.contract.errors import EngineUnresponsive
 from sidecar.engines.client.connection import REMOTE_SECONDS, Address, tls_context
+from sidecar.host import limits
 
 MAX_HEAD_BYTES = 16 * 1024
 """The largest head of a response, and the most bytes between two parts of its body: ten times what engines send."""
@@ -171,7 +172,7 @@ class Exchange(asyncio.BufferedProtocol):
         try:
             await self._begin(await address.connect(), address)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
-            self.close(EngineGone(str(error)))
+            self.close(limits.shortage(error) or EngineGone(str(error)))
 
     async def read(self) -> bytes:
         """The part of the body that has arrived since the last call: at least a byte, or nothing at its end.
@@ -179,6 +180,7 @@ class Exchange(asyncio.BufferedProtocol):
         Raises:
             EngineGone: the connection failed or broke, or the response is invalid.
             EngineUnresponsive: the idle timeout has expired.
+            Overloaded: there is no descriptor left for the connection.
             Exception: the reason given to `close`.
         """
         while not self.response.has_data:

@@ -14,6 +14,7 @@ from sidecar.contract.errors import (
     EngineNotFound,
     EngineStartFailed,
     EngineUnresponsive,
+    Overloaded,
     PortInUse,
     SidecarError,
 )
@@ -21,6 +22,7 @@ from sidecar.contract.remedies import BY_CAUSE, RETRY, call, open_settings
 from sidecar.contract.servers import StartWarning
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, PERMANENT, classify, exit_words, fault, stated
+from sidecar.host.limits import DESCRIPTORS_HINT
 from sidecar.logs.lines import printable
 from sidecar.processes.errors import CaptureFailed, ProcessError, ProgramNotFound, SpawnReason, SpawnRefused
 
@@ -35,6 +37,7 @@ _CAUSES: dict[SpawnReason, Cause] = {
     "arguments_too_long": "BAD_FLAG",
     "missing_loader": "MISSING_LIBRARY",
     "permission_denied": "PERMISSION_DENIED",
+    "short_of_descriptors": "UNKNOWN",
     "wrong_format": "WRONG_PROCESSOR",
     "other": "UNKNOWN",
 }
@@ -65,6 +68,8 @@ def engine_error(error: ProcessError) -> SidecarError:
     if isinstance(error, CaptureFailed):
         return _capture_failed(error)
     reason = error.reason if isinstance(error, SpawnRefused) else "other"
+    if reason == "short_of_descriptors":
+        return Overloaded(str(error), hint=DESCRIPTORS_HINT, queue_size=0)
     why = fault(_CAUSES[reason])
     return EngineStartFailed(
         str(error), hint=_HINTS.get(reason, why.hint), cause=why.cause, exit_code=None, log_tail=[]

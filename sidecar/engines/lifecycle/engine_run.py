@@ -240,12 +240,14 @@ class EngineRun:
 async def until_unresponsive(client: EngineClient, timeout_seconds: float) -> None:
     """Wait until an engine neither streams an answer nor answers health checks within the timeout."""
     while True:
-        received = client.received
+        received, shortages = client.received, client.shortages
         await anyio.sleep(min(LIVENESS_INTERVAL_SECONDS, timeout_seconds))
         if client.received != received:
             continue
         for _ in range(LIVENESS_CHECKS):
             if await _is_alive(client, timeout_seconds / LIVENESS_CHECKS) or client.received != received:
+                break
+            if client.shortages != shortages:  # we could not ask, which says nothing of the engine
                 break
         else:
             return
