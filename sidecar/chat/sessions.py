@@ -11,6 +11,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -230,13 +231,25 @@ def _session(row: tuple[Any, ...], cipher: Cipher | None) -> Session:
         title=_title(id_, title, cipher),
         system=system,
         server_id=server_id,
-        config=msgspec.json.decode(config or "{}", type=SessionConfig),
+        config=_config(config or "{}"),
         archived=bool(archived),
         created_at=created_at,
         updated_at=updated_at,
         message_count=count,
         head=head,
     )
+
+
+def _config(text: str) -> SessionConfig:
+    """The settings; without those of an earlier version whose values are refused now."""
+    try:
+        return msgspec.json.decode(text, type=SessionConfig)
+    except msgspec.ValidationError:
+        kept = SessionConfig()
+        for name, value in msgspec.json.decode(text, type=dict[str, Any]).items():
+            with suppress(msgspec.ValidationError):
+                setattr(kept, name, getattr(msgspec.convert({name: value}, SessionConfig), name))
+        return kept
 
 
 def _title(session_id: str, title: str, cipher: Cipher | None) -> str:

@@ -175,7 +175,10 @@ class Turn:
         kept.result()
         journal.publish(*self._new_events(generation))
         with anyio.CancelScope(shield=True):
-            self.outcome = result_of(await self._record.complete())
+            outcome = result_of(await self._record.complete())
+            if generation.result is not None and generation.result.logprobs is not None:
+                outcome.logprobs = generation.result.logprobs
+            self.outcome = outcome
 
     def _new_events(self, generation: Generation) -> list[Entry]:
         """The unread events of a generation, which does not know that it is a session's."""

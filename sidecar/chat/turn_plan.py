@@ -26,10 +26,12 @@ from sidecar.contract.chat import (
 from sidecar.contract.config import ChatPreset
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.remedies import change_params
-from sidecar.contract.sessions import SamplingParams, Session, SessionConfig, ToolCall
+from sidecar.contract.sampling import SamplingParams
+from sidecar.contract.sessions import Session, SessionConfig, ToolCall
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.honouring.adaptation import check_schemas
 from sidecar.generation.request_shape import checked_response_format, checked_tool_choice, checked_tools
+from sidecar.generation.sampling import check
 from sidecar.storage.config import ConfigFile
 
 AskParams = SendMessageParams | RegenerateMessageParams | EditMessageParams
@@ -167,11 +169,14 @@ class TurnPlanner:
         session_config = session.config if session else SessionConfig()
         tools, response_format = checked_tools(params.tools), checked_response_format(params.response_format)
         check_schemas(tools, response_format)
+        sampling = _sampling(params, preset, session_config, config)
+        has_format = response_format is not None and response_format.get("type") != "text"
+        check(sampling, has_tools=bool(tools), has_format=has_format)
         request = GenerationRequest(
             messages=[as_chat_message(message) for message in (*history, *new)],
             new=len(new),
             system=used_system,
-            sampling=_sampling(params, preset, session_config, config),
+            sampling=sampling,
             policy=params.context_policy
             or preset.context_policy
             or session_config.context_policy

@@ -1145,6 +1145,28 @@ class ContractMethods(ABC):
         repeat_penalty: float | None = None,
         seed: int | None = None,
         stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
@@ -1175,6 +1197,30 @@ class ContractMethods(ABC):
             repeat_penalty: 1 disables it.
             seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
+            frequency_penalty: Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+            presence_penalty: Makes tokens less likely that were used. Engine's default: 0, disabled.
+            repeat_last_n: How many last tokens the penalties count; 0 is none. Engine's default: 64.
+            typical_p: Locally typical sampling. Engine's default: 1, disabled.
+            top_n_sigma: Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+            xtc_probability: How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+            xtc_threshold: Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+            dry_multiplier: Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+            dry_base: How DRY grows with the length of a repetition. Engine's default: 1.75.
+            dry_allowed_length: Tokens that may repeat without DRY. Engine's default: 2.
+            dry_penalty_last_n: How many last tokens DRY searches; 0 is none. Engine's default: 64.
+            dry_sequence_breakers: Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+            dynatemp_range: How far the temperature moves with the entropy. Engine's default: 0, disabled.
+            dynatemp_exponent: How fast it moves with the entropy. Engine's default: 1.
+            mirostat: Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+            mirostat_tau: Entropy that Mirostat aims at. Engine's default: 5.
+            mirostat_eta: Mirostat's learning rate. Engine's default: 0.1.
+            logit_bias: Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+            grammar: A grammar in GBNF that the answer follows; not together with response_format or tools.
+            logprobs: Return how likely each token was, as `logprobs` of the result; not together with tools.
+            top_logprobs: Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+            sampling_extra: Further sampling parameters in the engine's own words, passed on as they are; llama.cpp
+                ignores those that it does not know. Names that have a parameter here, or change what is asked, are
+                refused.
             server_id: Default: the session's, else "default", else the only server running.
             tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
                 place for them.
@@ -1204,6 +1250,28 @@ class ContractMethods(ABC):
                 repeat_penalty=repeat_penalty,
                 seed=seed,
                 stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
@@ -1235,6 +1303,28 @@ class ContractMethods(ABC):
         repeat_penalty: float | None = None,
         seed: int | None = None,
         stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
@@ -1261,6 +1351,28 @@ class ContractMethods(ABC):
                 repeat_penalty=repeat_penalty,
                 seed=seed,
                 stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
@@ -1290,6 +1402,28 @@ class ContractMethods(ABC):
         repeat_penalty: float | None = None,
         seed: int | None = None,
         stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
@@ -1311,6 +1445,30 @@ class ContractMethods(ABC):
             repeat_penalty: 1 disables it.
             seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
+            frequency_penalty: Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+            presence_penalty: Makes tokens less likely that were used. Engine's default: 0, disabled.
+            repeat_last_n: How many last tokens the penalties count; 0 is none. Engine's default: 64.
+            typical_p: Locally typical sampling. Engine's default: 1, disabled.
+            top_n_sigma: Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+            xtc_probability: How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+            xtc_threshold: Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+            dry_multiplier: Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+            dry_base: How DRY grows with the length of a repetition. Engine's default: 1.75.
+            dry_allowed_length: Tokens that may repeat without DRY. Engine's default: 2.
+            dry_penalty_last_n: How many last tokens DRY searches; 0 is none. Engine's default: 64.
+            dry_sequence_breakers: Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+            dynatemp_range: How far the temperature moves with the entropy. Engine's default: 0, disabled.
+            dynatemp_exponent: How fast it moves with the entropy. Engine's default: 1.
+            mirostat: Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+            mirostat_tau: Entropy that Mirostat aims at. Engine's default: 5.
+            mirostat_eta: Mirostat's learning rate. Engine's default: 0.1.
+            logit_bias: Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+            grammar: A grammar in GBNF that the answer follows; not together with response_format or tools.
+            logprobs: Return how likely each token was, as `logprobs` of the result; not together with tools.
+            top_logprobs: Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+            sampling_extra: Further sampling parameters in the engine's own words, passed on as they are; llama.cpp
+                ignores those that it does not know. Names that have a parameter here, or change what is asked, are
+                refused.
             server_id: Default: the session's, else "default", else the only server running.
             tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
                 place for them.
@@ -1336,6 +1494,28 @@ class ContractMethods(ABC):
                 repeat_penalty=repeat_penalty,
                 seed=seed,
                 stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
@@ -1363,6 +1543,28 @@ class ContractMethods(ABC):
         repeat_penalty: float | None = None,
         seed: int | None = None,
         stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
@@ -1385,6 +1587,28 @@ class ContractMethods(ABC):
                 repeat_penalty=repeat_penalty,
                 seed=seed,
                 stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
@@ -1412,6 +1636,28 @@ class ContractMethods(ABC):
         repeat_penalty: float | None = None,
         seed: int | None = None,
         stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
@@ -1434,6 +1680,30 @@ class ContractMethods(ABC):
             repeat_penalty: 1 disables it.
             seed: -1 chooses a new seed each time.
             stop: Texts that end the answer.
+            frequency_penalty: Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+            presence_penalty: Makes tokens less likely that were used. Engine's default: 0, disabled.
+            repeat_last_n: How many last tokens the penalties count; 0 is none. Engine's default: 64.
+            typical_p: Locally typical sampling. Engine's default: 1, disabled.
+            top_n_sigma: Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+            xtc_probability: How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+            xtc_threshold: Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+            dry_multiplier: Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+            dry_base: How DRY grows with the length of a repetition. Engine's default: 1.75.
+            dry_allowed_length: Tokens that may repeat without DRY. Engine's default: 2.
+            dry_penalty_last_n: How many last tokens DRY searches; 0 is none. Engine's default: 64.
+            dry_sequence_breakers: Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+            dynatemp_range: How far the temperature moves with the entropy. Engine's default: 0, disabled.
+            dynatemp_exponent: How fast it moves with the entropy. Engine's default: 1.
+            mirostat: Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+            mirostat_tau: Entropy that Mirostat aims at. Engine's default: 5.
+            mirostat_eta: Mirostat's learning rate. Engine's default: 0.1.
+            logit_bias: Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+            grammar: A grammar in GBNF that the answer follows; not together with response_format or tools.
+            logprobs: Return how likely each token was, as `logprobs` of the result; not together with tools.
+            top_logprobs: Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+            sampling_extra: Further sampling parameters in the engine's own words, passed on as they are; llama.cpp
+                ignores those that it does not know. Names that have a parameter here, or change what is asked, are
+                refused.
             server_id: Default: the session's, else "default", else the only server running.
             tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
                 place for them.
@@ -1461,6 +1731,28 @@ class ContractMethods(ABC):
                 repeat_penalty=repeat_penalty,
                 seed=seed,
                 stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
@@ -1490,6 +1782,28 @@ class ContractMethods(ABC):
         repeat_penalty: float | None = None,
         seed: int | None = None,
         stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
@@ -1514,6 +1828,28 @@ class ContractMethods(ABC):
                 repeat_penalty=repeat_penalty,
                 seed=seed,
                 stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,

@@ -17,12 +17,12 @@ from sidecar.contract.errors import (
     StorageError,
 )
 from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Merge, Method, Params, Result
+from sidecar.contract.sampling import SamplingParams, TokenLogprob
 from sidecar.contract.servers import CHANNEL, Channel, ServerId
 from sidecar.contract.sessions import (
     ContentPart,
     ContextPolicy,
     FinishReason,
-    SamplingParams,
     Text,
     Timings,
     ToolCall,
@@ -127,6 +127,10 @@ class TurnResult(Result, kw_only=True):
     content: str
     reasoning: str | UnsetType = UNSET
     tool_calls: list[ToolCall] | UnsetType = UNSET
+    logprobs: Annotated[
+        list[TokenLogprob] | UnsetType,
+        Meta(description="How likely the tokens of `content` were, if asked for. They are not stored."),
+    ] = UNSET
     finish_reason: Annotated[
         FinishReason,
         Meta(description="`length`: `max_tokens` is reached or the context is full."),

@@ -10,8 +10,9 @@ from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import DiskFull, NotSupported, PermissionDenied, StorageError
 from sidecar.contract.method import Lane, Method, Params
 from sidecar.contract.models import ForeignOrigin
+from sidecar.contract.sampling import SamplingParams
 from sidecar.contract.server_settings import CTX_SIZE, N_GPU_LAYERS, PARALLEL, ServerSettings
-from sidecar.contract.sessions import ContextPolicy, SamplingParams
+from sidecar.contract.sessions import ContextPolicy
 
 _LANE = Lane("config")
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sidecar.contract.errors import NotSupported, SessionNotFound, StorageError
 from sidecar.contract.method import Lane, Method, Params, Result
+from sidecar.contract.sampling import SamplingParams
 from sidecar.contract.servers import ServerId
 from sidecar.contract.warnings import ResultWarning
 
@@ -29,36 +30,6 @@ Limit = Annotated[int, Meta(ge=1, le=1000)]
 Text = Annotated[str, Meta(max_length=10_000_000)]
 
 _LANE = Lane("session", key="session_id")
-
-
-class SamplingParams(Params, kw_only=True):
-    """How the next token is chosen. Omitted settings come from the session, then the config, then the engine."""
-
-    temperature: Annotated[
-        Annotated[float, Meta(ge=0, le=100)] | None, Meta(description="0 always chooses the likeliest token.")
-    ] = None
-    top_p: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="Nucleus sampling; 1 disables it.")
-    ] = None
-    top_k: Annotated[
-        Annotated[int, Meta(ge=0, le=2**31 - 1)] | None,
-        Meta(description="Likeliest tokens to choose from; 0 is all."),
-    ] = None
-    min_p: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Minimum probability, relative to that of the likeliest token."),
-    ] = None
-    max_tokens: Annotated[
-        Annotated[int, Meta(ge=1, le=2**31 - 1)] | None,
-        Meta(description="Maximum length of the answer. Default: until the model stops or the context is full."),
-    ] = None
-    repeat_penalty: Annotated[Annotated[float, Meta(ge=0, le=100)] | None, Meta(description="1 disables it.")] = None
-    seed: Annotated[
-        Annotated[int, Meta(ge=-1, le=2**32 - 1)] | None, Meta(description="-1 chooses a new seed each time.")
-    ] = None
-    stop: Annotated[
-        Annotated[list[str], Meta(max_length=64)] | str | None, Meta(description="Texts that end the answer.")
-    ] = None
 
 
 class SessionConfig(SamplingParams, kw_only=True):

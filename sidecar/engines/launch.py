@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -61,6 +62,18 @@ class EngineCommand(Command, frozen=True):
         return msgspec.structs.replace(self, env={**self.env, API_KEY_VARIABLE: key})
 
 
+class SamplingMembers(msgspec.Struct, frozen=True):
+    """What of the sampling parameters is sent.
+
+    Attributes:
+        body: members of the request's body.
+        unknown: names of the parameters that the engine does not know.
+    """
+
+    body: dict[str, Any]
+    unknown: list[str]
+
+
 class Engine(Protocol):
     """An engine, local or remote."""
 
@@ -73,6 +86,14 @@ class Engine(Protocol):
     @property
     def path(self) -> str:
         """The program or module, for display."""
+        ...
+
+    def sampling(self, given: Mapping[str, Any], listed: Container[str] | None) -> SamplingMembers:
+        """What it makes of sampling parameters, by their names in the contract.
+
+        Args:
+            listed: the parameters that it lists in its properties; `None` if it lists none.
+        """
         ...
 
     @property

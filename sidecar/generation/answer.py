@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from sidecar.contract.chat import TurnPrefill, TurnToolCall
 from sidecar.contract.errors import EngineUnresponsive
 from sidecar.contract.remedies import call as remedy
+from sidecar.contract.sampling import TokenLogprob
 from sidecar.contract.sessions import FinishReason, Timings, ToolCall
 from sidecar.contract.warnings import ResultWarning, warning_of
 from sidecar.engines.client.chat_chunk import ChatChunk, Delta, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
@@ -50,6 +51,7 @@ class Answer:
 
     Attributes:
         tool_calls: the calls; none before `end`. A call that was cut is marked, since it cannot be used.
+        logprobs: how likely the tokens were, if the engine says so.
         finish_reason: why the engine ended; `None` until it says so.
         warnings: what the host should know about the answer, after `end`.
         begun_at: when the first part of the answer arrived, on the performance counter.
@@ -68,6 +70,7 @@ class Answer:
         self._half_kind: TextStatus = "token"
         self._raw_finish_reason: str | None = None
         self.tool_calls: list[ToolCall] = []
+        self.logprobs: list[TokenLogprob] = []
         self.finish_reason: FinishReason | None = None
         self.warnings: list[ResultWarning] = []
         self.usage: UsageCount | None = None
@@ -123,6 +126,8 @@ class Answer:
                     texts.append(text)
                 if delta.tool_calls or delta.function_call:
                     self._add_calls(delta)
+                if choice.logprobs is not None and choice.logprobs.content:
+                    self.logprobs += choice.logprobs.content
                 if choice.finish_reason:
                     self._raw_finish_reason = choice.finish_reason
             if chunk.prompt_progress is not None and not texts:

@@ -11,12 +11,11 @@ from typing import Any
 
 import msgspec
 
-from sidecar.contract.sessions import ContextPolicy, SamplingParams
+from sidecar.contract.sampling import SamplingParams
+from sidecar.contract.sessions import ContextPolicy
 from sidecar.generation.rendering.changes import ChatMessage
 
 __all__ = ["ChatMessage", "GenerationRequest"]
-
-_SAMPLING = SamplingParams.__struct_fields__
 
 
 class GenerationRequest(msgspec.Struct, kw_only=True):
@@ -49,11 +48,8 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
     reasoning: bool | None = None
 
     def body(self, messages: Sequence[ChatMessage]) -> dict[str, Any]:
-        """The body of the request to an engine: these messages, as it takes them (`prompt`), and the sampling. What
-        differs between engines is added by `honouring.adaptation`."""
+        """The body of the request to an engine: these messages, as it takes them (`prompt`). What differs between
+        engines is added by `honouring.adaptation`."""
         body: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
-        for name in _SAMPLING:
-            if (value := getattr(self.sampling, name)) is not None:
-                body[name] = [value] if name == "stop" and isinstance(value, str) else value
         body["messages"] = list(messages)
         return body

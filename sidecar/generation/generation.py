@@ -14,7 +14,8 @@ import anyio
 import msgspec
 
 from sidecar.contract.chat import ContextUse, TurnLoading, TurnQueued
-from sidecar.contract.errors import ContextTooLong, SidecarError
+from sidecar.contract.errors import ContextTooLong, InvalidParams, SidecarError
+from sidecar.contract.sampling import TokenLogprob
 from sidecar.contract.sessions import FinishReason, Timings, ToolCall, Usage
 from sidecar.contract.warnings import ResultWarning
 from sidecar.engines.client.engine_client import EngineGone
@@ -30,6 +31,7 @@ from sidecar.generation.honouring.judgement import findings
 from sidecar.generation.honouring.target import target_of
 from sidecar.generation.prompt import REFUSALS, Prompt
 from sidecar.generation.reservation import Reservation
+from sidecar.generation.sampling import given, located, logprobs_of
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.config import ConfigFile
@@ -45,6 +47,7 @@ class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         finish_reason: why it ended.
         warnings: what of the request was not, or not fully, honoured.
+        logprobs: how likely the tokens were, if that was asked for.
     """
 
     content: str
@@ -55,6 +58,7 @@ class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
     timings: Timings
     context: ContextUse
     warnings: list[ResultWarning]
+    logprobs: list[TokenLogprob] | None = None
 
 
 class Generation:
@@ -176,6 +180,8 @@ class Generation:
                     self.result = self._result(await _usage(answer, fitted, server), fitted, server)
                 except ContextTooLong as refused:
                     raise too_long(await overlong(request, server, refused)) from None
+                except InvalidParams as refused:
+                    raise located(refused, given(request.sampling)) from None
                 except EngineGone as broken:
                     # Before the place is released: the next request must not take a dead engine for a ready one.
                     raise await _explained(server, broken) from None
@@ -217,6 +223,7 @@ class Generation:
                 dropped_messages=len(fitted.dropped) if fitted else 0,
             ),
             warnings=list(self.warnings),
+            logprobs=logprobs_of(answer.logprobs, self._request.sampling),
         )
 
 

@@ -22,6 +22,7 @@ from sidecar.contract.sessions import (
     Session,
     UpdateSessionParams,
 )
+from sidecar.generation.sampling import check
 from sidecar.handlers.call import Call, Handler
 from sidecar.services import Services
 
@@ -48,6 +49,8 @@ class SessionHandlers:
         }
 
     async def create(self, params: CreateSessionParams, call: Call) -> Session:
+        if params.config is not None:
+            check(params.config, path_of_all="$.config")
         return await self._history.create(params)
 
     async def list_sessions(self, params: ListSessionsParams, call: Call) -> ListSessionsResult:
@@ -60,6 +63,8 @@ class SessionHandlers:
         return await self._history.message_page(params)
 
     async def update(self, params: UpdateSessionParams, call: Call) -> Session:
+        if params.config is not None:
+            check(params.config, path_of_all="$.config")
         given = call.params.get("config") or {}
         return await self._history.update(params, removed=[name for name, value in given.items() if value is None])
 

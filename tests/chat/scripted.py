@@ -25,6 +25,7 @@ from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import StartActual, StartLoading
 from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta, UsageCount
 from sidecar.engines.client.engine_client import EngineGone
+from sidecar.engines.kinds.samplers import for_llama_cpp
 from sidecar.engines.template_facts import TemplateFacts
 from sidecar.events.event_log import EventSource, Text, status_of
 from sidecar.generation.generation import Generator
@@ -100,7 +101,7 @@ class ScriptedServer:
         self.why_broken: SidecarError = EngineCrashed("gone", cause="KILLED", exit_code=-9, log_tail=[])
         self.launch = SimpleNamespace(
             model_name="tiny",
-            engine=SimpleNamespace(name="llama-server", refuses_long_prompts=True),
+            engine=SimpleNamespace(name="llama-server", refuses_long_prompts=True, sampling=for_llama_cpp),
             settings=ServerSettings(),
             capabilities=None,
         )

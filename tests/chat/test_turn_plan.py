@@ -16,6 +16,7 @@ from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import CreateSessionParams, SessionConfig, ToolCall, ToolFunction, UpdateSessionParams
 from sidecar.generation.honouring.adaptation import adapted
 from sidecar.generation.honouring.target import Target
+from sidecar.generation.sampling import given
 from tests.chat.rows import new_id
 from tests.chat.scripted import Stage
 
@@ -46,7 +47,23 @@ async def refusal(stage: Stage, session_id: str | None = None, **params: Any) ->
 def settings_of(plan: TurnPlan) -> dict[str, Any]:
     """The engine's request without what every request has."""
     always = ("stream", "stream_options", "return_progress", "messages")
-    return {name: value for name, value in plan.request.body([]).items() if name not in always}
+    body = plan.request.body([]) | given(plan.request.sampling)
+    return {name: value for name, value in body.items() if name not in always}
+
+
+async def test_parameters_that_contradict_each_other_are_refused_with_their_path(stage: Stage) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    async with stage.run():
+        for params, path in (
+            ({"grammar": "root ::= x", "tools": tools}, "$.grammar"),
+            ({"grammar": "root ::= x", "response_format": {"type": "json_object"}}, "$.grammar"),
+            ({"logprobs": True, "tools": tools}, "$.logprobs"),
+            ({"sampling_extra": {"messages": []}}, "$.sampling_extra.messages"),
+            ({"sampling_extra": {"top_k": 1}}, "$.sampling_extra.top_k"),
+        ):
+            assert await refusal(stage, **params) == path
+        plan = await plan_for(stage, grammar="root ::= x", response_format={"type": "text"})
+        assert settings_of(plan)["grammar"] == "root ::= x"
 
 
 async def test_the_message_wins_over_the_preset_over_the_session_over_the_config(stage: Stage) -> None:
@@ -92,6 +109,7 @@ async def test_what_only_the_engine_understands_is_passed_on(stage: Stage) -> No
         )
     assert settings_of(plan) == {"stop": ["END"]}
     assert adapted(plan.request, Target()).members == {
+        "stop": ["END"],
         "tools": tools,
         "tool_choice": "required",
         "response_format": response_format,

@@ -13,7 +13,7 @@ import pytest
 from sidecar.contract.chat import TurnQueued
 from sidecar.contract.config import ChatConfig, Config
 from sidecar.contract.errors import ContextTooLong, EngineCrashed, QueueFull, ServerNotRunning
-from sidecar.contract.sessions import SamplingParams
+from sidecar.contract.sampling import SamplingParams
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.events.event_log import EventLog, Text
 from sidecar.generation.completion import GenerationRequest

@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 
 from sidecar.cli.answer import figures
 from sidecar.contract.chat import ContextUse, TurnResult
-from sidecar.contract.errors import EngineUnresponsive, SidecarError
+from sidecar.contract.errors import EngineUnresponsive, InvalidParams, SidecarError
+from sidecar.contract.sampling import SamplingParams
 from sidecar.contract.sessions import Timings, Usage
 from sidecar.engines.client.chunk_reader import ChunkReader
 from sidecar.events.event_log import EventLog, Text
 from sidecar.generation.answer import Answer
+from sidecar.generation.sampling import located, logprobs_of
 from tests import fake_engine
-from tests.app.talking import DirectTalk, prepare
+from tests.app.talking import DirectTalk, Engine, prepare
 from tests.reports.streams import CASES, DONE, recorded, stream_of
 
 OURS = "call_…"
@@ -338,3 +340,38 @@ def test_an_error_is_typed_and_its_partial_text_is_kept() -> None:
     assert reader.error == "boom"
     with pytest.raises(SidecarError):
         Answer(EventLog()).end()
+
+
+def test_what_an_engine_does_not_know_is_named_and_an_empty_stop_is_refused(talk: DirectTalk, tmp_path: Path) -> None:
+    """`stop: ""` ended every answer as ""."""
+    props = tmp_path / "props.json"
+    props.write_text(json.dumps({"default_generation_settings": {"n_ctx": 4096, "params": {"top_k": 40}}}))
+    engine = Engine(talk, extra_args=["--props", str(props)])
+    result = engine.say("tokens=2", xtc_probability=0.5, top_k=1, sampling_extra={"min_keep": 2})
+    (request,) = engine.requests()
+    assert (request["min_keep"], "xtc_probability" in request) == (2, False)
+    engine.stop()
+    (warning,) = result["warnings"]
+    assert (warning["code"], "xtc_probability" in warning["message"]) == ("SAMPLING_NOT_HONOURED", True)
+    assert "logprobs" not in result
+    for stop, path in (("", "$.stop"), (["a", ""], "$.stop[1]")):
+        assert talk.fail("send_message", message="x", stop=stop)["data"]["path"] == path
+    error = talk.fail("create_session", config={"sampling_extra": {"stream": False}})
+    assert error["data"]["path"] == "$.config.sampling_extra.stream"
+
+
+def test_probabilities_are_those_that_were_asked_for() -> None:
+    likely = {"token": "a", "logprob": -0.5, "bytes": [97]}
+    chunk = {"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [likely | {"top_logprobs": [likely]}]}}]}
+    answer = Answer(EventLog())
+    answer.add(ChunkReader().feed(stream_of(json.dumps(chunk))))
+    for count in (0, 1):
+        (token,) = logprobs_of(answer.logprobs, SamplingParams(logprobs=True, top_logprobs=count)) or ()
+        assert (token.token, token.logprob, len(token.top_logprobs)) == ("a", -0.5, count)
+    assert logprobs_of(answer.logprobs, SamplingParams()) is None
+
+
+def test_a_refused_grammar_names_its_parameter() -> None:
+    refused = InvalidParams("The engine refused: failed to parse grammar", path="$")
+    assert located(refused, {"grammar": "root ::= ("}).data["path"] == "$.grammar"
+    assert located(refused, {"top_k": 1}) is refused

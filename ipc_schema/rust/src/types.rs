@@ -259,6 +259,72 @@ pub struct ChatConfig {
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
+    /// Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes tokens less likely that were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// How many last tokens the penalties count; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_last_n: Option<i64>,
+    /// Locally typical sampling. Engine's default: 1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    /// Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
+    /// How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_probability: Option<f64>,
+    /// Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_threshold: Option<f64>,
+    /// Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_multiplier: Option<f64>,
+    /// How DRY grows with the length of a repetition. Engine's default: 1.75.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_base: Option<f64>,
+    /// Tokens that may repeat without DRY. Engine's default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_allowed_length: Option<i64>,
+    /// How many last tokens DRY searches; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_penalty_last_n: Option<i64>,
+    /// Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_sequence_breakers: Option<Vec<String>>,
+    /// How far the temperature moves with the entropy. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_range: Option<f64>,
+    /// How fast it moves with the entropy. Engine's default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_exponent: Option<f64>,
+    /// Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat: Option<i64>,
+    /// Entropy that Mirostat aims at. Engine's default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_tau: Option<f64>,
+    /// Mirostat's learning rate. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_eta: Option<f64>,
+    /// Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// A grammar in GBNF that the answer follows; not together with response_format or tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Return how likely each token was, as `logprobs` of the result; not together with tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<i64>,
+    /// Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_extra: Option<Map<String, Value>>,
     /// System prompt of new sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
@@ -296,6 +362,72 @@ pub struct ChatPreset {
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
+    /// Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes tokens less likely that were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// How many last tokens the penalties count; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_last_n: Option<i64>,
+    /// Locally typical sampling. Engine's default: 1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    /// Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
+    /// How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_probability: Option<f64>,
+    /// Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_threshold: Option<f64>,
+    /// Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_multiplier: Option<f64>,
+    /// How DRY grows with the length of a repetition. Engine's default: 1.75.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_base: Option<f64>,
+    /// Tokens that may repeat without DRY. Engine's default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_allowed_length: Option<i64>,
+    /// How many last tokens DRY searches; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_penalty_last_n: Option<i64>,
+    /// Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_sequence_breakers: Option<Vec<String>>,
+    /// How far the temperature moves with the entropy. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_range: Option<f64>,
+    /// How fast it moves with the entropy. Engine's default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_exponent: Option<f64>,
+    /// Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat: Option<i64>,
+    /// Entropy that Mirostat aims at. Engine's default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_tau: Option<f64>,
+    /// Mirostat's learning rate. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_eta: Option<f64>,
+    /// Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// A grammar in GBNF that the answer follows; not together with response_format or tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Return how likely each token was, as `logprobs` of the result; not together with tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<i64>,
+    /// Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_extra: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -822,6 +954,72 @@ pub struct EditMessageParams {
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
+    /// Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes tokens less likely that were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// How many last tokens the penalties count; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_last_n: Option<i64>,
+    /// Locally typical sampling. Engine's default: 1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    /// Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
+    /// How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_probability: Option<f64>,
+    /// Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_threshold: Option<f64>,
+    /// Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_multiplier: Option<f64>,
+    /// How DRY grows with the length of a repetition. Engine's default: 1.75.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_base: Option<f64>,
+    /// Tokens that may repeat without DRY. Engine's default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_allowed_length: Option<i64>,
+    /// How many last tokens DRY searches; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_penalty_last_n: Option<i64>,
+    /// Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_sequence_breakers: Option<Vec<String>>,
+    /// How far the temperature moves with the entropy. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_range: Option<f64>,
+    /// How fast it moves with the entropy. Engine's default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_exponent: Option<f64>,
+    /// Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat: Option<i64>,
+    /// Entropy that Mirostat aims at. Engine's default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_tau: Option<f64>,
+    /// Mirostat's learning rate. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_eta: Option<f64>,
+    /// Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// A grammar in GBNF that the answer follows; not together with response_format or tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Return how likely each token was, as `logprobs` of the result; not together with tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<i64>,
+    /// Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_extra: Option<Map<String, Value>>,
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -871,6 +1069,28 @@ impl EditMessageParams {
             repeat_penalty: None,
             seed: None,
             stop: None,
+            frequency_penalty: None,
+            presence_penalty: None,
+            repeat_last_n: None,
+            typical_p: None,
+            top_n_sigma: None,
+            xtc_probability: None,
+            xtc_threshold: None,
+            dry_multiplier: None,
+            dry_base: None,
+            dry_allowed_length: None,
+            dry_penalty_last_n: None,
+            dry_sequence_breakers: None,
+            dynatemp_range: None,
+            dynatemp_exponent: None,
+            mirostat: None,
+            mirostat_tau: None,
+            mirostat_eta: None,
+            logit_bias: None,
+            grammar: None,
+            logprobs: None,
+            top_logprobs: None,
+            sampling_extra: None,
             server_id: None,
             tools: None,
             tool_choice: None,
@@ -1952,6 +2172,17 @@ pub struct LibrarySource {
     pub problems: Vec<String>,
 }
 
+/// A token, and how likely it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LikelyToken {
+    /// Its text; a part of a character is replaced by U+FFFD.
+    pub token: String,
+    /// Natural logarithm of its probability.
+    pub logprob: f64,
+    /// Its text in UTF-8, also of a part of a character.
+    pub bytes: Option<Vec<i64>>,
+}
+
 /// List the deleted models that can be restored, the last deleted first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListDeletedModelsParams {}
@@ -3012,6 +3243,72 @@ pub struct RegenerateMessageParams {
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
+    /// Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes tokens less likely that were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// How many last tokens the penalties count; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_last_n: Option<i64>,
+    /// Locally typical sampling. Engine's default: 1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    /// Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
+    /// How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_probability: Option<f64>,
+    /// Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_threshold: Option<f64>,
+    /// Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_multiplier: Option<f64>,
+    /// How DRY grows with the length of a repetition. Engine's default: 1.75.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_base: Option<f64>,
+    /// Tokens that may repeat without DRY. Engine's default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_allowed_length: Option<i64>,
+    /// How many last tokens DRY searches; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_penalty_last_n: Option<i64>,
+    /// Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_sequence_breakers: Option<Vec<String>>,
+    /// How far the temperature moves with the entropy. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_range: Option<f64>,
+    /// How fast it moves with the entropy. Engine's default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_exponent: Option<f64>,
+    /// Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat: Option<i64>,
+    /// Entropy that Mirostat aims at. Engine's default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_tau: Option<f64>,
+    /// Mirostat's learning rate. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_eta: Option<f64>,
+    /// Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// A grammar in GBNF that the answer follows; not together with response_format or tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Return how likely each token was, as `logprobs` of the result; not together with tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<i64>,
+    /// Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_extra: Option<Map<String, Value>>,
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -3054,6 +3351,28 @@ impl RegenerateMessageParams {
             repeat_penalty: None,
             seed: None,
             stop: None,
+            frequency_penalty: None,
+            presence_penalty: None,
+            repeat_last_n: None,
+            typical_p: None,
+            top_n_sigma: None,
+            xtc_probability: None,
+            xtc_threshold: None,
+            dry_multiplier: None,
+            dry_base: None,
+            dry_allowed_length: None,
+            dry_penalty_last_n: None,
+            dry_sequence_breakers: None,
+            dynatemp_range: None,
+            dynatemp_exponent: None,
+            mirostat: None,
+            mirostat_tau: None,
+            mirostat_eta: None,
+            logit_bias: None,
+            grammar: None,
+            logprobs: None,
+            top_logprobs: None,
+            sampling_extra: None,
             server_id: None,
             tools: None,
             tool_choice: None,
@@ -3407,6 +3726,72 @@ pub struct SendMessageParams {
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
+    /// Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes tokens less likely that were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// How many last tokens the penalties count; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_last_n: Option<i64>,
+    /// Locally typical sampling. Engine's default: 1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    /// Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
+    /// How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_probability: Option<f64>,
+    /// Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_threshold: Option<f64>,
+    /// Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_multiplier: Option<f64>,
+    /// How DRY grows with the length of a repetition. Engine's default: 1.75.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_base: Option<f64>,
+    /// Tokens that may repeat without DRY. Engine's default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_allowed_length: Option<i64>,
+    /// How many last tokens DRY searches; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_penalty_last_n: Option<i64>,
+    /// Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_sequence_breakers: Option<Vec<String>>,
+    /// How far the temperature moves with the entropy. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_range: Option<f64>,
+    /// How fast it moves with the entropy. Engine's default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_exponent: Option<f64>,
+    /// Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat: Option<i64>,
+    /// Entropy that Mirostat aims at. Engine's default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_tau: Option<f64>,
+    /// Mirostat's learning rate. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_eta: Option<f64>,
+    /// Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// A grammar in GBNF that the answer follows; not together with response_format or tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Return how likely each token was, as `logprobs` of the result; not together with tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<i64>,
+    /// Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_extra: Option<Map<String, Value>>,
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
@@ -3462,6 +3847,28 @@ impl SendMessageParams {
             repeat_penalty: None,
             seed: None,
             stop: None,
+            frequency_penalty: None,
+            presence_penalty: None,
+            repeat_last_n: None,
+            typical_p: None,
+            top_n_sigma: None,
+            xtc_probability: None,
+            xtc_threshold: None,
+            dry_multiplier: None,
+            dry_base: None,
+            dry_allowed_length: None,
+            dry_penalty_last_n: None,
+            dry_sequence_breakers: None,
+            dynatemp_range: None,
+            dynatemp_exponent: None,
+            mirostat: None,
+            mirostat_tau: None,
+            mirostat_eta: None,
+            logit_bias: None,
+            grammar: None,
+            logprobs: None,
+            top_logprobs: None,
+            sampling_extra: None,
             server_id: None,
             tools: None,
             tool_choice: None,
@@ -3920,6 +4327,72 @@ pub struct SessionConfig {
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<SamplingParamsStop>,
+    /// Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes tokens less likely that were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// How many last tokens the penalties count; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_last_n: Option<i64>,
+    /// Locally typical sampling. Engine's default: 1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    /// Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
+    /// How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_probability: Option<f64>,
+    /// Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_threshold: Option<f64>,
+    /// Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_multiplier: Option<f64>,
+    /// How DRY grows with the length of a repetition. Engine's default: 1.75.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_base: Option<f64>,
+    /// Tokens that may repeat without DRY. Engine's default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_allowed_length: Option<i64>,
+    /// How many last tokens DRY searches; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_penalty_last_n: Option<i64>,
+    /// Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_sequence_breakers: Option<Vec<String>>,
+    /// How far the temperature moves with the entropy. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_range: Option<f64>,
+    /// How fast it moves with the entropy. Engine's default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_exponent: Option<f64>,
+    /// Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat: Option<i64>,
+    /// Entropy that Mirostat aims at. Engine's default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_tau: Option<f64>,
+    /// Mirostat's learning rate. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_eta: Option<f64>,
+    /// Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// A grammar in GBNF that the answer follows; not together with response_format or tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Return how likely each token was, as `logprobs` of the result; not together with tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<i64>,
+    /// Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_extra: Option<Map<String, Value>>,
     /// Default: the config's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_policy: Option<ContextPolicy>,
@@ -4437,6 +4910,18 @@ pub struct Timings {
     pub total_ms: f64,
 }
 
+/// A token of the answer, and those that were likeliest in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// Its text; a part of a character is replaced by U+FFFD.
+    pub token: String,
+    /// Natural logarithm of its probability.
+    pub logprob: f64,
+    /// Its text in UTF-8, also of a part of a character.
+    pub bytes: Option<Vec<i64>>,
+    pub top_logprobs: Vec<LikelyToken>,
+}
+
 /// A function call that the model requests; answer it with `tool_results`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -4641,6 +5126,9 @@ pub struct TurnResult {
     pub reasoning: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCall>>,
+    /// How likely the tokens of `content` were, if asked for. They are not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Vec<TokenLogprob>>,
     /// `length`: `max_tokens` is reached or the context is full.
     pub finish_reason: FinishReason,
     pub usage: Usage,

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "88c207fea00622e3923699caef401d3daf87b018e5f7bb26ac981c50f967349c";
+export const CONTRACT_HASH = "39c7a56dfb6f921009380b79e84ba28dd88b46e9c2ff6a665139688d28c8c4d5";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

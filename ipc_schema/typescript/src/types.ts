@@ -315,6 +315,50 @@ export interface SendMessageParams {
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
+  /** Makes tokens less likely the more often they were used. Engine's default: 0, disabled. */
+  frequency_penalty?: number | null | undefined;
+  /** Makes tokens less likely that were used. Engine's default: 0, disabled. */
+  presence_penalty?: number | null | undefined;
+  /** How many last tokens the penalties count; 0 is none. Engine's default: 64. */
+  repeat_last_n?: number | null | undefined;
+  /** Locally typical sampling. Engine's default: 1, disabled. */
+  typical_p?: number | null | undefined;
+  /** Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled. */
+  top_n_sigma?: number | null | undefined;
+  /** How often XTC excludes the likeliest tokens. Engine's default: 0, never. */
+  xtc_probability?: number | null | undefined;
+  /** Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1. */
+  xtc_threshold?: number | null | undefined;
+  /** Strength of DRY against repeated sequences. Engine's default: 0, disabled. */
+  dry_multiplier?: number | null | undefined;
+  /** How DRY grows with the length of a repetition. Engine's default: 1.75. */
+  dry_base?: number | null | undefined;
+  /** Tokens that may repeat without DRY. Engine's default: 2. */
+  dry_allowed_length?: number | null | undefined;
+  /** How many last tokens DRY searches; 0 is none. Engine's default: 64. */
+  dry_penalty_last_n?: number | null | undefined;
+  /** Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*". */
+  dry_sequence_breakers?: string[] | null | undefined;
+  /** How far the temperature moves with the entropy. Engine's default: 0, disabled. */
+  dynatemp_range?: number | null | undefined;
+  /** How fast it moves with the entropy. Engine's default: 1. */
+  dynatemp_exponent?: number | null | undefined;
+  /** Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled. */
+  mirostat?: number | null | undefined;
+  /** Entropy that Mirostat aims at. Engine's default: 5. */
+  mirostat_tau?: number | null | undefined;
+  /** Mirostat's learning rate. Engine's default: 0.1. */
+  mirostat_eta?: number | null | undefined;
+  /** Added to a token's logit, -100 to 100. A key is the token's number, or else its text. */
+  logit_bias?: Record<string, number> | null | undefined;
+  /** A grammar in GBNF that the answer follows; not together with response_format or tools. */
+  grammar?: string | null | undefined;
+  /** Return how likely each token was, as `logprobs` of the result; not together with tools. */
+  logprobs?: boolean | null | undefined;
+  /** Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0. */
+  top_logprobs?: number | null | undefined;
+  /** Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused. */
+  sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
   /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
@@ -414,6 +458,8 @@ export interface TurnResult {
   content: string;
   reasoning?: string;
   tool_calls?: ToolCall[];
+  /** How likely the tokens of `content` were, if asked for. They are not stored. */
+  logprobs?: TokenLogprob[];
   /** `length`: `max_tokens` is reached or the context is full. */
   finish_reason: FinishReason;
   usage: Usage;
@@ -441,6 +487,50 @@ export interface RegenerateMessageParams {
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
+  /** Makes tokens less likely the more often they were used. Engine's default: 0, disabled. */
+  frequency_penalty?: number | null | undefined;
+  /** Makes tokens less likely that were used. Engine's default: 0, disabled. */
+  presence_penalty?: number | null | undefined;
+  /** How many last tokens the penalties count; 0 is none. Engine's default: 64. */
+  repeat_last_n?: number | null | undefined;
+  /** Locally typical sampling. Engine's default: 1, disabled. */
+  typical_p?: number | null | undefined;
+  /** Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled. */
+  top_n_sigma?: number | null | undefined;
+  /** How often XTC excludes the likeliest tokens. Engine's default: 0, never. */
+  xtc_probability?: number | null | undefined;
+  /** Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1. */
+  xtc_threshold?: number | null | undefined;
+  /** Strength of DRY against repeated sequences. Engine's default: 0, disabled. */
+  dry_multiplier?: number | null | undefined;
+  /** How DRY grows with the length of a repetition. Engine's default: 1.75. */
+  dry_base?: number | null | undefined;
+  /** Tokens that may repeat without DRY. Engine's default: 2. */
+  dry_allowed_length?: number | null | undefined;
+  /** How many last tokens DRY searches; 0 is none. Engine's default: 64. */
+  dry_penalty_last_n?: number | null | undefined;
+  /** Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*". */
+  dry_sequence_breakers?: string[] | null | undefined;
+  /** How far the temperature moves with the entropy. Engine's default: 0, disabled. */
+  dynatemp_range?: number | null | undefined;
+  /** How fast it moves with the entropy. Engine's default: 1. */
+  dynatemp_exponent?: number | null | undefined;
+  /** Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled. */
+  mirostat?: number | null | undefined;
+  /** Entropy that Mirostat aims at. Engine's default: 5. */
+  mirostat_tau?: number | null | undefined;
+  /** Mirostat's learning rate. Engine's default: 0.1. */
+  mirostat_eta?: number | null | undefined;
+  /** Added to a token's logit, -100 to 100. A key is the token's number, or else its text. */
+  logit_bias?: Record<string, number> | null | undefined;
+  /** A grammar in GBNF that the answer follows; not together with response_format or tools. */
+  grammar?: string | null | undefined;
+  /** Return how likely each token was, as `logprobs` of the result; not together with tools. */
+  logprobs?: boolean | null | undefined;
+  /** Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0. */
+  top_logprobs?: number | null | undefined;
+  /** Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused. */
+  sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
   /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
@@ -480,6 +570,50 @@ export interface EditMessageParams {
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
+  /** Makes tokens less likely the more often they were used. Engine's default: 0, disabled. */
+  frequency_penalty?: number | null | undefined;
+  /** Makes tokens less likely that were used. Engine's default: 0, disabled. */
+  presence_penalty?: number | null | undefined;
+  /** How many last tokens the penalties count; 0 is none. Engine's default: 64. */
+  repeat_last_n?: number | null | undefined;
+  /** Locally typical sampling. Engine's default: 1, disabled. */
+  typical_p?: number | null | undefined;
+  /** Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled. */
+  top_n_sigma?: number | null | undefined;
+  /** How often XTC excludes the likeliest tokens. Engine's default: 0, never. */
+  xtc_probability?: number | null | undefined;
+  /** Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1. */
+  xtc_threshold?: number | null | undefined;
+  /** Strength of DRY against repeated sequences. Engine's default: 0, disabled. */
+  dry_multiplier?: number | null | undefined;
+  /** How DRY grows with the length of a repetition. Engine's default: 1.75. */
+  dry_base?: number | null | undefined;
+  /** Tokens that may repeat without DRY. Engine's default: 2. */
+  dry_allowed_length?: number | null | undefined;
+  /** How many last tokens DRY searches; 0 is none. Engine's default: 64. */
+  dry_penalty_last_n?: number | null | undefined;
+  /** Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*". */
+  dry_sequence_breakers?: string[] | null | undefined;
+  /** How far the temperature moves with the entropy. Engine's default: 0, disabled. */
+  dynatemp_range?: number | null | undefined;
+  /** How fast it moves with the entropy. Engine's default: 1. */
+  dynatemp_exponent?: number | null | undefined;
+  /** Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled. */
+  mirostat?: number | null | undefined;
+  /** Entropy that Mirostat aims at. Engine's default: 5. */
+  mirostat_tau?: number | null | undefined;
+  /** Mirostat's learning rate. Engine's default: 0.1. */
+  mirostat_eta?: number | null | undefined;
+  /** Added to a token's logit, -100 to 100. A key is the token's number, or else its text. */
+  logit_bias?: Record<string, number> | null | undefined;
+  /** A grammar in GBNF that the answer follows; not together with response_format or tools. */
+  grammar?: string | null | undefined;
+  /** Return how likely each token was, as `logprobs` of the result; not together with tools. */
+  logprobs?: boolean | null | undefined;
+  /** Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0. */
+  top_logprobs?: number | null | undefined;
+  /** Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused. */
+  sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
   /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
@@ -706,6 +840,50 @@ export interface ChatConfig {
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
+  /** Makes tokens less likely the more often they were used. Engine's default: 0, disabled. */
+  frequency_penalty?: number | null | undefined;
+  /** Makes tokens less likely that were used. Engine's default: 0, disabled. */
+  presence_penalty?: number | null | undefined;
+  /** How many last tokens the penalties count; 0 is none. Engine's default: 64. */
+  repeat_last_n?: number | null | undefined;
+  /** Locally typical sampling. Engine's default: 1, disabled. */
+  typical_p?: number | null | undefined;
+  /** Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled. */
+  top_n_sigma?: number | null | undefined;
+  /** How often XTC excludes the likeliest tokens. Engine's default: 0, never. */
+  xtc_probability?: number | null | undefined;
+  /** Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1. */
+  xtc_threshold?: number | null | undefined;
+  /** Strength of DRY against repeated sequences. Engine's default: 0, disabled. */
+  dry_multiplier?: number | null | undefined;
+  /** How DRY grows with the length of a repetition. Engine's default: 1.75. */
+  dry_base?: number | null | undefined;
+  /** Tokens that may repeat without DRY. Engine's default: 2. */
+  dry_allowed_length?: number | null | undefined;
+  /** How many last tokens DRY searches; 0 is none. Engine's default: 64. */
+  dry_penalty_last_n?: number | null | undefined;
+  /** Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*". */
+  dry_sequence_breakers?: string[] | null | undefined;
+  /** How far the temperature moves with the entropy. Engine's default: 0, disabled. */
+  dynatemp_range?: number | null | undefined;
+  /** How fast it moves with the entropy. Engine's default: 1. */
+  dynatemp_exponent?: number | null | undefined;
+  /** Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled. */
+  mirostat?: number | null | undefined;
+  /** Entropy that Mirostat aims at. Engine's default: 5. */
+  mirostat_tau?: number | null | undefined;
+  /** Mirostat's learning rate. Engine's default: 0.1. */
+  mirostat_eta?: number | null | undefined;
+  /** Added to a token's logit, -100 to 100. A key is the token's number, or else its text. */
+  logit_bias?: Record<string, number> | null | undefined;
+  /** A grammar in GBNF that the answer follows; not together with response_format or tools. */
+  grammar?: string | null | undefined;
+  /** Return how likely each token was, as `logprobs` of the result; not together with tools. */
+  logprobs?: boolean | null | undefined;
+  /** Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0. */
+  top_logprobs?: number | null | undefined;
+  /** Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused. */
+  sampling_extra?: Record<string, unknown> | null | undefined;
   /** System prompt of new sessions. */
   system?: string | null | undefined;
   context_policy?: ContextPolicy | undefined;
@@ -749,6 +927,50 @@ export interface ChatPreset {
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
+  /** Makes tokens less likely the more often they were used. Engine's default: 0, disabled. */
+  frequency_penalty?: number | null | undefined;
+  /** Makes tokens less likely that were used. Engine's default: 0, disabled. */
+  presence_penalty?: number | null | undefined;
+  /** How many last tokens the penalties count; 0 is none. Engine's default: 64. */
+  repeat_last_n?: number | null | undefined;
+  /** Locally typical sampling. Engine's default: 1, disabled. */
+  typical_p?: number | null | undefined;
+  /** Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled. */
+  top_n_sigma?: number | null | undefined;
+  /** How often XTC excludes the likeliest tokens. Engine's default: 0, never. */
+  xtc_probability?: number | null | undefined;
+  /** Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1. */
+  xtc_threshold?: number | null | undefined;
+  /** Strength of DRY against repeated sequences. Engine's default: 0, disabled. */
+  dry_multiplier?: number | null | undefined;
+  /** How DRY grows with the length of a repetition. Engine's default: 1.75. */
+  dry_base?: number | null | undefined;
+  /** Tokens that may repeat without DRY. Engine's default: 2. */
+  dry_allowed_length?: number | null | undefined;
+  /** How many last tokens DRY searches; 0 is none. Engine's default: 64. */
+  dry_penalty_last_n?: number | null | undefined;
+  /** Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*". */
+  dry_sequence_breakers?: string[] | null | undefined;
+  /** How far the temperature moves with the entropy. Engine's default: 0, disabled. */
+  dynatemp_range?: number | null | undefined;
+  /** How fast it moves with the entropy. Engine's default: 1. */
+  dynatemp_exponent?: number | null | undefined;
+  /** Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled. */
+  mirostat?: number | null | undefined;
+  /** Entropy that Mirostat aims at. Engine's default: 5. */
+  mirostat_tau?: number | null | undefined;
+  /** Mirostat's learning rate. Engine's default: 0.1. */
+  mirostat_eta?: number | null | undefined;
+  /** Added to a token's logit, -100 to 100. A key is the token's number, or else its text. */
+  logit_bias?: Record<string, number> | null | undefined;
+  /** A grammar in GBNF that the answer follows; not together with response_format or tools. */
+  grammar?: string | null | undefined;
+  /** Return how likely each token was, as `logprobs` of the result; not together with tools. */
+  logprobs?: boolean | null | undefined;
+  /** Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0. */
+  top_logprobs?: number | null | undefined;
+  /** Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused. */
+  sampling_extra?: Record<string, unknown> | null | undefined;
   system?: string | null | undefined;
   context_policy?: ContextPolicy | null | undefined;
 }
@@ -1897,6 +2119,27 @@ export interface Resources {
 /** Read the machine's resources now. */
 export type GetResourcesParams = Record<string, never>;
 
+/** A token, and how likely it was. */
+export interface LikelyToken {
+  /** Its text; a part of a character is replaced by U+FFFD. */
+  token: string;
+  /** Natural logarithm of its probability. */
+  logprob: number;
+  /** Its text in UTF-8, also of a part of a character. */
+  bytes: number[] | null;
+}
+
+/** A token of the answer, and those that were likeliest in its place. */
+export interface TokenLogprob {
+  /** Its text; a part of a character is replaced by U+FFFD. */
+  token: string;
+  /** Natural logarithm of its probability. */
+  logprob: number;
+  /** Its text in UTF-8, also of a part of a character. */
+  bytes: number[] | null;
+  top_logprobs: LikelyToken[];
+}
+
 /** How to run a model. All settings are optional. */
 export interface ServerSettings {
   /** Folder of a llama.cpp build (its root, build or bin folder) to run llama-server from. */
@@ -2561,6 +2804,50 @@ export interface SessionConfig {
   seed?: number | null | undefined;
   /** Texts that end the answer. */
   stop?: string[] | string | null | undefined;
+  /** Makes tokens less likely the more often they were used. Engine's default: 0, disabled. */
+  frequency_penalty?: number | null | undefined;
+  /** Makes tokens less likely that were used. Engine's default: 0, disabled. */
+  presence_penalty?: number | null | undefined;
+  /** How many last tokens the penalties count; 0 is none. Engine's default: 64. */
+  repeat_last_n?: number | null | undefined;
+  /** Locally typical sampling. Engine's default: 1, disabled. */
+  typical_p?: number | null | undefined;
+  /** Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled. */
+  top_n_sigma?: number | null | undefined;
+  /** How often XTC excludes the likeliest tokens. Engine's default: 0, never. */
+  xtc_probability?: number | null | undefined;
+  /** Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1. */
+  xtc_threshold?: number | null | undefined;
+  /** Strength of DRY against repeated sequences. Engine's default: 0, disabled. */
+  dry_multiplier?: number | null | undefined;
+  /** How DRY grows with the length of a repetition. Engine's default: 1.75. */
+  dry_base?: number | null | undefined;
+  /** Tokens that may repeat without DRY. Engine's default: 2. */
+  dry_allowed_length?: number | null | undefined;
+  /** How many last tokens DRY searches; 0 is none. Engine's default: 64. */
+  dry_penalty_last_n?: number | null | undefined;
+  /** Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*". */
+  dry_sequence_breakers?: string[] | null | undefined;
+  /** How far the temperature moves with the entropy. Engine's default: 0, disabled. */
+  dynatemp_range?: number | null | undefined;
+  /** How fast it moves with the entropy. Engine's default: 1. */
+  dynatemp_exponent?: number | null | undefined;
+  /** Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled. */
+  mirostat?: number | null | undefined;
+  /** Entropy that Mirostat aims at. Engine's default: 5. */
+  mirostat_tau?: number | null | undefined;
+  /** Mirostat's learning rate. Engine's default: 0.1. */
+  mirostat_eta?: number | null | undefined;
+  /** Added to a token's logit, -100 to 100. A key is the token's number, or else its text. */
+  logit_bias?: Record<string, number> | null | undefined;
+  /** A grammar in GBNF that the answer follows; not together with response_format or tools. */
+  grammar?: string | null | undefined;
+  /** Return how likely each token was, as `logprobs` of the result; not together with tools. */
+  logprobs?: boolean | null | undefined;
+  /** Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0. */
+  top_logprobs?: number | null | undefined;
+  /** Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused. */
+  sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the config's. */
   context_policy?: ContextPolicy | null | undefined;
 }

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from sidecar.contract.sampling import TokenLogprob
+
 
 class FunctionDelta(msgspec.Struct):
     """A piece of a function call."""
@@ -37,6 +39,12 @@ class Delta(msgspec.Struct):
     function_call: FunctionDelta | None = None
 
 
+class Logprobs(msgspec.Struct):
+    """How likely the tokens of a piece were."""
+
+    content: list[TokenLogprob] | None = None
+
+
 class Choice(msgspec.Struct):
     """One of the answers; we request one, whose index is 0."""
 
@@ -45,6 +53,7 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
     message: Delta | None = None
     text: str | None = None
+    logprobs: Logprobs | None = None
 
 
 class PromptDetails(msgspec.Struct):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Container, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,7 +17,8 @@ import sidecar
 from sidecar.contract.engines import EngineName
 from sidecar.contract.errors import EngineNotFound
 from sidecar.contract.server_settings import FLAGS
-from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.engines.kinds.samplers import for_llama_cpp
+from sidecar.engines.launch import Endpoint, EngineCommand, Launch, SamplingMembers
 from sidecar.engines.setting_checks import BUILT_IN, is_jinja
 from sidecar.host.environment import self_command
 from sidecar.host.extras import how_to_get
@@ -40,6 +43,9 @@ class Embedded(msgspec.Struct, frozen=True):
     refuses_long_prompts: bool = True
     templates: frozenset[str] | None = BUILT_IN
     chooses_flash_attn: bool = True
+
+    def sampling(self, given: Mapping[str, Any], listed: Container[str] | None) -> SamplingMembers:
+        return for_llama_cpp(given, listed)
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         settings = {name: getattr(launch.settings, name) for name in _FORWARDED}

@@ -10,7 +10,9 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Container, Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import msgspec
@@ -20,7 +22,8 @@ from sidecar.contract.errors import EngineNotFound, EngineStartFailed
 from sidecar.contract.remedies import open_settings
 from sidecar.contract.server_settings import FLAGS
 from sidecar.engines.kinds.llama_server import output_of
-from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.engines.kinds.samplers import for_llama_cpp_python
+from sidecar.engines.launch import Endpoint, EngineCommand, Launch, SamplingMembers
 from sidecar.host import path_policy
 from sidecar.host.sockets import HAS_UNIX_SOCKETS
 
@@ -49,6 +52,9 @@ class LlamaCppPython(msgspec.Struct, frozen=True):
     @property
     def path(self) -> str:
         return self.python
+
+    def sampling(self, given: Mapping[str, Any], listed: Container[str] | None) -> SamplingMembers:
+        return for_llama_cpp_python(given)
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         settings = {name: getattr(launch.settings, name) for name in _FORWARDED}

@@ -6,8 +6,9 @@ Owns where the program is searched for, the probe of a build, and its command li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,7 +17,8 @@ import msgspec
 from sidecar.contract.engines import EngineDevice, EngineName, ProbeEngineResult
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed, SidecarError
 from sidecar.engines.kinds.llama_server_flags import FlagSet, llama_server_arguments, parse_help
-from sidecar.engines.launch import Endpoint, EngineCommand, Launch
+from sidecar.engines.kinds.samplers import for_llama_cpp
+from sidecar.engines.launch import Endpoint, EngineCommand, Launch, SamplingMembers
 from sidecar.engines.lifecycle.engine_errors import engine_error
 from sidecar.engines.setting_checks import template_names
 from sidecar.host import path_policy
@@ -73,6 +75,9 @@ class LlamaServer(msgspec.Struct, frozen=True):
     def chooses_flash_attn(self) -> bool:
         found = self.flags.get("--flash-attn")
         return found is not None and found[1].value is not None  # a switch in older builds
+
+    def sampling(self, given: Mapping[str, Any], listed: Container[str] | None) -> SamplingMembers:
+        return for_llama_cpp(given, listed)
 
     def command(self, launch: Launch, endpoint: Endpoint) -> EngineCommand:
         arguments, ignored = llama_server_arguments(launch, endpoint, self.flags)

@@ -9,6 +9,7 @@ templates. What may fail all the same is judged by `judgement` when the answer h
     tool_choice required, no such engine   refused                             the engine forces a call
     response_format                        refused: too large, a pattern       the schema as a grammar takes it
     reasoning                              a warning, once it is known         every switch that the template has
+    sampling                               a warning                           in the engine's own names
     a chat                                 refused: embeddings only            -
 """
 
@@ -21,9 +22,11 @@ import msgspec
 
 from sidecar.contract.errors import NotSupported
 from sidecar.contract.remedies import call, change_params
+from sidecar.engines.launch import SamplingMembers
 from sidecar.engines.template_facts import TemplateFacts
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.honouring.target import Target
+from sidecar.generation.sampling import given
 from sidecar.generation.schema.engine_schema import engine_schema
 
 _PACKAGE = "llama-cpp-python"
@@ -63,9 +66,17 @@ def adapted(request: GenerationRequest, target: Target) -> Adaptation:
         )
     reasoning, closes = _reasoning(request, target)
     return Adaptation(
-        {**_tools(request, target), **_format(request, target), **reasoning},
+        {**sampling_of(request, target).body, **_tools(request, target), **_format(request, target), **reasoning},
         closes_reasoning=closes or target.reasoning_budget == 0,
     )
+
+
+def sampling_of(request: GenerationRequest, target: Target) -> SamplingMembers:
+    """What an engine makes of the sampling parameters of a request."""
+    asked = given(request.sampling)
+    if target.process is None:
+        return SamplingMembers(asked, [])
+    return target.process.sampling(asked, target.template.samplers)
 
 
 def check_schemas(tools: list[dict[str, Any]] | None, response_format: dict[str, Any] | None) -> None:

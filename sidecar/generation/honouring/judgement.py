@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import orjson
 
 from sidecar.contract.remedies import call, change_params
-from sidecar.contract.sessions import SamplingParams, ToolCall
+from sidecar.contract.sessions import ToolCall
 from sidecar.contract.warnings import ResultWarning, warning_of
 from sidecar.generation.completion import ChatMessage, GenerationRequest
-from sidecar.generation.honouring.adaptation import schema_of
+from sidecar.generation.honouring.adaptation import sampling_of, schema_of
 from sidecar.generation.honouring.target import Target
+from sidecar.generation.sampling import not_honoured
 
 MAX_JUDGED_CHARACTERS = 1_000_000
 """The longest answer whose format is judged; a second of work at most."""
@@ -28,9 +29,6 @@ _CONTROL = re.compile(
 )
 """The spellings of control tokens in the templates of llama.cpp's models/templates: those that delimit turns. Tags of
 thoughts and calls are not among them: they end no turn, and people write about them."""
-
-_ALWAYS_KNOWN = frozenset({"max_tokens", "stop", "seed", "logit_bias", "logprobs", "top_logprobs", "grammar"})
-"""Parameters that engines take without listing them among their samplers."""
 
 
 class Ended(Protocol):
@@ -49,7 +47,8 @@ class Ended(Protocol):
 def findings(request: GenerationRequest, target: Target, answer: Ended) -> list[ResultWarning]:
     """What of a request was not honoured."""
     found = [_tools(request, target, answer), _format(request, answer), _reasoning(request, target, answer)]
-    found += [_template(target), _special_tokens(request, target), _sampling(request.sampling, target)]
+    found += [_template(target), _special_tokens(request, target)]
+    found.append(not_honoured(target.engine, sampling_of(request, target).unknown))
     return [one for one in found if one is not None]
 
 
@@ -162,14 +161,3 @@ def _texts(message: ChatMessage) -> Sequence[str]:
     if isinstance(content, str):
         return [content]
     return [part.get("text") or "" for part in content or () if part.get("type") == "text"]
-
-
-def _sampling(sampling: SamplingParams, target: Target) -> ResultWarning | None:
-    known = target.template.samplers
-    if known is None:
-        return None
-    given = [name for name in SamplingParams.__struct_fields__ if getattr(sampling, name) is not None]
-    unknown = [name for name in given if name not in known and name not in _ALWAYS_KNOWN]
-    if not unknown:
-        return None
-    return warning_of("SAMPLING_NOT_HONOURED", f"The engine does not know: {', '.join(unknown)}.")

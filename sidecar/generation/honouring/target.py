@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from sidecar.contract.engines import EngineName
+from sidecar.engines.launch import Engine
 from sidecar.engines.template_facts import TemplateFacts
 from sidecar.servers.server import Server
 
@@ -21,6 +22,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         server_id: the server.
         template: what the model's template takes.
         engine: the engine's kind.
+        process: the engine, which knows what it makes of sampling parameters.
         embeds: whether it serves embeddings only.
         has_template: False if the model has no chat template, so that the engine uses another.
         reasoning_budget: the tokens for reasoning that the server was started with; `None` for no limit.
@@ -29,6 +31,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     server_id: str | None = None
     template: TemplateFacts = TemplateFacts()
     engine: EngineName | None = None
+    process: Engine | None = None
     embeds: bool = False
     has_template: bool = True
     reasoning_budget: int | None = None
@@ -48,6 +51,7 @@ def target_of(server: Server) -> Target:
         server_id=server.server_id,
         template=template,
         engine=launch.engine.name,
+        process=launch.engine,
         embeds=bool(settings.embeddings) or bool(_VECTORS.intersection(known) and "chat" not in known),
         has_template=chosen or "chat" in known or not missing,
         reasoning_budget=budget if budget is not None and budget >= 0 else None,
