@@ -15,7 +15,10 @@ from recipes.console import Problem, step
 from recipes.environment import Environment
 from recipes.processes import Argv, call, output
 
-RUN_SOURCES = ("pyproject.toml", "--extra", "embedded", "--extra", "cli", "--extra", "hub", "--extra", "web")
+EXTRAS = ("embedded", "cli", "hub", "web", "images")
+"""What a checkout and the frozen programs have."""
+
+RUN_SOURCES = ("pyproject.toml", *(word for extra in EXTRAS for word in ("--extra", extra)))
 # In this order: a later one takes the versions of those that it is constrained by.
 SOURCES: dict[str, tuple[str, ...]] = {
     "uv": ("build/locks/uv.in",),

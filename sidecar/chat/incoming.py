@@ -1,33 +1,21 @@
 """Parsing of messages that hosts send.
 
-Owns the accepted forms of text, images and earlier messages. Pure, except that image files are read here.
+Owns the accepted forms of text and earlier messages. Pure, except that `images` reads image files.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from sidecar.chat.images import image_url
 from sidecar.chat.messages import Role
 from sidecar.contract.chat import MessageContent
-from sidecar.contract.errors import InvalidParams, ModelNotFound, PathNotAllowed, PermissionDenied
+from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import ImagePart, TextPart
-from sidecar.host import path_policy
-
-MAX_IMAGE_BYTES = 20 * 1024 * 1024
-"""A larger image file is a mistake: current models use at most a few megapixels."""
-
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"BM", "image/bmp"),
-)
 
 _MARK = re.compile(r"<\|(system|user|assistant|end)\|>")
 _ONE_STRING = re.compile(r"\s*<\|(?:system|user)\|>")
@@ -49,60 +37,41 @@ class ParsedMessage(msgspec.Struct):
     earlier: list[tuple[Role, str]] = []
 
 
-def read_message(content: MessageContent, images: Sequence[str] | None, template: str | None) -> ParsedMessage:
-    """Parse a message.
+def read_message(
+    content: MessageContent,
+    images: Sequence[str] | None = None,
+    template: str | None = None,
+    *,
+    tagged: bool = False,
+    path: str = "$.message",
+) -> ParsedMessage:
+    """Parse a message. Its text is taken as it is; images are decoded, so that it belongs on a thread.
+
+    Args:
+        content: text or parts.
+        images: images beside it, in `$.images`.
+        template: a text with {message} in it.
+        tagged: whether marks in a text have a meaning; only a host can know that, since people type such texts, too.
+        path: the parameter that the content was sent in, for errors.
 
     Raises:
         InvalidParams: the template has no place for the message, or an image cannot be used.
     """
     if isinstance(content, str):
-        parsed = _read_one_string(content)
+        parsed = _read_one_string(content) if tagged else ParsedMessage(content)
         parts: list[dict[str, Any]] = [_text_part(parsed.text)]
     else:
         parsed = ParsedMessage("\n".join(part.text for part in content if isinstance(part, TextPart)))
-        parts = [_plain_part(part) for part in content]
+        parts = [_plain_part(part, f"{path}[{n}]") for n, part in enumerate(content)]
     if template is not None:
         if "{message}" not in template:
             raise InvalidParams("The template does not contain {message}.", path="$.template")
         parsed.text = template.replace("{message}", parsed.text)
         parts = [_text_part(parsed.text), *(part for part in parts if part["type"] != "text")]
-    parts += [_image_part(image_url(image, path="$.images")) for image in images or ()]
+    parts += [_image_part(image_url(image, path=f"$.images[{n}]")) for n, image in enumerate(images or ())]
     if any(part["type"] != "text" for part in parts):
         parsed.parts = [part for part in parts if part.get("text") != ""]
     return parsed
-
-
-def image_url(image: str, *, path: str) -> str:
-    """A data: URL for an image given as one, as base64, or as the absolute path of a file. Reads the file.
-
-    Args:
-        image: the image.
-        path: the parameter it was sent in, for errors.
-
-    Raises:
-        InvalidParams: it is none of these.
-    """
-    if image.startswith("data:"):
-        if not image.startswith("data:image/"):
-            raise InvalidParams("An image's data: URL must begin with data:image/.", path=path)
-        return image
-    if image.startswith(("http://", "https://")):
-        raise InvalidParams(
-            "Images are not fetched from the network.", path=path, hint="Give a data: URL or the path of a file."
-        )
-    # Not by its first letter: the base64 of every JPEG begins with a slash.
-    data = _from_base64(image)
-    mime_type = _mime_type(data)
-    if mime_type is None and path_policy.is_path(image):
-        data = _read_image(image, path)
-        mime_type = _mime_type(data)
-    elif not data:
-        raise InvalidParams("An image is neither a data: URL, nor base64, nor an absolute path.", path=path)
-    if mime_type is None:
-        raise InvalidParams(
-            "An image has an unknown format.", path=path, hint="PNG, JPEG, GIF, BMP and WebP are supported."
-        )
-    return f"data:{mime_type};base64,{base64.b64encode(data).decode()}"
 
 
 def _read_one_string(text: str) -> ParsedMessage:
@@ -124,9 +93,9 @@ def _read_one_string(text: str) -> ParsedMessage:
     return ParsedMessage(newest, system=system, earlier=earlier)
 
 
-def _plain_part(part: Any) -> dict[str, Any]:
+def _plain_part(part: Any, path: str) -> dict[str, Any]:
     if isinstance(part, ImagePart):
-        out = _image_part(image_url(part.image_url.url, path="$.message"))
+        out = _image_part(image_url(part.image_url.url, path=f"{path}.image_url.url"))
         if part.image_url.detail:
             out["image_url"]["detail"] = part.image_url.detail
         return out
@@ -140,32 +109,3 @@ def _text_part(text: str) -> dict[str, Any]:
 
 def _image_part(url: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
-
-
-def _from_base64(text: str) -> bytes:
-    """The bytes; empty if it is not base64."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _read_image(image: str, path: str) -> bytes:
-    try:
-        file = path_policy.file(image)
-        size = file.stat().st_size
-        if size == 0:  # reports 0 also for the kernel's files, some of which never end
-            raise InvalidParams(f"The image {image} is empty.", path=path)
-        if size > MAX_IMAGE_BYTES:
-            raise InvalidParams(f"The image {image} is larger than {MAX_IMAGE_BYTES // 2**20} MiB.", path=path)
-        return file.read_bytes()
-    except (ModelNotFound, PathNotAllowed, PermissionDenied) as problem:
-        raise InvalidParams(f"An image cannot be read. {problem.message}", path=path) from None
-    except OSError as error:
-        raise InvalidParams(f"The image {image} cannot be read: {error.strerror}.", path=path) from None
-
-
-def _mime_type(data: bytes) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((mime_type for magic, mime_type in _MAGIC if data.startswith(magic)), None)

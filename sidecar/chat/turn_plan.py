@@ -7,6 +7,7 @@ and stores what is new in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -118,11 +119,14 @@ class TurnPlanner:
                 raise InvalidParams("A message cannot go with tool_results.", path="$.message", hint=hint)
             parsed = ParsedMessage("")
         else:
-            parsed = await _read(params.message, params.images, params.template)
+            tagged = params.message_format == "tagged"
+            parsed = await _read(params.message, params.images, params.template, tagged=tagged)
         is_new = params.session_id is None  # the id was created for this message, so there is nothing to read
         session, history = (None, []) if is_new else await self._history.open(session_id)
         if params.tool_results:
-            new = _tool_results(params.tool_results, session_id, history)
+            paths = [f"$.tool_results[{n}].content" for n in range(len(params.tool_results))]
+            given = [await _parse(r.content, path=path) for r, path in zip(params.tool_results, paths, strict=True)]
+            new = _tool_results(params.tool_results, given, session_id, history)
         else:
             new = _user_messages(parsed, session_id, _last_id(history), with_earlier=not history)
         system = parsed.system if params.system is None else params.system
@@ -210,18 +214,25 @@ class TurnPlanner:
         return presets[name]
 
 
+async def _parse(content: MessageContent, images: Sequence[str] | None = None, **options: Any) -> ParsedMessage:
+    """As `read_message`; on a thread if there may be images to decode."""
+    read = partial(read_message, content, images, **options)
+    return read() if isinstance(content, str) and not images else await anyio.to_thread.run_sync(read)
+
+
 async def _read(
-    content: MessageContent, images: Sequence[str] | None = None, template: str | None = None
+    content: MessageContent,
+    images: Sequence[str] | None = None,
+    template: str | None = None,
+    *,
+    tagged: bool = False,
 ) -> ParsedMessage:
-    """A parsed message; on a thread if there may be image files to read.
+    """A parsed message of a user.
 
     Raises:
         InvalidParams: it is empty, or cannot be used.
     """
-    if isinstance(content, str) and not images:
-        parsed = read_message(content, None, template)
-    else:
-        parsed = await anyio.to_thread.run_sync(read_message, content, images, template)
+    parsed = await _parse(content, images, template=template, tagged=tagged)
     if not (parsed.text.strip() or parsed.parts):
         raise InvalidParams("The message is empty.", path="$.message", hint="Give it text or an image.")
     return parsed
@@ -240,7 +251,7 @@ def _user_messages(
 
 
 def _tool_results(
-    results: Sequence[ToolResult], session_id: str, history: Sequence[StoredMessage]
+    results: Sequence[ToolResult], contents: Sequence[ParsedMessage], session_id: str, history: Sequence[StoredMessage]
 ) -> list[StoredMessage]:
     """Messages to store, with the results of tools.
 
@@ -251,7 +262,7 @@ def _tool_results(
     calls = _unanswered_calls(history)
     waiting = [call.id for call in calls]
     new: list[StoredMessage] = []
-    for i, result in enumerate(results):
+    for i, (result, parsed) in enumerate(zip(results, contents, strict=True)):
         if result.tool_call_id not in waiting:
             raise InvalidParams(
                 f"No tool call {result.tool_call_id!r} waits for a result.",
@@ -259,8 +270,10 @@ def _tool_results(
                 hint="Give the id of a tool call in the session's last answer.",
             )
         waiting.remove(result.tool_call_id)
-        message = new_message(session_id, _last_id(new) or _last_id(history), role="tool", content=result.content)
+        message = new_message(session_id, _last_id(new) or _last_id(history), role="tool", content=parsed.text)
         message.tool_call_id = result.tool_call_id
+        if parsed.parts is not None:
+            message.parts = parsed.parts
         new.append(message)
     if missing := [call.id for call in calls if call.id in waiting and call.incomplete is not True]:
         raise InvalidParams(

@@ -1174,6 +1174,7 @@ class ContractMethods(ABC):
         reasoning: bool | None = None,
         preset: str | None = None,
         context_policy: ContextPolicy | None = None,
+        message_format: Literal["plain", "tagged"] | None = None,
         session_id: str | None = None,
         system: str | None = None,
         images: list[str] | None = None,
@@ -1188,7 +1189,7 @@ class ContractMethods(ABC):
         from the engine is sent, and the answer is stored before `done`.
 
         Args:
-            message: Text or content parts. The form <|system|>…<|end|><|user|>…<|end|> is also accepted.
+            message: Text or content parts, kept as they are.
             temperature: 0 always chooses the likeliest token.
             top_p: Nucleus sampling; 1 disables it.
             top_k: Likeliest tokens to choose from; 0 is all.
@@ -1230,9 +1231,12 @@ class ContractMethods(ABC):
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
             preset: Name in the config's `chat_presets`; parameters given here override it.
             context_policy: Default: the session's, else the config's.
+            message_format: "tagged": a string <|system|>…<|end|><|user|>…<|end|> is read as a system prompt and
+                messages. Default "plain": nothing in the text is a mark.
             session_id: Left out, or a UUID not in use: a new session is created.
             system: System prompt; stored as the session's from now on.
-            images: Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
+            images: Images for a vision model: data: URLs, bare base64, or absolute paths of image files. PNG, JPEG,
+                WebP, GIF, BMP, TIFF and AVIF; turned upright and scaled down to 2048 pixels a side.
             tool_results: Results of the model's tool calls, in place of a message: leave `message` empty.
             template: A text in which {message} is replaced by the message.
             on_event: Called with each event of the request, in order, and its number if it takes two; without it none
@@ -1279,6 +1283,7 @@ class ContractMethods(ABC):
                 reasoning=reasoning,
                 preset=preset,
                 context_policy=context_policy,
+                message_format=message_format,
                 session_id=session_id,
                 system=system,
                 images=images,
@@ -1332,6 +1337,7 @@ class ContractMethods(ABC):
         reasoning: bool | None = None,
         preset: str | None = None,
         context_policy: ContextPolicy | None = None,
+        message_format: Literal["plain", "tagged"] | None = None,
         session_id: str | None = None,
         system: str | None = None,
         images: list[str] | None = None,
@@ -1380,6 +1386,7 @@ class ContractMethods(ABC):
                 reasoning=reasoning,
                 preset=preset,
                 context_policy=context_policy,
+                message_format=message_format,
                 session_id=session_id,
                 system=system,
                 images=images,

@@ -39,7 +39,7 @@ class ToolResult(Params, kw_only=True):
     """The result of a tool call."""
 
     tool_call_id: Annotated[str, Meta(description="`id` of the tool call.")]
-    content: Text
+    content: Annotated[MessageContent, Meta(description="Text or content parts, such as an image for a vision model.")]
 
 
 class TurnParams(SamplingParams, kw_only=True):
@@ -89,15 +89,25 @@ class SendMessageParams(TurnParams, kw_only=True):
 
     message: Annotated[
         MessageContent,
-        Meta(description="Text or content parts. The form <|system|>…<|end|><|user|>…<|end|> is also accepted."),
+        Meta(description="Text or content parts, kept as they are."),
     ]
+    message_format: Annotated[
+        Literal["plain", "tagged"] | None,
+        Meta(
+            description='"tagged": a string <|system|>…<|end|><|user|>…<|end|> is read as a system prompt and messages.'
+            ' Default "plain": nothing in the text is a mark.'
+        ),
+    ] = None
     session_id: Annotated[
         Uuid | None, Meta(description="Left out, or a UUID not in use: a new session is created.")
     ] = None
     system: Annotated[Text | None, Meta(description="System prompt; stored as the session's from now on.")] = None
     images: Annotated[
         list[str] | None,
-        Meta(description="Images for a vision model: data: URLs, bare base64, or absolute paths of image files."),
+        Meta(
+            description="Images for a vision model: data: URLs, bare base64, or absolute paths of image files. PNG,"
+            " JPEG, WebP, GIF, BMP, TIFF and AVIF; turned upright and scaled down to 2048 pixels a side."
+        ),
     ] = None
     tool_results: Annotated[
         list[ToolResult] | None,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.app.talking import Engine, Talking, assert_gapless, new_session, words
+from tests.pictures import DOT, DOT_BYTES, DOT_URL
 
 TIME_TOOL = {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object"}}}
 
@@ -158,11 +159,10 @@ def test_settings_come_from_message_preset_session_and_config_in_this_order(engi
 
 def test_images_go_to_the_engine_as_data_urls(engine: Engine, talk: Talking, tmp_path: Any) -> None:
     file = tmp_path / "a picture"
-    file.write_bytes(b"\x89PNG\r\n\x1a\n")
+    file.write_bytes(DOT_BYTES)
     session = new_session()
-    url = "data:image/png;base64,iVBORw0KGgo="
-    engine.say("text=seen", session, images=[str(file), "iVBORw0KGgo=", url])
-    parts = [{"type": "text", "text": "text=seen"}, *[{"type": "image_url", "image_url": {"url": url}}] * 3]
+    engine.say("text=seen", session, images=[str(file), DOT, DOT_URL])
+    parts = [{"type": "text", "text": "text=seen"}, *[{"type": "image_url", "image_url": {"url": DOT_URL}}] * 3]
     assert engine.requests()[-1]["messages"] == [{"role": "user", "content": parts}]
     question = talk.call("get_messages", session_id=session)["messages"][0]
     assert (question["content"], question["parts"]) == ("text=seen", parts)
@@ -171,7 +171,7 @@ def test_images_go_to_the_engine_as_data_urls(engine: Engine, talk: Talking, tmp
 def test_the_older_one_string_form_makes_a_session_with_its_history(engine: Engine, talk: Talking) -> None:
     said = "<|system|>Be brief.<|end|><|user|>One?<|end|><|assistant|>Two.<|end|><|user|>tokens=1<|end|><|assistant|>"
     session = new_session()
-    engine.say(said, session)
+    engine.say(said, session, message_format="tagged")
     assert [message["content"] for message in engine.requests()[-1]["messages"]] == [
         *("Be brief.", "One?", "Two."),
         "tokens=1",

@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.chat.incoming import ParsedMessage, read_message
 from sidecar.contract.chat import MessageContent
 from sidecar.contract.errors import InvalidParams
+from tests.pictures import DOT_URL
 
-PIXEL = "data:image/png;base64,iVBORw0KGgo="
-IMAGE_PART = {"type": "image_url", "image_url": {"url": PIXEL}}
+IMAGE_PART = {"type": "image_url", "image_url": {"url": DOT_URL}}
 
 
 def parts(*builtins: dict[str, Any]) -> Any:
@@ -47,7 +47,7 @@ def parts(*builtins: dict[str, Any]) -> Any:
     ],
 )
 def test_the_one_string_form_is_taken_apart(text: str, said: ParsedMessage) -> None:
-    assert read_message(text, None, None) == said
+    assert read_message(text, tagged=True) == said
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,16 @@ def test_the_one_string_form_is_taken_apart(text: str, said: ParsedMessage) -> N
     ],
 )
 def test_what_is_not_wholly_of_the_one_string_form_is_plain_text(text: str) -> None:
-    assert read_message(text, None, None) == ParsedMessage(text)
+    assert read_message(text, tagged=True) == ParsedMessage(text)
 
 
-@given(st.text())
-def test_any_text_can_be_said(text: str) -> None:
-    said = read_message(text, None, None)
-    assert said == ParsedMessage(text) or text.lstrip().startswith(("<|system|>", "<|user|>"))
+MARKS = st.sampled_from(["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"])
+
+
+@given(st.lists(MARKS | st.text(max_size=9), max_size=9).map("".join))
+@settings(max_examples=50)
+def test_any_text_is_taken_as_it_is(text: str) -> None:
+    assert read_message(text) == ParsedMessage(text)
 
 
 WORDS = st.text(st.characters(exclude_characters="<|>"), min_size=1).filter(lambda text: text.strip() == text != "")
@@ -90,12 +93,12 @@ def test_whatever_is_put_together_in_one_string_is_found_again(
         earlier[0] = ("user", earlier[0][1])
     said = [("system", system)] if system is not None else []
     text = "".join(f"<|{role}|>{body}{end}" for role, body in [*said, *earlier, ("user", newest)])
-    assert read_message(text, None, None) == ParsedMessage(newest, system=system, earlier=earlier)
+    assert read_message(text, tagged=True) == ParsedMessage(newest, system=system, earlier=earlier)
 
 
 def test_a_long_run_of_blanks_is_read_in_no_time() -> None:
     text = "<|user|>a" + " " * 2_000_000 + "b<|end|>"
-    assert read_message(text, None, None).text == text[8:-7]
+    assert read_message(text, tagged=True).text == text[8:-7]
 
 
 def test_text_parts_are_one_text_and_no_parts() -> None:
@@ -105,17 +108,17 @@ def test_text_parts_are_one_text_and_no_parts() -> None:
 
 def test_parts_with_more_than_text_are_kept_as_they_came() -> None:
     sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
-    detailed = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
+    detailed = {"type": "image_url", "image_url": {"url": DOT_URL, "detail": "low"}}
     said = read_message(parts({"type": "text", "text": "Look"}, detailed, sound), None, None)
     assert said == ParsedMessage("Look", parts=[{"type": "text", "text": "Look"}, detailed, sound])
 
 
 def test_an_image_alone_needs_no_text() -> None:
-    assert read_message("", [PIXEL], None) == ParsedMessage("", parts=[IMAGE_PART])
+    assert read_message("", [DOT_URL], None) == ParsedMessage("", parts=[IMAGE_PART])
 
 
 def test_images_come_after_the_text() -> None:
-    said = read_message("Look", [PIXEL, PIXEL], None)
+    said = read_message("Look", [DOT_URL, DOT_URL], None)
     assert said == ParsedMessage("Look", parts=[{"type": "text", "text": "Look"}, IMAGE_PART, IMAGE_PART])
 
 
@@ -129,7 +132,7 @@ def test_a_template_is_put_around_the_text_of_parts() -> None:
 
 
 def test_a_template_is_put_around_the_newest_message_of_the_one_string_form() -> None:
-    said = read_message("<|system|>S<|end|><|user|>Hi<|end|>", None, "Say: {message}")
+    said = read_message("<|system|>S<|end|><|user|>Hi<|end|>", None, "Say: {message}", tagged=True)
     assert said == ParsedMessage("Say: Hi", system="S")
 
 

@@ -19,6 +19,7 @@ from sidecar.generation.honouring.target import Target
 from sidecar.generation.sampling import given
 from tests.chat.rows import new_id
 from tests.chat.scripted import Stage
+from tests.pictures import DOT_URL
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +123,9 @@ async def test_a_preset_that_there_is_not_is_refused(stage: Stage) -> None:
         assert await refusal(stage, preset="p") == "$.preset"
 
 
+TAGGED = "<|system|>string's<|end|><|user|>Hi<|end|>"
+
+
 # --- the system prompt -------------------------------------------------------------------------------------
 
 
@@ -133,8 +137,8 @@ async def test_a_preset_that_there_is_not_is_refused(stage: Stage) -> None:
         ({"system": ""}, "", ""),
         ({"preset": "p"}, "preset's", "preset's"),
         ({"preset": "p", "system": "message's"}, "message's", "message's"),
-        ({"message": "<|system|>string's<|end|><|user|>Hi<|end|>"}, "string's", "string's"),
-        ({"message": "<|system|>string's<|end|><|user|>Hi<|end|>", "system": "message's"}, "message's", "message's"),
+        ({"message": TAGGED, "message_format": "tagged"}, "string's", "string's"),
+        ({"message": TAGGED, "message_format": "tagged", "system": "message's"}, "message's", "message's"),
     ],
 )
 async def test_the_system_prompt_of_a_new_session(stage: Stage, params: dict[str, Any], system: str, kept: str) -> None:
@@ -152,7 +156,7 @@ async def test_the_system_prompt_of_a_new_session(stage: Stage, params: dict[str
         ({"system": ""}, "", {"system": None}),
         ({"preset": "p"}, "preset's", {}),
         (
-            {"message": "<|system|>string's<|end|><|user|>Hi<|end|>"},
+            {"message": TAGGED, "message_format": "tagged"},
             "string's",
             {"system": "string's"},
         ),
@@ -198,10 +202,8 @@ async def test_an_empty_message_is_refused(stage: Stage, params: dict[str, Any])
 
 async def test_an_image_alone_is_a_message(stage: Stage) -> None:
     async with stage.run():
-        plan = await plan_for(stage, message="", images=["data:image/png;base64,AA"])
-    assert [message.parts for message in plan.new_messages] == [
-        [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
-    ]
+        plan = await plan_for(stage, message="", images=[DOT_URL])
+    assert [message.parts for message in plan.new_messages] == [[{"type": "image_url", "image_url": {"url": DOT_URL}}]]
 
 
 HISTORY = "<|user|>q1<|end|><|assistant|>a1<|end|><|user|>q2<|end|>"
@@ -209,10 +211,10 @@ HISTORY = "<|user|>q1<|end|><|assistant|>a1<|end|><|user|>q2<|end|>"
 
 async def test_a_history_in_the_message_is_taken_over_by_a_new_session_only(stage: Stage) -> None:
     async with stage.run():
-        new = await plan_for(stage, message=HISTORY)
-        session = await stage.chat.send(SendMessageParams(message=HISTORY)).result()
+        new = await plan_for(stage, message=HISTORY, message_format="tagged")
+        session = await stage.chat.send(SendMessageParams(message=HISTORY, message_format="tagged")).result()
         page = await stage.history.get(session.session_id)
-        old = await plan_for(stage, session.session_id, message=HISTORY)
+        old = await plan_for(stage, session.session_id, message=HISTORY, message_format="tagged")
     said = [(message.role, message.content) for message in new.new_messages]
     assert said == [("user", "q1"), ("assistant", "a1"), ("user", "q2")]
     parents = [message.parent_id for message in new.new_messages]
@@ -338,5 +340,5 @@ async def test_only_what_the_user_said_can_be_edited_and_not_into_nothing(stage:
 async def test_previewing_a_message_keeps_nothing(stage: Stage) -> None:
     async with stage.run():
         plan = await planner_of(stage).preview(None, HISTORY, TurnParams())
-        assert [message.content for message in plan.conversation] == ["q1", "a1", "q2"]
+        assert [message.content for message in plan.conversation] == [HISTORY]
         assert await stage.database.run(lambda db: db.execute("SELECT count(*) FROM sessions").fetchone()) == (0,)

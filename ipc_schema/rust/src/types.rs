@@ -3816,15 +3816,18 @@ pub struct SendMessageParams {
     /// Name for this request's events, unique among the host's live channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// Text or content parts. The form \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is also accepted.
+    /// Text or content parts, kept as they are.
     pub message: MessageContent,
+    /// "tagged": a string \<|system|\>…\<|end|\>\<|user|\>…\<|end|\> is read as a system prompt and messages. Default "plain": nothing in the text is a mark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_format: Option<SendMessageParamsMessageFormat>,
     /// Left out, or a UUID not in use: a new session is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// System prompt; stored as the session's from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// Images for a vision model: data: URLs, bare base64, or absolute paths of image files.
+    /// Images for a vision model: data: URLs, bare base64, or absolute paths of image files. PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF; turned upright and scaled down to 2048 pixels a side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<String>>,
     /// Results of the model's tool calls, in place of a message: leave `message` empty.
@@ -3878,6 +3881,7 @@ impl SendMessageParams {
             context_policy: None,
             channel: None,
             message: message.into(),
+            message_format: None,
             session_id: None,
             system: None,
             images: None,
@@ -3885,6 +3889,17 @@ impl SendMessageParams {
             template: None,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SendMessageParamsMessageFormat {
+    #[serde(rename = "plain")]
+    Plain,
+    #[serde(rename = "tagged")]
+    Tagged,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// Default start settings.
@@ -4955,12 +4970,13 @@ pub struct ToolFunction {
 pub struct ToolResult {
     /// `id` of the tool call.
     pub tool_call_id: String,
-    pub content: String,
+    /// Text or content parts, such as an image for a vision model.
+    pub content: MessageContent,
 }
 
 impl ToolResult {
     /// What must be given; everything else is left to its default.
-    pub fn new(tool_call_id: impl Into<String>, content: impl Into<String>) -> Self {
+    pub fn new(tool_call_id: impl Into<String>, content: impl Into<MessageContent>) -> Self {
         Self {
             tool_call_id: tool_call_id.into(),
             content: content.into(),

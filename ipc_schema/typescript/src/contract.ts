@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "39c7a56dfb6f921009380b79e84ba28dd88b46e9c2ff6a665139688d28c8c4d5";
+export const CONTRACT_HASH = "0a0c82a3774f012e0189387c7969830ca378475ee67d7258f8a507fd1c6c1f58";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -289,7 +289,8 @@ export interface RemoveEngineParams {
 export interface ToolResult {
   /** `id` of the tool call. */
   tool_call_id: string;
-  content: string;
+  /** Text or content parts, such as an image for a vision model. */
+  content: MessageContent;
 }
 
 /**
@@ -375,13 +376,15 @@ export interface SendMessageParams {
   context_policy?: ContextPolicy | null | undefined;
   /** Name for this request's events, unique among the host's live channels. */
   channel?: string | null | undefined;
-  /** Text or content parts. The form <|system|>…<|end|><|user|>…<|end|> is also accepted. */
+  /** Text or content parts, kept as they are. */
   message: MessageContent;
+  /** "tagged": a string <|system|>…<|end|><|user|>…<|end|> is read as a system prompt and messages. Default "plain": nothing in the text is a mark. */
+  message_format?: "plain" | "tagged" | null | undefined;
   /** Left out, or a UUID not in use: a new session is created. */
   session_id?: string | null | undefined;
   /** System prompt; stored as the session's from now on. */
   system?: string | null | undefined;
-  /** Images for a vision model: data: URLs, bare base64, or absolute paths of image files. */
+  /** Images for a vision model: data: URLs, bare base64, or absolute paths of image files. PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF; turned upright and scaled down to 2048 pixels a side. */
   images?: string[] | null | undefined;
   /** Results of the model's tool calls, in place of a message: leave `message` empty. */
   tool_results?: ToolResult[] | null | undefined;
