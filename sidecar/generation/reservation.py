@@ -136,8 +136,11 @@ class Reservation:
             ContextTooLong: nothing else ran beside it.
         """
         self._ticket.is_sent = False  # the engine has forgotten it
+        queue = self._ticket.queue
         if self._overflows and answer.begun_at is None:
-            raise context_too_long(self._max_context, self._prompt or 0)
+            raise context_too_long(self._max_context, answer.prompt_tokens or self._prompt or 0)
+        if queue.tokens is None:
+            queue.tokens = queue.learned = self._max_context
         self._overflows += 1
         self._ticket.place.ending = True
 

@@ -60,6 +60,7 @@ class Trial:
             and ended early since others had the rest of the context.
         killed: errors of messages that fit alone.
         disagreements: messages whose count, preview and prompt differ.
+        takes_tools: whether its model's template has a place for tools; else none are sent.
     """
 
     def __init__(self, host: Talking, server_id: str, *, max_context: int, seed: int, bounded: float = 0.8) -> None:
@@ -72,6 +73,8 @@ class Trial:
         self._bounded = bounded
         counted = host.call("count_tokens", text=" ".join(WORDS), server_id=server_id)["tokens"]
         self._tokens_per_word = counted / len(WORDS)
+        probe = host.answer(host.begin("count_tokens", message="Hi", tools=TOOLS, server_id=server_id))
+        self.takes_tools = "result" in probe
         self._random = random.Random(seed)  # noqa: S311 - no secret
 
     def run(self, rounds: int) -> None:
@@ -85,7 +88,7 @@ class Trial:
         size = chance.randint(1, int(self._max_context * TOO_LONG))
         text = " ".join(chance.choice(WORDS) for _ in range(int(size / self._tokens_per_word)))
         given: dict[str, Any] = {"message": f"tokens={chance.randint(1, 60)} delay=0.001 {text}"}
-        if chance.random() < 0.3:
+        if chance.random() < 0.3 and self.takes_tools:
             given["tools"] = TOOLS
         if chance.random() < 0.3:
             given["system"] = "Be brief."
@@ -133,7 +136,7 @@ class Trial:
         """The figures, for people."""
         lines = [
             f"{self.sent} messages over {MIN_SESSIONS} to {MAX_SESSIONS} sessions at the same time, in a context of "
-            f"{self._max_context} tokens:",
+            f"{self._max_context} tokens, {'with and ' if self.takes_tools else ''}without tools:",
             f"  answered {self.answered}, waited {self.waited}, ended early {self.cut}, too long alone {self.refused}",
             f"  ended by another or failed: {len(self.killed)}",
             f"  count, preview and send disagree: {len(self.disagreements)}",

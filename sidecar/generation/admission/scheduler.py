@@ -30,6 +30,7 @@ class AdmissionQueue:
 
     Attributes:
         slots, tokens: as given; an engine that is started again may have others.
+        learned: tokens that are shared although the engine did not report it, known since it ran out of them.
         left_behind: tokens of requests that were broken off, which their engine may still be working on.
         bound: what is known of the lengths of prompts.
     """
@@ -37,6 +38,7 @@ class AdmissionQueue:
     def __init__(self, slots: int, tokens: int | None = None) -> None:
         self.slots = slots
         self.tokens = tokens
+        self.learned: int | None = None
         self.left_behind = 0
         self.bound = TokenBound()
         self._tickets: list[Ticket] = []
@@ -225,5 +227,5 @@ class Scheduler:
             self._queues[server] = AdmissionQueue(1)
         queue, actual = self._queues[server], server.actual
         if actual is not None:
-            queue.slots, queue.tokens = actual.slots, actual.shared_context
+            queue.slots, queue.tokens = actual.slots, actual.shared_context or queue.learned
         return queue
