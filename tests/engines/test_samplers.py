@@ -18,6 +18,7 @@ def test_a_build_knows_the_samplers_that_it_lists() -> None:
     assert ALL.keys() - set(members.unknown) == listed | UNLISTED | {"sampling_extra"}
     assert not members.body.keys() & set(members.unknown)
     assert for_llama_cpp(ALL, None).unknown == []
+    assert "dry_sequence_breakers" not in for_llama_cpp(ALL, {"dry_multiplier"}).unknown
 
 
 def test_llama_cpp_gets_biases_as_pairs_and_further_parameters_as_they_are() -> None:

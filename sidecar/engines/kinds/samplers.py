@@ -42,6 +42,10 @@ UNLISTED = frozenset({"max_tokens", "stop", "seed", "logit_bias", "logprobs", "t
 """Parameters that llama.cpp takes without listing them, or lists under another name."""
 
 
+LISTED_WITH: Mapping[str, str] = {"dry_sequence_breakers": "dry_multiplier"}
+"""A parameter that llama.cpp does not list, but knows where it lists this one."""
+
+
 def for_llama_cpp(given: Mapping[str, Any], listed: Container[str] | None) -> SamplingMembers:
     """The members for llama.cpp's server.
 
@@ -54,7 +58,7 @@ def for_llama_cpp(given: Mapping[str, Any], listed: Container[str] | None) -> Sa
     for name, value in given.items():
         if name == "sampling_extra":
             continue
-        if listed is not None and name not in listed and name not in UNLISTED:
+        if listed is not None and LISTED_WITH.get(name, name) not in listed and name not in UNLISTED:
             unknown.append(name)
         elif name == "logit_bias":
             body[name] = [[int(key) if _is_number(key) else key, bias] for key, bias in value.items()]
