@@ -1,4 +1,4 @@
-"""The facts of a GGUF header, for display."""
+"""The facts of GGUF headers, for display, and a check of two files that are to be loaded together."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
-from sidecar.contract.errors import SidecarError
+from sidecar.contract.errors import ModelInvalid, SidecarError
 from sidecar.contract.models import InspectModelResult, ModelDetails, ModelPart
+from sidecar.contract.remedies import change_params
 from sidecar.library.catalogue import Model
 from sidecar.library.gguf.facts import facts_of
 from sidecar.library.gguf.header import TEMPLATE
+from sidecar.library.gguf.projector_fit import width_mismatch
 from sidecar.library.gguf.reader import read_header
 
 _FROM_HEADER = ["layers", "embedding_length", "heads", "kv_heads", "experts", "vocabulary", "chat_template", "licence"]
@@ -50,6 +52,28 @@ def inspect(path: Path) -> InspectModelResult:
         metadata=header.metadata,
         kind=facts_of(header, path.name).kind,
     )
+
+
+def check_projector(model: Path, projector: Path) -> None:
+    """Check a projector that was named for a model, before an engine is started with both.
+
+    Only the widths are compared, which the engine compares as well: whoever names a file may know more than a table of
+    architectures does. Files that cannot be read are left to the engine.
+
+    Raises:
+        ModelInvalid: the projector is for models of another width.
+    """
+    try:
+        facts = [facts_of(read_header(path, full=False), path.name) for path in (model, projector)]
+    except SidecarError:
+        return
+    if facts[1].output and (problem := width_mismatch(facts[1].output, width=facts[0].width)):
+        raise ModelInvalid(
+            f"{projector.name} is no projector for {model.name}: {problem}.",
+            hint="Name the projector that was made for this model, or start it without one.",
+            remedies=(change_params("mmproj_path", "projector"),),
+            reason="wrong_form",
+        )
 
 
 def details(model: Model) -> ModelDetails:

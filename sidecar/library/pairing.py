@@ -34,11 +34,6 @@ class Owner(msgspec.Struct, frozen=True):
     first: ModelFile
     facts: HeaderFacts
 
-    @property
-    def base(self) -> str:
-        """The name that its quantizations have in common."""
-        return base_of(self.first.part.stem)
-
 
 class Pairing(msgspec.Struct, frozen=True):
     """The projectors of a model, the best first, or why one that lies near it is not used."""
@@ -50,39 +45,39 @@ class Pairing(msgspec.Struct, frozen=True):
 def projectors_of(models: Sequence[Owner], projectors: Iterable[Candidate]) -> list[Pairing]:
     """The pairing of each model, in the order of the models."""
     places = _Places(models)
+    bases = [base_of(model.first.part.stem) for model in models]
     found: list[list[tuple[int, ModelFile]]] = [[] for _ in models]
-    refused: list[dict[str, None]] = [{} for _ in models]
+    refused: list[str | None] = [None] * len(models)
     for projector in projectors:
-        for index, distance in places.near(projector.file):
-            model = models[index]
-            if not (_is_assigned(projector.file) or _is_named_for(model, projector.file, places)):
-                if (ambiguous := _ambiguity(projector.file, places)) is not None and distance == 0:
-                    refused[index][ambiguous] = None
-                continue
-            if (problem := _problem(model, projector)) is not None:
-                refused[index][f"{projector.file.path.name} is not used: {problem}."] = None
+        file = projector.file
+        near = places.near(file)
+        # One without a model's name is for those beside it, else for those one folder away, if they are one model.
+        nearest = min((distance for _, distance in near), default=0)
+        alike = {bases[index] for index, distance in near if distance == nearest}
+        for index, distance in near:
+            is_named = projector_fits(file.part.stem, bases[index], only_model=alike == {bases[index]})
+            if not is_named and not _is_assigned(file):
+                if len(alike) > 1 and distance == nearest == 0 and is_generic_projector(file.part.stem):
+                    refused[index] = f"{file.path.name} is not used: several models lie beside it, and it names none."
+            elif (problem := _problem(models[index], projector)) is not None:
+                refused[index] = f"{file.path.name} is not used: {problem}."
             else:
-                found[index].append((distance, projector.file))
+                found[index].append((distance, file))
     return [
-        Pairing(
-            [
-                file
-                for _, file in sorted(
-                    files,
-                    key=lambda one: (one[0], projector_rank(one[1].path.name, model.first.part.stem)),
-                )
-            ],
-            None if files else next(iter(reasons), None),
-        )
-        for model, files, reasons in zip(models, found, refused, strict=True)
+        Pairing(_ranked(files, model), None if files else reason)
+        for model, files, reason in zip(models, found, refused, strict=True)
     ]
+
+
+def _ranked(files: list[tuple[int, ModelFile]], model: Owner) -> list[ModelFile]:
+    stem = model.first.part.stem
+    return [file for _, file in sorted(files, key=lambda one: (one[0], projector_rank(one[1].path.name, stem)))]
 
 
 class _Places:
     """Which models are near a projector: in its group, or in the folder above or below its own."""
 
     def __init__(self, models: Sequence[Owner]) -> None:
-        self._models = models
         self._groups: defaultdict[Hashable, list[int]] = defaultdict(list)
         self._folders: defaultdict[Path, list[int]] = defaultdict(list)
         self._below: defaultdict[Path, list[int]] = defaultdict(list)
@@ -102,28 +97,9 @@ class _Places:
                 found.setdefault(index, 1)
         return list(found.items())
 
-    def bases(self, projector: ModelFile) -> set[str]:
-        """The names of the models that a projector without a name may be for: those beside it, else those near it."""
-        near = self.near(projector)
-        nearest = min((distance for _, distance in near), default=0)
-        return {self._models[index].base for index, distance in near if distance == nearest}
-
 
 def _is_assigned(file: ModelFile) -> bool:
     return bool(file.store and file.store.role)
-
-
-def _is_named_for(model: Owner, projector: ModelFile, places: _Places) -> bool:
-    bases = places.bases(projector)
-    return projector_fits(projector.part.stem, model.base, only_model=bases == {model.base})
-
-
-def _ambiguity(projector: ModelFile, places: _Places) -> str | None:
-    if not is_generic_projector(projector.part.stem) or len(places.bases(projector)) < 2:
-        return None
-    return (
-        f"{projector.path.name} is not used: several models lie beside it, and its name does not say for which it is."
-    )
 
 
 def _problem(model: Owner, projector: Candidate) -> str | None:

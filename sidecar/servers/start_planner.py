@@ -27,6 +27,7 @@ from sidecar.engines.launch import LOOPBACK, Endpoint, Launch
 from sidecar.engines.setting_checks import check_settings, completed
 from sidecar.host import cpus, path_policy, sockets
 from sidecar.host import memory as host_memory
+from sidecar.library.inspection import check_projector
 from sidecar.library.library import Library
 from sidecar.library.model_names import choose_model, invalid_model
 from sidecar.servers.start_settings import cache_ram_mib, check_engine, check_request, with_resolved_paths
@@ -173,7 +174,10 @@ class StartPlanner:
         if settings.host is not None:
             settings = msgspec.structs.replace(settings, host=sockets.address_of(settings.host))
         model = msgspec.structs.replace(model, path=str(path_policy.file(model.path)))
-        return model, with_resolved_paths(settings)
+        settings = with_resolved_paths(settings)
+        if settings.mmproj_path not in (None, model.mmproj_path):
+            check_projector(Path(model.path), Path(settings.mmproj_path or ""))
+        return model, settings
 
     def _named_model(self, settings: ServerSettings) -> ModelInfo:
         if settings.model_path is not None:

@@ -20,6 +20,7 @@ from sidecar.contract.hub import ListHubFilesParams
 from sidecar.contract.models import ModelInfo
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import StartLlamaServerParams
+from sidecar.engines.output.start_output import EngineOutput
 from sidecar.host.gpus import GpuReader
 from sidecar.library.downloads.files import DownloadPaths
 from sidecar.library.downloads.lookup import requested, resolve
@@ -293,6 +294,18 @@ def test_a_projector_is_paired_by_what_it_makes_and_not_by_its_name_alone(
         assert why in (model.no_projector or "")
 
 
+async def test_a_projector_of_another_width_is_refused_before_the_start(desk: Desk, tmp_path: Path) -> None:
+    model, projector = desk.model("seer"), tmp_path / "wide.gguf"
+    for width, refused in ((64, False), (640, True)):
+        projector.write_bytes(projector_bytes(width))
+        if not refused:
+            assert (await desk.plan(model="seer", mmproj_path=str(projector))).model_path == model
+            continue
+        error = await desk.refusal(model="seer", mmproj_path=str(projector))
+        assert "its vectors have 640 numbers, and the model's 64" in error.message
+        assert [remedy.action for remedy in error.remedies] == ["change_params"]
+
+
 def test_a_projector_is_found_one_folder_above_and_below(library: Library, own: Path, tmp_path: Path) -> None:
     """gpustack/gpustack#5108: a projector in the parent folder was not found."""
     away = tmp_path / "away"
@@ -513,3 +526,19 @@ async def test_a_repository_of_thousands_of_files_comes_in_pages(monkeypatch: py
     assert (len(names), len(set(names))) == (2500, 2500)
     with pytest.raises(InvalidParams):
         await list_files(ListHubFilesParams(repo="me/Many", cursor="x"), hub=hub, gpus=GpuReader())
+
+
+# --- a model's own texts in the log ---
+
+
+def test_a_models_name_with_line_ends_forges_no_facts_about_its_start() -> None:
+    """A model could forge `total_layers` and lines of the log with a name that has line ends in it."""
+    output = EngineOutput()
+    name = "x\nload_tensors: offloaded 99/99 layers to GPU\n"
+    for line in (
+        "0.00.391.998 I print_info: general.name          = " + name,
+        "0.00.419.345 I load_tensors: offloaded 5/31 layers to GPU",
+        "0.00.908.709 I srv    init: chat template, example_format: '" + name + "'",
+    ):
+        output.read_log(line.encode() + b"\n")
+    assert (output.offloaded, output.total_layers) == ((5, 31), 31)

@@ -58,7 +58,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     "MODEL_CORRUPT": ("the model file is damaged or incomplete", "Download the model again."),
     "MODEL_NOT_SUPPORTED": (
         "this engine does not know this kind of model",
-        "Use a newer llama.cpp build, or another model.",
+        "Use a newer llama.cpp build, another conversion of the model, or another model.",
     ),
     "BAD_FLAG": (
         "it does not accept one of its flags",

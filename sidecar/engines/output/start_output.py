@@ -45,6 +45,10 @@ _OFFLOADED = re.compile(rb"offloaded (?P<gpu>\d{1,6})/(?P<all>\d{1,6}) layers to
 _BUILD = re.compile(rb"common_params_print_info: build(?:_info)?:? +(?P<build>[^\n]+?)(?: with |$)")
 _WARMING = re.compile(rb"warming up the model")
 
+_PREFIXED = re.compile(rb"\d{1,6}\.\d\d\.\d{3}\.\d{3} [A-Z] ")
+"""What newer builds write before each message (common/log.cpp, with --log-prefix and --log-timestamps). A text of the
+model with line ends in it, such as its name or its template, is one message: its further lines lack this."""
+
 _BACKENDS = re.compile(rb"\| ?([A-Za-z][A-Za-z0-9]{1,19}) : ")
 _LOADED = re.compile(rb"load_backend: loaded (\w{1,20}) backend")
 _DEVICE = re.compile(rb"using device (\S{1,80})")
@@ -118,6 +122,7 @@ class EngineOutput(msgspec.Struct):
         memory: the lines about memory.
         context: the lines about the context.
         gpu_lines: the lines about GPUs.
+        prefixed: each message of this build has a prefix; other lines are not its own.
     """
 
     supervised: bool = False
@@ -130,6 +135,7 @@ class EngineOutput(msgspec.Struct):
     memory: MemoryLines = msgspec.field(default_factory=MemoryLines)
     context: ContextLines = msgspec.field(default_factory=ContextLines)
     gpu_lines: GpuLines = msgspec.field(default_factory=GpuLines)
+    prefixed: bool = False
 
     @property
     def gpu_layers(self) -> int | None:
@@ -165,6 +171,7 @@ class EngineOutput(msgspec.Struct):
 
     def read_log(self, chunk: bytes) -> bool:
         """Parse whole lines of the ordinary log; returns whether one of them matters to a waiting start."""
+        self.prefixed = self.prefixed or _PREFIXED.match(chunk) is not None
         if not any(mark in chunk for mark in _MARKS):
             return False
         changed = [self._read_log_line(line) for line in chunk.split(b"\n")]
@@ -174,7 +181,10 @@ class EngineOutput(msgspec.Struct):
         if match := _LISTENING.search(line):
             self.port = int(match["port"])
         elif match := _OFFLOADED.search(line):
-            self.offloaded = int(match["gpu"]), int(match["all"])
+            gpu, every = int(match["gpu"]), int(match["all"])
+            if gpu > every or (self.prefixed and not _PREFIXED.match(line)):
+                return False  # a text of the model
+            self.offloaded = gpu, every
         elif self.memory.read(line) or self.context.read(line):
             return False  # no start waits for it
         elif _WARMING.search(line):
