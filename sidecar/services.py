@@ -22,6 +22,7 @@ from sidecar.host.paths import DataDir
 from sidecar.host.watch import until_gone
 from sidecar.logs.store import LogStore
 from sidecar.storage.config import ConfigFile
+from sidecar.storage.purge_clock import PurgeClock
 
 if TYPE_CHECKING:
     from sidecar.builds.discovery import Engines
@@ -142,6 +143,7 @@ class Services:
         run_until_stop: what ends before the running requests are cancelled, and answers those that wait for it.
         background: started once all of these run; cancelled before the requests are.
         at_end: closes what is open once everything else has ended.
+        purge_clock: whether the clock is to be trusted with purges.
 
     Args:
         data_dir: the data folder.
@@ -182,3 +184,4 @@ class Services:
         self.run_until_stop: list[Run] = []
         self.background: list[Work] = []
         self.at_end = AsyncExitStack()
+        self.purge_clock = PurgeClock(data_dir.clock_file)

@@ -36,6 +36,7 @@ from sidecar.storage.config import ConfigFile
 from sidecar.storage.connection import cipher_of
 from sidecar.storage.database import Database, Work
 from sidecar.storage.interruptible_query import QueryTimeout
+from sidecar.storage.purge_clock import PurgeClock
 
 DAY_SECONDS = 86_400.0
 
@@ -62,10 +63,13 @@ class History:
         changes: of sessions.
     """
 
-    def __init__(self, database: Database, *, journals: Journals, config: ConfigFile) -> None:
+    def __init__(
+        self, database: Database, *, journals: Journals, config: ConfigFile, purge_clock: PurgeClock | None = None
+    ) -> None:
         self._database = database
         self._journals = journals
         self._config = config
+        self._purge_clock = purge_clock
         self.changes: Changes[SessionChange] = Changes()
         self._is_ready = False
         self._is_tidying = False
@@ -109,7 +113,9 @@ class History:
             for session_id, message_id in messages.running(db):
                 partial = self._journals.partial_answer(session_id, message_id, cipher_of(db))
                 messages.interrupt(db, session_id, message_id, *partial)
-            sessions.mark_for_purge(db, deleted_before=before)
+            newest = db.execute("SELECT max(updated_at) FROM sessions").fetchone()[0]
+            if self._purge_clock is None or self._purge_clock.may_purge(newest):
+                sessions.mark_for_purge(db, deleted_before=before)
             self._is_untidy = False  # here, so that an answer that begins now is not marked as interrupted
 
         self._is_tidying = True

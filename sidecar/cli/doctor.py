@@ -13,7 +13,7 @@ from sidecar.cli import screen, tables
 from sidecar.cli.host import introduced
 from sidecar.cli.wording import hint_of
 from sidecar.client import SidecarClient
-from sidecar.contract.engines import EngineInfo
+from sidecar.contract.engines import EngineDevice, EngineInfo
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import InitializeResult
 from sidecar.contract.models import ModelInfo
@@ -61,7 +61,8 @@ class Examination:
         if not models:
             self._say(BAD, "There is none.")
         self._title("Machine")
-        screen.show(tables.machine_table(await client.get_resources(), with_load=False), to=self._out)
+        resources, devices = await client.get_resources(), await _devices(client, engines)
+        screen.show(tables.machine_table(resources, with_load=False, devices=devices), to=self._out)
         self._title("What a start would use")
         return await self._start(client, hello, engines, models)
 
@@ -131,6 +132,17 @@ class Examination:
 
     def _say(self, *parts: screen.Part, style: str = "") -> None:
         screen.say(*parts, style=style, to=self._out)
+
+
+async def _devices(client: SidecarClient, engines: Iterable[EngineInfo]) -> list[EngineDevice]:
+    """The devices that the first llama.cpp build itself lists: those of every vendor, which no single driver knows."""
+    for engine in engines:
+        if engine.available and engine.engine == "llama-server" and engine.path:
+            try:
+                return (await client.probe_engine(llama_cpp_path=engine.path)).devices
+            except SidecarError:  # its own entry says more
+                continue
+    return []
 
 
 async def _same(

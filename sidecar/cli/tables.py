@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from sidecar.contract.engines import EngineDevice
 from sidecar.contract.models import ModelInfo, ModelOrigin
 from sidecar.contract.resources import Resources
 from sidecar.contract.sessions import Session
@@ -58,8 +59,12 @@ def model_figures(model: ModelInfo) -> str:
     return " · ".join(parts)
 
 
-def machine_table(resources: Resources, *, with_load: bool) -> Table:
-    """The machine and, `with_load`, its current load."""
+def machine_table(resources: Resources, *, with_load: bool, devices: Sequence[EngineDevice] = ()) -> Table:
+    """The machine and, `with_load`, its current load.
+
+    Args:
+        devices: GPUs that an engine lists, which need not be NVIDIA's.
+    """
     cpu, memory, disk = resources.cpu, resources.memory, resources.disk
     busy = f"{cpu.percent:.0f} % of " if with_load else ""
     rows = [
@@ -71,8 +76,12 @@ def machine_table(resources: Resources, *, with_load: bool) -> Table:
         free = "" if gpu.free_bytes is None else f", {size(gpu.free_bytes)} free of {size(gpu.total_bytes)}"
         use = "" if gpu.utilization_percent is None or not with_load else f", {gpu.utilization_percent:.0f} % busy"
         rows.append((f"GPU {gpu.index}", f"{gpu.name}{free}{use}"))
-    if not resources.gpus:
-        rows.append(("GPU", resources.gpu_status.message))
+    for device in devices if not resources.gpus else ():
+        free = "" if device.free_bytes is None else f", {size(device.free_bytes)} free of {size(device.total_bytes)}"
+        shared = ", in main memory" if device.shares_main_memory else ""
+        rows.append(("GPU", f"{device.name}: {device.description}{free}{shared}"))
+    if not resources.gpus and (not devices or resources.gpu_status.state != "absent"):
+        rows.append(("GPU" if not devices else "NVIDIA", resources.gpu_status.message))
     for server in resources.servers if with_load else ():
         on_gpu = "" if server.gpu_memory_bytes is None else f", {size(server.gpu_memory_bytes)} on the GPU"
         name = "Engine" if len(resources.servers) == 1 else f"Engine {server.server_id}"

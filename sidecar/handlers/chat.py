@@ -78,7 +78,9 @@ class ChatHandlers:
 
 def register(services: Services) -> dict[str, Handler]:
     config, journals = services.config, Journals(services.data_dir.turns)
-    services.history = history = History(services.database, journals=journals, config=config)
+    services.history = history = History(
+        services.database, journals=journals, config=config, purge_clock=services.purge_clock
+    )
     services.generator = generator = Generator(services.servers, config)
     services.chat = chat = Chat(history=history, journals=journals, generator=generator, config=config)
     services.run_until_stop.append(chat.run)

@@ -104,6 +104,6 @@ def register(services: Services) -> dict[str, Handler]:
     services.library = library = Library(Sources(models, services.config), services.headers)
     services.at_end.push_async_callback(anyio.to_thread.run_sync, services.headers.close)
     importer = Importer(library, models)
-    trash = Trash(library, models, services.config)
+    trash = Trash(library, models, services.config, purge_clock=services.purge_clock)
     services.background += [partial(anyio.to_thread.run_sync, work) for work in (importer.tidy, trash.tidy)]
     return ModelHandlers(library=library, importer=importer, trash=trash, services=services).methods()

@@ -48,6 +48,10 @@ class DataDir(msgspec.Struct, frozen=True):
         return self.root / "history.db"
 
     @property
+    def clock_file(self) -> Path:
+        return self.root / "clock.json"
+
+    @property
     def processes_file(self) -> Path:
         return self.root / "processes.json"
 

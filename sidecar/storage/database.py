@@ -62,6 +62,7 @@ class Database:
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: HistoryConnection | None = None
+        self._identity: tuple[int, int] | None = None
         self._closing: asyncio.Event | None = None
         self._reading = anyio.Lock()
 
@@ -192,17 +193,35 @@ class Database:
 
     def _transact(self, work: Work[T]) -> T:
         connection = self._connection or self._open()
+        self._require_file()
         try:
             if connection.refusal is not None:
                 self._encryption.settle(connection)
             connection.execute("BEGIN")
             result = work(connection)
             connection.execute("COMMIT")
+            self._require_file()
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         return result
+
+    def _require_file(self) -> None:
+        """Check that the open file is still the one at its path: what is committed to a deleted one is lost.
+
+        Raises:
+            StorageError: it was deleted, moved away or replaced.
+        """
+        try:
+            found = self._path.stat()
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._identity:
+            raise StorageError(
+                "The history file was deleted or moved while it was open; nothing more can be kept in it.",
+                hint="Put the data folder back, or start llama-sidecar again with a new history.",
+            )
 
     def _open(self) -> HistoryConnection:
         try:
@@ -217,6 +236,8 @@ class Database:
             connection = connect(self._path)
         self._is_suspect = False
         self._connection = connection
+        found = self._path.stat()
+        self._identity = found.st_dev, found.st_ino
         return connection
 
     def _close(self) -> None:

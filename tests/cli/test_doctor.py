@@ -87,14 +87,14 @@ def test_a_llama_cpp_folder_without_executables_is_a_mistake_that_is_told(data_d
     assert report.partition("What a start would use\n")[2].startswith("✗ ")
 
 
-def test_a_broken_config_is_told_and_what_the_defaults_give(data_dir: Path, fake_llama_cpp: Path) -> None:
+def test_a_misspelt_key_of_the_config_is_told_and_what_the_defaults_give(data_dir: Path, fake_llama_cpp: Path) -> None:
     prepare(data_dir, fake_llama_cpp)
     (data_dir / "config.json").write_text('{"engines": {"llama_cpp_pth": "/x"}}')
     code, report = examine(data_dir, PATH=f"{fake_llama_cpp}{os.pathsep}{os.environ['PATH']}")
     assert code == 0
-    assert "! The config file is broken: " in report
+    assert "! The config file has keys that this version does not know: engines.llama_cpp_pth." in report
     assert "llama_cpp_pth" in report
-    assert "  Correct " in report
+    assert "correct their spelling" in report
     assert "✓ Ready." in report
 
 

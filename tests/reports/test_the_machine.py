@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
 from sidecar.builds import install
-from sidecar.contract.errors import InvalidParams, NotSupported, PathNotAllowed, PermissionDenied, SidecarError
+from sidecar.cli.tables import machine_table
+from sidecar.contract.engines import EngineDevice
+from sidecar.contract.errors import (
+    InvalidParams,
+    NotSupported,
+    PathNotAllowed,
+    PermissionDenied,
+    SidecarError,
+    StorageError,
+)
+from sidecar.contract.resources import Resources
 from sidecar.contract.server_settings import FLAGS, ServerSettings
 from sidecar.engines.kinds import llama_server
 from sidecar.engines.kinds.embedded import Embedded
@@ -39,6 +52,8 @@ from sidecar.servers.memory.shared_devices import is_shared
 from sidecar.servers.start_settings import GIB, cache_ram_mib, check_engine, check_request
 from sidecar.storage.config import ConfigFile
 from sidecar.storage.connection import connect
+from sidecar.storage.database import Database, KeyValueStore
+from sidecar.storage.purge_clock import PurgeClock
 from tests.engines import recordings
 from tests.engines.recordings import help_text
 from tests.library.gguf_files import Q4_K
@@ -518,3 +533,80 @@ def test_localhost_is_one_address_and_never_another_programs(name: str) -> None:
 def test_addresses_stay_as_they_are_and_names_become_one() -> None:
     for address in ("127.0.0.1", "::1", "0.0.0.0", "::", "fe80::1", "no.such.name.invalid", "a\0b"):  # noqa: S104
         assert address_of(address) == address
+
+
+# --- clocks and folders ---
+
+
+def test_a_clock_that_jumped_purges_nothing_until_it_was_right_for_a_week(tmp_path: Path) -> None:
+    """A clock ten years ahead purged what had been deleted the day before."""
+    day, path = 86_400.0, tmp_path / "clock.json"
+
+    def start(at: float, newest: float | None = None) -> bool:
+        return PurgeClock(path, clock=lambda: at).may_purge(newest)
+
+    today = 20_000 * day
+    assert [start(today), start(today + 5), start(today + day), start(today + 20 * day)] == [True] * 4
+    ahead = today + 3650 * day
+    assert not start(ahead)
+    assert not start(ahead + 3600)
+    assert start(today + 21 * day) is False, "set right again, and not believed yet"
+    assert [start(today + (22 + days) * day) for days in range(8)][-1] is True
+    assert not start(ahead)
+    assert [start(ahead + days * day) for days in range(1, 9)][-1] is True, "it really is ten years later"
+    path.write_text("rubbish")
+    assert not start(ahead, newest=today), "without a record the newest message counts"
+    path.unlink()
+    assert start(today)
+
+
+@pytest.mark.anyio
+async def test_what_is_written_to_a_deleted_history_is_not_acknowledged(tmp_path: Path) -> None:
+    """The data folder was deleted while the sidecar ran: messages were acknowledged and lost."""
+    folder, away = tmp_path / "data", tmp_path / "away"
+    folder.mkdir()
+    store = KeyValueStore(database := Database(folder / "history.db"))
+    await store.set("a", 1)
+    folder.rename(away)
+    for gone in (True, False):
+        if not gone:  # another program's, or a new one
+            folder.mkdir()
+            (folder / "history.db").write_bytes(b"")
+        with pytest.raises(StorageError) as caught:
+            await store.set("b", 2)
+        assert "deleted or moved" in caught.value.message
+        assert caught.value.hint
+    shutil.rmtree(folder)
+    away.rename(folder)
+    assert await store.get("a") == 1, "put back"
+    await database.close()
+
+
+def test_doctor_shows_the_devices_of_the_engine_and_not_only_one_vendors_driver() -> None:
+    """hermes-agent#100740: "No NVIDIA driver" beside an engine that lists Vulkan0."""
+    machine = msgspec.convert(
+        {
+            "at": 0.0,
+            "cpu": {"percent": 0.0, "logical_cores": 2, "physical_cores": 2},
+            "memory": {"total_bytes": 1, "available_bytes": 1, "used_bytes": 0},
+            "disk": {"path": "/", "total_bytes": 1, "free_bytes": 1},
+            "gpus": [],
+            "gpu_status": {"state": "absent", "message": "No NVIDIA driver is loaded."},
+            "servers": [],
+        },
+        Resources,
+    )
+    device = EngineDevice(name="Vulkan0", description="AMD Radeon RX 6600", total_bytes=8 * GIB, free_bytes=7 * GIB)
+
+    def shown(devices: list[EngineDevice], state: str = "absent") -> str:
+        status = replace(machine.gpu_status, state=state)
+        table = machine_table(replace(machine, gpu_status=status), with_load=False, devices=devices)
+        console = Console(width=100)
+        with console.capture() as capture:
+            console.print(table)
+        return capture.get()
+
+    assert "Vulkan0: AMD Radeon RX 6600" in shown([device])
+    assert "NVIDIA" not in shown([device])
+    assert "NVIDIA" in shown([device], "failing")
+    assert "No NVIDIA driver" in shown([])

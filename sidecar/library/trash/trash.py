@@ -32,6 +32,7 @@ from sidecar.library.scan.model_files import ModelFile
 from sidecar.library.trash.folder import Entry, TrashFolder
 from sidecar.storage.atomic_files import refusal
 from sidecar.storage.config import ConfigFile
+from sidecar.storage.purge_clock import PurgeClock
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Trash:
         own_folder: the only folder in which anything is ever deleted.
         config: has the number of days for which deleted models can be restored; 0 for none.
         clock: the time, in Unix seconds.
+        purge_clock: whether that time is to be trusted; always, if there is none.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class Trash:
         config: ConfigFile,
         *,
         clock: Callable[[], float] = time.time,
+        purge_clock: PurgeClock | None = None,
     ) -> None:
         self._library = library
         self._own = own_folder.absolute()
         self._folder = TrashFolder(self._own)
         self._config = config
         self._clock = clock
+        self._purge_clock = purge_clock
         self._lock = threading.Lock()
 
     def delete(self, name: str, *, permanently: bool, dry_run: bool, loaded: LoadedFiles = ()) -> DeletedModel:
@@ -177,7 +181,11 @@ class Trash:
         try:
             with self._lock:
                 self._folder.recover()
-                for entry in self._folder.entries():
+                entries = self._folder.entries()
+                newest = max((entry.deleted_at for entry in entries), default=None)
+                if self._purge_clock is not None and not self._purge_clock.may_purge(newest):
+                    return
+                for entry in entries:
                     if self._purged_at(entry) <= self._clock():
                         logger.info("the retention of the deleted %s has ended: it is purged", entry.model)
                         self._folder.purge(entry)
