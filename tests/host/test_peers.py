@@ -42,6 +42,7 @@ async def test_the_kernel_reports_whose_a_connection_is(by_table: bool, monkeypa
         asked.close()
 
 
+@pytest.mark.case(41)
 async def test_a_kernel_that_does_not_answer_refuses_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "_diagnosis_for", lambda listener: None)
     for content in (None, "", "one line\nand one that is no row of the table"):
@@ -52,6 +53,7 @@ async def test_a_kernel_that_does_not_answer_refuses_everybody(tmp_path: Path, m
             assert not await Peers(server).is_same_user(PEER, OURS)
 
 
+@pytest.mark.case(41)
 def test_only_a_socket_in_use_by_our_own_user_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     cases = {

@@ -38,6 +38,7 @@ def test_a_link_admits_once_and_becomes_a_session_that_admits_again() -> None:
     assert [enter(admission, session) is not None for _ in range(3)] == [True] * 3
 
 
+@pytest.mark.case(41)
 def test_only_a_valid_proof_uses_a_link_up() -> None:
     admission = Admission(8123)
     link = Key.of(admission.new_link())
@@ -54,6 +55,7 @@ def test_only_a_valid_proof_uses_a_link_up() -> None:
     assert not admission.admit(*second)
 
 
+@pytest.mark.case(41)
 def test_a_proof_of_another_exchange_proves_nothing() -> None:
     admission = Admission(8123)
     session = enter(admission, Key.of(admission.new_link()))
@@ -76,6 +78,7 @@ def test_a_session_makes_links_for_other_tabs_and_a_link_makes_none() -> None:
     assert enter(admission, other) is None
 
 
+@pytest.mark.case(41)
 def test_what_is_no_key_of_ours_gets_no_answer() -> None:
     admission, other = Admission(8123), Admission(8123)
     for hello in (

@@ -69,6 +69,7 @@ async def test_a_page_that_says_anything_else_first_is_refused_by_a_close_code(s
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4401)
 
 
+@pytest.mark.case(41)
 async def test_a_page_that_cannot_prove_its_key_is_refused_and_the_key_stays_valid(served: Served) -> None:
     async with served.page() as page:
         for proof in ('{"proof":"guess"}', "{}", '{"jsonrpc":"2.0","id":1,"method":"ping"}'):
