@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_flags import parse_help
+from sidecar.engines.kinds.llama_server_help import parse_help
 from sidecar.logs.store import LogStore, Source
 from tests import fake_engine
 

@@ -32,7 +32,7 @@ from sidecar.contract.errors import (
 )
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import PROGRAM, LlamaServer
-from sidecar.engines.kinds.llama_server_flags import FlagSet
+from sidecar.engines.kinds.llama_server_help import FlagSet
 from sidecar.engines.launch import Launch
 from sidecar.events.event_log import EventLog
 from sidecar.library.downloads.service import Downloads

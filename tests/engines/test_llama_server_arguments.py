@@ -9,7 +9,8 @@ import pytest
 
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_flags import llama_server_arguments, parse_help
+from sidecar.engines.kinds.llama_server_flags import llama_server_arguments
+from sidecar.engines.kinds.llama_server_help import parse_help
 from sidecar.engines.launch import Endpoint, Launch
 from tests.engines.recordings import help_text
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.engines.kinds.llama_server_flags import Flag, parse_help
+from sidecar.engines.kinds.llama_server_help import Flag, parse_help
 from tests.engines.recordings import help_text
 
 _LOCKED = "force system to keep model in RAM rather than swapping or compressing"

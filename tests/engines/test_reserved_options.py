@@ -7,7 +7,7 @@ import re
 import pytest
 import xllamacpp
 
-from sidecar.engines.kinds.llama_server_flags import parse_help
+from sidecar.engines.kinds.llama_server_help import parse_help
 from sidecar.engines.reserved_options import reserved_flag, reserved_variable
 from tests.engines.recordings import help_text
 

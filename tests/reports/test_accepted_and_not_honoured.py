@@ -17,7 +17,7 @@ from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
 from sidecar.engines.kinds.embedded import Embedded
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_flags import parse_help
+from sidecar.engines.kinds.llama_server_help import parse_help
 from sidecar.engines.setting_checks import BUILT_IN, check_settings, check_template_file, completed
 from sidecar.engines.template_facts import TemplateFacts, facts_of
 from sidecar.generation.closed_reasoning import ClosedReasoning

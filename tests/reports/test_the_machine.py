@@ -34,7 +34,7 @@ from sidecar.engines.kinds import llama_server
 from sidecar.engines.kinds.embedded import Embedded
 from sidecar.engines.kinds.llama_cpp_python import LlamaCppPython
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_flags import parse_help
+from sidecar.engines.kinds.llama_server_help import parse_help
 from sidecar.engines.launch import Endpoint, Launch, LocalProcess
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, classify, stated
 from sidecar.engines.output.memory_lines import MemoryLines

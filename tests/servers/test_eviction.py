@@ -16,7 +16,7 @@ from sidecar.contract.errors import ModelInvalid
 from sidecar.contract.memory import MemoryEstimate
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_flags import parse_help
+from sidecar.engines.kinds.llama_server_help import parse_help
 from sidecar.engines.launch import Launch
 from sidecar.logs.store import LogStore
 from sidecar.servers.eviction import Need, Running, evictions

@@ -17,7 +17,7 @@ from sidecar.contract.errors import SidecarError, StorageError
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.contract.servers import LlamaConfig, PreviewCommandParams, StartLlamaServerParams
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_flags import FlagSet
+from sidecar.engines.kinds.llama_server_help import FlagSet
 from sidecar.engines.launch import Launch
 from sidecar.library.library import Library
 from sidecar.library.scan.sources import Sources

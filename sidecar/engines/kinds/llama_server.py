@@ -16,7 +16,8 @@ import msgspec
 
 from sidecar.contract.engines import EngineDevice, EngineName, ProbeEngineResult
 from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAllowed, SidecarError
-from sidecar.engines.kinds.llama_server_flags import FlagSet, llama_server_arguments, parse_help
+from sidecar.engines.kinds.llama_server_flags import llama_server_arguments
+from sidecar.engines.kinds.llama_server_help import FlagSet, parse_help
 from sidecar.engines.kinds.samplers import for_llama_cpp
 from sidecar.engines.launch import Endpoint, EngineCommand, Launch, SamplingMembers
 from sidecar.engines.lifecycle.engine_errors import engine_error

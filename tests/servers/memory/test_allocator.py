@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.kinds.llama_server_flags import parse_help
+from sidecar.engines.kinds.llama_server_help import parse_help
 from sidecar.engines.launch import Launch
 from sidecar.servers.memory import allocator
 from sidecar.servers.memory.allocator import GPU_PLAN_SECONDS, Allocators
