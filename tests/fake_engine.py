@@ -74,6 +74,7 @@ FAULTS = {
     "--garbage-on": "PATH  answer PATH with what is no JSON",
     "--shared-cache": "let all answers share the context, and end all of them when it is full, as llama-server does",
     "--idle-after": "S  keep a slot busy for S seconds after its client has hung up",
+    "--template": "NAME  refuse what llama-server refuses with this template of fake_templates",
     "--no-slots": "do not tell which slots are busy",
     "--props": "PATH  say of itself what stands in this JSON file, too",
     "--pid-file": "PATH  write the pids of itself and of what it has started there, at once",
@@ -214,6 +215,8 @@ class Engine:
                 status, reply = 503, error("Loading model", "unavailable_error")
         elif key and fields.get("authorization") != f"Bearer {key}":
             status, reply = 401, error("Invalid API Key", "authentication_error")
+        elif refusal := self.refusal(path, body):
+            status, reply = refusal[0], error(refusal[1], "server_error")
         elif path == "/v1/chat/completions":
             self.requests.append(body)
             tokens = prompt_tokens(body)
@@ -237,6 +240,8 @@ class Engine:
         if path == "/props":
             settings = {"n_ctx": self.context}
             more = json.loads(Path(self.flags["--props"]).read_text()) if "--props" in self.flags else {}
+            if "--template" in self.flags:
+                more |= fake_templates().props(self.flags["--template"])
             return {"default_generation_settings": settings, "total_slots": self.slots, "build_info": "fake"} | more
         if path == "/slots" and "--no-slots" not in self.flags:
             return [{"id": i, "is_processing": i < self.busy} for i in range(self.slots)]
@@ -250,6 +255,13 @@ class Engine:
             self.released.set()
             return {}
         return None
+
+    def refusal(self, path: str, body: Any) -> tuple[int, str] | None:
+        """Why the template refuses a conversation, if there is one that does."""
+        if not path.startswith("/v1/chat/completions") or "--template" not in self.flags:
+            return None
+        found: tuple[int, str] | None = fake_templates().refusal(self.flags["--template"], body)
+        return found
 
     async def chat(
         self, body: dict[str, Any], tokens: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -418,6 +430,13 @@ def start_orphan() -> int:
         os.execv(SLEEPER[0], SLEEPER)  # noqa: S606 - no shell, as said
     os.waitpid(between, 0)
     return int(os.read(read_fd, 16))
+
+
+def fake_templates() -> Any:
+    """The templates, which few engines need."""
+    from tests import fake_templates
+
+    return fake_templates
 
 
 def chunk(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.remedies import change_params
@@ -47,6 +48,8 @@ def check_schema(schema: dict[str, Any], *, path: str, param: str) -> None:
             raise _invalid(param, at, f"is nested more than {MAX_DEPTH} times")
         for name, what in _faults(one):
             raise _invalid(param, f"{at}.{name}", what)
+        if "$ref" in one and not _resolves(one["$ref"], schema):
+            raise _invalid(param, f"{at}.$ref", "must point to a schema within this one, such as #/$defs/name")
         waiting += [(part, f"{at}{step}", depth + 1) for step, part in _parts(one)]
 
 
@@ -94,6 +97,22 @@ def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from ((f".{name}[{place}]", one) for place, one in enumerate(schema.get(name, ())))
     for name in _NAMED:
         yield from ((f".{name}.{key}", one) for key, one in schema.get(name, {}).items())
+
+
+def _resolves(reference: str, root: dict[str, Any]) -> bool:
+    """Whether a reference points into its schema: engines fetch no others (RFC 6901, section 6)."""
+    if not reference.startswith("#"):
+        return False
+    found: Any = root
+    for step in unquote(reference[1:]).split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        elif isinstance(found, dict) and name in found:
+            found = found[name]
+        else:
+            return False
+    return reference == "#" or reference.startswith("#/")
 
 
 def _is_number(value: Any) -> bool:

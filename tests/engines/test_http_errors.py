@@ -18,6 +18,12 @@ JINJA = (
 )
 
 
+NO_SCHEMA = (
+    "Unable to generate parser for this template. Automatic parser generation failed: JSON schema error at #: cannot "
+    "resolve $ref #/nowhere"
+)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "name", "data"),
     [
@@ -61,6 +67,7 @@ JINJA = (
             "INVALID_PARAMS",
             {"path": "$.tools"},
         ),
+        (400, {"error": {"message": NO_SCHEMA}}, "INVALID_PARAMS", {"path": "$"}),
         (500, {"error": {"message": "failed to parse grammar"}}, "INVALID_PARAMS", {"path": "$"}),
         (500, {"error": {"message": "Failed to load image or audio file"}}, "INVALID_PARAMS", {"path": "$"}),
         (500, {"error": {"message": "'abc' is of type string, but should be number"}}, "INVALID_PARAMS", {"path": "$"}),

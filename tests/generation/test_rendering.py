@@ -124,7 +124,7 @@ AWAY = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
             {"vision": True, "audio": False},
             [message("user", [*PARTS, SOUND, AWAY, {"type": "text"}, 7]), R],
             [("user", [*PARTS, *({"type": "text", "text": t} for t in (AUDIO_NOTE, *[PART_NOTE] * 3, "r"))])],
-            "1 recording is replaced by a note, since the model takes none; 3 parts",
+            "1 recording is replaced by a note; 3 parts",
             id="sound, an image elsewhere, and what is no part",
         ),
         pytest.param(

@@ -54,6 +54,9 @@ for _ in range(70):
         ([schema(minimum="1")], f"{A}.minimum"),
         ([schema(minItems=-1)], f"{A}.minItems"),
         ([schema(maxLength=float("inf"))], f"{A}.maxLength"),
+        ([schema(**{"$ref": "#/nowhere"})], f"{A}.$ref"),
+        ([schema(**{"$ref": "https://example.org/schema.json"})], f"{A}.$ref"),
+        ([schema(**{"$ref": "#a"})], f"{A}.$ref"),
         ([schema(**DEEP)], A + ".items" * 64),
     ],
 )
@@ -65,7 +68,8 @@ def test_malformed_tools_are_refused_with_their_place(tools: list[dict[str, Any]
 
 
 def test_tools_go_to_the_engine_as_they_are_without_what_is_null() -> None:
-    given = [tool("a.b", description="d", parameters={"type": "object", "additionalProperties": False}), tool("g")]
+    refers = {"properties": {"x": {"$ref": "#/$defs/a~1b"}, "y": {"$ref": "#"}}, "$defs": {"a/b": {"type": "string"}}}
+    given = [tool("a.b", description="d", parameters={"type": "object", **refers, "additionalProperties": False})]
     assert checked_tools(None) is None
     checked = checked_tools([given[0], tool("g", description=None, parameters=None, strict=None)])
     assert checked == [given[0], tool("g", parameters={"type": "object", "properties": {}})]

@@ -39,6 +39,9 @@ _OF_TEMPLATE = re.compile(
 """The template refuses the conversation."""
 
 _OF_SCHEMA = re.compile(r"grammar|schema|regex|pattern", re.IGNORECASE)
+_IN_SCHEMA = re.compile(r"json schema error|parse grammar", re.IGNORECASE)
+"""What llama-server adds to its complaint about the template where the request's schema is the cause."""
+
 _OF_TOOLS = re.compile(r"parse tools|tool type|tool function|tool_choice", re.IGNORECASE)
 _OF_MEDIA = re.compile(r"image|audio|base64|mtmd|multimodal", re.IGNORECASE)
 
@@ -73,10 +76,15 @@ def refusal(status: int, data: bytes, *, in_answer: bool = False) -> SidecarErro
     explained = status in (400, 413, 422) or (status == 500 and bool(error.get("message")))
     if in_answer or (status == 500 and _ENGINE_TROUBLE.search(message)):
         return EngineUnresponsive(f"{text} (HTTP {status}).")
-    if explained and _OF_TEMPLATE.search(message):
+    if explained and _OF_TEMPLATE.search(message) and not _IN_SCHEMA.search(message):
         return _of_template(message)
     if status in (404, 501) or "not supported" in message:
-        return NotSupported(text, hint="Use a model, an engine or a projector that can do this.")
+        media = (change_params("images", "message"),) if _OF_MEDIA.search(message) else ()
+        return NotSupported(
+            text,
+            hint="Use a model, an engine or a projector that can do this.",
+            remedies=(*media, call("switch_model"), call("list_engines")),
+        )
     if explained:
         return _of_request(text, message)
     return EngineUnresponsive(f"{text} (HTTP {status}).")

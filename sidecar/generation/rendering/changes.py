@@ -27,8 +27,8 @@ NO_ANSWER = "(No answer.)"
 NO_QUESTION = "(The message before is missing.)"
 
 _SENTENCES: dict[Change, Callable[[int], str]] = {
-    "image": lambda n: f"{_number(n, 'image is', 'images are')} replaced by a note, since the model takes none",
-    "audio": lambda n: f"{_number(n, 'recording is', 'recordings are')} replaced by a note, since the model takes none",
+    "image": lambda n: f"{_number(n, 'image is', 'images are')} replaced by a note",
+    "audio": lambda n: f"{_number(n, 'recording is', 'recordings are')} replaced by a note",
     "part": lambda n: f"{_number(n, 'part', 'parts')} of an unknown kind replaced by a note",
     "call_as_text": lambda n: (
         f"{_number(n, 'tool call is', 'tool calls are')} sent as text, since the chat template has no form for it"
