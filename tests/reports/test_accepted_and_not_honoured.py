@@ -13,6 +13,7 @@ import pytest
 
 from sidecar.contract.chat import SendMessageParams, TurnResult
 from sidecar.contract.errors import InvalidParams, NotSupported, SessionNotFound, SidecarError
+from sidecar.contract.remedies import change_params
 from sidecar.contract.server_settings import ServerSettings
 from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
 from sidecar.engines.kinds.embedded import Embedded
@@ -243,6 +244,7 @@ async def test_a_pattern_that_no_grammar_can_enforce_is_refused_with_its_path(st
         for pattern in ("^(?=x)y$", r"(a)\1", r"^a\b$", "^a{1,1000000}$", "(", "x" * 400_000):
             error = await trial.refusal(response_format=schema_format({"properties": {"a": {"pattern": pattern}}}))
             assert (type(error), error.data["path"]) == (InvalidParams, path), pattern[:20]
+            assert error.remedies == (change_params("response_format"),)
         tool = {
             "type": "function",
             "function": {"name": "f", "parameters": {"properties": {"a": {"pattern": "(?!x)"}}}},

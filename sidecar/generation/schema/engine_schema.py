@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from sidecar.contract.errors import InvalidParams
+from sidecar.contract.remedies import change_params
 from sidecar.generation.schema.automaton import MAX_TRANSITIONS, Automaton
 from sidecar.generation.schema.patterns import MAX_REPETITIONS, UnsupportedPattern, parse
 from sidecar.generation.schema.rendering import render
@@ -123,10 +124,10 @@ class _Copy:
                 raise UnsupportedPattern("the patterns of the schema are too large together")
             return render(parsed)
         except UnsupportedPattern as problem:
-            raise InvalidParams(
+            raise _refused(
                 f"The pattern cannot be enforced: {problem}.",
-                path=path,
-                hint="Use classes, groups, alternatives and counted repetitions, with ^ and $ at the ends only.",
+                path,
+                "Use classes, groups, alternatives and counted repetitions, with ^ and $ at the ends only.",
             ) from None
 
 
@@ -149,12 +150,15 @@ def _check_counts(schema: dict[str, Any], path: str) -> None:
         names = set(filter(lambda name: isinstance(name, str), required if isinstance(required, list) else ()))
         optional = sum(name not in names for name in properties)
         if optional > MAX_OPTIONAL:
-            raise InvalidParams(
+            raise _refused(
                 f"{optional} properties are not required, and {MAX_OPTIONAL} of one object are accepted.",
-                path=f"{path}.properties",
-                hint="Name those that every answer has in `required`, or divide the object.",
+                f"{path}.properties",
+                "Name those that every answer has in `required`, or divide the object.",
             )
 
 
-def _refused(message: str, path: str) -> InvalidParams:
-    return InvalidParams(message, path=path, hint="Make the schema smaller, or ask in several messages.")
+def _refused(
+    message: str, path: str, hint: str = "Make the schema smaller, or ask in several messages."
+) -> InvalidParams:
+    parameter = path.removeprefix("$.").split(".")[0].split("[")[0]
+    return InvalidParams(message, path=path, hint=hint, remedies=(change_params(parameter),))
