@@ -31,7 +31,7 @@ from sidecar.contract.sampling import SamplingParams
 from sidecar.contract.sessions import Session, SessionConfig, ToolCall
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.honouring.adaptation import check_schemas
-from sidecar.generation.request_shape import checked_response_format, checked_tool_choice, checked_tools
+from sidecar.generation.honouring.request_shape import checked_response_format, checked_tool_choice, checked_tools
 from sidecar.generation.sampling import check
 from sidecar.storage.config import ConfigFile
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.contract.errors import InvalidParams
-from sidecar.generation.request_shape import checked_response_format, checked_tool_choice, checked_tools
+from sidecar.generation.honouring.request_shape import checked_response_format, checked_tool_choice, checked_tools
 
 
 def tool(name: Any = "f", **function: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.remedies import change_params
-from sidecar.generation.json_schema import check_schema
+from sidecar.generation.schema.keywords import check_schema
 
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 """Names of functions. OpenAI's rule is `[A-Za-z0-9_-]{1,64}`; MCP servers and gateways use dots, colons and slashes."""
