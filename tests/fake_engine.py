@@ -92,6 +92,9 @@ HELP = """\
 -t,    --threads N                      number of CPU threads
 -ngl,  --gpu-layers, --n-gpu-layers N   max. number of layers to store in VRAM, either an exact number,
                                         'auto', or 'all' (default: auto)
+--prefill-assistant, --no-prefill-assistant
+                                        whether to prefill the assistant's response if the last message is an
+                                        assistant message (default: prefill enabled)
 --list-devices                          print list of available devices and exit
 --host HOST                             ip address to listen, or bind to an UNIX socket if the address ends with .sock
 --port PORT                             port to listen
@@ -291,6 +294,8 @@ class Engine:
         words = [f"w{i} " for i in range(1, int(how.get("tokens", "8")) + 1)]
         if "text=" in said:
             words = re.findall(r"\S+\s*|\s+", said.rpartition("text=")[2])
+        if body["messages"][-1]["role"] == "assistant":  # prefill: it writes on
+            words = words[count(body["messages"][-1]["content"]) :]
         limit = body.get("max_tokens")
         finish = "stop"
         if limit is not None and len(words) > limit:
@@ -486,7 +491,7 @@ def state(name: str, payload: dict[str, Any]) -> None:
 
 
 def parse(words: list[str]) -> dict[str, str]:
-    known = {name for line in HELP.splitlines() for name in re.findall(r"--[a-z-]+", line[:40])} | FAULTS.keys()
+    known = {name for line in HELP.splitlines() for name in re.findall(r"--[a-z-]+", line[:48])} | FAULTS.keys()
     flags: dict[str, str] = {}
     while words:
         name = words.pop(0)
@@ -507,7 +512,9 @@ def main(kind: type[Engine] = Engine) -> None:
 
 def answers(*flags: str) -> dict[str, str]:
     """What the engine that these flags are always on for answers to questions on the command line."""
-    help_text = HELP.replace(", or bind to an UNIX socket if the address ends with .sock", "")
+    help_text = HELP.replace("--prefill-assistant, --no-prefill-assistant", "--of-another-age").replace(
+        ", or bind to an UNIX socket if the address ends with .sock", ""
+    )
     return {
         "--help": (help_text if "--old-build" in flags else HELP) + "".join(f"{n} {t}\n" for n, t in FAULTS.items()),
         "--version": "version: fake (build 1)\n",

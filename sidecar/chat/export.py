@@ -28,7 +28,7 @@ FILE_NAME_CHARACTERS = 50
 """Of the title; with date and suffix it stays below 255 bytes, the limit of most file systems, in any script."""
 
 _SPEAKERS = {"user": "You", "assistant": "Assistant", "tool": "Tool"}
-_OPTIONAL = ("parts", "reasoning", "tool_calls", "tool_call_id")
+_OPTIONAL = ("parts", "reasoning", "tool_calls", "tool_call_id", "edited_at")
 
 
 def as_json(session: Session, tree: list[StoredMessage]) -> ExportSessionResult:

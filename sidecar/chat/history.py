@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from sidecar.chat import export, messages, search, sessions
+from sidecar.chat import export, idempotency, messages, search, sessions
+from sidecar.chat.idempotency import SentBefore, SentRequest
 from sidecar.chat.journal import Journals
 from sidecar.chat.messages import StoredMessage, new_id
 from sidecar.contract.errors import SidecarError
@@ -23,6 +24,8 @@ from sidecar.contract.sessions import (
     GetMessagesParams,
     GetMessagesResult,
     ImportSessionParams,
+    ListDeletedSessionsParams,
+    ListDeletedSessionsResult,
     ListSessionsParams,
     ListSessionsResult,
     SearchMessagesParams,
@@ -116,6 +119,7 @@ class History:
             newest = db.execute("SELECT max(updated_at) FROM sessions").fetchone()[0]
             if self._purge_clock is None or self._purge_clock.may_purge(newest):
                 sessions.mark_for_purge(db, deleted_before=before)
+            idempotency.forget_old(db)
             self._is_untidy = False  # here, so that an answer that begins now is not marked as interrupted
 
         self._is_tidying = True
@@ -193,6 +197,14 @@ class History:
         """One message. Raises SessionNotFound."""
         return await self._database.run(lambda db: messages.get(db, session_id, message_id))
 
+    async def is_last(self, session_id: str, message_id: str) -> bool:
+        """Whether a message is the end of its branch. Raises SessionNotFound."""
+        return await self._database.run(lambda db: messages.leaf_below(db, session_id, message_id) == message_id)
+
+    async def sent_before(self, session_id: str, request: SentRequest) -> SentBefore | None:
+        """What is stored of a request that was sent before. Raises InvalidParams if it was another one."""
+        return await self._database.run(lambda db: idempotency.find(db, session_id, request))
+
     async def message_page(self, params: GetMessagesParams) -> GetMessagesResult:
         """The messages of a branch, oldest first."""
 
@@ -244,6 +256,17 @@ class History:
         deleted_at = await self._database.run(lambda db: sessions.delete(db, session_id))
         self._publish(session_id, None)
         return DeleteSessionResult(session_id=session_id, purge_at=deleted_at + self._retention_seconds)
+
+    async def deleted_page(self, params: ListDeletedSessionsParams) -> ListDeletedSessionsResult:
+        """Deleted sessions, the last deleted first."""
+        return await self._database.run(
+            lambda db: sessions.deleted_page(
+                db,
+                limit=params.limit or params.defaults["limit"],
+                cursor=params.cursor,
+                kept_seconds=self._retention_seconds,
+            )
+        )
 
     async def restore(self, session_id: str) -> Session:
         """Undo `delete`."""

@@ -25,11 +25,12 @@ from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
 
 _NAMES = (
     *("id", "session_id", "parent_id", "role", "content", "parts", "reasoning", "tool_calls", "tool_call_id", "state"),
-    *("finish_reason", "usage", "timings", "context", "model", "warnings", "created_at"),
+    *("finish_reason", "usage", "timings", "context", "model", "warnings", "created_at", "edited_at"),
 )
 _COLUMNS = ", ".join(_NAMES)
 _COLUMNS_OF_M = ", ".join(f"m.{name}" for name in _NAMES)
 _JSON = ("parts", "tool_calls", "usage", "timings", "context", "warnings")
+_ENCRYPTED = tuple(name for name in TEXT_COLUMNS["messages"] if name in _NAMES)
 _OUTCOME = ("content", "reasoning", "tool_calls", "state", "finish_reason", *_JSON[2:])
 """Columns that are known only when an answer has ended."""
 
@@ -122,6 +123,40 @@ def withdraw(db: sqlite3.Connection, session_id: str, message_ids: list[str], *,
     db.execute("UPDATE sessions SET message_count = message_count - ? WHERE id = ?", (len(message_ids), session_id))
 
 
+def reopen(db: sqlite3.Connection, message_id: str) -> None:
+    """Mark an answer as being written again; its text stays. `finish` ends that."""
+    db.execute("UPDATE messages SET state = 'running' WHERE id = ?", (message_id,))
+
+
+def rewrite(db: sqlite3.Connection, message: StoredMessage) -> None:
+    """Store a message's text, parts and time of the change."""
+    names, cipher = ("content", "parts", "edited_at"), cipher_of(db)
+    values = (_column(message, name, cipher) for name in names)
+    db.execute(f"UPDATE messages SET {' = ?, '.join(names)} = ? WHERE id = ?", (*values, message.message_id))
+
+
+def remove(db: sqlite3.Connection, message: StoredMessage) -> None:
+    """Delete one message; those after it follow the one before it."""
+    ids = (message.session_id, message.message_id)
+    db.execute("UPDATE messages SET parent_id = ? WHERE session_id = ? AND parent_id = ?", (message.parent_id, *ids))
+    db.execute("DELETE FROM messages WHERE session_id = ? AND id = ?", ids)
+    db.execute("UPDATE sessions SET message_count = message_count - 1 WHERE id = ?", ids[:1])
+
+
+def exists(db: sqlite3.Connection, session_id: str, message_id: str) -> bool:
+    """Whether a session has a message."""
+    query = "SELECT 1 FROM messages WHERE id = ? AND session_id = ?"
+    return db.execute(query, (message_id, session_id)).fetchone() is not None
+
+
+def newest_root(db: sqlite3.Connection, session_id: str) -> str | None:
+    """The newest message without a parent."""
+    row = db.execute(
+        "SELECT id FROM messages WHERE session_id = ? AND parent_id IS NULL ORDER BY rowid DESC LIMIT 1", (session_id,)
+    ).fetchone()
+    return row and str(row[0])
+
+
 def get(db: sqlite3.Connection, session_id: str, message_id: str) -> StoredMessage:
     """One message.
 
@@ -200,10 +235,12 @@ def running(db: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def interrupt(db: sqlite3.Connection, session_id: str, message_id: str, content: str, reasoning: str | None) -> None:
-    """Mark an answer as interrupted, and store its known part."""
+    """Mark an answer as interrupted, and store its known part after what it had before it was continued."""
     message = get(db, session_id, message_id)
-    message.state, message.content = "interrupted", content
-    message.reasoning = reasoning or msgspec.UNSET
+    message.state = "interrupted"
+    message.content += content
+    if reasoning:
+        message.reasoning = (message.reasoning or "") + reasoning
     finish(db, message)
 
 
@@ -222,7 +259,7 @@ def _message(row: tuple[Any, ...], cipher: Cipher | None) -> StoredMessage:
     values = dict(zip(_NAMES, row, strict=True))
     values["message_id"] = values.pop("id")
     if cipher is not None:
-        for name in TEXT_COLUMNS["messages"]:
+        for name in _ENCRYPTED:
             if values[name] is not None:
                 what = associated_data("messages", name, values["session_id"], values["message_id"])
                 values[name] = cipher.decrypt_text(values[name], what)
@@ -232,7 +269,7 @@ def _message(row: tuple[Any, ...], cipher: Cipher | None) -> StoredMessage:
     if values["finish_reason"] not in _FINISH_REASONS:  # of an import, or an earlier version: any word of an engine
         has_calls = values["tool_calls"] is not None
         values["finish_reason"] = finish_reason_of(values["finish_reason"], has_calls=has_calls)
-    for name in ("parts", "reasoning", "tool_calls", "tool_call_id", "warnings"):
+    for name in ("parts", "reasoning", "tool_calls", "tool_call_id", "warnings", "edited_at"):
         if values[name] is None:
             del values[name]
     return msgspec.convert({**values, "siblings": []}, StoredMessage)

@@ -76,7 +76,7 @@ def from_journal(kept: JournaledTurn, message: StoredMessage | None) -> EndedTur
         return EndedTurn(kept.events, _outcome_in(final))
     if message is None or message.message_id != kept.message_id:
         return None
-    outcome = _outcome_of(message)
+    outcome = outcome_of(message)
     kept.events.append(final_event(outcome))
     return EndedTurn(kept.events, outcome)
 
@@ -88,7 +88,7 @@ def from_history(message: StoredMessage, after_seq: int) -> EndedTurn:
         events.append_text("reasoning", message.reasoning)
     if message.content and not after_seq:
         events.append_text("token", message.content)
-    outcome = _outcome_of(message)
+    outcome = outcome_of(message)
     events.append(final_event(outcome))
     return EndedTurn(events, outcome)
 
@@ -104,7 +104,7 @@ def _outcome_in(final: object) -> TurnResult | SidecarError:
     return Cancelled("The message was cancelled.", **{"partial": "", **of_turn})
 
 
-def _outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
+def outcome_of(message: StoredMessage) -> TurnResult | SidecarError:
     """The outcome of an answer in the history."""
     if message.state == "complete":
         return result_of(message)

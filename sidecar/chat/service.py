@@ -17,6 +17,7 @@ import anyio.abc
 import anyio.to_thread
 
 from sidecar.chat.history import History
+from sidecar.chat.idempotency import check_same, sent_request, session_of
 from sidecar.chat.journal import Journals
 from sidecar.chat.messages import new_id
 from sidecar.chat.outcome import EndedTurn, from_history, from_journal
@@ -25,6 +26,7 @@ from sidecar.chat.turn_plan import AskParams, TurnPlan, TurnPlanner
 from sidecar.contract.chat import (
     AckResult,
     CancelMessageResult,
+    ContinueMessageParams,
     CountTokensParams,
     CountTokensResult,
     DroppedMessage,
@@ -82,8 +84,20 @@ class Chat:
     # --- turns ---------------------------------------------------------------------------------------------
 
     def send(self, params: SendMessageParams) -> Turn:
-        """Begin to answer a message."""
-        return self._begin(params.session_id or new_id(), params)
+        """Begin to answer a message; one that was sent under its key before follows the answer that is under way.
+
+        Raises:
+            InvalidParams: another message was sent under its key.
+        """
+        sent = sent_request(params)
+        if sent is None:
+            return self._begin(params.session_id or new_id(), params)
+        session_id = params.session_id or session_of(sent.key)
+        for turn in self._unfinished(session_id):
+            if turn.sent is not None and turn.sent.key == sent.key:
+                check_same(sent, turn.sent.digest)
+                return turn
+        return self._begin(session_id, params)
 
     def regenerate(self, params: RegenerateMessageParams) -> Turn:
         """Begin to answer a question again."""
@@ -91,6 +105,10 @@ class Chat:
 
     def edit(self, params: EditMessageParams) -> Turn:
         """Begin to answer an edited question."""
+        return self._begin(params.session_id, params)
+
+    def continue_(self, params: ContinueMessageParams) -> Turn:
+        """Begin to continue an answer that was cut."""
         return self._begin(params.session_id, params)
 
     async def cancel(self, session_id: str) -> CancelMessageResult:

@@ -20,7 +20,13 @@ import msgspec
 from sidecar.chat.matching import fold
 from sidecar.chat.titles import UNTITLED, title_of
 from sidecar.contract.errors import InvalidParams, SessionNotFound
-from sidecar.contract.sessions import ListSessionsResult, Session, SessionConfig
+from sidecar.contract.sessions import (
+    DeletedSession,
+    ListDeletedSessionsResult,
+    ListSessionsResult,
+    Session,
+    SessionConfig,
+)
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.connection import cipher_of
 from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
@@ -130,6 +136,40 @@ def page(
     last = sessions[limit - 1] if has_more else None
     return ListSessionsResult(
         sessions=sessions[:limit], next_cursor=f"{last.updated_at!r} {last.session_id}" if last else None
+    )
+
+
+def deleted_page(
+    db: sqlite3.Connection, *, limit: int, cursor: str | None, kept_seconds: float
+) -> ListDeletedSessionsResult:
+    """Sessions that can be restored, the last deleted first.
+
+    Raises:
+        InvalidParams: the cursor is invalid.
+    """
+    cipher = cipher_of(db)
+    before = _read_cursor(cursor, "list_deleted_sessions") if cursor else (math.inf, "")
+    rows = db.execute(
+        "SELECT id, title, message_count, created_at, updated_at, deleted_at FROM sessions"
+        " WHERE deleted_at IS NOT NULL AND deleted_at <> ? AND (deleted_at, id) < (?, ?)"
+        " ORDER BY deleted_at DESC, id DESC LIMIT ?",
+        (_CONDEMNED, *before, limit + 1),
+    ).fetchall()
+    found = [
+        DeletedSession(
+            session_id=id_,
+            title=_title(id_, title, cipher),
+            message_count=count,
+            created_at=created_at,
+            updated_at=updated_at,
+            deleted_at=deleted_at,
+            purge_at=deleted_at + kept_seconds,
+        )
+        for id_, title, count, created_at, updated_at, deleted_at in rows[:limit]
+    ]
+    last = found[-1] if len(rows) > limit else None
+    return ListDeletedSessionsResult(
+        sessions=found, next_cursor=f"{last.deleted_at!r} {last.session_id}" if last else None
     )
 
 
@@ -263,12 +303,12 @@ def _to_json(config: SessionConfig) -> str:
     return msgspec.json.encode(given).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[float, str]:
+def _read_cursor(cursor: str, method: str = "list_sessions") -> tuple[float, str]:
     updated_at, _, session_id = cursor.partition(" ")
     try:
         number = float(updated_at)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InvalidParams("This cursor is not from list_sessions.", path="$.cursor")
+        raise InvalidParams(f"This cursor is not from {method}.", path="$.cursor")
     return number, session_id

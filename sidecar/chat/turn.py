@@ -7,31 +7,26 @@ decided by `turn_plan`, and how an answer is made by `generation`.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from contextlib import aclosing
-from typing import Literal
 
 import anyio
 
-from sidecar.chat import messages, sessions
 from sidecar.chat.history import History
+from sidecar.chat.idempotency import SentRequest, sent_request
 from sidecar.chat.journal import Journal, Journals
-from sidecar.chat.messages import StoredMessage, new_id, new_message
-from sidecar.chat.outcome import final_event, result_of, result_or_raise
+from sidecar.chat.messages import StoredMessage, new_id
+from sidecar.chat.outcome import final_event, outcome_of, result_of, result_or_raise
+from sidecar.chat.record import Ending, Record, has_succeeded
 from sidecar.chat.turn_plan import AskParams, TurnPlan, TurnPlanner
-from sidecar.contract.chat import TurnQueued, TurnResult
+from sidecar.contract.chat import ContinueMessageParams, TurnQueued, TurnResult
 from sidecar.contract.errors import Cancelled, ContextTooLong, InvalidParams, NotSupported, SidecarError
-from sidecar.contract.sessions import Session, SessionConfig
+from sidecar.contract.sessions import Session
 from sidecar.events.event_log import Entry, EventLog
 from sidecar.generation.admission.scheduler import AdmissionQueue
 from sidecar.generation.generation import Generation, Generator
 from sidecar.logs.defects import internal_error
 from sidecar.servers.server import Server
-from sidecar.storage.database import Work
-
-Ending = Literal["complete", "cancelled", "interrupted", "error"]
-"""How an answer ended."""
 
 REFUSALS = (ContextTooLong, InvalidParams, NotSupported)
 """With these an engine refuses the question permanently."""
@@ -56,6 +51,7 @@ class Turn:
 
     Attributes:
         events: for hosts. They are in the journal before they are here, once the turn has one.
+        sent: the request under its key, if it has one.
     """
 
     def __init__(
@@ -73,7 +69,9 @@ class Turn:
         self.session_id = session_id
         self.events = EventLog()
         self.outcome: TurnResult | SidecarError | None = None
+        self.sent: SentRequest | None = sent_request(params)
         self._params = params
+        self._question: StoredMessage | None = None
         self._planner = planner
         self._generator = generator
         self._history = history
@@ -129,8 +127,13 @@ class Turn:
                 while (position := await self._ticket.next_position()) is not None:
                     self.events.append(TurnQueued(position=position, session_id=self.session_id))
                 await self._history.ready()
+                if (answer := await self._sent_before()) is not None:
+                    self.outcome = self._replay(answer)
+                    return
+                if isinstance(self._params, ContinueMessageParams):
+                    self._message_id = (await self._planner.answer_to_continue(self._params)).message_id
                 self._journal = self._journals.begin(self.session_id, self._message_id, self.events)
-                plan = await self._planner.plan(self.session_id, self._params)
+                plan = await self._plan()
                 await self._answer(plan, self._journal)
         except SidecarError as error:
             problem = error
@@ -148,6 +151,27 @@ class Turn:
                 self._ticket.leave()
                 self._finished.set()
 
+    async def _sent_before(self) -> StoredMessage | None:
+        """The stored answer to this request, if it was sent before under its key. Raises InvalidParams."""
+        if self.sent is None:
+            return None
+        before = await self._history.sent_before(self.session_id, self.sent)
+        self._question = before.question if before is not None else None
+        return before.answer if before is not None else None
+
+    def _replay(self, answer: StoredMessage) -> TurnResult | SidecarError:
+        """Publish an answer that was given before; returns its outcome. Its journal stays for `resume_session`."""
+        if isinstance(answer.reasoning, str):
+            self.events.append_text("reasoning", answer.reasoning)
+        if answer.content:
+            self.events.append_text("token", answer.content)
+        return outcome_of(answer)
+
+    async def _plan(self) -> TurnPlan:
+        if self._question is not None:  # sent before, and not answered: it is not stored a second time
+            return await self._planner.plan_again(self._question, self._params)
+        return await self._planner.plan(self.session_id, self._params)
+
     async def _answer(self, plan: TurnPlan, journal: Journal) -> None:
         """Generate the answer, and store the question and the answer. Nothing of the answer is published before the
         question is stored, which happens while the engine works."""
@@ -155,7 +179,7 @@ class Turn:
         kept: asyncio.Future[Session | None] | None = None
 
         def publish_or_stop(kept: asyncio.Future[Session | None]) -> None:
-            if _has_succeeded(kept):
+            if has_succeeded(kept):
                 journal.publish(*self._new_events(generation))
             else:
                 reading.cancel()
@@ -167,7 +191,7 @@ class Turn:
                         self._record = Record(self._history, plan, self._message_id, generation)
                         kept = self._record.begin()
                         kept.add_done_callback(publish_or_stop)
-                    elif kept is None or _has_succeeded(kept):
+                    elif kept is None or has_succeeded(kept):
                         journal.publish(*self._new_events(generation))
         if self._record is None or kept is None:
             raise RuntimeError("a generation has ended without a request to its engine")
@@ -193,7 +217,7 @@ class Turn:
         generation, partial = self._generation, ""
         if generation is not None and self._record is not None and await self._record.was_begun():
             state: Ending = "error" if problem else "cancelled" if self._cancel_requested else "interrupted"
-            partial = generation.answer.content
+            partial = self._record.content
             if self._journal is not None:
                 self._journal.publish(*self._new_events(generation))
             try:
@@ -212,112 +236,3 @@ class Turn:
         else:
             self._journal.publish(final_event(outcome))
             self._journal.close()
-
-
-class Record:
-    """The rows of one turn in the history: one commit for the question, one for the answer, none for a token.
-
-    Args:
-        message_id: id of the answer.
-        generation: produces the answer.
-    """
-
-    def __init__(self, history: History, plan: TurnPlan, message_id: str, generation: Generation) -> None:
-        self._history = history
-        self._plan = plan
-        self._message_id = message_id
-        self._generation = generation
-        self._server_id = generation.server.server_id if generation.server else None
-        self._begun: asyncio.Future[Session | None] | None = None
-
-    def begin(self) -> asyncio.Future[Session | None]:
-        """Store the question and an empty answer, in one commit; the future is done when they are stored."""
-        plan = self._plan
-        place = self._answer("", "running")
-        text = next((m.content for m in plan.new_messages if m.role == "user"), "")
-
-        def work(db: sqlite3.Connection) -> None:
-            if plan.new_session is not None:
-                sessions.insert(
-                    db,
-                    session_id=plan.session_id,
-                    title=None,
-                    config=SessionConfig(),
-                    server_id=self._server_id,
-                    **plan.new_session,
-                )
-            messages.insert(db, *plan.new_messages, place)
-            sessions.give_title(db, plan.session_id, text)
-            columns = {"server_id": self._server_id, **plan.session_columns}
-            sessions.set_head(db, plan.session_id, self._message_id, **columns)
-
-        self._begun = self._history.change(plan.session_id, work)
-        return self._begun
-
-    async def was_begun(self) -> bool:
-        """Whether the question is stored; waits for a commit in progress."""
-        if self._begun is None:
-            return False
-        await asyncio.wait([self._begun])
-        return _has_succeeded(self._begun)
-
-    async def complete(self) -> StoredMessage:
-        """Store the complete answer."""
-        result, message = self._generation.result, self._filled("complete")
-        if result is not None:
-            message.usage, message.timings, message.context = result.usage, result.timings, result.context
-        await self._keep(lambda db: messages.finish(db, message))
-        return message
-
-    async def give_up(self, *, state: Ending, refused: bool) -> None:
-        """Store the partial answer. The question is stored already.
-
-        A question that the engine refused is withdrawn: otherwise every later message of the session would be refused
-        with it.
-        """
-        if not self._generation.answer.is_empty:
-            message = self._filled(state)
-            message.timings = self._generation.timings()
-            await self._keep(lambda db: messages.finish(db, message))
-            return
-        plan = self._plan
-        new = [message.message_id for message in plan.new_messages]
-
-        def work(db: sqlite3.Connection) -> None:
-            if refused and plan.new_session is not None:
-                sessions.remove(db, plan.session_id)
-            elif refused:
-                gone = [self._message_id, *reversed(new)]
-                messages.withdraw(db, plan.session_id, gone, head=plan.old_head)
-            else:
-                head = new[-1] if new else plan.old_head
-                messages.withdraw(db, plan.session_id, [self._message_id], head=head)
-
-        await self._keep(work)
-
-    async def _keep(self, work: Work[None]) -> None:
-        await asyncio.shield(self._history.change(self._plan.session_id, work))
-
-    def _filled(self, state: Ending) -> StoredMessage:
-        answer = self._generation.answer
-        message = self._answer(answer.content, state)
-        if answer.reasoning:
-            message.reasoning = answer.reasoning
-        if answer.tool_calls:
-            message.tool_calls = answer.tool_calls
-        message.finish_reason = answer.finish_reason
-        if self._generation.warnings:
-            message.warnings = list(self._generation.warnings)
-        return message
-
-    def _answer(self, content: str, state: Ending | Literal["running"]) -> StoredMessage:
-        plan = self._plan
-        messages_before = plan.new_messages or plan.history
-        parent_id = messages_before[-1].message_id if messages_before else None
-        message = new_message(plan.session_id, parent_id, role="assistant", content=content)
-        message.message_id, message.state, message.model = self._message_id, state, self._generation.model
-        return message
-
-
-def _has_succeeded(commit: asyncio.Future[Session | None]) -> bool:
-    return commit.done() and not commit.cancelled() and commit.exception() is None

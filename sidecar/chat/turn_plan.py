@@ -13,10 +13,13 @@ from typing import Any
 import anyio.to_thread
 import msgspec
 
+from sidecar.chat.editing import check_continuable
 from sidecar.chat.history import History
+from sidecar.chat.idempotency import SentRequest, sent_request
 from sidecar.chat.incoming import ParsedMessage, read_message
 from sidecar.chat.messages import StoredMessage, as_chat_message, new_message, tool_calls_of
 from sidecar.contract.chat import (
+    ContinueMessageParams,
     EditMessageParams,
     MessageContent,
     RegenerateMessageParams,
@@ -35,7 +38,7 @@ from sidecar.generation.honouring.request_shape import checked_response_format, 
 from sidecar.generation.sampling import check
 from sidecar.storage.config import ConfigFile
 
-AskParams = SendMessageParams | RegenerateMessageParams | EditMessageParams
+AskParams = SendMessageParams | RegenerateMessageParams | EditMessageParams | ContinueMessageParams
 """The requests that begin a turn."""
 
 
@@ -50,6 +53,8 @@ class TurnPlan(msgspec.Struct):
         old_head: the session's previous head.
         new_session: columns of the session to create, if there is none yet.
         session_columns: changed columns of an existing session.
+        continued: the answer that is continued, the last message of the history; `None` for a new one.
+        sent: the request under its key, to be stored with the new messages.
     """
 
     session_id: str
@@ -59,6 +64,15 @@ class TurnPlan(msgspec.Struct):
     old_head: str | None = None
     new_session: dict[str, Any] | None = None
     session_columns: dict[str, Any] = msgspec.field(default_factory=dict)
+    continued: StoredMessage | None = None
+    sent: SentRequest | None = None
+
+    @property
+    def parent_id(self) -> str | None:
+        """The message that the answer follows."""
+        if self.continued is not None:
+            return self.continued.parent_id
+        return _last_id(self.conversation)
 
     @property
     def conversation(self) -> list[StoredMessage]:
@@ -84,7 +98,30 @@ class TurnPlanner:
             return await self._plan_message(session_id, params)
         if isinstance(params, RegenerateMessageParams):
             return await self._plan_regeneration(params)
+        if isinstance(params, ContinueMessageParams):
+            return await self._plan_continuation(params)
         return await self._plan_edit(params)
+
+    async def answer_to_continue(self, params: ContinueMessageParams) -> StoredMessage:
+        """The answer that a request wants continued.
+
+        Raises:
+            SessionNotFound: there is no such session or message.
+            InvalidParams: it cannot be continued.
+        """
+        session_id = params.session_id
+        session = await self._history.get(session_id)
+        message_id = params.message_id or session.head
+        if message_id is None:
+            return check_continuable(None, is_last=True)
+        message = await self._history.message(session_id, message_id)
+        return check_continuable(message, is_last=await self._history.is_last(session_id, message_id))
+
+    async def plan_again(self, question: StoredMessage, params: AskParams) -> TurnPlan:
+        """What a turn has to do to answer a stored question again, with these settings."""
+        session = await self._history.get(question.session_id)
+        history = await self._history.branch(question.session_id, question.message_id)
+        return self._plan(params, session, question.session_id, history, [])
 
     async def preview(
         self,
@@ -121,7 +158,8 @@ class TurnPlanner:
         else:
             tagged = params.message_format == "tagged"
             parsed = await _read(params.message, params.images, params.template, tagged=tagged)
-        is_new = params.session_id is None  # the id was created for this message, so there is nothing to read
+        # Without a key the id was created for this message, so there is nothing to read.
+        is_new = params.session_id is None and params.idempotency_key is None
         session, history = (None, []) if is_new else await self._history.open(session_id)
         if params.tool_results:
             paths = [f"$.tool_results[{n}].content" for n in range(len(params.tool_results))]
@@ -130,7 +168,9 @@ class TurnPlanner:
         else:
             new = _user_messages(parsed, session_id, _last_id(history), with_earlier=not history)
         system = parsed.system if params.system is None else params.system
-        return self._plan(params, session, session_id, history, new, system=system)
+        plan = self._plan(params, session, session_id, history, new, system=system)
+        plan.sent = sent_request(params)
+        return plan
 
     async def _plan_regeneration(self, params: RegenerateMessageParams) -> TurnPlan:
         """The plan to answer a question again."""
@@ -144,6 +184,15 @@ class TurnPlanner:
         if not history:
             raise InvalidParams("There is no question to answer again.", path="$.message_id")
         return self._plan(params, session, params.session_id, history, [])
+
+    async def _plan_continuation(self, params: ContinueMessageParams) -> TurnPlan:
+        """The plan to continue an answer: it is the last message, and the model writes on at its end."""
+        answer = await self.answer_to_continue(params)
+        session = await self._history.get(params.session_id)
+        history = await self._history.branch(params.session_id, answer.message_id)
+        plan = self._plan(params, session, params.session_id, history, [])
+        plan.continued, plan.request.continues = answer, True
+        return plan
 
     async def _plan_edit(self, params: EditMessageParams) -> TurnPlan:
         """The plan to answer an edited question."""

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import re
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sidecar.cli import screen
@@ -101,21 +101,32 @@ class Conversation:
 
     async def say(self, message: str, *, max_tokens: int | None = None) -> bool:
         """Send a message and print the answer as it arrives; False if a Ctrl-C stopped it."""
+        said = await self._answered(
+            lambda show: self.client.send_message(
+                message=message,
+                session_id=self.session_id,
+                system=self._system,
+                max_tokens=max_tokens,
+                on_event=show,
+            )
+        )
+        self._system = None  # the session has it now; after a failed answer it is sent again
+        return said
+
+    async def continue_answer(self) -> bool:
+        """Have the last answer continued where it was cut, and print what follows; False if a Ctrl-C stopped it."""
+        return await self._answered(
+            lambda show: self.client.continue_message(session_id=self.session_id, on_event=show)
+        )
+
+    async def _answered(self, ask: Callable[[Callable[[Any], None]], Coroutine[Any, Any, TurnResult]]) -> bool:
+        """Have a model answer and print that as it arrives; False if a Ctrl-C stopped it."""
         if not await self.client.is_llama_running():
             screen.say("The engine is not running; it is started again.", style="dim")
             await self._bring_back()
         self.used = True
         with AnswerPrinter() as printer:
-            result = await self._until_stopped(
-                self.client.send_message(
-                    message=message,
-                    session_id=self.session_id,
-                    system=self._system,
-                    max_tokens=max_tokens,
-                    on_event=printer.show,
-                )
-            )
-        self._system = None  # the session has it now; after a failed answer it is sent again
+            result = await self._until_stopped(ask(printer.show))
         if result is None:
             screen.say(f"Stopped.{' The answer so far is kept.' if printer.has_output else ''}", style="dim")
             return False

@@ -12,6 +12,8 @@ from rich.text import Text
 from sidecar.cli import screen, tables
 from sidecar.cli.conversation import Conversation
 from sidecar.cli.settings import change_settings, show_settings
+from sidecar.cli.slash_editing import continue_answer, delete_session, remove_message, restore_session
+from sidecar.cli.wording import shortened
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import Session
 
@@ -19,9 +21,6 @@ LISTED_SESSIONS = 20
 
 LOAD_SECONDS = 0.25
 """Between two readings of the machine: load is measured between readings, so the first has none."""
-
-SHOWN_LETTERS = 200
-"""Shown of an earlier message when a session is resumed: enough to recognise it."""
 
 NO_SYSTEM = "-"
 
@@ -134,7 +133,7 @@ async def _session(conversation: Conversation, rest: str) -> None:
         ("Messages", str(session.message_count)),
     ]
     if session.system:
-        rows.append(("System", _shortened(session.system)))
+        rows.append(("System", shortened(session.system)))
     screen.show(tables.pairs(rows))
 
 
@@ -144,7 +143,7 @@ async def show_resumed(conversation: Conversation, session: Session) -> None:
     page = await conversation.client.get_messages(session_id=session.session_id, limit=2)
     for message in page.messages:
         mark = "  > " if message.role == "user" else "    "
-        screen.say(mark, _shortened(message.content), style="dim")
+        screen.say(mark, shortened(message.content), style="dim")
 
 
 async def _sessions(conversation: Conversation, rest: str) -> None:
@@ -167,16 +166,15 @@ async def _quit(_: Conversation, __: str) -> None:
     raise Quit
 
 
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN_LETTERS else f"{flat[: SHOWN_LETTERS - 1]}…"
-
-
 COMMANDS = (
     Command("help ?", "", "this list", _help),
     Command("new", "", "begin a new session", _new),
     Command("session", "[ID]", "which session this is; with the first letters of an id: resume that one", _session),
     Command("sessions", "[TEXT]", "the last sessions, or those with TEXT in the title", _sessions),
+    Command("continue", "", "continue the last answer where it was cut", continue_answer),
+    Command("remove", "", "delete the last message", remove_message),
+    Command("delete", "", "delete this session; /undelete restores it", delete_session),
+    Command("undelete", "[ID]", "the deleted sessions; with the first letters of an id: restore it", restore_session),
     Command("system", "[TEXT]", f"show or set the system prompt; {NO_SYSTEM} removes it", _system),
     Command("config", "[KEY=VALUE …]", "show or change settings; KEY= resets one", _config),
     Command("models", "", "the models of the library", _models),

@@ -10,7 +10,7 @@ from rich.text import Text
 from sidecar.contract.engines import EngineDevice
 from sidecar.contract.models import ModelInfo, ModelOrigin
 from sidecar.contract.resources import Resources
-from sidecar.contract.sessions import Session
+from sidecar.contract.sessions import DeletedSession, Session
 
 SHORT_ID = 8
 """Letters of a session's id that are shown: enough to identify it, few enough to type."""
@@ -99,8 +99,8 @@ def pairs(rows: Iterable[tuple[str | Text, str | Text]], *, indent: int = 2) -> 
     return table
 
 
-def sessions_table(sessions: Sequence[Session], *, current: str) -> Table:
-    """Sessions, the last used first; the current one is marked."""
+def sessions_table(sessions: Sequence[Session | DeletedSession], *, current: str = "") -> Table:
+    """Sessions in this order; the current one is marked."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

@@ -12,6 +12,9 @@ from sidecar.contract.errors import EngineCrashed, EngineStartFailed, ServerNotR
 SHOWN_LOG_LINES = 8
 """Of an engine's log: the reason is at its end, and the whole log is in a file."""
 
+SHOWN_LETTERS = 200
+"""Shown of an earlier message when a session is resumed: enough to recognise it."""
+
 _HINTS: dict[type[SidecarError], str] = {
     EngineCrashed: "The answer so far is kept, and the engine is started again.",
     ServerNotRunning: "Your next message starts the engine.",
@@ -75,3 +78,9 @@ def from_terminal(text: str) -> str:
     locale.
     """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def shortened(text: str) -> str:
+    """An earlier message on one line, as much of it as is needed to recognise it."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN_LETTERS else f"{flat[: SHOWN_LETTERS - 1]}…"

@@ -110,7 +110,9 @@ from sidecar.contract.sessions import (
     DeleteSessionResult,
     ExportSessionResult,
     GetMessagesResult,
+    ListDeletedSessionsResult,
     ListSessionsResult,
+    Message,
     SearchMessagesResult,
     Session,
     SessionConfig,
@@ -1180,6 +1182,7 @@ class ContractMethods(ABC):
         images: list[str] | None = None,
         tool_results: list[ToolResult] | None = None,
         template: str | None = None,
+        idempotency_key: str | None = None,
         on_event: Callable[[TurnEvent], None] | Callable[[TurnEvent, int], None] | None = None,
     ) -> TurnResult:
         """Send a message to a session and get the answer, streamed if `channel` is given.
@@ -1239,6 +1242,9 @@ class ContractMethods(ABC):
                 WebP, GIF, BMP, TIFF and AVIF; turned upright and scaled down to 2048 pixels a side.
             tool_results: Results of the model's tool calls, in place of a message: leave `message` empty.
             template: A text in which {message} is replaced by the message.
+            idempotency_key: Chosen by the host for this message, to send it again without doubling it: the same message
+                with the same key follows the running answer, or returns the stored one; after a failure the stored
+                message is answered again. Known for a day, also after a restart.
             on_event: Called with each event of the request, in order, and its number if it takes two; without it none
                 are sent.
         """
@@ -1289,6 +1295,7 @@ class ContractMethods(ABC):
                 images=images,
                 tool_results=tool_results,
                 template=template,
+                idempotency_key=idempotency_key,
             ),
             TurnResult,
             TurnEvent,
@@ -1343,6 +1350,7 @@ class ContractMethods(ABC):
         images: list[str] | None = None,
         tool_results: list[ToolResult] | None = None,
         template: str | None = None,
+        idempotency_key: str | None = None,
     ) -> EventStream[TurnEvent, TurnResult]:
         """As `send_message`: an iterator over the events, and the result."""
         return self._stream(
@@ -1392,6 +1400,7 @@ class ContractMethods(ABC):
                 images=images,
                 tool_results=tool_results,
                 template=template,
+                idempotency_key=idempotency_key,
             ),
             TurnResult,
             TurnEvent,
@@ -1870,6 +1879,295 @@ class ContractMethods(ABC):
             TurnEvent,
         )
 
+    async def continue_message(
+        self,
+        *,
+        session_id: str,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        min_p: float | None = None,
+        max_tokens: int | None = None,
+        repeat_penalty: float | None = None,
+        seed: int | None = None,
+        stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
+        server_id: str | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        response_format: dict[str, Any] | None = None,
+        reasoning: bool | None = None,
+        preset: str | None = None,
+        context_policy: ContextPolicy | None = None,
+        message_id: str | None = None,
+        on_event: Callable[[TurnEvent], None] | Callable[[TurnEvent, int], None] | None = None,
+    ) -> TurnResult:
+        """Continue an answer that was cut: it reached max_tokens, was cancelled or interrupted, or a person has
+        edited it.
+
+        The answer stays one message with its id. Events carry the new text, the result the whole. It has to be
+        the end of
+        its branch, and an engine without assistant prefill refuses with NOT_SUPPORTED. The model does not reason
+        again.
+
+        Args:
+            temperature: 0 always chooses the likeliest token.
+            top_p: Nucleus sampling; 1 disables it.
+            top_k: Likeliest tokens to choose from; 0 is all.
+            min_p: Minimum probability, relative to that of the likeliest token.
+            max_tokens: Maximum length of the answer. Default: until the model stops or the context is full.
+            repeat_penalty: 1 disables it.
+            seed: -1 chooses a new seed each time.
+            stop: Texts that end the answer.
+            frequency_penalty: Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+            presence_penalty: Makes tokens less likely that were used. Engine's default: 0, disabled.
+            repeat_last_n: How many last tokens the penalties count; 0 is none. Engine's default: 64.
+            typical_p: Locally typical sampling. Engine's default: 1, disabled.
+            top_n_sigma: Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+            xtc_probability: How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+            xtc_threshold: Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+            dry_multiplier: Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+            dry_base: How DRY grows with the length of a repetition. Engine's default: 1.75.
+            dry_allowed_length: Tokens that may repeat without DRY. Engine's default: 2.
+            dry_penalty_last_n: How many last tokens DRY searches; 0 is none. Engine's default: 64.
+            dry_sequence_breakers: Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+            dynatemp_range: How far the temperature moves with the entropy. Engine's default: 0, disabled.
+            dynatemp_exponent: How fast it moves with the entropy. Engine's default: 1.
+            mirostat: Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+            mirostat_tau: Entropy that Mirostat aims at. Engine's default: 5.
+            mirostat_eta: Mirostat's learning rate. Engine's default: 0.1.
+            logit_bias: Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+            grammar: A grammar in GBNF that the answer follows; not together with response_format or tools.
+            logprobs: Return how likely each token was, as `logprobs` of the result; not together with tools.
+            top_logprobs: Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+            sampling_extra: Further sampling parameters in the engine's own words, passed on as they are; llama.cpp
+                ignores those that it does not know. Names that have a parameter here, or change what is asked, are
+                refused.
+            server_id: Default: the session's, else "default", else the only server running.
+            tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
+                place for them.
+            tool_choice: Same as OpenAI's tool_choice.
+            response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
+                compared with it; patterns that cannot be enforced are refused.
+            reasoning: Whether a reasoning model may reason. Default: the model's own default.
+            preset: Name in the config's `chat_presets`; parameters given here override it.
+            context_policy: Default: the session's, else the config's.
+            message_id: The answer to continue. Default: the last one.
+            on_event: Called with each event of the request, in order, and its number if it takes two; without it none
+                are sent.
+        """
+        answer: TurnResult = await self._request(
+            "continue_message",
+            _given(
+                session_id=session_id,
+                temperature=temperature,
+                top_p=top_p,
+                top_k=top_k,
+                min_p=min_p,
+                max_tokens=max_tokens,
+                repeat_penalty=repeat_penalty,
+                seed=seed,
+                stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
+                server_id=server_id,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning=reasoning,
+                preset=preset,
+                context_policy=context_policy,
+                message_id=message_id,
+            ),
+            TurnResult,
+            TurnEvent,
+            on_event,
+        )
+        return answer
+
+    def continue_message_stream(
+        self,
+        *,
+        session_id: str,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        min_p: float | None = None,
+        max_tokens: int | None = None,
+        repeat_penalty: float | None = None,
+        seed: int | None = None,
+        stop: list[str] | str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repeat_last_n: int | None = None,
+        typical_p: float | None = None,
+        top_n_sigma: float | None = None,
+        xtc_probability: float | None = None,
+        xtc_threshold: float | None = None,
+        dry_multiplier: float | None = None,
+        dry_base: float | None = None,
+        dry_allowed_length: int | None = None,
+        dry_penalty_last_n: int | None = None,
+        dry_sequence_breakers: list[str] | None = None,
+        dynatemp_range: float | None = None,
+        dynatemp_exponent: float | None = None,
+        mirostat: int | None = None,
+        mirostat_tau: float | None = None,
+        mirostat_eta: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        grammar: str | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        sampling_extra: dict[str, Any] | None = None,
+        server_id: str | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        response_format: dict[str, Any] | None = None,
+        reasoning: bool | None = None,
+        preset: str | None = None,
+        context_policy: ContextPolicy | None = None,
+        message_id: str | None = None,
+    ) -> EventStream[TurnEvent, TurnResult]:
+        """As `continue_message`: an iterator over the events, and the result."""
+        return self._stream(
+            "continue_message",
+            _given(
+                session_id=session_id,
+                temperature=temperature,
+                top_p=top_p,
+                top_k=top_k,
+                min_p=min_p,
+                max_tokens=max_tokens,
+                repeat_penalty=repeat_penalty,
+                seed=seed,
+                stop=stop,
+                frequency_penalty=frequency_penalty,
+                presence_penalty=presence_penalty,
+                repeat_last_n=repeat_last_n,
+                typical_p=typical_p,
+                top_n_sigma=top_n_sigma,
+                xtc_probability=xtc_probability,
+                xtc_threshold=xtc_threshold,
+                dry_multiplier=dry_multiplier,
+                dry_base=dry_base,
+                dry_allowed_length=dry_allowed_length,
+                dry_penalty_last_n=dry_penalty_last_n,
+                dry_sequence_breakers=dry_sequence_breakers,
+                dynatemp_range=dynatemp_range,
+                dynatemp_exponent=dynatemp_exponent,
+                mirostat=mirostat,
+                mirostat_tau=mirostat_tau,
+                mirostat_eta=mirostat_eta,
+                logit_bias=logit_bias,
+                grammar=grammar,
+                logprobs=logprobs,
+                top_logprobs=top_logprobs,
+                sampling_extra=sampling_extra,
+                server_id=server_id,
+                tools=tools,
+                tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning=reasoning,
+                preset=preset,
+                context_policy=context_policy,
+                message_id=message_id,
+            ),
+            TurnResult,
+            TurnEvent,
+        )
+
+    async def delete_message(
+        self,
+        *,
+        session_id: str,
+        message_id: str,
+    ) -> Session:
+        """Delete one message permanently. The messages after it stay, and follow the one before it.
+
+        A branch that ends with it ends with the message before it, or continues on the newest branch from there.
+        A message
+        that is being written is refused: cancel it first.
+
+        Args:
+            message_id: The message.
+        """
+        answer: Session = await self._request(
+            "delete_message",
+            _given(
+                session_id=session_id,
+                message_id=message_id,
+            ),
+            Session,
+        )
+        return answer
+
+    async def update_message(
+        self,
+        *,
+        session_id: str,
+        message_id: str,
+        content: str,
+    ) -> Message:
+        """Replace the text of a message in place, as a person's correction; it is marked with `edited_at`.
+
+        Nothing is answered again, and the old text is not kept: edit_message makes a branch instead. Images stay.
+
+        Args:
+            message_id: The message.
+            content: The new text.
+        """
+        answer: Message = await self._request(
+            "update_message",
+            _given(
+                session_id=session_id,
+                message_id=message_id,
+                content=content,
+            ),
+            Message,
+        )
+        return answer
+
     async def cancel_message(
         self,
         *,
@@ -2195,6 +2493,28 @@ class ContractMethods(ABC):
                 session_id=session_id,
             ),
             DeleteSessionResult,
+        )
+        return answer
+
+    async def list_deleted_sessions(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> ListDeletedSessionsResult:
+        """List the deleted sessions that restore_session can restore, the last deleted first.
+
+        Args:
+            limit: Default 50.
+            cursor: `next_cursor` of the previous page.
+        """
+        answer: ListDeletedSessionsResult = await self._request(
+            "list_deleted_sessions",
+            _given(
+                limit=limit,
+                cursor=cursor,
+            ),
+            ListDeletedSessionsResult,
         )
         return answer
 

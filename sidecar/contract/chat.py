@@ -23,6 +23,8 @@ from sidecar.contract.sessions import (
     ContentPart,
     ContextPolicy,
     FinishReason,
+    Message,
+    Session,
     Text,
     Timings,
     ToolCall,
@@ -116,6 +118,14 @@ class SendMessageParams(TurnParams, kw_only=True):
     template: Annotated[
         Annotated[str, Meta(max_length=1_000_000)] | None,
         Meta(description="A text in which {message} is replaced by the message."),
+    ] = None
+    idempotency_key: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=200)] | None,
+        Meta(
+            description="Chosen by the host for this message, to send it again without doubling it: the same message "
+            "with the same key follows the running answer, or returns the stored one; after a failure the stored "
+            "message is answered again. Known for a day, also after a restart."
+        ),
     ] = None
 
 
@@ -239,6 +249,39 @@ class EditMessageParams(TurnParams, kw_only=True):
     message_id: Annotated[Uuid, Meta(description="The user message to replace.")]
     message: MessageContent
     images: Annotated[list[str] | None, Meta(description="As in send_message.")] = None
+
+
+class ContinueMessageParams(TurnParams, kw_only=True):
+    """Continue an answer that was cut: it reached max_tokens, was cancelled or interrupted, or a person has edited it.
+
+    The answer stays one message with its id. Events carry the new text, the result the whole. It has to be the end of
+    its branch, and an engine without assistant prefill refuses with NOT_SUPPORTED. The model does not reason again.
+    """
+
+    session_id: Uuid
+    message_id: Annotated[Uuid | None, Meta(description="The answer to continue. Default: the last one.")] = None
+
+
+class DeleteMessageParams(Params, kw_only=True):
+    """Delete one message permanently. The messages after it stay, and follow the one before it.
+
+    A branch that ends with it ends with the message before it, or continues on the newest branch from there. A message
+    that is being written is refused: cancel it first.
+    """
+
+    session_id: Uuid
+    message_id: Annotated[Uuid, Meta(description="The message.")]
+
+
+class UpdateMessageParams(Params, kw_only=True):
+    """Replace the text of a message in place, as a person's correction; it is marked with `edited_at`.
+
+    Nothing is answered again, and the old text is not kept: edit_message makes a branch instead. Images stay.
+    """
+
+    session_id: Uuid
+    message_id: Annotated[Uuid, Meta(description="The message.")]
+    content: Annotated[Text, Meta(description="The new text.")]
 
 
 class CancelMessageParams(Params, kw_only=True):
@@ -376,6 +419,25 @@ METHODS = (
         result=TurnResult,
         errors=(SessionNotFound, *_TURN_ERRORS),
         events=TURN_EVENTS,
+    ),
+    Method(
+        name="continue_message",
+        params=ContinueMessageParams,
+        result=TurnResult,
+        errors=(SessionNotFound, *_TURN_ERRORS),
+        events=TURN_EVENTS,
+    ),
+    Method(
+        name="delete_message",
+        params=DeleteMessageParams,
+        result=Session,
+        errors=(SessionNotFound, StorageError, NotSupported),
+    ),
+    Method(
+        name="update_message",
+        params=UpdateMessageParams,
+        result=Message,
+        errors=(SessionNotFound, StorageError, NotSupported),
     ),
     Method(name="cancel_message", params=CancelMessageParams, result=CancelMessageResult),
     Method(

@@ -144,6 +144,9 @@ class Message(Result, kw_only=True):
         Meta(description="Of an answer: what of its request was not fully honoured, if anything."),
     ] = UNSET
     created_at: float
+    edited_at: Annotated[
+        float | UnsetType, Meta(description="When update_message last changed its text, Unix seconds; if ever.")
+    ] = UNSET
     siblings: Annotated[
         list[str],
         Meta(description="The branches at this point: ids of all messages with this parent, oldest first."),
@@ -263,6 +266,34 @@ class RestoreSessionParams(Params, kw_only=True):
     session_id: Uuid
 
 
+class ListDeletedSessionsParams(Params, kw_only=True):
+    """List the deleted sessions that restore_session can restore, the last deleted first."""
+
+    defaults = MappingProxyType({"limit": 50})
+
+    limit: Annotated[Limit | None, Meta(description="Default 50.")] = None
+    cursor: Annotated[str | None, Meta(description="`next_cursor` of the previous page.")] = None
+
+
+class DeletedSession(Result, kw_only=True):
+    """A session that can be restored."""
+
+    session_id: str
+    title: str
+    message_count: Annotated[int, Meta(description="Messages in all branches.")]
+    created_at: float
+    updated_at: float
+    deleted_at: float
+    purge_at: Annotated[float, Meta(description="From when it may be deleted permanently, Unix seconds.")]
+
+
+class ListDeletedSessionsResult(Result, kw_only=True):
+    """A page of deleted sessions."""
+
+    sessions: list[DeletedSession]
+    next_cursor: str | None
+
+
 class SearchMessagesParams(Params, kw_only=True):
     """Search for messages that contain all the words, the newest first. The last word may be a prefix of two letters.
 
@@ -335,6 +366,7 @@ class ExportedMessage(Struct, kw_only=True, omit_defaults=True):
     timings: Timings | None = None
     model: str | None = None
     created_at: float
+    edited_at: float | None = None
 
 
 class SessionExport(Struct, kw_only=True):
@@ -378,6 +410,12 @@ METHODS = (
         result=DeleteSessionResult,
         errors=(SessionNotFound, *_HISTORY_ERRORS),
         lane=_LANE,
+    ),
+    Method(
+        name="list_deleted_sessions",
+        params=ListDeletedSessionsParams,
+        result=ListDeletedSessionsResult,
+        errors=_HISTORY_ERRORS,
     ),
     Method(
         name="restore_session",

@@ -62,6 +62,10 @@ class EngineCommand(Command, frozen=True):
         return msgspec.structs.replace(self, env={**self.env, API_KEY_VARIABLE: key})
 
 
+NO_PREFILL_FLAG = "--no-prefill-assistant"
+"""llama-server's switch that ends every answer before another begins; builds that know it can do both."""
+
+
 class SamplingMembers(msgspec.Struct, frozen=True):
     """What of the sampling parameters is sent.
 
@@ -99,6 +103,11 @@ class Engine(Protocol):
     @property
     def refuses_long_prompts(self) -> bool:
         """Whether it rejects a prompt beyond its context with an error before the stream begins."""
+        ...
+
+    @property
+    def continues_answers(self) -> bool:
+        """Whether it writes on where a conversation ends with an answer (assistant prefill)."""
         ...
 
 
@@ -147,6 +156,11 @@ class Launch(msgspec.Struct, frozen=True):
     settings: ServerSettings
     cache_ram_mib: int | None = None
     capabilities: tuple[Capability, ...] | None = None
+
+    @property
+    def continues_answers(self) -> bool:
+        """Whether the engine, as it is started, writes on where a conversation ends with an answer."""
+        return self.engine.continues_answers and NO_PREFILL_FLAG not in (self.settings.extra_args or ())
 
     def endpoint(self, runtime_dir: Path) -> Endpoint:
         """Where the engine is to listen: as requested, else on a new private socket in a folder, else on any port."""

@@ -33,6 +33,7 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
         tool_choice: as OpenAI's tool_choice.
         response_format: as OpenAI's response_format.
         reasoning: whether a model that can think may do so; default: the model's own.
+        continues: whether the last message is an answer whose text the model writes on, rather than one before its own.
     """
 
     messages: Sequence[ChatMessage]
@@ -46,6 +47,7 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
     reasoning: bool | None = None
+    continues: bool = False
 
     def body(self, messages: Sequence[ChatMessage]) -> dict[str, Any]:
         """The body of the request to an engine: these messages, as it takes them (`prompt`). What differs between

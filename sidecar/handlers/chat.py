@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sidecar.chat.editing import Editor
 from sidecar.chat.history import History
 from sidecar.chat.journal import Journals
 from sidecar.chat.service import Chat
@@ -10,8 +11,10 @@ from sidecar.contract.chat import (
     AckResult,
     CancelMessageParams,
     CancelMessageResult,
+    ContinueMessageParams,
     CountTokensParams,
     CountTokensResult,
+    DeleteMessageParams,
     EditMessageParams,
     PreviewContextParams,
     PreviewContextResult,
@@ -19,7 +22,9 @@ from sidecar.contract.chat import (
     ResumeSessionParams,
     SendMessageParams,
     TurnResult,
+    UpdateMessageParams,
 )
+from sidecar.contract.sessions import Message, Session
 from sidecar.generation.generation import Generator
 from sidecar.handlers.call import Call, Handler
 from sidecar.services import Services
@@ -28,14 +33,18 @@ from sidecar.services import Services
 class ChatHandlers:
     """The Chat family."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, editor: Editor) -> None:
         self._chat = chat
+        self._editor = editor
 
     def methods(self) -> dict[str, Handler]:
         return {
             "send_message": self.send,
             "regenerate_message": self.regenerate,
             "edit_message": self.edit,
+            "continue_message": self.continue_,
+            "delete_message": self.delete,
+            "update_message": self.update,
             "cancel_message": self.cancel,
             "count_tokens": self.count_tokens,
             "preview_context": self.preview_context,
@@ -57,6 +66,17 @@ class ChatHandlers:
         turn = self._chat.edit(params)
         call.follow(turn.events)
         return await turn.result_or_cancel()
+
+    async def continue_(self, params: ContinueMessageParams, call: Call) -> TurnResult:
+        turn = self._chat.continue_(params)
+        call.follow(turn.events)
+        return await turn.result_or_cancel()
+
+    async def delete(self, params: DeleteMessageParams, call: Call) -> Session:
+        return await self._editor.delete(params)
+
+    async def update(self, params: UpdateMessageParams, call: Call) -> Message:
+        return await self._editor.update(params)
 
     async def cancel(self, params: CancelMessageParams, call: Call) -> CancelMessageResult:
         return await self._chat.cancel(params.session_id)
@@ -85,4 +105,4 @@ def register(services: Services) -> dict[str, Handler]:
     services.chat = chat = Chat(history=history, journals=journals, generator=generator, config=config)
     services.run_until_stop.append(chat.run)
     services.background.append(chat.tidy)
-    return ChatHandlers(chat).methods()
+    return ChatHandlers(chat, Editor(history, journals)).methods()

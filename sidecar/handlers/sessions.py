@@ -14,6 +14,8 @@ from sidecar.contract.sessions import (
     GetMessagesResult,
     GetSessionParams,
     ImportSessionParams,
+    ListDeletedSessionsParams,
+    ListDeletedSessionsResult,
     ListSessionsParams,
     ListSessionsResult,
     RestoreSessionParams,
@@ -42,6 +44,7 @@ class SessionHandlers:
             "get_messages": self.get_messages,
             "update_session": self.update,
             "delete_session": self.delete,
+            "list_deleted_sessions": self.list_deleted,
             "restore_session": self.restore,
             "search_messages": self.search,
             "export_session": self.export,
@@ -70,6 +73,9 @@ class SessionHandlers:
 
     async def delete(self, params: DeleteSessionParams, call: Call) -> DeleteSessionResult:
         return await self._chat.delete(params.session_id)
+
+    async def list_deleted(self, params: ListDeletedSessionsParams, call: Call) -> ListDeletedSessionsResult:
+        return await self._history.deleted_page(params)
 
     async def restore(self, params: RestoreSessionParams, call: Call) -> Session:
         return await self._history.restore(params.session_id)

@@ -132,7 +132,14 @@ INSERT INTO messages_parts (messages_parts)
 """Words are no use for Chinese, Japanese, Korean, Thai, camelCase or C++: messages with any such text have a second
 index, of all runs of three characters. Two spaces at the end give the last characters runs of their own."""
 
-STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+ALTER TABLE messages ADD COLUMN edited_at REAL;     -- when a person changed its text in place
+ALTER TABLE messages ADD COLUMN request_key TEXT;   -- the host's key of the request that sent it, for a while
+ALTER TABLE messages ADD COLUMN request TEXT;       -- what that request asked for, as a hash
+CREATE INDEX messages_by_request_key ON messages (request_key) WHERE request_key IS NOT NULL;
+"""
+
+STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Scripts in order; the first n of them have run on a file of version n."""
 
 

@@ -22,8 +22,11 @@ from sidecar.storage.migrations import ALL_TRIGGERS, INDEXES
 
 logger = logging.getLogger(__name__)
 
-TEXT_COLUMNS = {"messages": ("content", "parts", "reasoning", "tool_calls"), "sessions": ("title", "system", "config")}
-"""The columns of each table that hold text of people and models."""
+TEXT_COLUMNS = {
+    "messages": ("content", "parts", "reasoning", "tool_calls", "request"),
+    "sessions": ("title", "system", "config"),
+}
+"""The columns of each table that hold text of people and models, or a hash of it, which would confirm a guess."""
 
 _IDS = {"messages": ("session_id", "id"), "sessions": ("id",)}
 

@@ -104,6 +104,7 @@ class ScriptedServer:
             engine=SimpleNamespace(name="llama-server", refuses_long_prompts=True, sampling=for_llama_cpp),
             settings=ServerSettings(),
             capabilities=None,
+            continues_answers=True,
         )
         self.actual = StartActual(
             context_per_message=100, slots=2, load_ms=1, gpu_layers=None, total_layers=None, vision=False, build=None

@@ -537,7 +537,7 @@ def test_every_column_is_encrypted_or_is_known_to_hold_no_text() -> None:
     """A new column has to be put in one of the two."""
     visible = {
         "messages": "rowid id session_id parent_id role tool_call_id state finish_reason usage timings context model"
-        " warnings created_at",
+        " warnings created_at edited_at request_key",
         "sessions": "id title_is_own server_id archived head message_count created_at updated_at deleted_at",
     }
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:

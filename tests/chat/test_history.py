@@ -12,7 +12,7 @@ from sidecar.chat import history as history_module
 from sidecar.chat import search, sessions
 from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, finish, new_id, new_message
-from sidecar.chat.turn import Record
+from sidecar.chat.record import Record
 from sidecar.chat.turn_plan import TurnPlan
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams

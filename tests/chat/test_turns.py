@@ -217,7 +217,9 @@ async def test_a_history_that_stays_broken_takes_only_the_turn_along(stage: Stag
 async def test_what_could_not_be_tidied_up_at_the_start_is_tidied_up_before_the_next_answer(stage: Stage) -> None:
     async with stage.run():
         await send(stage, session := new_id()).result()
-        await stage.database.run(lambda db: db.execute("UPDATE messages SET state = 'running' WHERE role != 'user'"))
+        await stage.database.run(
+            lambda db: db.execute("UPDATE messages SET state = 'running', content = '' WHERE role != 'user'")
+        )
         stage.database.failures = [StorageError("no key")]
         with pytest.raises(StorageError):
             await stage.history.tidy()

@@ -203,3 +203,21 @@ def test_sessions_lists_them_and_finds_one_by_its_title(talk: Terminal) -> None:
     assert "text=heron" in shown[1]
     assert "text=ibis" not in talk.ask("/sessions heron")
     assert 'No session has "bittern" in its title.' in talk.ask("/sessions bittern")
+
+
+# --- what was said ----------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_continued_removed_and_its_session_deleted_and_restored(talk: Terminal) -> None:
+    talk.ask("/config max_tokens=2")
+    assert "w1 w2" in talk.ask("tokens=4")
+    assert "w3 w4" in talk.ask("/continue")
+    session = SESSION.findall(talk.ask("/session"))[0]
+    assert "The answer is deleted: w1 w2 w3 w4" in talk.ask("/remove")
+    assert "There is no answer to continue here." in talk.ask("/continue")
+    assert f"/undelete {session[:8]}" in talk.ask("/delete")
+    assert "There is no message yet" in talk.ask("/session") or session not in talk.ask("/session")
+    assert f"{session[:8]}  tokens=4" in talk.ask("/undelete")
+    assert 'begins with "ffffffff"' in talk.ask("/undelete ffffffff")
+    assert "tokens=4 is restored" in talk.ask(f"/undelete {session[:8]}")
+    assert session in talk.ask("/session")

@@ -132,3 +132,117 @@ def test_changed_settings_of_a_session_join_those_it_has(talk: Talking) -> None:
     for change, expected in steps:
         config = talk.call("update_session", session_id=session, config=change)["config"]
         assert {name: value for name, value in config.items() if value is not None} == expected
+
+
+# --- one message, sent twice -------------------------------------------------------------------------------
+
+
+def test_a_message_that_is_sent_again_is_not_doubled(start_talk: StartTalk) -> None:
+    """A send whose answer was lost is retried, and stands there twice; microsoft/BotFramework-DirectLineJS#105."""
+    host = start_talk()
+    given = {"message": "tokens=6 hold-after=3", "idempotency_key": "first of this window"}
+    first, one = host.begin("send_message", **given, channel="one"), "one"
+    session = host.event(one, "queued")["session_id"]
+    host.heard(one, words(3))
+    again = host.begin("send_message", **given, channel="two")
+    host.heard("two", words(3))
+    assert host.event("two", "queued")["session_id"] == session
+    refused = host.fail("send_message", message="Hi", idempotency_key=given["idempotency_key"])
+    assert (refused["data"]["name"], refused["data"]["path"]) == ("INVALID_PARAMS", "$.idempotency_key")
+    host.call("cancel_message", session_id=session)
+    assert host.error_of(first)["data"] == host.error_of(again)["data"]
+    assert host.close() == 0
+
+    host = start_talk()
+    told = host.fail("send_message", **given, channel="three")
+    assert (told["data"]["name"], told["data"]["session_id"]) == ("CANCELLED", session)
+    assert host.statuses("three") == ["queued", "token", "cancelled"]
+    assert [role for role, _, _ in host.branch(session)] == ["user", "assistant"]
+    later = {"message": "tokens=2", "session_id": session, "idempotency_key": "k"}
+    answer = host.call("send_message", **later)
+    assert host.call("send_message", **later) | {"timings": None} == answer | {"timings": None}
+    assert [role for role, _, _ in host.branch(session)] == ["user", "assistant"] * 2
+    too_long = host.fail("send_message", message="Hi", idempotency_key="k" * 201)
+    assert too_long["data"]["path"] == "$.idempotency_key"
+
+
+def test_a_message_whose_sidecar_was_killed_is_answered_once_when_it_is_sent_again(start_talk: StartTalk) -> None:
+    """The host has seen no answer, so it sends again what is stored already; found by trial."""
+    host = start_talk(process=True)
+    given = {"message": "tokens=4 hold-after=2", "idempotency_key": "k"}
+    host.begin("send_message", **given, channel="one")
+    session = host.event("one", "queued")["session_id"]
+    host.heard("one", words(2))
+    host.process.kill()
+    host.process.wait()
+    later = start_talk()
+    request = later.begin("send_message", **given, channel="two")
+    later.heard("two", words(2))
+    later.notify("$/cancel", id=request)
+    assert later.error_of(request)["data"]["session_id"] == session
+    messages = later.call("get_messages", session_id=session)["messages"]
+    assert [(m["role"], m["state"], len(m["siblings"])) for m in messages] == [
+        ("user", "complete", 1),
+        ("assistant", "cancelled", 2),
+    ]
+
+
+# --- one message, changed ----------------------------------------------------------------------------------
+
+
+def test_an_answer_that_reached_its_limit_is_continued_as_one_message(talk: Talking, engine: Engine) -> None:
+    """The word continue began a second message, or the answer anew; Aider-AI/aider#716, NextChat#5440."""
+    first = engine.say("tokens=6", session := new_session(), max_tokens=2)
+    assert (first["content"], first["finish_reason"]) == (words(2), "length")
+    params = {"session_id": session, "server_id": engine.server_id, "max_tokens": 2}
+    result = talk.call("continue_message", channel=(channel := talk.new_channel()), **params)
+    assert (result["message_id"], result["content"]) == (first["message_id"], words(4))
+    assert words(4) == words(2) + talk.text(channel)
+    assert talk.event(channel, "done")["content"] == words(4)
+    params["max_tokens"] = 9
+    assert talk.call("continue_message", **params)["content"] == words(6)
+    assert talk.branch(session) == [("user", "tokens=6", "complete"), ("assistant", words(6), "complete")]
+    assert talk.fail("continue_message", **params)["data"]["name"] == "INVALID_PARAMS"
+
+
+def test_an_engine_that_cannot_continue_says_so_and_the_answer_stays(start_talk: StartTalk) -> None:
+    host = start_talk(server=False)
+    engine = Engine(host, extra_args=["--no-prefill-assistant"])
+    engine.say("tokens=6", session := new_session(), max_tokens=2)
+    error = host.fail("continue_message", session_id=session)
+    assert (error["data"]["name"], host.branch(session)[-1]) == ("NOT_SUPPORTED", ("assistant", words(2), "complete"))
+
+
+def test_one_message_is_deleted_or_corrected_and_no_other(talk: Talking, engine: Engine) -> None:
+    """Whoever wanted one message gone lost the chat; devchat-ai/devchat#52."""
+    session = new_session()
+    answers = [engine.say(f"text=answer{n}", session) for n in range(3)]
+    left = talk.call("delete_message", session_id=session, message_id=answers[1]["user_message_id"])
+    assert (left["message_count"], left["head"]) == (5, answers[2]["message_id"])
+    fixed = talk.call(
+        "update_message", session_id=session, message_id=answers[1]["message_id"], content="corrected by hand"
+    )
+    assert fixed["edited_at"] > fixed["created_at"]
+    said = [content for _, content, _ in talk.branch(session)]
+    assert said == ["text=answer0", "answer0", "corrected by hand", "text=answer2", "answer2"]
+    assert [hit["message_id"] for hit in talk.call("search_messages", query="corrected hand")["hits"]] == [
+        answers[1]["message_id"]
+    ]
+    exported = talk.call("export_session", session_id=session)["content"]
+    again = talk.call("import_session", content=exported)["session_id"]
+    assert [content for _, content, _ in talk.branch(again)] == said
+
+
+def test_deleted_sessions_are_listed_until_they_are_restored(talk: Talking) -> None:
+    """A session deleted by mistake could be restored only by whoever still knew its id; found by trial."""
+    made = [talk.call("create_session", title=f"Session {n}")["session_id"] for n in range(3)]
+    gone = {one: talk.call("delete_session", session_id=one)["purge_at"] for one in made}
+    page = talk.call("list_deleted_sessions", limit=2)
+    rest = talk.call("list_deleted_sessions", cursor=page["next_cursor"])
+    assert (len(page["sessions"]), rest["next_cursor"]) == (2, None)
+    found = [*page["sessions"], *rest["sessions"]]
+    assert [one["session_id"] for one in found] == list(reversed(made))
+    assert {one["session_id"]: one["purge_at"] for one in found} == gone
+    assert talk.call("restore_session", session_id=made[0])["title"] == "Session 0"
+    assert made[0] not in [one["session_id"] for one in talk.call("list_deleted_sessions")["sessions"]]
+    assert talk.fail("list_deleted_sessions", cursor="x")["data"]["path"] == "$.cursor"

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.2";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "0a0c82a3774f012e0189387c7969830ca378475ee67d7258f8a507fd1c6c1f58";
+pub const CONTRACT_HASH: &str = "1b6805e4bc97e03893fd8a00b0ebc47dddea581dbf277981a89204bf0f4b5f84";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -50,6 +50,9 @@ pub const NAMES: &[&str] = &[
     "send_message",
     "regenerate_message",
     "edit_message",
+    "continue_message",
+    "delete_message",
+    "update_message",
     "cancel_message",
     "count_tokens",
     "preview_context",
@@ -61,6 +64,7 @@ pub const NAMES: &[&str] = &[
     "get_messages",
     "update_session",
     "delete_session",
+    "list_deleted_sessions",
     "restore_session",
     "search_messages",
     "export_session",
@@ -376,6 +380,47 @@ impl Method for EditMessage {
     type Event = types::TurnEvent;
 }
 
+/// Continue an answer that was cut: it reached max_tokens, was cancelled or interrupted, or a person has edited it.
+///
+/// The answer stays one message with its id. Events carry the new text, the result the whole. It has to be the end of
+/// its branch, and an engine without assistant prefill refuses with NOT_SUPPORTED. The model does not reason again.
+#[derive(Debug, Clone, Copy)]
+pub struct ContinueMessage;
+
+impl Method for ContinueMessage {
+    const NAME: &'static str = "continue_message";
+    type Params = types::ContinueMessageParams;
+    type Result = types::TurnResult;
+    type Event = types::TurnEvent;
+}
+
+/// Delete one message permanently. The messages after it stay, and follow the one before it.
+///
+/// A branch that ends with it ends with the message before it, or continues on the newest branch from there. A message
+/// that is being written is refused: cancel it first.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteMessage;
+
+impl Method for DeleteMessage {
+    const NAME: &'static str = "delete_message";
+    type Params = types::DeleteMessageParams;
+    type Result = types::Session;
+    type Event = NoEvent;
+}
+
+/// Replace the text of a message in place, as a person's correction; it is marked with `edited_at`.
+///
+/// Nothing is answered again, and the old text is not kept: edit_message makes a branch instead. Images stay.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateMessage;
+
+impl Method for UpdateMessage {
+    const NAME: &'static str = "update_message";
+    type Params = types::UpdateMessageParams;
+    type Result = types::Message;
+    type Event = NoEvent;
+}
+
 /// Stop a session's answer; answered when the engine no longer works on it.
 #[derive(Debug, Clone, Copy)]
 pub struct CancelMessage;
@@ -497,6 +542,17 @@ impl Method for DeleteSession {
     const NAME: &'static str = "delete_session";
     type Params = types::DeleteSessionParams;
     type Result = types::DeleteSessionResult;
+    type Event = NoEvent;
+}
+
+/// List the deleted sessions that restore_session can restore, the last deleted first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListDeletedSessions;
+
+impl Method for ListDeletedSessions {
+    const NAME: &'static str = "list_deleted_sessions";
+    type Params = types::ListDeletedSessionsParams;
+    type Result = types::ListDeletedSessionsResult;
     type Event = NoEvent;
 }
 

@@ -528,6 +528,180 @@ pub struct ContextUse {
     pub dropped_messages: i64,
 }
 
+/// Continue an answer that was cut: it reached max_tokens, was cancelled or interrupted, or a person has edited it.
+///
+/// The answer stays one message with its id. Events carry the new text, the result the whole. It has to be the end of
+/// its branch, and an engine without assistant prefill refuses with NOT_SUPPORTED. The model does not reason again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContinueMessageParams {
+    /// 0 always chooses the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; 1 disables it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Likeliest tokens to choose from; 0 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i64>,
+    /// Minimum probability, relative to that of the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Maximum length of the answer. Default: until the model stops or the context is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<i64>,
+    /// 1 disables it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f64>,
+    /// -1 chooses a new seed each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SamplingParamsStop>,
+    /// Makes tokens less likely the more often they were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes tokens less likely that were used. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// How many last tokens the penalties count; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_last_n: Option<i64>,
+    /// Locally typical sampling. Engine's default: 1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    /// Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
+    /// How often XTC excludes the likeliest tokens. Engine's default: 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_probability: Option<f64>,
+    /// Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xtc_threshold: Option<f64>,
+    /// Strength of DRY against repeated sequences. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_multiplier: Option<f64>,
+    /// How DRY grows with the length of a repetition. Engine's default: 1.75.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_base: Option<f64>,
+    /// Tokens that may repeat without DRY. Engine's default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_allowed_length: Option<i64>,
+    /// How many last tokens DRY searches; 0 is none. Engine's default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_penalty_last_n: Option<i64>,
+    /// Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_sequence_breakers: Option<Vec<String>>,
+    /// How far the temperature moves with the entropy. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_range: Option<f64>,
+    /// How fast it moves with the entropy. Engine's default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynatemp_exponent: Option<f64>,
+    /// Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat: Option<i64>,
+    /// Entropy that Mirostat aims at. Engine's default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_tau: Option<f64>,
+    /// Mirostat's learning rate. Engine's default: 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirostat_eta: Option<f64>,
+    /// Added to a token's logit, -100 to 100. A key is the token's number, or else its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// A grammar in GBNF that the answer follows; not together with response_format or tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Return how likely each token was, as `logprobs` of the result; not together with tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<i64>,
+    /// Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_extra: Option<Map<String, Value>>,
+    /// Default: the session's, else "default", else the only server running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    /// Same as OpenAI's tool_choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<TurnParamsToolChoice>,
+    /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Map<String, Value>>,
+    /// Whether a reasoning model may reason. Default: the model's own default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// Name in the config's `chat_presets`; parameters given here override it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Default: the session's, else the config's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_policy: Option<ContextPolicy>,
+    /// Name for this request's events, unique among the host's live channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    pub session_id: String,
+    /// The answer to continue. Default: the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+}
+
+impl ContinueMessageParams {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self {
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            min_p: None,
+            max_tokens: None,
+            repeat_penalty: None,
+            seed: None,
+            stop: None,
+            frequency_penalty: None,
+            presence_penalty: None,
+            repeat_last_n: None,
+            typical_p: None,
+            top_n_sigma: None,
+            xtc_probability: None,
+            xtc_threshold: None,
+            dry_multiplier: None,
+            dry_base: None,
+            dry_allowed_length: None,
+            dry_penalty_last_n: None,
+            dry_sequence_breakers: None,
+            dynatemp_range: None,
+            dynatemp_exponent: None,
+            mirostat: None,
+            mirostat_tau: None,
+            mirostat_eta: None,
+            logit_bias: None,
+            grammar: None,
+            logprobs: None,
+            top_logprobs: None,
+            sampling_extra: None,
+            server_id: None,
+            tools: None,
+            tool_choice: None,
+            response_format: None,
+            reasoning: None,
+            preset: None,
+            context_policy: None,
+            channel: None,
+            session_id: session_id.into(),
+            message_id: None,
+        }
+    }
+}
+
 /// Count the exact tokens of a text, or of a conversation in the model's chat template.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CountTokensParams {
@@ -599,6 +773,27 @@ pub struct CreateSessionParams {
     /// Settings of this session. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<SessionConfig>,
+}
+
+/// Delete one message permanently. The messages after it stay, and follow the one before it.
+///
+/// A branch that ends with it ends with the message before it, or continues on the newest branch from there. A message
+/// that is being written is refused: cancel it first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeleteMessageParams {
+    pub session_id: String,
+    /// The message.
+    pub message_id: String,
+}
+
+impl DeleteMessageParams {
+    /// What must be given; everything else is left to its default.
+    pub fn new(session_id: impl Into<String>, message_id: impl Into<String>) -> Self {
+        Self {
+            session_id: session_id.into(),
+            message_id: message_id.into(),
+        }
+    }
 }
 
 /// Delete a model in the sidecar's own folder. restore_model can restore it until it is purged.
@@ -679,6 +874,20 @@ pub struct DeletedModel {
     pub trash_id: Option<String>,
     /// Until when it can be restored.
     pub purged_at: Option<f64>,
+}
+
+/// A session that can be restored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedSession {
+    pub session_id: String,
+    pub title: String,
+    /// Messages in all branches.
+    pub message_count: i64,
+    pub created_at: f64,
+    pub updated_at: f64,
+    pub deleted_at: f64,
+    /// From when it may be deleted permanently, Unix seconds.
+    pub purge_at: f64,
 }
 
 /// Memory of one device: the machine's own (`Host`) or a GPU's.
@@ -1508,6 +1717,8 @@ pub struct ExportedMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     pub created_at: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -2187,6 +2398,24 @@ pub struct LikelyToken {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListDeletedModelsParams {}
 
+/// List the deleted sessions that restore_session can restore, the last deleted first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListDeletedSessionsParams {
+    /// Default 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// `next_cursor` of the previous page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A page of deleted sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListDeletedSessionsResult {
+    pub sessions: Vec<DeletedSession>,
+    pub next_cursor: Option<String>,
+}
+
 /// List downloads that are not done, and those that ended since the sidecar started; oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListDownloadsParams {}
@@ -2486,6 +2715,9 @@ pub struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warnings: Option<Vec<ResultWarning>>,
     pub created_at: f64,
+    /// When update_message last changed its text, Unix seconds; if ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<f64>,
     /// The branches at this point: ids of all messages with this parent, oldest first.
     pub siblings: Vec<String>,
 }
@@ -3836,6 +4068,9 @@ pub struct SendMessageParams {
     /// A text in which {message} is replaced by the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+    /// Chosen by the host for this message, to send it again without doubling it: the same message with the same key follows the running answer, or returns the stored one; after a failure the stored message is answered again. Known for a day, also after a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
 }
 
 impl SendMessageParams {
@@ -3887,6 +4122,7 @@ impl SendMessageParams {
             images: None,
             tool_results: None,
             template: None,
+            idempotency_key: None,
         }
     }
 }
@@ -5186,6 +5422,33 @@ impl UnsubscribeParams {
 pub struct UnsubscribeResult {
     pub channel: String,
     pub found: bool,
+}
+
+/// Replace the text of a message in place, as a person's correction; it is marked with `edited_at`.
+///
+/// Nothing is answered again, and the old text is not kept: edit_message makes a branch instead. Images stay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateMessageParams {
+    pub session_id: String,
+    /// The message.
+    pub message_id: String,
+    /// The new text.
+    pub content: String,
+}
+
+impl UpdateMessageParams {
+    /// What must be given; everything else is left to its default.
+    pub fn new(
+        session_id: impl Into<String>,
+        message_id: impl Into<String>,
+        content: impl Into<String>,
+    ) -> Self {
+        Self {
+            session_id: session_id.into(),
+            message_id: message_id.into(),
+            content: content.into(),
+        }
+    }
 }
 
 /// Change a session; omitted members keep their value.

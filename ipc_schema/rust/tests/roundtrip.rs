@@ -96,6 +96,9 @@ fn params_survive_a_round_trip() {
     params::<methods::SendMessage>();
     params::<methods::RegenerateMessage>();
     params::<methods::EditMessage>();
+    params::<methods::ContinueMessage>();
+    params::<methods::DeleteMessage>();
+    params::<methods::UpdateMessage>();
     params::<methods::CancelMessage>();
     params::<methods::CountTokens>();
     params::<methods::PreviewContext>();
@@ -107,6 +110,7 @@ fn params_survive_a_round_trip() {
     params::<methods::GetMessages>();
     params::<methods::UpdateSession>();
     params::<methods::DeleteSession>();
+    params::<methods::ListDeletedSessions>();
     params::<methods::RestoreSession>();
     params::<methods::SearchMessages>();
     params::<methods::ExportSession>();
@@ -165,6 +169,9 @@ fn results_survive_a_round_trip() {
     results::<methods::SendMessage>();
     results::<methods::RegenerateMessage>();
     results::<methods::EditMessage>();
+    results::<methods::ContinueMessage>();
+    results::<methods::DeleteMessage>();
+    results::<methods::UpdateMessage>();
     results::<methods::CancelMessage>();
     results::<methods::CountTokens>();
     results::<methods::PreviewContext>();
@@ -176,6 +183,7 @@ fn results_survive_a_round_trip() {
     results::<methods::GetMessages>();
     results::<methods::UpdateSession>();
     results::<methods::DeleteSession>();
+    results::<methods::ListDeletedSessions>();
     results::<methods::RestoreSession>();
     results::<methods::SearchMessages>();
     results::<methods::ExportSession>();
@@ -218,6 +226,7 @@ fn events_survive_a_round_trip() {
     events::<methods::SendMessage>();
     events::<methods::RegenerateMessage>();
     events::<methods::EditMessage>();
+    events::<methods::ContinueMessage>();
     events::<methods::ResumeSession>();
     events::<methods::ScanModels>();
     events::<methods::ImportModel>();

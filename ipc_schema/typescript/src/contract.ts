@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "0a0c82a3774f012e0189387c7969830ca378475ee67d7258f8a507fd1c6c1f58";
+export const CONTRACT_HASH = "1b6805e4bc97e03893fd8a00b0ebc47dddea581dbf277981a89204bf0f4b5f84";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -40,6 +40,9 @@ export const METHODS = {
   send_message: "request",
   regenerate_message: "request",
   edit_message: "request",
+  continue_message: "request",
+  delete_message: "none",
+  update_message: "none",
   cancel_message: "none",
   count_tokens: "none",
   preview_context: "none",
@@ -51,6 +54,7 @@ export const METHODS = {
   get_messages: "none",
   update_session: "none",
   delete_session: "none",
+  list_deleted_sessions: "none",
   restore_session: "none",
   search_messages: "none",
   export_session: "none",

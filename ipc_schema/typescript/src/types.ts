@@ -390,6 +390,8 @@ export interface SendMessageParams {
   tool_results?: ToolResult[] | null | undefined;
   /** A text in which {message} is replaced by the message. */
   template?: string | null | undefined;
+  /** Chosen by the host for this message, to send it again without doubling it: the same message with the same key follows the running answer, or returns the stored one; after a failure the stored message is answered again. Known for a day, also after a restart. */
+  idempotency_key?: string | null | undefined;
 }
 
 /** Accepted; `position` messages are ahead of it. */
@@ -639,6 +641,119 @@ export interface EditMessageParams {
   message: MessageContent;
   /** As in send_message. */
   images?: string[] | null | undefined;
+}
+
+/**
+ * Continue an answer that was cut: it reached max_tokens, was cancelled or interrupted, or a person has edited it.
+ *
+ * The answer stays one message with its id. Events carry the new text, the result the whole. It has to be the end of
+ * its branch, and an engine without assistant prefill refuses with NOT_SUPPORTED. The model does not reason again.
+ */
+export interface ContinueMessageParams {
+  /** 0 always chooses the likeliest token. */
+  temperature?: number | null | undefined;
+  /** Nucleus sampling; 1 disables it. */
+  top_p?: number | null | undefined;
+  /** Likeliest tokens to choose from; 0 is all. */
+  top_k?: number | null | undefined;
+  /** Minimum probability, relative to that of the likeliest token. */
+  min_p?: number | null | undefined;
+  /** Maximum length of the answer. Default: until the model stops or the context is full. */
+  max_tokens?: number | null | undefined;
+  /** 1 disables it. */
+  repeat_penalty?: number | null | undefined;
+  /** -1 chooses a new seed each time. */
+  seed?: number | null | undefined;
+  /** Texts that end the answer. */
+  stop?: string[] | string | null | undefined;
+  /** Makes tokens less likely the more often they were used. Engine's default: 0, disabled. */
+  frequency_penalty?: number | null | undefined;
+  /** Makes tokens less likely that were used. Engine's default: 0, disabled. */
+  presence_penalty?: number | null | undefined;
+  /** How many last tokens the penalties count; 0 is none. Engine's default: 64. */
+  repeat_last_n?: number | null | undefined;
+  /** Locally typical sampling. Engine's default: 1, disabled. */
+  typical_p?: number | null | undefined;
+  /** Tokens within so many standard deviations of the likeliest. Engine's default: -1, disabled. */
+  top_n_sigma?: number | null | undefined;
+  /** How often XTC excludes the likeliest tokens. Engine's default: 0, never. */
+  xtc_probability?: number | null | undefined;
+  /** Probability above which XTC excludes; beyond 0.5 it has no effect. Engine's default: 0.1. */
+  xtc_threshold?: number | null | undefined;
+  /** Strength of DRY against repeated sequences. Engine's default: 0, disabled. */
+  dry_multiplier?: number | null | undefined;
+  /** How DRY grows with the length of a repetition. Engine's default: 1.75. */
+  dry_base?: number | null | undefined;
+  /** Tokens that may repeat without DRY. Engine's default: 2. */
+  dry_allowed_length?: number | null | undefined;
+  /** How many last tokens DRY searches; 0 is none. Engine's default: 64. */
+  dry_penalty_last_n?: number | null | undefined;
+  /** Texts at which DRY begins again. Engine's default: "\n", ":", "\"", "*". */
+  dry_sequence_breakers?: string[] | null | undefined;
+  /** How far the temperature moves with the entropy. Engine's default: 0, disabled. */
+  dynatemp_range?: number | null | undefined;
+  /** How fast it moves with the entropy. Engine's default: 1. */
+  dynatemp_exponent?: number | null | undefined;
+  /** Mirostat 1 or 2 in place of top_k, top_p and typical_p. Engine's default: 0, disabled. */
+  mirostat?: number | null | undefined;
+  /** Entropy that Mirostat aims at. Engine's default: 5. */
+  mirostat_tau?: number | null | undefined;
+  /** Mirostat's learning rate. Engine's default: 0.1. */
+  mirostat_eta?: number | null | undefined;
+  /** Added to a token's logit, -100 to 100. A key is the token's number, or else its text. */
+  logit_bias?: Record<string, number> | null | undefined;
+  /** A grammar in GBNF that the answer follows; not together with response_format or tools. */
+  grammar?: string | null | undefined;
+  /** Return how likely each token was, as `logprobs` of the result; not together with tools. */
+  logprobs?: boolean | null | undefined;
+  /** Likeliest tokens to return at each place; more than 0 includes `logprobs`. Default 0. */
+  top_logprobs?: number | null | undefined;
+  /** Further sampling parameters in the engine's own words, passed on as they are; llama.cpp ignores those that it does not know. Names that have a parameter here, or change what is asked, are refused. */
+  sampling_extra?: Record<string, unknown> | null | undefined;
+  /** Default: the session's, else "default", else the only server running. */
+  server_id?: string | null | undefined;
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
+  tools?: Record<string, unknown>[] | null | undefined;
+  /** Same as OpenAI's tool_choice. */
+  tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
+  response_format?: Record<string, unknown> | null | undefined;
+  /** Whether a reasoning model may reason. Default: the model's own default. */
+  reasoning?: boolean | null | undefined;
+  /** Name in the config's `chat_presets`; parameters given here override it. */
+  preset?: string | null | undefined;
+  /** Default: the session's, else the config's. */
+  context_policy?: ContextPolicy | null | undefined;
+  /** Name for this request's events, unique among the host's live channels. */
+  channel?: string | null | undefined;
+  session_id: string;
+  /** The answer to continue. Default: the last one. */
+  message_id?: string | null | undefined;
+}
+
+/**
+ * Delete one message permanently. The messages after it stay, and follow the one before it.
+ *
+ * A branch that ends with it ends with the message before it, or continues on the newest branch from there. A message
+ * that is being written is refused: cancel it first.
+ */
+export interface DeleteMessageParams {
+  session_id: string;
+  /** The message. */
+  message_id: string;
+}
+
+/**
+ * Replace the text of a message in place, as a person's correction; it is marked with `edited_at`.
+ *
+ * Nothing is answered again, and the old text is not kept: edit_message makes a branch instead. Images stay.
+ */
+export interface UpdateMessageParams {
+  session_id: string;
+  /** The message. */
+  message_id: string;
+  /** The new text. */
+  content: string;
 }
 
 /** Stop a session's answer; answered when the engine no longer works on it. */
@@ -2908,6 +3023,34 @@ export interface Timings {
   total_ms: number;
 }
 
+/** One message of a session's tree. */
+export interface Message {
+  message_id: string;
+  session_id: string;
+  parent_id: string | null;
+  role: "assistant" | "tool" | "user";
+  content: string;
+  /** The content parts, if there was more than text. */
+  parts?: Record<string, unknown>[];
+  reasoning?: string;
+  tool_calls?: ToolCall[];
+  tool_call_id?: string;
+  /** `interrupted`: the sidecar ended while the answer was being written; the stored part is here. */
+  state: "cancelled" | "complete" | "error" | "interrupted" | "running";
+  finish_reason: FinishReason | null;
+  usage: Usage | null;
+  timings: Timings | null;
+  /** The model that wrote it. */
+  model: string | null;
+  /** Of an answer: what of its request was not fully honoured, if anything. */
+  warnings?: ResultWarning[];
+  created_at: number;
+  /** When update_message last changed its text, Unix seconds; if ever. */
+  edited_at?: number;
+  /** The branches at this point: ids of all messages with this parent, oldest first. */
+  siblings: string[];
+}
+
 /** Create an empty session. */
 export interface CreateSessionParams {
   /** A UUID generated by the host. Default: a new UUID. */
@@ -2956,32 +3099,6 @@ export interface GetMessagesParams {
   before?: string | null | undefined;
 }
 
-/** One message of a session's tree. */
-export interface Message {
-  message_id: string;
-  session_id: string;
-  parent_id: string | null;
-  role: "assistant" | "tool" | "user";
-  content: string;
-  /** The content parts, if there was more than text. */
-  parts?: Record<string, unknown>[];
-  reasoning?: string;
-  tool_calls?: ToolCall[];
-  tool_call_id?: string;
-  /** `interrupted`: the sidecar ended while the answer was being written; the stored part is here. */
-  state: "cancelled" | "complete" | "error" | "interrupted" | "running";
-  finish_reason: FinishReason | null;
-  usage: Usage | null;
-  timings: Timings | null;
-  /** The model that wrote it. */
-  model: string | null;
-  /** Of an answer: what of its request was not fully honoured, if anything. */
-  warnings?: ResultWarning[];
-  created_at: number;
-  /** The branches at this point: ids of all messages with this parent, oldest first. */
-  siblings: string[];
-}
-
 /** Messages of one branch. */
 export interface GetMessagesResult {
   session_id: string;
@@ -3017,6 +3134,33 @@ export interface DeleteSessionResult {
   session_id: string;
   /** When it is deleted permanently, Unix seconds. */
   purge_at: number;
+}
+
+/** List the deleted sessions that restore_session can restore, the last deleted first. */
+export interface ListDeletedSessionsParams {
+  /** Default 50. */
+  limit?: number | null | undefined;
+  /** `next_cursor` of the previous page. */
+  cursor?: string | null | undefined;
+}
+
+/** A session that can be restored. */
+export interface DeletedSession {
+  session_id: string;
+  title: string;
+  /** Messages in all branches. */
+  message_count: number;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number;
+  /** From when it may be deleted permanently, Unix seconds. */
+  purge_at: number;
+}
+
+/** A page of deleted sessions. */
+export interface ListDeletedSessionsResult {
+  sessions: DeletedSession[];
+  next_cursor: string | null;
 }
 
 /** Undo delete_session. */
@@ -3094,6 +3238,7 @@ export interface ExportedMessage {
   timings?: Timings | null;
   model?: string | null;
   created_at: number;
+  edited_at?: number | null;
 }
 
 /** The JSON that export_session writes and import_session reads. */
@@ -3350,6 +3495,26 @@ export interface Methods {
   regenerate_message: { params: RegenerateMessageParams; result: TurnResult; events: TurnEvent };
   /** Replace a user message and answer it. The old message and all after it stay as a sibling branch. */
   edit_message: { params: EditMessageParams; result: TurnResult; events: TurnEvent };
+  /**
+   * Continue an answer that was cut: it reached max_tokens, was cancelled or interrupted, or a person has edited it.
+   *
+   * The answer stays one message with its id. Events carry the new text, the result the whole. It has to be the end of
+   * its branch, and an engine without assistant prefill refuses with NOT_SUPPORTED. The model does not reason again.
+   */
+  continue_message: { params: ContinueMessageParams; result: TurnResult; events: TurnEvent };
+  /**
+   * Delete one message permanently. The messages after it stay, and follow the one before it.
+   *
+   * A branch that ends with it ends with the message before it, or continues on the newest branch from there. A message
+   * that is being written is refused: cancel it first.
+   */
+  delete_message: { params: DeleteMessageParams; result: Session; events: never };
+  /**
+   * Replace the text of a message in place, as a person's correction; it is marked with `edited_at`.
+   *
+   * Nothing is answered again, and the old text is not kept: edit_message makes a branch instead. Images stay.
+   */
+  update_message: { params: UpdateMessageParams; result: Message; events: never };
   /** Stop a session's answer; answered when the engine no longer works on it. */
   cancel_message: { params: CancelMessageParams; result: CancelMessageResult; events: never };
   /** Count the exact tokens of a text, or of a conversation in the model's chat template. */
@@ -3377,6 +3542,8 @@ export interface Methods {
   update_session: { params: UpdateSessionParams; result: Session; events: never };
   /** Delete a session. restore_session can restore it until it is purged. */
   delete_session: { params: DeleteSessionParams; result: DeleteSessionResult; events: never };
+  /** List the deleted sessions that restore_session can restore, the last deleted first. */
+  list_deleted_sessions: { params: ListDeletedSessionsParams; result: ListDeletedSessionsResult; events: never };
   /** Undo delete_session. */
   restore_session: { params: RestoreSessionParams; result: Session; events: never };
   /**

@@ -41,6 +41,7 @@ class Embedded(msgspec.Struct, frozen=True):
     path: str = MODULE
     unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = True
+    continues_answers: bool = True
     templates: frozenset[str] | None = BUILT_IN
     chooses_flash_attn: bool = True
 

@@ -46,6 +46,7 @@ class LlamaCppPython(msgspec.Struct, frozen=True):
     name: EngineName = "llama-cpp-python"
     unix_socket: bool = HAS_UNIX_SOCKETS
     refuses_long_prompts: bool = False
+    continues_answers: bool = False
     templates: frozenset[str] | None = None
     chooses_flash_attn: bool = False
 

@@ -19,7 +19,7 @@ from sidecar.contract.errors import EngineNotFound, EngineStartFailed, PathNotAl
 from sidecar.engines.kinds.llama_server_flags import llama_server_arguments
 from sidecar.engines.kinds.llama_server_help import FlagSet, parse_help
 from sidecar.engines.kinds.samplers import for_llama_cpp
-from sidecar.engines.launch import Endpoint, EngineCommand, Launch, SamplingMembers
+from sidecar.engines.launch import NO_PREFILL_FLAG, Endpoint, EngineCommand, Launch, SamplingMembers
 from sidecar.engines.lifecycle.engine_errors import engine_error
 from sidecar.engines.setting_checks import template_names
 from sidecar.host import path_policy
@@ -66,6 +66,10 @@ class LlamaServer(msgspec.Struct, frozen=True):
     def unix_socket(self) -> bool:
         found = self.flags.get("--host")
         return HAS_UNIX_SOCKETS and found is not None and ".sock" in found[1].text
+
+    @property
+    def continues_answers(self) -> bool:
+        return self.flags.get(NO_PREFILL_FLAG) is not None
 
     @property
     def templates(self) -> frozenset[str] | None:

@@ -10,6 +10,7 @@ templates. What may fail all the same is judged by `judgement` when the answer h
     response_format                        refused: too large, a pattern       the schema as a grammar takes it
     reasoning                              a warning, once it is known         every switch that the template has
     sampling                               a warning                           in the engine's own names
+    an answer continued                    refused: the engine begins another  it ends the conversation
     a chat                                 refused: embeddings only            -
 """
 
@@ -63,6 +64,12 @@ def adapted(request: GenerationRequest, target: Target) -> Adaptation:
             f"The server {target.server_id!r} makes embeddings, and does not chat.",
             hint="Send the message to another server, or switch to a model that chats.",
             remedies=(change_params("server_id"), call("switch_model", server_id=target.server_id)),
+        )
+    if request.continues and not target.continues_answers:
+        raise NotSupported(
+            f"The engine of the server {target.server_id!r} cannot continue an answer: it would begin another.",
+            hint="Generate the answer again, or use a current llama-server or the embedded engine.",
+            remedies=(call("regenerate_message"), call("install_engine")),
         )
     reasoning, closes = _reasoning(request, target)
     return Adaptation(
@@ -151,15 +158,17 @@ def _format(request: GenerationRequest, target: Target) -> dict[str, Any]:
 
 def _reasoning(request: GenerationRequest, target: Target) -> tuple[dict[str, Any], bool]:
     """The members that choose reasoning, and whether reasoning is closed before it begins."""
-    if request.reasoning is None:
+    # An answer whose text has begun is not thought about again, and engines refuse both together.
+    allowed = False if request.continues else request.reasoning
+    if allowed is None:
         return {}, False
-    template, allowed = target.template, request.reasoning
+    template = target.template
     switches: dict[str, Any] = {"enable_thinking": allowed}  # which llama-server reads as well
     for name in template.switches:
         if (value := _switch(name, allowed, template)) is not None:
             switches[name] = value
     members: dict[str, Any] = {"chat_template_kwargs": switches}
-    if allowed or template.switches or not _THOUGHTS.search(template.text):
+    if allowed or request.continues or template.switches or not _THOUGHTS.search(template.text):
         return members, False
     # The template opens a thought and has no switch: llama-server can end it before its first token.
     return {**members, "reasoning_budget_tokens": 0, "thinking_budget_tokens": 0}, True

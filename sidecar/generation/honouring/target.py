@@ -25,6 +25,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         process: the engine, which knows what it makes of sampling parameters.
         embeds: whether it serves embeddings only.
         has_template: False if the model has no chat template, so that the engine uses another.
+        continues_answers: whether it writes on where a conversation ends with an answer.
         reasoning_budget: the tokens for reasoning that the server was started with; `None` for no limit.
     """
 
@@ -34,6 +35,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     process: Engine | None = None
     embeds: bool = False
     has_template: bool = True
+    continues_answers: bool = True
     reasoning_budget: int | None = None
 
 
@@ -54,5 +56,6 @@ def target_of(server: Server) -> Target:
         process=launch.engine,
         embeds=bool(settings.embeddings) or bool(_VECTORS.intersection(known) and "chat" not in known),
         has_template=chosen or "chat" in known or not missing,
+        continues_answers=launch.continues_answers,
         reasoning_budget=budget if budget is not None and budget >= 0 else None,
     )
