@@ -35,6 +35,9 @@ GUIDES = [
         "sidecar/GLOSSARY.md",
         "shell/README.md",
         "build/README.md",
+        "shell/src-tauri/host/README.md",
+        "ipc_schema/rust/README.md",
+        "ipc_schema/typescript/README.md",
     )
 ]
 PROTOCOL = ROOT / "ipc_schema" / "README.md"

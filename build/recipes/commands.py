@@ -84,6 +84,10 @@ def _ready_to_run() -> Environment:
 
 def setup(_: Sequence[str]) -> int:
     environment = _ready_to_run()
+    if page.can_be_built():
+        page.ensure_built()
+    else:
+        say("Without Node 20 or later, the page of `serve --web` was left out; all else is there.")
     say(f"Everything is set up. To start the chat: {places.shown(environment.script('llama-sidecar'))} chat")
     return 0
 

@@ -15,7 +15,7 @@ from recipes.console import Problem, step
 from recipes.environment import Environment
 from recipes.processes import Argv, call, output
 
-EXTRAS = ("embedded", "cli", "hub", "web", "images")
+EXTRAS = ("embedded", "hub", "web", "images")
 """What a checkout and the frozen programs have."""
 
 RUN_SOURCES = ("pyproject.toml", *(word for extra in EXTRAS for word in ("--extra", extra)))

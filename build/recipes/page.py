@@ -22,10 +22,15 @@ BUILT = SHELL / "dist"
 BUILD_STAMP = SHELL / "node_modules" / ".llama-sidecar-built"
 
 
+def can_be_built() -> bool:
+    """Whether there is what builds it."""
+    return shutil.which("npm") is not None and shutil.which("node") is not None
+
+
 def npm(*arguments: str) -> tuple[str, ...]:
     """The command line of npm in shell/; raises where there is none."""
     program = shutil.which("npm")
-    if program is None or shutil.which("node") is None:
+    if program is None or not can_be_built():
         raise Problem(
             "The page is built with Node 20 or later, and there is no node and npm on PATH.",
             next_step="Install it (https://nodejs.org, or your system's packages) and run the same command again.",

@@ -25,11 +25,15 @@ _ROOT = Path(__file__).resolve().parents[2]
 _IPC_SCHEMA = _ROOT / "ipc_schema"
 _TYPESCRIPT = _IPC_SCHEMA / "typescript"
 _RUST = _IPC_SCHEMA / "rust"
+_PYTHON = _IPC_SCHEMA / "python"
 _EXAMPLES = (
     (_TYPESCRIPT, ("node", "examples/chat.mjs")),
+    (_TYPESCRIPT, ("node", "examples/drive.mjs", "electron")),
+    (_TYPESCRIPT, ("node", "examples/drive.mjs", "vscode")),
+    (_PYTHON, ("python", "examples/app.py", "--ask", "What is a llama?")),
     (_RUST, ("cargo", "run", "--quiet", "--example", "chat")),
 )
-"""The hosts of the README."""
+"""The hosts of the README, each started with a sidecar. The one of the crate for Tauri apps is a test of that crate."""
 
 _SAID = "w1 w2 w3"
 """How the fake engine's answers begin."""
@@ -62,14 +66,45 @@ def main() -> int:
             step = " ".join([program, *arguments])
             print(f"`{step}` failed in ipc_schema/{folder.name}.", file=sys.stderr)
             return 1
-    if not _examples_run(programs | {"node": shutil.which("node")}):
-        return 1
+    programs |= {"node": shutil.which("node"), "python": sys.executable}
+    with tempfile.TemporaryDirectory() as folder:
+        if not (_package_works(Path(folder), programs) and _examples_run(Path(folder), programs)):
+            return 1
     print("The TypeScript and Rust clients build, pass their tests and talk to a sidecar.")
     return 0
 
 
-def _examples_run(programs: dict[str, str | None]) -> bool:
-    """Run the README's hosts against a real sidecar with the fake engine of the tests."""
+def _package_works(folder: Path, programs: dict[str, str | None]) -> bool:
+    """Pack the package, install it in an empty folder beside its examples, and load it as both kinds of modules."""
+    npm, node = programs["npm"] or "npm", programs["node"] or "node"
+    if not _succeeds([npm, "pack", "--pack-destination", str(folder)], _TYPESCRIPT):
+        return False
+    (archive,) = folder.glob("*.tgz")
+    (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
+    if not _succeeds([npm, "install", "--no-audit", "--no-fund", f"./{archive.name}"], folder):
+        return False
+    shutil.copytree(_TYPESCRIPT / "examples", folder / "examples")
+    core, stdio = "@llama-sidecar/client", "@llama-sidecar/client/stdio"
+    (folder / "a.mjs").write_text(f'import "{core}"; import "{stdio}";', encoding="utf-8")
+    (folder / "a.cjs").write_text(f'require("{core}"); require("{stdio}");', encoding="utf-8")
+    # A CommonJS program cannot import the types of ES modules (TS1479).
+    (folder / "a.cts").write_text(
+        f'import {{ createClient, type Client }} from "{core}"; import {{ spawnSidecar }} from "{stdio}";\n'
+        'export const client: Client = createClient(spawnSidecar({ command: "llama-sidecar" }));\n',
+        encoding="utf-8",
+    )
+    compiler = str(_TYPESCRIPT / "node_modules" / "typescript" / "bin" / "tsc")
+    options = ["--noEmit", "--strict", "--module", "nodenext", "--lib", "ES2022,DOM"]
+    return all(_succeeds([node, *words], folder) for words in (["a.mjs"], ["a.cjs"], [compiler, *options, "a.cts"]))
+
+
+def _examples_run(installed: Path, programs: dict[str, str | None]) -> bool:
+    """Run the hosts of the README and the examples against a real sidecar with the fake engine of the tests.
+
+    Args:
+        installed: where the package of TypeScript is installed, beside its examples.
+        programs: where the programs are.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data_dir = folder / "data"
@@ -86,9 +121,11 @@ def _examples_run(programs: dict[str, str | None]) -> bool:
             "LLAMA_SIDECAR_DATA_DIR": str(data_dir),
         }
         for package, (command, *arguments) in _EXAMPLES:
-            said = _output([programs[command] or command, *arguments], package, environment)
+            where = installed if package == _TYPESCRIPT else package
+            said = _output([programs[command] or command, *arguments], where, environment)
             if said is None or _SAID not in said:
-                print(f"The example of ipc_schema/{package.name} did not print the answer.", file=sys.stderr)
+                shown = " ".join([command, *arguments])
+                print(f"`{shown}` in ipc_schema/{package.name} did not print the answer.", file=sys.stderr)
                 return False
     return True
 

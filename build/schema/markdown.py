@@ -17,7 +17,9 @@ import msgspec
 from sidecar.contract import FAMILIES
 from sidecar.contract.config import Config
 
-_SCHEMA = Path(__file__).resolve().parents[2] / "ipc_schema"
+_ROOT = Path(__file__).resolve().parents[2]
+_SCHEMA = _ROOT / "ipc_schema"
+_HOST = _ROOT / "shell" / "src-tauri" / "host"
 _MARKED = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _VERSION = re.compile(r'(?P<key>(?:^|")version"?(?: =|:) ")[^"]*(?=")', re.MULTILINE)
 _VERSIONS_OF_OURS = 2
@@ -33,7 +35,7 @@ def with_generated_parts(text: str) -> str:
     parts = {
         "methods": _methods(),
         "node": _example("javascript", _SCHEMA / "typescript" / "examples" / "chat.mjs"),
-        "rust": _example("rust", _SCHEMA / "rust" / "examples" / "chat.rs"),
+        "rust": _example("rust", _HOST / "examples" / "chat.rs"),
     }
     return _MARKED.sub(lambda match: f"{match[1]}{parts[match['name']]}{match[3]}", text)
 

@@ -13,7 +13,6 @@ from sidecar.client import ConnectionClosed
 from sidecar.contract.errors import SidecarError
 
 FAILED = 1
-NEEDS_EXTRA = 2
 INTERRUPTED = 130
 """A shell's exit code for a program that Ctrl-C has ended."""
 
@@ -28,11 +27,6 @@ def run_command(options: argparse.Namespace) -> int:
             stream.reconfigure(errors="replace")
     try:
         return _carry_out(options)
-    except ModuleNotFoundError as error:
-        if error.name != "rich":
-            raise
-        lines = ["error: This needs the terminal extra.", "  Install it with: pip install 'llama-sidecar[cli]'"]
-        return _fail(lines, NEEDS_EXTRA)
     except SidecarError as error:
         return _fail(wording.lines_of(error))
     except ConnectionClosed as error:

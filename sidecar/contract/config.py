@@ -183,7 +183,7 @@ class StorageConfig(Params, kw_only=True):
             description=(
                 "Encrypt the content of the history: messages, reasoning, tool calls, titles, system prompts and"
                 " settings of sessions (AES-256-GCM, each value separately), with a key in the system's keyring."
-                " Requires a keyring and pip install 'llama-sidecar[encrypt]'; without them set_config refuses, and an"
+                " Requires a keyring and the packages cryptography and keyring; without them set_config refuses, and an"
                 " encrypted history can be neither read nor written. This protects against a stolen disk and copies of"
                 " the data folder, not against programs that run as the same user: they can read the keyring, too."
                 " Ids, times, lengths, token counts, roles and names of models and servers stay readable, and"

@@ -203,9 +203,7 @@ class EngineNotFound(SidecarError):
 
     code = -32012
     name = "ENGINE_NOT_FOUND"
-    default_hint = (
-        "Give the folder of a llama.cpp build, or install the embedded engine: pip install 'llama-sidecar[embedded]'."
-    )
+    default_hint = "Give the folder of a llama.cpp build, or install the embedded engine, the Python package xllamacpp."
 
 
 class EngineStartFailed(SidecarError):

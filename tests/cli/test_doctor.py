@@ -72,7 +72,7 @@ def test_without_an_engine_it_says_how_to_get_one(data_dir: Path, nothing_instal
     assert "✓ Data folder" in report
     assert "· llama-server" in report
     assert "✗ Nothing: there is no engine." in report
-    assert "pip install 'llama-sidecar[embedded]'" in report
+    assert "-m pip install 'xllamacpp" in report
     assert "engines.llama_cpp_path" in report
 
 

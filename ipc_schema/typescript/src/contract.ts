@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "1b6805e4bc97e03893fd8a00b0ebc47dddea581dbf277981a89204bf0f4b5f84";
+export const CONTRACT_HASH = "29a5d2bae347abf799e2c529b8ccfb4402b187c1b4839e8563e9a9c3809b50dc";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -1,5 +1,4 @@
-//! A host in a terminal: `chat MESSAGE PROGRAM [ARGUMENTS…]` starts this program as the sidecar, sends it the message
-//! and prints the answer.
+//! A host in a terminal: `chat [MESSAGE [PROGRAM [ARGUMENTS…]]]` prints the answer of a model that the sidecar runs.
 
 use std::io::Write;
 
@@ -8,8 +7,9 @@ use llama_sidecar_host::{Program, Settings, Sidecar};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1);
-    let message = words.next().ok_or("a message is missing")?;
-    let path = words.next().ok_or("the sidecar's program is missing")?.into();
+    let message = words.next().unwrap_or("What is a llama?".into());
+    // On PATH. A bundled app finds its own: Program::find(None, Some(&resource_folder)).
+    let path = words.next().unwrap_or("llama-sidecar".into()).into();
     let program = Program { path, arguments: words.map(Into::into).collect() };
 
     let sidecar = Sidecar::start(Settings::new(program, "chat", env!("CARGO_PKG_VERSION")))?;

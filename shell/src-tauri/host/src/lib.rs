@@ -4,7 +4,7 @@
 //! use llama_sidecar_contract::{methods::SendMessage, types};
 //! use llama_sidecar_host::{Program, Settings, Sidecar};
 //!
-//! let program = Program::find(None, None).expect("it is bundled with the app");
+//! let program = Program::find(None, None).ok_or("llama-sidecar is not beside this app")?;
 //! let sidecar = Sidecar::start(Settings::new(program, "my app", "1.0"))?;
 //! let answer = sidecar.client().start::<SendMessage>(types::SendMessageParams::new("Hello"))?;
 //! let whole = answer.for_each(|event| {
