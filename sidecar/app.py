@@ -164,7 +164,12 @@ class App:
 
     async def _serve(self, handlers: dict[str, Handler]) -> None:
         """Handle requests until a stop is requested."""
-        self._hosts = Hosts(handlers=handlers, tasks=self._requests, lifetime=self._lifetime)
+        self._hosts = Hosts(
+            handlers=handlers,
+            tasks=self._requests,
+            lifetime=self._lifetime,
+            max_line_bytes=self._options.max_line_bytes,
+        )
         if self._options.host_pid is not None:
             self._lifetime.watch(self._options.host_pid)
         try:

@@ -30,7 +30,7 @@ from sidecar.host import process_tree
 from sidecar.host.lock import DataDirLock
 from sidecar.processes.owner import ProcessOwner, owner
 from sidecar.services import Lifetime, Services
-from sidecar.transport.framing import LineFramer, Oversize
+from sidecar.transport.framing import MAX_LINE_BYTES, LineFramer, Oversize
 from tests.raw_host import ANSWER_SECONDS, LineHost
 
 T = TypeVar("T")
@@ -155,7 +155,9 @@ class DirectHost(LineHost):
         try:
             with _root_logger_kept():
                 async with self._lifetime.run(), app.working(self.services, requests) as handlers:
-                    hosts = Hosts(handlers=handlers, tasks=requests, lifetime=self._lifetime)
+                    hosts = Hosts(
+                        handlers=handlers, tasks=requests, lifetime=self._lifetime, max_line_bytes=MAX_LINE_BYTES
+                    )
                     self.dispatcher = hosts.join(outbox)
                     task_status.started()
                     await self._lifetime.stopping.wait()

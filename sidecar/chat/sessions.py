@@ -135,8 +135,13 @@ def page(
     has_more = len(sessions) > limit
     last = sessions[limit - 1] if has_more else None
     return ListSessionsResult(
-        sessions=sessions[:limit], next_cursor=f"{last.updated_at!r} {last.session_id}" if last else None
+        sessions=sessions[:limit], next_cursor=cursor_after(last.updated_at, last.session_id) if last else None
     )
+
+
+def cursor_after(moment: float, session_id: str) -> str:
+    """The cursor of the page after a session, which is listed by this moment."""
+    return f"{moment!r} {session_id}"
 
 
 def deleted_page(
@@ -169,7 +174,7 @@ def deleted_page(
     ]
     last = found[-1] if len(rows) > limit else None
     return ListDeletedSessionsResult(
-        sessions=found, next_cursor=f"{last.deleted_at!r} {last.session_id}" if last else None
+        sessions=found, next_cursor=cursor_after(last.deleted_at, last.session_id) if last else None
     )
 
 

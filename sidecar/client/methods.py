@@ -211,6 +211,7 @@ class ContractMethods(ABC):
         client: ClientInfo | None = None,
         contract_version: str | int | None = None,
         host_pid: int | None = None,
+        max_line_bytes: int | None = None,
     ) -> InitializeResult:
         """Introduce the host, and return the sidecar's version and capabilities. Optional for simple hosts.
 
@@ -219,6 +220,8 @@ class ContractMethods(ABC):
             contract_version: The contract the host was written for, such as "1" or "1.2". Another major version is
                 refused.
             host_pid: Process id of the host: the sidecar stops when this process ends.
+            max_line_bytes: The longest line that the host reads: lists come in pages that fit, and a longer result is
+                RESULT_TOO_LONG. Default: as long as those it may send.
         """
         answer: InitializeResult = await self._request(
             "initialize",
@@ -226,6 +229,7 @@ class ContractMethods(ABC):
                 client=client,
                 contract_version=contract_version,
                 host_pid=host_pid,
+                max_line_bytes=max_line_bytes,
             ),
             InitializeResult,
         )
@@ -2428,7 +2432,7 @@ class ContractMethods(ABC):
         limit: int | None = None,
         before: str | None = None,
     ) -> GetMessagesResult:
-        """Return the messages of a branch, oldest first.
+        """Return the messages of a branch, oldest first: the newest ones, as many as the host reads in a line.
 
         Args:
             branch: Id of any message on the branch. Default: the branch in use.

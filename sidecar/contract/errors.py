@@ -5,7 +5,7 @@ turns these into wire errors, and is the only place that does.
 
     SidecarError
     ├── ParseError, InvalidRequest, MethodNotFound, InvalidParams, InternalError   (JSON-RPC's own)
-    ├── Cancelled, Overloaded
+    ├── Cancelled, Overloaded, ResultTooLong
     ├── ServerNotRunning, ServerAlreadyRunning
     ├── EngineNotFound, EngineStartFailed, EngineCrashed, EngineUnresponsive, EngineInUse
     ├── ContextTooLong, QueueFull
@@ -180,6 +180,15 @@ class Overloaded(SidecarError):
     retryable = True
     default_hint = "Wait for answers before sending more requests."
     extra = ("queue_size",)
+
+
+class ResultTooLong(SidecarError):
+    """The result is longer than a line that the host reads, so it was not sent. What was asked for is done."""
+
+    code = -32002
+    name = "RESULT_TOO_LONG"
+    default_hint = "Ask for less, or have initialize or --max-line-bytes allow longer lines."
+    extra = ("line_bytes", "max_line_bytes")
 
 
 class ServerNotRunning(SidecarError):

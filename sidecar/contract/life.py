@@ -36,6 +36,13 @@ class InitializeParams(Params, kw_only=True):
         Annotated[int, Meta(ge=2)] | None,
         Meta(description="Process id of the host: the sidecar stops when this process ends."),
     ] = None
+    max_line_bytes: Annotated[
+        Annotated[int, Meta(ge=65_536, le=2**30)] | None,
+        Meta(
+            description="The longest line that the host reads: lists come in pages that fit, and a longer result is "
+            "RESULT_TOO_LONG. Default: as long as those it may send."
+        ),
+    ] = None
 
 
 class ServerIdentity(Result, kw_only=True):

@@ -45,7 +45,11 @@ class GetLogsResult(Result, kw_only=True):
     entries: list[LogEntry]
     last_seq: Annotated[int, Meta(description="For `since` of the next request.")]
     complete: Annotated[
-        bool, Meta(description="Whether every line after `since` was still in memory; older lines are in the files.")
+        bool,
+        Meta(
+            description="Whether every line after `since` was still in memory, and all of them fit; older lines are in "
+            "the files."
+        ),
     ]
 
 

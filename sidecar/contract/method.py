@@ -12,7 +12,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from sidecar.contract.errors import Cancelled, DataDirLocked, InternalError, InvalidParams, Overloaded, SidecarError
+from sidecar.contract.errors import (
+    Cancelled,
+    DataDirLocked,
+    InternalError,
+    InvalidParams,
+    Overloaded,
+    ResultTooLong,
+    SidecarError,
+)
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -114,7 +122,14 @@ class Lane(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
-COMMON_ERRORS: tuple[type[SidecarError], ...] = (InvalidParams, InternalError, Cancelled, Overloaded, DataDirLocked)
+COMMON_ERRORS: tuple[type[SidecarError], ...] = (
+    InvalidParams,
+    InternalError,
+    Cancelled,
+    Overloaded,
+    ResultTooLong,
+    DataDirLocked,
+)
 """Errors that every method can return."""
 
 

@@ -49,6 +49,11 @@ BY_ERROR: dict[str, tuple[Remedy, ...]] = {
     "METHOD_NOT_FOUND": (call("rpc.discover"),),
     "INTERNAL_ERROR": (call("get_logs", source="sidecar"),),
     "OVERLOADED": (RETRY,),
+    "RESULT_TOO_LONG": (
+        change_params("limit"),
+        call("initialize"),
+        Remedy("restart_sidecar", {"options": ["--max-line-bytes"]}),
+    ),
     "SERVER_NOT_RUNNING": (call("start_llama_server"),),
     "SERVER_ALREADY_RUNNING": (
         change_params("server_id"),

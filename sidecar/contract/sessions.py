@@ -210,7 +210,7 @@ class GetSessionParams(Params, kw_only=True):
 
 
 class GetMessagesParams(Params, kw_only=True):
-    """Return the messages of a branch, oldest first."""
+    """Return the messages of a branch, oldest first: the newest ones, as many as the host reads in a line."""
 
     session_id: Uuid
     branch: Annotated[

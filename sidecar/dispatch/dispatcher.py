@@ -21,6 +21,7 @@ from sidecar.contract.errors import (
     MethodNotFound,
     Overloaded,
     ParseError,
+    ResultTooLong,
     SidecarError,
     legible,
 )
@@ -66,13 +67,14 @@ class Dispatcher:
         tasks: RequestTasks,
         lanes: Lanes,
         lifetime: Lifetime,
+        max_line_bytes: int,
     ) -> None:
         self._handlers = handlers
         self._lifetime = lifetime
         self._outbox = outbox
         self._tasks = tasks
         self._lanes = lanes
-        self._channels = Channels(outbox)
+        self._channels = Channels(outbox, max_line_bytes=max_line_bytes)
         self._in_flight: dict[RequestId, anyio.CancelScope] = {}
         self._running = 0
 
@@ -116,11 +118,13 @@ class Dispatcher:
         if len(values) > MAX_IN_FLIGHT:
             self._reject(_too_large(values))
             return
-        batch = _Batch(sum(1 for value in values if _will_be_answered(value)), self._respond)
+        expected = sum(1 for value in values if _will_be_answered(value))
+        batch = _Batch(expected, self._respond)
         for value in values:
-            self._start(value, batch.add)
+            self._start(value, batch.add, sharing=max(expected, 1))
 
-    def _start(self, value: Any, respond: Respond) -> None:
+    def _start(self, value: Any, respond: Respond, *, sharing: int = 1) -> None:
+        """Begin a request, unless it is refused; `sharing` responses share one line."""
         request = envelope.check(value)
         if request is None:
             return
@@ -136,7 +140,7 @@ class Dispatcher:
             if not isinstance(request.id, NoId) and request.id is not None:  # now, for what the next line may say
                 self._in_flight[request.id] = scope
             self._running += 1
-            self._tasks.start(self._run(request, scope, respond), scope)
+            self._tasks.start(self._run(request, scope, respond, sharing), scope)
             return
         if (channel := _channel_of(METHODS.get(request.method), request.params)) is not None:
             self._channels.refuse(channel, error)
@@ -157,7 +161,7 @@ class Dispatcher:
         if isinstance(id_, str | int) and not isinstance(id_, bool) and (scope := self._in_flight.get(id_)):
             scope.cancel()
 
-    async def _run(self, request: Request, scope: anyio.CancelScope, respond: Respond) -> None:
+    async def _run(self, request: Request, scope: anyio.CancelScope, respond: Respond, sharing: int) -> None:
         """Carry out a request and answer it."""
         response: dict[str, Any] | None = None
         try:
@@ -172,7 +176,7 @@ class Dispatcher:
             self._running -= 1
             if not isinstance(request.id, NoId):
                 self._in_flight.pop(request.id, None)
-                line, succeeded = _encoded(request.id, response)
+                line, succeeded = _encoded(request.id, response, self._channels.max_line_bytes // sharing)
                 respond(line, last=succeeded and request.method in _ANSWERED_LAST)
 
     async def _carry_out(
@@ -293,11 +297,20 @@ def _too_large(batch: list[Any]) -> InvalidRequest:
     )
 
 
-def _encoded(id_: RequestId, response: dict[str, Any] | None) -> tuple[bytes, bool]:
-    """The encoded response, and whether it is a result. There is no response where the event loop ended first."""
+def _encoded(id_: RequestId, response: dict[str, Any] | None, max_bytes: int) -> tuple[bytes, bool]:
+    """The encoded response, or the error that it is too long, and whether it is a result. There is no response where
+    the event loop ended first."""
     try:
         if response is None:
             return encode(envelope.failure(id_, Cancelled("The request was cancelled.").to_wire())), False
-        return encode(response), "result" in response
+        line = encode(response)
+        if len(line) > max_bytes:
+            long = ResultTooLong(
+                f"The result takes a line of {len(line):,} bytes, and the host reads {max_bytes:,}.",
+                line_bytes=len(line),
+                max_line_bytes=max_bytes,
+            )
+            return encode(envelope.failure(id_, long.to_wire())), False
+        return line, "result" in response
     except Exception as problem:  # noqa: BLE001 - a result that JSON cannot express, or one nested too deep
         return encode(envelope.failure(id_, internal_error(problem).to_wire())), False

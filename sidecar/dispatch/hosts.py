@@ -16,9 +16,21 @@ from sidecar.services import Lifetime
 
 
 class Hosts:
-    """The hosts that are served."""
+    """The hosts that are served.
 
-    def __init__(self, *, handlers: Mapping[str, Handler], tasks: RequestTasks, lifetime: Lifetime) -> None:
+    Args:
+        max_line_bytes: the longest line that a host reads, unless it says another figure.
+    """
+
+    def __init__(
+        self,
+        *,
+        handlers: Mapping[str, Handler],
+        tasks: RequestTasks,
+        lifetime: Lifetime,
+        max_line_bytes: int,
+    ) -> None:
+        self._max_line_bytes = max_line_bytes
         self._handlers = handlers
         self._tasks = tasks
         self._lifetime = lifetime
@@ -28,7 +40,12 @@ class Hosts:
     def join(self, outbox: Outbox) -> Dispatcher:
         """Add a host that is written to from this outbox."""
         dispatcher = Dispatcher(
-            handlers=self._handlers, outbox=outbox, tasks=self._tasks, lanes=self._lanes, lifetime=self._lifetime
+            handlers=self._handlers,
+            outbox=outbox,
+            tasks=self._tasks,
+            lanes=self._lanes,
+            lifetime=self._lifetime,
+            max_line_bytes=self._max_line_bytes,
         )
         self._here.append(dispatcher)
         self._lifetime.host_count = len(self._here)

@@ -32,9 +32,14 @@ MAX_SUBSCRIPTIONS = 64
 
 
 class Channels:
-    """The live channels of one host, by name."""
+    """The live channels of one host, by name.
 
-    def __init__(self, outbox: Outbox) -> None:
+    Attributes:
+        max_line_bytes: the longest line that the host reads.
+    """
+
+    def __init__(self, outbox: Outbox, *, max_line_bytes: int) -> None:
+        self.max_line_bytes = max_line_bytes
         self._outbox = outbox
         self._live: dict[str, Channel | None] = {}
         self._subscriptions: dict[str, Callable[[], object]] = {}
@@ -146,6 +151,13 @@ class RequestCall:
         self.params = params
         self._channels = channels
         self._channel = channel
+
+    @property
+    def max_line_bytes(self) -> int:
+        return self._channels.max_line_bytes
+
+    def limit_lines(self, max_line_bytes: int) -> None:
+        self._channels.max_line_bytes = max_line_bytes
 
     def follow(self, source: EventSource, *, after_seq: int = 0) -> None:
         if self._channel is not None:

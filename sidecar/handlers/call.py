@@ -19,6 +19,15 @@ class Call(Protocol):
         """Its parameters as the host sent them, for where null and left out differ. They have been checked."""
         ...
 
+    @property
+    def max_line_bytes(self) -> int:
+        """The longest line that the host reads, without its LF."""
+        ...
+
+    def limit_lines(self, max_line_bytes: int) -> None:
+        """The host reads no longer lines than this, from now on."""
+        ...
+
     def follow(self, source: EventSource, *, after_seq: int = 0) -> None:
         """Send a source's events on the request's channel, if it has one. The source writes the last event."""
         ...

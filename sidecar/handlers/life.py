@@ -47,6 +47,8 @@ class LifeHandlers:
                 hint="Use a llama-sidecar of the host's major version, or update the host.",
             )
         services = self._services
+        if params.max_line_bytes is not None:
+            call.limit_lines(params.max_line_bytes)
         if params.host_pid is not None:
             services.lifetime.watch_host(params.host_pid)
         services.lifetime.introduce()

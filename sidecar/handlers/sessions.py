@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidecar.chat.history import History
 from sidecar.chat.service import Chat
+from sidecar.chat.sessions import cursor_after
 from sidecar.contract.sessions import (
     CreateSessionParams,
     DeleteSessionParams,
@@ -26,6 +27,7 @@ from sidecar.contract.sessions import (
 )
 from sidecar.generation.sampling import check
 from sidecar.handlers.call import Call, Handler
+from sidecar.handlers.pages import fitting
 from sidecar.services import Services
 
 
@@ -57,13 +59,22 @@ class SessionHandlers:
         return await self._history.create(params)
 
     async def list_sessions(self, params: ListSessionsParams, call: Call) -> ListSessionsResult:
-        return await self._history.page(params)
+        result = await self._history.page(params)
+        shown = result.sessions[: fitting(result.sessions, call)]
+        if len(shown) == len(result.sessions):
+            return result
+        last = shown[-1]
+        return ListSessionsResult(sessions=shown, next_cursor=cursor_after(last.updated_at, last.session_id))
 
     async def get(self, params: GetSessionParams, call: Call) -> Session:
         return await self._history.get(params.session_id)
 
     async def get_messages(self, params: GetMessagesParams, call: Call) -> GetMessagesResult:
-        return await self._history.message_page(params)
+        result = await self._history.message_page(params)
+        count = fitting(result.messages[::-1], call)  # the newest ones, as with `limit`
+        if count < len(result.messages):
+            result.messages, result.has_more = result.messages[-count:], True
+        return result
 
     async def update(self, params: UpdateSessionParams, call: Call) -> Session:
         if params.config is not None:

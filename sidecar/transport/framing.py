@@ -6,7 +6,7 @@ Owns how a byte stream is split into lines: at 0x0A only, each line bounded. Kno
 from __future__ import annotations
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-"""Default bound of a line without its LF (contract, Transport): room for a few images in one message."""
+"""Default bound of a line in either direction, without its LF: room for a few images in one message."""
 
 
 class Oversize:

@@ -27,6 +27,7 @@ from sidecar.events.live_feed import LiveFeed
 from sidecar.events.outbox import Outbox
 from sidecar.handlers.call import Call, Handler
 from sidecar.services import Lifetime
+from sidecar.transport.framing import MAX_LINE_BYTES
 from tests.raw_host import validate
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,12 @@ class Wire:
     def __init__(self, tasks: RequestTasks, handlers: dict[str, Handler]) -> None:
         self.outbox = Outbox()
         self.dispatcher = Dispatcher(
-            handlers={"ping": pong, **handlers}, outbox=self.outbox, tasks=tasks, lanes=Lanes(), lifetime=ready()
+            handlers={"ping": pong, **handlers},
+            outbox=self.outbox,
+            tasks=tasks,
+            lanes=Lanes(),
+            lifetime=ready(),
+            max_line_bytes=MAX_LINE_BYTES,
         )
         self.written: list[Any] = []
         self._last_id = 0
@@ -754,7 +760,7 @@ async def test_hosts_share_lanes_and_have_channels_of_their_own() -> None:
     tasks = RequestTasks()
     subscribers, lifetime = Subscribing(), ready()
     handlers: dict[str, Handler] = {"update_session": update, "subscribe": subscribers.subscribe}
-    hosts = Hosts(handlers=handlers, tasks=tasks, lifetime=lifetime)
+    hosts = Hosts(handlers=handlers, tasks=tasks, lifetime=lifetime, max_line_bytes=MAX_LINE_BYTES)
     async with tasks.run():
         both = [hosts.join(Outbox()) for _ in range(2)]
         for number, host in enumerate(both):

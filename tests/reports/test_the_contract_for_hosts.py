@@ -5,6 +5,8 @@ Chapter 11 of the faults that other people's bug reports showed.
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,3 +248,77 @@ def test_deleted_sessions_are_listed_until_they_are_restored(talk: Talking) -> N
     assert talk.call("restore_session", session_id=made[0])["title"] == "Session 0"
     assert made[0] not in [one["session_id"] for one in talk.call("list_deleted_sessions")["sessions"]]
     assert talk.fail("list_deleted_sessions", cursor="x")["data"]["path"] == "$.cursor"
+
+
+# --- no line is longer than a host reads -------------------------------------------------------------------
+
+
+def test_no_result_is_longer_than_the_host_reads(start_talk: StartTalk) -> None:
+    """A reader with a bound was cut off by one long list; found by trial."""
+    host = start_talk(server=False)
+    bound = 100_000
+    host.call("initialize", max_line_bytes=bound)
+    system = "llama \u2028" * 3_000  # 24 KB, and each separator takes six bytes in a line
+    sessions = [host.call("create_session", title=f"Session {n}", system=system)["session_id"] for n in range(6)]
+    messages: list[dict[str, Any]] = [
+        {"message_id": new_session(), "role": "user", "content": "word " * 4_000, "created_at": float(n)}
+        for n in range(6)
+    ]
+    for earlier, message in itertools.pairwise(messages):
+        message["parent_id"] = earlier["message_id"]
+    content = {
+        **{"format": "llama-sidecar/session", "version": 1, "session_id": new_session(), "title": "Long"},
+        **{"system": None, "config": {}, "created_at": 0.0, "updated_at": 0.0},
+        **{"head": messages[-1]["message_id"], "messages": messages},
+    }
+    imported = host.call("import_session", content=json.dumps(content))["session_id"]
+
+    found: list[str] = []
+    cursor = None
+    while cursor is not None or not found:
+        page = within(host, bound, "list_sessions", cursor=cursor)["result"]
+        found += [one["session_id"] for one in page["sessions"]]
+        cursor = page["next_cursor"]
+    assert sorted(found) == sorted([*sessions, imported])
+
+    read: list[str] = []
+    before = None
+    has_more = True
+    while has_more:
+        page = within(host, bound, "get_messages", session_id=imported, before=before)["result"]
+        read = [one["message_id"] for one in page["messages"]] + read
+        before, has_more = read[0], page["has_more"]
+    assert read == [message["message_id"] for message in messages]
+
+    error = within(host, bound, "export_session", session_id=imported)["error"]
+    assert (error["data"]["name"], error["data"]["max_line_bytes"]) == ("RESULT_TOO_LONG", bound)
+    assert error["data"]["line_bytes"] > bound
+    host.call("initialize", max_line_bytes=10 * bound)
+    assert len(host.call("export_session", session_id=imported)["content"]) > bound
+    for wrong in (1, 2**31):
+        assert host.fail("initialize", max_line_bytes=wrong)["data"]["path"] == "$.max_line_bytes"
+
+
+def within(host: Talking, bound: int, method: str, **params: Any) -> dict[str, Any]:
+    """The response to a request, whose line is no longer than this."""
+    given = {name: value for name, value in params.items() if value is not None}
+    id_ = host.begin(method, **given)
+    line = host.raw_line()
+    assert len(line) <= bound
+    response: dict[str, Any] = json.loads(line)
+    assert response["id"] == id_
+    return response
+
+
+def test_a_batch_is_one_line_that_the_host_reads(start_talk: StartTalk) -> None:
+    host = start_talk(server=False)
+    host.call("initialize", max_line_bytes=(bound := 70_000))
+    session = host.call("create_session", system="x" * 30_000)["session_id"]
+    request = {"jsonrpc": "2.0", "method": "get_session", "params": {"session_id": session}}
+    batch = [{**request, "id": f"b{n}"} for n in range(2)]
+    host.send([*batch, *({**one, "id": f"c{n}"} for n, one in enumerate(batch))])
+    line = host.raw_line()
+    assert len(line) <= bound
+    assert {one["error"]["data"]["name"] for one in json.loads(line)} == {"RESULT_TOO_LONG"}
+    host.send(batch)
+    assert {len(one["result"]["system"]) for one in json.loads(host.raw_line())} == {30_000}

@@ -19,6 +19,7 @@ from sidecar.dispatch.requests import RequestTasks
 from sidecar.events.live_feed import LiveFeed
 from sidecar.handlers.call import Call
 from sidecar.services import Lifetime
+from sidecar.transport.framing import MAX_LINE_BYTES
 from sidecar.transport.reading import MAX_WAITING_BYTES
 from sidecar.transport.web.admission import SUBPROTOCOL
 from sidecar.transport.web.connection import Connection
@@ -44,7 +45,7 @@ class Side:
         self.may_answer = anyio.Event()
         self.answered = anyio.Event()
         handlers = {"ping": self._large, "list_servers": self._later, "subscribe": self._subscribe}
-        self.hosts = Hosts(handlers=handlers, tasks=self.tasks, lifetime=self.lifetime)
+        self.hosts = Hosts(handlers=handlers, tasks=self.tasks, lifetime=self.lifetime, max_line_bytes=MAX_LINE_BYTES)
         self.left = anyio.Event()
 
     async def _large(self, params: Any, call: Call) -> str:

@@ -16,6 +16,7 @@ import sidecar
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.requests import RequestTasks
 from sidecar.services import Lifetime
+from sidecar.transport.framing import MAX_LINE_BYTES
 from sidecar.transport.web.files import PageFiles, page_folder
 from sidecar.transport.web.server import WebTransport, listen
 
@@ -88,7 +89,9 @@ async def site(dist: Path) -> AsyncIterator[Site]:
     tasks = RequestTasks()
     door = WebTransport(listen(None), PageFiles(dist), max_message_bytes=1000)
     async with anyio.create_task_group() as serving:
-        serving.start_soon(door.serve, Hosts(handlers={}, tasks=tasks, lifetime=Lifetime(owned=False)))
+        serving.start_soon(
+            door.serve, Hosts(handlers={}, tasks=tasks, lifetime=Lifetime(owned=False), max_line_bytes=MAX_LINE_BYTES)
+        )
         await anyio.wait_all_tasks_blocked()
         yield Site(door.new_link())
         door.stop_reading()

@@ -20,6 +20,8 @@ pub enum ErrorName {
     Cancelled,
     /// More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size, session_id.
     Overloaded,
+    /// The result is longer than a line that the host reads, so it was not sent. What was asked for is done. `data` may also have: line_bytes, max_line_bytes, session_id.
+    ResultTooLong,
     /// No server of this id is ready. `data` may also have: session_id.
     ServerNotRunning,
     /// A server of this id is starting or running. `data` may also have: session_id.
@@ -90,6 +92,7 @@ impl ErrorName {
             Self::ParseError => Some(-32700),
             Self::Cancelled => Some(-32800),
             Self::Overloaded => Some(-32001),
+            Self::ResultTooLong => Some(-32002),
             Self::ServerNotRunning => Some(-32010),
             Self::ServerAlreadyRunning => Some(-32011),
             Self::EngineNotFound => Some(-32012),
@@ -131,6 +134,7 @@ impl ErrorName {
             -32700 => Self::ParseError,
             -32800 => Self::Cancelled,
             -32001 => Self::Overloaded,
+            -32002 => Self::ResultTooLong,
             -32010 => Self::ServerNotRunning,
             -32011 => Self::ServerAlreadyRunning,
             -32012 => Self::EngineNotFound,

@@ -22,7 +22,7 @@ pub trait Method {
 pub const CONTRACT_VERSION: &str = "1.2";
 
 /// SHA-256 of its OpenRPC document, as `initialize` answers it.
-pub const CONTRACT_HASH: &str = "29a5d2bae347abf799e2c529b8ccfb4402b187c1b4839e8563e9a9c3809b50dc";
+pub const CONTRACT_HASH: &str = "c0be5f6cebfb05421af5a7c7c72d41e86cebbe5a5cfd834f1c9454ca5fdbbdd2";
 
 /// The name of every method.
 pub const NAMES: &[&str] = &[
@@ -512,7 +512,7 @@ impl Method for GetSession {
     type Event = NoEvent;
 }
 
-/// Return the messages of a branch, oldest first.
+/// Return the messages of a branch, oldest first: the newest ones, as many as the host reads in a line.
 #[derive(Debug, Clone, Copy)]
 pub struct GetMessages;
 

@@ -1837,11 +1837,11 @@ pub struct GetLogsResult {
     pub entries: Vec<LogEntry>,
     /// For `since` of the next request.
     pub last_seq: i64,
-    /// Whether every line after `since` was still in memory; older lines are in the files.
+    /// Whether every line after `since` was still in memory, and all of them fit; older lines are in the files.
     pub complete: bool,
 }
 
-/// Return the messages of a branch, oldest first.
+/// Return the messages of a branch, oldest first: the newest ones, as many as the host reads in a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GetMessagesParams {
     pub session_id: String,
@@ -2181,6 +2181,9 @@ pub struct InitializeParams {
     /// Process id of the host: the sidecar stops when this process ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_pid: Option<i64>,
+    /// The longest line that the host reads: lists come in pages that fit, and a longer result is RESULT_TOO_LONG. Default: as long as those it may send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_line_bytes: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "29a5d2bae347abf799e2c529b8ccfb4402b187c1b4839e8563e9a9c3809b50dc";
+export const CONTRACT_HASH = "c0be5f6cebfb05421af5a7c7c72d41e86cebbe5a5cfd834f1c9454ca5fdbbdd2";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -170,6 +170,8 @@ export const ERROR_CODES = {
   CANCELLED: -32800,
   /** More requests are running than the sidecar accepts concurrently. `data` may also have: queue_size, session_id. */
   OVERLOADED: -32001,
+  /** The result is longer than a line that the host reads, so it was not sent. What was asked for is done. `data` may also have: line_bytes, max_line_bytes, session_id. */
+  RESULT_TOO_LONG: -32002,
   /** No server of this id is ready. `data` may also have: session_id. */
   SERVER_NOT_RUNNING: -32010,
   /** A server of this id is starting or running. `data` may also have: session_id. */

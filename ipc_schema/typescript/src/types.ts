@@ -1446,6 +1446,8 @@ export interface InitializeParams {
   contract_version?: string | number | null | undefined;
   /** Process id of the host: the sidecar stops when this process ends. */
   host_pid?: number | null | undefined;
+  /** The longest line that the host reads: lists come in pages that fit, and a longer result is RESULT_TOO_LONG. Default: as long as those it may send. */
+  max_line_bytes?: number | null | undefined;
 }
 
 /** Name and version of this sidecar. */
@@ -1569,7 +1571,7 @@ export interface GetLogsResult {
   entries: LogEntry[];
   /** For `since` of the next request. */
   last_seq: number;
-  /** Whether every line after `since` was still in memory; older lines are in the files. */
+  /** Whether every line after `since` was still in memory, and all of them fit; older lines are in the files. */
   complete: boolean;
 }
 
@@ -3088,7 +3090,7 @@ export interface GetSessionParams {
   session_id: string;
 }
 
-/** Return the messages of a branch, oldest first. */
+/** Return the messages of a branch, oldest first: the newest ones, as many as the host reads in a line. */
 export interface GetMessagesParams {
   session_id: string;
   /** Id of any message on the branch. Default: the branch in use. */
@@ -3536,7 +3538,7 @@ export interface Methods {
   list_sessions: { params: ListSessionsParams; result: ListSessionsResult; events: never };
   /** Return a session. */
   get_session: { params: GetSessionParams; result: Session; events: never };
-  /** Return the messages of a branch, oldest first. */
+  /** Return the messages of a branch, oldest first: the newest ones, as many as the host reads in a line. */
   get_messages: { params: GetMessagesParams; result: GetMessagesResult; events: never };
   /** Change a session; omitted members keep their value. */
   update_session: { params: UpdateSessionParams; result: Session; events: never };
