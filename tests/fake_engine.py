@@ -13,6 +13,8 @@ Faults of the process are command-line flags (see FAULTS); what an answer does i
     die-after=5     exit with code 42 after 5 words
     stall-after=5   stop after 5 words and never go on
     garbage-after=5 send something that is no event after 5 words
+    work=render     render the template and never end: no slot is busy, and a client that hangs up is not noticed
+    grow=4          with work: take so many MiB of memory, and keep them
     error-after=5   send an error event after 5 words
     text=…          answer with this text (what follows the last one), a word at a time
     replay=NAME     answer with the stream in reports/cases/NAME.sse, byte by byte with pieces=1, without its
@@ -114,6 +116,7 @@ class Engine:
         self.released = asyncio.Event()
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
         self.noise = 0
+        self.taken = bytearray()
         self.cells: dict[asyncio.Task[None], int] = {}
         self.supervised = not {"--unsupervised", "--old-build"} & flags.keys()
 
@@ -270,6 +273,10 @@ class Engine:
         self, body: dict[str, Any], tokens: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Stream an answer; a client that hangs up ends it."""
+        how = dict(re.findall(r"(\S+?)=(\S+)", last_text(body)))
+        self.taken += b"x" * (int(how.get("grow", "0")) * MIB)
+        if "work" in how:
+            await asyncio.Event().wait()
         self.busy += 1
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         stream = asyncio.create_task(self.stream(body, tokens, writer))

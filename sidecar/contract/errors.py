@@ -51,6 +51,7 @@ Cause = Literal[
     "DEVICE_NOT_FOUND",
     "CONTEXT_FAILED",
     "FILE_FAULT",
+    "MEMORY_LIMIT",
     "UNKNOWN",
 ]
 """Why an engine did not start or did not stay, decided from its exit code and the end of its log."""

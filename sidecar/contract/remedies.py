@@ -123,6 +123,7 @@ BY_CAUSE: dict[str, tuple[Remedy, ...]] = {
     "DEVICE_NOT_FOUND": (change_params("devices", "main_gpu"), call("probe_engine")),
     "CONTEXT_FAILED": (change_params("cache_type_k", "cache_type_v", "flash_attn", "ctx_size", "batch_size"),),
     "FILE_FAULT": (RETRY, call("get_logs")),
+    "MEMORY_LIMIT": (RETRY, change_params("chat_template", "ctx_size", "cache_ram_mib", "model")),
     "UNKNOWN": (call("get_logs"),),
 }
 """By the cause of a failed start."""

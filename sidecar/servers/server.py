@@ -40,6 +40,7 @@ from sidecar.logs.store import LogStore
 from sidecar.processes.restart_policy import RestartPolicy
 from sidecar.servers.eviction import MemoryBudget
 from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.servers.memory.watch import MemoryWatch
 from sidecar.servers.server_state import KnownServer
 from sidecar.servers.server_table import ServerTable
 from sidecar.servers.start_planner import StartPlanner
@@ -72,6 +73,7 @@ class StartServices(msgspec.Struct, frozen=True, kw_only=True):
     planner: StartPlanner
     budget: MemoryBudget
     memory: MemoryEstimates
+    watch: MemoryWatch
     builds: Builds | None
     gpus: GpuReader | None
     logs: LogStore
@@ -219,6 +221,7 @@ class Server(KnownServer):
         run = self._new_run(launch)
         self._enter("starting")
         process = await run.spawn()
+        services.watch.add(self.server_id, run)
 
         self._report(StartStarting(pid=process.pid))
         self._enter("loading")
@@ -320,6 +323,8 @@ class Server(KnownServer):
             await self.engine_run.end(reason, grace_seconds=self._stop_grace)
         except Exception as error:  # noqa: BLE001 - callers of stop() must not wait without end
             internal_error(error)
+        finally:
+            self._services.watch.remove(self.engine_run)
 
     def _finish(self, failure: SidecarError) -> None:
         stopped = isinstance(failure, Cancelled)

@@ -24,6 +24,7 @@ from sidecar.host.hardware import EngineProcess
 from sidecar.logs.store import LogStore
 from sidecar.servers.eviction import MemoryBudget
 from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.servers.memory.watch import MemoryWatch
 from sidecar.servers.server import Server, StartServices
 from sidecar.servers.server_table import ServerTable
 from sidecar.servers.start_planner import StartPlanner
@@ -50,10 +51,12 @@ class ServerManager(ServerTable[Server]):
     ) -> None:
         super().__init__()
         self._planner = planner
+        self._watch = MemoryWatch(memory)
         self._services = StartServices(
             planner=planner,
             budget=MemoryBudget(self.servers, config=config, memory=memory),
             memory=memory,
+            watch=self._watch,
             builds=builds,
             gpus=gpus,
             logs=logs,
@@ -66,14 +69,17 @@ class ServerManager(ServerTable[Server]):
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Run the servers' tasks; on exit, all servers are stopped."""
-        async with anyio.create_task_group() as self._tasks:
-            try:
-                yield
-            finally:
-                with anyio.CancelScope(shield=True):
-                    async with anyio.create_task_group() as stopping:
-                        for server in self.servers.values():
-                            stopping.start_soon(partial(server.stop, grace_seconds=LAST_GRACE_SECONDS))
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(self._watch.run)
+            async with anyio.create_task_group() as self._tasks:
+                try:
+                    yield
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        async with anyio.create_task_group() as stopping:
+                            for server in self.servers.values():
+                                stopping.start_soon(partial(server.stop, grace_seconds=LAST_GRACE_SECONDS))
+            watching.cancel_scope.cancel()
 
     def start(self, server_id: str, settings: ServerSettings) -> Server:
         """Begin to start a server: its task plans, makes room, spawns the engine and waits until it is ready.

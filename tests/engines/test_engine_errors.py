@@ -85,7 +85,7 @@ async def test_a_question_that_nobody_waits_for_leaves_no_process() -> None:
 
 @pytest.mark.parametrize("cause", get_args(Cause))
 def test_a_permanent_cause_is_not_worth_another_start(cause: Cause) -> None:
-    may_pass = {"KILLED", "UNKNOWN", "TIMEOUT", "PORT_IN_USE", "FILE_FAULT"}
+    may_pass = {"KILLED", "UNKNOWN", "TIMEOUT", "PORT_IN_USE", "FILE_FAULT", "MEMORY_LIMIT"}
     assert (cause in may_pass) != (cause in PERMANENT)
     for error in (EngineCrashed, EngineStartFailed):
         assert is_retryable(error("gone", cause=cause, exit_code=1, log_tail=[])) == (cause in may_pass)

@@ -23,6 +23,7 @@ from sidecar.events.event_log import status_of
 from sidecar.logs.store import LogStore
 from sidecar.servers.eviction import MemoryBudget
 from sidecar.servers.memory.estimates import MemoryEstimates
+from sidecar.servers.memory.watch import MemoryWatch
 from sidecar.servers.server import Server, StartServices
 from sidecar.servers.server_manager import ServerManager
 from sidecar.servers.server_table import ServerTable
@@ -148,6 +149,7 @@ class Stage:
                 planner=Planned(plan or self.plan),
                 budget=MemoryBudget(table.servers, config=config, memory=memory),
                 memory=memory,
+                watch=MemoryWatch(memory),
                 builds=None if replaced is None else Replacing(replaced),
                 gpus=None,
                 logs=self.logs,

@@ -225,6 +225,8 @@ pub enum Cause {
     ContextFailed,
     #[serde(rename = "FILE_FAULT")]
     FileFault,
+    #[serde(rename = "MEMORY_LIMIT")]
+    MemoryLimit,
     #[serde(rename = "UNKNOWN")]
     Unknown,
     /// A value that is newer than this crate; it cannot be sent.

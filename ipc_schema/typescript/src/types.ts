@@ -26,6 +26,7 @@ export type Cause =
   | "DEVICE_NOT_FOUND"
   | "CONTEXT_FAILED"
   | "FILE_FAULT"
+  | "MEMORY_LIMIT"
   | "UNKNOWN";
 
 /** A part of a message, as in OpenAI's API. */

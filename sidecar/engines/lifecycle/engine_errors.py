@@ -168,6 +168,26 @@ def unresponsive(seconds: float) -> EngineUnresponsive:
     )
 
 
+def grew(server_id: str, process: EngineProcess, *, plan: int, used: int, ready: bool) -> SidecarError:
+    """An engine is ended, since it grew beyond its bound while the machine ran out of memory.
+
+    Args:
+        plan: bytes of main memory that the start was planned with.
+        used: bytes that it has now.
+        ready: whether it was in use; else its start fails.
+    """
+    why = fault("MEMORY_LIMIT")
+    kind = EngineCrashed if ready else EngineStartFailed
+    return kind(
+        f"The engine of the server {server_id!r} was ended: {why.message}. Planned were {plan / 1e9:.1f} GB, "
+        f"it used {used / 1e9:.1f} GB.",
+        hint=why.hint,
+        cause=why.cause,
+        exit_code=None,
+        log_tail=process.tail(),
+    )
+
+
 def after_restarts(error: SidecarError, restarts: int) -> SidecarError:
     """The failure of a server that was restarted before."""
     times = "once" if restarts == 1 else f"{restarts} times"

@@ -68,6 +68,7 @@ class EngineRun:
         port: the TCP port that it listens on, or is to listen on.
         warning: how it differs from the request; `None` if it does not.
         failure: why it is over.
+        condemned: why it is about to be ended by us; `None` if it is not.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class EngineRun:
         self.template = TemplateFacts()
         self.warning: StartWarning | None = None
         self.failure: SidecarError | None = None
+        self.condemned: SidecarError | None = None
+        self._doomed = anyio.Event()
         self._source = source
         self._config = config
         self._gpus = gpus
@@ -110,11 +113,14 @@ class EngineRun:
 
         Raises:
             EngineStartFailed: it has ended, makes no progress for too long, or does not answer as an engine does.
+            SidecarError: why it was condemned.
         """
         process = self._spawned()
         progress, signs = LoadProgress(), SignsOfLife(process)
         while True:
             await process.wait_for_change(READINESS_INTERVAL_SECONDS)  # first: a new process never answers immediately
+            if self.condemned is not None:
+                raise self.condemned
             if process.ended.is_set():
                 raise start_failed(self.launch.engine.name, process)
             for step in progress.steps(process.output):
@@ -129,21 +135,32 @@ class EngineRun:
         self.warning = await self._check_gpu(process, self.actual)
         self._ready_clock = time.monotonic()
 
+    def condemn(self, reason: SidecarError) -> None:
+        """Have the run ended: `load` raises the reason, `until_over` returns it. The first reason counts."""
+        if self.condemned is None:
+            self.condemned = reason
+            self._doomed.set()
+
     async def until_over(self) -> SidecarError:
-        """Wait until the ready engine ends by itself, or hangs; returns why it is over."""
+        """Wait until the ready engine ends by itself, hangs, or is condemned; returns why it is over."""
         process, client = self._spawned(), self.client
         assert client is not None  # noqa: S101 - it is ready
         timeout = self._config.health_timeout_seconds
 
         async def watch() -> None:
             await until_unresponsive(client, timeout)
+            self.condemn(unresponsive(timeout))
+
+        async def until_condemned() -> None:
+            await self._doomed.wait()
             tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
+            tasks.start_soon(until_condemned)
             await process.ended.wait()
             tasks.cancel_scope.cancel()
-        return crashed(process) if process.ended.is_set() else unresponsive(timeout)
+        return self.condemned or crashed(process)
 
     async def end(self, reason: SidecarError, *, grace_seconds: float) -> None:
         """End the process and close the client. Safe to call again with a shorter grace; must not be cancelled."""
@@ -157,8 +174,8 @@ class EngineRun:
                     await self.client.drain()
                 self.client.close()
         finally:
-            # A hanging process ignores a request to end.
-            hangs = isinstance(self.failure, EngineUnresponsive)
+            # A hanging process ignores a request to end, and a growing one must not have the time.
+            hangs = isinstance(self.failure, EngineUnresponsive) or self.condemned is not None
             await self.process.stop(grace_seconds=0 if hangs else grace_seconds)
         if self.endpoint.socket_path is not None:
             self.endpoint.socket_path.unlink(missing_ok=True)

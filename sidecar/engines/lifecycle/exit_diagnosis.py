@@ -124,6 +124,10 @@ _WORDS: dict[Cause, tuple[str, str]] = {
         "a file or shared memory that it uses could not be read or written",
         "Check that the disk and /dev/shm have room and that no program changes the model's file, then try again.",
     ),
+    "MEMORY_LIMIT": (
+        "it grew far beyond its memory plan while the machine ran out of memory",
+        "Send it again; if that repeats, use another chat template, a simpler schema, or another model.",
+    ),
     "UNKNOWN": ("its log shows no known reason", "Check the end of the server's log."),
 }
 
