@@ -71,8 +71,9 @@ def test_a_server_that_loads_is_shown_as_far_as_it_is(talk: Talking) -> None:
     assert talk.call("is_llama_running", server_id="slow") is False
     ping = talk.call("ping_server", server_id="slow")
     assert (ping["ok"], ping["latency_ms"], "loading" in ping["error"]) == (False, None, True)
-    assert talk.fail("send_message", message="Hi", server_id="slow")["data"]["name"] == "SERVER_NOT_RUNNING"
+    waiting = talk.begin("send_message", message="Hi", server_id="slow")
     talk.call("stop_llama_server", server_id="slow")
+    assert talk.error_of(waiting)["data"]["name"] == "SERVER_NOT_RUNNING"
 
 
 def test_a_server_runs_once_it_is_ready_and_a_name_that_nobody_has_does_not(talk: Talking) -> None:
@@ -268,7 +269,13 @@ def test_a_build_says_what_it_can_do(talk: Talking, fake_llama_cpp: Path) -> Non
         "version": "fake (build 1)",
         "backends": ["CPU", "FAKE"],
         "devices": [
-            {"name": "FAKE0", "description": "Fake GPU", "total_bytes": 8 * 2**30, "free_bytes": 4 * 2**30},
+            {
+                "name": "FAKE0",
+                "description": "Fake GPU",
+                "total_bytes": 8 * 2**30,
+                "free_bytes": 4 * 2**30,
+                "shares_main_memory": False,
+            },
         ],
         "unix_socket": True,
         "proof": None,

@@ -62,7 +62,7 @@ PARSE_ERROR, INVALID_REQUEST = "None: PARSE_ERROR", "None: INVALID_REQUEST"
         ({"id": ["a"], "method": "ping"}, INVALID_REQUEST),
         ({"id": "a", "method": "ping", "params": None}, "a: pong"),
         ({"id": "a", "method": "ping", "params": {}}, "a: pong"),
-        ({"id": "a", "method": "ping", "params": []}, "a: INVALID_PARAMS"),
+        ({"id": "a", "method": "ping", "params": []}, "a: pong"),
         ({"id": "a", "method": "ping", "params": [1]}, "a: INVALID_PARAMS"),
         ({"id": "a", "method": "ping", "params": "x"}, "a: INVALID_REQUEST"),
         ({"id": "a", "method": "ping", "params": {"x": 1}}, "a: INVALID_PARAMS"),
