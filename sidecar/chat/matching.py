@@ -1,8 +1,8 @@
 """What of a text matches a query: one rule for messages, snippets and titles.
 
-Pure. Owns the folding (case, accents, width and typographic quotes do not count) and where a match may begin and end:
-at the edge of a word, at a hump of `camelCase`, between letters and digits, and anywhere in scripts without spaces
-between words. Knows nothing of SQL: `search` finds candidates in the indexes, this module decides.
+Pure. Owns where a match may begin and end: at the edge of a word, at a hump of `camelCase`, between letters and
+digits, and anywhere in scripts without spaces between words. Texts are compared as `search_index.fold` makes them.
+Knows nothing of SQL: `search` finds candidates in the indexes, this module decides.
 """
 
 from __future__ import annotations
@@ -10,45 +10,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import groupby
 
 import msgspec
 
-from sidecar.storage.migrations import NO_SPACES
+from sidecar.storage.search_index import NO_SPACES, fold, folded_pieces
 
 FIRST_IDEOGRAM = "\u2e80"
 """First code point of the scripts whose characters are words, or that have no spaces between words."""
 
-CACHED_CHARACTERS = 65_536
-"""More than any text uses; a hostile one could use a million."""
-
 _IS_NO_SPACES = re.compile(f"[{NO_SPACES}]").match
-_ACCENTS = re.compile("[\u0300-\u036f]+")
-_LAST_WORD = re.compile(r"[^\W_]+\Z")
-_WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
-_QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 _SIGNIFICANT = "+#"
 """Symbols that are part of a name, as in C++ and F#. Others at the ends of a word are punctuation."""
-
-
-class _Folding(dict[int, str]):
-    """Folded characters by code point, for `str.translate`; filled as characters occur."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        decomposed = unicodedata.normalize("NFKD", _QUOTES.get(character, character))
-        folded = unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed)).casefold()
-        if len(self) < CACHED_CHARACTERS:
-            self[code] = folded
-        return folded
-
-
-_FOLDING = _Folding()
-
-
-def fold(text: str) -> str:
-    """A text without case, accents, width and typographic quotes, for comparison."""
-    return text.lower() if text.isascii() else text.translate(_FOLDING)
 
 
 def has_no_spaces(character: str) -> bool:
@@ -62,8 +35,10 @@ def is_prefix(query: str) -> bool:
     A single letter may not: half of all messages have a word that starts with it, and the index would have to sort them
     first. A character of Chinese or Japanese may, since the index has whole sentences as words.
     """
-    last = _LAST_WORD.search(query)
-    return last is not None and (len(last[0]) > 1 or last[0] >= FIRST_IDEOGRAM)
+    if not query or not _is_letter(query[-1]):
+        return False
+    last = _words(query)[-1]
+    return len(last) > 1 or last >= FIRST_IDEOGRAM
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +46,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         typed: as it was typed.
-        core: without punctuation at its ends; empty where there is nothing else.
+        core: without punctuation at its ends; empty where there is nothing else, unless nothing else was typed at all.
         exact: its symbols count, as in C++, so that its words are not enough.
         is_prefix: it may be the beginning of a word.
     """
@@ -84,14 +59,20 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> list[str]:
         """Its words."""
-        return _WORD.findall(self.core)
+        return _words(self.core)
 
 
 def chunks_of(query: str) -> list[Chunk]:
-    """The parts of a query, each once, in their order; all of them have to match."""
+    """The parts of a query, each once, in their order; all of them have to match.
+
+    Parts without a letter count only where there are no others: a dash between words is not searched for, a sign on its
+    own or an emoji is.
+    """
     typed = query.replace("\0", " ").split()
     ends_in_prefix = is_prefix(query)
     found = [_chunk(part, is_prefix=ends_in_prefix and n == len(typed)) for n, part in enumerate(typed, 1)]
+    if not any(chunk.core for chunk in found):
+        found = [Chunk(typed=part, core=part, exact=True, is_prefix=False) for part in typed if fold(part)]
     return list(dict.fromkeys(found))
 
 
@@ -134,18 +115,20 @@ def _is_letter(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character)[0] == "M"
 
 
+def _words(text: str) -> list[str]:
+    """The runs of letters, digits and their marks; in Hindi and many scripts vowels are marks."""
+    return ["".join(run) for is_word, run in groupby(text, _is_letter) if is_word]
+
+
 class _Folded:
     """A text, its folded form, and the way back from a place in that to one in the text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._folded = fold(text)
-        self._origins: list[int] | None = None
+        self._origins: list[tuple[int, int]] | None = None
         if not text.isascii():
-            lengths = [len(_FOLDING[ord(character)]) for character in text]
-            if any(length != 1 for length in lengths):
-                ends = accumulate(lengths)
-                self._origins = [n for n, end in enumerate(ends) for _ in range(lengths[n])]
+            self._origins = [(begin, end) for begin, end, folded in folded_pieces(text) for _ in folded]
 
     def occurrences(self, needle: str, *, is_prefix: bool) -> Iterator[tuple[int, int]]:
         """Where a folded needle occurs between two borders; with `is_prefix` up to the end of the word."""
@@ -155,28 +138,20 @@ class _Folded:
             if self._is_border(at) and (is_prefix or self._is_border(end)):
                 while is_prefix and not self._is_border(end):
                     end += 1
-                yield self._origin(at), self._end(end)
+                yield self._origin(at)[0], self._origin(end - 1)[1]
                 at = self._folded.find(needle, end)
             else:
                 at = self._folded.find(needle, at + 1)
 
-    def _origin(self, place: int) -> int:
-        if self._origins is None:
-            return place
-        return self._origins[place] if place < len(self._origins) else len(self._text)
-
-    def _end(self, place: int) -> int:
-        """The end in the text, with the accents behind it."""
-        end = self._origin(place - 1) + 1
-        while end < len(self._text) and _ACCENTS.match(self._text[end]):
-            end += 1
-        return end
+    def _origin(self, place: int) -> tuple[int, int]:
+        """Where in the text a character of the folded form comes from: beginning and end."""
+        return (place, place + 1) if self._origins is None else self._origins[place]
 
     def _is_border(self, place: int) -> bool:
         """Whether a match may begin or end here."""
         if place <= 0 or place >= len(self._folded):
             return True
-        before, behind = self._origin(place - 1), self._origin(place)
+        before, behind = self._origin(place - 1)[0], self._origin(place)[0]
         if before == behind:  # within a character that folds to several
             return False
         last, first = self._text[before], self._text[behind]

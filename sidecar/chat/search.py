@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import re
 import sqlite3
-import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from sidecar.contract.errors import InvalidParams, NotSupported
 from sidecar.contract.remedies import call, open_settings
 from sidecar.contract.sessions import SearchHit, SearchMessagesResult
 from sidecar.storage.connection import cipher_of
+from sidecar.storage.search_index import fold
 
 MAX_ROWID = 2**63 - 1
 
@@ -138,7 +138,11 @@ def took_too_long(seconds: float) -> InvalidParams:
 def _candidates(db: sqlite3.Connection, query: str, chunks: list[Chunk], scope: _Scope) -> Iterator[tuple[_Row, bool]]:
     """Messages that may match, the newest first, each once, and whether it is certain that they do."""
     streams = []
-    if not any(_only_as_parts(chunk) for chunk in chunks) and (words := match_expression(query)):
+    if (
+        any(chunk.words for chunk in chunks)
+        and not any(map(_only_as_parts, chunks))
+        and (words := match_expression(fold(query)))
+    ):
         is_certain = not any(chunk.exact for chunk in chunks)
         streams.append(_rows(db, _FOUND["messages_text", scope.session_id is not None], words, scope, is_certain))
     parts = _parts_expression(db, chunks)
@@ -162,7 +166,11 @@ def _rows(
 
 def _only_as_parts(chunk: Chunk) -> bool:
     """Whether its words are too short to find it by, and the index of parts has every message with it."""
-    return chunk.exact and max(map(len, chunk.words)) < 2 and re.search("[A-Za-z0-9][+#]", chunk.core) is not None
+    return (
+        chunk.exact
+        and max(map(len, chunk.words), default=0) < 2
+        and re.search("[A-Za-z0-9][+#]", chunk.core) is not None
+    )
 
 
 def _parts_expression(db: sqlite3.Connection, chunks: list[Chunk]) -> str | None:
@@ -170,11 +178,13 @@ def _parts_expression(db: sqlite3.Connection, chunks: list[Chunk]) -> str | None
     runs: list[str] = []
     has_unbounded = False
     for chunk in chunks:
-        text = unicodedata.normalize("NFC", chunk.core)
+        if not chunk.words:  # signs and emoji, which the index does not have of all messages
+            return ""
+        text = fold(chunk.core)
         if len(text) >= 3:
             runs += (_quoted(text[n : n + 3]) for n in range(len(text) - 2))
         elif len(text) == 2 or has_no_spaces(text):
-            terms = _terms(db, text.lower())
+            terms = _terms(db, text)
             if not terms:
                 return None
             if len(terms) <= MAX_TERMS:

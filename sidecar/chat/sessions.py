@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 
-from sidecar.chat.matching import fold
 from sidecar.chat.titles import UNTITLED, title_of
 from sidecar.contract.errors import InvalidParams, SessionNotFound
 from sidecar.contract.sessions import (
@@ -30,6 +29,7 @@ from sidecar.contract.sessions import (
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.connection import cipher_of
 from sidecar.storage.reencrypt import TEXT_COLUMNS, associated_data
+from sidecar.storage.search_index import fold
 
 _CONDEMNED = 0.0
 """The `deleted_at` of a session that is about to be removed permanently."""
@@ -113,7 +113,7 @@ def get(db: sqlite3.Connection, session_id: str) -> Session:
 def page(
     db: sqlite3.Connection, *, query: str | None, archived: bool, limit: int, cursor: str | None
 ) -> ListSessionsResult:
-    """Sessions, the last used first; with a query, those whose title contains it, as `matching` folds both.
+    """Sessions, the last used first; with a query, those whose title contains it, both folded.
 
     Raises:
         InvalidParams: the cursor is invalid.

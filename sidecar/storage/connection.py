@@ -19,7 +19,7 @@ from typing import Literal
 
 from sidecar.contract.errors import DiskFull, PermissionDenied, SidecarError, StorageError
 from sidecar.host import file_io
-from sidecar.storage import integrity, migrations
+from sidecar.storage import integrity, migrations, search_index
 from sidecar.storage.atomic_files import refusal
 from sidecar.storage.cipher import Cipher
 
@@ -87,6 +87,7 @@ def connect(path: Path) -> HistoryConnection:
         integrity.require_schema(connection)
         migrations.check_version(connection)  # before anything is written
         set_up(connection, exclusive=exclusive)
+        search_index.register(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -8192")  # 8 MiB
         migrations.migrate(connection, path)

@@ -9,9 +9,10 @@ import sqlite3
 from pathlib import Path
 
 from sidecar.contract.errors import StorageError
+from sidecar.storage import search_index
 from sidecar.storage.atomic_files import put_in_place
 
-INDEX_TRIGGERS = {
+_TEXT_TRIGGERS_1 = {
     "messages_text_insert": """AFTER INSERT ON messages BEGIN
     INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
 END""",
@@ -23,47 +24,23 @@ END""",
     INSERT INTO messages_text (rowid, content) VALUES (new.rowid, new.content);
 END""",
 }
-"""The triggers that maintain the index of words, by name."""
+"""The triggers of step 1, which step 5 replaces."""
 
-NO_SPACES = (
-    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
-    "\uff66-\uffdc\U00020000-\U0003fffd"
+_PARTS_CONDITION = search_index.INSIDE_WORDS
+_ADD_PARTS = (
+    "INSERT INTO messages_parts (rowid, content) SELECT new.rowid, new.content || '  '"
+    f" WHERE {_PARTS_CONDITION.format('new.')}"
 )
-"""Scripts without spaces between words, as ranges of a set of characters: Thai, Lao, Burmese, Khmer, Chinese, Japanese,
-and Korean, which joins particles to its words. A part of a released step: never changed."""
-
-_CONDITIONS = (
-    "(length(CAST({0}content AS BLOB)) > length({0}content) AND {0}content GLOB"
-    " '*[^\u0001-\u0dff\u1e00-\u2bff\ufe0f\U0001f000-\U0001ffff]*')",
-    "((instr({0}content, '+') OR instr({0}content, '#')) AND {0}content GLOB '*[A-Za-z0-9][+#]*')",
-    *(
-        f"{{0}}content GLOB '*{pattern}*'"
-        for pattern in ("[a-z0-9][A-Z]", "[A-Z][A-Z][a-z]", "[0-9].[0-9]", "[0-9][a-z]")
-    ),
-)
-_INSIDE_WORDS = " OR ".join(_CONDITIONS)
-"""Whether a text may have parts of words that are searched for: it is no plain text of a script with spaces. The first
-one is for `NO_SPACES` and a few more scripts: a set of fewer ranges takes half the time. Never changed, as above."""
-
-_ADD_PARTS = "INSERT INTO messages_parts (rowid, content) SELECT new.rowid, new.content || '  ' WHERE {new}"
 _REMOVE_PARTS = (
     "INSERT INTO messages_parts (messages_parts, rowid, content)"
-    " SELECT 'delete', old.rowid, old.content || '  ' WHERE {old}"
+    f" SELECT 'delete', old.rowid, old.content || '  ' WHERE {_PARTS_CONDITION.format('old.')}"
 )
-_OLD, _NEW = _REMOVE_PARTS.format(old=_INSIDE_WORDS.format("old.")), _ADD_PARTS.format(new=_INSIDE_WORDS.format("new."))
-
-PARTS_TRIGGERS = {
-    "messages_parts_insert": f"AFTER INSERT ON messages BEGIN {_NEW}; END",
-    "messages_parts_delete": f"AFTER DELETE ON messages BEGIN {_OLD}; END",
-    "messages_parts_update": f"AFTER UPDATE OF content ON messages BEGIN {_OLD}; {_NEW}; END",
+_PARTS_TRIGGERS_3 = {
+    "messages_parts_insert": f"AFTER INSERT ON messages BEGIN {_ADD_PARTS}; END",
+    "messages_parts_delete": f"AFTER DELETE ON messages BEGIN {_REMOVE_PARTS}; END",
+    "messages_parts_update": f"AFTER UPDATE OF content ON messages BEGIN {_REMOVE_PARTS}; {_ADD_PARTS}; END",
 }
-"""The triggers that maintain the index of parts of words, by name."""
-
-ALL_TRIGGERS = {**INDEX_TRIGGERS, **PARTS_TRIGGERS}
-"""The triggers that maintain the search indexes. An encrypted file has none of them (`reencrypt`)."""
-
-INDEXES = ("messages_text", "messages_parts")
-"""The search indexes, which are built from `messages`."""
+"""The triggers of step 3, which step 5 replaces."""
 
 _VERSION_1 = f"""
 CREATE TABLE sessions (
@@ -108,7 +85,7 @@ CREATE INDEX messages_running ON messages (state) WHERE state = 'running';
 CREATE VIRTUAL TABLE messages_text USING fts5 (
     content, content = 'messages', content_rowid = 'rowid', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
 );
-{"".join(f"CREATE TRIGGER {name} {body};" for name, body in INDEX_TRIGGERS.items())}
+{"".join(f"CREATE TRIGGER {name} {body};" for name, body in _TEXT_TRIGGERS_1.items())}
 
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;  -- small things to remember, as JSON
 """
@@ -119,13 +96,13 @@ ALTER TABLE messages ADD COLUMN warnings TEXT;   -- JSON of the answer's warning
 
 _VERSION_3 = f"""
 CREATE VIEW messages_with_parts AS SELECT rowid, content || '  ' AS content FROM messages
-    WHERE {_INSIDE_WORDS.format("")};
+    WHERE {_PARTS_CONDITION.format("")};
 CREATE VIRTUAL TABLE messages_parts USING fts5 (
     content, content = 'messages_with_parts', content_rowid = 'rowid', tokenize = 'trigram', detail = 'none',
     columnsize = 0
 );
 CREATE VIRTUAL TABLE messages_parts_terms USING fts5vocab (messages_parts, row);
-{"".join(f"CREATE TRIGGER {name} {body};" for name, body in PARTS_TRIGGERS.items())}
+{"".join(f"CREATE TRIGGER {name} {body};" for name, body in _PARTS_TRIGGERS_3.items())}
 INSERT INTO messages_parts (messages_parts)
     SELECT 'rebuild' WHERE NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'messages_sealed_insert');
 """  # noqa: S608 - constants
@@ -139,7 +116,34 @@ ALTER TABLE messages ADD COLUMN request TEXT;       -- what that request asked f
 CREATE INDEX messages_by_request_key ON messages (request_key) WHERE request_key IS NOT NULL;
 """
 
-STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_REBUILD = "INSERT INTO {0} ({0}) SELECT 'rebuild' WHERE NOT EXISTS ({1})"
+_IS_ENCRYPTED = "SELECT 1 FROM sqlite_schema WHERE name = 'messages_sealed_insert'"
+
+_VERSION_5 = f"""
+{"".join(f"DROP TRIGGER IF EXISTS {name};" for name in search_index.ALL_TRIGGERS)}
+DROP TABLE messages_parts_terms;
+DROP TABLE messages_parts;
+DROP VIEW messages_with_parts;
+DROP TABLE messages_text;
+CREATE VIEW messages_folded AS SELECT rowid, fold(content) AS content FROM messages;
+CREATE VIRTUAL TABLE messages_text USING fts5 (
+    content, content = 'messages_folded', content_rowid = 'rowid', prefix = '2 3',
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+);
+CREATE VIEW messages_with_parts AS SELECT rowid, fold(content) || '  ' AS content FROM messages
+    WHERE {_PARTS_CONDITION.format("")};
+CREATE VIRTUAL TABLE messages_parts USING fts5 (
+    content, content = 'messages_with_parts', content_rowid = 'rowid', tokenize = 'trigram', detail = 'none',
+    columnsize = 0
+);
+CREATE VIRTUAL TABLE messages_parts_terms USING fts5vocab (messages_parts, row);
+{"".join(f"CREATE TRIGGER {name} {body};" for name, body in search_index.ALL_TRIGGERS.items())}
+{"".join(_REBUILD.format(index, _IS_ENCRYPTED) + ";" for index in search_index.INDEXES)}
+"""  # noqa: S608 - constants
+"""The indexes hold the folded text, so that a message is found by the same rule as a title: without vowel points, in
+any width, with marks as a part of their word."""
+
+STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """Scripts in order; the first n of them have run on a file of version n."""
 
 
@@ -185,13 +189,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 def take_steps(connection: sqlite3.Connection, *, after: int = 0, to: int) -> None:
     """Change the schema from one version to another, all or nothing; an unknown `to` means the newest version."""
     to = to if 0 < to <= len(STEPS) else len(STEPS)
+    search_index.register(connection)
     connection.executescript(f"BEGIN; {''.join(STEPS[after:to])} PRAGMA user_version = {to}; COMMIT;")
-
-
-def indexes_of(connection: sqlite3.Connection) -> list[str]:
-    """The search indexes that a file has, which depends on its version."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    return [index for index in INDEXES if index in tables]
 
 
 def _back_up(connection: sqlite3.Connection, copy: Path) -> None:

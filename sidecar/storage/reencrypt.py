@@ -18,7 +18,7 @@ import msgspec
 
 from sidecar.contract.errors import StorageError
 from sidecar.storage.cipher import PREFIX, Cipher, key_of
-from sidecar.storage.migrations import ALL_TRIGGERS, INDEXES
+from sidecar.storage.search_index import ALL_TRIGGERS, INDEXES
 
 logger = logging.getLogger(__name__)
 

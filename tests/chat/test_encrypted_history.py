@@ -22,7 +22,7 @@ from sidecar.contract.chat import SendMessageParams
 from sidecar.contract.config import StorageConfig
 from sidecar.contract.errors import DiskFull, NotSupported, StorageError
 from sidecar.contract.sessions import ListSessionsParams, Session, SessionConfig, ToolCall, ToolFunction
-from sidecar.storage import encryption, migrations, reencrypt
+from sidecar.storage import encryption, migrations, reencrypt, search_index
 from sidecar.storage.cipher import Cipher
 from sidecar.storage.database import Database, Work
 from tests.chat.rows import a_session, history_in, say
@@ -300,7 +300,8 @@ async def test_a_history_that_does_not_say_that_it_is_encrypted_is_known_by_its_
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(damage)
         db.execute("UPDATE sessions SET config = '', title = '', system = ''")
-        db.execute(f"CREATE TRIGGER messages_text_insert {migrations.INDEX_TRIGGERS['messages_text_insert']}")
+        search_index.register(db)
+        db.execute(f"CREATE TRIGGER messages_text_insert {search_index.INDEX_TRIGGERS['messages_text_insert']}")
         db.execute("INSERT INTO messages_text (messages_text) VALUES ('rebuild')")
     passwords = keyring / "passwords.json"
     kept = passwords.read_text()

@@ -13,7 +13,7 @@ from sidecar.chat.search import match_expression, search
 from sidecar.chat.snippet import snippet
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.sessions import SearchHit
-from sidecar.storage import migrations
+from sidecar.storage import search_index
 from tests.chat.rows import a_session, open_history, say
 
 
@@ -151,7 +151,7 @@ def test_a_search_reads_no_more_than_what_it_shows(db: sqlite3.Connection, in_on
     search(db, "llama", session_id=session.session_id if in_one_session else None, limit=20, cursor=None)
     db.set_trace_callback(None)
     found = [statement for statement in statements if "MATCH" in statement and not statement.startswith("--")]
-    for statement, index in zip(found, migrations.INDEXES, strict=True):
+    for statement, index in zip(found, search_index.INDEXES, strict=True):
         plan = steps(db, statement, ())
         first, *then = (step for step in plan if "SUBQUERY" not in step and "COVERING INDEX" not in step)
         assert first.startswith(f"SCAN {index} VIRTUAL TABLE")
@@ -177,7 +177,7 @@ def test_what_is_purged_leaves_the_index_too(db: sqlite3.Connection) -> None:
     sessions.mark_for_purge(db, deleted_before=sessions.delete(db, session.session_id) + 1)
     assert sessions.purge(db)
     assert found(db, "llama") == [kept.message_id]
-    for index in migrations.INDEXES:
+    for index in search_index.INDEXES:
         db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)")
 
 

@@ -1,5 +1,7 @@
 """Search in all scripts and in code, and titles: reports of what was said and could not be found again."""
 
+# ruff: noqa: RUF001 - letters of other scripts are what this is about
+
 from __future__ import annotations
 
 import sqlite3
@@ -12,9 +14,9 @@ from hypothesis import strategies as st
 
 from sidecar.chat import search as searching
 from sidecar.chat import sessions
-from sidecar.chat.matching import fold
 from sidecar.chat.search import search
 from sidecar.chat.titles import title_of
+from sidecar.storage.search_index import fold, folded_pieces
 from tests.chat.rows import a_session, open_history, say
 
 
@@ -149,8 +151,70 @@ def test_any_run_of_ideograms_in_a_message_finds_it(before: str, word: str, behi
 
 
 @given(st.text())
-def test_a_text_is_folded_character_by_character(text: str) -> None:
-    assert fold(text) == "".join(fold(character) for character in text)
+def test_pieces_of_a_folded_text_are_the_whole_of_it(text: str) -> None:
+    pieces = list(folded_pieces(text))
+    assert "".join(text[begin:end] for begin, end, _ in pieces) == text
+    assert "".join(folded for _, _, folded in pieces) == fold(text)
+
+
+def test_what_may_be_written_in_several_ways_is_found_in_each(db: sqlite3.Connection) -> None:
+    """claude-mem#3801: points, accents, strokes, width, ligatures and joined letters; and titles by the same rule."""
+    texts = {
+        "\u0643\u0650\u062a\u064e\u0627\u0628\u064c \u062c\u062f\u064a\u062f": "\u0643\u062a\u0627\u0628",
+        "\u0643\u062a\u0640\u0640\u0627\u0628": "\u0643\u062a\u0627\u0628",
+        "\u0623\u062d\u0645\u062f": "\u0627\u062d\u0645\u062f",
+        "\u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd \u05e2\u05d5\u05dc\u05dd": "\u05e9\u05dc\u05d5\u05dd",
+        "Tie\u0302\u0301ng Vie\u0323\u0302t": "Tiếng Việt",
+        "Đường đi": "duong",
+        "Łódź i smørrebrød": "lodz smorrebrod",
+        "Ελληνική γλώσσα": "ελληνικη",
+        "ΟΔΟΣ": "οδός",
+        "Ёлка": "елка",
+        "Straße": "STRASSE",
+        "\ufb01nal": "final",
+        "Ｐｙｔｈｏｎ３": "python3",
+        "\uff83\uff9e\uff70\uff80": "データ",
+        "か\u3099き": "が",
+        "\u1112\u1161\u11ab\u1100\u116e\u11a8": "한국",
+        "well\u2011known": "well-known",
+        "soft\u00adware": "software",
+    }
+    for text, query in texts.items():
+        session = a_session(db, title=text)
+        say(db, session, text)
+        assert any("<" in shown for shown in found(db, query)), text
+        titles = sessions.page(db, query=query.split()[0], archived=False, limit=50, cursor=None).sessions
+        assert session.session_id in [one.session_id for one in titles], text
+
+
+def test_vowel_signs_are_a_part_of_their_word(db: sqlite3.Connection) -> None:
+    """claude-mem#3801: a word of Hindi was split at each vowel, and any word of the same consonants was a match."""
+    session = a_session(db)
+    for text in ("हिन्दी भाषा", "भूषण", "தமிழ் மொழி", "বাংলা"):
+        say(db, session, text)
+    assert found(db, "भाषा") == ["हिन्दी <भाषा>"]
+    assert found(db, "भा") == ["हिन्दी <भाषा>"]
+    assert found(db, "हिन्दी") == ["<हिन्दी> भाषा"]
+    assert found(db, "தமிழ்") == ["<தமிழ்> மொழி"]
+    assert found(db, "বাং") == ["<বাংলা>"]
+    assert found(db, "भषा") == []
+
+
+def test_a_sign_on_its_own_is_searched_for(db: sqlite3.Connection) -> None:
+    """dlang.org#4119: an operator or an emoji found nothing; between words a sign says nothing."""
+    session = a_session(db)
+    for text in ("run && stop", "p->next", "50€ bill", "hi 👍🏽 there", "❤\ufe0f it"):
+        say(db, session, text)
+    for query, shown in {
+        "&&": "run <&&> stop",
+        "->": "p<->>next",
+        "€": "50<€> bill",
+        "👍": "hi <👍>🏽 there",
+        "❤": "<❤>\ufe0f it",
+        "run - stop": "<run> && <stop>",
+    }.items():
+        assert found(db, query) == [shown]
+    assert found(db, "||") == []
 
 
 @pytest.mark.parametrize(

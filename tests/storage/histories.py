@@ -16,7 +16,7 @@ from sidecar.chat.messages import StoredMessage
 from sidecar.contract.config import StorageConfig
 from sidecar.contract.life import Notice
 from sidecar.contract.sessions import SessionConfig, Timings, Usage
-from sidecar.storage import migrations
+from sidecar.storage import migrations, search_index
 from sidecar.storage.database import Database
 from tests.chat.scripted import BOUND_SECONDS
 from tests.config_files import config_file
@@ -152,7 +152,8 @@ def require_consistent(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
-        for index in migrations.indexes_of(db):
+        search_index.register(db)
+        for index in search_index.indexes_of(db):
             db.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)")
         wrong = db.execute(
             "SELECT id FROM sessions WHERE"

@@ -15,7 +15,7 @@ import msgspec
 from sidecar.contract.chat import ContextUse
 from sidecar.contract.sessions import SessionConfig, Timings, ToolCall, Usage
 from sidecar.contract.warnings import ResultWarning
-from sidecar.storage import migrations
+from sidecar.storage import migrations, search_index
 from sidecar.storage.cipher import PREFIX
 from sidecar.storage.salvage.pages import DamagedFile, Row, Value
 
@@ -101,7 +101,7 @@ def save(old: Path, log: Path, new: Path) -> None:
             db.execute(statement)
         for _, trigger in triggers:
             db.execute(trigger)
-        for index in migrations.indexes_of(db):
+        for index in search_index.indexes_of(db):
             db.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608 - a constant
         db.execute("COMMIT")
 
