@@ -116,8 +116,13 @@ class Chat:
         turns = self._unfinished(session_id)
         stopped = await _stop(turns)
         server = turns[0].server if turns else None
-        idle = await self._generator.until_idle(server) if server is not None else None
-        return CancelMessageResult(cancelled=stopped, engine_idle=idle)
+        if server is None:
+            return CancelMessageResult(cancelled=stopped, engine_idle=None)
+        settled = await self._generator.settle(server)
+        result = CancelMessageResult(cancelled=stopped, engine_idle=settled.idle)
+        if settled.ended:
+            result.engine_ended = True
+        return result
 
     async def delete(self, session_id: str) -> DeleteSessionResult:
         """Stop a session's answers and delete it; it can be restored for a while. Raises SessionNotFound."""

@@ -297,6 +297,10 @@ class CancelMessageResult(Result, kw_only=True):
     engine_idle: Annotated[
         bool | None, Meta(description="Whether the engine is idle again; null if it does not report that.")
     ]
+    engine_ended: Annotated[
+        bool | UnsetType,
+        Meta(description="Set if the engine did not stop by itself and was ended; its server starts another one."),
+    ] = UNSET
 
 
 class PromptParams(Params, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 import anyio
 import msgspec
@@ -32,13 +33,10 @@ from sidecar.generation.honouring.target import target_of
 from sidecar.generation.prompt import REFUSALS, Prompt
 from sidecar.generation.reservation import Reservation
 from sidecar.generation.sampling import given, located, logprobs_of
+from sidecar.generation.settling import Settled, settle
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
 from sidecar.storage.config import ConfigFile
-
-IDLE_POLL_SECONDS = 0.02
-IDLE_SECONDS = 5.0
-"""How long `Generator.until_idle` waits. An engine does not interrupt a batch of the prompt that it is computing."""
 
 
 class GenerationResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,21 +255,9 @@ class Generator:
             started=time.perf_counter() if started is None else started,
         )
 
-    async def until_idle(self, server: Server) -> bool | None:
-        """Wait until an engine processes no more requests than are under way here; returns whether that happened within
-        IDLE_SECONDS, `None` if the engine does not report its slots."""
-        with anyio.move_on_after(IDLE_SECONDS):
-            while True:
-                try:
-                    busy = await server.ready_client().busy_slots()
-                except (SidecarError, EngineGone):  # without a ready engine nothing is being processed
-                    return True
-                if busy is None:
-                    return None
-                if busy <= self._scheduler.admitted(server):
-                    return True
-                await anyio.sleep(IDLE_POLL_SECONDS)
-        return False
+    async def settle(self, server: Server) -> Settled:
+        """Wait until an engine no longer works on what was cancelled; see `settling`."""
+        return await settle(server, partial(self._scheduler.admitted, server))
 
 
 def _is_superseded(server: Server) -> bool:

@@ -37,6 +37,7 @@ from sidecar.host import limits
 from sidecar.host.gpus import GpuReader
 from sidecar.logs.defects import internal_error
 from sidecar.logs.store import LogStore
+from sidecar.processes.child import KILLED_SECONDS
 from sidecar.processes.restart_policy import RestartPolicy
 from sidecar.servers.eviction import MemoryBudget
 from sidecar.servers.memory.estimates import MemoryEstimates
@@ -162,6 +163,17 @@ class Server(KnownServer):
         while self.asleep and self.state in ("ready", "stopping"):
             await self._changed.wait()
         return self.asleep
+
+    async def end_engine(self, reason: SidecarError) -> bool:
+        """End the present engine, whatever it does; as after a crash, another one is started. Returns whether its
+        process is gone, which a process that hangs in the kernel may never be."""
+        run = self.engine_run
+        if run is None or run.process is None:
+            return True
+        run.condemn(reason)
+        with anyio.move_on_after(KILLED_SECONDS):
+            await run.process.ended.wait()
+        return run.process.ended.is_set()
 
     async def explain_broken_connection(self, broken: EngineGone) -> SidecarError:
         """Why an engine closed the connection: it crashed, was stopped, or only the connection broke. It may be an

@@ -18,6 +18,7 @@ from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.events.event_log import EventLog, Text
 from sidecar.generation.completion import GenerationRequest
 from sidecar.generation.generation import Generation, Generator
+from sidecar.generation.settling import Settled
 from sidecar.logs.store import LogStore
 from sidecar.servers.server import Server
 from sidecar.servers.server_manager import ServerManager
@@ -56,8 +57,8 @@ def stage(fake: LlamaServer, logs: LogStore, runtime_dir: Path) -> Stage:
 
 
 @asynccontextmanager
-async def desk_on(stage: Stage, **settings: Any) -> AsyncIterator[Desk]:
-    server = stage.server(**settings)
+async def desk_on(stage: Stage, *flags: str, **settings: Any) -> AsyncIterator[Desk]:
+    server = stage.server(*flags, **settings)
     async with running(server):
         await server.started()
         yield Desk(server, stage.runtime_dir)
@@ -97,7 +98,7 @@ async def test_text_is_published_while_it_comes_and_leaving_it_stops_the_engine(
             assert generation.answer.is_empty
             await step(steps, lambda: generation.answer.content == "w1 w2 ")
             assert text_of(generation.events, "token") == "w1 w2 "
-        assert await desk.generator.until_idle(desk.server) is True
+        assert await desk.generator.settle(desk.server) == Settled(idle=True)
         assert generation.result is None
         assert (await desk.generate("tokens=1").finish()).content == "w1 "
 

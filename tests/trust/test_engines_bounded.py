@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import anyio
 import pytest
 
-from sidecar.contract.errors import EngineCrashed
+from sidecar.contract.errors import EngineCrashed, EngineUnresponsive
 from sidecar.engines.kinds.llama_server import LlamaServer
+from sidecar.engines.lifecycle import progress
+from sidecar.engines.lifecycle.progress import Sample, Standstill
+from sidecar.generation import settling
+from sidecar.generation.settling import Settled
+from sidecar.host.activity import Activity
 from sidecar.host.memory import own_bytes
 from sidecar.logs.store import LogStore
 from sidecar.processes import restart_policy
 from sidecar.servers.memory import watch
 from sidecar.servers.memory.watch import MemoryWatch, Use, is_short, to_end
 from sidecar.servers.server import Server
+from tests.generation.test_generation import desk_on, step
 from tests.processes.programs import is_alive
 from tests.servers.running import NoMemory, Stage, running, until, until_ready
 
@@ -103,3 +110,95 @@ async def test_an_engine_that_grows_while_memory_runs_out_is_ended_and_the_other
         await until_ready(grown)
         assert grown.ready_client() is not client, "it was started again"
         assert (other.state, other.restarts) == ("ready", 0)
+
+
+# --- a cancel ----------------------------------------------------------------------------------------------
+
+
+async def test_a_cancel_does_not_call_an_engine_idle_that_renders_without_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No slot is busy meanwhile, so that the engine seems idle; it is ended, and another one is started."""
+    monkeypatch.setattr(settling, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(settling, "WORKING_SECONDS", 0.2)
+    async with desk_on(stage, parallel=1, max_restarts=1) as desk:
+        asked = desk.generate("work=render")
+        async with aclosing(asked.steps()) as steps:
+            await step(steps, lambda: asked.is_sent)
+        first = desk.server.pid
+        assert first is not None
+        assert await desk.server.ready_client().busy_slots() == 0
+        assert await desk.generator.settle(desk.server) == Settled(idle=True, ended=True)
+        assert not is_alive(first)
+        await until_ready(desk.server)
+        assert (await desk.generate("tokens=1").finish()).content == "w1 "
+        assert desk.server.restarts == 1
+
+
+async def test_an_engine_with_another_request_or_a_batch_under_way_is_not_ended_by_a_cancel(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(settling, "WORKING_SECONDS", 0.2)
+    async with desk_on(stage, "--idle-after", "60", parallel=2) as desk:
+        asked = desk.generate("tokens=9 hold-after=1")
+        async with aclosing(asked.steps()) as steps:
+            await step(steps, lambda: asked.answer.content == "w1 ")
+        assert await desk.generator.settle(desk.server) == Settled(idle=False)
+        assert desk.server.state == "ready"
+
+
+# --- progress ----------------------------------------------------------------------------------------------
+
+
+def seconds_until_stuck(
+    sample: Callable[[int], Sample], *, threads: int | None = 4, on_gpu: bool = False
+) -> float | None:
+    """When an engine with these samples, one every ten seconds, is taken for stuck; within half an hour."""
+    standstill = Standstill(threads=threads, on_gpu=on_gpu)
+    for i in range(180):
+        if standstill.seconds_without(sample(i), i * 10.0) is not None:
+            return i * 10.0
+    return None
+
+
+def test_a_busy_slot_without_progress_is_a_stuck_engine_and_a_long_batch_is_not() -> None:
+    def works(i: int, count: int, *, busy: int | None = None, events: int = 1, read: int = 0) -> Sample:
+        doing = Activity({n: i * 9.0 if n < count else 0.0 for n in range(6)}, 1 + i * read)
+        return Sample(events=events, busy=busy, slots=b"same", activity=doing)
+
+    found = {
+        "a schema on one thread": seconds_until_stuck(lambda i: works(i, 1)),
+        "the same beside a GPU": seconds_until_stuck(lambda i: works(i, 1), on_gpu=True),
+        "nothing works": seconds_until_stuck(lambda i: works(i, 0)),
+        "a template": seconds_until_stuck(lambda i: works(i, 3, busy=0)),
+        "a long batch": seconds_until_stuck(lambda i: works(i, 4)),
+        "the same on the only thread": seconds_until_stuck(lambda i: works(i, 1), threads=1),
+        "a token now and then": seconds_until_stuck(lambda i: works(i, 1, events=i // 5)),
+        "a model that is read again": seconds_until_stuck(lambda i: works(i, 1, read=9 * MIB)),
+        "threads that are not shown": seconds_until_stuck(lambda _: Sample(events=1)),
+    }
+    assert found == {
+        "a schema on one thread": 70.0,
+        "the same beside a GPU": 190.0,
+        "nothing works": 70.0,
+        "a template": 70.0,
+        "a long batch": 910.0,
+        "the same on the only thread": 910.0,
+        "a token now and then": None,
+        "a model that is read again": None,
+        "threads that are not shown": 910.0,
+    }
+
+
+async def test_an_engine_that_makes_no_progress_is_ended_and_its_answer_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "SILENT_SECONDS", 0.05)
+    async with desk_on(stage, parallel=1, max_restarts=1) as desk:
+        with pytest.raises(EngineUnresponsive) as stuck:
+            await desk.generate("tokens=9 stall-after=1").finish()
+        assert "no progress" in stuck.value.message
+        await until_ready(desk.server)
+        assert (await desk.generate("tokens=1").finish()).content == "w1 "

@@ -140,6 +140,9 @@ pub struct CancelMessageResult {
     pub cancelled: i64,
     /// Whether the engine is idle again; null if it does not report that.
     pub engine_idle: Option<bool>,
+    /// Set if the engine did not stop by itself and was ended; its server starts another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_ended: Option<bool>,
 }
 
 /// The host cancelled the request; of an answer, the part that was kept is in `partial`.

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "c0be5f6cebfb05421af5a7c7c72d41e86cebbe5a5cfd834f1c9454ca5fdbbdd2";
+export const CONTRACT_HASH = "a2a5cd93912c9f75718235f18a58caa90f5cfd629f724f91f75eba4dad8d7094";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

@@ -768,6 +768,8 @@ export interface CancelMessageResult {
   cancelled: number;
   /** Whether the engine is idle again; null if it does not report that. */
   engine_idle: boolean | null;
+  /** Set if the engine did not stop by itself and was ended; its server starts another one. */
+  engine_ended?: boolean;
 }
 
 /** Count the exact tokens of a text, or of a conversation in the model's chat template. */

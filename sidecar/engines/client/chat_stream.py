@@ -51,6 +51,7 @@ class ChatStream:
                 await self._raise_refusal(data)
             if chunks := reader.feed(data) if data else reader.end():
                 self._began = True
+                self._exchange.events += len(chunks)
                 return chunks
         if reader.error is not None:
             raise refusal(500, orjson.dumps({"error": reader.error}), in_answer=self._began)

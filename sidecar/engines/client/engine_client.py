@@ -113,7 +113,10 @@ class EngineClient:
             self._fields.append(f"Authorization: Bearer {api_key}")
         self._received = 0
         self._open: set[Exchange] = set()
+        self._hung_up: set[Exchange] = set()
         self._requests = 0
+        self._answers = 0
+        self._events = 0
 
     @property
     def received(self) -> int:
@@ -125,6 +128,23 @@ class EngineClient:
         """Whether a request is under way."""
         return self._requests > 0
 
+    @property
+    def unfinished(self) -> int:
+        """Answers that were left, and on which the engine still works."""
+        self._hung_up = {exchange for exchange in self._hung_up if not exchange.closed}
+        return len(self._hung_up)
+
+    @property
+    def answering(self) -> int:
+        """Answers that are under way, those that were left included."""
+        return self._answers + self.unfinished
+
+    @property
+    def events(self) -> int:
+        """A counter that grows with the progress of answers; what an engine sends only to keep a connection alive does
+        not count, but what we have not read yet does."""
+        return self._events + sum(one.events + one.response.has_data for one in self._open)
+
     async def drain(self) -> None:
         """Wait until the remaining bytes of an engine that has ended are read: at most LAST_BYTES_SECONDS."""
         with anyio.move_on_after(LAST_BYTES_SECONDS):
@@ -134,7 +154,7 @@ class EngineClient:
     def close(self) -> None:
         """Close all connections: requests that are under way end with EngineGone. Safe to call twice."""
         self.closed = True
-        for exchange in self._open:
+        for exchange in (*self._open, *self._hung_up):
             exchange.close(EngineGone("the client is closed"))
 
     async def health(self, timeout_seconds: float | None = None) -> tuple[int | None, float]:
@@ -168,6 +188,14 @@ class EngineClient:
             return None
         return sum(slot.is_processing for slot in slots)
 
+    async def slots_text(self) -> tuple[int, bytes] | None:
+        """How many slots are busy, and all that the engine reports of them, to be compared; `None` if it does not."""
+        try:
+            text = await self._ask("GET", "/slots", answer=msgspec.Raw)
+            return sum(slot.is_processing for slot in msgspec.json.decode(text, type=list[Slot])), bytes(text)
+        except (SidecarError, EngineGone, *NOT_JSON):
+            return None
+
     async def count_text(self, text: str) -> int:
         """Tokens of a text, without a template."""
         return len((await self._ask("POST", "/tokenize", {"content": text}, answer=Tokens)).tokens)
@@ -191,13 +219,19 @@ class EngineClient:
                 async for chunks in answer:
                     ...
 
-        Leaving the block closes the connection, which makes the engine stop.
+        Leaving the block makes the engine stop; until it has, the answer is one of the `unfinished`.
 
         Raises:
             The errors of ChatStream.
         """
         async with self._exchange("POST", "/v1/chat/completions", body, idle_seconds=IDLE_SECONDS) as exchange:
-            yield ChatStream(exchange)
+            self._answers += 1
+            try:
+                yield ChatStream(exchange)
+            finally:
+                self._answers -= 1
+                exchange.hang_up()
+                self._hung_up.add(exchange)
 
     async def _ask(self, verb: str, path: str, body: object = None, *, answer: type[T]) -> T:
         """Send a small request.
@@ -248,9 +282,11 @@ class EngineClient:
             error.client = self
             raise
         finally:
-            exchange.close()
+            if exchange not in self._hung_up:
+                exchange.close()
             self._open.discard(exchange)
             self._received += exchange.received
+            self._events += exchange.events
             if counts_as_use:
                 self._requests -= 1
                 self.last_used_at = time.monotonic()

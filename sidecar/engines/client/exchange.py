@@ -149,13 +149,17 @@ class Exchange(asyncio.BufferedProtocol):
     Attributes:
         response: the response as received so far.
         received: a counter that grows with every read.
-        ended: the connection has ended; the received part of the body can still be read.
+        events: a counter of the events in the answer, for its reader to count.
+        ended: we are done with the connection; the received part of the body can still be read.
+        closed: it is closed on both sides, so the other side no longer works on the request.
     """
 
     def __init__(self, request: bytes, *, idle_seconds: float | None = None) -> None:
         self.response = Response()
         self.received = 0
+        self.events = 0
         self.ended = asyncio.Event()
+        self.closed = False
         self._outcome: Exception | None = None
         self._unsent = request
         self._idle_seconds = idle_seconds
@@ -197,14 +201,32 @@ class Exchange(asyncio.BufferedProtocol):
 
     def close(self, reason: Exception | None = None) -> None:
         """Close the connection; `read` raises the reason if it had not ended before. Safe to call twice."""
-        if not self.ended.is_set():
-            self.ended.set()
-            self._outcome = reason
-            self._wake()
-            if self._idle_timer is not None:
-                self._idle_timer.cancel()
+        self._end(reason)
+        self.closed = True
         if self._transport is not None:
             self._transport.abort()  # an engine stops when its client disconnects
+
+    def hang_up(self) -> None:
+        """Close our side only, which stops an engine as well, and wait for the other side: an engine closes it once
+        nothing works on the request any more. What still arrives is dropped. Safe to call twice."""
+        if self.ended.is_set():
+            return
+        transport = self._transport
+        if transport is None or not transport.can_write_eof():
+            self.close()
+            return
+        self._end(None)
+        transport.write_eof()
+        transport.resume_reading()
+
+    def _end(self, reason: Exception | None) -> None:
+        if self.ended.is_set():
+            return
+        self.ended.set()
+        self._outcome = reason
+        self._wake()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
 
     async def _begin(self, connected: socket.socket, address: Address) -> None:
         """Hand a connected socket to the event loop. Raises OSError, ValueError."""

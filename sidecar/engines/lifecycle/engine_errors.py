@@ -18,7 +18,7 @@ from sidecar.contract.errors import (
     PortInUse,
     SidecarError,
 )
-from sidecar.contract.remedies import BY_CAUSE, RETRY, call, open_settings
+from sidecar.contract.remedies import BY_CAUSE, RETRY, call, change_params, open_settings
 from sidecar.contract.servers import StartWarning
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.lifecycle.exit_diagnosis import LOG_TAIL_LINES, PERMANENT, classify, exit_words, fault, stated
@@ -185,6 +185,24 @@ def grew(server_id: str, process: EngineProcess, *, plan: int, used: int, ready:
         cause=why.cause,
         exit_code=None,
         log_tail=process.tail(),
+    )
+
+
+def stuck(seconds: float) -> EngineUnresponsive:
+    """A ready engine works on answers without any progress, and is ended."""
+    return EngineUnresponsive(
+        f"The engine made no progress with an answer for {seconds:.0f} s, so it was ended.",
+        hint="Send it again when the server is ready; if that repeats, use a simpler schema, grammar or chat template.",
+        remedies=(RETRY, change_params("response_format", "grammar", "tools")),
+    )
+
+
+def does_not_stop(seconds: float) -> EngineUnresponsive:
+    """A ready engine works on an answer that was cancelled, and is ended."""
+    return EngineUnresponsive(
+        f"The engine still worked on a cancelled answer after {seconds:.0f} s, so it was ended.",
+        hint="Send it again when the server is ready; if that repeats, use a simpler schema or chat template.",
+        remedies=(RETRY, change_params("response_format", "tools")),
     )
 
 

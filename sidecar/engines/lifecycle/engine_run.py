@@ -28,11 +28,13 @@ from sidecar.engines.lifecycle.engine_errors import (
     engine_error,
     gpu_not_used,
     start_failed,
+    stuck,
     unresponsive,
 )
 from sidecar.engines.lifecycle.engine_process import EngineProcess
 from sidecar.engines.lifecycle.gpu_check import GpuEvidence, judge
 from sidecar.engines.lifecycle.loading import LoadProgress, LoadStep, SignsOfLife, address_of, described
+from sidecar.engines.lifecycle.progress import until_stuck
 from sidecar.engines.template_facts import TemplateFacts
 from sidecar.host.environment import gpu_variables
 from sidecar.host.gpus import GpuReader
@@ -151,12 +153,18 @@ class EngineRun:
             await until_unresponsive(client, timeout)
             self.condemn(unresponsive(timeout))
 
+        async def watch_progress() -> None:
+            layers = self.actual.gpu_layers if self.actual is not None else None
+            threads = self.launch.settings.threads
+            self.condemn(stuck(await until_stuck(client, process.pid, threads=threads, on_gpu=layers != 0)))
+
         async def until_condemned() -> None:
             await self._doomed.wait()
             tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
+            tasks.start_soon(watch_progress)
             tasks.start_soon(until_condemned)
             await process.ended.wait()
             tasks.cancel_scope.cancel()
