@@ -49,6 +49,10 @@ MAX_RATE = 1e6
 class Answer:
     """Text, reasoning and tool calls so far; an event of each addition goes to the log.
 
+    Args:
+        events: where events are appended.
+        continues: it is written on in an earlier answer, which may have been whole: an end without text is one.
+
     Attributes:
         tool_calls: the calls; none before `end`. A call that was cut is marked, since it cannot be used.
         logprobs: how likely the tokens were, if the engine says so.
@@ -59,8 +63,9 @@ class Answer:
         prompt_tokens: the prompt's exact tokens, once the engine has reported them.
     """
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, events: EventLog, *, continues: bool = False) -> None:
         self._events = events
+        self._continues = continues
         self._content = bytearray()
         self._reasoning = bytearray()
         self._calls = ToolCalls()
@@ -192,7 +197,7 @@ class Answer:
         """Nothing may end as an empty answer in silence."""
         if self._calls.nameless and (self._content or self.tool_calls):
             self.warnings.append(warning_of("TOOL_CALL_INCOMPLETE", _NAMELESS))
-        if self._content or self.tool_calls:
+        if self._content or self.tool_calls or (self._continues and self._raw_finish_reason is not None):
             return
         if self._reasoning:
             self.warnings.append(warning_of("ANSWER_EMPTY", _ONLY_REASONING))

@@ -88,7 +88,7 @@ class Generation:
         self, request: GenerationRequest, *, servers: ServerManager, scheduler: Scheduler, started: float
     ) -> None:
         self.events = EventLog()
-        self.answer = Answer(self.events)
+        self.answer = Answer(self.events, continues=request.continues)
         self.server: Server | None = None
         self.model: str | None = None
         self.is_sent = False
@@ -169,7 +169,7 @@ class Generation:
                             room.overflowed(answer)
                         answered = not room.must_start_again(answer)
                         if not answered:
-                            answer = self.answer = Answer(events)
+                            answer = self.answer = Answer(events, continues=request.continues)
                     if not answered:
                         continue
                     answer.end()

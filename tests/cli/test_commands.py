@@ -14,7 +14,7 @@ SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def lines(shown: str) -> list[str]:
     """What was shown, without the blanks that fill a table."""
-    return [line.rstrip() for line in shown.strip("\n").splitlines()]
+    return [re.sub(r"(?<=\S) {2,}", "  ", line.rstrip()) for line in shown.strip("\n").splitlines()]
 
 
 # --- help --------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_an_empty_line_is_asked_again(talk: Terminal) -> None:
 
 def test_config_shows_each_setting_and_where_it_comes_from(talk: Terminal) -> None:
     shown = lines(talk.ask("/config"))
-    assert "  temperature     the engine's default" in shown
+    assert "  temperature  the engine's default" in shown
     assert "  context_policy  error (from the config)" in shown
     assert "new, nothing said yet" in talk.ask("/session")  # looking makes no session
 
@@ -78,12 +78,12 @@ def test_config_changes_settings_of_the_session_and_resets_them(talk: Terminal) 
         'stop is ["a b","c"].',
     ]
     shown = lines(talk.ask("/config"))
-    assert "  temperature     0.25" in shown
-    assert '  stop            ["a b","c"]' in shown
+    assert "  temperature  0.25" in shown
+    assert '  stop  ["a b","c"]' in shown
     assert lines(talk.ask("/config temperature=")) == ["temperature is reset."]
     shown = lines(talk.ask("/config"))
-    assert "  temperature     the engine's default" in shown
-    assert '  stop            ["a b","c"]' in shown
+    assert "  temperature  the engine's default" in shown
+    assert '  stop  ["a b","c"]' in shown
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_a_wrong_setting_is_told_and_nothing_is_changed(talk: Terminal, typed: s
 
 def test_config_with_a_dot_changes_the_config_file(talk: Terminal) -> None:
     assert lines(talk.ask("/config chat.temperature=0.5")) == ["chat.temperature is 0.5 in the config file."]
-    assert "  temperature     0.5 (from the config)" in lines(talk.ask("/config"))
+    assert "  temperature  0.5 (from the config)" in lines(talk.ask("/config"))
     assert lines(talk.ask("/config chat.temperature=")) == ["chat.temperature is reset in the config file."]
-    assert "  temperature     the engine's default" in lines(talk.ask("/config"))
+    assert "  temperature  the engine's default" in lines(talk.ask("/config"))
 
 
 def test_config_says_what_waits_for_the_next_start(talk: Terminal) -> None:

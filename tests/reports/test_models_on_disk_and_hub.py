@@ -106,6 +106,7 @@ def shard(number: int, count: int = 2, *, tensors: int = 2, of: int = 4) -> byte
             "they have 3 tensors, and their headers say 4",
             "from one place",
         ),
+        ({"m-00001-of-00002.gguf": shard(1), "m-00002-of-00002.gguf": model_bytes()}, "a whole model", "part 2 of m"),
         ({"m-00001-of-00002.gguf": shard(1)}, "1 of its 2 files are missing: m-00002-of-00002.gguf", "beside"),
     ],
 )
@@ -125,6 +126,15 @@ def test_shards_that_were_joined_or_renamed_are_named_as_that(
     assert all(remedy.action != "download_model" for remedy in refused.value.remedies) or "incomplete" in str(
         refused.value.data
     )
+
+
+def test_a_part_with_an_impossible_name_is_given_the_right_one(library: Library, own: Path) -> None:
+    """ggml-org/llama.cpp#9613: names in capitals are no parts to llama.cpp."""
+    for name in ("M-00002-OF-00002.GGUF", "M-00003-of-00002.gguf"):
+        (own / name).write_bytes(shard(2))
+    assert [model.hint for model in library.list()] == [
+        "Rename it to M-00002-of-00002.gguf, beside the others, which are named alike."
+    ] * 2
 
 
 def test_sound_shards_are_one_sound_model(library: Library, own: Path) -> None:

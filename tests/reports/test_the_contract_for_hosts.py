@@ -207,6 +207,15 @@ def test_an_answer_that_reached_its_limit_is_continued_as_one_message(talk: Talk
     assert talk.fail("continue_message", **params)["data"]["name"] == "INVALID_PARAMS"
 
 
+def test_an_answer_to_which_nothing_is_to_be_added_is_whole_when_continued(talk: Talking, engine: Engine) -> None:
+    """Cut right at its end, it was an unresponsive engine; found by trial."""
+    first = engine.say("text=whole", session := new_session())
+    talk.call("update_message", session_id=session, message_id=first["message_id"], content="corrected")
+    result = talk.call("continue_message", session_id=session, server_id=engine.server_id)
+    assert (result["content"], result["finish_reason"], result["warnings"]) == ("corrected", "stop", [])
+    assert talk.branch(session)[-1] == ("assistant", "corrected", "complete")
+
+
 def test_an_engine_that_cannot_continue_says_so_and_the_answer_stays(start_talk: StartTalk) -> None:
     host = start_talk(server=False)
     engine = Engine(host, extra_args=["--no-prefill-assistant"])

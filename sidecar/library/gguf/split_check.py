@@ -7,6 +7,7 @@ keys are judged by their names alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -14,6 +15,10 @@ import msgspec
 from sidecar.contract.models import ProblemReason
 from sidecar.library.gguf.file_names import part_name
 from sidecar.library.gguf.header import GgufHeader
+
+
+_WRONG_PART = re.compile(r"(?:-\d{5}-of-\d{5})?(?:\.gguf)?\Z", re.IGNORECASE)
+"""The end of a name that was meant to be that of a part, and is none: in capitals, or with an impossible number."""
 
 
 class SplitFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -74,7 +79,7 @@ def problem_of_parts(parts: Sequence[NamedPart]) -> Problem | None:
 
 
 def _problem_of_one(part: NamedPart, split: SplitFacts) -> Problem | None:
-    right = part_name(part.stem, split.number, split.count)
+    right = part_name(_WRONG_PART.sub("", part.stem), split.number, split.count)
     if split.joined:
         return Problem(
             f"{part.file_name} is several files of a split model joined end to end, which llama.cpp does not load.",
@@ -88,11 +93,20 @@ def _problem_of_one(part: NamedPart, split: SplitFacts) -> Problem | None:
     return Problem(
         f"{part.file_name} is named {says}, and its header says that it is part {split.number} of {split.count}.",
         "wrong_form",
-        f"Rename it to {right}, beside the other {split.count - 1} files, which are named alike.",
+        f"Rename it to {right}, beside the others, which are named alike.",
     )
 
 
 def _problem_together(parts: Sequence[NamedPart]) -> Problem | None:
+    strangers = [part for part in parts if part.split is None and part.tensors is not None]
+    if strangers and any(part.split for part in parts):
+        stranger = strangers[0]
+        return Problem(
+            f"{stranger.file_name} is named as part {stranger.number} of {stranger.count}, and its header says that it "
+            "is a whole model.",
+            "wrong_form",
+            f"Give it another name, and put part {stranger.number} of {stranger.stem} in its place.",
+        )
     splits = [part.split for part in parts]
     tensors = [part.tensors for part in parts]
     if None in splits or None in tensors or not splits or len(parts) != parts[0].count:
