@@ -16,7 +16,6 @@ from sidecar.contract.models import ProblemReason
 from sidecar.library.gguf.file_names import part_name
 from sidecar.library.gguf.header import GgufHeader
 
-
 _WRONG_PART = re.compile(r"(?:-\d{5}-of-\d{5})?(?:\.gguf)?\Z", re.IGNORECASE)
 """The end of a name that was meant to be that of a part, and is none: in capitals, or with an impossible number."""
 
