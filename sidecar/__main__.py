@@ -30,7 +30,9 @@ def main() -> int:
         return tags.main(arguments[1])
 
     from sidecar.cli.arguments import parse
+    from sidecar.cli.printable import guard
 
+    guard()
     options = parse(arguments)
     if options.command not in (None, "serve"):
         from sidecar.cli.commands import run_command

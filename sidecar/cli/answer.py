@@ -12,6 +12,7 @@ from typing import Any, Self
 from rich.status import Status
 
 from sidecar.cli import screen
+from sidecar.cli.printable import one_line
 from sidecar.contract.chat import (
     TurnLoading,
     TurnPrefill,
@@ -22,15 +23,11 @@ from sidecar.contract.chat import (
     TurnToolCall,
 )
 
-_FORBIDDEN = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)])
-"""Control characters except tab and LF: a model must not be able to move the cursor or rename the window."""
-
 
 class AnswerPrinter:
     """Prints the events of a turn; a context manager, which leaves the cursor at the start of a line."""
 
     def __init__(self) -> None:
-        self._raw = not sys.stdout.isatty()
         self._wait: Status | None = None
         self._thinking = False
         self._mid_line = False
@@ -66,10 +63,10 @@ class AnswerPrinter:
             case TurnToken(chunk=chunk):
                 self._stop_waiting()
                 self._end_thinking()
-                self._write(chunk if self._raw else chunk.translate(_FORBIDDEN))
+                self._write(chunk)
             case TurnToolCall(tool_call=call):
                 self._stop_waiting()
-                screen.say(f"→ {call.function.name}({call.function.arguments})", style="cyan")
+                screen.say(f"→ {one_line(call.function.name)}({call.function.arguments})", style="cyan")
 
     def _write(self, text: str) -> None:
         if text:
@@ -83,7 +80,7 @@ class AnswerPrinter:
         if not self._thinking:
             screen.say("Thinking:", style="dim")
             self._thinking = self.has_output = True
-        screen.status.out(text.translate(_FORBIDDEN), style="dim italic", end="", highlight=False)
+        screen.status.out(text, style="dim italic", end="", highlight=False)
 
     def _end_thinking(self) -> None:
         if self._thinking:

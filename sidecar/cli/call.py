@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import orjson
 
 from sidecar.cli.host import connected
+from sidecar.cli.printable import PrintableStream, printable_json
 from sidecar.cli.wording import from_terminal
 from sidecar.contract import METHODS
 from sidecar.contract.errors import InvalidParams, MethodNotFound, ServerNotRunning, SidecarError
@@ -36,8 +37,7 @@ async def _call(options: argparse.Namespace) -> int:
         if options.start:
             await client.start_llama_server()
         result = await client.call(method.name, params, on_event=_show_event if method.streams else None)
-        sys.stdout.buffer.write(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
-        sys.stdout.flush()
+        _write(sys.stdout, orjson.dumps(result, option=orjson.OPT_INDENT_2))
         if method.name == "subscribe":  # its events follow the answer
             await client.wait_closed()
     return 0
@@ -67,8 +67,16 @@ def _near(name: str) -> str:
 
 
 def _show_event(event: Any) -> None:
-    sys.stderr.buffer.write(orjson.dumps(event) + b"\n")
-    sys.stderr.flush()
+    _write(sys.stderr, orjson.dumps(event))
+
+
+def _write(stream: TextIO, line: bytes) -> None:
+    """Write JSON: to a file or a pipe byte for byte, to a terminal with what is not printable escaped."""
+    if isinstance(stream, PrintableStream):
+        stream.write(f"{printable_json(line)}\n")
+    else:
+        stream.buffer.write(line + b"\n")
+    stream.flush()
 
 
 def _print_error(error: SidecarError, *, started: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import os
 import sys
 
@@ -22,9 +21,6 @@ READER_GONE = 141
 
 def run_command(options: argparse.Namespace) -> int:
     """Run a command; returns the exit code. Errors are printed on stderr."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # an answer may hold what an old locale cannot show
-            stream.reconfigure(errors="replace")
     try:
         return _carry_out(options)
     except SidecarError as error:

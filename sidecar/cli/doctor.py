@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from sidecar.cli import screen, tables
 from sidecar.cli.host import introduced
+from sidecar.cli.printable import one_line
 from sidecar.cli.wording import hint_of
 from sidecar.client import SidecarClient
 from sidecar.contract.engines import EngineDevice, EngineInfo
@@ -83,12 +84,12 @@ class Examination:
         self._below(engine.message, style="" if expected else "dim")
 
     def _model(self, model: ModelInfo) -> None:
-        self._say(GOOD if model.valid else BAD, (model.name, "bold"))
+        self._say(GOOD if model.valid else BAD, (one_line(model.name), "bold"))
         if model.valid:
             self._below(tables.model_figures(model), style="dim")
         else:
             self._below(f"It cannot be used: {model.problem}")
-        self._below(model.path, style="dim")
+        self._below(one_line(model.path), style="dim")
 
     async def _start(
         self, client: SidecarClient, hello: InitializeResult, engines: list[EngineInfo], models: list[ModelInfo]

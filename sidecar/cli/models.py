@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from sidecar.cli import fit, hub, screen, tables
 from sidecar.cli.conversation import as_model
 from sidecar.cli.host import introduced
+from sidecar.cli.printable import one_line
 from sidecar.cli.wording import from_terminal
 from sidecar.client import SidecarClient
 from sidecar.contract.models import DeletedModel, ModelDetails
@@ -108,7 +109,7 @@ async def _trash(client: SidecarClient, options: argparse.Namespace) -> int:
         return 0
     for model in await client.list_deleted_models():
         until = time.strftime("%Y-%m-%d", time.localtime(model.purged_at))
-        screen.say((model.model, "bold"), f"  {tables.size(model.size_bytes)} · until {until}", to=_out)
+        screen.say((one_line(model.model), "bold"), f"  {tables.size(model.size_bytes)} · until {until}", to=_out)
         screen.say_below(f"llama-sidecar models restore {model.trash_id}", style="dim", to=_out)
     return 0
 
@@ -133,7 +134,7 @@ def _model(text: str) -> str:
 
 
 def _say_what_goes(deleted: DeletedModel, verb: str) -> None:
-    screen.say((deleted.model, "bold"), f" {verb}:", to=_out)
+    screen.say((one_line(deleted.model), "bold"), f" {verb}:", to=_out)
     for file in deleted.files:
         frees = "a link; its target stays" if file.link else f"frees {tables.size(file.frees_bytes)}"
         screen.say_below(f"{file.path}  {frees}", to=_out)
@@ -148,7 +149,7 @@ def _say_what_goes(deleted: DeletedModel, verb: str) -> None:
 def _details(model: ModelDetails) -> list[tuple[str, str | None]]:
     """The details of a model, line by line."""
     return [
-        ("Name", model.name),
+        ("Name", one_line(model.name)),
         ("Also called", ", ".join(model.aliases)),
         ("Kept by", tables.ORIGINS.get(model.origin, model.origin)),
         ("Kind", model.kind),

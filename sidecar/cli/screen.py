@@ -5,11 +5,11 @@ Owns presentation only. Answers go to stdout, everything else to stderr, so that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
@@ -21,9 +21,11 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 
 from sidecar.cli import wording
+from sidecar.cli.printable import printable, terminal_of
 from sidecar.cli.tables import size
 from sidecar.contract.errors import SidecarError
 from sidecar.contract.life import Notice
@@ -45,9 +47,30 @@ _STAGES = {
 }
 
 
+class PrintableConsole(Console):
+    """A console that shows only what is printable, in our own styles. Everything it shows is rendered here."""
+
+    @property
+    def file(self) -> IO[str]:
+        """The terminal itself: the filter in the place of stdout or stderr would take our styles away."""
+        return terminal_of(super().file)  # type: ignore[no-any-return]
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable, filtered."""
+        for text, style, control in super().render(renderable, options):
+            if control:
+                yield Segment(text, style, control)
+            else:
+                yield Segment(printable(text), style.update_link(None) if style and style.link else style)
+
+
 def console(*, stderr: bool) -> Console:
     """A console for text from elsewhere: brackets and colons in it are no markup."""
-    made = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    made = PrintableConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
     made.soft_wrap = not made.is_terminal  # lines in a file or a pipe are for programs
     return made
 

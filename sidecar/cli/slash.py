@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sidecar.cli import screen, tables
 from sidecar.cli.conversation import Conversation
+from sidecar.cli.printable import one_line
 from sidecar.cli.settings import change_settings, show_settings
 from sidecar.cli.slash_editing import continue_answer, delete_session, remove_message, restore_session
 from sidecar.cli.wording import shortened
@@ -129,7 +130,7 @@ async def _session(conversation: Conversation, rest: str) -> None:
         return
     rows = [
         ("Session", session.session_id),
-        ("Title", session.title or "(none)"),
+        ("Title", one_line(session.title) or "(none)"),
         ("Messages", str(session.message_count)),
     ]
     if session.system:
@@ -139,7 +140,9 @@ async def _session(conversation: Conversation, rest: str) -> None:
 
 async def show_resumed(conversation: Conversation, session: Session) -> None:
     """Show which session is resumed, and its last messages."""
-    screen.say((session.title or session.session_id, "bold"), (f" · {tables.messages(session.message_count)}", "dim"))
+    screen.say(
+        (one_line(session.title) or session.session_id, "bold"), (f" · {tables.messages(session.message_count)}", "dim")
+    )
     page = await conversation.client.get_messages(session_id=session.session_id, limit=2)
     for message in page.messages:
         mark = "  > " if message.role == "user" else "    "

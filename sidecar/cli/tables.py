@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from sidecar.cli.printable import one_line
 from sidecar.contract.engines import EngineDevice
 from sidecar.contract.models import ModelInfo, ModelOrigin
 from sidecar.contract.resources import Resources
@@ -34,14 +35,16 @@ def models_list(models: Sequence[ModelInfo], *, in_use: str | None = None, empty
     lines = []
     for model in models:
         mark = ("● ", "green") if model.path == in_use else ("  ", "")
-        lines.append(Text.assemble(mark, (model.name, "bold"), ("  in use" if model.path == in_use else "", "green")))
+        lines.append(
+            Text.assemble(mark, (one_line(model.name), "bold"), ("  in use" if model.path == in_use else "", "green"))
+        )
         if model.valid:
             lines.append(Text(f"    {model_figures(model)}", style="dim"))
         else:
-            lines.append(Text(f"    cannot be used: {model.problem}", style="red"))
+            lines.append(Text(f"    cannot be used: {one_line(model.problem or '')}", style="red"))
         if model.origin != "own":
             keeper = f"{ORIGINS[model.origin]}: " if model.origin in ORIGINS else ""
-            lines.append(Text(f"    {keeper}{model.path}", style="dim"))
+            lines.append(Text(f"    {keeper}{one_line(model.path)}", style="dim"))
     return Text("\n").join(lines)
 
 
@@ -109,7 +112,7 @@ def sessions_table(sessions: Sequence[Session | DeletedSession], *, current: str
         mark = "● " if session.session_id == current else "  "
         table.add_row(
             Text.assemble((mark, "green"), session.session_id[:SHORT_ID]),
-            session.title or Text("(no title)", style="dim"),
+            one_line(session.title) or Text("(no title)", style="dim"),
             Text(messages(session.message_count), style="dim"),
         )
     return table

@@ -70,8 +70,7 @@ def test_a_message_that_does_not_fit_is_told_with_numbers_and_ways_out(chat: Cha
     terminal = chat("--ctx-size", "30")
     shown = " ".join(terminal.ask("x " * 35).split())
     assert "The prompt has 37 tokens, and the context 30." in shown
-    for way in ("/new", "/config context_policy=drop_oldest", "--ctx-size"):
-        assert way in shown
+    assert "--ctx-size" in shown  # and no /new: this message alone is too long
     assert "w1" in terminal.ask("tokens=1")
 
 
