@@ -15,6 +15,7 @@ from sidecar.chat import messages, sessions
 from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
 from sidecar.chat.titles import UNTITLED
 from sidecar.contract.errors import InvalidParams
+from sidecar.contract.invalid import misfit
 from sidecar.contract.sessions import (
     ContentPart,
     ExportedMessage,
@@ -79,8 +80,9 @@ def read_json(content: str) -> SessionExport:
     try:
         exported = msgspec.json.decode(content, type=SessionExport)
     except (msgspec.DecodeError, RecursionError) as error:
+        why = misfit(error, SessionExport).sentence if isinstance(error, msgspec.ValidationError) else f"{error}."
         raise InvalidParams(
-            f"This is not a session that export_session wrote: {error}.",
+            f"This is not a session that export_session wrote: {why}",
             path="$.content",
             hint="Give a session that was exported as JSON.",
         ) from None
@@ -123,7 +125,8 @@ def _check_parts(message: ExportedMessage) -> None:
     try:
         parts = msgspec.convert(message.parts or [], list[ContentPart])
     except (msgspec.ValidationError, RecursionError) as error:
-        raise InvalidParams(f"The message {message.message_id} has invalid parts: {error}.", path="$.content") from None
+        why = misfit(error, list[ContentPart]).sentence if isinstance(error, msgspec.ValidationError) else f"{error}."
+        raise InvalidParams(f"The message {message.message_id} has invalid parts: {why}", path="$.content") from None
     if any(isinstance(part, ImagePart) and not part.image_url.url.startswith("data:image/") for part in parts):
         raise InvalidParams(
             f"The message {message.message_id} has an image that is not a data: URL.",

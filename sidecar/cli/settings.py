@@ -15,6 +15,7 @@ import orjson
 from sidecar.cli import screen, tables
 from sidecar.cli.conversation import Conversation
 from sidecar.contract.errors import InvalidParams
+from sidecar.contract.invalid import misfit
 from sidecar.contract.sessions import SessionConfig
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][\w.]*)=(.*?)(?=\s+[A-Za-z_][\w.]*=|$)", re.DOTALL)
@@ -53,7 +54,7 @@ async def change_settings(conversation: Conversation, typed: str) -> None:
         _check(of_session)
         await conversation.set_config(of_session)
     if of_file:
-        await conversation.client.set_config(patch=_as_patch(of_file))
+        await _change_file(conversation, of_file)
     for key, value in changes.items():
         done = "is reset" if value is None else f"is {_shown(value)}"
         where = " in the config file" if key in of_file else ""
@@ -78,8 +79,16 @@ def _check(changes: dict[str, Any]) -> None:
         msgspec.convert(changes, SessionConfig)
     except msgspec.ValidationError as error:
         raise InvalidParams(
-            f"That does not fit: {error}.", hint="/config shows the settings; nothing changed."
+            misfit(error, SessionConfig).sentence, hint="/config shows the settings; nothing changed."
         ) from None
+
+
+async def _change_file(conversation: Conversation, changes: dict[str, Any]) -> None:
+    try:
+        await conversation.client.set_config(patch=_as_patch(changes))
+    except InvalidParams as error:  # the keys as they were typed
+        message = error.message.replace("patch.", "", 1).replace("member of patch.", "setting of the config.")
+        raise InvalidParams(message, hint="/config shows the settings; nothing changed.") from None
 
 
 def _as_patch(changes: dict[str, Any]) -> dict[str, Any]:

@@ -187,7 +187,7 @@ class Dispatcher:
             with scope:
                 channel = _channel_of(method, params)
                 with self._channels.reserved(channel):
-                    converted = msgspec.convert(params, method.params)
+                    converted = _converted(params, method)
                     async with self._lanes.enter(method.lane, converted):
                         handler = self._handlers.get(method.name) or await self._late_handler(method.name)
                         result = await handler(converted, RequestCall(self._channels, channel, params))
@@ -262,6 +262,20 @@ _METHODS = _Methods({name: _entry(method) for name, method in METHODS.items()})
 def _as_it_is(request: Any) -> Any:
     """A parser for jsonrpcserver: the request is already parsed and checked."""
     return request
+
+
+def _converted(params: dict[str, Any], method: Method) -> Any:
+    """Parameters as their type.
+
+    Raises:
+        InvalidParams: they do not fit it.
+    """
+    try:
+        return msgspec.convert(params, method.params)
+    except msgspec.ValidationError as error:
+        from sidecar.contract.invalid import invalid_params  # not at each start
+
+        raise invalid_params(error, method.params, method=method.name) from None
 
 
 _WITH_CHANNEL = frozenset(name for name, method in METHODS.items() if method.streams) - {"subscribe"}

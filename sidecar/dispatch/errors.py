@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import re
 
 import msgspec
 
-from sidecar.contract.errors import Cancelled, DiskFull, InvalidParams, PermissionDenied, SidecarError, legible
+from sidecar.contract.errors import Cancelled, DiskFull, PermissionDenied, SidecarError
 from sidecar.host import limits
 from sidecar.logs.defects import internal_error
-
-MAX_PATH_CHARACTERS = 500
-"""Of the path to a parameter. Ours are far shorter, but a host may name one of its own."""
-
-_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
-_FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>[^`]*)`")
 
 
 def as_sidecar_error(error: BaseException) -> SidecarError:
@@ -32,6 +25,8 @@ def as_sidecar_error(error: BaseException) -> SidecarError:
     if isinstance(error, asyncio.CancelledError):
         return Cancelled("The request was cancelled.")
     if isinstance(error, msgspec.ValidationError):
+        from sidecar.contract.invalid import invalid_params  # not at each start
+
         return invalid_params(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("The disk is full; nothing was changed.")
@@ -40,16 +35,3 @@ def as_sidecar_error(error: BaseException) -> SidecarError:
     if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return PermissionDenied(f"The system refused access to {error.filename or 'a file'}.")
     return internal_error(error)
-
-
-def invalid_params(error: msgspec.ValidationError) -> InvalidParams:
-    """msgspec's sentence and path as ours: `path` names the member itself where it is unknown or missing."""
-    text = str(error)
-    path = "$"
-    if found := _PATH.search(text):
-        path = found["path"]
-        text = text[: found.start()]
-    if field := _FIELD.search(text):
-        path = f"{path}.{field['field']}"
-    path = legible(path, max_characters=MAX_PATH_CHARACTERS)
-    return InvalidParams(f"{text} at {path}.", path=path)

@@ -87,11 +87,17 @@ class ConfigFile:
         """The settings with a JSON merge patch applied; `keep` puts them into effect.
 
         Raises:
-            msgspec.ValidationError: the patch has an unknown key or a wrong value; its path starts at the parameters
+            InvalidParams: the patch has an unknown key or a wrong value; its path starts at the parameters
                 of set_config.
         """
         changes = merge(self._changes, patch)
-        return Settings(changes, msgspec.convert({"patch": changes}, _Patched).patch, dropped(self._unread, patch))
+        try:
+            config = msgspec.convert({"patch": changes}, _Patched).patch
+        except msgspec.ValidationError as error:
+            from sidecar.contract.invalid import invalid_params  # not at each start
+
+            raise invalid_params(error, _Patched) from None
+        return Settings(changes, config, dropped(self._unread, patch))
 
     def without(self, keys: Sequence[str] | None) -> Settings:
         """The settings with all keys, or these dotted ones, reset to their defaults; `keep` puts them into effect.

@@ -64,7 +64,7 @@ def _judged(value: dict[str, Any], path: tuple[str, ...], found: Usable) -> tupl
         problem = _problem(place, member)
         if problem is None:
             valid[key] = member
-        elif _UNKNOWN in problem and f"`{key}`" in problem:
+        elif _UNKNOWN in str(problem) and f"`{key}`" in str(problem):
             found.unknown.append(".".join(place))
             other[key] = member
         elif isinstance(member, dict) and _problem(place, {}) is None:
@@ -74,19 +74,21 @@ def _judged(value: dict[str, Any], path: tuple[str, ...], found: Usable) -> tupl
             if bad:
                 other[key] = bad
         else:
-            found.invalid[".".join(place)] = problem
+            from sidecar.contract.invalid import misfit  # not at each start
+
+            found.invalid[".".join(place)] = misfit(problem, Config).predicate.removesuffix(".")
             other[key] = member
     return valid, other
 
 
-def _problem(path: tuple[str, ...], value: Any) -> str | None:
+def _problem(path: tuple[str, ...], value: Any) -> msgspec.ValidationError | None:
     """Why a config with nothing but this value is not valid; `None` if it is."""
     for key in reversed(path):
         value = {key: value}
     try:
         msgspec.convert(value, Config)
     except msgspec.ValidationError as error:
-        return str(error).partition(" - at")[0]
+        return error
     return None
 
 

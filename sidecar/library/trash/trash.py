@@ -203,8 +203,9 @@ class Trash:
         for entry in entries:
             if name in (entry.trash_id, entry.model):
                 return entry
-        names = ", ".join(dict.fromkeys(entry.model for entry in entries[:5])) or "nothing"
-        raise ModelNotFound(f'There is no deleted model "{name}".', hint=f"What can be restored: {names}.")
+        names = ", ".join(dict.fromkeys(entry.model for entry in entries[:5]))
+        hint = f"What can be restored: {names}." if names else "The trash is empty."
+        raise ModelNotFound(f'There is no deleted model "{name}".', hint=hint)
 
     def _files_of(self, model: Model) -> tuple[list[ModelFile], list[KeptFile]]:
         """The files to delete with a model, and its projectors that stay, since other models use them."""
