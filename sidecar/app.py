@@ -24,6 +24,7 @@ import msgspec
 
 from sidecar.contract import METHODS
 from sidecar.contract.errors import SidecarError
+from sidecar.contract.life import MIN_LINE_BYTES
 from sidecar.contract.logs import Level
 from sidecar.dispatch.hosts import Hosts
 from sidecar.dispatch.requests import RequestTasks
@@ -168,7 +169,7 @@ class App:
             handlers=handlers,
             tasks=self._requests,
             lifetime=self._lifetime,
-            max_line_bytes=self._options.max_line_bytes,
+            max_line_bytes=max(self._options.max_line_bytes, MIN_LINE_BYTES),
         )
         if self._options.host_pid is not None:
             self._lifetime.watch(self._options.host_pid)

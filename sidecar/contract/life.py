@@ -15,6 +15,10 @@ CONTRACT_VERSION = "1.2"
 """Major and minor. A host that requires another major version is refused."""
 
 
+MIN_LINE_BYTES = 64 * 1024
+"""Every host reads lines of this length, so that every error and every short result reaches it."""
+
+
 class ClientInfo(Params, kw_only=True):
     """Name and version of the host; written to the log."""
 
@@ -37,7 +41,7 @@ class InitializeParams(Params, kw_only=True):
         Meta(description="Process id of the host: the sidecar stops when this process ends."),
     ] = None
     max_line_bytes: Annotated[
-        Annotated[int, Meta(ge=65_536, le=2**30)] | None,
+        Annotated[int, Meta(ge=MIN_LINE_BYTES, le=2**30)] | None,
         Meta(
             description="The longest line that the host reads: lists come in pages that fit, and a longer result is "
             "RESULT_TOO_LONG. Default: as long as those it may send."

@@ -95,7 +95,7 @@ def _answer_to_request(value: Any) -> Answer | None:
         return Answer(None, INVALID_REQUEST)
     method, params = members.get("method"), members.get("params")
     by_position = isinstance(params, list) and not isinstance(params, _Members)
-    named = params is None or isinstance(params, _Members)
+    named = params is None or isinstance(params, _Members) or params == []  # an empty array is no parameters
     if members.get("jsonrpc") != "2.0" or not isinstance(method, str) or not (named or by_position):
         return Answer(id_, INVALID_REQUEST)
     if "id" not in members:
