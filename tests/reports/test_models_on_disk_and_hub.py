@@ -478,6 +478,9 @@ CHOICES: list[tuple[dict[str, int], str | None, str | None, str]] = [
     ({"m-BF16.gguf": 16, "m-F16.gguf": 16}, None, "F16", "m-F16.gguf"),
     ({"m-Q4_K_M.gguf": 4, "m-Q8_0.gguf": 8}, None, "latest", "m-Q4_K_M.gguf"),
     ({"X-MTP-Q4_K_M.gguf": 4}, None, None, "X-MTP-Q4_K_M.gguf"),  # its further layers are inside
+    ({"m:Q8_0.gguf": 8, "m:Q4_K_M.gguf": 4}, None, "Q8_0", "m:Q8_0.gguf"),
+    ({"m:Q8_0.gguf": 8, "m:Q4_K_M.gguf": 4}, None, None, "m:Q4_K_M.gguf"),
+    ({"m-imatrix-Q4_K_M.gguf": 4, "m-imatrix.gguf": 1, "m-BF16-imatrix.gguf": 1}, None, None, "m-imatrix-Q4_K_M.gguf"),
     ({"v5-Eagle-7B-Q4_K_M.gguf": 4, "x-lora-merged-Q8_0.gguf": 8}, None, None, "v5-Eagle-7B-Q4_K_M.gguf"),
 ]
 

@@ -31,7 +31,7 @@ MIN_COMMON_NAME = 4
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
 
 _QUANTIZATION = re.compile(
-    r"(?:^|[-_. ])(?:UD-)?(I?Q\d_(?:K(?:_(?:XS|S|M|L|XL))?|XXS|XS|S|M|NL|0|1)|TQ[12]_0|BF16|F16|F32|NVFP4|"
+    r"(?:^|[-_. :])(?:UD-)?(I?Q\d_(?:K(?:_(?:XS|S|M|L|XL))?|XXS|XS|S|M|NL|0|1)|TQ[12]_0|BF16|F16|F32|NVFP4|"
     r"MXFP4(?:_MOE)?)(?=$|[-_. ])",
     re.IGNORECASE,
 )
@@ -40,7 +40,8 @@ _QUANTIZATION = re.compile(
 _WORD, _END = r"(?:^|[-_. /])", r"(?=$|[-_. /\d])"
 _PATTERNS: tuple[tuple[ModelKind, str], ...] = (
     ("projector", rf"{PROJECTOR}|{_WORD}mm[-_]?projector{_END}"),
-    ("imatrix", r"imatrix"),
+    # A model that was quantized with one may say so, before its quantization.
+    ("imatrix", rf"imatrix(?!.*{_WORD}(?:UD-)?I?Q\d_)"),
     ("control_vector", r"control[-_ ]?vector"),
     # A model into which an adapter was merged is a model.
     ("adapter", rf"^(?!.*merged).*{_WORD}(?:q?lora|dora|adapter)s?{_END}"),

@@ -210,7 +210,7 @@ def fit(size: int | None, *, free_memory: int, free_gpu_memory: Collection[int])
 
 def _has_tag(one: Variant, tag: str) -> bool:
     path = stem_of(one.files[0].path)
-    return bool(re.search(rf"(?:^|[-_. /]){re.escape(tag)}(?![A-Za-z0-9_])", path, re.IGNORECASE))
+    return bool(re.search(rf"(?:^|[-_. :/]){re.escape(tag)}(?![A-Za-z0-9_])", path, re.IGNORECASE))
 
 
 def _is_named(part: RepositoryFile, name: str) -> bool:
