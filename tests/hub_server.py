@@ -15,6 +15,7 @@ import itertools
 import json
 import random
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -70,6 +71,8 @@ class Faults:
         encoding: the Content-Encoding that is claimed.
         location: where the hub leads to instead.
         disposition: Content-Disposition.
+        etags: the ETags of the servers of a content network; each answer comes from the next one.
+        headers: further headers.
     """
 
     resets: deque[int] = field(default_factory=deque)
@@ -87,6 +90,8 @@ class Faults:
     encoding: str | None = None
     location: str | None = None
     disposition: str | None = None
+    etags: tuple[str, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -146,6 +151,7 @@ class HubServer:
         repos: by `owner/name`.
         files: what is served below /files/, as any other server would.
         token: lets into gated and private repositories.
+        refused_tokens: these are answered with 401 wherever they are sent, also for public files.
         rate: bytes a second of all answers together; as fast as it goes where it is `None`.
         statuses: answered to the next requests to the API.
         moved: API paths that redirect.
@@ -153,10 +159,13 @@ class HubServer:
         sent: bytes of each file's content that were sent, by its hash or name.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, tls: ssl.SSLContext | None = None) -> None:
         self.repos: dict[str, Repo] = {}
         self.files: dict[str, HubFile] = {}
         self.token = "hf_of_the_tests"
+        self.refused_tokens: set[str] = set()
+        self._tls = tls
+        self._answers = itertools.count()
         self.rate: int | None = None
         self.statuses: deque[tuple[int, dict[str, str]]] = deque()
         self.moved: dict[str, str] = {}
@@ -176,7 +185,7 @@ class HubServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def add(self, repo: str, files: Mapping[str, bytes]) -> Repo:
         """A repository with these files."""
@@ -244,7 +253,7 @@ class HubServer:
         listener = socket.create_server(("127.0.0.1", self.port))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.port = listener.getsockname()[1]
-        server = await asyncio.start_server(self._connection, sock=listener)
+        server = await asyncio.start_server(self._connection, sock=listener, ssl=self._tls)
         self._ready.set()
         await self._stop.wait()
         server.close()
@@ -263,7 +272,7 @@ class HubServer:
             request = Request(method, path, headers)
             self.requests.append(request)
             await self._answer(request, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
             return
         finally:
             self._open.discard(writer)
@@ -272,7 +281,10 @@ class HubServer:
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         address = urlsplit(request.path)
         parts = [part for part in address.path.split("/") if part]
-        if parts[:2] == ["api", "models"]:
+        if request.headers.get("authorization", "").removeprefix("Bearer ") in self.refused_tokens:
+            message = "Invalid credentials in Authorization header"
+            _write(writer, 401, b'{"error":"Invalid username or password."}', {"X-Error-Message": message})
+        elif parts[:2] == ["api", "models"]:
             self._api(parts[2:], parse_qs(address.query), request, writer)
         elif parts[:1] == ["cdn"]:
             signed = self._signed.get(address.query)
@@ -372,14 +384,15 @@ class HubServer:
             status, extra = queue.popleft()
             _write(writer, status, b"busy", extra)
             return
-        headers = {"ETag": file.etag, "Date": formatdate(usegmt=True)}
+        etag = faults.etags[next(self._answers) % len(faults.etags)] if faults.etags else file.etag
+        headers = {"ETag": etag, "Date": formatdate(usegmt=True), **faults.headers}
         if faults.disposition is not None:
             headers["Content-Disposition"] = faults.disposition
         if faults.encoding is not None:
             headers["Content-Encoding"] = faults.encoding
         start, end, status = 0, size, 200
         asked = request.headers.get("range", "")
-        if faults.ranges and asked.startswith("bytes=") and request.headers.get("if-range", file.etag) == file.etag:
+        if faults.ranges and asked.startswith("bytes=") and request.headers.get("if-range", etag) == etag:
             first, _, last = asked.removeprefix("bytes=").partition("-")
             start, end, status = int(first), min(int(last) + 1 if last else size, size), 206
             if faults.wrong_range:

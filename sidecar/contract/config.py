@@ -129,6 +129,22 @@ class DownloadsConfig(Params, kw_only=True):
         Annotated[str, Meta(pattern=r"^https?://", max_length=500)] | None,
         Meta(description="A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co."),
     ] = None
+    ca_file: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=4096)] | None,
+        Meta(
+            description="File or folder of further root certificates (PEM), such as that of a company's proxy, for the "
+            "hub and for downloads. Those of SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE "
+            "replace the system's."
+        ),
+    ] = None
+    token_hosts: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=253)]],
+        Meta(
+            max_length=100,
+            description="Hosts of hubs, other than huggingface.co and this machine, that also receive the user's token "
+            "if hub_endpoint or HF_ENDPOINT names them, over https. Default: none, so that a mirror does not get it.",
+        ),
+    ] = field(default_factory=list)
     allow_private_addresses: Annotated[
         bool,
         Meta(description="Also download from this machine and the local network, there also without TLS."),

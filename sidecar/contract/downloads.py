@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from sidecar.contract.errors import (
     AddressNotAllowed,
@@ -19,6 +19,7 @@ from sidecar.contract.errors import (
 )
 from sidecar.contract.hub import HUB_ERRORS, HubReferenceText
 from sidecar.contract.method import PROGRESS, CancelledEvent, ErrorEvent, Event, Method, Params, Result, WireError
+from sidecar.contract.warnings import ResultWarning
 
 DownloadState = Literal["queued", "checking", "downloading", "verifying", "paused", "done", "failed", "cancelled"]
 
@@ -100,6 +101,9 @@ class Download(Result, kw_only=True):
     model_path: Annotated[str | None, Meta(description="The model's first or only file, once the download is done.")]
     created_at: float
     finished_at: float | None
+    warnings: Annotated[
+        list[ResultWarning], Meta(description="What was not honoured: a token that the hub refuses.")
+    ] = field(default_factory=list)
 
 
 class DownloadQueued(Event, tag="queued", kw_only=True):

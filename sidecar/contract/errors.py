@@ -58,6 +58,10 @@ Cause = Literal[
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 
+NetworkCause = Literal["proxy", "certificate", "address", "rate_limit"]
+"""What a request over the network failed at, before or in place of an answer: the proxy of this machine's settings, the
+certificate of the server or those that this machine trusts, the address of the setting, a limit of the server."""
+
 
 class SidecarError(Exception):
     """A failure that is returned to a host.
@@ -293,7 +297,7 @@ class DownloadFailed(SidecarError):
     name = "DOWNLOAD_FAILED"
     retryable = True
     default_hint = "Check the connection and try again: the download resumes where it stopped."
-    extra = ("http_status",)
+    extra = ("http_status", "network_cause", "retry_after_seconds")
 
 
 class ChecksumMismatch(SidecarError):

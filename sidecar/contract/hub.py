@@ -10,6 +10,7 @@ from msgspec import Meta, field
 from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported
 from sidecar.contract.method import Method, Params, Result
 from sidecar.contract.models import ModelKind
+from sidecar.contract.warnings import ResultWarning
 
 HubReferenceText = Annotated[str, Meta(min_length=1, max_length=2048)]
 
@@ -119,6 +120,9 @@ class ListHubFilesResult(Result, kw_only=True):
         field(default_factory=list)
     )
     next_cursor: Annotated[str | None, Meta(description="For the next page of variants; null on the last one.")] = None
+    warnings: Annotated[
+        list[ResultWarning], Meta(description="What was not honoured: a token that the hub refuses.")
+    ] = field(default_factory=list)
 
 
 METHODS = (

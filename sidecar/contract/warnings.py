@@ -24,6 +24,7 @@ WarningCode = Literal[
     "NO_CHAT_TEMPLATE",
     "SPECIAL_TOKENS_IN_TEXT",
     "CONTEXT_SHARED",
+    "TOKEN_REFUSED",
 ]
 """What was not honoured.
 
@@ -42,6 +43,8 @@ WarningCode = Literal[
   that token.
 - CONTEXT_SHARED: the answer ended before its context was full, since other messages answered at the same time use the
   rest of the context that they share.
+- TOKEN_REFUSED: the hub refuses the user's token, which may have expired; it was left out, which is enough for public
+  models.
 """
 
 BY_WARNING: dict[WarningCode, tuple[Remedy, ...]] = {
@@ -55,6 +58,7 @@ BY_WARNING: dict[WarningCode, tuple[Remedy, ...]] = {
     "NO_CHAT_TEMPLATE": (call("switch_model"), change_params("chat_template")),
     "SPECIAL_TOKENS_IN_TEXT": (change_params("message"),),
     "CONTEXT_SHARED": (call("regenerate_message"), change_params("max_tokens")),
+    "TOKEN_REFUSED": (Remedy("open_page", {"address": "https://huggingface.co/settings/tokens"}),),
 }
 """The remedies of a warning, where no more is known of the case."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from sidecar.contract.errors import DownloadFailed
+from sidecar.contract.errors import DownloadFailed, SidecarError
 from sidecar.jobs.progress import Progress
 
 FIRST_DELAY_SECONDS = 0.1
@@ -21,7 +21,10 @@ MAX_DELAY_SECONDS = 30.0
 """The longest delay, after which a restored network is detected."""
 
 MAX_RETRY_AFTER_SECONDS = 600.0
-"""The longest wait that a server may request (Retry-After)."""
+"""The longest wait that a server may request (Retry-After, RateLimit)."""
+
+MAX_REQUESTED_SECONDS = 3600.0
+"""The longest time of such waits in a row: a server that postpones again and again uses up the budget after that."""
 
 
 class TryAgain(Exception):
@@ -31,13 +34,22 @@ class TryAgain(Exception):
         reason: a message for users.
         after_seconds: after how long the server allows a retry.
         status: the HTTP status, if there was a response.
+        error: the error once the budget is spent; default: a DownloadFailed with the reason.
     """
 
-    def __init__(self, reason: str, *, after_seconds: float | None = None, status: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        after_seconds: float | None = None,
+        status: int | None = None,
+        error: SidecarError | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after_seconds = after_seconds
         self.status = status
+        self.error = error
 
 
 class Expired(TryAgain):
@@ -55,11 +67,12 @@ class RetryBudget:
         self._progress = progress or Progress()
         self._failures = 0
         self._since: float | None = None
+        self._requested = 0.0
 
     def renew(self) -> None:
         """Renew the budget, since bytes have arrived."""
         if self._failures:
-            self._failures, self._since = 0, None
+            self._failures, self._since, self._requested = 0, None, 0.0
             self._progress.wait_for(None)
 
     async def wait(self, problem: TryAgain, *, within: float) -> None:
@@ -70,7 +83,7 @@ class RetryBudget:
             within: seconds from the first failure in a row until the budget is spent.
 
         Raises:
-            DownloadFailed: the budget is spent.
+            SidecarError: the budget is spent.
         """
         now = time.monotonic()
         if self._since is None:
@@ -81,8 +94,12 @@ class RetryBudget:
         if problem.after_seconds is not None:
             requested = min(problem.after_seconds, MAX_RETRY_AFTER_SECONDS)
             delay = max(delay, requested)
-            self._since += requested  # a wait that the server requests does not use up the budget
+            self._requested += requested
+            if self._requested <= MAX_REQUESTED_SECONDS:
+                self._since += requested  # a wait that the server requests does not use up the budget
         if now + delay > self._since + within:
+            if problem.error is not None:
+                raise problem.error from None
             data: dict[str, Any] = {} if problem.status is None else {"http_status": problem.status}
             raise DownloadFailed(problem.reason, **data) from None
         self._progress.wait_for(problem.reason)

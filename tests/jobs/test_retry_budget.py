@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.contract.errors import DownloadFailed
 from sidecar.jobs.progress import Progress
-from sidecar.jobs.retry_budget import MAX_RETRY_AFTER_SECONDS, RetryBudget, TryAgain
+from sidecar.jobs.retry_budget import MAX_REQUESTED_SECONDS, MAX_RETRY_AFTER_SECONDS, RetryBudget, TryAgain
 
 
 class Shown(Progress):
@@ -77,3 +77,16 @@ async def test_a_wait_that_the_server_asks_for_does_not_use_up_the_budget(slept:
     await budget.wait(TryAgain("busy", after_seconds=10**9), within=5.0)
     await budget.wait(TryAgain("busy"), within=5.0)
     assert slept == [300.0, MAX_RETRY_AFTER_SECONDS, 0.4]
+
+
+@pytest.mark.anyio
+async def test_a_server_that_postpones_again_and_again_is_given_up(slept: list[float]) -> None:
+    budget = RetryBudget()
+
+    async def postponed() -> None:
+        while True:
+            await budget.wait(TryAgain("busy", after_seconds=60.0, error=DownloadFailed("limited")), within=5.0)
+
+    with pytest.raises(DownloadFailed, match="limited"):
+        await postponed()
+    assert sum(slept) == MAX_REQUESTED_SECONDS

@@ -44,7 +44,7 @@ pub enum ErrorName {
     ModelInUse,
     /// The file does not belong to the sidecar, so it is not deleted. `data` may also have: session_id.
     DeleteNotAllowed,
-    /// A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status, session_id.
+    /// A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status, network_cause, retry_after_seconds, session_id.
     DownloadFailed,
     /// The file's hash is not the expected one; the file was not kept. `data` may also have: session_id.
     ChecksumMismatch,

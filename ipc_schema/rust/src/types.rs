@@ -968,6 +968,8 @@ pub struct Download {
     pub model_path: Option<String>,
     pub created_at: f64,
     pub finished_at: Option<f64>,
+    /// What was not honoured: a token that the hub refuses.
+    pub warnings: Vec<ResultWarning>,
 }
 
 /// The file list is being fetched from the hub, and the disk space checked.
@@ -1128,6 +1130,12 @@ pub struct DownloadsConfig {
     /// A mirror of Hugging Face. Default: HF_ENDPOINT, else <https://huggingface.co>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hub_endpoint: Option<String>,
+    /// File or folder of further root certificates (PEM), such as that of a company's proxy, for the hub and for downloads. Those of SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE replace the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// Hosts of hubs, other than huggingface.co and this machine, that also receive the user's token if hub_endpoint or HF_ENDPOINT names them, over https. Default: none, so that a mirror does not get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_hosts: Option<Vec<String>>,
     /// Also download from this machine and the local network, there also without TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_private_addresses: Option<bool>,
@@ -2477,6 +2485,8 @@ pub struct ListHubFilesResult {
     pub others: Vec<HubOtherFile>,
     /// For the next page of variants; null on the last one.
     pub next_cursor: Option<String>,
+    /// What was not honoured: a token that the hub refuses.
+    pub warnings: Vec<ResultWarning>,
 }
 
 /// List the sources that have logged.
@@ -3004,6 +3014,23 @@ pub struct ModelsConfig {
     /// How long a deleted model can be restored; it uses disk space until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_retention_days: Option<f64>,
+}
+
+/// What a request over the network failed at, before or in place of an answer: the proxy of this machine's settings, the
+/// certificate of the server or those that this machine trusts, the address of the setting, a limit of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NetworkCause {
+    #[serde(rename = "proxy")]
+    Proxy,
+    #[serde(rename = "certificate")]
+    Certificate,
+    #[serde(rename = "address")]
+    Address,
+    #[serde(rename = "rate_limit")]
+    RateLimit,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// Something that the person who uses the host should know.
@@ -5522,6 +5549,8 @@ pub struct Usage {
 ///   that token.
 /// - CONTEXT_SHARED: the answer ended before its context was full, since other messages answered at the same time use the
 ///   rest of the context that they share.
+/// - TOKEN_REFUSED: the hub refuses the user's token, which may have expired; it was left out, which is enough for public
+///   models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WarningCode {
     #[serde(rename = "HISTORY_ADAPTED")]
@@ -5544,6 +5573,8 @@ pub enum WarningCode {
     SpecialTokensInText,
     #[serde(rename = "CONTEXT_SHARED")]
     ContextShared,
+    #[serde(rename = "TOKEN_REFUSED")]
+    TokenRefused,
     /// A value that is newer than this crate; it cannot be sent.
     #[serde(other, skip_serializing)]
     Newer,

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "a2a5cd93912c9f75718235f18a58caa90f5cfd629f724f91f75eba4dad8d7094";
+export const CONTRACT_HASH = "6997a9542763dad45bdbdeac5783ec26894ad3a37e090b116d3075f1ea6f24b6";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.
@@ -194,7 +194,7 @@ export const ERROR_CODES = {
   MODEL_IN_USE: -32019,
   /** The file does not belong to the sidecar, so it is not deleted. `data` may also have: session_id. */
   DELETE_NOT_ALLOWED: -32020,
-  /** A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status, session_id. */
+  /** A transfer ended early, or the hub did not answer; received data is kept. `data` may also have: http_status, network_cause, retry_after_seconds, session_id. */
   DOWNLOAD_FAILED: -32021,
   /** The file's hash is not the expected one; the file was not kept. `data` may also have: session_id. */
   CHECKSUM_MISMATCH: -32022,

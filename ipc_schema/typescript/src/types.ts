@@ -120,6 +120,12 @@ export type ModelKind =
 export type ModelOrigin = "own" | "folder" | "huggingface" | "lm_studio" | "ollama" | "jan" | "llama_cpp";
 
 /**
+ * What a request over the network failed at, before or in place of an answer: the proxy of this machine's settings, the
+ * certificate of the server or those that this machine trusts, the address of the setting, a limit of the server.
+ */
+export type NetworkCause = "proxy" | "certificate" | "address" | "rate_limit";
+
+/**
  * Why a file cannot be run. `damaged`: another download helps. `incomplete`: files of a split model are missing.
  * `wrong_form`: it is sound, and another format, or renamed, or joined. `not_a_model`: it is a GGUF file of another kind.
  * `unreadable`: it could not be read this time.
@@ -191,6 +197,8 @@ export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "
  *   that token.
  * - CONTEXT_SHARED: the answer ended before its context was full, since other messages answered at the same time use the
  *   rest of the context that they share.
+ * - TOKEN_REFUSED: the hub refuses the user's token, which may have expired; it was left out, which is enough for public
+ *   models.
  */
 export type WarningCode =
   | "HISTORY_ADAPTED"
@@ -202,7 +210,8 @@ export type WarningCode =
   | "ANSWER_EMPTY"
   | "NO_CHAT_TEMPLATE"
   | "SPECIAL_TOKENS_IN_TEXT"
-  | "CONTEXT_SHARED";
+  | "CONTEXT_SHARED"
+  | "TOKEN_REFUSED";
 
 /** The managed builds. */
 export interface ManagedEngines {
@@ -928,6 +937,10 @@ export interface DownloadsConfig {
   retry_seconds?: number | undefined;
   /** A mirror of Hugging Face. Default: HF_ENDPOINT, else https://huggingface.co. */
   hub_endpoint?: string | null | undefined;
+  /** File or folder of further root certificates (PEM), such as that of a company's proxy, for the hub and for downloads. Those of SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE replace the system's. */
+  ca_file?: string | null | undefined;
+  /** Hosts of hubs, other than huggingface.co and this machine, that also receive the user's token if hub_endpoint or HF_ENDPOINT names them, over https. Default: none, so that a mirror does not get it. */
+  token_hosts?: string[] | undefined;
   /** Also download from this machine and the local network, there also without TLS. */
   allow_private_addresses?: boolean | undefined;
 }
@@ -1173,6 +1186,8 @@ export interface Download {
   model_path: string | null;
   created_at: number;
   finished_at: number | null;
+  /** What was not honoured: a token that the hub refuses. */
+  warnings: ResultWarning[];
 }
 
 /**
@@ -1433,6 +1448,8 @@ export interface ListHubFilesResult {
   others: HubOtherFile[];
   /** For the next page of variants; null on the last one. */
   next_cursor: string | null;
+  /** What was not honoured: a token that the hub refuses. */
+  warnings: ResultWarning[];
 }
 
 /** Name and version of the host; written to the log. */

@@ -34,7 +34,25 @@ _IPV4_INSIDE = (
 )
 """IPv6 networks whose addresses routers translate to IPv4, and how many bits follow the IPv4 address."""
 
-_LOCAL_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
+_LOCAL_ENDINGS = (
+    ".localhost",
+    ".local",
+    ".lan",
+    ".internal",
+    ".home.arpa",
+    ".intranet",
+    ".private",
+    ".corp",
+    ".home",
+)
+"""Names that no public name server has: RFC 6761, 6762 (also its appendix G) and 8375, and ICANN's `.internal`."""
+
+FAKE_ADDRESSES = ipaddress.IPv4Network("198.18.0.0/15")
+"""Reserved for measurements of networks (RFC 2544), so no server has one; proxy tools (Clash, mihomo, Surge, sing-box)
+answer every name with one ("fake IP") and connect to the name themselves."""
+
+_FAKE_IPV6 = ipaddress.IPv6Network("fc00::/18")
+"""What sing-box answers beside an address of FAKE_ADDRESSES. Alone it may be an address of this network."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -89,19 +107,47 @@ class Rules(msgspec.Struct, frozen=True):
         if literal is not None:
             self.check_address(literal, url.raw_host, url.port)
 
+    def check_behind_proxy(self, url: URL) -> None:
+        """Refuse a name of this network before a proxy is asked for it.
+
+        The proxy resolves the other names itself: where they lead cannot be known here.
+
+        Raises:
+            AddressNotAllowed: it is refused.
+        """
+        if Origin.of(url) == self.hub or self.private:
+            return
+        if _is_local((url.raw_host or "").lower().rstrip(".")):
+            raise AddressNotAllowed(
+                f"{url.raw_host} is a name of this machine or its network, and not of a public server.",
+                hint="If this is intended, allow private addresses in the settings.",
+            )
+
     def check_address(self, address: Address, host: str, port: int) -> None:
         """Refuse an address that a host name leads to.
+
+        A fake IP is allowed for a public name, since it leads into a proxy tool of this machine, and since only https
+        is left here: the certificate proves that the server has that name.
 
         Raises:
             AddressNotAllowed: it is inside this machine or network, and these are not allowed.
         """
         if self.hub is not None and (host.lower(), port) == (self.hub.host, self.hub.port):
             return
-        if not self.private and not is_public(address):
+        if self.private or is_public(address):
+            return
+        if is_fake(address):
+            if not _is_local(host.lower().rstrip(".")) and not _is_literal(host):
+                return
             raise AddressNotAllowed(
-                f"{host} leads to {address}, which is in this machine or its network and not a public server.",
-                hint="If this is intended, allow private addresses in the settings.",
+                f"{host} leads to {address}, a fake IP of a proxy tool (198.18.0.0/15), and is not the name of a "
+                "public server.",
+                hint="Give the name of the server; or exclude it from the fake IPs in the proxy tool's settings.",
             )
+        raise AddressNotAllowed(
+            f"{host} leads to {address}, which is in this machine or its network and not a public server.",
+            hint="If this is intended, allow private addresses in the settings.",
+        )
 
 
 def is_public(address: Address) -> bool:
@@ -111,6 +157,13 @@ def is_public(address: Address) -> bool:
             if address in network:
                 return is_public(ipaddress.IPv4Address((int(address) >> shift) & 0xFFFF_FFFF))
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def is_fake(address: Address) -> bool:
+    """Whether an address is one that proxy tools answer in place of the true one. Pure."""
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    return isinstance(address, ipaddress.IPv4Address) and address in FAKE_ADDRESSES
 
 
 def shown(url: URL) -> str:
@@ -141,10 +194,14 @@ class CheckedResolver:
         """
         with anyio.fail_after(RESOLVE_SECONDS):
             found = await anyio.to_thread.run_sync(_resolve, host, port, family, abandon_on_cancel=True)
-        rules = self._rules()
-        for one in found:
-            if (host, port) not in self._trusted:
-                rules.check_address(ipaddress.ip_address(one["host"].partition("%")[0]), host, port)
+        if (host, port) in self._trusted:
+            return found
+        rules, addresses = self._rules(), [ipaddress.ip_address(one["host"].partition("%")[0]) for one in found]
+        if any(is_fake(address) for address in addresses) and not rules.private:
+            kept = [(one, at) for one, at in zip(found, addresses, strict=True) if at not in _FAKE_IPV6]
+            found, addresses = [one for one, _ in kept], [at for _, at in kept]
+        for address in addresses:
+            rules.check_address(address, host, port)
         return found
 
     async def close(self) -> None:
@@ -175,6 +232,13 @@ def _literal(host: str) -> Address | None:
     if ":" not in host and not host.replace(".", "").isdigit():
         return None
     return ipaddress.ip_address(host.partition("%")[0])
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        return _literal(host) is not None
+    except ValueError:
+        return True
 
 
 def _is_local(host: Address | str) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from email.message import Message
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -19,7 +18,8 @@ from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, ModelInva
 from sidecar.contract.remedies import call
 from sidecar.jobs.retry_budget import TryAgain
 from sidecar.library.downloads.addresses import shown
-from sidecar.library.hub.api import access_denied
+from sidecar.library.hub.meaning import access_denied
+from sidecar.library.network.rate_limits import TOO_MANY_REQUESTS, in_words, retry_after
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -41,6 +41,22 @@ class Changed(Exception):
     """The file on the server has changed."""
 
 
+class OtherVersion(TryAgain):
+    """The server of this connection identifies the file otherwise than the one before, in the same size.
+
+    Attributes:
+        identities: how it does.
+    """
+
+    def __init__(self, identities: frozenset[str]) -> None:
+        super().__init__("Another server of the same name has another version of the file.")
+        self.identities = identities
+
+
+class Unsteady(Changed):
+    """The servers of one address identify the file each in its own way: parts of it cannot be put together."""
+
+
 class Source(msgspec.Struct, frozen=True):
     """The permanent address of a file.
 
@@ -60,7 +76,9 @@ class Remote(msgspec.Struct, frozen=True):
         url: the end of all redirects; it may expire, and may contain a signature: never shown or stored.
         size: in bytes; `None` if the server does not report it.
         ranges: whether parts of it can be requested.
-        validator: the server's identifier of this content: an ETag or a date.
+        validator: the server's best identifier of this content: an ETag, or a date where there is none or a weak one.
+        modified: when the content was last modified, in the server's words.
+        identities: all identifiers of this content that the server gives, without the mark of weak ones.
         sha256: from the hub.
         commit: of the repository, from the hub.
         name: the server's name for it.
@@ -70,6 +88,8 @@ class Remote(msgspec.Struct, frozen=True):
     size: int | None = None
     ranges: bool = False
     validator: str | None = None
+    modified: str | None = None
+    identities: frozenset[str] = frozenset()
     sha256: str | None = None
     commit: str | None = None
     name: str | None = None
@@ -154,9 +174,34 @@ def described(found: Remote, status: int, headers: Mapping[str, str]) -> Remote:
         found,
         size=found.size if size is None else size,
         ranges=status == 206 and size is not None,
-        validator=etag if etag.startswith('"') else headers.get("Last-Modified"),
+        validator=etag if etag.startswith('"') else headers.get("Last-Modified") or etag or None,
+        modified=headers.get("Last-Modified"),
+        identities=identities(headers),
         name=_header_name(headers.get("Content-Disposition", "")) or unquote(found.url.raw_path).split("/")[-1],
     )
+
+
+def identities(headers: Mapping[str, str]) -> frozenset[str]:
+    """How a server identifies the content of its response: the ETag and the date, as far as it gives them."""
+    return frozenset(_opaque(value) for name in ("ETag", "Last-Modified") if (value := headers.get(name)))
+
+
+def is_same(before: frozenset[str], now: frozenset[str]) -> bool:
+    """Whether two responses are of the same content, for files without a hash from the hub. Sizes are compared apart.
+
+    One common identifier is enough: several servers of one network may give the same content different ETags (inode
+    numbers, times of upload, weak ones from compression) or different dates. A response without any cannot be compared.
+    """
+    return not before or not now or bool(before & now)
+
+
+def identities_of(*stored: str | None) -> frozenset[str]:
+    """The identifiers of stored validators."""
+    return frozenset(_opaque(one) for one in stored if one is not None)
+
+
+def _opaque(validator: str) -> str:
+    return validator.strip().removeprefix("W/")
 
 
 def check_range(remote: Remote, headers: Mapping[str, str], start: int, end: int) -> None:
@@ -164,8 +209,12 @@ def check_range(remote: Remote, headers: Mapping[str, str], start: int, end: int
 
     Raises:
         TryAgain: it is another part.
+        OtherVersion: this server has another file.
         Changed: it belongs to another file.
     """
+    now = identities(headers)
+    if remote.sha256 is None and not is_same(remote.identities, now):
+        raise OtherVersion(now)
     ranged = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if ranged is None or int(ranged[1]) != start or int(ranged[2]) >= end:
         raise TryAgain(f"{shown(remote.url)} sends another part than the requested one.")
@@ -183,8 +232,19 @@ def refusal(url: URL, status: int, headers: Mapping[str, str], *, repo: str | No
         repo: the repository, if the hub has responded.
     """
     if status in (408, 429) or status >= 500:
-        reason = "too many requests" if status == 429 else f"HTTP status {status}"
-        return TryAgain(f"{url.host} is busy: {reason}.", after_seconds=_retry_after(headers), status=status)
+        seconds = retry_after(status, headers)
+        if status != TOO_MANY_REQUESTS:
+            return TryAgain(f"{url.host} is busy: HTTP status {status}.", after_seconds=seconds, status=status)
+        reason = f"{url.host} is busy and limits requests (HTTP 429): {in_words(seconds)}."
+        data: dict[str, Any] = {} if seconds is None else {"retry_after_seconds": seconds}
+        error = DownloadFailed(
+            reason,
+            hint="Wait that long, and resume the download. Fewer connections in the settings make fewer requests.",
+            http_status=status,
+            network_cause="rate_limit",
+            **data,
+        )
+        return TryAgain(reason, after_seconds=seconds, status=status, error=error)
     if repo is not None:
         code = headers.get("X-Error-Code", "")
         if code == "GatedRepo" or (status in (401, 403) and code != "RepoNotFound"):
@@ -220,15 +280,3 @@ def _header_name(header: str) -> str | None:
     message = Message()
     message["Content-Disposition"] = header
     return message.get_filename() or None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds until the server allows a retry."""
-    value = headers.get("Retry-After", "")
-    if _LENGTH.fullmatch(value):
-        return float(value)
-    try:
-        at, now = parsedate_to_datetime(value), parsedate_to_datetime(headers["Date"])
-        return max((at - now).total_seconds(), 0.0)
-    except (ValueError, TypeError, KeyError):
-        return None

@@ -25,7 +25,7 @@ from sidecar.jobs.job import Interruption, Job, Phases
 from sidecar.jobs.lane import Lane
 from sidecar.jobs.progress import Progress
 from sidecar.jobs.store import JobStore, OnRestart
-from sidecar.library.downloads.answers import Changed, Source
+from sidecar.library.downloads.answers import Changed, Source, Unsteady
 from sidecar.library.downloads.files import DownloadPaths, DownloadRecord
 from sidecar.library.downloads.lookup import resolve
 from sidecar.library.downloads.reports import described, error_of, event_of
@@ -95,7 +95,10 @@ class DownloadJob:
 
     def info(self) -> Download:
         """The download as on the wire."""
-        return described(self.job, self._paths.folder)
+        found = described(self.job, self._paths.folder)
+        if self.record.repo is not None:
+            found.warnings = self._context.hub.warnings()
+        return found
 
     def publish(self) -> None:
         """Append an event of its state to the logs of its followers and to the feeds of all downloads."""
@@ -191,7 +194,7 @@ class DownloadJob:
         """Find the files, and reserve the space for them."""
         record, context = self.record, self._context
         if not record.files:
-            await resolve(record, hub=context.hub, web=context.options.web)
+            await resolve(record, hub=context.hub, web=context.options.web, progress=self.job.progress)
             await self._in_thread(self._save)
         # It only reads, and may take minutes, so it can be abandoned.
         self._missing = await anyio.to_thread.run_sync(
@@ -209,17 +212,31 @@ class DownloadJob:
         source = Source(file.url, self.record.repo)
         options = self._context.options
         try:
-            file.sha256 = await Transfer(
-                options, source, partial, progress, name=file.name, sha256=file.sha256, validator=file.validator
-            ).run()
+            transfer = Transfer(
+                options,
+                source,
+                partial,
+                progress,
+                name=file.name,
+                sha256=file.sha256,
+                validator=file.validator,
+                modified=file.modified or None,
+                whole=file.whole is True,
+            )
+            file.sha256 = await transfer.run()
             file.size = progress.sizes[index] = partial.blocks.size
             await self._in_thread(self._save)
-        except (ChecksumMismatch, ModelInvalid, Changed):
+        except (ChecksumMismatch, ModelInvalid, Changed) as problem:
             # The partial file is useless: the next attempt starts over.
             with anyio.CancelScope(shield=True):
                 await self._in_thread(partial.remove)
             progress.correct(0, complete=False)
             progress.check(0)
+            if isinstance(problem, Unsteady):
+                file.whole = True
+                await self._in_thread(self._save)
+                await self._fetch(index)
+                return
             if file.validator is not None:
                 self._forget_files()
             raise

@@ -34,6 +34,10 @@ class FileRecord(msgspec.Struct, kw_only=True):
         url: its permanent address.
         name: its name in the folder.
         validator: the server's identifier of its content, if there is no hash.
+        modified: when its content was last modified, in the server's words, if there is no hash.
+        whole: whether it is fetched in one piece, since its servers identify it each in its own way.
+
+    The last two are stored only where they are known, so that records of earlier versions stay as they are.
     """
 
     url: str
@@ -41,6 +45,8 @@ class FileRecord(msgspec.Struct, kw_only=True):
     size: int | None = None
     sha256: str | None = None
     validator: str | None = None
+    modified: str | msgspec.UnsetType | None = msgspec.UNSET
+    whole: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class DownloadRecord(JobRecord, kw_only=True):

@@ -9,9 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+from msgspec import UNSET
+
 from sidecar.contract.downloads import DownloadModelParams
-from sidecar.contract.errors import InvalidParams, ModelNotFound, NotSupported
+from sidecar.contract.errors import DownloadFailed, InvalidParams, ModelNotFound, NotSupported
 from sidecar.host import path_policy
+from sidecar.jobs.progress import Progress
 from sidecar.jobs.retry_budget import RetryBudget, TryAgain
 from sidecar.library.downloads.answers import Remote, Source
 from sidecar.library.downloads.files import DownloadRecord, FileRecord
@@ -64,24 +67,26 @@ def requested(params: DownloadModelParams, models: Path, *, endpoint: str) -> Do
     return record
 
 
-async def resolve(record: DownloadRecord, *, hub: Hub, web: Web) -> None:
-    """Fill in the files of a download.
+async def resolve(record: DownloadRecord, *, hub: Hub, web: Web, progress: Progress | None = None) -> None:
+    """Fill in the files of a download. `progress` shows why it waits.
 
     Raises:
         SidecarError: they cannot be found, or not now.
     """
     if record.repo is None:
-        remote = await find(web, Source(record.url or ""))
+        remote = await find(web, Source(record.url or ""), progress)
         name = remote.name or ""
         if not is_gguf(name):
             raise NotSupported(
                 f"The server's file is {name[:200]!r}, and models are GGUF files.",
                 hint="Give the address of a .gguf file.",
             )
-        record.files = [FileRecord(url=record.url or "", name=name, size=remote.size, validator=remote.validator)]
+        file = FileRecord(url=record.url or "", name=name, size=remote.size)
+        file.validator, file.modified = remote.validator, remote.modified or UNSET
+        record.files = [file]
         return
     try:
-        repository = await hub.repository(record.repo, record.revision)
+        repository = await _repository(hub, record.repo, record.revision, progress)
     except NotSupported:
         if record.file is None:
             raise
@@ -105,11 +110,14 @@ async def _take(record: DownloadRecord, repository: Repository, web: Web, endpoi
     files = []
     for file, name in zip(chosen, names, strict=True):
         url = _address(endpoint, repository.repo, repository.commit, file.path)
-        validator = None
+        validator = modified = None
         if file.sha256 is None:  # a small file in the repository itself, which has no SHA-256
             remote = await find(web, Source(url, repository.repo))
             file, validator = RepositoryFile(file.path, remote.size, remote.sha256), remote.validator
-        files.append(FileRecord(url=url, name=name, size=file.size, sha256=file.sha256, validator=validator))
+            modified = remote.modified
+        record_of_file = FileRecord(url=url, name=name, size=file.size, sha256=file.sha256)
+        record_of_file.validator, record_of_file.modified = validator, modified or UNSET
+        files.append(record_of_file)
     record.repo, record.commit, record.files = repository.repo, repository.commit, files
 
 
@@ -122,16 +130,32 @@ async def _take_one_file(record: DownloadRecord, path: str, web: Web, endpoint: 
     record.commit = remote.commit
     url = _address(endpoint, repo, remote.commit or record.revision or MAIN, path)
     [name] = local_names([RepositoryFile(path)], ())
-    record.files = [FileRecord(url=url, name=name, size=remote.size, sha256=remote.sha256, validator=remote.validator)]
+    found = FileRecord(url=url, name=name, size=remote.size, sha256=remote.sha256)
+    found.validator, found.modified = remote.validator, remote.modified or UNSET
+    record.files = [found]
 
 
-async def find(web: Web, source: Source) -> Remote:
-    """Find a file on its server; retries while the server is busy, within TRY_SECONDS.
+async def _repository(hub: Hub, repo: str, revision: str | None, progress: Progress | None) -> Repository:
+    """The files of a repository; waits for as long as a busy hub asks, within the bounds of `RetryBudget`."""
+    retries = RetryBudget(progress)
+    while True:
+        try:
+            return await hub.repository(repo, revision)
+        except DownloadFailed as problem:
+            seconds = problem.data.get("retry_after_seconds")
+            if seconds is None:
+                raise
+            again = TryAgain(problem.message, after_seconds=seconds, error=problem)
+            await retries.wait(again, within=TRY_SECONDS)
+
+
+async def find(web: Web, source: Source, progress: Progress | None = None) -> Remote:
+    """Find a file on its server; retries while the server is busy, within TRY_SECONDS. `progress` shows why it waits.
 
     Raises:
         SidecarError: it cannot be downloaded, or not now.
     """
-    retries = RetryBudget()
+    retries = RetryBudget(progress)
     while True:
         try:
             return await web.find(source)

@@ -18,7 +18,17 @@ from sidecar.contract.config import DownloadsConfig
 from sidecar.contract.errors import ChecksumMismatch, DownloadFailed, SidecarError
 from sidecar.jobs.progress import Progress
 from sidecar.jobs.retry_budget import Expired, RetryBudget, TryAgain
-from sidecar.library.downloads.answers import GGUF_HEAD, Changed, ExpectedHead, Remote, Source
+from sidecar.library.downloads.answers import (
+    GGUF_HEAD,
+    Changed,
+    ExpectedHead,
+    OtherVersion,
+    Remote,
+    Source,
+    Unsteady,
+    identities_of,
+    is_same,
+)
 from sidecar.library.downloads.blocks import Part
 from sidecar.library.downloads.partial import Checker, PartialFile
 from sidecar.library.downloads.web import BUFFER_BYTES, Web
@@ -29,6 +39,13 @@ MAX_EXPIRED = 3
 
 MAX_RESTARTS = 5
 """How often a file without ranges is started over: each restart loses everything that was fetched."""
+
+VERSION_TRIES = 8
+"""How often a server is asked again that shows another version of a file without a known hash. Behind one name there
+are mostly two to four servers: one in 256 times, all of these go to the other one of two."""
+
+VERSION_PAUSE_SECONDS = 0.1
+"""In between; the next connection goes to the next server."""
 
 THROTTLED_STEPS = 4
 """Reads per second of a transfer with limited bandwidth, so that it flows steadily."""
@@ -87,7 +104,9 @@ class Transfer:
         name: for messages.
         sha256: the expected hash; `None` if it is not known.
         validator: the server's identifier of the content when the download began.
+        modified: when the content was last modified, in the server's words of then.
         head: the expected first bytes.
+        whole: whether the file is fetched in one piece, from one server, since its servers are `Unsteady`.
     """
 
     def __init__(
@@ -100,13 +119,16 @@ class Transfer:
         name: str,
         sha256: str | None,
         validator: str | None,
+        modified: str | None = None,
         head: ExpectedHead = GGUF_HEAD,
+        whole: bool = False,
     ) -> None:
         self._options = options
         self._source = source
         self._name = name
         self._sha256 = sha256
-        self._validator = validator
+        self._identities = identities_of(validator, modified)
+        self._whole = whole
         self._head = head
         self._partial = partial
         self._progress = progress
@@ -123,6 +145,7 @@ class Transfer:
         Raises:
             ChecksumMismatch: it is complete, and has another hash than expected.
             Changed: the server has another file now; the received part belongs to the old one.
+            Unsteady: its servers disagree, so that it has to be fetched as a whole.
             SidecarError: it cannot be downloaded; the received part stays.
             OSError: the disk cannot be read or written.
         """
@@ -180,7 +203,7 @@ class Transfer:
     async def _fetch(self) -> None:
         """Fetch the parts that are missing now."""
         remote = await self._found()
-        if not remote.ranges or self._partial.blocks.size is None:
+        if self._whole or not remote.ranges or self._partial.blocks.size is None:
             await self._fetch_whole()
             return
         connections = self._options.limits.connections
@@ -192,6 +215,7 @@ class Transfer:
     async def _work(self) -> None:
         while self._parts:
             part = self._parts.popleft()
+            others = _OtherVersions()
             while part.start < part.end:
                 remote = await self._found()
                 try:
@@ -199,12 +223,15 @@ class Transfer:
                         async for data in self._options.web.chunks(content, self._step):
                             await self._take(part.start, data[: part.end - part.start])
                             part.start += len(data)
+                            others = _OtherVersions()
                             if part.start >= part.end:
                                 break
                     if part.start < part.end:
                         raise TryAgain("The server ends the part too early.")
                 except Expired as problem:
                     await self._find_again(remote, problem)
+                except OtherVersion as problem:
+                    await others.wait(problem)
                 except TryAgain as problem:
                     await self._wait(problem)
 
@@ -249,10 +276,13 @@ class Transfer:
     # --- the address -------------------------------------------------------------------------------------------
 
     async def _found(self) -> Remote:
+        others = _OtherVersions()
         async with self._finding:
             while self._remote is None:
                 try:
                     self._remote = self._checked(await self._options.web.find(self._source))
+                except OtherVersion as problem:
+                    await others.wait(problem)
                 except TryAgain as problem:
                     await self._wait(problem)
             return self._remote
@@ -270,11 +300,36 @@ class Transfer:
     def _checked(self, remote: Remote) -> Remote:
         """Check that the server still has the file with which the download began."""
         size = self._partial.blocks.size
-        if remote.size != size or (self._sha256 is None and remote.validator != self._validator):
+        if remote.size != size:
             raise Changed
+        if self._sha256 is None and remote.sha256 is not None:
+            self._sha256 = remote.sha256  # the hub knows it by now: whatever the servers say, the hash decides
+        if self._sha256 is None and not self._whole:
+            if not is_same(self._identities, remote.identities):
+                raise OtherVersion(remote.identities)
+            self._identities |= remote.identities
         if None not in (self._sha256, remote.sha256) and self._sha256 != remote.sha256:
             raise DownloadFailed(f"The hub's {self._name} has changed since the download began.")
         return remote
+
+
+class _OtherVersions:
+    """The versions in a row that are not the one with which a download began."""
+
+    def __init__(self) -> None:
+        self._found: list[frozenset[str]] = []
+
+    async def wait(self, problem: OtherVersion) -> None:
+        """Wait for the next try.
+
+        Raises:
+            Changed: all servers have one other version.
+            Unsteady: each has another one.
+        """
+        self._found.append(problem.identities)
+        if len(self._found) >= VERSION_TRIES:
+            raise Changed if len(set(self._found)) == 1 else Unsteady
+        await anyio.sleep(VERSION_PAUSE_SECONDS)
 
 
 def _most_specific(group: BaseExceptionGroup[BaseException]) -> BaseException:

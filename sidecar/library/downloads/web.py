@@ -1,12 +1,12 @@
 """The HTTP client for files: redirects, ranges, and stalled connections.
 
 Owns the connections and every rule about them: which addresses are allowed, which server receives the token, how many
-redirects are followed, when a connection has stalled. Knows nothing of files on this machine.
+redirects are followed, when a connection has stalled. The proxy, the certificates and the words for failures are those
+of the search (`host.proxy_policy`, `library.network`). Knows nothing of files on this machine.
 """
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from sidecar.contract.errors import DownloadFailed, NotSupported
+from sidecar.contract.errors import AddressNotAllowed, DownloadFailed, NotSupported, SidecarError
 from sidecar.host.extras import how_to_get
+from sidecar.host.proxy_policy import Proxies, Proxy, ProxyInvalid
 from sidecar.jobs.retry_budget import Expired, TryAgain
 from sidecar.library.downloads.addresses import CheckedResolver, Origin, Rules, shown
 from sidecar.library.downloads.answers import (
@@ -32,7 +33,16 @@ from sidecar.library.downloads.answers import (
     with_hub_facts,
 )
 from sidecar.library.hub.api import Hub
-from sidecar.library.hub.token import TokenSource
+from sidecar.library.hub.meaning import without_token
+from sidecar.library.hub.token import TokenSource, blames_token
+from sidecar.library.network.failures import (
+    PROXY_NEEDS_LOGIN,
+    Route,
+    address_failure,
+    invalid_proxy,
+    refused_by_proxy,
+)
+from sidecar.library.network.trust import Trust
 from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
@@ -50,7 +60,10 @@ STALL_BYTES = 4096
 MAX_REDIRECTS = 8
 """The hub needs two."""
 
-MAX_NAME_CHARACTERS = 1000
+MAX_HEADER_BYTES = 64 * 1024
+"""The longest header of an answer. Signed addresses and policies of content networks have more than aiohttp's 8190."""
+
+UNAUTHORIZED = 401
 
 BUFFER_BYTES = 128 * 1024
 """The buffer of one connection, which may hold twice as much; its content is lost when the connection breaks."""
@@ -72,6 +85,7 @@ class Web:
         self._config = config
         self._hub = hub
         self._tokens = tokens
+        self._trust = Trust(config)
         self._stall_seconds = stall_seconds
         self._proxies: set[tuple[str, int]] = set()
         self._session: aiohttp.ClientSession | None = None
@@ -94,18 +108,31 @@ class Web:
         """
         await self._opened()  # raises NotSupported
         url = address(source.url)
-        found = Remote(url)
-        for _ in range(MAX_REDIRECTS + 1):
-            async with self._ask(url, {"Range": "bytes=0-0"}) as response:
+        found, withheld, redirects = Remote(url), False, 0
+        while redirects <= MAX_REDIRECTS:
+            token = None if withheld else self._token_for(url)
+            async with self._ask(url, {"Range": "bytes=0-0"}, token) as response:
                 on_hub = Origin.of(url) == self._rules().hub
                 if on_hub:
                     found = with_hub_facts(found, response.headers)
                 if response.status in REDIRECTS:
+                    redirects += 1
                     url = url.join(address(response.headers.get("Location", ""), absolute=False))
+                    continue
+                if response.status == UNAUTHORIZED and token is not None:
+                    # A public file needs none, and a hub answers an expired one in this way for every file.
+                    if blames_token(response.headers):
+                        await self._refuse(token)
+                    else:
+                        withheld = True
                     continue
                 if response.status not in (200, 206):
                     repo = source.repo if on_hub else None
-                    raise refusal(url, response.status, response.headers, repo=repo)
+                    problem = refusal(url, response.status, response.headers, repo=repo)
+                    refused = self._tokens.refusals() if on_hub else []
+                    if refused and isinstance(problem, SidecarError):
+                        problem = without_token(problem, source.repo or shown(url), refused)
+                    raise problem
                 return described(msgspec.structs.replace(found, url=url), response.status, response.headers)
         raise DownloadFailed(f"{shown(address(source.url))} redirects more than {MAX_REDIRECTS} times.")
 
@@ -117,14 +144,13 @@ class Web:
             TryAgain: there was no response, or a temporary refusal.
             Expired: the address has expired, so the file must be found again.
             Changed: the server has another file now.
+            OtherVersion: a TryAgain, since the next server of the same name may have the right one.
             DownloadFailed: the server refuses.
         """
         headers: dict[str, str] = {}
         if remote.ranges and end is not None:
             headers["Range"] = f"bytes={start}-{end - 1}"
-            if remote.validator is not None and remote.sha256 is None:
-                headers["If-Range"] = remote.validator
-        async with self._ask(remote.url, headers) as response:
+        async with self._ask(remote.url, headers, self._token_for(remote.url)) as response:
             if response.status in (*REDIRECTS, *GONE):
                 raise Expired(f"{shown(remote.url)} no longer returns the file.", status=response.status)
             if response.status == 416 or (response.status == 200 and headers):
@@ -159,24 +185,79 @@ class Web:
                 raise TryAgain("The server sends hardly any data.")
             yield data
 
+    def _token_for(self, url: URL) -> str | None:
+        """The token, if this is the hub's own origin and the hub may have it."""
+        return self._tokens.last if Origin.of(url) == self._rules().hub and self._hub.receives_token else None
+
+    async def _refuse(self, token: str) -> None:
+        """Leave out a token, and search for that of another place."""
+        self._tokens.refuse(token)
+        await anyio.to_thread.run_sync(self._tokens.token, abandon_on_cancel=True)
+
     @asynccontextmanager
-    async def _ask(self, url: URL, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _ask(
+        self, url: URL, headers: Mapping[str, str], token: str | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         rules = self._rules()
         rules.check(url)
         session = await self._opened()
         given = {"Accept-Encoding": "identity", **headers}
-        if Origin.of(url) == rules.hub and (token := self._tokens.last) and _is_safe_for_tokens(url):
+        if token is not None:
             given["Authorization"] = f"Bearer {token}"
         proxy = self._proxy(url)
-        with _breaking(f"{url.host} cannot be reached"):
-            with anyio.fail_after(ANSWER_SECONDS):
-                response = await session.get(url, headers=given, allow_redirects=False, proxy=proxy)
+        if proxy is not None:
+            rules.check_behind_proxy(url)
+        context = await anyio.to_thread.run_sync(self._trust.context)
         try:
+            with anyio.fail_after(ANSWER_SECONDS):
+                response = await session.get(
+                    url,
+                    headers=given,
+                    allow_redirects=False,
+                    proxy=None if proxy is None else proxy.url,
+                    ssl=context,
+                )
+        except Exception as error:
+            problem = await self._explained(error, url, proxy)
+            if problem is None:
+                raise
+            raise problem from None
+        try:
+            if proxy is not None and response.status == PROXY_NEEDS_LOGIN:
+                raise refused_by_proxy(proxy, url.host or "", response.status).error
             if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
                 raise DownloadFailed(f"{shown(url)} sends the file with an encoding that was not requested.")
             yield response
         finally:
             response.close()
+
+    async def _explained(self, error: Exception, url: URL, proxy: Proxy | None) -> Exception | None:
+        """The error for what aiohttp raises before there is an answer; `None` if it is a defect, or one of ours."""
+        import aiohttp
+
+        if isinstance(error, TryAgain | SidecarError):
+            return None
+        if not isinstance(error, aiohttp.ClientError | OSError | ValueError):
+            return None
+        host, port = url.raw_host or "", url.port or 0
+        if isinstance(error, aiohttp.ClientResponseError) and not isinstance(error, aiohttp.ClientHttpProxyError):
+            return DownloadFailed(f"{host} sends an answer that is not valid HTTP, or has too long headers.")
+        if isinstance(error, aiohttp.InvalidURL):
+            return address_failure(f"{shown(url)} is not a valid address", "Check the address.")
+        status = error.status if isinstance(error, aiohttp.ClientHttpProxyError) else None
+        route = Route(host, port, proxy, await self._connected_to(host, port) if proxy is None else None)
+        failure = await anyio.to_thread.run_sync(
+            lambda: route.explain(error, proxy_status=status), abandon_on_cancel=True
+        )
+        return TryAgain(failure.error.message, error=failure.error) if failure.temporary else failure.error
+
+    async def _connected_to(self, host: str, port: int) -> str | None:
+        """An allowed address of a host, for the second connection that a message may need."""
+        try:
+            found = await CheckedResolver(self._rules, self._proxies).resolve(host, port)
+        except (OSError, AddressNotAllowed, ValueError):
+            return None
+        return found[0]["host"] if found else None
 
     async def _opened(self) -> aiohttp.ClientSession:
         async with self._opening:
@@ -188,8 +269,11 @@ class Web:
     def _rules(self) -> Rules:
         from yarl import URL
 
-        private = self._config.config.downloads.allow_private_addresses
-        return Rules(hub=Origin.of(URL(self._hub.endpoint)), private=private)
+        try:
+            hub = Origin.of(URL(self._hub.endpoint))
+        except DownloadFailed:  # requests to the hub report it; files elsewhere do not need one
+            hub = None
+        return Rules(hub=hub, private=self._config.config.downloads.allow_private_addresses)
 
     def _new_session(self) -> aiohttp.ClientSession:
         import aiohttp
@@ -201,20 +285,20 @@ class Web:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=BUFFER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
             trust_env=False,  # True would also read passwords from ~/.netrc
             headers={"User-Agent": "llama-sidecar"},
         )
 
-    def _proxy(self, url: URL) -> str | None:
-        """The proxy of this machine's settings for an address; a proxy resolves the host name itself."""
-        from yarl import URL
-
-        if url.host is None or urllib.request.proxy_bypass(url.host):
-            return None
-        proxy = urllib.request.getproxies().get(url.scheme)
-        if proxy:
-            address = URL(proxy if "://" in proxy else f"http://{proxy}")
-            self._proxies.add((address.raw_host or "", address.port or 0))
+    def _proxy(self, url: URL) -> Proxy | None:
+        """The proxy for an address, which resolves the host's name itself. Raises DownloadFailed."""
+        try:
+            proxy = Proxies.of_this_machine().proxy_for(url.scheme, url.raw_host or "", url.port)
+        except ProxyInvalid as problem:
+            raise invalid_proxy(problem) from None
+        if proxy is not None:
+            self._proxies.add((proxy.host, proxy.port))
         return proxy
 
 
@@ -231,7 +315,7 @@ def _import_aiohttp() -> None:
 
 
 class _breaking:  # noqa: N801 - reads as a statement
-    """Converts the errors of a broken connection to TryAgain."""
+    """Converts the errors of a connection that breaks within an answer to TryAgain."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -244,17 +328,8 @@ class _breaking:  # noqa: N801 - reads as a statement
             return
         import aiohttp
 
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-            raise DownloadFailed(
-                f"{self._what}: its certificate is not valid.",
-                hint="Check the clock of this machine, and whether a proxy intercepts the connection.",
-            ) from None
         if isinstance(error, aiohttp.ClientError | OSError):
             why = getattr(error, "strerror", None) or (
-                "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+                "no answer in time" if isinstance(error, TimeoutError) else "the server ended it early"
             )
             raise TryAgain(f"{self._what}: {why}.") from None
-
-
-def _is_safe_for_tokens(url: URL) -> bool:
-    return url.scheme == "https" or url.host in ("127.0.0.1", "::1", "localhost")

@@ -1,36 +1,48 @@
 """Requests to the hub, through huggingface_hub.
 
-Owns the requests and the meaning of that library's results and errors; `client` limits it. The library is imported with
+Owns the requests, with which token each is made, and the meaning of the results; `client` limits the library, and
+`meaning` has its errors. The library is imported with
 the first request.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from sidecar.contract.errors import DownloadFailed, HubAccessDenied, ModelNotFound, NotSupported, SidecarError
+from sidecar.contract.errors import DownloadFailed, NotSupported, SidecarError
 from sidecar.contract.hub import HubModel, SearchHubParams
-from sidecar.contract.remedies import call
+from sidecar.contract.warnings import ResultWarning, warning_of
 from sidecar.host.extras import how_to_get
-from sidecar.library.hub.client import REQUEST_SECONDS, begin_request, http_library, keep_to
-from sidecar.library.hub.token import TokenSource
+from sidecar.host.proxy_policy import DEFAULT_PORTS, Proxies, ProxyInvalid
+from sidecar.library.hub.client import REQUEST_SECONDS, Busy, begin_request, keep_to
+from sidecar.library.hub.endpoint import hub_address
+from sidecar.library.hub.meaning import busy_error, meaning_of, refusal_in_words, without_token
+from sidecar.library.hub.token import TokenSource, blames_token, may_receive
+from sidecar.library.network.failures import Route, invalid_proxy
+from sidecar.library.network.trust import Trust
 from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
     from sidecar.library.hub.variants import RepositoryFile
 
-PUBLIC_HUB = "https://huggingface.co"
+UNAUTHORIZED = 401
 
+PATIENCE_SECONDS = 20.0
+"""How long a request in all waits for a hub that limits requests, while a person waits; longer times are reported.
+Hugging Face's limits are those of five minutes."""
 
-ENDPOINT_VARIABLE = "HF_ENDPOINT"
+SHORTEST_PAUSE_SECONDS = 0.5
+"""Before another request, for hubs that say 0."""
 
 T = TypeVar("T")
 
@@ -62,14 +74,28 @@ class Hub:
     def __init__(self, config: ConfigFile, tokens: TokenSource) -> None:
         self._config = config
         self._tokens = tokens
+        self._trust = Trust(config)
         self._limiter = anyio.CapacityLimiter(4)
-        self._prepared_for: str | None = None
+        self._prepared_for: object = None
+        self._preparing = threading.Lock()
 
     @property
     def endpoint(self) -> str:
-        """Its address, without a trailing slash."""
-        configured = self._config.config.downloads.hub_endpoint
-        return (configured or os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_HUB).rstrip("/")
+        """Its address, without a trailing slash.
+
+        Raises:
+            DownloadFailed: the setting is not an address.
+        """
+        return hub_address(self._config.config.downloads.hub_endpoint, os.environ)
+
+    @property
+    def receives_token(self) -> bool:
+        """Whether it is given the user's token. Raises DownloadFailed."""
+        return may_receive(self.endpoint, self._config.config.downloads.token_hosts)
+
+    def warnings(self) -> list[ResultWarning]:
+        """The tokens that it has refused, and that are left out now."""
+        return [warning_of("TOKEN_REFUSED", refusal_in_words(source)) for source in self._tokens.refusals()]
 
     async def search(self, query: str, limit: int | None = None) -> list[HubModel]:
         """Repositories with GGUF files, the most downloaded first.
@@ -102,53 +128,85 @@ class Hub:
         )
 
     async def _call(self, request: Callable[[Any], T], what: str) -> T:
-        def in_thread() -> T:
-            api = self._api()
-            begin_request()
-            from huggingface_hub import errors
-
+        waited = 0.0
+        while True:
             try:
-                return request(api)
-            except SidecarError:
+                with anyio.fail_after(REQUEST_SECONDS):
+                    return await anyio.to_thread.run_sync(
+                        self._asked, request, what, limiter=self._limiter, abandon_on_cancel=True
+                    )
+            except TimeoutError:
+                raise DownloadFailed(f"{self.endpoint} has not answered within {REQUEST_SECONDS:.0f} s.") from None
+            except Busy as busy:
+                seconds = busy.after_seconds
+                if seconds is None or waited + seconds > PATIENCE_SECONDS:
+                    raise busy_error(busy, self.endpoint) from None
+                waited += max(seconds, SHORTEST_PAUSE_SECONDS)
+                await anyio.sleep(max(seconds, SHORTEST_PAUSE_SECONDS))
+
+    def _asked(self, request: Callable[[Any], T], what: str) -> T:
+        """The answer to a request: with the token, and without it where the hub refuses it. Blocks."""
+        address = self.endpoint
+        route = self._prepare(address)
+        from huggingface_hub import HfApi, errors
+
+        doubted: tuple[str, str] | None = None
+        while True:
+            token = self._tokens.token() if doubted is None and self.receives_token else None
+            begin_request()
+            try:
+                found = request(HfApi(endpoint=address, token=token or False, library_name="llama-sidecar"))
+            except (SidecarError, Busy):
                 raise
             except Exception as error:
-                problem = _meaning(error, errors, what, self.endpoint)
+                response = getattr(error, "response", None)
+                if token and getattr(response, "status_code", None) == UNAUTHORIZED:
+                    if blames_token(response.headers):  # type: ignore[union-attr] # it has a status
+                        self._tokens.refuse(token)
+                    else:
+                        doubted = (token, self._tokens.source)
+                    continue
+                problem = meaning_of(error, errors, what, route)
                 if problem is None:
                     raise
-                raise problem from None
+                refused = self._tokens.refusals() + ([doubted[1]] if doubted else [])
+                raise (without_token(problem, what, refused) if refused else problem) from None
+            if doubted is not None:
+                self._tokens.refuse(doubted[0])
+            return found
 
-        try:
-            with anyio.fail_after(REQUEST_SECONDS):
-                return await anyio.to_thread.run_sync(in_thread, limiter=self._limiter, abandon_on_cancel=True)
-        except TimeoutError:
-            raise DownloadFailed(f"{self.endpoint} has not answered within {REQUEST_SECONDS:.0f} s.") from None
+    def _prepare(self, address: str) -> Route:
+        """Set the library up for an address; returns the way to it. Blocks.
 
-    def _api(self) -> Any:
+        Raises:
+            NotSupported: it is not installed.
+            DownloadFailed: the proxy or the certificates of the settings cannot be used.
+        """
         # Otherwise it reports other installed packages to the hub, and requests a list of programs to recognise.
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         try:
-            import huggingface_hub
+            import huggingface_hub  # noqa: F401
         except ImportError:
             raise NotSupported(
                 "Access to the hub needs a package that is not installed: huggingface_hub.",
                 hint=how_to_get("hub"),
             ) from None
-        address = self.endpoint
-        if self._prepared_for != address:
-            keep_to(address)
-            self._prepared_for = address
-        token = self._tokens.token() if _is_safe(address) else None
-        return huggingface_hub.HfApi(endpoint=address, token=token or False, library_name="llama-sidecar")
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+        try:
+            proxy = Proxies.of_this_machine().proxy_for(parts.scheme, host, port)
+        except ProxyInvalid as problem:
+            raise invalid_proxy(problem) from None
+        context = self._trust.context()
+        with self._preparing:
+            needed = (address, proxy, context)
+            if self._prepared_for != needed:
+                keep_to(address, context=context, proxy=proxy)
+                self._prepared_for = needed
+        return Route(host, port, proxy)
 
 
 _EXPANDED = ("downloads", "likes", "gated", "lastModified", "tags")
-
-
-def _is_safe(address: str) -> bool:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(address)
-    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def _model(one: Any) -> HubModel:
@@ -195,45 +253,3 @@ def _files(siblings: Iterable[Any]) -> Iterable[RepositoryFile]:
         yield RepositoryFile(
             str(one.rfilename), size if isinstance(size, int) else None, sha256 if isinstance(sha256, str) else None
         )
-
-
-def access_denied(repo: str, *, gated: bool) -> HubAccessDenied:
-    """The error of a repository that needs the permission of its owner."""
-    if gated:
-        message = f"{repo} needs the permission of its owner, or the acceptance of its licence."
-        hint = f"Request access on the page of {repo} in a browser, create a token there, and set it as HF_TOKEN."
-    else:
-        message = f"{repo} is private, or the hub rejects the token."
-        hint = "Set HF_TOKEN to a token with read access, or log in with: hf auth login."
-    return HubAccessDenied(message, hint=hint, repo=repo, gated=gated)
-
-
-def _meaning(error: Exception, errors: Any, what: str, address: str) -> SidecarError | None:
-    """The error on the wire for an error of the library; `None` if it is a defect."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if isinstance(error, errors.GatedRepoError):
-        return access_denied(what, gated=True)
-    if isinstance(error, errors.RevisionNotFoundError):
-        return ModelNotFound(f"{what} has no such revision.", hint="Leave revision out for the newest.")
-    if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
-        return ModelNotFound(
-            f"There is no {what} on the hub, or it is private.",
-            hint="Search the hub for models; for a private model, set HF_TOKEN to a token with read access.",
-            remedies=(call("search_hub"),),
-        )
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return DownloadFailed(
-            "HF_HUB_OFFLINE forbids requests to the hub.", hint="Unset HF_HUB_OFFLINE, and start again."
-        )
-    if status in (401, 403):
-        return access_denied(what, gated=False)
-    if status is not None:
-        return DownloadFailed(f"The hub does not answer for {what}: HTTP status {status}.", http_status=int(status))
-    if isinstance(error, http_library().HTTPError):
-        return DownloadFailed(f"{address} cannot be reached: {type(error).__name__}.")
-    if type(error) is RuntimeError:
-        # All requests share a client, which the library closes for all of them when one cannot connect.
-        return DownloadFailed(f"{address} cannot be reached: another request has just lost its connection.")
-    if isinstance(error, ValueError | TypeError | KeyError | AttributeError):
-        return DownloadFailed(f"{address} sent an invalid response for {what} ({type(error).__name__}).")
-    return None

@@ -46,6 +46,7 @@ async def list_files(params: ListHubFilesParams, *, hub: Hub, gpus: GpuReader) -
         repo=repository.repo,
         revision=repository.commit,
         gated=repository.gated,
+        warnings=hub.warnings(),
         licence=repository.licence,
         variants=[
             _variant(

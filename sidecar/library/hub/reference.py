@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 import msgspec
 
 from sidecar.contract.errors import InvalidParams
-from sidecar.library.hub.api import PUBLIC_HUB
+from sidecar.library.hub.endpoint import PUBLIC_HUB
 
 _PUBLIC_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 

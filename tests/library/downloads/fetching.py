@@ -99,7 +99,14 @@ class Fetcher:
         )
         try:
             return await Transfer(
-                options, source, partial, Waits(self.waits), name=NAME, sha256=sha256, validator=remote.validator
+                options,
+                source,
+                partial,
+                Waits(self.waits),
+                name=NAME,
+                sha256=sha256,
+                validator=remote.validator,
+                modified=remote.modified,
             ).run()
         finally:
             partial.close()

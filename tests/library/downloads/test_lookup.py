@@ -119,6 +119,6 @@ async def test_a_question_whose_client_another_one_closes_is_told_that_the_hub_i
 
     closed = huggingface_hub.get_session()
     closed.close()  # as the library does with the one that all share when one of them cannot connect
-    monkeypatch.setattr(api, "keep_to", lambda _: huggingface_hub.set_client_factory(lambda: closed))
+    monkeypatch.setattr(api, "keep_to", lambda _, **__: huggingface_hub.set_client_factory(lambda: closed))
     with pytest.raises(DownloadFailed, match="cannot be reached"):
         await hub.search("anything")
