@@ -193,6 +193,18 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
+def test_a_schema_that_refers_to_itself_as_a_whole_is_sent_as_a_definition() -> None:
+    """llama.cpp resolves `#/…` only."""
+    child = {"type": "object", "properties": {"next": {"$ref": "#"}}, "$defs": {"whole": {"type": "null"}}}
+    reference = {"next": {"$ref": "#/$defs/whole_"}}
+    assert engine_schema(child, "$") == {
+        "type": "object",
+        "properties": reference,
+        "$defs": {"whole": {"type": "null"}, "whole_": {"type": "object", "properties": reference}},
+    }
+    assert child["properties"] == {"next": {"$ref": "#"}}, "the host's schema stays as it is"
+
+
 def test_what_would_stop_an_engine_is_refused_with_its_place() -> None:
     for schema, place in REFUSED:
         with pytest.raises(InvalidParams) as caught:

@@ -47,6 +47,9 @@ _MOST = ("maxLength", "maxItems")
 _SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 """Keywords whose value is an object of schemas: its names are no keywords."""
 
+_ROOT = "whole"
+"""Name of the definition that stands for the whole schema, where the schema refers to itself with `#`."""
+
 _VALUES = ("const", "enum", "default", "examples", "example")
 """Keywords whose value is data."""
 
@@ -62,7 +65,10 @@ def engine_schema(schema: Any, path: str) -> Any:
         InvalidParams: a bound is exceeded, or a pattern cannot be enforced; its path names the place.
     """
     _check_form(schema, path)
-    copy = _Copy().of(schema, path)
+    copying = _Copy(_root_name(schema))
+    copy = copying.of(schema, path)
+    if copying.refers_to_root:
+        copy = _with_root(copy, copying.root_name)
     if (size := len(orjson.dumps(schema))) > MAX_BYTES:
         raise _refused(f"The schema has {size} bytes, and {MAX_BYTES} are accepted.", path)
     return copy
@@ -82,10 +88,34 @@ def _check_form(schema: Any, path: str) -> None:
         waiting += [(child, depth + 1) for child in (node.values() if isinstance(node, dict) else node)]
 
 
-class _Copy:
-    """Copies a schema for an engine."""
+def _root_name(schema: Any) -> str:
+    """A name that no definition of the schema has."""
+    taken = schema.get("$defs", {}) if isinstance(schema, dict) else {}
+    name = _ROOT
+    while name in taken:
+        name += "_"
+    return name
 
-    def __init__(self) -> None:
+
+def _with_root(copy: dict[str, Any], name: str) -> dict[str, Any]:
+    """The copy with itself as a definition: llama.cpp resolves `#/…`, and not `#`, which recursive schemas use."""
+    whole = {key: value for key, value in copy.items() if key not in ("$defs", "definitions")}
+    return {**copy, "$defs": {**copy.get("$defs", {}), name: whole}}
+
+
+class _Copy:
+    """Copies a schema for an engine.
+
+    Args:
+        root_name: name of the definition that references to the whole schema are led to.
+
+    Attributes:
+        refers_to_root: there was such a reference.
+    """
+
+    def __init__(self, root_name: str) -> None:
+        self.root_name = root_name
+        self.refers_to_root = False
         self._transitions = 0
 
     def of(self, schema: Any, path: str) -> Any:
@@ -109,6 +139,9 @@ class _Copy:
                     for pattern in value:
                         self._pattern(pattern, here)
                 yield name, {key: self.of(one, f"{here}.{key}") for key, one in value.items()}
+            elif name == "$ref" and value == "#":
+                self.refers_to_root = True
+                yield name, f"#/$defs/{self.root_name}"
             elif name in _VALUES or isinstance(value, bool):
                 yield name, value
             elif name in _MOST and isinstance(value, int) and value > MAX_REPETITIONS:
