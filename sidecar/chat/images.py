@@ -59,7 +59,9 @@ KINDS = "PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF"
 _ORIENTATION = 0x0112
 """The EXIF tag that says how a camera was held."""
 
-_DATA_URL = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.ASCII)
+_SCALE_DOWN = f"Scale it down. Models see {MAX_SIDE} pixels a side at most."
+
+_DATA_URL = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.ASCII | re.IGNORECASE)
 _BLANKS = re.compile(rb"\s+")
 
 _decoding = threading.BoundedSemaphore(2)
@@ -82,7 +84,7 @@ def image_url(image: str, *, path: str) -> str:
 
 
 def _bytes_of(image: str, path: str) -> bytes:
-    if image.startswith("data:"):
+    if image[:5].lower() == "data:":
         return _from_data_url(image, path)
     if re.match("[a-z]+://", image, re.IGNORECASE):
         raise _refused("Images are not fetched from the network.", path, hint="Send a data: URL or the path of a file.")
@@ -181,7 +183,7 @@ def _converted(data: bytes, path: str) -> tuple[str, bytes]:
     except UnidentifiedImageError:
         raise _refused("An image has an unknown format, or is damaged.", path) from None
     except Image.DecompressionBombError:
-        raise _refused("An image has too many pixels.", path) from None
+        raise _refused("An image has too many pixels to be decoded.", path, hint=_SCALE_DOWN) from None
     # Decoders raise many kinds for damaged files: OSError, SyntaxError, struct.error, ValueError, EOFError, ...
     except InvalidParams:
         raise
@@ -204,7 +206,7 @@ def _drawn(image: Image.Image, data: bytes, path: str) -> tuple[str, bytes]:
         raise _refused(
             f"An image has {millions:.0f} megapixels ({width} by {height}); {most:.0f} at most are decoded.",
             path,
-            hint=f"Scale it down. Models see {MAX_SIDE} pixels a side at most.",
+            hint=_SCALE_DOWN,
         )
     is_upright = image.getexif().get(_ORIENTATION, 1) in (0, 1)
     image.load()

@@ -101,6 +101,8 @@ def test_what_is_no_image_is_named_for_what_it_is(tmp_path: Path) -> None:
             assert KINDS in error.hint
     assert "broken" in refusal_of("data:image/png;base64,AAA%").message
     assert "empty" in refusal_of("data:image/png;base64,").message
+    assert "damaged" in refusal_of("DATA:IMAGE/PNG;BASE64,AAAA").message, "RFC 2397: the scheme in any case"
+    assert "Scale it down" in refusal_of(base64.b64encode(drawn("PNG", Image.new("1", (20_000, 20_000)))).decode()).hint
 
 
 def test_without_pillow_png_and_jpeg_work_and_the_others_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
