@@ -208,7 +208,11 @@ class Answer:
             raise _failed(_NAMELESS)
         if not generated:
             raise _failed("The engine ended its answer without any text.")
-        self.warnings.append(warning_of("ANSWER_EMPTY", _NOTHING))
+        if self.finish_reason == "length":
+            self.warnings.append(warning_of("ANSWER_EMPTY", _NOTHING_YET))
+        else:  # more tokens would not have helped
+            remedies = (remedy("regenerate_message"), remedy("switch_model"))
+            self.warnings.append(warning_of("ANSWER_EMPTY", _NOTHING, *remedies))
 
     def _missing_of(self, message: Delta) -> Delta:
         """What a whole message has beyond the pieces that came before it."""
@@ -292,6 +296,7 @@ _CUT_CALL = "The arguments of a tool call are no complete JSON object, so it can
 _NAMELESS = "The engine sent a tool call without the name of its function, so it cannot be carried out."
 _ONLY_REASONING = "The model reasoned until its answer ended, and wrote no answer."
 _NOTHING = "The model ended its answer without any text or tool call."
+_NOTHING_YET = "The answer reached its length limit before any text or tool call."
 
 
 def _beyond(known: str, whole: str | None) -> str | None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
+from typing import Any
 
 import anyio
 import msgspec
@@ -179,7 +180,7 @@ class Generation:
                 except ContextTooLong as refused:
                     raise too_long(await overlong(request, server, refused)) from None
                 except InvalidParams as refused:
-                    raise located(refused, given(request.sampling)) from None
+                    raise located(refused, _given(request)) from None
                 except EngineGone as broken:
                     # Before the place is released: the next request must not take a dead engine for a ready one.
                     raise await _explained(server, broken) from None
@@ -262,6 +263,12 @@ class Generator:
 
 def _is_superseded(server: Server) -> bool:
     return server.superseded
+
+
+def _given(request: GenerationRequest) -> dict[str, Any]:
+    """The parameters that an engine can refuse for their content."""
+    shapes = {"tools": request.tools, "response_format": request.response_format}
+    return given(request.sampling) | {name: value for name, value in shapes.items() if value}
 
 
 async def _usage(answer: Answer, fitted: Fit | None, server: Server) -> Usage:

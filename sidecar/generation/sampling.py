@@ -92,15 +92,34 @@ def not_honoured(engine: str | None, names: Sequence[str]) -> ResultWarning | No
     return warning_of("SAMPLING_NOT_HONOURED", message)
 
 
+_ENGINES_NAMES = {
+    "penalty_repeat": "repeat_penalty",
+    "penalty_freq": "frequency_penalty",
+    "penalty_present": "presence_penalty",
+}
+"""Parameters under other names in messages of llama.cpp (llama-sampler.cpp)."""
+
+
 def located(error: SidecarError, given: Mapping[str, Any]) -> SidecarError:
-    """An engine's refusal with the path of the parameter that its message names, where that was given."""
+    """An engine's refusal with the path of the parameter that its message names, or of the only one given that its
+    remedies name."""
     if not isinstance(error, InvalidParams) or error.data.get("path") != "$":
         return error
     words = error.message.casefold()
+    for theirs, ours in _ENGINES_NAMES.items():
+        words = words.replace(theirs, ours)
     name = next((name for name in ("grammar", *given) if name in given and name.casefold() in words), None)
     if name is None:
-        return error
-    return InvalidParams(error.message, path=f"$.{name}", hint=error.hint, remedies=(change_params(name),))
+        blamed = [one for one in _names_to_change(error) if one in given]
+        if len(blamed) != 1:
+            return error
+        name = blamed[0]
+    hint = "Correct the grammar: it is in llama.cpp's GBNF and has a rule `root`." if name == "grammar" else error.hint
+    return InvalidParams(error.message, path=f"$.{name}", hint=hint, remedies=(change_params(name),))
+
+
+def _names_to_change(error: SidecarError) -> list[str]:
+    return [name for remedy in error.remedies if remedy.action == "change_params" for name in remedy.params["names"]]
 
 
 def logprobs_of(found: Sequence[TokenLogprob], sampling: SamplingParams) -> list[TokenLogprob] | None:

@@ -281,6 +281,10 @@ async def test_an_answer_that_does_not_follow_its_format_is_reported(stage: Stag
         for wanted, answer, found in cases:
             codes = await trial.codes(answer, response_format=wanted)
             assert ("FORMAT_NOT_HONOURED" in codes) == found, wanted
+        for begun, advised in (('{"n":', True), ("tru", True), ("The original", False)):
+            answer = await trial.ask(says(begun, ends="length"), response_format={"type": "json_object"})
+            (warning,) = answer.warnings
+            assert (change_params("max_tokens") in warning.remedies) == advised, "more tokens make no JSON of prose"
         stage.server.launch.engine.name = "llama-cpp-python"  # which ignores json_schema
         await trial.ask(says('{"n": 1}'), response_format=schema_format(number))
         assert trial.sent["response_format"] == {"type": "json_object", "schema": number}
@@ -323,6 +327,8 @@ async def test_reasoning_that_was_not_wanted_is_reported(stage: Stage) -> None:
         (THINK.read_text(), {}, None, thought, False),
         (THINK.read_text(), {"reasoning_budget": 0}, None, thought, True),
         (THINK.read_text(), {"reasoning_budget": 5}, None, thought, False),
+        (THINK.read_text(), {"reasoning_budget": 0}, True, says("Hello"), True),
+        (THINK.read_text(), {"reasoning_budget": 0}, None, says("Hello"), False),
     ]
     async with stage.run():
         for template, settings, wanted, answer, found in cases:

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from sidecar.cli.answer import figures
 from sidecar.contract.chat import ContextUse, TurnResult
 from sidecar.contract.errors import EngineUnresponsive, InvalidParams, SidecarError
+from sidecar.contract.remedies import change_params
 from sidecar.contract.sampling import SamplingParams
 from sidecar.contract.sessions import Timings, Usage
 from sidecar.engines.client.chunk_reader import ChunkReader
+from sidecar.engines.client.http_errors import refusal
 from sidecar.events.event_log import EventLog, Text
 from sidecar.generation.answer import Answer
 from sidecar.generation.sampling import located, logprobs_of
@@ -374,4 +376,27 @@ def test_probabilities_are_those_that_were_asked_for() -> None:
 def test_a_refused_grammar_names_its_parameter() -> None:
     refused = InvalidParams("The engine refused: failed to parse grammar", path="$")
     assert located(refused, {"grammar": "root ::= ("}).data["path"] == "$.grammar"
+    assert "GBNF" in located(refused, {"grammar": "root ::= ("}).hint
     assert located(refused, {"top_k": 1}) is refused
+    refused = InvalidParams("The engine refused: penalty_repeat must be finite and greater than 0", path="$")
+    assert located(refused, {"repeat_penalty": 0}).data["path"] == "$.repeat_penalty"
+
+
+def test_a_refused_schema_names_the_parameter_that_it_came_in() -> None:
+    """(llama.cpp#19051)"""
+    complaint = b'{"error": {"code": 400, "message": "Failed to parse grammar"}}'
+    refused = refusal(400, complaint)
+    assert located(refused, {"response_format": {}, "top_k": 1}).data["path"] == "$.response_format"
+    assert located(refused, {"tools": [{}]}).remedies == (change_params("tools"),)
+    assert located(refused, {"tools": [{}], "response_format": {}}) is refused, "either of them"
+
+
+def test_an_empty_answer_says_whether_more_tokens_would_have_helped() -> None:
+    """(LMSBT#1602)"""
+    usage = '{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
+    for reason, helps in (("stop", False), ("length", True)):
+        answer = Answer(EventLog())
+        answer.add(ChunkReader().feed(stream_of("\n".join([delta(reason), usage]))))
+        answer.end()
+        (warning,) = answer.warnings
+        assert ("length limit" in warning.message, change_params("max_tokens") in warning.remedies) == (helps, helps)

@@ -23,6 +23,9 @@ from sidecar.generation.sampling import not_honoured
 MAX_JUDGED_CHARACTERS = 1_000_000
 """The longest answer whose format is judged; a second of work at most."""
 
+_JSON_BEGINS = re.compile(r"\s*(?:[\[{\"0-9-]|tr?u?e?$|fa?l?s?e?$|nu?l?l?$|$)")
+"""The beginning of a JSON text that can be cut."""
+
 _CONTROL = re.compile(
     r"<\|[^|<>\s]{1,40}\|>|<\uff5c[^\uff5c<>\s]{1,40}\uff5c>|<(?:start|end)_of_[a-z_]{1,20}>|\[/?(?:INST|[A-Z_]{3,20})\]|<</?SYS>>"
     r"|</?s>|<(?:bos|eos)>|<\|[a-z_]{1,20}>|<[a-z_]{1,20}\|>"
@@ -98,7 +101,7 @@ def _format(request: GenerationRequest, answer: Ended) -> ResultWarning | None:
     try:
         value = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
-        if answer.finish_reason == "length":
+        if answer.finish_reason == "length" and _JSON_BEGINS.match(answer.content):
             remedies = (change_params("max_tokens"), call("regenerate_message"))
             return warning_of("FORMAT_NOT_HONOURED", "The answer ended before its JSON was complete.", *remedies)
         return warning_of("FORMAT_NOT_HONOURED", "The answer is no JSON.")
@@ -122,6 +125,10 @@ def _reasoning(request: GenerationRequest, target: Target, answer: Ended) -> Res
             remedy = call("restart_server", server_id=target.server_id)
             what = "The model reasoned, though the server's `reasoning_budget` is 0."
             return warning_of("REASONING_NOT_HONOURED", what, remedy, call("switch_model"))
+    elif request.reasoning is True and target.reasoning_budget == 0:
+        what = "The model did not reason: the server's `reasoning_budget` is 0."
+        remedy = call("restart_server", server_id=target.server_id)
+        return warning_of("REASONING_NOT_HONOURED", what, remedy, change_params("reasoning"))
     elif (
         request.reasoning is True and template.known and not template.switches and "think" not in template.text.lower()
     ):
