@@ -45,7 +45,7 @@ from sidecar.storage.config import ConfigFile
 
 logger = logging.getLogger(__name__)
 
-_PROMPT_SETTINGS = ("server_id", "tools", "tool_choice", "response_format", "reasoning", "preset")
+_PROMPT_SETTINGS = ("server_id", "tools", "tool_choice", "tool_mode", "response_format", "reasoning", "preset")
 """Settings that count_tokens and preview_context have in common with send_message."""
 
 

@@ -238,6 +238,7 @@ class TurnPlanner:
             last_server_id=session.server_id if session else None,
             tools=tools,
             tool_choice=checked_tool_choice(params.tool_choice, tools),
+            tool_mode=params.tool_mode or "auto",
             response_format=response_format,
             reasoning=params.reasoning,
         )

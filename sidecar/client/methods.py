@@ -22,6 +22,7 @@ from sidecar.contract.chat import (
     CountTokensResult,
     MessageContent,
     PreviewContextResult,
+    ToolMode,
     ToolResult,
     TurnDone,
     TurnLoading,
@@ -1176,6 +1177,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -1231,8 +1233,12 @@ class ContractMethods(ABC):
                 refused.
             server_id: Default: the session's, else "default", else the only server running.
             tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
-                place for them.
+                place for them; `tool_mode` has another way.
             tool_choice: Same as OpenAI's tool_choice.
+            tool_mode: "native": tools as the chat template shows them, and calls as the engine reads them. "json":
+                tools are described in the prompt, and the answer is constrained to one call, or to text where no call
+                is required; for any model. Default "auto": native where the template has tools; a required or named
+                call is constrained, also where the template has none.
             response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
                 compared with it; patterns that cannot be enforced are refused.
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
@@ -1289,6 +1295,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -1344,6 +1351,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -1394,6 +1402,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -1447,6 +1456,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -1491,8 +1501,12 @@ class ContractMethods(ABC):
                 refused.
             server_id: Default: the session's, else "default", else the only server running.
             tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
-                place for them.
+                place for them; `tool_mode` has another way.
             tool_choice: Same as OpenAI's tool_choice.
+            tool_mode: "native": tools as the chat template shows them, and calls as the engine reads them. "json":
+                tools are described in the prompt, and the answer is constrained to one call, or to text where no call
+                is required; for any model. Default "auto": native where the template has tools; a required or named
+                call is constrained, also where the template has none.
             response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
                 compared with it; patterns that cannot be enforced are refused.
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
@@ -1539,6 +1553,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -1588,6 +1603,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -1632,6 +1648,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -1681,6 +1698,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -1726,8 +1744,12 @@ class ContractMethods(ABC):
                 refused.
             server_id: Default: the session's, else "default", else the only server running.
             tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
-                place for them.
+                place for them; `tool_mode` has another way.
             tool_choice: Same as OpenAI's tool_choice.
+            tool_mode: "native": tools as the chat template shows them, and calls as the engine reads them. "json":
+                tools are described in the prompt, and the answer is constrained to one call, or to text where no call
+                is required; for any model. Default "auto": native where the template has tools; a required or named
+                call is constrained, also where the template has none.
             response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
                 compared with it; patterns that cannot be enforced are refused.
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
@@ -1776,6 +1798,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -1827,6 +1850,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -1873,6 +1897,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -1920,6 +1945,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -1970,8 +1996,12 @@ class ContractMethods(ABC):
                 refused.
             server_id: Default: the session's, else "default", else the only server running.
             tools: Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no
-                place for them.
+                place for them; `tool_mode` has another way.
             tool_choice: Same as OpenAI's tool_choice.
+            tool_mode: "native": tools as the chat template shows them, and calls as the engine reads them. "json":
+                tools are described in the prompt, and the answer is constrained to one call, or to text where no call
+                is required; for any model. Default "auto": native where the template has tools; a required or named
+                call is constrained, also where the template has none.
             response_format: Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is
                 compared with it; patterns that cannot be enforced are refused.
             reasoning: Whether a reasoning model may reason. Default: the model's own default.
@@ -2018,6 +2048,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -2067,6 +2098,7 @@ class ContractMethods(ABC):
         server_id: str | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -2111,6 +2143,7 @@ class ContractMethods(ABC):
                 server_id=server_id,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -2194,6 +2227,7 @@ class ContractMethods(ABC):
         images: list[str] | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -2209,6 +2243,7 @@ class ContractMethods(ABC):
             images: As in send_message.
             tools: As in send_message.
             tool_choice: As in send_message.
+            tool_mode: As in send_message.
             response_format: As in send_message.
             reasoning: As in send_message.
             preset: As in send_message.
@@ -2223,6 +2258,7 @@ class ContractMethods(ABC):
                 images=images,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,
@@ -2244,6 +2280,7 @@ class ContractMethods(ABC):
         images: list[str] | None = None,
         tools: list[dict[str, Any]] | None = None,
         tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None,
+        tool_mode: ToolMode | None = None,
         response_format: dict[str, Any] | None = None,
         reasoning: bool | None = None,
         preset: str | None = None,
@@ -2258,6 +2295,7 @@ class ContractMethods(ABC):
             images: As in send_message.
             tools: As in send_message.
             tool_choice: As in send_message.
+            tool_mode: As in send_message.
             response_format: As in send_message.
             reasoning: As in send_message.
             preset: As in send_message.
@@ -2272,6 +2310,7 @@ class ContractMethods(ABC):
                 images=images,
                 tools=tools,
                 tool_choice=tool_choice,
+                tool_mode=tool_mode,
                 response_format=response_format,
                 reasoning=reasoning,
                 preset=preset,

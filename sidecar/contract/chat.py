@@ -37,6 +37,11 @@ MessageContent = Text | Annotated[list[ContentPart], Meta(min_length=1, max_leng
 """Text, or content parts."""
 
 
+ToolMode = Literal["auto", "native", "json"]
+"""How tools reach the model, and its calls the host: in the form of its chat template; described in the prompt, with an
+answer that is constrained to JSON; or whichever of them works."""
+
+
 class ToolResult(Params, kw_only=True):
     """The result of a tool call."""
 
@@ -55,12 +60,21 @@ class TurnParams(SamplingParams, kw_only=True):
         list[dict[str, Any]] | None,
         Meta(
             description="Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template "
-            "has no place for them."
+            "has no place for them; `tool_mode` has another way."
         ),
     ] = None
     tool_choice: Annotated[
         Literal["auto", "none", "required"] | dict[str, Any] | None,
         Meta(description="Same as OpenAI's tool_choice."),
+    ] = None
+    tool_mode: Annotated[
+        ToolMode | None,
+        Meta(
+            description='"native": tools as the chat template shows them, and calls as the engine reads them. "json": '
+            "tools are described in the prompt, and the answer is constrained to one call, or to text where no call is "
+            'required; for any model. Default "auto": native where the template has tools; a required or named call is '
+            "constrained, also where the template has none."
+        ),
     ] = None
     response_format: Annotated[
         dict[str, Any] | None,
@@ -312,6 +326,7 @@ class PromptParams(Params, kw_only=True):
     tool_choice: Annotated[
         Literal["auto", "none", "required"] | dict[str, Any] | None, Meta(description="As in send_message.")
     ] = None
+    tool_mode: Annotated[ToolMode | None, Meta(description="As in send_message.")] = None
     response_format: Annotated[dict[str, Any] | None, Meta(description="As in send_message.")] = None
     reasoning: Annotated[bool | None, Meta(description="As in send_message.")] = None
     preset: Annotated[str | None, Meta(description="As in send_message.")] = None

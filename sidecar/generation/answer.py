@@ -9,6 +9,7 @@ Owns the accumulation of a stream's chunks, the events made from them, and what 
     tags of reasoning at the beginning of the text      reasoning (`reasoning_tags`)
     the rest of a closing tag where none is allowed     the answer begins (`closed_reasoning`)
     tool calls in any form                              whole calls at the end (`tool_calls`)
+    JSON that holds a call, where that was prescribed   a call, or the text of an answer (`calling.reader`)
     halves of a character                               the character, or U+FFFD
     a finish_reason that is not OpenAI's                the one of OpenAI's that means the same, else stop
     stop with tool calls, tool_calls without            tool_calls; stop
@@ -32,9 +33,18 @@ from sidecar.contract.remedies import call as remedy
 from sidecar.contract.sampling import TokenLogprob
 from sidecar.contract.sessions import FinishReason, Timings, ToolCall
 from sidecar.contract.warnings import ResultWarning, warning_of
-from sidecar.engines.client.chat_chunk import ChatChunk, Delta, EngineTimings, PromptProgress, ToolCallDelta, UsageCount
+from sidecar.engines.client.chat_chunk import (
+    ChatChunk,
+    Delta,
+    EngineTimings,
+    FunctionDelta,
+    PromptProgress,
+    ToolCallDelta,
+    UsageCount,
+)
 from sidecar.events.event_log import EventLog, TextStatus, decoded
 from sidecar.generation.call_arguments import is_cut, marked
+from sidecar.generation.calling.reader import JsonAnswer
 from sidecar.generation.closed_reasoning import ClosedReasoning
 from sidecar.generation.finish_reasons import finish_reason_of, is_failure
 from sidecar.generation.reasoning_tags import Piece, ReasoningTags
@@ -71,6 +81,8 @@ class Answer:
         self._calls = ToolCalls()
         self._tags: ReasoningTags | None = ReasoningTags()
         self._closed: ClosedReasoning | None = None
+        self._json: JsonAnswer | None = None
+        self._is_cut_call = False
         self._half = ""
         self._half_kind: TextStatus = "token"
         self._raw_finish_reason: str | None = None
@@ -100,6 +112,10 @@ class Answer:
     def expect_no_reasoning(self) -> None:
         """The engine was asked to end reasoning before its first token."""
         self._closed = ClosedReasoning()
+
+    def expect_json(self) -> None:
+        """The text is JSON that holds a call of a tool, or an answer."""
+        self._json = JsonAnswer()
 
     def add(self, chunks: Sequence[ChatChunk]) -> None:
         """Add chunks that arrived together; consecutive text of one kind is one event."""
@@ -162,6 +178,7 @@ class Answer:
             EngineUnresponsive: the engine says that it failed, or sent nothing.
         """
         self._release_held()
+        self._end_json()
         calls, raw = self._calls.finish(), self._raw_finish_reason
         self.finish_reason = finish_reason_of(raw, has_calls=bool(calls))
         self.tool_calls = marked(calls, at_limit=self.finish_reason == "length")
@@ -197,7 +214,11 @@ class Answer:
         """Nothing may end as an empty answer in silence."""
         if self._calls.nameless and (self._content or self.tool_calls):
             self.warnings.append(warning_of("TOOL_CALL_INCOMPLETE", _NAMELESS))
-        if self._content or self.tool_calls or (self._continues and self._raw_finish_reason is not None):
+        if self._is_cut_call:
+            self.warnings.append(warning_of("TOOL_CALL_INCOMPLETE", _CUT_CALL))
+        if self._content or self.tool_calls or self._is_cut_call:
+            return
+        if self._continues and self._raw_finish_reason is not None:
             return
         if self._reasoning:
             self.warnings.append(warning_of("ANSWER_EMPTY", _ONLY_REASONING))
@@ -220,7 +241,7 @@ class Answer:
             return message
         self._release_held()
         return Delta(
-            content=_beyond(self.content, message.content),
+            content=_beyond(self._json.raw if self._json else self.content, message.content),
             reasoning_content=_beyond(self.reasoning, message.reasoning_content or message.reasoning),
             tool_calls=None if self._calls else message.tool_calls,
             function_call=None if self._calls else message.function_call,
@@ -249,6 +270,12 @@ class Answer:
             self._put(status, piece)
 
     def _put(self, kind: TextStatus, text: str) -> None:
+        if kind == "token" and self._json is not None:
+            text = self._json.feed(text)
+        if text:
+            self._show(kind, text)
+
+    def _show(self, kind: TextStatus, text: str) -> None:
         if self._half:
             if kind == self._half_kind:
                 text, self._half = self._half + text, ""
@@ -278,7 +305,19 @@ class Answer:
     def _release_half(self) -> None:
         half, self._half = self._half, ""
         if half:
-            self._put(self._half_kind, whole_text(half))
+            self._show(self._half_kind, whole_text(half))
+
+    def _end_json(self) -> None:
+        if self._json is None or self._calls:
+            return
+        ended = self._json.end(at_limit=finish_reason_of(self._raw_finish_reason, has_calls=False) == "length")
+        if ended.text:
+            self._show("token", ended.text)
+            self._release_half()
+        if ended.call is not None:
+            name, arguments = ended.call
+            self._calls.add([ToolCallDelta(index=0, function=FunctionDelta(name=name, arguments=arguments))])
+        self._is_cut_call = ended.is_cut
 
     def _publish_progress(self, progress: PromptProgress) -> None:
         if self.begun_at is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from sidecar.contract.chat import ToolMode
 from sidecar.contract.sampling import SamplingParams
 from sidecar.contract.sessions import ContextPolicy
 from sidecar.generation.rendering.changes import ChatMessage
@@ -31,6 +32,7 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
         last_server_id: the server that answered before; used if it still exists.
         tools: functions the model may call, in OpenAI's form.
         tool_choice: as OpenAI's tool_choice.
+        tool_mode: how the tools reach the model (`honouring.tool_form`).
         response_format: as OpenAI's response_format.
         reasoning: whether a model that can think may do so; default: the model's own.
         continues: whether the last message is an answer whose text the model writes on, rather than one before its own.
@@ -45,6 +47,7 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
     last_server_id: str | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    tool_mode: ToolMode = "auto"
     response_format: dict[str, Any] | None = None
     reasoning: bool | None = None
     continues: bool = False

@@ -151,6 +151,8 @@ class Generation:
                             break
                         if prompt.closes_reasoning:
                             answer.expect_no_reasoning()
+                        if prompt.calls_as_json:
+                            answer.expect_json()
                         try:
                             async with server.ready_client().stream_chat(body) as stream:
                                 self.is_sent = ticket.is_sent = True

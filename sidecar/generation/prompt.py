@@ -30,6 +30,7 @@ class Prompt:
 
     Attributes:
         closes_reasoning: whether the engine is asked to end reasoning before its first token.
+        calls_as_json: whether the answer is JSON that holds a call of a tool.
 
     Raises:
         NotSupported, InvalidParams: the engine or its model cannot honour the request.
@@ -38,7 +39,9 @@ class Prompt:
     def __init__(self, request: GenerationRequest, target: Target) -> None:
         adaptation = adapted(request, target)
         self.closes_reasoning = adaptation.closes_reasoning
+        self.calls_as_json = adaptation.calls_as_json
         self._request = request
+        self._system = "\n\n".join(filter(None, (request.system, adaptation.instructions)))
         self._members = adaptation.members
         self._template = target.template
         self._plain = False
@@ -90,5 +93,4 @@ class Prompt:
         return [warning] if warning is not None else []
 
     def _rendered(self, messages: Sequence[ChatMessage], *, plain: bool = False) -> Rendered:
-        request = self._request
-        return rendered(request.system, messages, self._template, new=request.new, plain=plain)
+        return rendered(self._system, messages, self._template, new=self._request.new, plain=plain)

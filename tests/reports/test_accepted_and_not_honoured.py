@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,11 +10,9 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from sidecar.contract.chat import SendMessageParams, TurnResult
-from sidecar.contract.errors import InvalidParams, NotSupported, SessionNotFound, SidecarError
+from sidecar.contract.errors import InvalidParams, NotSupported
 from sidecar.contract.remedies import change_params
 from sidecar.contract.server_settings import ServerSettings
-from sidecar.engines.client.chat_chunk import ChatChunk, Choice, Delta, FunctionDelta, ToolCallDelta
 from sidecar.engines.kinds.embedded import Embedded
 from sidecar.engines.kinds.llama_server import LlamaServer
 from sidecar.engines.kinds.llama_server_help import parse_help
@@ -26,14 +23,12 @@ from sidecar.generation.honouring.target import Target, target_of
 from sidecar.servers.server import Server
 from tests import fake_engine
 from tests.app.talking import DirectTalk, Engine, prepare
-from tests.chat.rows import new_id
-from tests.chat.scripted import END, Answer, Stage, text
+from tests.chat.scripted import Answer, Stage
 from tests.engines.recordings import help_text
+from tests.reports.honouring_trial import NAMED, PLAIN, TOOLS, WITH_TOOLS, Trial, says
 
 CASES = Path(__file__).with_name("cases")
 SWITCHES, THINK = (CASES / f"{name}.jinja" for name in ("switches", "think"))
-PLAIN = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-WITH_TOOLS = "{% for tool in tools %}{{ tool }}{% endfor %}" + PLAIN
 BUILD = LlamaServer(Path("/bin/llama-server"), None, parse_help(help_text("2026-10")))
 
 
@@ -108,67 +103,6 @@ def test_batches_follow_the_settings_that_need_them() -> None:
 
 # --- a chat with a model that a test describes -----------------------------------------------------------------------
 
-TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": parameters}}
-    for name, parameters in (
-        ("get_time", {"type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"]}),
-        ("roll", {"type": "object", "properties": {}}),
-    )
-]
-NAMED = {"type": "function", "function": {"name": "get_time"}}
-
-
-def says(
-    *pieces: str, reasoning: tuple[str, ...] = (), calls: dict[str, str] | None = None, ends: str = "stop"
-) -> Answer:
-    """An answer of an engine."""
-
-    async def answer(request: dict[str, Any]) -> AsyncIterator[list[ChatChunk]]:
-        for piece in reasoning:
-            yield [ChatChunk(choices=[Choice(delta=Delta(reasoning_content=piece))])]
-        yield [text(piece) for piece in pieces]
-        for index, (name, arguments) in enumerate((calls or {}).items()):
-            call = ToolCallDelta(index=index, id=f"c{index}", function=FunctionDelta(name=name, arguments=arguments))
-            yield [ChatChunk(choices=[Choice(delta=Delta(tool_calls=[call]))])]
-        yield [msgspec.structs.replace(END, choices=[Choice(finish_reason=ends)])]
-
-    return answer
-
-
-class Trial:
-    """A model, and what it answers."""
-
-    def __init__(self, stage: Stage, template: str = PLAIN, **settings: Any) -> None:
-        self.stage = stage
-        server = stage.server
-        server.template = facts_of(template)
-        server.launch.settings = ServerSettings(**settings)
-
-    async def ask(self, answer: Answer | None = None, message: str = "Hi", **params: Any) -> TurnResult:
-        self.stage.server.answers = [answer or says("Hello")]
-        return await self.stage.chat.send(SendMessageParams(message=message, **params)).result()
-
-    async def codes(self, answer: Answer | None = None, message: str = "Hi", **params: Any) -> list[str]:
-        """The codes of the warnings; each has remedies, and none of the message in it."""
-        result = await self.ask(answer, message, **params)
-        assert all(one.remedies and message not in one.message for one in result.warnings)
-        return [one.code for one in result.warnings]
-
-    async def refusal(self, **params: Any) -> SidecarError:
-        """The error of a message of which nothing is sent or stored."""
-        sent, session_id = len(self.stage.server.requests), new_id()
-        with pytest.raises(SidecarError) as caught:
-            await self.ask(session_id=session_id, **params)
-        with pytest.raises(SessionNotFound):
-            await self.stage.history.get(session_id)
-        assert len(self.stage.server.requests) == sent
-        return caught.value
-
-    @property
-    def sent(self) -> dict[str, Any]:
-        """The body of the last request."""
-        return self.stage.server.requests[-1]
-
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
@@ -182,7 +116,7 @@ async def test_tools_that_the_model_would_never_see_are_refused_before_anything_
         for template in (PLAIN, "gemma"):
             error = await Trial(stage, template).refusal(tools=TOOLS)
             assert isinstance(error, NotSupported)
-            assert [one.action for one in error.remedies] == ["switch_model", "start_llama_server", "change_params"]
+            assert [one.action for one in error.remedies] == ["change_params", "switch_model", "start_llama_server"]
         trial = Trial(stage, PLAIN)
         assert await trial.codes(tools=TOOLS, tool_choice="none") == []  # nothing is lost
         assert "tools" not in trial.sent
@@ -222,6 +156,8 @@ async def test_a_named_function_is_the_only_tool_and_required(stage: Stage) -> N
     async with stage.run():
         trial = Trial(stage, WITH_TOOLS)
         await trial.ask(says(calls={"get_time": '{"zone": "UTC"}'}), tools=TOOLS, tool_choice=NAMED)
+        assert (trial.sent["tools"], trial.sent["tool_choice"]) == (TOOLS[:1], "none")  # its schema forces the call
+        await trial.ask(says(calls={"get_time": '{"zone": "UTC"}'}), tools=TOOLS, tool_choice=NAMED, tool_mode="native")
         assert (trial.sent["tools"], trial.sent["tool_choice"]) == (TOOLS[:1], "required")
         stage.server.launch.engine.name = "llama-cpp-python"  # forces a named function only
         await trial.ask(says(calls={"roll": "{}"}), tools=TOOLS[1:], tool_choice="required")

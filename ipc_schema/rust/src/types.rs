@@ -632,12 +632,15 @@ pub struct ContinueMessageParams {
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
     /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
+    /// "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_mode: Option<ToolMode>,
     /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
@@ -696,6 +699,7 @@ impl ContinueMessageParams {
             server_id: None,
             tools: None,
             tool_choice: None,
+            tool_mode: None,
             response_format: None,
             reasoning: None,
             preset: None,
@@ -722,6 +726,9 @@ pub struct CountTokensParams {
     /// As in send_message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<PromptParamsToolChoice>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_mode: Option<ToolMode>,
     /// As in send_message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
@@ -1245,12 +1252,15 @@ pub struct EditMessageParams {
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
     /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
+    /// "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_mode: Option<ToolMode>,
     /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
@@ -1316,6 +1326,7 @@ impl EditMessageParams {
             server_id: None,
             tools: None,
             tool_choice: None,
+            tool_mode: None,
             response_format: None,
             reasoning: None,
             preset: None,
@@ -3297,6 +3308,9 @@ pub struct PreviewContextParams {
     pub tool_choice: Option<PromptParamsToolChoice>,
     /// As in send_message.
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_mode: Option<ToolMode>,
+    /// As in send_message.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
     /// As in send_message.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -3323,6 +3337,7 @@ impl PreviewContextParams {
             images: None,
             tools: None,
             tool_choice: None,
+            tool_mode: None,
             response_format: None,
             reasoning: None,
             preset: None,
@@ -3579,12 +3594,15 @@ pub struct RegenerateMessageParams {
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
     /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
+    /// "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_mode: Option<ToolMode>,
     /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
@@ -3643,6 +3661,7 @@ impl RegenerateMessageParams {
             server_id: None,
             tools: None,
             tool_choice: None,
+            tool_mode: None,
             response_format: None,
             reasoning: None,
             preset: None,
@@ -4062,12 +4081,15 @@ pub struct SendMessageParams {
     /// Default: the session's, else "default", else the only server running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
-    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them.
+    /// Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Map<String, Value>>>,
     /// Same as OpenAI's tool_choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<TurnParamsToolChoice>,
+    /// "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_mode: Option<ToolMode>,
     /// Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Map<String, Value>>,
@@ -4145,6 +4167,7 @@ impl SendMessageParams {
             server_id: None,
             tools: None,
             tool_choice: None,
+            tool_mode: None,
             response_format: None,
             reasoning: None,
             preset: None,
@@ -5234,6 +5257,21 @@ pub struct ToolFunction {
     pub name: String,
     /// JSON as the model wrote it; it may be invalid.
     pub arguments: String,
+}
+
+/// How tools reach the model, and its calls the host: in the form of its chat template; described in the prompt, with an
+/// answer that is constrained to JSON; or whichever of them works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ToolMode {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "native")]
+    Native,
+    #[serde(rename = "json")]
+    Json,
+    /// A value that is newer than this crate; it cannot be sent.
+    #[serde(other, skip_serializing)]
+    Newer,
 }
 
 /// The result of a tool call.

@@ -6,7 +6,7 @@ import type { MethodName, Topic } from "./types.js";
 export const CONTRACT_VERSION = "1.2";
 
 /** SHA-256 of its OpenRPC document, as `initialize` answers it. */
-export const CONTRACT_HASH = "6997a9542763dad45bdbdeac5783ec26894ad3a37e090b116d3075f1ea6f24b6";
+export const CONTRACT_HASH = "8265705ebf16d6377152fe51dc82a2cc1075f85673ef2e13f4ca017cbcbd1e6c";
 
 /**
  * How a method uses channels. `none`: not at all. `request`: events come until its response.

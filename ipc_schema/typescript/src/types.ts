@@ -177,6 +177,12 @@ export type SpecType =
   | "ngram-mod"
   | "ngram-cache";
 
+/**
+ * How tools reach the model, and its calls the host: in the form of its chat template; described in the prompt, with an
+ * answer that is constrained to JSON; or whichever of them works.
+ */
+export type ToolMode = "auto" | "native" | "json";
+
 export type Topic = "servers" | "resources" | "logs" | "sessions" | "models" | "downloads" | "engines";
 
 /**
@@ -372,10 +378,12 @@ export interface SendMessageParams {
   sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way. */
   tools?: Record<string, unknown>[] | null | undefined;
   /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none. */
+  tool_mode?: ToolMode | null | undefined;
   /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
   response_format?: Record<string, unknown> | null | undefined;
   /** Whether a reasoning model may reason. Default: the model's own default. */
@@ -548,10 +556,12 @@ export interface RegenerateMessageParams {
   sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way. */
   tools?: Record<string, unknown>[] | null | undefined;
   /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none. */
+  tool_mode?: ToolMode | null | undefined;
   /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
   response_format?: Record<string, unknown> | null | undefined;
   /** Whether a reasoning model may reason. Default: the model's own default. */
@@ -631,10 +641,12 @@ export interface EditMessageParams {
   sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way. */
   tools?: Record<string, unknown>[] | null | undefined;
   /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none. */
+  tool_mode?: ToolMode | null | undefined;
   /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
   response_format?: Record<string, unknown> | null | undefined;
   /** Whether a reasoning model may reason. Default: the model's own default. */
@@ -722,10 +734,12 @@ export interface ContinueMessageParams {
   sampling_extra?: Record<string, unknown> | null | undefined;
   /** Default: the session's, else "default", else the only server running. */
   server_id?: string | null | undefined;
-  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them. */
+  /** Functions the model may call, in OpenAI's format. NOT_SUPPORTED if the model's chat template has no place for them; `tool_mode` has another way. */
   tools?: Record<string, unknown>[] | null | undefined;
   /** Same as OpenAI's tool_choice. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** "native": tools as the chat template shows them, and calls as the engine reads them. "json": tools are described in the prompt, and the answer is constrained to one call, or to text where no call is required; for any model. Default "auto": native where the template has tools; a required or named call is constrained, also where the template has none. */
+  tool_mode?: ToolMode | null | undefined;
   /** Same as OpenAI's response_format: a JSON schema the answer must follow. The answer is compared with it; patterns that cannot be enforced are refused. */
   response_format?: Record<string, unknown> | null | undefined;
   /** Whether a reasoning model may reason. Default: the model's own default. */
@@ -792,6 +806,8 @@ export interface CountTokensParams {
   /** As in send_message. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
   /** As in send_message. */
+  tool_mode?: ToolMode | null | undefined;
+  /** As in send_message. */
   response_format?: Record<string, unknown> | null | undefined;
   /** As in send_message. */
   reasoning?: boolean | null | undefined;
@@ -822,6 +838,8 @@ export interface PreviewContextParams {
   tools?: Record<string, unknown>[] | null | undefined;
   /** As in send_message. */
   tool_choice?: "auto" | "none" | "required" | Record<string, unknown> | null | undefined;
+  /** As in send_message. */
+  tool_mode?: ToolMode | null | undefined;
   /** As in send_message. */
   response_format?: Record<string, unknown> | null | undefined;
   /** As in send_message. */

@@ -4,9 +4,7 @@ Owns what is refused before anything is sent or stored, and the members of the b
 templates. What may fail all the same is judged by `judgement` when the answer has ended.
 
     asked for                              if it cannot be honoured            else
-    tools                                  refused: the model never sees them  as they are
-    tool_choice of a function              -                                   that tool alone, and required
-    tool_choice required, no such engine   refused                             the engine forces a call
+    tools, tool_choice                     refused: the model never sees them  in one of the forms of `tool_form`
     response_format                        refused: too large, a pattern       the schema as a grammar takes it
     reasoning                              a warning, once it is known         every switch that the template has
     sampling                               a warning                           in the engine's own names
@@ -26,11 +24,11 @@ from sidecar.contract.remedies import call, change_params
 from sidecar.engines.launch import SamplingMembers
 from sidecar.engines.template_facts import TemplateFacts
 from sidecar.generation.completion import GenerationRequest
+from sidecar.generation.honouring.request_shape import schema_of
 from sidecar.generation.honouring.target import Target
+from sidecar.generation.honouring.tool_form import calling_of, format_of
 from sidecar.generation.sampling import given
 from sidecar.generation.schema.engine_schema import engine_schema
-
-_PACKAGE = "llama-cpp-python"
 
 _EFFORTS_OFF = ("none", "no_think", "off", "disabled", "minimal", "low")
 _EFFORTS_ON = ("enabled", "on")
@@ -46,10 +44,14 @@ class Adaptation(msgspec.Struct, frozen=True):
     Attributes:
         members: of the body.
         closes_reasoning: whether the engine is asked to end reasoning before its first token.
+        instructions: a text that follows the system prompt.
+        calls_as_json: whether the answer is JSON that holds a call of a tool.
     """
 
     members: dict[str, Any]
     closes_reasoning: bool = False
+    instructions: str | None = None
+    calls_as_json: bool = False
 
 
 def adapted(request: GenerationRequest, target: Target) -> Adaptation:
@@ -72,9 +74,12 @@ def adapted(request: GenerationRequest, target: Target) -> Adaptation:
             remedies=(call("regenerate_message"), call("install_engine")),
         )
     reasoning, closes = _reasoning(request, target)
+    calling = calling_of(request, target)
     return Adaptation(
-        {**sampling_of(request, target).body, **_tools(request, target), **_format(request, target), **reasoning},
+        {**sampling_of(request, target).body, **_format(request, target), **calling.members, **reasoning},
         closes_reasoning=closes or target.reasoning_budget == 0,
+        instructions=calling.instructions,
+        calls_as_json=calling.as_json,
     )
 
 
@@ -98,52 +103,6 @@ def check_schemas(tools: list[dict[str, Any]] | None, response_format: dict[str,
         engine_schema(*place)
 
 
-def schema_of(response_format: dict[str, Any]) -> tuple[Any, str] | None:
-    """The schema of a response_format, and its path; `None` if there is none."""
-    if response_format.get("type") == "json_schema":
-        return response_format["json_schema"]["schema"], "$.response_format.json_schema.schema"
-    if response_format.get("type") == "json_object" and response_format.get("schema") is not None:
-        return response_format["schema"], "$.response_format.schema"
-    return None
-
-
-def _tools(request: GenerationRequest, target: Target) -> dict[str, Any]:
-    tools, choice = request.tools, request.tool_choice
-    if not tools:
-        return {}
-    if not target.template.tools:
-        if choice == "none":  # nothing is lost
-            return {}
-        raise NotSupported(
-            "The model's chat template has no place for tools, so the model would not see them.",
-            hint="Leave `tools` out, switch to a model with tools, or start the server with a chat template for them.",
-            remedies=(
-                call("switch_model", server_id=target.server_id),
-                call("start_llama_server"),
-                change_params("tools"),
-            ),
-        )
-    tools = [_tool(tool, place) for place, tool in enumerate(tools)]
-    if isinstance(choice, dict):
-        tools = [tool for tool in tools if tool["function"]["name"] == choice["function"]["name"]]
-        return {"tools": tools, "tool_choice": choice if target.engine == _PACKAGE else "required"}
-    if choice == "required" and target.engine == _PACKAGE:
-        if len(tools) > 1:
-            raise NotSupported(
-                "llama-cpp-python can force a call of one function only.",
-                hint="Name the function in `tool_choice`, or use another engine.",
-                remedies=(change_params("tool_choice", "tools"), call("list_engines")),
-            )
-        choice = {"type": "function", "function": {"name": tools[0]["function"]["name"]}}
-    return {"tools": tools} if choice is None else {"tools": tools, "tool_choice": choice}
-
-
-def _tool(tool: dict[str, Any], place: int) -> dict[str, Any]:
-    function = tool["function"]
-    parameters = engine_schema(function.get("parameters", {}), f"$.tools[{place}].function.parameters")
-    return {**tool, "function": {**function, "parameters": parameters}}
-
-
 def _format(request: GenerationRequest, target: Target) -> dict[str, Any]:
     given = request.response_format
     if given is None or given.get("type") == "text":
@@ -151,9 +110,9 @@ def _format(request: GenerationRequest, target: Target) -> dict[str, Any]:
     if (place := schema_of(given)) is None:
         return {"response_format": given}
     schema = engine_schema(*place)
-    if given["type"] == "json_object" or target.engine == _PACKAGE:  # which knows no json_schema
+    if given["type"] == "json_object":
         return {"response_format": {"type": "json_object", "schema": schema}}
-    return {"response_format": {**given, "json_schema": {**given["json_schema"], "schema": schema}}}
+    return format_of(schema, target, given["json_schema"])
 
 
 def _reasoning(request: GenerationRequest, target: Target) -> tuple[dict[str, Any], bool]:

@@ -16,8 +16,10 @@ from sidecar.contract.remedies import call, change_params
 from sidecar.contract.sessions import ToolCall
 from sidecar.contract.warnings import ResultWarning, warning_of
 from sidecar.generation.completion import ChatMessage, GenerationRequest
-from sidecar.generation.honouring.adaptation import sampling_of, schema_of
+from sidecar.generation.honouring.adaptation import sampling_of
+from sidecar.generation.honouring.request_shape import schema_of
 from sidecar.generation.honouring.target import Target
+from sidecar.generation.honouring.tool_form import PACKAGE
 from sidecar.generation.sampling import not_honoured
 
 MAX_JUDGED_CHARACTERS = 1_000_000
@@ -73,7 +75,7 @@ def _tools(request: GenerationRequest, target: Target, answer: Ended) -> ResultW
         problem = "The model called a function that is not among the tools."
     elif any(_arguments_problem(one, tools[one.function.name]) for one in answer.tool_calls):
         problem = "The arguments of a tool call do not follow the function's parameters."
-    elif target.engine == "llama-cpp-python" and not called and choice in (None, "auto"):
+    elif target.engine == PACKAGE and request.tool_mode != "json" and not called and choice in (None, "auto"):
         problem = "llama-cpp-python does not read tool calls from an answer: if the model made one, it is in the text."
         return warning_of("TOOLS_NOT_HONOURED", problem, call("list_engines"), change_params("tool_choice"))
     return warning_of("TOOLS_NOT_HONOURED", problem) if problem else None

@@ -89,6 +89,15 @@ def checked_response_format(given: dict[str, Any] | None) -> dict[str, Any] | No
     return _without_nulls(given)
 
 
+def schema_of(response_format: dict[str, Any]) -> tuple[Any, str] | None:
+    """The schema of a response_format, and its path; `None` if there is none."""
+    if response_format.get("type") == "json_schema":
+        return response_format["json_schema"]["schema"], "$.response_format.json_schema.schema"
+    if response_format.get("type") == "json_object" and response_format.get("schema") is not None:
+        return response_format["schema"], "$.response_format.schema"
+    return None
+
+
 def _function(function: dict[str, Any], path: str) -> dict[str, Any]:
     checked = _without_nulls(function)
     if not isinstance(checked.get("description", ""), str):
