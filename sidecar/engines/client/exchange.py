@@ -207,12 +207,15 @@ class Exchange(asyncio.BufferedProtocol):
             self._transport.abort()  # an engine stops when its client disconnects
 
     def hang_up(self) -> None:
-        """Close our side only, which stops an engine as well, and wait for the other side: an engine closes it once
-        nothing works on the request any more. What still arrives is dropped. Safe to call twice."""
+        """Leave the request. Before the response has begun, only our side is closed, which stops an engine as well: it
+        closes the other side once nothing works on the request any more. What still arrives is dropped.
+
+        Once it has begun, both sides are closed: the request has a slot, which the engine reports, and it stops with
+        the next token that it cannot send. Otherwise it would check its clients once a second. Safe to call twice."""
         if self.ended.is_set():
             return
         transport = self._transport
-        if transport is None or not transport.can_write_eof():
+        if self.response.status is not None or transport is None or not transport.can_write_eof():
             self.close()
             return
         self._end(None)
