@@ -1,6 +1,6 @@
 """Export of sessions as text, and import.
 
-Owns the exported formats. The JSON form has the whole tree and can be imported; Markdown is for people.
+Owns the JSON form, which has the whole tree and can be imported. `markdown` has the one for people.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import time
 
 import msgspec
 
-from sidecar.chat import messages, sessions
-from sidecar.chat.messages import StoredMessage, new_id, tool_calls_of
+from sidecar.chat import markdown, messages, sessions
+from sidecar.chat.messages import StoredMessage, new_id
 from sidecar.chat.titles import UNTITLED
 from sidecar.contract.errors import InvalidParams
 from sidecar.contract.invalid import misfit
@@ -28,7 +28,6 @@ from sidecar.contract.sessions import (
 FILE_NAME_CHARACTERS = 50
 """Of the title; with date and suffix it stays below 255 bytes, the limit of most file systems, in any script."""
 
-_SPEAKERS = {"user": "You", "assistant": "Assistant", "tool": "Tool"}
 _OPTIONAL = ("parts", "reasoning", "tool_calls", "tool_call_id", "edited_at")
 
 
@@ -52,23 +51,8 @@ def as_json(session: Session, tree: list[StoredMessage]) -> ExportSessionResult:
 
 def as_markdown(session: Session, branch: list[StoredMessage]) -> ExportSessionResult:
     """The branch in use, for people."""
-    parts = [f"# {' '.join(session.title.split())}"]
-    if session.system:
-        parts.append("\n".join(f"> {line}" for line in session.system.splitlines()))
-    for message in branch:
-        heading = _SPEAKERS[message.role]
-        if message.role == "assistant" and message.model:
-            heading += f" ({message.model})"
-        parts.append(f"## {heading}")
-        if isinstance(message.reasoning, str):
-            parts.append(f"<details><summary>Reasoning</summary>\n\n{message.reasoning}\n\n</details>")
-        if message.content:
-            parts.append(message.content)
-        parts += [f"```json\n{call.function.name}({call.function.arguments})\n```" for call in tool_calls_of(message)]
-        if message.state != "complete":
-            parts.append(f"*({message.state})*")
-    content = "\n\n".join(parts) + "\n"
-    return ExportSessionResult(format="markdown", filename=f"{_file_name(session.title)}.md", content=content)
+    filename = f"{_file_name(session.title)}.md"
+    return ExportSessionResult(format="markdown", filename=filename, content=markdown.rendered(session, branch))
 
 
 def read_json(content: str) -> SessionExport:
