@@ -54,7 +54,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=7).flatmap(
 
 def session(**values: Any) -> Session:
     values = {"session_id": "s", "title": "Wool", "config": {}, "created_at": 0, "updated_at": 0} | values
-    empty = {name: None for name in ("system", "head", "server_id")} | {"message_count": 0, "archived": False}
+    empty = dict.fromkeys(("system", "head", "server_id")) | {"message_count": 0, "archived": False}
     return msgspec.convert({**empty, **values}, Session)
 
 
