@@ -122,6 +122,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.command == "serve" and not options.web and (options.port or options.open):
         parser.error("--port and --open are for --web")
+    if options.command in ("models", "engines") and options.action is None:
+        options.print_help()
+        raise SystemExit(0)
     if options.data_dir is None:
         from sidecar.host.paths import default_data_dir
 

@@ -6,7 +6,6 @@ Owns the loop of question and answer. It is a host like any other: everything go
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from contextlib import AsyncExitStack
 
@@ -16,9 +15,8 @@ from sidecar.cli.host import introduced
 from sidecar.cli.interrupts import Interruptible
 from sidecar.cli.prompt import Prompt
 from sidecar.cli.slash import COMMANDS, Quit, run_slash, show_resumed
-from sidecar.cli.wording import from_terminal
+from sidecar.cli.wording import from_terminal, typed
 from sidecar.contract.errors import SidecarError
-from sidecar.host.paths import default_data_dir
 
 DEMO_MESSAGE = "In two sentences: what is a llama, and why do people like them?"
 DEMO_TOKENS = 96
@@ -125,7 +123,5 @@ async def _answer(conversation: Conversation, line: str) -> None:
 def _say_how_to_continue(conversation: Conversation, options: argparse.Namespace) -> None:
     if not conversation.used:
         return
-    words = ["llama-sidecar", "chat", "--session", conversation.session_id[: tables.SHORT_ID]]
-    if options.data_dir != default_data_dir():
-        words += ["--data-dir", str(options.data_dir)]
-    screen.say("To continue: ", shlex.join(words), style="dim")
+    way = typed(options, "chat", "--session", conversation.session_id[: tables.SHORT_ID])
+    screen.say("To continue: ", way, style="dim")

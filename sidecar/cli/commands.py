@@ -24,7 +24,7 @@ def run_command(options: argparse.Namespace) -> int:
     try:
         return _carry_out(options)
     except SidecarError as error:
-        return _fail(wording.lines_of(error))
+        return _fail(wording.lines_of(error, takes_name=options.command in ("models", "engines")))
     except ConnectionClosed as error:
         return _fail(wording.broken(error))
     except BrokenPipeError:

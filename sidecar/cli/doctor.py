@@ -101,7 +101,8 @@ class Examination:
             return UNHEALTHY
         if not models:
             self._say(BAD, "Nothing: there is no model.")
-            self._below(f"Put a GGUF file into {hello.data_dir}/models; {STARTER}.")
+            self._below("Fetch one with: llama-sidecar models download OWNER/NAME.")
+            self._below(f"Or put a GGUF file into {hello.data_dir}/models; {STARTER}.")
             return UNHEALTHY
         try:
             preview = await client.preview_command()

@@ -11,6 +11,8 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Self, TypeVar
 
+from sidecar.host.terminal import unechoed
+
 T = TypeVar("T")
 
 
@@ -46,7 +48,8 @@ class Interruptible:
         """
         self._pressed, self._running = False, True
         try:
-            return self._runner.run(self._cancellable(work))
+            with unechoed():  # else what is typed meanwhile would stand in the middle of an answer
+                return self._runner.run(self._cancellable(work))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         finally:

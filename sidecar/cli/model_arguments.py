@@ -52,3 +52,4 @@ def add_actions(models: argparse.ArgumentParser, *, place: Callable[[str], Any],
     action("restore", "restore a deleted model").add_argument("model", metavar="NAME", help="its name, or trash id")
     trash = action("trash", "list the deleted models that can be restored")
     trash.add_argument("--empty", action="store_true", help="delete them permanently")
+    trash.add_argument("--yes", action="store_true", help="do not ask")

@@ -12,7 +12,7 @@ from sidecar.cli import fit, hub, screen, tables
 from sidecar.cli.conversation import as_model
 from sidecar.cli.host import introduced
 from sidecar.cli.printable import one_line
-from sidecar.cli.wording import from_terminal
+from sidecar.cli.wording import from_terminal, typed
 from sidecar.client import SidecarClient
 from sidecar.contract.models import DeletedModel, ModelDetails
 
@@ -33,13 +33,24 @@ def models(options: argparse.Namespace) -> int:
     """Run a sub-command, whose result goes to stdout. Returns the exit code."""
     if options.action == "delete" and options.permanently and not (options.dry_run or options.yes):
         asyncio.run(_carry_out(argparse.Namespace(**{**vars(options), "dry_run": True})))
-        if not (sys.stdin is not None and sys.stdin.isatty()):
-            screen.say("Nothing was deleted. --yes deletes it without a question.")
+        if not _agreed("Delete it permanently?"):
             return REFUSED
-        if input("Delete it permanently? [y/N] ").strip().lower() not in ("y", "yes"):
-            screen.say("Nothing was deleted.")
+    if options.action == "trash" and options.empty and not options.yes:
+        asyncio.run(_carry_out(argparse.Namespace(**{**vars(options), "empty": False})))
+        if not _agreed("Delete all of them permanently?"):
             return REFUSED
     return asyncio.run(_carry_out(options))
+
+
+def _agreed(question: str) -> bool:
+    """Ask on the terminal; without one, the answer is no."""
+    if not (sys.stdin is not None and sys.stdin.isatty()):
+        screen.say("Nothing was deleted. --yes deletes without a question.")
+        return False
+    if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
+        return True
+    screen.say("Nothing was deleted.")
+    return False
 
 
 async def _carry_out(options: argparse.Namespace) -> int:
@@ -91,7 +102,8 @@ async def _delete(client: SidecarClient, options: argparse.Namespace) -> int:
     _say_what_goes(deleted, "goes" if deleted.deleted else "would go")
     if deleted.trash_id is not None:
         until = time.strftime("%Y-%m-%d", time.localtime(deleted.purged_at))
-        screen.say(f"Until {until} it comes back with: llama-sidecar models restore {deleted.trash_id}", style="dim")
+        way = typed(options, "models", "restore", deleted.trash_id)
+        screen.say(f"Until {until} it comes back with: {way}", style="dim")
     return 0
 
 
@@ -107,10 +119,13 @@ async def _trash(client: SidecarClient, options: argparse.Namespace) -> int:
         gone = tables.number(emptied.models, "model")
         screen.say(f"{gone} deleted permanently, {tables.size(emptied.freed_bytes)} freed.", to=_out)
         return 0
-    for model in await client.list_deleted_models():
+    trashed = await client.list_deleted_models()
+    if not trashed:
+        screen.say("The trash is empty.", to=_out)
+    for model in trashed:
         until = time.strftime("%Y-%m-%d", time.localtime(model.purged_at))
         screen.say((one_line(model.model), "bold"), f"  {tables.size(model.size_bytes)} · until {until}", to=_out)
-        screen.say_below(f"llama-sidecar models restore {model.trash_id}", style="dim", to=_out)
+        screen.say_below(typed(options, "models", "restore", model.trash_id), style="dim", to=_out)
     return 0
 
 

@@ -24,6 +24,7 @@ class Prompt:
             readline.set_completer_delims(" \t\n")
             readline.set_completer(self._complete)
             libedit = "libedit" in (readline.__doc__ or "")
+            readline.parse_and_bind("set enable-bracketed-paste on")  # lines that are pasted together are one message
             readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
 
     def ask(self) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sidecar.cli import screen, tables
 from sidecar.cli.conversation import Conversation
+from sidecar.cli.models import NONE
 from sidecar.cli.printable import one_line
 from sidecar.cli.settings import change_settings, show_settings
 from sidecar.cli.slash_editing import continue_answer, delete_session, remove_message, restore_session
@@ -112,7 +113,7 @@ async def _resources(conversation: Conversation, _: str) -> None:
 async def _models(conversation: Conversation, _: str) -> None:
     models = await conversation.client.list_models()
     server = await conversation.server()
-    empty = "There is no model in the library. Put GGUF files into the models folder of the data folder."
+    empty = NONE
     screen.show(tables.models_list(models, in_use=server.model_path if server else None, empty=empty))
 
 

@@ -6,8 +6,12 @@ and needs no optional package.
 
 from __future__ import annotations
 
+import argparse
+import shlex
+
 from sidecar.client import ConnectionClosed
 from sidecar.contract.errors import EngineCrashed, EngineStartFailed, ServerNotRunning, SidecarError
+from sidecar.host.paths import default_data_dir
 
 SHOWN_LOG_LINES = 8
 """Of an engine's log: the reason is at its end, and the whole log is in a file."""
@@ -38,12 +42,25 @@ _WAYS = {
 """What a person types for a parameter that is to be changed, or for a method."""
 
 
-def hint_of(error: SidecarError) -> str:
-    """What a person in a terminal can do about an error: the hint, and what to type; empty where there is nothing."""
+_WAYS_OF_A_NAME = {
+    **{key: way for key, way in _WAYS.items() if not way.startswith("/")},
+    "model": "NAME",
+    "model_path": "NAME",
+}
+"""The same for commands that take the name of a model as their argument, outside of a chat."""
+
+
+def hint_of(error: SidecarError, *, takes_name: bool = False) -> str:
+    """What a person in a terminal can do about an error: the hint, and what to type; empty where there is nothing.
+
+    Args:
+        takes_name: the command is not a chat, and takes a model's name as its argument.
+    """
+    known = _WAYS_OF_A_NAME if takes_name else _WAYS
     if error.hint == type(error).default_hint and type(error) in _HINTS:
         return _HINTS[type(error)]
     named = [name for remedy in error.remedies for name in (remedy.action, *remedy.params.get("names", ()))]
-    ways = dict.fromkeys(_WAYS[name] for name in named if name in _WAYS)
+    ways = dict.fromkeys(known[name] for name in named if name in known)
     return " ".join(part for part in (error.hint, f"({', '.join(ways)})" if ways else "") if part)
 
 
@@ -55,12 +72,20 @@ def log_of(error: SidecarError) -> list[str]:
     return [str(line) for line in tail[-SHOWN_LOG_LINES:]]
 
 
-def lines_of(error: SidecarError) -> list[str]:
+def lines_of(error: SidecarError, *, takes_name: bool = False) -> list[str]:
     """An error as plain lines: what happened, what to do, the end of the log."""
     lines = [f"error: {error.message}"]
-    if hint := hint_of(error):
+    if hint := hint_of(error, takes_name=takes_name):
         lines.append(f"  {hint}")
     return lines + [f"  | {line}" for line in log_of(error)]
+
+
+def typed(options: argparse.Namespace, *words: str) -> str:
+    """A command as it is typed, with the data folder where another one than usual is used."""
+    all_words = ["llama-sidecar", *words]
+    if options.data_dir != default_data_dir():
+        all_words += ["--data-dir", str(options.data_dir)]
+    return shlex.join(all_words)
 
 
 def broken(error: ConnectionClosed) -> list[str]:

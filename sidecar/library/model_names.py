@@ -15,7 +15,7 @@ from typing import Literal
 
 from sidecar.contract.errors import ModelInvalid, ModelNotFound
 from sidecar.contract.models import ModelInfo, ModelKind
-from sidecar.contract.remedies import change_params, open_settings
+from sidecar.contract.remedies import call, change_params, default_remedies, open_settings
 
 Label = tuple[str, ...]
 
@@ -138,7 +138,9 @@ def choose_model(
             continue  # it has been removed, or its name is no longer unique: the next rule decides
     if not usable:
         raise ModelNotFound(
-            f"There is no {_WORDS[purpose]} in the library{_other_models(models, valid)}.", hint=_what_there_is(usable)
+            f"There is no {_WORDS[purpose]} in the library{_other_models(models, valid)}.",
+            hint=_what_there_is(usable),
+            remedies=(call("download_model"), *default_remedies("MODEL_NOT_FOUND", {})),
         )
     raise ModelNotFound(
         f"There are {len(usable)} {_WORDS[purpose]}s, and no setting chooses the one to start.",

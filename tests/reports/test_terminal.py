@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sidecar.cli.printable import printable, printable_json
 from tests.app.talking import new_session, prepare
-from tests.cli.conftest import chat, ready
-from tests.cli.terminal import Terminal
+from tests.cli.conftest import Chat, chat, ready
+from tests.cli.terminal import Terminal, run
 from tests.direct_host import DirectHost
 from tests.library.gguf_files import write_model
 
@@ -81,3 +81,52 @@ def assert_printable(terminal: Terminal) -> None:
     assert "Traceback" not in left
     for sequence in ("\x1b[2J", "\x1b[99", "\x1b[5m"):
         assert sequence not in terminal.raw
+
+
+def test_lines_that_are_pasted_together_are_one_message(chat: Chat) -> None:
+    """openinterpreter#1446: three pasted lines were three messages."""
+    terminal = chat()
+    terminal.until("\n> ")
+    terminal.press("\x1b[200~first line\nsecond line\ntokens=2\x1b[201~")
+    terminal.until("tokens=2")
+    terminal.press("\n")
+    assert terminal.asked().count("tokens/s") == 1
+    assert "Messages  2" in terminal.ask("/session")
+
+
+def test_what_is_typed_during_an_answer_is_not_echoed_into_it_and_is_there_at_the_prompt(chat: Chat) -> None:
+    terminal = chat()
+    terminal.enter("tokens=40 delay=0.04")
+    terminal.until("w3 ")
+    terminal.press("tokens=2 ahead\nhalf a li")
+    rest = terminal.asked()
+    assert " ".join(f"w{n}" for n in range(4, 41)) in rest
+    assert "ahead" not in rest
+    terminal.until("> tokens=2 ahead")
+    assert "w1 w2 \n" in terminal.asked()
+    terminal.until("> half a li")
+    terminal.press("ne tokens=1\n")
+    assert "w1 \n" in terminal.asked()
+
+
+def test_emptying_the_trash_asks_first(ready: Path) -> None:
+    with Terminal(ready, ["models", "delete", "tiny"]) as terminal:
+        assert terminal.wait() == 0
+        assert "--data-dir" in terminal.text
+    done = run(ready, "models", "trash", "--empty")
+    assert (done.returncode, "--yes deletes" in done.stderr.decode()) == (2, True)
+    with Terminal(ready, ["models", "trash", "--empty"]) as terminal:
+        terminal.until("Delete all of them permanently? [y/N] ")
+        terminal.press("n\n")
+        assert terminal.wait() == 2
+        assert "--data-dir" in terminal.text
+    assert b"1 model deleted permanently" in run(ready, "models", "trash", "--empty", "--yes").stdout
+    assert b"The trash is empty." in run(ready, "models", "restore", "tiny").stderr
+    assert b"--model" not in run(ready, "models", "inspect", "nothing").stderr
+    assert b"llama-sidecar models download" in run(ready, "chat", "Hello").stderr
+
+
+def test_a_command_without_an_action_lists_its_actions(data_dir: Path) -> None:
+    for command, action in (("models", b"download"), ("engines", b"install")):
+        done = run(data_dir, command)
+        assert (done.returncode, action in done.stdout, done.stderr) == (0, True, b"")
