@@ -92,8 +92,8 @@ def test_config_changes_settings_of_the_session_and_resets_them(talk: Terminal) 
         ("temperature", '"temperature" is not KEY=VALUE.'),
         ("hot temperature=1", '"hot" is not KEY=VALUE.'),
         ("temprature=1", 'There is no setting "temprature".'),
-        ("temperature=hot", "That does not fit"),
-        ("temperature=-1", "That does not fit"),
+        ("temperature=hot", "temperature must be a number."),
+        ("temperature=-1", "temperature must be between 0 and 100."),
         ("chat.temperature=hot", "chat.temperature"),
         ("chat.hotness=1", "hotness"),
     ],
@@ -127,7 +127,7 @@ def test_system_is_shown_set_and_removed_before_the_first_message_and_after_it(t
     assert "Be [brief]." in talk.ask("/system")
     talk.ask("tokens=1")
     assert lines(talk.ask("/system"))[0] == "Be [brief]."
-    assert "  System    Be [brief]." in lines(talk.ask("/session"))
+    assert "  System  Be [brief]." in lines(talk.ask("/session"))
     talk.ask("/system Be kind.")
     assert lines(talk.ask("/system"))[0] == "Be kind."
     assert "removed" in talk.ask("/system -")
@@ -169,7 +169,7 @@ def test_session_says_which_one_this_is(talk: Terminal) -> None:
     assert "new, nothing said yet" in shown
     talk.ask("tokens=2")
     after = lines(talk.ask("/session"))
-    assert after == [f"  Session   {SESSION.findall(shown)[0]}", "  Title     tokens=2", "  Messages  2"]
+    assert after == [f"  Session  {SESSION.findall(shown)[0]}", "  Title  tokens=2", "  Messages  2"]
 
 
 def test_new_begins_another_session_and_session_goes_back(talk: Terminal) -> None:
