@@ -175,8 +175,8 @@ class StartPlanner:
             settings = msgspec.structs.replace(settings, host=sockets.address_of(settings.host))
         model = msgspec.structs.replace(model, path=str(path_policy.file(model.path)))
         settings = with_resolved_paths(settings)
-        if settings.mmproj_path not in (None, model.mmproj_path):
-            check_projector(Path(model.path), Path(settings.mmproj_path or ""))
+        if (projector := settings.mmproj_path) is not None and projector != model.mmproj_path:
+            check_projector(path_policy.file(model.path), path_policy.file(projector))
         return model, settings
 
     def _named_model(self, settings: ServerSettings) -> ModelInfo:

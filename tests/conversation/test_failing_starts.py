@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conversation.conftest import StartHost
-from tests.library.gguf_files import gguf_bytes, text, write_model
+from tests.library.gguf_files import write_model
 from tests.raw_host import RawHost
 
 FLAG_FOR_NO_FITTING = {"llama-server": ["--fit", "off"], "embedded": ["--fit-params", "false"], "llama-cpp-python": []}
@@ -59,8 +59,7 @@ def test_a_model_whose_weights_are_missing_is_corrupt(start_host: StartHost, tmp
 
 
 def test_a_model_of_an_unknown_kind_is_not_supported(start_host: StartHost, tmp_path: Path) -> None:
-    path = tmp_path / "new.gguf"
-    path.write_bytes(gguf_bytes([("general.architecture", text("nonesuch"))], []))
+    path = write_model(tmp_path / "new.gguf", general__architecture="nonesuch")
     with start_host() as host:
         data = fail_to_start(host, model_path=str(path))
         assert (data["name"], data["cause"]) == ("ENGINE_START_FAILED", "MODEL_NOT_SUPPORTED")

@@ -86,7 +86,7 @@ class Outcome:
 HOSTILE_REPO = "tests/hostile"
 
 OURS = re.compile(
-    r"(?:config\.json|headers\.json|history\.db|lock|logs|downloads|models/tests).*|engines(?:/choice\.json|/\.work)?"
+    r"(?:clock\.json|config\.json|headers\.json|history\.db|lock|logs|downloads|models/tests).*|engines(?:/choice\.json|/\.work)?"
     r"|models|turns(?:/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)?"
     r"|models/\.trash(?:/[0-9a-f]{12}(?:/entry\.json|/\d)?)?",
     re.S,

@@ -36,6 +36,10 @@ from tests.trust.vitals import PeakMemory
 
 STREAMS = 16
 """Each answer has 37,500 words after a minute: more than most models can say."""
+
+CONTEXT = 2**20
+"""Tokens in which all streams fit together after a minute, so that none of them is shortened."""
+
 TOKENS_A_SECOND = 10_000
 LOG_LINES_A_SECOND = 1_000
 
@@ -277,7 +281,7 @@ def started(folder: Path) -> SlowHost:
     if not (folder / "data").exists():
         prepare(folder / "data", fake_engine.install(folder / "llama.cpp"))
     host = SlowHost(folder / "data")
-    host.ask("start_llama_server", parallel=STREAMS)
+    host.ask("start_llama_server", parallel=STREAMS, ctx_size=CONTEXT)
     return host
 
 
