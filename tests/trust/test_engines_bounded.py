@@ -9,9 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sidecar.contract.errors import EngineCrashed, EngineUnresponsive
+from sidecar.contract.errors import EngineCrashed, EngineStartFailed, EngineUnresponsive
 from sidecar.engines.kinds.llama_server import LlamaServer
-from sidecar.engines.lifecycle import progress
+from sidecar.engines.lifecycle import engine_run, progress
 from sidecar.engines.lifecycle.progress import Sample, Standstill
 from sidecar.generation import settling
 from sidecar.generation.settling import Settled
@@ -202,3 +202,31 @@ async def test_an_engine_that_makes_no_progress_is_ended_and_its_answer_says_so(
         assert "no progress" in stuck.value.message
         await until_ready(desk.server)
         assert (await desk.generate("tokens=1").finish()).content == "w1 "
+
+
+# --- the chat template -------------------------------------------------------------------------------------
+
+
+async def test_a_template_that_does_not_end_fails_the_start_and_says_so(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_run, "TEMPLATE_SECONDS", 0.2)
+    props = tmp_path / "props.json"
+    props.write_text('{"chat_template": "{% for message in messages %}{{ message.content }}{% endfor %}"}')
+    server = stage.server("--props", str(props), "--hang-on", "/apply-template")
+    async with running(server):
+        with pytest.raises(EngineStartFailed) as failed:
+            await server.started()
+        assert failed.value.data["cause"] == "TEMPLATE_INVALID"
+        assert "does not end" in failed.value.message
+        await until(lambda: server.pid is None)
+    assert server.state == "failed"
+
+
+async def test_an_engine_that_cannot_try_its_template_is_used_all_the_same(stage: Stage, tmp_path: Path) -> None:
+    props = tmp_path / "props.json"
+    props.write_text('{"chat_template": "{{ messages }}"}')
+    server = stage.server("--props", str(props))
+    async with running(server):
+        await server.started()
+        assert server.state == "ready"

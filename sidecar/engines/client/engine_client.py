@@ -196,6 +196,17 @@ class EngineClient:
         except (SidecarError, EngineGone, *NOT_JSON):
             return None
 
+    async def render(self, messages: list[dict[str, Any]], *, seconds: float) -> None:
+        """Render a conversation with the model's template.
+
+        Raises:
+            TimeoutError: that takes longer.
+            SidecarError: the template refuses the conversation, or the engine has no such endpoint.
+            EngineGone: the engine closed the connection.
+        """
+        with anyio.fail_after(seconds):
+            await self._ask("POST", "/apply-template", {"messages": messages}, answer=Prompt)
+
     async def count_text(self, text: str) -> int:
         """Tokens of a text, without a template."""
         return len((await self._ask("POST", "/tokenize", {"content": text}, answer=Tokens)).tokens)

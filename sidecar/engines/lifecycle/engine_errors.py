@@ -123,6 +123,18 @@ def _with_log(words: str, tail: Sequence[str]) -> str:
     return f"{words}; its log says: {found.rstrip('.')}" if (found := stated(tail)) else words
 
 
+def endless_template(engine: str, process: EngineProcess, seconds: float) -> EngineStartFailed:
+    """The model's chat template was tried, and did not end."""
+    return EngineStartFailed(
+        f"{engine} was ended: the model's chat template does not end; after {seconds:g} s it had not rendered three "
+        "short messages.",
+        hint="Give another template as chat_template or chat_template_file, or use another model.",
+        cause="TEMPLATE_INVALID",
+        exit_code=None,
+        log_tail=process.tail(),
+    )
+
+
 def gpu_not_used(engine: str, warning: StartWarning, process: EngineProcess) -> EngineStartFailed:
     """A start with require_gpu that did not use the GPU."""
     return EngineStartFailed(

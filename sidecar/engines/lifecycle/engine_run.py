@@ -25,6 +25,7 @@ from sidecar.engines.launch import Launch
 from sidecar.engines.lifecycle.engine_errors import (
     connection_broken,
     crashed,
+    endless_template,
     engine_error,
     gpu_not_used,
     start_failed,
@@ -58,6 +59,17 @@ REFUSED_PAUSE_SECONDS = 0.2
 
 EXIT_NOTICE_SECONDS = 5.0
 """How long to wait for the exit of an engine that has broken a connection."""
+
+
+TEMPLATE_SECONDS = 10.0
+"""How long the trial of a chat template may take. The largest templates take some milliseconds."""
+
+TRIED_MESSAGES = [
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hello. How can I help?"},
+    {"role": "user", "content": "Say hello again."},
+]
+"""What a template is tried with; every template takes these roles in this order."""
 
 
 class EngineRun:
@@ -134,6 +146,8 @@ class EngineRun:
         for step in progress.steps(process.output, at_end=True):
             yield step
         self.actual, self.template = await self._describe(process)
+        if self.template.known:
+            await self._try_template(process)
         self.warning = await self._check_gpu(process, self.actual)
         self._ready_clock = time.monotonic()
 
@@ -228,6 +242,40 @@ class EngineRun:
                 await process.ended.wait()
             complaint = f"it does not answer as an engine does: {error}"
             raise start_failed(self.launch.engine.name, process, complaint) from None
+
+    async def _try_template(self, process: EngineProcess) -> None:
+        """Render a short conversation before the model counts as usable.
+
+        Raises:
+            EngineStartFailed: the template does not end, or the engine has ended with it.
+            SidecarError: why the run was condemned meanwhile.
+        """
+        assert self.client is not None  # noqa: S101 - it answers
+
+        async def until_condemned() -> None:
+            await self._doomed.wait()
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(until_condemned)
+            await self._render(process, self.client)
+            tasks.cancel_scope.cancel()
+        if self.condemned is not None:
+            raise self.condemned
+
+    async def _render(self, process: EngineProcess, client: EngineClient) -> None:
+        name = self.launch.engine.name
+        try:
+            await client.render(TRIED_MESSAGES, seconds=TEMPLATE_SECONDS)
+        except TimeoutError:
+            self.condemn(endless_template(name, process, TEMPLATE_SECONDS))
+        except EngineGone:
+            with anyio.move_on_after(EXIT_NOTICE_SECONDS):
+                await process.ended.wait()
+            if process.ended.is_set():
+                self.condemn(start_failed(name, process))
+        except SidecarError as refusal:  # this conversation is refused, or builds have no such endpoint
+            logger.debug("%s: the template was not tried: %s", self._source.name, refusal.message)
 
     async def _check_gpu(self, process: EngineProcess, actual: StartActual) -> StartWarning | None:
         """The warning if the GPU is not used as requested.
