@@ -79,7 +79,7 @@ def test_a_proxy_is_used_for_what_is_elsewhere_and_not_excepted(monkeypatch: pyt
 @pytest.mark.parametrize("proxy", ["https://p.example", "socks5://p.example", "http://"])
 def test_a_proxy_that_speaks_something_else_is_an_error(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    with pytest.raises(ValueError, match="proxies"):
+    with pytest.raises(ValueError, match=r"proxies|has no host"):
         Address.parse("http://far.example")
 
 

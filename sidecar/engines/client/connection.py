@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 import anyio
 
 from sidecar.host import sockets
+from sidecar.host.proxy_policy import Proxies
 
 if TYPE_CHECKING:
     import ssl
@@ -88,8 +89,8 @@ class Address(NamedTuple):
     def parse(cls, address: str) -> Address:
         """An address given as `unix://…`, `http://…` or `https://…`.
 
-        The proxy of `HTTP_PROXY` or `HTTPS_PROXY`, or of the system's settings, is used unless `NO_PROXY` excludes the
-        host; never for an engine on this machine.
+        The proxy of `host.proxy_policy` (HTTPS_PROXY and so on, or the system's settings) is used unless `NO_PROXY`
+        excludes the host; never for an engine on this machine.
 
         Raises:
             ValueError: the address or its proxy is invalid.
@@ -167,13 +168,11 @@ def tls_context() -> ssl.SSLContext:
 
 
 def _proxy_of(parts: SplitResult) -> Proxy | None:
-    from urllib.request import getproxies, proxy_bypass  # late, since it imports an HTTP client
-
     host = parts.hostname or ""
-    if _is_loopback(host) or proxy_bypass(host):
+    if _is_loopback(host):
         return None
-    url = getproxies().get(parts.scheme)
-    return Proxy.parse(url) if url else None
+    found = Proxies.of_this_machine().proxy_for(parts.scheme, host, parts.port)  # ProxyInvalid is a ValueError
+    return None if found is None else Proxy.parse(found.url)
 
 
 def _is_loopback(host: str) -> bool:

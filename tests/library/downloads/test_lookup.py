@@ -80,7 +80,7 @@ async def test_without_huggingface_hub_a_file_that_is_named_is_found_all_the_sam
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(NotSupported) as refused:
         await resolve(wanted(), hub=hub, web=web)
-    assert "llama-sidecar[hub]" in refused.value.hint
+    assert "aiohttp" in refused.value.hint
     record = wanted(file="m-Q4_K_M.gguf")
     await resolve(record, hub=hub, web=web)
     assert record.commit == COMMIT
@@ -93,7 +93,7 @@ async def test_without_aiohttp_it_is_said_how_to_get_it(web: Web, monkeypatch: p
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(NotSupported) as refused:
         await web.find(Source("https://example.com/a.gguf"))
-    assert "llama-sidecar[hub]" in refused.value.hint
+    assert "aiohttp" in refused.value.hint
 
 
 async def test_an_answer_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
