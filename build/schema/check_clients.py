@@ -67,8 +67,8 @@ def main() -> int:
             print(f"`{step}` failed in ipc_schema/{folder.name}.", file=sys.stderr)
             return 1
     programs |= {"node": shutil.which("node"), "python": sys.executable}
-    with tempfile.TemporaryDirectory() as folder:
-        if not (_package_works(Path(folder), programs) and _examples_run(Path(folder), programs)):
+    with tempfile.TemporaryDirectory() as name:
+        if not (_package_works(Path(name), programs) and _examples_run(Path(name), programs)):
             return 1
     print("The TypeScript and Rust clients build, pass their tests and talk to a sidecar.")
     return 0

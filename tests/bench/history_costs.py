@@ -19,8 +19,8 @@ from pathlib import Path
 
 from sidecar.chat.history import History
 from sidecar.chat.messages import StoredMessage, new_id, new_message
+from sidecar.chat.record import Record
 from sidecar.chat.search import match_expression
-from sidecar.chat.turn import Record
 from sidecar.chat.turn_plan import TurnPlan
 from sidecar.contract.sessions import CreateSessionParams, SearchMessagesParams
 from sidecar.generation.completion import GenerationRequest

@@ -218,8 +218,8 @@ async def test_an_answer_that_does_not_follow_its_format_is_reported(stage: Stag
             codes = await trial.codes(answer, response_format=wanted)
             assert ("FORMAT_NOT_HONOURED" in codes) == found, wanted
         for begun, advised in (('{"n":', True), ("tru", True), ("The original", False)):
-            answer = await trial.ask(says(begun, ends="length"), response_format={"type": "json_object"})
-            (warning,) = answer.warnings
+            result = await trial.ask(says(begun, ends="length"), response_format={"type": "json_object"})
+            (warning,) = result.warnings
             assert (change_params("max_tokens") in warning.remedies) == advised, "more tokens make no JSON of prose"
         stage.server.launch.engine.name = "llama-cpp-python"  # which ignores json_schema
         await trial.ask(says('{"n": 1}'), response_format=schema_format(number))

@@ -368,7 +368,7 @@ def test_probabilities_are_those_that_were_asked_for() -> None:
     answer = Answer(EventLog())
     answer.add(ChunkReader().feed(stream_of(json.dumps(chunk))))
     for count in (0, 1):
-        (token,) = logprobs_of(answer.logprobs, SamplingParams(logprobs=True, top_logprobs=count)) or ()
+        (token,) = logprobs_of(answer.logprobs, SamplingParams(logprobs=True, top_logprobs=count)) or []
         assert (token.token, token.logprob, len(token.top_logprobs)) == ("a", -0.5, count)
     assert logprobs_of(answer.logprobs, SamplingParams()) is None
 

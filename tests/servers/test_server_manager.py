@@ -227,9 +227,9 @@ async def test_what_is_neither_ready_nor_starting_is_not_chosen(harbour: Harbour
             await fleet.choose(None, None)
         failed, loading = harbour.start("failed", "--exit-on-load", "1"), harbour.start("loading", "--stuck-at", "0.5")
         await until(lambda: failed.state == "failed" and loading.state == "loading")
-        for named in ("failed", "gone"):
+        for unusable in ("failed", "gone"):
             with pytest.raises(ServerNotRunning):
-                await fleet.choose(named, None)
+                await fleet.choose(unusable, None)
         for named, remembered in (("loading", None), (None, "loading"), (None, None)):
             assert (await fleet.choose(named, remembered)).server_id == "loading"
         await harbour.ready("other")

@@ -7,6 +7,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 
 import anyio
@@ -210,7 +211,7 @@ async def test_a_connection_that_takes_too_long_is_ended() -> None:
                 await one.reader.read()
             except ConnectionError:
                 pass  # it was reset, which is an end as well
-            await until(lambda gone=one.gone: bool(gone))
+            await until(partial(bool, one.gone))
 
 
 async def test_a_connection_that_sends_too_much_is_ended() -> None:
@@ -224,7 +225,7 @@ async def test_a_connection_that_sends_too_much_is_ended() -> None:
                 await one.reader.read()
             except ConnectionError:
                 pass  # it was reset, which is an end as well
-            await until(lambda gone=one.gone: bool(gone))
+            await until(partial(bool, one.gone))
 
 
 async def test_an_admitted_page_takes_any_time_and_sends_any_amount() -> None:
