@@ -29,6 +29,7 @@ ALL_FLAGS = sorted(
         *fake_engine.FAULTS,
         *("--help", "--usage", "--version", "--model", "--alias", "--ctx-size", "--parallel", "--threads"),
         *("--gpu-layers", "--n-gpu-layers", "--list-devices", "--host", "--port"),
+        *("--prefill-assistant", "--no-prefill-assistant"),
     }
 )
 

@@ -98,6 +98,7 @@ class ScriptedServer:
         self.answers: list[Answer] = []
         self.running = True
         self.superseded = False
+        self.unfinished = 0
         self.why_broken: SidecarError = EngineCrashed("gone", cause="KILLED", exit_code=-9, log_tail=[])
         self.launch = SimpleNamespace(
             model_name="tiny",

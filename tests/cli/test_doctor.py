@@ -63,7 +63,8 @@ def test_without_a_model_it_says_where_to_put_one(data_dir: Path, fake_llama_cpp
     code, report = examine(data_dir)
     assert code == 1
     assert "✗ Nothing: there is no model." in report
-    assert f"Put a GGUF file into {data_dir}/models" in report
+    assert "llama-sidecar models download" in report
+    assert f"put a GGUF file into {data_dir}/models" in report
 
 
 def test_without_an_engine_it_says_how_to_get_one(data_dir: Path, nothing_installed: dict[str, str]) -> None:

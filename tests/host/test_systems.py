@@ -16,6 +16,7 @@ OUTSIDE_OF_HOST = {
     "builds/archive.py": "links in archives",
     "cli/prompt.py": "how a terminal edits a line",
     "engines/kinds/llama_cpp_python_child.py": "runs in another Python, which has none of our modules",
+    "library/network/trust.py": "where each system keeps the certificates that it trusts",
     "library/scan/stores/ollama.py": "names that Ollama gives its files on each system",
     "library/scan/sources.py": "folders that other programs use on each system",
 }

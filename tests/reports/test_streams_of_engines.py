@@ -115,7 +115,7 @@ RECORDED = {
 
 def test_every_recorded_stream_has_the_meaning_it_has_in_openais_api() -> None:
     """langchain#22589 and the reports named in the files' kinds."""
-    assert {path.stem for path in CASES.glob("*.sse")} == RECORDED.keys()
+    assert {path.stem for path in CASES.glob("*.sse")} - {"hostile"} == RECORDED.keys()  # test_terminal has that one
     found = {name: read(recorded(name) + DONE) for name in RECORDED}
     assert found == RECORDED
 

@@ -167,7 +167,7 @@ _NO_IDS: list[Any] = [[], {}, [1], {"a": 1}, [[]], ["a"]]
 _NO_VERSIONS: list[Any] = ["1.0", "2", "2.0 ", 2, 2.0, None, [], {}, True]
 _NO_METHODS: list[Any] = [None, 1, [], {}, True, ["ping"]]
 _NO_PARAMS: list[Any] = ["", "x", 0, 1, 1.5, True, False]
-_WRONG_PARAMS: list[Any] = [[], [1], [[]], [{}], {"": 1}, {"a": None}, {"params": {}}, {"self": 1}]
+_WRONG_PARAMS: list[Any] = [[1], [[]], [{}], {"": 1}, {"a": None}, {"params": {}}, {"self": 1}]
 
 IDS: list[Hostile] = [
     *(_one(_ping(id_), id_, PONG) for id_ in _IDS),
@@ -193,6 +193,7 @@ ENVELOPES: list[Hostile] = [
     _one(_ping(9, params={f"k{n}": n for n in range(100_000)}), 9, INVALID_PARAMS),
     _one(_ping(9, params={"k" * 1_000_000: 1}), 9, INVALID_PARAMS),
     _one(_ping(9, params=None), 9, PONG),
+    _one(_ping(9, params=[]), 9, PONG),
     _one(_ping(9, params={}, result=1, error={}, more=[1, {"a": "b"}], JSONRPC="1.0"), 9, PONG),
     *(_refused(line) for line in (b"{}", b'{"a":1}', b'{"jsonrpc":"2.0"}', b'{"method":"ping"}', b' {"id":null} ')),
     *(Hostile(b'{"jsonrpc":"2.0","method":"%b"}' % name, None) for name in (b"ping", b"x", b"$/cancel", b"")),

@@ -196,7 +196,7 @@ class EngineClient:
         except (SidecarError, EngineGone, *NOT_JSON):
             return None
 
-    async def render(self, messages: list[dict[str, Any]], *, seconds: float) -> None:
+    async def try_template(self, messages: list[dict[str, Any]], *, seconds: float) -> None:
         """Render a conversation with the model's template.
 
         Raises:

@@ -266,7 +266,7 @@ class EngineRun:
     async def _render(self, process: EngineProcess, client: EngineClient) -> None:
         name = self.launch.engine.name
         try:
-            await client.render(TRIED_MESSAGES, seconds=TEMPLATE_SECONDS)
+            await client.try_template(TRIED_MESSAGES, seconds=TEMPLATE_SECONDS)
         except TimeoutError:
             self.condemn(endless_template(name, process, TEMPLATE_SECONDS))
         except EngineGone:

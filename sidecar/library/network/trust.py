@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sidecar.contract.errors import DownloadFailed
+from sidecar.contract.errors import DownloadFailed, PathNotAllowed
 from sidecar.contract.remedies import open_settings
+from sidecar.host import path_policy
 from sidecar.storage.config import ConfigFile
 
 if TYPE_CHECKING:
@@ -120,13 +121,13 @@ def _system_context() -> ssl.SSLContext:
 def _load(context: ssl.SSLContext, roots: Roots) -> None:
     import ssl
 
-    path = Path(roots.path).expanduser()
     try:
+        path = path_policy.from_here(roots.path)
         if path.is_dir():
             context.load_verify_locations(capath=path)
         else:
             context.load_verify_locations(cafile=path)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+    except (OSError, ValueError, PathNotAllowed) as error:  # ssl.SSLError is an OSError
         why = "there is no certificate in it" if isinstance(error, ssl.SSLError) else _in_words(error)
         raise DownloadFailed(
             f"{roots.source} names {roots.path}, which cannot be used for certificates: {why}.",
@@ -142,6 +143,6 @@ def _in_words(error: Exception) -> str:
 
 def _changed_at(roots: Roots) -> int | None:
     try:
-        return Path(roots.path).expanduser().stat().st_mtime_ns
-    except (OSError, RuntimeError, ValueError):
+        return path_policy.from_here(roots.path).stat().st_mtime_ns
+    except (OSError, ValueError, PathNotAllowed):
         return None
