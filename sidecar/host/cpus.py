@@ -20,7 +20,9 @@ def core_limit() -> int | None:
     own = control_groups.text(control_groups.OWN) if sys.platform == "linux" else ""
     machine = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     logical = psutil.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else logical
+    allowed = logical
+    if sys.platform == "linux":
+        allowed = len(os.sched_getaffinity(0))
     return limit_of(machine, logical, allowed, quota(control_groups.ROOT, own))
 
 

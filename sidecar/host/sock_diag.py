@@ -99,6 +99,9 @@ class SocketDiagnosis:
         OSError: the system has none.
     """
 
+    _socket: socket.socket
+    _number: int
+
     def __init__(self) -> None:
         if sys.platform != "linux":
             raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))

@@ -24,30 +24,30 @@ def unechoed() -> Iterator[None]:
     """
     if sys.platform == "win32" or not os.isatty(STDIN) or not is_in_foreground(STDIN):
         yield
-        return
-    import termios
+    else:
+        import termios
 
-    before = termios.tcgetattr(STDIN)
-    quiet = list(before)
-    quiet[ECHO_AT] &= ~(termios.ECHO | termios.ECHONL)
+        before = termios.tcgetattr(STDIN)
+        quiet = list(before)
+        quiet[ECHO_AT] &= ~(termios.ECHO | termios.ECHONL)
 
-    def restore() -> None:
-        if is_in_foreground(STDIN):
-            try:
-                termios.tcsetattr(STDIN, termios.TCSANOW, before)
-            except termios.error:  # the terminal is gone
-                return
+        def restore() -> None:
+            if is_in_foreground(STDIN):
+                try:
+                    termios.tcsetattr(STDIN, termios.TCSANOW, before)
+                except termios.error:  # the terminal is gone
+                    return
 
-    def end(number: int, _frame: Any) -> None:
-        restore()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        def end(number: int, _frame: Any) -> None:
+            restore()
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
-    termios.tcsetattr(STDIN, termios.TCSANOW, quiet)
-    handler = signal.signal(signal.SIGTERM, end) if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else None
-    try:
-        yield
-    finally:
-        if handler is not None:
-            signal.signal(signal.SIGTERM, handler)
-        restore()
+        termios.tcsetattr(STDIN, termios.TCSANOW, quiet)
+        handler = signal.signal(signal.SIGTERM, end) if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else None
+        try:
+            yield
+        finally:
+            if handler is not None:
+                signal.signal(signal.SIGTERM, handler)
+            restore()

@@ -32,6 +32,7 @@ const download = (part: Partial<Download>): Download => ({
   model_path: null,
   created_at: 0,
   finished_at: null,
+  warnings: [],
   ...part,
 });
 

@@ -109,13 +109,14 @@ def _system_context() -> ssl.SSLContext:
         except ImportError:
             return ssl.create_default_context()
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context = ssl.create_default_context()
-    if not any(ssl.get_default_verify_paths()[:2]):
-        for bundle in SYSTEM_BUNDLES:
-            if Path(bundle).is_file():
-                context.load_verify_locations(cafile=bundle)
-                break
-    return context
+    else:
+        context = ssl.create_default_context()
+        if not any(ssl.get_default_verify_paths()[:2]):
+            for bundle in SYSTEM_BUNDLES:
+                if Path(bundle).is_file():
+                    context.load_verify_locations(cafile=bundle)
+                    break
+        return context
 
 
 def _load(context: ssl.SSLContext, roots: Roots) -> None:

@@ -21,7 +21,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The methods that stream, which have no deadline. The supervisor's pings detect a sidecar that hangs.
-const STREAMING: [&str; 12] = [
+const STREAMING: [&str; 13] = [
     "subscribe",
     "start_llama_server",
     "restart_server",
@@ -29,6 +29,7 @@ const STREAMING: [&str; 12] = [
     "send_message",
     "regenerate_message",
     "edit_message",
+    "continue_message",
     "resume_session",
     "scan_models",
     "import_model",
