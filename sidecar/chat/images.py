@@ -184,9 +184,9 @@ def _converted(data: bytes, path: str) -> tuple[str, bytes]:
         raise _refused("An image has an unknown format, or is damaged.", path) from None
     except Image.DecompressionBombError:
         raise _refused("An image has too many pixels to be decoded.", path, hint=_SCALE_DOWN) from None
-    # Decoders raise many kinds for damaged files: OSError, SyntaxError, struct.error, ValueError, EOFError, ...
     except InvalidParams:
         raise
+    # Decoders raise many kinds for damaged files: OSError, SyntaxError, struct.error, ValueError, EOFError, ...
     except Exception as error:  # noqa: BLE001 - whatever it is, the image is the cause
         raise _refused(f"An image is damaged: {legible(str(error), max_characters=200)}.", path) from None
 

@@ -19,7 +19,7 @@ from sidecar.contract.errors import InvalidParams, NotSupported
 from sidecar.contract.remedies import call, open_settings
 from sidecar.contract.sessions import SearchHit, SearchMessagesResult
 from sidecar.storage.connection import cipher_of
-from sidecar.storage.search_index import fold
+from sidecar.storage.search_index import NAME_WITH_SYMBOL, fold
 
 MAX_ROWID = 2**63 - 1
 
@@ -169,7 +169,7 @@ def _only_as_parts(chunk: Chunk) -> bool:
     return (
         chunk.exact
         and max(map(len, chunk.words), default=0) < 2
-        and re.search("[A-Za-z0-9][+#]", chunk.core) is not None
+        and re.search(NAME_WITH_SYMBOL, chunk.core) is not None
     )
 
 

@@ -73,7 +73,7 @@ def _serve(options: argparse.Namespace, app_options: Options, stdin: int, stdout
 
 
 def _print_link(transport: WebTransport, stdout: int) -> None:
-    """Print an address. It is left out where nobody reads stdout: a full pipe would stop the sidecar."""
+    """Print an address. It is left out where stdout has no reader: a full pipe would stop the sidecar."""
     is_writable = descriptors.writable_poll(stdout)
     if is_writable is not None and not is_writable(0):
         print("warning: the address could not be written to stdout: no program reads it", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Events of a request, one after the other, and its result.
 
 Owns the queue between the connection, which pushes events, and the reader, who takes them at his own pace. The queue
-has no bound of its own: the events of one request are bounded, and the sidecar merges those that nobody has read.
+has no bound of its own: the events of one request are bounded, and the sidecar merges those that were not read.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ class Reservation:
         return False
 
     def warnings(self, answer: Answer) -> list[ResultWarning]:
-        """What the host is told of how the answer ended."""
+        """What the host learns of how the answer ended."""
         if not self._cut:
             return []
         used = (answer.prompt_tokens or 0) + answer.pieces

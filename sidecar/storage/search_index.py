@@ -81,10 +81,13 @@ def register(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA trusted_schema = ON")  # Apple's SQLite allows no such functions in a schema by default
 
 
+NAME_WITH_SYMBOL = "[A-Za-z0-9][+#]"
+"""What names such as C++ and F# contain, as GLOB and as a regular expression. A part of a released step."""
+
 _CONDITIONS = (
     "(length(CAST({0}content AS BLOB)) > length({0}content) AND {0}content GLOB"
     " '*[^\u0001-\u0dff\u1e00-\u2bff\ufe0f\U0001f000-\U0001ffff]*')",
-    "((instr({0}content, '+') OR instr({0}content, '#')) AND {0}content GLOB '*[A-Za-z0-9][+#]*')",
+    f"((instr({{0}}content, '+') OR instr({{0}}content, '#')) AND {{0}}content GLOB '*{NAME_WITH_SYMBOL}*')",
     *(
         f"{{0}}content GLOB '*{pattern}*'"
         for pattern in ("[a-z0-9][A-Z]", "[A-Z][A-Z][a-z]", "[0-9].[0-9]", "[0-9][a-z]")

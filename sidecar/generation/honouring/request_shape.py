@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sidecar.contract.errors import InvalidParams
-from sidecar.contract.remedies import change_params
-from sidecar.generation.schema.keywords import check_schema
+from sidecar.generation.schema.keywords import check_schema, invalid
 
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 """Names of functions. OpenAI's rule is `[A-Za-z0-9_-]{1,64}`; MCP servers and gateways use dots, colons and slashes."""
@@ -129,9 +128,4 @@ def _name(value: Any, param: str, path: str) -> str:
 
 
 def _invalid(param: str, path: str, what: str, hint: str | None = None) -> InvalidParams:
-    return InvalidParams(
-        f"{path.removeprefix('$.')} {what}.",
-        path=path,
-        hint=hint or f"Correct `{param}`: it has the form of OpenAI's API.",
-        remedies=(change_params(param),),
-    )
+    return invalid(param, path, what, hint or f"Correct `{param}`: it has the form of OpenAI's API.")

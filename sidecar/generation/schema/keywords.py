@@ -43,13 +43,13 @@ def check_schema(schema: dict[str, Any], *, path: str, param: str) -> None:
         if isinstance(one, bool):
             continue
         if not isinstance(one, dict):
-            raise _invalid(param, at, "must be a schema: an object, true or false")
+            raise invalid(param, at, "must be a schema: an object, true or false")
         if depth > MAX_DEPTH:
-            raise _invalid(param, at, f"is nested more than {MAX_DEPTH} times")
+            raise invalid(param, at, f"is nested more than {MAX_DEPTH} times")
         for name, what in _faults(one):
-            raise _invalid(param, f"{at}.{name}", what)
+            raise invalid(param, f"{at}.{name}", what)
         if "$ref" in one and not _resolves(one["$ref"], schema):
-            raise _invalid(param, f"{at}.$ref", "must point to a schema within this one, such as #/$defs/name")
+            raise invalid(param, f"{at}.$ref", "must point to a schema within this one, such as #/$defs/name")
         waiting += [(part, f"{at}{step}", depth + 1) for step, part in _parts(one)]
 
 
@@ -119,10 +119,13 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _invalid(param: str, path: str, what: str) -> InvalidParams:
-    return InvalidParams(
-        f"{path.removeprefix('$.')} {what}.",
-        path=path,
-        hint="Correct the JSON schema.",
-        remedies=(change_params(param),),
-    )
+def invalid(param: str, path: str, what: str, hint: str = "Correct the JSON schema.") -> InvalidParams:
+    """The refusal of a part of a parameter.
+
+    Args:
+        param: the parameter.
+        path: the part, as a JSON path.
+        what: what is wrong with it, as the rest of a sentence that begins with the path.
+        hint: what to do.
+    """
+    return InvalidParams(f"{path.removeprefix('$.')} {what}.", path=path, hint=hint, remedies=(change_params(param),))

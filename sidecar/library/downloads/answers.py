@@ -19,6 +19,7 @@ from sidecar.contract.remedies import call
 from sidecar.jobs.retry_budget import TryAgain
 from sidecar.library.downloads.addresses import shown
 from sidecar.library.hub.meaning import access_denied
+from sidecar.library.network.failures import is_address_text
 from sidecar.library.network.rate_limits import TOO_MANY_REQUESTS, in_words, retry_after
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def address(text: str, *, absolute: bool = True) -> URL:
     from yarl import URL
 
     try:
-        if not text or not text.isascii() or not text.isprintable() or set(' "<>\\^`{|}') & set(text):
+        if not text or not is_address_text(text):
             raise ValueError(text)
         url = URL(text, encoded=True)
         bool(url.port)  # parsed only when read

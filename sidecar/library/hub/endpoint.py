@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from sidecar.library.network.failures import address_failure
+from sidecar.library.network.failures import address_failure, is_address_text
 
 PUBLIC_HUB = "https://huggingface.co"
 
@@ -31,7 +31,7 @@ def hub_address(configured: str | None, environ: Mapping[str, str]) -> str:
         return PUBLIC_HUB
     shown = f"{source} is not the address of a hub: {text[:200]!r}"
     example = f"Set {source} to an address such as {PUBLIC_HUB}, or leave it out."
-    if not text.isascii() or not text.isprintable() or set(' "<>\\^`{|}') & set(text):
+    if not is_address_text(text):
         raise address_failure(f"{shown} has a blank or another invalid character", example)
     if "://" not in text:
         raise address_failure(f"{shown} has no scheme", f"Set {source} to https://{text}.")

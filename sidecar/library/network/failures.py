@@ -148,6 +148,11 @@ def invalid_proxy(problem: ProxyInvalid) -> DownloadFailed:
     return _failed(f"The proxy of {problem.source} cannot be used: {problem.reason}.", "proxy", problem.hint, RETRY)
 
 
+def is_address_text(text: str) -> bool:
+    """Whether a text has only characters that may stand in an address (RFC 3986): no blanks, nothing unencoded."""
+    return text.isascii() and text.isprintable() and not set(' "<>\\^`{|}') & set(text)
+
+
 def address_failure(what: str, hint: str) -> DownloadFailed:
     """The error of a setting that is no usable address."""
     return _failed(f"{what}.", "address", hint, open_settings("downloads.hub_endpoint"))

@@ -7,7 +7,7 @@ GPU drivers as well, and both make an allocation fail in the midst of other requ
 A control group needs a service manager that delegates one.
 
 So memory is sampled. What an engine uses counts only while the machine is short: a plan is an estimate, and a wrong one
-must not end an engine that hurts nobody.
+must not end an engine that does no harm.
 """
 
 from __future__ import annotations
